@@ -1,0 +1,72 @@
+"""Music segmentation and audio similarity on wavelet scattering features.
+
+>>> import scatseg
+>>> from scatseg import pieces
+>>> piece = pieces.compose("aaba")
+>>> features = scatseg.Scattering(J=12, Q=8)(piece.y, piece.sr)
+>>> segmentation = scatseg.segment(features)
+>>> scores = scatseg.evaluate(piece.form, segmentation)
+>>> scores["F-measure@3.0"] > 0.5
+True
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scatseg.audio import load, save
+    from scatseg.evaluation import evaluate
+    from scatseg.extractors import extractor
+    from scatseg.features import Features, Scattering
+    from scatseg.formats import read, write
+    from scatseg.scattering import Scattering1D
+    from scatseg.segmentation import Hierarchy, Segmentation
+    from scatseg.segmenters import segment, segmenter
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "Features",
+    "Hierarchy",
+    "Scattering",
+    "Scattering1D",
+    "Segmentation",
+    "evaluate",
+    "extractor",
+    "load",
+    "read",
+    "save",
+    "segment",
+    "segmenter",
+    "write",
+]
+
+# Where each name lives. Importing scatseg imports none of these, nor what they import.
+_HOMES = {
+    "Features": "features",
+    "Hierarchy": "segmentation",
+    "Scattering": "features",
+    "Scattering1D": "scattering",
+    "Segmentation": "segmentation",
+    "evaluate": "evaluation",
+    "extractor": "extractors",
+    "load": "audio",
+    "read": "formats",
+    "save": "audio",
+    "segment": "segmenters",
+    "segmenter": "segmenters",
+    "write": "formats",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        msg = f"module 'scatseg' has no attribute {name!r}"
+        raise AttributeError(msg)
+    return getattr(importlib.import_module(f"scatseg.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

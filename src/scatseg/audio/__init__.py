@@ -1,0 +1,402 @@
+"""A file in, a signal out: mono float32 at the wanted rate, and what was odd about the file."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import reduce
+from io import FileIO
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+from numpy.typing import ArrayLike, NDArray
+
+from scatseg.audio.errors import (
+    AudioError,
+    AudioWarning,
+    InvalidSamplesError,
+    NotAudioError,
+    TooLongError,
+    TooShortError,
+    TruncatedAudioError,
+    UnreadableAudioError,
+)
+from scatseg.audio.sources import AnyPath, Signal, Source, opened, printable, source_of
+
+__all__ = [
+    "AUDIO_EXTENSIONS",
+    "AudioError",
+    "AudioWarning",
+    "InvalidSamplesError",
+    "NotAudioError",
+    "Recording",
+    "TooLongError",
+    "TooShortError",
+    "TruncatedAudioError",
+    "UnreadableAudioError",
+    "decode",
+    "load",
+    "save",
+]
+
+AUDIO_EXTENSIONS = frozenset(
+    {".aac", ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mp3", ".oga", ".ogg"}
+    | {".opus", ".rf64", ".w64", ".wav", ".wave", ".wma"}
+)
+"""Lower-case extensions that a walk through a folder picks up; `decode` goes by content."""
+
+_SAVED_AS = {
+    ".wav": ("WAV", "PCM_16"),
+    ".flac": ("FLAC", "PCM_16"),
+    ".ogg": ("OGG", "VORBIS"),
+    ".opus": ("OGG", "OPUS"),
+    ".mp3": ("MP3", "MPEG_LAYER_III"),
+}
+
+_RATES = (100, 10_000_000)  # Hz: a header that says anything else is broken
+_LARGEST = 1e15  # no recording holds larger samples, and their squares still fit a float32
+_CANCELLED = 0.01  # power left by the mix, over what channels that ignore each other would leave
+_LOUD = 2.0  # peak above which scaling is worth a warning: lossy codecs overshoot to about 1.2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Recording:
+    """A decoded file and where it came from.
+
+    Parameters
+    ----------
+    y : ndarray of float32, shape (n_samples,)
+        Mono signal, finite, in [-1, 1].
+    sr : int
+        Sampling rate of `y` in Hz.
+    native_sr : int
+        Sampling rate of the file in Hz.
+    channels : int
+        Channels of the file.
+    format : str
+        Container or codec, as the decoder names it: "WAV", "FLAC", "OGG", "MP3", "AAC", ...
+    declared_frames : int or None
+        Samples per channel that the file says it has; None where it does not say.
+    read_frames : int
+        Samples per channel that were decoded.
+    warnings : tuple of str
+        One sentence for each thing that was odd.
+    """
+
+    y: Signal = field(repr=False)
+    sr: int
+    native_sr: int
+    channels: int
+    format: str
+    declared_frames: int | None
+    read_frames: int
+    warnings: tuple[str, ...]
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.y.size / self.sr
+
+
+def load(path: AnyPath, *, sr: int | None = 22050) -> tuple[Signal, int]:
+    """Decode a file into a mono signal.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+        Any audio file; the content decides about its format, not the name.
+    sr : int or None, default 22050
+        Sampling rate in Hz to resample to (soxr, high quality); None keeps the file's own.
+
+    Returns
+    -------
+    y : ndarray of float32, shape (n_samples,)
+        In [-1, 1]; see `decode` on channels and peaks.
+    sr : int
+        Sampling rate of `y` in Hz.
+
+    Raises
+    ------
+    AudioError
+        One of its subclasses; see `decode`.
+
+    Warns
+    -----
+    AudioWarning
+        Once for each thing that was odd: truncation, silence, channels that cancel, ...
+    """
+    recording = decode(path, sr=sr)
+    for text in recording.warnings:
+        warnings.warn(f"{printable(path)}: {text}", AudioWarning, stacklevel=2)
+    return recording.y, recording.sr
+
+
+def decode(
+    path: AnyPath, *, sr: int | None = 22050, strict: bool = False, max_bytes: int = 4 * 2**30
+) -> Recording:
+    """Decode a file into a mono signal, and keep what is known about the file.
+
+    The file is decoded, mixed to mono and resampled block by block: memory holds the
+    result, never the whole file at its own rate and number of channels.
+
+    Channels are averaged. Where they cancel each other (antiphase stereo), the loudest is
+    used alone. A signal that exceeds full scale is divided by its peak, not clipped:
+    without a word for the usual overshoot of lossy codecs and resampling, with a warning
+    from a peak of 2.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+        Any audio file; the content decides about its format, not the name.
+    sr : int or None, default 22050
+        Sampling rate in Hz to resample to (soxr, high quality); None keeps the file's own.
+        n samples at rate r become n * sr / r, rounded half up.
+    strict : bool, default False
+        Refuse a file of which a part is missing, rather than warn.
+    max_bytes : int, default 4 GiB
+        Limit on the size of `y`, checked against the header first and then while decoding.
+
+    Returns
+    -------
+    recording : Recording
+        The signal, what the file declared, what was read, and warnings.
+
+    Raises
+    ------
+    UnreadableAudioError
+        The file is missing, a folder, a device, or may not be read.
+    NotAudioError
+        Nothing in it can be decoded, or it needs the `ffmpeg` extra.
+    InvalidSamplesError
+        A sample is NaN, infinite or absurdly large.
+    TooShortError
+        Fewer than two samples, before or after resampling.
+    TooLongError
+        `y` would exceed `max_bytes`.
+    TruncatedAudioError
+        With `strict`: fewer samples than declared, a missing end, or damage.
+    """
+    if sr is not None and not sr > 0:
+        msg = f"sr must be a positive number of Hz, or None to keep the file's own, got {sr}"
+        raise ValueError(msg)
+    name = printable(path)
+    said: list[str] = []
+    with opened(path) as file:
+        take = _take(file, name, sr=sr, channel=None, max_bytes=max_bytes)
+        if take.tally.cancelled:
+            loudest = int(np.argmax(take.tally.power))
+            said.append(
+                f"the {take.source.channels} channels cancel each other when mixed; "
+                f"channel {loudest + 1}, the loudest, is used alone"
+            )
+            take = _take(file, name, sr=sr, channel=loudest, max_bytes=max_bytes)
+    source, n_frames, y = take.source, take.tally.n_frames, take.y
+    faults = [*_shortage(source, n_frames), *source.faults]
+    _check_amount(take, name, faults, strict=strict)
+    said += _scale(y)
+    return Recording(
+        y=y,
+        sr=take.sr,
+        native_sr=source.sr,
+        channels=source.channels,
+        format=source.format,
+        declared_frames=source.declared_frames,
+        read_frames=n_frames,
+        warnings=(*faults, *said, *source.notes),
+    )
+
+
+def save(path: AnyPath, y: ArrayLike, sr: int) -> None:
+    """Write a mono signal, whole or not at all.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+        The extension decides about the format: .wav and .flac hold 16-bit integers, .ogg is
+        Vorbis, .opus and .mp3 are what they say. An existing file is replaced.
+    y : array_like of float, shape (n_samples,)
+        Finite and in [-1, 1]: nothing is clipped on the way.
+    sr : int
+        Sampling rate in Hz.
+
+    Raises
+    ------
+    InvalidSamplesError
+        When y is not finite, or exceeds full scale.
+    AudioError
+        When y is not one-dimensional, or the format is unknown or refuses the sampling rate.
+    OSError
+        When the file cannot be written.
+    """
+    target, name = Path(os.fsdecode(path)), printable(path)
+    if target.suffix.lower() not in _SAVED_AS:
+        msg = f"{name}: cannot save as {target.suffix!r}; use one of {', '.join(_SAVED_AS)}"
+        raise AudioError(msg)
+    container, codec = _SAVED_AS[target.suffix.lower()]
+    samples = np.asarray(y, dtype=np.float32)
+    if samples.ndim != 1:
+        msg = f"{name}: y must have shape (n_samples,), got {samples.shape}; average its channels"
+        raise AudioError(msg)
+    peak = float(np.abs(samples).max(initial=0))
+    if not peak <= 1:
+        msg = f"{name}: y must be finite and in [-1, 1], but its peak is {peak:g}; divide by it"
+        raise InvalidSamplesError(msg)
+    temporary = target.with_name(f".scatseg-{secrets.token_hex(8)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            with soundfile.SoundFile(
+                file.fileno(), "w", sr, 1, codec, format=container, closefd=False
+            ) as sound:
+                sound.write(samples)
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except soundfile.LibsndfileError as error:
+        msg = (
+            f"{name}: {container} {codec} at {sr} Hz cannot be written: {error.error_string} "
+            "Try another sr, or .wav"
+        )
+        raise AudioError(msg) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@dataclass(kw_only=True)
+class _Tally:
+    """What is counted while blocks go by."""
+
+    power: NDArray[np.float64]  # (channels,) sums of squares
+    mixed: float = 0.0  # sum of squares of the mix
+    n_frames: int = 0
+
+    @property
+    def cancelled(self) -> bool:
+        return self.mixed < _CANCELLED * float(self.power.sum()) / self.power.size**2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Take:
+    """One pass over a file."""
+
+    source: Source
+    tally: _Tally
+    y: Signal
+    sr: int
+
+
+def _take(file: FileIO, name: str, *, sr: int | None, channel: int | None, max_bytes: int) -> _Take:
+    """Decode all of the file: the mix, or one channel."""
+    with source_of(file, name) as source:
+        rate = source.sr if sr is None else int(sr)
+        _check_header(source, name, rate, max_bytes)
+        tally = _Tally(power=np.zeros(source.channels))
+        mono = _mixed(source, tally, name, channel)
+        y = _joined(_resampled(mono, source.sr, rate), name, rate, max_bytes)
+    return _Take(source=source, tally=tally, y=y, sr=rate)
+
+
+def _check_header(source: Source, name: str, sr: int, max_bytes: int) -> None:
+    low, high = _RATES
+    if not low <= source.sr <= high:
+        msg = (
+            f"{name}: audio has {low} to {high} Hz, but its header says {source.sr} Hz; "
+            "correct the header or export it again"
+        )
+        raise NotAudioError(msg)
+    declared = source.declared_frames or 0
+    if declared * sr / source.sr * 4 > max_bytes:
+        hours = declared / source.sr / 3600
+        msg = f"{name}: its header declares {hours:.4g} h, {_limit(sr, max_bytes)}"
+        raise TooLongError(msg)
+
+
+def _limit(sr: int, max_bytes: int) -> str:
+    return (
+        f"but at {sr} Hz the limit is {max_bytes / 4 / sr / 3600:.4g} h "
+        f"({max_bytes / 2**20:.4g} MiB); cut it, lower sr, or raise max_bytes"
+    )
+
+
+def _mixed(source: Source, tally: _Tally, name: str, channel: int | None) -> Iterator[Signal]:
+    """Check, count and mix each block."""
+    for block in source.blocks:
+        small = np.abs(block) < _LARGEST
+        if not small.all():
+            row, column = np.argwhere(~small)[0]
+            position = tally.n_frames + int(row)
+            msg = (
+                f"{name}: samples must be finite and small, but sample {position} "
+                f"({position / source.sr:.3f} s) of channel {column + 1} is {block[row, column]}; "
+                "repair the file or export it again"
+            )
+            raise InvalidSamplesError(msg)
+        # Sums of columns: elementwise, so the bits do not depend on a BLAS and its threads.
+        mono = reduce(np.add, block.T) / np.float32(source.channels)
+        tally.n_frames += len(block)
+        tally.power += [np.dot(column, column) for column in block.T]
+        tally.mixed += float(np.dot(mono, mono))
+        yield mono if channel is None else block[:, channel].copy()
+
+
+def _resampled(blocks: Iterator[Signal], native_sr: int, sr: int) -> Iterator[Signal]:
+    if native_sr == sr:
+        yield from blocks
+        return
+    stream = soxr.ResampleStream(native_sr, sr, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        yield stream.resample_chunk(block)
+    yield stream.resample_chunk(np.empty(0, np.float32), last=True)
+
+
+def _joined(blocks: Iterator[Signal], name: str, sr: int, max_bytes: int) -> Signal:
+    parts = [np.empty(0, np.float32)]
+    n_bytes = 0
+    for block in blocks:
+        n_bytes += block.nbytes
+        if n_bytes > max_bytes:
+            msg = f"{name}: it goes on and on, {_limit(sr, max_bytes)}"
+            raise TooLongError(msg)
+        parts.append(block)
+    return np.concatenate(parts)
+
+
+def _shortage(source: Source, n_frames: int) -> Iterator[str]:
+    """Compare what was read with what the file declared."""
+    declared = source.declared_frames
+    if declared is not None and n_frames < declared - source.slack * source.sr:
+        yield (
+            f"cut off or damaged: {n_frames} of {declared} declared samples could be decoded "
+            f"({n_frames / source.sr:.2f} of {declared / source.sr:.2f} s)"
+        )
+
+
+def _check_amount(take: _Take, name: str, faults: list[str], *, strict: bool) -> None:
+    n_frames = take.tally.n_frames
+    missing = "; ".join(faults)
+    if faults and not n_frames:
+        msg = f"{name}: audio is needed, but nothing could be decoded: {missing}"
+        raise NotAudioError(msg)
+    if min(n_frames, take.y.size) < 2:
+        msg = (
+            f"{name}: at least 2 samples are needed, got {n_frames} at {take.source.sr} Hz, "
+            f"which makes {take.y.size} at {take.sr} Hz; leave the file out or record it again"
+        )
+        raise TooShortError(msg)
+    if faults and strict:
+        msg = f"{name}: a whole file is needed, but {missing}; get another copy, or allow it"
+        raise TruncatedAudioError(msg)
+
+
+def _scale(y: Signal) -> Iterator[str]:
+    """Bring y into [-1, 1] in place; say what should be known about its level."""
+    peak = max(y.max(), -y.min())
+    if peak == 0:
+        yield "silent: every sample is 0"
+    if peak > 1:
+        y /= peak
+    if peak > _LOUD:
+        yield f"samples reach {peak:.4g} times full scale; the signal was divided by that"

@@ -1,0 +1,375 @@
+"""An open file in, blocks of samples out: libsndfile for most formats, FFmpeg for the rest."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import shutil
+import stat
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from functools import reduce
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from scatseg.audio.errors import NotAudioError, UnreadableAudioError
+
+Signal = NDArray[np.float32]
+AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+
+_BLOCK = 2**16  # samples decoded at a time, all channels together
+_STEP = 4096  # frames asked of libsndfile at a time: what a decoding error can take with it
+_MPEG_STEP = 1152  # the same for MP3, where every truncated file ends in an error: one frame
+_N_NOTES = 10  # lines kept of what a decoder wrote to standard error
+
+
+@dataclass(kw_only=True)
+class Source:
+    """An open file. `notes` and `faults` (what is missing) grow while `blocks` are drawn."""
+
+    format: str
+    sr: int
+    channels: int
+    declared_frames: int | None
+    slack: float = 0.0  # seconds that may be missing before it counts as cut off
+    blocks: Iterator[Signal] = field(default_factory=lambda: iter(()))  # (n_frames, channels)
+    notes: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+def printable(path: AnyPath) -> str:
+    """Spell a path so that it can be printed on one line anywhere."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+_CAUSES = {24: "Its header states an impossible sampling rate or number of channels"}
+"""libsndfile's error numbers, where its own words ("SF_INFO struct incomplete") do not help."""
+
+
+@contextmanager
+def opened(path: AnyPath) -> Iterator[FileIO]:
+    """Open a regular file, unbuffered: libsndfile shares the descriptor's position.
+
+    An error of the file system, also later while reading, becomes an UnreadableAudioError.
+    """
+    source, name = Path(os.fsdecode(path)), printable(path)
+    try:
+        mode = source.stat().st_mode
+        if stat.S_ISREG(mode):
+            with source.open("rb", buffering=0) as file:
+                yield file
+            return
+    except OSError as error:
+        msg = f"{name}: an audio file that can be read is needed: {error.strerror}"
+        raise UnreadableAudioError(msg) from error
+    what = "a folder; name the files in it" if stat.S_ISDIR(mode) else "a device or a pipe"
+    msg = f"{name}: an audio file is needed, this is {what}"
+    raise UnreadableAudioError(msg)
+
+
+def source_of(file: FileIO, name: str) -> AbstractContextManager[Source]:
+    """Choose the decoder by the first bytes; one pass over the file."""
+    file.seek(0)
+    head = file.read(16)
+    if not head:
+        msg = f"{name}: audio is needed, the file is empty (0 bytes)"
+        raise NotAudioError(msg)
+    if head.startswith(codecs.BOM_UTF16_LE):  # which also reads as a header of MPEG layer I
+        raise _not_audio(name, head, "Text (UTF-16)")
+    for offset, magic, kind in _FFMPEG_MAGIC:
+        if head[offset:].startswith(magic):
+            return _ffmpeg_source(file, name, head, kind)
+    start = _mpeg_start(file)
+    if start is not None:
+        return _mpeg_source(file, name, head, start)
+    return _sndfile_source(file, name, head)
+
+
+def _not_audio(name: str, head: bytes, cause: str | soundfile.LibsndfileError) -> NotAudioError:
+    if not isinstance(cause, str):
+        cause = _CAUSES.get(cause.code, cause.error_string)
+    msg = (
+        f"{name}: WAV, FLAC, Ogg, MP3 or the like is needed, but the decoder says "
+        f"{cause.rstrip('.')!r} and the file begins with {head[:8]!r}; "
+        "play it to see whether it is whole, or convert it with ffmpeg"
+    )
+    return NotAudioError(msg)
+
+
+class _ForwardSound(soundfile.SoundFile):  # type: ignore[misc]
+    """A sound file that is read from the beginning to the end.
+
+    After each block SoundFile seeks to where it already is, if it can. In MP3 that primes
+    the decoder anew and changes the samples that follow (by up to 0.6 of full scale); in
+    Ogg it doubles the time.
+    """
+
+    def seekable(self) -> bool:
+        """Say no."""
+        return False
+
+
+def _sound_source(sound: soundfile.SoundFile, step: int) -> Source:
+    source = Source(
+        format=sound.format,
+        sr=sound.samplerate,
+        channels=sound.channels,
+        declared_frames=_declared_frames(sound),
+    )
+    source.blocks = _sound_blocks(sound, source, step)
+    return source
+
+
+def _sound_blocks(sound: soundfile.SoundFile, source: Source, step: int) -> Iterator[Signal]:
+    """Draw blocks (n_frames, channels); an error ends them and becomes a fault."""
+    n_frames = max(step, _BLOCK // source.channels)
+    got = 1
+    while got:
+        block = np.empty((n_frames, source.channels), np.float32)
+        filled = 0
+        try:
+            while filled < n_frames and got:
+                got = len(sound.read(out=block[filled : filled + step]))
+                filled += got
+        except soundfile.LibsndfileError as error:
+            source.faults.append(f"decoding stopped early: {error.error_string.rstrip('.')}")
+            got = 0
+        if filled:
+            yield block[:filled]
+
+
+_CLAMPED = re.compile(r"^ *(data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)", re.M)
+_UNKNOWN_BYTES = 0x7FFF_F000  # from here on a stated size is a placeholder of a streaming writer
+
+
+def _declared_frames(sound: soundfile.SoundFile) -> int | None:
+    """Count the frames that the header states; libsndfile hides those missing from the file."""
+    n_frames: int = sound.frames
+    if n_frames > 2**62:
+        return None
+    for chunk, *sizes in _CLAMPED.findall(sound.extra_info):
+        stated, actual = map(int, sizes)
+        if chunk.lower().startswith("riff") and sound.format not in ("W64", "RF64"):
+            continue
+        if stated >= _UNKNOWN_BYTES:
+            return None
+        if n_frames and stated > actual:
+            bytes_per_frame = max(1, actual // n_frames)
+            return n_frames + -(-(stated - actual) // bytes_per_frame)
+    return n_frames
+
+
+_OGG_FIRST, _OGG_LAST = 2, 4  # flags of a page
+
+
+@contextmanager
+def _sndfile_source(file: FileIO, name: str, head: bytes) -> Iterator[Source]:
+    """Let libsndfile read the descriptor: by content alone, whatever the name."""
+    faults = [*_ogg_faults(file)]
+    file.seek(0)
+    try:
+        sound = _ForwardSound(file.fileno(), closefd=False)
+    except soundfile.LibsndfileError as error:
+        raise _not_audio(name, head, error) from error
+    with sound:
+        source = _sound_source(sound, _STEP)
+        source.faults += faults
+        yield source
+
+
+def _ogg_faults(file: FileIO) -> Iterator[str]:
+    """Walk through the pages of an Ogg file: what is missing decodes short without error."""
+    n_bytes = file.seek(0, os.SEEK_END)
+    position, ended = 0, False
+    file.seek(0)
+    header = file.read(27)
+    if header[:4] != b"OggS":
+        return
+    while len(header) == 27 and header[:4] == b"OggS":
+        if ended and header[5] & _OGG_FIRST:
+            yield f"the Ogg streams from byte {position} of {n_bytes} on are left out: joined files"
+            return
+        ended = bool(header[5] & _OGG_LAST)
+        position += 27 + header[26] + sum(file.read(header[26]))
+        file.seek(position)
+        header = file.read(27)
+    if not ended or position > n_bytes:
+        stop = min(position, n_bytes)
+        yield f"cut off or damaged: the Ogg stream stops at byte {stop} of {n_bytes}"
+
+
+def _mpeg_start(file: FileIO) -> int | None:
+    """Find the first MPEG audio frame behind ID3 tags and padding; None if there is none."""
+    start = 0
+    while True:
+        file.seek(start)
+        head = file.read(10)
+        if len(head) < 10 or head[:3] != b"ID3":
+            break
+        start += 10 + reduce(lambda size, byte: size << 7 | byte & 127, head[6:10], 0)
+    file.seek(start)
+    padded = file.read(65536)
+    frame = padded.lstrip(b"\0")
+    is_frame = len(frame) > 3 and frame[0] == 255 and frame[1] & 0xE0 == 0xE0 and frame[1] & 6 != 0
+    return start + len(padded) - len(frame) if is_frame else None
+
+
+_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")  # what may follow the last frame
+
+
+@contextmanager
+def _mpeg_source(file: FileIO, name: str, head: bytes, start: int) -> Iterator[Source]:
+    """Let libsndfile read MP3 through a pipe.
+
+    In a file that does not declare its length libsndfile guesses it from the first frame
+    and stops there, after a quarter of a file of variable bit rate. A pipe leaves nothing
+    to guess from: it decodes to the end, and says when the length is unknown.
+    """
+    n_bytes = file.seek(0, os.SEEK_END) - start
+    lines: list[str] = []
+    with _captured_stderr(lines), _piped(file, start) as reader:
+        try:
+            sound = _ForwardSound(reader, closefd=False)
+        except soundfile.LibsndfileError as error:
+            raise _not_audio(name, head, error) from error
+        with sound:
+            source = _sound_source(sound, _MPEG_STEP)
+            source.slack = 0.1  # some encoders count the frame that holds the header
+            source.blocks = _mpeg_blocks(source.blocks, source, reader, n_bytes)
+            yield source
+    source.notes += [f"decoder: {line}" for line in list(dict.fromkeys(lines))[:_N_NOTES]]
+
+
+def _mpeg_blocks(
+    blocks: Iterator[Signal], source: Source, reader: int, n_bytes: int
+) -> Iterator[Signal]:
+    """Pass blocks on, then see whether more than tags is left in the pipe."""
+    n_frames = 0
+    for block in blocks:
+        n_frames += len(block)
+        yield block
+    rest, n_left = _drained(reader)
+    seconds = n_frames / source.sr * n_left / max(1, n_bytes - n_left)
+    if seconds > 1 and not rest.startswith(_TAGS):
+        source.faults.append(
+            f"the last {n_left} of {n_bytes} bytes (about {seconds:.0f} s) were not decoded: "
+            "damaged, or several files joined"
+        )
+
+
+@contextmanager
+def _piped(file: FileIO, start: int) -> Iterator[int]:
+    """Deliver a file from `start` on through a pipe, whose read end is given."""
+    reader, writer = os.pipe()
+
+    def feed() -> None:
+        with os.fdopen(writer, "wb") as sink:
+            file.seek(start)
+            shutil.copyfileobj(file, sink)
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        fed = pool.submit(feed)
+        try:
+            yield reader
+        finally:
+            _drained(reader)  # or the feeder would wait for ever
+            os.close(reader)
+    fed.result()
+
+
+def _drained(reader: int) -> tuple[bytes, int]:
+    """Empty a pipe: its next bytes, and how many there were."""
+    first = chunk = os.read(reader, 2**16)
+    n_bytes = len(first)
+    while chunk:
+        chunk = os.read(reader, 2**16)
+        n_bytes += len(chunk)
+    return first, n_bytes
+
+
+_STDERR = threading.Lock()  # descriptor 2 belongs to the whole process
+
+
+@contextmanager
+def _captured_stderr(lines: list[str]) -> Iterator[None]:
+    """Collect what C libraries (libmpg123, FFmpeg) write straight to descriptor 2."""
+    with _STDERR, tempfile.TemporaryFile() as file:
+        saved = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+            file.seek(0)
+            lines += filter(None, file.read().decode(errors="replace").splitlines())
+
+
+_FFMPEG_MAGIC = (  # (offset, bytes there, what it is)
+    (4, b"ftyp", "MPEG-4 (m4a, mp4)"),
+    (0, bytes.fromhex("3026b2758e66cf11"), "Windows Media (wma)"),
+    (0, b"\xff\xf1", "AAC"),
+    (0, b"\xff\xf9", "AAC"),
+    (0, b"\x1aE\xdf\xa3", "Matroska (mka, webm)"),
+)
+
+
+@contextmanager
+def _ffmpeg_source(file: FileIO, name: str, head: bytes, kind: str) -> Iterator[Source]:
+    """Let FFmpeg decode what libsndfile cannot."""
+    try:
+        import av
+    except ImportError as error:
+        msg = f'{name}: {kind} needs FFmpeg to decode: pip install "scatseg[ffmpeg]"'
+        raise NotAudioError(msg) from error
+    file.seek(0)
+    lines: list[str] = []
+    with _captured_stderr(lines):
+        try:
+            container = av.open(file)
+        except av.FFmpegError as error:
+            raise _not_audio(name, head, error.strerror) from error
+        with container:
+            if not container.streams.audio:
+                raise _not_audio(name, head, f"{kind} without an audio stream")
+            source = _ffmpeg_stream(container)
+            yield source
+    source.notes += [f"decoder: {line}" for line in list(dict.fromkeys(lines))[:_N_NOTES]]
+
+
+def _ffmpeg_stream(container: Any) -> Source:
+    stream = container.streams.audio[0]
+    # Raw AAC has no header: there FFmpeg's duration is a guess from the bit rate.
+    known = stream.duration is not None and container.format.name != "aac"
+    source = Source(
+        format=stream.codec_context.name.upper(),
+        sr=stream.rate,
+        channels=stream.channels,
+        declared_frames=round(stream.duration * stream.time_base * stream.rate) if known else None,
+        slack=0.1,  # encoders pad, and not all of them say by how much
+    )
+    source.blocks = _ffmpeg_blocks(container, source)
+    return source
+
+
+def _ffmpeg_blocks(container: Any, source: Source) -> Iterator[Signal]:
+    import av
+
+    resampler = av.AudioResampler(format="flt")  # to interleaved float32, rate unchanged
+    try:
+        for frame in container.decode(audio=0):
+            for part in resampler.resample(frame):
+                yield part.to_ndarray().reshape(-1, source.channels)
+    except av.FFmpegError as error:
+        source.faults.append(f"decoding stopped early: {error.strerror}")

@@ -1,0 +1,477 @@
+"""One job over many tracks, into a run folder: resumed, isolated, the same bytes every time.
+
+The door to joblib. A worker writes its track whole or not at all and returns a receipt; what
+one track does to its worker does not touch the others. See DESIGN, C9 and C10.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import hashlib
+import io
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import joblib
+import numpy as np
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from scatseg import __version__, audio, extractors, formats, runs, segmenters
+from scatseg.features import Extractor, Features, uniform_edges
+from scatseg.formats import Annotation, FormatError, Jams
+from scatseg.runs import Failure, Source
+from scatseg.segmentation import SILENCE, Hierarchy, Segmentation
+from scatseg.segmenters import Segmenter
+from scatseg.similarity import self_similarity
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+SILENT_PEAK = 1e-5
+"""Of full scale: a recording that never exceeds it (-100 dB) is taken for silence."""
+
+_PICTURE_FRAMES = 1024
+_WAVEFORM_POINTS = 2048
+_DEATHS_ALLOWED = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentJob:
+    """What is done to each track.
+
+    Parameters
+    ----------
+    segmenters : sequence of str
+        Names with options, see `scatseg.segmenters.segmenter`; the first is the default system.
+    features : str
+        Names with options, see `scatseg.extractors.extractor`.
+    sr : int
+        Sampling rate in Hz at which recordings are analyzed.
+    settings : mapping
+        Options set on every segmenter that has them: granularity, n_segments, ...
+    exports : tuple of str
+        Formats to write beside JAMS, keys of `scatseg.formats.FORMATS`.
+    strict : bool
+        Whether a damaged file is a failure and not a warning.
+
+    Raises
+    ------
+    ValueError
+        When a name or an option is unknown, or a system is named twice.
+    """
+
+    segmenters: tuple[str, ...] = ("laplacian",)
+    features: str = "scattering"
+    sr: int = 22050
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    exports: tuple[str, ...] = ()
+    strict: bool = False
+
+    def __post_init__(self) -> None:
+        repeated = [name for name, n in Counter(self.segmenters).items() if n > 1]
+        if repeated or not self.segmenters:
+            msg = f"each system needs a name of its own, got {list(self.segmenters)}"
+            raise ValueError(msg)
+        for name in self.exports:
+            if name not in formats.FORMATS:
+                msg = f"unknown format {name!r}: choose from {', '.join(formats.FORMATS)}"
+                raise ValueError(msg)
+        self.systems()
+        self.extractor()
+
+    def extractor(self) -> Extractor:
+        """Make the extractor."""
+        return extractors.extractor(self.features)
+
+    def systems(self) -> dict[str, Segmenter]:
+        """Make the segmenters by name, with the settings that each of them has."""
+        made = {name: segmenters.segmenter(name) for name in self.segmenters}
+        for key in self.settings:
+            if not any(key in _option_names(each) for each in made.values()):
+                known = sorted({name for each in made.values() for name in _option_names(each)})
+                msg = f"no segmenter here has an option {key!r}; there are {', '.join(known)}"
+                raise ValueError(msg)
+        return {
+            name: _with_settings(each, self.settings) if self.settings else each
+            for name, each in made.items()
+        }
+
+    def described(self) -> dict[str, Any]:
+        """All that determines the result, with every default filled in."""
+        return {
+            "features": repr(self.extractor()),
+            "segmenters": {name: repr(each) for name, each in self.systems().items()},
+            "sr": self.sr,
+            "strict": self.strict,
+        }
+
+
+def _option_names(segmenter: Segmenter) -> set[str]:
+    if not dataclasses.is_dataclass(segmenter):
+        return set()
+    return {option.name for option in dataclasses.fields(segmenter)}
+
+
+def _with_settings(segmenter: Segmenter, settings: Mapping[str, Any]) -> Segmenter:
+    known = {key: value for key, value in settings.items() if key in _option_names(segmenter)}
+    return dataclasses.replace(segmenter, **known) if known else segmenter  # type: ignore[type-var]
+
+
+class Receipt(NamedTuple):
+    """What became of one track.
+
+    `status` is "done", "kept" (it was done before) or "failed"; `failure` says why it failed.
+    """
+
+    track: str
+    status: Literal["done", "kept", "failed"]
+    seconds: float = 0.0
+    failure: Failure | None = None
+
+
+def segment_collection(
+    sources: Sequence[Source],
+    run: Path,
+    job: SegmentJob,
+    *,
+    n_jobs: int = 1,
+    force: bool = False,
+    failures: Sequence[Failure] = (),
+    on_receipt: Callable[[Receipt], object] | None = None,
+) -> list[Receipt]:
+    """Segment tracks into a run folder.
+
+    Tracks that are there already, of the same audio with the same options, are kept. What
+    fails is listed in failures.csv and does not stop the others.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        Recordings and their ids.
+    run : Path
+        The run folder, made when missing.
+    job : SegmentJob
+        What to do.
+    n_jobs : int, default 1
+        Processes. With more than one, each track is isolated from the others: a crash takes
+        that track alone.
+    force : bool, default False
+        Do again what is done.
+    failures : sequence of Failure
+        Known before: paths that lead nowhere.
+    on_receipt : callable, optional
+        Told of every receipt as it comes.
+
+    Returns
+    -------
+    receipts : list of Receipt
+        One per track, in the order of the sources.
+
+    Raises
+    ------
+    RunLockedError
+        When another process writes to the same run.
+    """
+    with runs.locked(run):
+        for name in ("tracks", "arrays", *(["exports"] if job.exports else [])):
+            (run / name).mkdir(exist_ok=True)
+        here = {source.id for source in sources}
+        listed = [f for f in runs.read_failures(run) if f.track not in here and f.stage != "find"]
+        listed += failures
+        runs.write_failures(run, listed)
+        receipts: dict[str, Receipt] = {}
+        work = functools.partial(segment_source, run=run, job=job, force=force)
+        for receipt in map_sources(work, sources, n_jobs=n_jobs, marks=run / ".running"):
+            receipts[receipt.track] = receipt
+            if receipt.failure:
+                listed.append(receipt.failure)
+                runs.write_failures(run, listed)
+            if on_receipt is not None:
+                on_receipt(receipt)
+    return [receipts[source.id] for source in sources]
+
+
+def segment_source(source: Source, *, run: Path, job: SegmentJob, force: bool = False) -> Receipt:
+    """Segment one track into a run folder; whatever is wrong with it is in the receipt."""
+    started = time.perf_counter()
+    stage = _Stage()
+    try:
+        # One thread: sums in another order would round otherwise, and bytes would differ.
+        with threadpool_limits(1):
+            done = _segment_source(source, run, job, force, stage)
+    except Exception as error:  # the edge where one track is kept from the others
+        failure = Failure(source.id, stage.name, f"{type(error).__name__}: {error}")
+        return Receipt(source.id, "failed", time.perf_counter() - started, failure)
+    return Receipt(source.id, "done" if done else "kept", time.perf_counter() - started)
+
+
+class _Stage:
+    """Where a job is, for the error message."""
+
+    name = "read"
+
+
+def _segment_source(source: Source, run: Path, job: SegmentJob, force: bool, stage: _Stage) -> bool:
+    """Segment one track unless that was done; say whether it was necessary."""
+    target = run / "tracks" / f"{source.id}.jams"
+    arrays = run / "arrays" / f"{source.id}.npz"
+    facts = {
+        "audio_sha256": file_hash(source.path),
+        "options": job.described(),
+        "version": __version__,
+    }
+    jams = None if force or not arrays.exists() else _done_before(target, facts)
+    needed = jams is None
+    if jams is None:
+        recording = audio.decode(source.path, sr=job.sr, strict=job.strict)
+        annotations, pictures = analyze(recording.y, recording.sr, job, stage)
+        stage.name = "write"
+        jams = Jams(
+            annotations=annotations,
+            duration=recording.duration,
+            title=source.path.stem,
+            sandbox={
+                "scatseg": facts
+                | {"audio": os.fspath(source.path.absolute()), "warnings": recording.warnings}
+            },
+        )
+        formats.atomic_write(arrays, _npz(pictures))
+        formats.write_jams(target, jams)
+    stage.name = "export"
+    for name in job.exports:
+        _export(jams.annotations, run / "exports", source.id, name)
+    return needed
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal.
+
+    Raises
+    ------
+    UnreadableAudioError
+        When the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        msg = f"{runs.shown(path)}: an audio file is needed, but {error.strerror}; check the path"
+        raise audio.UnreadableAudioError(msg) from error
+
+
+def _done_before(target: Path, facts: Mapping[str, Any]) -> Jams | None:
+    """Read the track as it was done before, if it was done from this audio with these options."""
+    try:
+        jams = formats.read_jams(target)
+    except (FileNotFoundError, FormatError):
+        return None
+    known = jams.sandbox.get("scatseg", {})
+    same = all(known.get(key) == value for key, value in facts.items())
+    return jams if same else None
+
+
+def analyze(
+    y: NDArray[np.floating], sr: int, job: SegmentJob, stage: _Stage | None = None
+) -> tuple[tuple[Annotation, ...], dict[str, NDArray[Any]]]:
+    """Segment one signal with every system of a job.
+
+    Parameters
+    ----------
+    y : ndarray of float, shape (n_samples,)
+        Mono signal in [-1, 1].
+    sr : int
+        Sampling rate in Hz.
+    job : SegmentJob
+        Which features and segmenters.
+
+    Returns
+    -------
+    annotations : tuple of Annotation
+        Per system its levels, the default one first. Silence is one segment labeled as such.
+    pictures : dict of str to ndarray
+        What the report draws: pooled self-similarity, waveform, novelty curves.
+    """
+    stage = _Stage() if stage is None else stage
+    pictures: dict[str, NDArray[Any]] = {"waveform": _waveform(y)}
+    if np.abs(y).max() <= SILENT_PEAK:
+        whole = Segmentation([0, len(y) / sr], [SILENCE])
+        return tuple(
+            found for name in job.segmenters for found in _annotations(name, whole)
+        ), pictures
+    stage.name = "features"
+    features = job.extractor()(y, sr)
+    annotations: list[Annotation] = []
+    for name, system in job.systems().items():
+        stage.name = f"segment ({name})"
+        annotations += _annotations(name, system.predict(features))
+        curve = getattr(system, "novelty", None)
+        if curve is not None:
+            edges, novelty = curve(features)
+            pictures[f"novelty_{name}"] = np.asarray(novelty, dtype=np.float32)
+            pictures[f"novelty_edges_{name}"] = edges
+    stage.name = "pictures"
+    pictures |= _similarity_picture(features)
+    return tuple(annotations), pictures
+
+
+def _annotations(system: str, found: Segmentation | Hierarchy) -> list[Annotation]:
+    """One annotation per level, the default level first."""
+    if isinstance(found, Segmentation):
+        return [Annotation(segmentation=found, system=system, level="1")]
+    levels = [
+        Annotation(segmentation=level, system=system, level=name)
+        for name, level in zip(found.names, found.levels, strict=True)
+    ]
+    return [levels.pop(found.default), *levels]
+
+
+def _similarity_picture(features: Features) -> dict[str, NDArray[Any]]:
+    frame = max(0.5, features.duration / _PICTURE_FRAMES)
+    pooled = features.pooled(uniform_edges(features.duration, frame))
+    S = self_similarity(pooled.X)
+    return {"S": np.round(255 * S).astype(np.uint8), "S_edges": pooled.edges}
+
+
+def _waveform(y: NDArray[np.floating]) -> NDArray[np.int8]:
+    """Lowest and highest sample of equal stretches, as parts of 127, shape (2, n_stretches)."""
+    starts = np.linspace(0, len(y), min(_WAVEFORM_POINTS, len(y)), endpoint=False).astype(int)
+    low, high = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
+    return np.clip(np.round(127 * np.stack([low, high])), -127, 127).astype(np.int8)
+
+
+def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    data = io.BytesIO()
+    np.savez_compressed(data, **arrays)  # type: ignore[arg-type]
+    return data.getvalue()
+
+
+def _export(annotations: Sequence[Annotation], folder: Path, id_: str, name: str) -> None:
+    """Write a track in another format: `<id>` for the default system, `<id>.<system>` for others.
+
+    Formats that hold one segmentation get each system's default level.
+    """
+    known = formats.FORMATS[name]
+    if known.several:
+        formats.write(folder / f"{id_}{known.extension}", annotations, format=name)
+        return
+    first = {found.system: found for found in reversed(annotations)}
+    default = annotations[0].system
+    for system, found in first.items():
+        stem = id_ if system == default else f"{id_}.{runs.safe_id(system)}"
+        formats.write(folder / f"{stem}{known.extension}", found.segmentation, format=name)
+
+
+def map_sources(
+    work: Callable[[Source], Receipt], sources: Sequence[Source], *, n_jobs: int, marks: Path
+) -> Iterator[Receipt]:
+    """Do the work for every source, in processes that may die.
+
+    When a worker is killed, the tracks that were being worked on are done again, each alone;
+    one that kills its worker twice has failed. The others go on.
+
+    Parameters
+    ----------
+    work : callable
+        Source -> Receipt; picklable, and never raises for a bad track.
+    sources : sequence of Source
+        What to work on.
+    n_jobs : int
+        Processes; 1 works in this one.
+    marks : Path
+        A folder of ours, made and removed, in which workers mark what they are at.
+
+    Yields
+    ------
+    receipt : Receipt
+        As they come, in any order.
+    """
+    if n_jobs == 1 or len(sources) == 1:
+        yield from map(work, sources)
+        return
+    marks.mkdir(exist_ok=True)
+    left = {source.id: source for source in sources}
+    deaths: Counter[str] = Counter()
+    while left:
+        suspects = [source for id_, source in left.items() if deaths[id_]]
+        batch = suspects[:1] or list(left.values())
+        try:
+            for receipt in _in_processes(work, batch, n_jobs=n_jobs, marks=marks):
+                del left[receipt.track]
+                yield receipt
+        except TerminatedWorkerError:
+            for id_ in _marked(marks, left):
+                deaths[id_] += 1
+                if deaths[id_] >= _DEATHS_ALLOWED:
+                    del left[id_]
+                    reason = "the process died on this track twice: out of memory, or a crash"
+                    yield Receipt(id_, "failed", 0.0, Failure(id_, "process", reason))
+    _clear(marks)
+    marks.rmdir()
+
+
+def _in_processes(
+    work: Callable[[Source], Receipt], batch: Sequence[Source], *, n_jobs: int, marks: Path
+) -> Iterator[Receipt]:
+    _clear(marks)
+    parallel = joblib.Parallel(
+        n_jobs=n_jobs, batch_size=1, backend="loky", return_as="generator_unordered"
+    )
+    jobs = (joblib.delayed(_marked_work)(work, source, marks) for source in batch)
+    yield from parallel(jobs)
+
+
+def _marked_work(work: Callable[[Source], Receipt], source: Source, marks: Path) -> Receipt:
+    _die_with_parent()
+    mark = marks / _mark_name(source.id)
+    mark.touch()
+    receipt = work(source)
+    mark.unlink()
+    return receipt
+
+
+def _mark_name(id_: str) -> str:
+    return hashlib.sha256(id_.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _marked(marks: Path, left: Mapping[str, Source]) -> list[str]:
+    """Which of the sources were being worked on."""
+    names = {path.name for path in marks.iterdir()}
+    return [id_ for id_ in left if _mark_name(id_) in names]
+
+
+def _clear(marks: Path) -> None:
+    for path in marks.iterdir():
+        path.unlink()
+
+
+@functools.cache
+def _die_with_parent() -> None:
+    """End this worker soon after the process that started it is gone; once is enough."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def map_pure(
+    function: Callable[[Item], Result], items: Sequence[Item], *, n_jobs: int
+) -> Iterator[Result]:
+    """Apply a picklable function to every item, in order, in processes when there are several."""
+    if n_jobs == 1 or len(items) < 2:
+        yield from map(function, items)
+        return
+    parallel = joblib.Parallel(n_jobs=n_jobs, backend="loky", return_as="generator")
+    yield from parallel(joblib.delayed(function)(item) for item in items)

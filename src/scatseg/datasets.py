@@ -1,0 +1,494 @@
+"""Annotated collections on disk -> references and estimates by track, matched by their ids."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from scatseg.formats import FORMATS, Annotation, FormatError, read
+from scatseg.segmentation import Segmentation
+
+LEVELS = frozenset(
+    {
+        "coarse",
+        "fine",
+        "function",
+        "functions",
+        "lower",
+        "lowercase",
+        "pattern",
+        "phrase",
+        "section",
+        "segment",
+        "structure",
+        "upper",
+        "uppercase",
+    }
+)
+"""Words that name a level in `<id>.<level>[<annotator>].<extension>`."""
+
+# Words in the same place that name something else.
+_OTHER_KINDS = frozenset(
+    {"bars", "beats", "chords", "downbeats", "key", "lyrics", "melody", "notes", "onsets", "tempo"}
+)
+
+# Tables and texts that come along with collections and runs.
+_OTHER_FILES = frozenset(
+    {"failures", "index", "license", "licence", "metadata", "readme", "scores", "summary"}
+)
+
+_SUFFIXES = frozenset(suffix for known in FORMATS.values() for suffix in known.reads)
+_LOOSE_SUFFIXES = frozenset({".csv", ".txt"})  # that other text has, too
+
+_FAMILY = re.compile(r"(?P<id>.+)\.(?P<level>[a-z]+)(?P<annotator>\d*)")
+_SALAMI = re.compile(r"textfile(?P<annotator>\d+[a-z]?)(_(?P<level>[a-z]+))?")
+
+_SAME = 1e-3  # seconds between times that are one time, written with 3 decimals
+_SAME_RECORDING = 1.0  # seconds between the ends of one recording
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """A recording and what people say about its form.
+
+    Parameters
+    ----------
+    track_id : str
+        Unique in its collection.
+    audio_path : Path or None
+        The recording, None where there are only annotations.
+    references : tuple of Annotation
+        One per annotator and level; their disagreement is the ceiling.
+    """
+
+    track_id: str
+    audio_path: Path | None = None
+    references: tuple[Annotation, ...] = ()
+
+
+class Problem(NamedTuple):
+    """A file that was not used although it should have been, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class References:
+    """Annotations of a collection.
+
+    Parameters
+    ----------
+    tracks : mapping of str to tuple of Annotation
+        Track id -> its annotations, each with another annotator or level, neither of them
+        empty. Sorted by id.
+    problems : tuple of Problem
+        Files that could not be used; the rest was.
+    notes : tuple of str
+        What was left out on purpose, and what was repaired on reading.
+    """
+
+    tracks: Mapping[str, tuple[Annotation, ...]]
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimates:
+    """Answers of one or several systems.
+
+    Parameters
+    ----------
+    systems : mapping of str to mapping
+        System -> track id -> its segmentation.
+    problems : tuple of Problem
+        Files that could not be used; the rest was.
+    notes : tuple of str
+        What was left out on purpose, and what was repaired on reading.
+    """
+
+    systems: Mapping[str, Mapping[str, Segmentation]]
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matching:
+    """Which estimate goes with which reference.
+
+    Parameters
+    ----------
+    pairs : mapping of str to str
+        Estimate id -> reference id. Several estimates (renders, remasters) may share one.
+    ambiguous : mapping of str to tuple of str
+        Estimate id -> the reference ids among which nothing decides.
+    unmatched_estimates : tuple of str
+        Estimate ids with no candidate at all.
+    unmatched_references : tuple of str
+        Reference ids that are in no pair.
+    """
+
+    pairs: Mapping[str, str]
+    ambiguous: Mapping[str, tuple[str, ...]]
+    unmatched_estimates: tuple[str, ...]
+    unmatched_references: tuple[str, ...]
+
+
+class FileName(NamedTuple):
+    """What the name of an annotation file says: "" where it is silent."""
+
+    track_id: str
+    level: str = ""
+    annotator: str = ""
+
+
+def parse_name(path: str | Path, *, levels: Collection[str] = LEVELS) -> FileName:
+    """Read track, level and annotator from where an annotation file is and what it is called.
+
+    Parameters
+    ----------
+    path : path
+        `<id>.<extension>`; or `<id>.<level>[<annotator>].<extension>`, the annotator a
+        number, the level one of `levels` (JAMS files name their levels inside, so there it
+        belongs to the id); or SALAMI's `<id>/parsed/textfile<annotator>_<level>.txt`.
+    levels : collection of str, default LEVELS
+        Words in lower case that are levels. Any other word after a dot is part of the id,
+        so that "01.Intro", "feat. X" or "take.two" stay whole.
+
+    Returns
+    -------
+    name : FileName
+        Its three parts.
+
+    Examples
+    --------
+    >>> parse_name("pop909_002.phrase1.lab")
+    FileName(track_id='pop909_002', level='phrase', annotator='1')
+    >>> parse_name("Mr. Blue Sky.lab")
+    FileName(track_id='Mr. Blue Sky', level='', annotator='')
+    >>> parse_name("salami/472/parsed/textfile2_uppercase.txt")
+    FileName(track_id='472', level='uppercase', annotator='2')
+    """
+    path = Path(path)
+    salami = _SALAMI.fullmatch(path.stem)
+    if salami and salami["level"] and path.parent.name == "parsed":
+        return FileName(_printable(path.parent.parent.name), salami["level"], salami["annotator"])
+    family = _FAMILY.fullmatch(path.stem)
+    if family and family["level"] in levels and path.suffix.lower() != ".jams":
+        return FileName(_printable(family["id"]), family["level"], family["annotator"])
+    return FileName(_printable(path.stem))
+
+
+def _printable(name: str) -> str:
+    """Replace what no text file can hold: bytes of a file name that are not UTF-8."""
+    return name.encode("utf-8", "replace").decode("utf-8")
+
+
+def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> References:
+    """Read the annotations of a collection: a folder with all its sub-folders, or one file.
+
+    Parameters
+    ----------
+    path : path
+        Files as in `parse_name`, in any format of `scatseg.formats`, mixed at will. Of a run
+        folder, its `references`.
+    levels : collection of str, default LEVELS
+        Words that are levels in file names.
+
+    Returns
+    -------
+    references : References
+        An annotator without a name is "1", and so is a level. An annotation that a JAMS and
+        another file of the track both hold (same level, labels, and times to 1 ms) is used
+        once. Of two that differ under one annotator and level, the second is a problem.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is nothing at `path`, or only estimates.
+    """
+    root = Path(path)
+    if _is_run(root):
+        root = root / "references"
+    found, problems, notes = _read_all(root, levels)
+    by_track: dict[str, list[_Found]] = {}
+    for each in found:
+        by_track.setdefault(each.track_id, []).append(each)
+    tracks = {}
+    repeated: list[Path] = []
+    for track_id, candidates in sorted(by_track.items()):
+        kept: list[_Found] = []
+        for each in sorted(candidates, key=lambda each: not each.is_jams):
+            rival = next((other for other in kept if _is_rival(each, other)), None)
+            if any(_is_repeat(each, other) for other in kept):
+                repeated.append(each.path)
+            elif rival is not None:
+                problems.append(Problem(each.path, _contradiction(each, rival)))
+            else:
+                kept.append(each)
+        tracks[track_id] = tuple(each.annotation for each in kept)
+    if repeated:
+        notes.append(f"{_ignored(repeated, root)}: said by another file of the track")
+    return References(tracks=tracks, problems=tuple(problems), notes=tuple(notes))
+
+
+def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Estimates:
+    """Read what one or several systems answered.
+
+    Parameters
+    ----------
+    path : path
+        A run folder, a folder of annotation files (sub-folders included), or one file.
+    levels : collection of str, default LEVELS
+        Words that are levels in file names.
+
+    Returns
+    -------
+    estimates : Estimates
+        Systems have the names that the files give them, else that of the folder. Where a
+        system gives several levels of a track, its first counts.
+
+    Raises
+    ------
+    FileNotFoundError
+        When there is nothing at `path`.
+    """
+    root = Path(path)
+    folder_name = (root if root.is_dir() else root.parent).resolve().name
+    found, problems, notes = _read_all(root / "tracks" if _is_run(root) else root, levels)
+    first: dict[tuple[str, str], _Found] = {}
+    for each in found:
+        system = each.annotation.system or folder_name
+        other = first.setdefault((system, each.track_id), each)
+        if other.path != each.path and not _is_level_of(each, other):
+            reason = f"{other.path} is {system}'s answer for {each.track_id} already; keep one"
+            problems.append(Problem(each.path, reason))
+    systems: dict[str, dict[str, Segmentation]] = {}
+    for (system, track_id), each in first.items():
+        systems.setdefault(system, {})[track_id] = each.annotation.segmentation
+    return Estimates(systems=systems, problems=tuple(problems), notes=tuple(notes))
+
+
+class _Found(NamedTuple):
+    """One annotation and where it comes from."""
+
+    path: Path
+    track_id: str
+    annotation: Annotation
+
+    @property
+    def is_jams(self) -> bool:
+        return self.path.suffix.lower() == ".jams"
+
+
+def _read_all(root: Path, levels: Collection[str]) -> tuple[list[_Found], list[Problem], list[str]]:
+    """Read every annotation under `root`, in the order of the paths."""
+    found: list[_Found] = []
+    problems: list[Problem] = []
+    notes: list[str] = []
+    if not root.exists():
+        msg = f"there is no file or folder {root}"
+        raise FileNotFoundError(msg)
+    paths = [root] if root.is_file() else list(_walk(root, problems))
+    skipped = [path for path in paths if path != root and _is_other(path)]
+    if skipped:
+        notes.append(f"{_ignored(skipped, root)}: no segmentation, by the name")
+    for path in sorted(set(paths).difference(skipped)):
+        name = parse_name(path.absolute(), levels=levels)
+        try:
+            annotations = read(path)
+        except (FormatError, OSError) as error:
+            if path.suffix.lower() in _LOOSE_SUFFIXES and path != root and not name.level:
+                notes.append(f"ignored as no segmentation: {error}")
+            else:
+                problems.append(Problem(path, str(error)))
+            continue
+        for annotation in annotations:
+            notes += [f"{_relative(path, root)}: {repair}" for repair in annotation.repairs]
+            found.append(_Found(path, name.track_id, _named(annotation, name)))
+    return found, problems, notes
+
+
+def _is_run(root: Path) -> bool:
+    """Tell a run folder, which keeps estimates and references apart."""
+    tracks = root / "tracks"
+    return tracks.is_dir() and ((root / "run.json").is_file() or any(tracks.glob("*.jams")))
+
+
+def _walk(folder: Path, problems: list[Problem]) -> Iterator[Path]:
+    """Find annotation files in sorted order, through links, entering no folder twice."""
+
+    def unreadable(error: OSError) -> None:
+        problems.append(Problem(Path(os.fsdecode(error.filename)), f"unreadable folder: {error}"))
+
+    seen = set()
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
+        here = os.path.realpath(parent)
+        if here in seen:
+            folders.clear()
+            continue
+        seen.add(here)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES:
+                yield Path(parent, name)
+
+
+def _is_other(path: Path) -> bool:
+    """Tell from its name that a file holds no segmentation that we read."""
+    family = _FAMILY.fullmatch(path.stem)
+    salami = _SALAMI.fullmatch(path.stem)
+    return (
+        (family is not None and family["level"] in _OTHER_KINDS)
+        or (salami is not None and not salami["level"])  # all levels in one, see `parsed`
+        or (path.suffix.lower() in _LOOSE_SUFFIXES and path.stem.lower() in _OTHER_FILES)
+    )
+
+
+def _named(annotation: Annotation, name: FileName) -> Annotation:
+    return replace(
+        annotation,
+        annotator=annotation.annotator or name.annotator or "1",
+        level=annotation.level or name.level or "1",
+    )
+
+
+def _is_repeat(this: _Found, other: _Found) -> bool:
+    """Tell that two files pass on the same annotation."""
+    a, b = this.annotation, other.annotation
+    related = a.annotator == b.annotator or this.is_jams != other.is_jams
+    return related and a.level == b.level and _equal(a.segmentation, b.segmentation)
+
+
+def _is_rival(this: _Found, other: _Found) -> bool:
+    """Tell that two annotations go by one name."""
+    a, b = this.annotation, other.annotation
+    return a.annotator == b.annotator and a.level == b.level
+
+
+def _contradiction(this: _Found, rival: _Found) -> str:
+    name = f"annotator {this.annotation.annotator!r} at level {this.annotation.level!r}"
+    return (
+        f"{this.track_id}: differs from {rival.path}, which is used as {name}; "
+        "keep one, or name the annotators"
+    )
+
+
+def _is_level_of(this: _Found, other: _Found) -> bool:
+    """Tell that two files are levels of one answer: neighbors that differ in level alone."""
+    return this.path.parent == other.path.parent and this.annotation.level != other.annotation.level
+
+
+def _equal(a: Segmentation, b: Segmentation) -> bool:
+    return a.labels == b.labels and bool(
+        np.allclose(a.boundaries, b.boundaries, rtol=0, atol=_SAME)
+    )
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.name if path == root else str(path.relative_to(root))
+
+
+def _ignored(paths: Sequence[Path], root: Path) -> str:
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"ignored {_relative(paths[0], root)}{more}"
+
+
+def match_ids(estimate_ids: Iterable[str], reference_ids: Iterable[str]) -> Matching:
+    """Find the reference of every estimate by their ids.
+
+    An estimate goes with the reference of the same id. Else one id must begin with the
+    other, which ends there or goes on with "_", "-" or "."; of several candidates the one
+    that shares most with the estimate counts, if it is the only one. A reference that has an
+    estimate of its own id takes no other: "song_2" is no version of "song" where there is a
+    "song". For the same reason a reference goes only to those estimates that share most with it.
+
+    Parameters
+    ----------
+    estimate_ids, reference_ids : iterable of str
+        Ids without extensions; order and repetitions play no role.
+
+    Returns
+    -------
+    matching : Matching
+        Every estimate id is in a pair, ambiguous or unmatched; all sorted.
+
+    Examples
+    --------
+    >>> matching = match_ids(["pop909_002_piano", "song"], ["pop909_002", "song.mp3", "other"])
+    >>> matching.pairs
+    {'pop909_002_piano': 'pop909_002', 'song': 'song.mp3'}
+    >>> matching.unmatched_references
+    ('other',)
+    """
+    estimates, references = sorted(set(estimate_ids)), sorted(set(reference_ids))
+    equal = set(estimates) & set(references)
+    others = set(estimates) - equal
+    free = set(references) - equal
+    versions = {stem for estimate in others for stem in _stems(estimate)}
+    longer: dict[str, list[str]] = {}  # estimate -> references that go on where it ends
+    for reference in sorted(free - versions):
+        stem = next((stem for stem in _stems(reference) if stem in others), None)
+        if stem is not None:
+            longer.setdefault(stem, []).append(reference)
+    pairs: dict[str, str] = {}
+    ambiguous: dict[str, tuple[str, ...]] = {}
+    for estimate in estimates:
+        candidates = [estimate] if estimate in equal else longer.get(estimate, [])
+        if not candidates:
+            candidates = [stem for stem in _stems(estimate) if stem in free][:1]
+        if len(candidates) == 1:
+            pairs[estimate] = candidates[0]
+        elif candidates:
+            ambiguous[estimate] = tuple(candidates)
+    used = set(pairs.values())
+    return Matching(
+        pairs=pairs,
+        ambiguous=ambiguous,
+        unmatched_estimates=tuple(e for e in estimates if e not in pairs and e not in ambiguous),
+        unmatched_references=tuple(r for r in references if r not in used),
+    )
+
+
+def _stems(id_: str) -> Iterator[str]:
+    """List what the id begins with, up to a separator, longest first."""
+    return (id_[:i] for i in range(len(id_) - 1, 0, -1) if id_[i] in "_-.")
+
+
+def duration_notes(
+    references: Mapping[str, Sequence[Annotation]],
+    estimates: Mapping[str, Mapping[str, Segmentation]],
+) -> tuple[str, ...]:
+    """Name the estimates that end over a second before or after their reference.
+
+    Parameters
+    ----------
+    references : mapping of str to sequence of Annotation
+        Track -> its annotations.
+    estimates : mapping of str to mapping
+        System -> track -> its answer, tracks named as in `references`.
+
+    Returns
+    -------
+    notes : tuple of str
+        One per system and track: the two may not be the same recording.
+    """
+    notes = []
+    for system, answers in estimates.items():
+        for track, estimate in answers.items():
+            ends = [reference.segmentation.end for reference in references.get(track, ())]
+            if not ends:
+                continue
+            nearest = min(ends, key=lambda end: abs(end - estimate.end))
+            if abs(nearest - estimate.end) > _SAME_RECORDING:
+                notes.append(
+                    f"{track}: {system} ends at {estimate.end:.1f} s, the reference at "
+                    f"{nearest:.1f} s; are they of the same recording?"
+                )
+    return tuple(notes)

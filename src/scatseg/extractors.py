@@ -1,0 +1,95 @@
+"""Feature names -> extractors: the one table, and several kinds of features side by side."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg import naming
+from scatseg.features import Extractor, Features, Scattering
+
+_SPECTRAL = {
+    "mfcc": "MFCC",
+    "logmel": "LogMel",
+    "cqt": "CQT",
+    "chroma": "Chroma",
+    "tempogram": "Tempogram",
+}
+
+
+def _spectral(name: str) -> Callable[..., Extractor]:
+    """Import librosa only when one of its features is asked for."""
+
+    def make(**options: Any) -> Extractor:
+        made: Extractor = getattr(importlib.import_module("scatseg.spectral"), name)(**options)
+        return made
+
+    return make
+
+
+EXTRACTORS: Mapping[str, Callable[..., Extractor]] = {
+    "scattering": Scattering,
+    **{name: _spectral(class_name) for name, class_name in _SPECTRAL.items()},
+}
+
+
+def extractor(text: str) -> Extractor:
+    """Make the extractor that a name describes.
+
+    Parameters
+    ----------
+    text : str
+        `name[:key=value,...]` joined by `+`: "scattering:J=12,Q=12/2+mfcc". A feature of your
+        own is `module:callable`.
+
+    Returns
+    -------
+    extractor : callable
+        `(y, sr) -> Features`. Joined names become a `Stack`.
+
+    Examples
+    --------
+    >>> extractor("scattering:J=12,Q=12/2")
+    Scattering(J=12, Q=(12, 2), T=None, stride=None, max_order=2, eps=0.1, accuracy='default')
+    """
+    parts = tuple(
+        naming.build(name, options, EXTRACTORS, "feature")
+        for name, options in naming.parse_names(text)
+    )
+    return parts[0] if len(parts) == 1 else Stack(parts=parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """Several extractors side by side, each with the same weight.
+
+    The frames are those of the first; the others are averaged over them. Each part is scaled to
+    a total variance of 1, so that no family drowns another by its units or its size.
+
+    Parameters
+    ----------
+    parts : tuple of extractor
+        At least one.
+    """
+
+    parts: tuple[Extractor, ...]
+
+    def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
+        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        first, *others = (part(y, sr) for part in self.parts)
+        on_grid = [first, *(features.pooled(first.edges) for features in others)]
+        return Features(
+            np.concatenate([_unit_variance(features.X) for features in on_grid], axis=1),
+            first.edges,
+            [name for features in on_grid for name in features.names],
+        )
+
+
+def _unit_variance(X: NDArray[np.floating]) -> NDArray[np.floating]:
+    total = float(np.sqrt(X.var(axis=0).sum()))
+    return X / total if total > 0 else X

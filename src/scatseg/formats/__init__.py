@@ -1,0 +1,272 @@
+"""Files to segmentations and back: JAMS, LAB, CSV, Audacity, Sonic Visualiser, TextGrid.
+
+What is read
+------------
+Rows are spans (start, end, label) or points (start, label), where each point lasts until the
+next. The last point needs an end: a row labeled "End" or without a label, or the `duration` of
+the recording. Without a header, a LAB or CSV file holds spans when most rows begin with two
+times that do not decrease. A row without a label gets the label "".
+
+Annotations are dirty. What can be understood is normalized, and each change is one sentence in
+`Annotation.repairs`: other encodings than UTF-8; blank lines; decimal commas; rows out of order;
+rows of no length or said twice (left out); times up to 1 ms before 0 (taken as 0); gaps and
+overlaps up to 10 ms (closed where the later row starts); longer gaps (filled with a segment
+labeled ""). All else is refused by a `FormatError` that names file, line and reason: times that
+are not finite, negative times, an end before its start, longer overlaps. Sections that begin
+after 0 s are right.
+
+What is written
+---------------
+JAMS holds any label and exact times. The other formats hold labels of one line (control
+characters are written as spaces, spaces around a label are dropped) and times to the
+nanosecond, Sonic Visualiser to the sample at 44100 Hz. Equal content gives equal bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import secrets
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from scatseg.formats.jams import Jams, annotations_text, jams_text, parse_jams
+from scatseg.formats.rows import Annotation, FormatError
+from scatseg.formats.svl import parse_svl, svl_text
+from scatseg.formats.tables import audacity_text, csv_text, lab_text, parse_csv, parse_lab
+from scatseg.formats.textgrid import parse_textgrid, textgrid_text
+from scatseg.segmentation import Segmentation
+
+__all__ = [
+    "FORMATS",
+    "Annotation",
+    "Format",
+    "FormatError",
+    "Jams",
+    "atomic_write",
+    "jams_text",
+    "read",
+    "read_jams",
+    "write",
+    "write_jams",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format:
+    """How to read and write files of one format.
+
+    Parameters
+    ----------
+    extension : str
+        What a written file's name ends with.
+    reads : tuple of str
+        Extensions, in lower case, that mean this format unless another is named.
+    several : bool, default False
+        Whether a file can hold more than one segmentation.
+    parse : callable
+        A file's bytes and the recording's duration (seconds or None) to annotations.
+    text : callable
+        Annotations to a file's text.
+    """
+
+    extension: str
+    reads: tuple[str, ...]
+    several: bool = False
+    parse: Callable[[bytes, float | None], tuple[Annotation, ...]]
+    text: Callable[[Sequence[Annotation]], str]
+
+
+FORMATS: dict[str, Format] = {
+    "jams": Format(
+        extension=".jams",
+        reads=(".jams",),
+        several=True,
+        parse=lambda data, duration: parse_jams(data, duration).annotations,
+        text=annotations_text,
+    ),
+    "lab": Format(extension=".lab", reads=(".lab", ".txt"), parse=parse_lab, text=lab_text),
+    "csv": Format(extension=".csv", reads=(".csv",), parse=parse_csv, text=csv_text),
+    "audacity": Format(extension=".txt", reads=(), parse=parse_lab, text=audacity_text),
+    "svl": Format(extension=".svl", reads=(".svl",), parse=parse_svl, text=svl_text),
+    "textgrid": Format(
+        extension=".TextGrid",
+        reads=(".textgrid",),
+        several=True,
+        parse=parse_textgrid,
+        text=textgrid_text,
+    ),
+}
+"""What can be read and written, by name."""
+
+
+def read(
+    path: str | os.PathLike[str], *, format: str | None = None, duration: float | None = None
+) -> tuple[Annotation, ...]:
+    r"""Read the segmentations in a file.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    format : str, optional
+        A key of `FORMATS`; from the extension when absent.
+    duration : float, optional
+        Length of the recording in seconds, for files that do not say where the last segment ends.
+
+    Returns
+    -------
+    annotations : tuple of Annotation
+        At least one.
+
+    Raises
+    ------
+    FormatError
+        When the format is not known or the content cannot be understood.
+    OSError
+        When the file cannot be read.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "song.txt"
+    ...     _ = path.write_text("0\tintro\n10.5\tverse\n\n40\tEnd\n")
+    ...     (annotation,) = read(path)
+    >>> annotation.segmentation
+    Segmentation(boundaries=(0.0, 10.5, 40.0), labels=('intro', 'verse'))
+    >>> annotation.repairs
+    ('line 3: blank, left out',)
+    """
+    if duration is not None and not 0 < duration < math.inf:
+        msg = f"duration must be a positive number of seconds, got {duration}"
+        raise ValueError(msg)
+    parse = FORMATS[_format_of(path, format)].parse
+    data = Path(path).read_bytes()
+    try:
+        return parse(data, duration)
+    except FormatError as problem:
+        msg = f"{path}: {problem}"
+        raise FormatError(msg) from problem
+
+
+def write(
+    path: str | os.PathLike[str],
+    content: Segmentation | Annotation | Iterable[Annotation],
+    *,
+    format: str | None = None,
+) -> None:
+    """Write one segmentation, or several where the format can hold them, whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; replaced when it exists.
+    content : Segmentation, Annotation, or iterable of Annotation
+        What to write.
+    format : str, optional
+        A key of `FORMATS`; from the extension when absent.
+
+    Raises
+    ------
+    FormatError
+        When the format is not known, or cannot hold several segmentations or so short a segment.
+    OSError
+        When the file cannot be written.
+    """
+    if isinstance(content, Segmentation):
+        content = Annotation(segmentation=content)
+    annotations = (content,) if isinstance(content, Annotation) else tuple(content)
+    name = _format_of(path, format)
+    if not annotations or (len(annotations) > 1 and not FORMATS[name].several):
+        need = "one segmentation or more" if FORMATS[name].several else "one segmentation"
+        msg = f"{path}: {name} holds {need}, got {len(annotations)}"
+        raise FormatError(msg)
+    try:
+        text = FORMATS[name].text(annotations)
+    except FormatError as problem:
+        msg = f"{path}: {problem}"
+        raise FormatError(msg) from problem
+    atomic_write(path, text.encode())
+
+
+def read_jams(path: str | os.PathLike[str]) -> Jams:
+    """Read the segmentations in a JAMS file, with the facts about the recording.
+
+    Parameters
+    ----------
+    path : path-like
+        The file. Namespaces read: segment_open, segment_tut, segment_salami_upper, _lower and
+        _function, and multi_segment (one annotation per level); others are passed over.
+
+    Returns
+    -------
+    jams : Jams
+        With at least one annotation. An annotator is known by name, else by id, else by number
+        ("1", "2", ...). A level comes from the annotation's sandbox, else from the namespace,
+        else, where annotation_tools tell the annotations of one annotator apart, from these.
+
+    Raises
+    ------
+    FormatError
+        When there is no segmentation, or one that cannot be understood.
+    OSError
+        When the file cannot be read.
+    """
+    data = Path(path).read_bytes()
+    try:
+        return parse_jams(data)
+    except FormatError as problem:
+        msg = f"{path}: {problem}"
+        raise FormatError(msg) from problem
+
+
+def write_jams(path: str | os.PathLike[str], jams: Jams) -> None:
+    """Write a JAMS file, whole or not at all; see `jams_text`."""
+    atomic_write(path, jams_text(jams).encode())
+
+
+def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file that is found complete under its name, or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; replaced when it exists. Its folder must exist.
+    data : bytes
+        The whole content. It goes to a temporary file in the same folder (`.scatseg-*.tmp`),
+        which is flushed to the disk and renamed, or removed when anything fails.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be written.
+    """
+    target = Path(path)
+    temporary = target.with_name(f".scatseg-{secrets.token_hex(8)}.tmp")
+    temporary.touch(exist_ok=False)
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _format_of(path: str | os.PathLike[str], name: str | None) -> str:
+    if name in FORMATS:
+        return name
+    if name is not None:
+        msg = f"{path}: there is no format {name!r}, only {', '.join(FORMATS)}"
+        raise FormatError(msg)
+    extension = Path(path).suffix.lower()
+    for known, kind in FORMATS.items():
+        if extension in kind.reads:
+            return known
+    extensions = " ".join(known for kind in FORMATS.values() for known in kind.reads)
+    msg = f"{path}: no format goes by {extension!r}; name the format, or use one of {extensions}"
+    raise FormatError(msg)

@@ -1,0 +1,282 @@
+"""JAMS, the JSON Annotated Music Specification: its segmentations, read and written."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from scatseg.formats.rows import Annotation, FormatError, Row, annotation
+from scatseg.formats.text import decoded
+
+_NAMESPACE_LEVELS = {
+    "segment_open": "",
+    "segment_tut": "",
+    "segment_salami_upper": "upper",
+    "segment_salami_lower": "lower",
+    "segment_salami_function": "function",
+    "multi_segment": "",
+}
+_NOISE = 1e-6  # seconds: what time + duration may miss the end by
+_LONGEST = 1e15  # seconds: beyond, a float cannot tell tenths apart
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jams:
+    """The segmentations of one recording, as one JAMS file holds them.
+
+    Parameters
+    ----------
+    annotations : tuple of Annotation
+        The first is the one to show where only one can be shown.
+    duration : float
+        Length of the recording in seconds.
+    title : str, default ""
+        Title of the recording.
+    sandbox : mapping, default {}
+        Anything else, as JSON can hold it.
+    """
+
+    annotations: tuple[Annotation, ...]
+    duration: float
+    title: str = ""
+    sandbox: Mapping[str, Any] = field(default_factory=dict)
+
+
+class _Source(NamedTuple):
+    """One level of one annotation, before annotators and levels are named."""
+
+    rows: list[Row]
+    annotator: dict[str, Any]
+    tools: str
+    system: str
+    level: str
+
+
+def jams_text(jams: Jams) -> str:
+    """Write a JAMS file's text: equal content gives equal bytes.
+
+    Parameters
+    ----------
+    jams : Jams
+        Each annotation becomes one of the namespace segment_open, in this order. An estimate's
+        annotation_tools is "scatseg:<system>:<level>"; its sandbox holds system and level.
+
+    Returns
+    -------
+    text : str
+        ASCII, valid against the schema of the `jams` package.
+
+    Raises
+    ------
+    ValueError, TypeError
+        When the duration or the sandbox holds what JSON cannot.
+    """
+    tree = {
+        "annotations": [_item(source) for source in jams.annotations],
+        "file_metadata": {
+            "artist": "",
+            "duration": jams.duration,
+            "identifiers": {},
+            "jams_version": "0.3.5",
+            "release": "",
+            "title": jams.title,
+        },
+        "sandbox": dict(jams.sandbox),
+    }
+    return json.dumps(tree, indent=2, sort_keys=True, allow_nan=False) + "\n"
+
+
+def annotations_text(annotations: Sequence[Annotation]) -> str:
+    """Write a JAMS file's text for a recording that lasts as long as its annotations."""
+    duration = max(source.segmentation.end for source in annotations)
+    return jams_text(Jams(annotations=tuple(annotations), duration=duration))
+
+
+def parse_jams(data: bytes, duration: float | None = None) -> Jams:
+    """Read the segmentations in a JAMS file.
+
+    Parameters
+    ----------
+    data : bytes
+        The content of the file.
+    duration : float, optional
+        Length of the recording in seconds, where the file does not tell.
+
+    Returns
+    -------
+    jams : Jams
+        See `read_jams`.
+
+    Raises
+    ------
+    FormatError
+        When there is no segmentation, or one that cannot be understood.
+    """
+    text, notes = decoded(data)
+    try:
+        tree = json.loads(text)
+    except (ValueError, RecursionError) as problem:
+        msg = f"is not JSON ({problem})"
+        raise FormatError(msg) from problem
+    if not isinstance(tree, dict) or not isinstance(tree.get("annotations"), list):
+        msg = "is not JAMS: expected an object with a list of annotations"
+        raise FormatError(msg)
+    metadata = _object(tree.get("file_metadata"))
+    if metadata.get("duration"):
+        duration = _time(metadata["duration"], "file_metadata, duration")
+    sources = []
+    for i, item in enumerate(map(_object, tree["annotations"]), 1):
+        if item.get("namespace") in _NAMESPACE_LEVELS:
+            found = _sources(item, f"annotation {i}")
+            sources += found
+            if not found:
+                notes.append(f"annotation {i} ({item['namespace']}) has no data, left out")
+    if not sources:
+        spaces = sorted({str(_object(item).get("namespace")) for item in tree["annotations"]})
+        msg = f"holds no segmentation, only {', '.join(spaces) or 'an empty list'}"
+        raise FormatError(msg)
+    annotations = tuple(
+        annotation(
+            source.rows,
+            end=duration,
+            notes=notes,
+            annotator=annotator,
+            system=source.system,
+            level=level,
+        )
+        for source, annotator, level in _named(sources)
+    )
+    return Jams(
+        annotations=annotations,
+        duration=duration or max(a.segmentation.end for a in annotations),
+        title=str(metadata.get("title") or ""),
+        sandbox=_object(tree.get("sandbox")),
+    )
+
+
+def _item(source: Annotation) -> dict[str, Any]:
+    """Make the JSON object of one annotation."""
+    sandbox = {"system": source.system, "level": source.level}
+    return {
+        "annotation_metadata": {
+            "annotation_rules": "",
+            "annotation_tools": f"scatseg:{source.system}:{source.level}" if source.system else "",
+            "annotator": {"name": source.annotator} if source.annotator else {},
+            "corpus": "",
+            "curator": {"email": "", "name": ""},
+            "data_source": "program" if source.system else "",
+            "validation": "",
+            "version": "",
+        },
+        "data": [
+            {"confidence": None, "duration": end - start, "time": start, "value": label}
+            for start, end, label in source.segmentation
+        ],
+        "duration": source.segmentation.end,  # from time 0: the end, free of rounding
+        "namespace": "segment_open",
+        "sandbox": {key: value for key, value in sandbox.items() if value},
+        "time": 0.0,
+    }
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _time(value: object, place: str) -> float:
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LONGEST:
+        return float(value)
+    msg = f"{place}: expected a number of seconds, got {value!r:.40}"
+    raise FormatError(msg)
+
+
+def _sources(item: dict[str, Any], place: str) -> list[_Source]:
+    """Sort the observations of an annotation by level."""
+    metadata = _object(item.get("annotation_metadata"))
+    sandbox = _object(item.get("sandbox"))
+    end = None
+    if item.get("duration") is not None:
+        end = _time(item.get("time") or 0, place) + _time(item["duration"], place)
+    levels: dict[str, list[Row]] = {}
+    for level, row in _observations(item, place):
+        if end is not None and row.end is not None and abs(row.end - end) < _NOISE:
+            row = row._replace(end=end)
+        levels.setdefault(level, []).append(row)
+    return [
+        _Source(
+            rows=rows,
+            annotator=_object(metadata.get("annotator")),
+            tools=str(metadata.get("annotation_tools") or ""),
+            system=str(sandbox.get("system") or ""),
+            level=level or str(sandbox.get("level") or _NAMESPACE_LEVELS[item["namespace"]]),
+        )
+        for level, rows in levels.items()
+    ]
+
+
+def _observations(item: dict[str, Any], place: str) -> Iterator[tuple[str, Row]]:
+    """Go through (level, row); the level is "" unless the namespace is multi_segment."""
+    data = item.get("data")
+    if isinstance(data, dict):
+        data = _transposed(data, place)
+    if not isinstance(data, list):
+        msg = f"{place}: expected a list of observations, got {type(data).__name__}"
+        raise FormatError(msg)
+    for i, observation in enumerate(map(_object, data), 1):
+        here = f"{place}, observation {i}"
+        value, level = observation.get("value"), ""
+        if item["namespace"] == "multi_segment":
+            level, value = str(_object(value).get("level")), _object(value).get("label")
+        if not isinstance(value, str | int | float):
+            msg = f"{here}: expected a label, got {value!r:.40}"
+            raise FormatError(msg)
+        start = _time(observation.get("time"), here)
+        end = start + _time(observation.get("duration"), here)
+        yield level, Row(start, end, str(value), here)
+
+
+def _transposed(data: dict[str, Any], place: str) -> list[dict[str, Any]]:
+    """Make observations of one list per column, as old files have them."""
+    names = ("time", "duration", "value")
+    columns = [data.get(name) for name in names]
+    lists = [column for column in columns if isinstance(column, list)]
+    if len(lists) < len(names) or len({len(column) for column in lists}) > 1:
+        msg = f"{place}: expected lists of equal length for {', '.join(names)}"
+        raise FormatError(msg)
+    return [dict(zip(names, values, strict=True)) for values in zip(*lists, strict=True)]
+
+
+def _named(sources: list[_Source]) -> list[tuple[_Source, str, str]]:
+    """Find the annotator's name and the level of each source."""
+    annotators = _annotators(sources)
+    tools: dict[str, list[str]] = {}
+    for source, annotator in zip(sources, annotators, strict=True):
+        if not source.level:
+            tools.setdefault(annotator, []).append(source.tools)
+    apart = {who for who, what in tools.items() if 1 < len(what) == len(set(what))}
+    return [
+        (source, who, source.level or (source.tools if who in apart else ""))
+        for source, who in zip(sources, annotators, strict=True)
+    ]
+
+
+def _annotators(sources: list[_Source]) -> list[str]:
+    """Name annotators: by name, by id, or by number in order of appearance."""
+    names: dict[str, str] = {}
+    unnamed: Counter[tuple[str, str]] = Counter()
+    annotators = []
+    for source in sources:
+        name = str(source.annotator.get("name") or source.annotator.get("id") or "")
+        if name or source.system:
+            annotators.append(names.setdefault(name, name) if name else "")
+            continue
+        if any(source.annotator.values()):
+            key = json.dumps(source.annotator, sort_keys=True)
+        else:  # two anonymous annotations of one kind have two annotators
+            unnamed[source.level, source.tools] += 1
+            key = f"unnamed {unnamed[source.level, source.tools]}"
+        annotators.append(names.setdefault(key, str(len(names) + 1)))
+    return annotators

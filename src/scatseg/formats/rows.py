@@ -1,0 +1,225 @@
+"""Rows of a file to one `Annotation`: put in order, joined end to end, each change noted."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+from scatseg.segmentation import Segmentation
+
+_JOIN = 0.010  # seconds: gaps and overlaps up to here are slips of the hand
+_NOISE = 1e-6  # seconds: and up to here the rounding of decimal fractions, not worth a word
+_BEFORE_ZERO = 0.001  # seconds: times this little before 0 mean 0
+
+
+class FormatError(ValueError):
+    """A file that cannot be read as a segmentation, or a segmentation a format cannot hold."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Annotation:
+    """A segmentation and where it comes from.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The sections.
+    annotator : str, default ""
+        The person, for references.
+    system : str, default ""
+        The algorithm, for estimates.
+    level : str, default ""
+        "section", "phrase", "upper", "1", ...
+    repairs : tuple of str, default ()
+        What was normalized on reading, one sentence each.
+    """
+
+    segmentation: Segmentation
+    annotator: str = ""
+    system: str = ""
+    level: str = ""
+    repairs: tuple[str, ...] = ()
+
+
+class Row(NamedTuple):
+    """One segment as a file tells it.
+
+    Parameters
+    ----------
+    start : float
+        Seconds.
+    end : float or None
+        Seconds; None for a point, which lasts until the next.
+    label : str
+        Its label, "" when there is none.
+    place : str
+        Where it stands in the file: "line 3".
+    """
+
+    start: float
+    end: float | None
+    label: str
+    place: str
+
+
+def annotation(
+    rows: Iterable[Row],
+    *,
+    end: float | None = None,
+    notes: Iterable[str] = (),
+    annotator: str = "",
+    system: str = "",
+    level: str = "",
+) -> Annotation:
+    """Make an annotation of the rows of a file.
+
+    Parameters
+    ----------
+    rows : iterable of Row
+        All spans or all points, as they come.
+    end : float, optional
+        Where the last point ends (seconds), unless a point labeled "End" or "" says so.
+    notes : iterable of str
+        What was normalized before.
+    annotator, system, level : str, default ""
+        As in `Annotation`.
+
+    Returns
+    -------
+    annotation : Annotation
+        Its repairs are the notes and what was normalized here.
+
+    Raises
+    ------
+    FormatError
+        When the rows cannot be understood: without row, times that are not finite or negative,
+        an end before its start or missing, an overlap of more than 10 ms.
+
+    Examples
+    --------
+    >>> rows = [Row(0, 10, "A", "line 1"), Row(12, 20, "B", "line 2")]
+    >>> annotation(rows).segmentation
+    Segmentation(boundaries=(0.0, 10.0, 12.0, 20.0), labels=('A', '', 'B'))
+    >>> annotation(rows).repairs
+    ("line 2: gap from 10 to 12 s filled, labeled ''",)
+    """
+    repairs = [*notes]
+    rows = [_checked(row, repairs) for row in rows]
+    if not rows:
+        msg = "holds no segment"
+        raise FormatError(msg)
+    if all(row.end is None or row.end == row.start for row in rows):
+        rows = _lasting(rows, end, repairs)
+    segmentation = _joined(_cleared(rows, repairs), repairs)
+    return Annotation(
+        segmentation=segmentation,
+        annotator=annotator,
+        system=system,
+        level=level,
+        repairs=tuple(repairs),
+    )
+
+
+def _checked(row: Row, repairs: list[str]) -> Row:
+    """Refuse times that make no sense; bring those just before 0 to 0."""
+    for time in (row.start, row.end):
+        if time is not None and not math.isfinite(time):
+            msg = f"{row.place}: a time must be a finite number of seconds, got {time}"
+            raise FormatError(msg)
+        if time is not None and time < -_BEFORE_ZERO:
+            msg = f"{row.place}: a time cannot be negative, got {time:g} s"
+            raise FormatError(msg)
+    if row.end is not None and row.end < row.start:
+        msg = f"{row.place}: the end ({row.end:g} s) comes before the start ({row.start:g} s)"
+        raise FormatError(msg)
+    if row.start >= 0:
+        return row
+    repairs.append(f"{row.place}: {row.start:g} s taken as 0 s")
+    return row._replace(start=0.0, end=None if row.end is None else max(row.end, 0.0))
+
+
+def _lasting(points: list[Row], end: float | None, repairs: list[str]) -> list[Row]:
+    """Let each point last until the next."""
+    points = _sorted(points, repairs)
+    last = points[-1]
+    marks = [p for p in points if p.start == last.start and p.label.lower() in ("", "end")]
+    if marks:
+        end = last.start
+        points = [p for p in points if p not in marks]
+    if not points:
+        msg = f"{last.place}: says where a segment ends, but none begins before"
+        raise FormatError(msg)
+    if end is None:
+        msg = (
+            f"{last.place}: the segment {last.label!r} has no end; "
+            "add a row with its time and the label End, or give the duration of the recording"
+        )
+        raise FormatError(msg)
+    if end < points[-1].start:
+        msg = f"{last.place}: starts at {last.start:g} s, after the recording's end at {end:g} s"
+        raise FormatError(msg)
+    ends = [*(p.start for p in points[1:]), end]
+    return [p._replace(end=end) for p, end in zip(points, ends, strict=True)]
+
+
+def _sorted(rows: list[Row], repairs: list[str]) -> list[Row]:
+    late = next((b for a, b in pairwise(rows) if b.start < a.start), None)
+    if late is None:
+        return rows
+    repairs.append(f"{late.place}: out of order, all rows sorted by time")
+    return sorted(rows, key=lambda row: row.start)
+
+
+def _cleared(rows: list[Row], repairs: list[str]) -> list[Row]:
+    """Sort spans; leave out what has no length or is said twice."""
+    kept: list[Row] = []
+    for row in _sorted(rows, repairs):
+        if row.end == row.start:
+            repairs.append(f"{row.place}: {row.label!r} at {row.start:g} s has no length, left out")
+        elif kept and row[:3] == kept[-1][:3]:
+            repairs.append(f"{row.place}: repeats {kept[-1].place}, left out")
+        else:
+            kept.append(row)
+    if not kept:
+        msg = "holds no segment that lasts"
+        raise FormatError(msg)
+    return kept
+
+
+def _joined(rows: list[Row], repairs: list[str]) -> Segmentation:
+    """Close small gaps and overlaps, fill large gaps, refuse large overlaps."""
+    before, *others = rows
+    starts, labels, end = [before.start], [before.label], _end(before)
+    for row in others:
+        step = row.start - end
+        if step < -_JOIN:
+            msg = (
+                f"{row.place}: starts at {row.start:g} s, before the segment of {before.place} "
+                f"ends ({end:g} s); segments cannot overlap"
+            )
+            raise FormatError(msg)
+        if step > _JOIN:
+            repairs.append(f"{row.place}: gap from {end:g} to {row.start:g} s filled, labeled ''")
+            starts.append(end)
+            labels.append("")
+        elif abs(step) > _NOISE:
+            what = "gap" if step > 0 else "overlap"
+            repairs.append(f"{row.place}: {what} of {abs(step) * 1e3:.3g} ms before it closed")
+        if row.start == starts[-1]:
+            repairs.append(f"{before.place}: begins with the longer {row.place}, left out")
+            starts.pop()
+            labels.pop()
+        starts.append(row.start)
+        labels.append(row.label)
+        before, end = row, _end(row)
+    return Segmentation([*starts, end], labels)
+
+
+def _end(row: Row) -> float:
+    if row.end is None:
+        msg = f"{row.place}: has no end, unlike other rows"
+        raise FormatError(msg)
+    return row.end

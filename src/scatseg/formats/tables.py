@@ -1,0 +1,243 @@
+"""LAB, Audacity labels and CSV: one segment a line."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from scatseg.formats.rows import Annotation, FormatError, Row, annotation
+from scatseg.formats.text import LINE_END, decoded, number, plain, written
+
+_COLUMNS = {
+    **dict.fromkeys(("start", "start_time", "begin", "onset", "time"), "start"),
+    **dict.fromkeys(("end", "end_time", "stop", "offset"), "end"),
+    **dict.fromkeys(("label", "labels", "name", "section", "segment", "function"), "label"),
+}
+
+
+class _Line(NamedTuple):
+    """One line of a table, before it is known whether the table holds spans or points."""
+
+    line: int
+    first: str  # the start
+    second: str  # the end, in a table of spans
+    span_label: str
+    point_label: str | None  # None where a table of points has no room for what is there
+
+    @property
+    def place(self) -> str:
+        return f"line {self.line}"
+
+    @property
+    def looks_like_span(self) -> bool:
+        start, end = number(self.first), number(self.second)
+        return start is not None and end is not None and not end < start
+
+    @property
+    def marks_end(self) -> bool:
+        """Whether this is a line such as "40 End" below lines of start, end and label."""
+        return number(self.second) is None and (self.point_label or "").strip().lower() in (
+            "",
+            "end",
+        )
+
+
+def parse_lab(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
+    """Read LAB: start, end, label or start, label, separated by tabs or spaces.
+
+    Lines that begin with "#" are comments, lines that begin with a backslash the frequencies of
+    an Audacity label; both are passed over.
+
+    Parameters
+    ----------
+    data : bytes
+        The content of the file.
+    duration : float or None
+        Where the last point ends (seconds), unless the file says so.
+
+    Returns
+    -------
+    annotations : tuple of one Annotation
+        The segments.
+
+    Raises
+    ------
+    FormatError
+        When the content cannot be understood.
+    """
+    text, notes = decoded(data)
+    lines = []
+    for line, content in enumerate(LINE_END.split(text.rstrip()), 1):
+        first, second, span_label = [*content.split(maxsplit=2), "", "", ""][:3]
+        point_label = [*content.split(maxsplit=1), "", ""][1]
+        if not first:
+            notes.append(_blank(line))
+        elif not first.startswith(("#", "\\")):
+            lines.append(_Line(line, first, second, span_label, point_label))
+    spans = None
+    if lines and lines[0].first.lower() in _COLUMNS and lines[0].second.lower() in _COLUMNS:
+        spans = _COLUMNS[lines.pop(0).second.lower()] == "end"
+    rows = _rows(lines, notes, spans=spans)
+    return (annotation(rows, end=duration, notes=notes),)
+
+
+def lab_text(annotations: Sequence[Annotation]) -> str:
+    """Write LAB: start, end and label, separated by tabs."""
+    return _tabbed(annotations[0], places=3)
+
+
+def audacity_text(annotations: Sequence[Annotation]) -> str:
+    """Write an Audacity label track, which is LAB with six decimal places."""
+    return _tabbed(annotations[0], places=6)
+
+
+def parse_csv(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
+    """Read CSV: columns start, end, label or start, label, or as the header names them.
+
+    Parameters
+    ----------
+    data : bytes
+        The content of the file, separated by commas, semicolons or tabs. A header is optional;
+        rows that begin with "#" are passed over.
+    duration : float or None
+        Where the last point ends (seconds), unless the file says so.
+
+    Returns
+    -------
+    annotations : tuple of one Annotation
+        The segments.
+
+    Raises
+    ------
+    FormatError
+        When the content cannot be understood.
+    """
+    text, notes = decoded(data)
+    table = _csv_rows(text.rstrip(), notes)
+    columns, spans = ["start", "end", "label"], None
+    if table and number(table[0][1][0]) is None:
+        columns = _csv_columns(*table.pop(0))
+        spans = "end" in columns
+    lines = []
+    for line, fields in table:
+        if len(fields) > len(columns):
+            msg = (
+                f"line {line}: expected {', '.join(columns)}, got {len(fields)} fields; quote "
+                "labels that hold the separator, and separate decimal commas by semicolons"
+            )
+            raise FormatError(msg)
+        row = dict.fromkeys(("start", "end", "label"), "")
+        row.update(zip(columns, fields, strict=False))
+        point_label: str | None = row["label"]
+        if spans is None and row["end"]:
+            point_label = None if row["label"] else row["end"]
+        lines.append(_Line(line, row["start"], row["end"], row["label"], point_label))
+    rows = _rows(lines, notes, spans=spans)
+    return (annotation(rows, end=duration, notes=notes),)
+
+
+def csv_text(annotations: Sequence[Annotation]) -> str:
+    """Write CSV with a header: start,end,label."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("start", "end", "label"))
+    writer.writerows(written(annotations[0].segmentation, places=3))
+    return text.getvalue()
+
+
+def _tabbed(source: Annotation, *, places: int) -> str:
+    rows = written(source.segmentation, places=places)
+    return "".join(f"{start}\t{end}\t{label}\n" for start, end, label in rows)
+
+
+def _blank(line: int) -> str:
+    return f"line {line}: blank, left out"
+
+
+def _rows(lines: list[_Line], notes: list[str], *, spans: bool | None) -> list[Row]:
+    """Read spans or points; what most lines look like when `spans` is None."""
+    if spans is None:
+        spans = 2 * sum(line.looks_like_span for line in lines) > len(lines)
+    for line in lines:
+        if "," in line.first or (spans and "," in line.second):
+            notes.append(f"{line.place}: decimal comma read as a point, here and below")
+            break
+    if not spans:
+        return [_point(line) for line in lines]
+    if len(lines) > 1 and lines[-1].marks_end:
+        notes.append(f"{lines[-1].place}: mark of the end left out, each row has its own end")
+        lines = lines[:-1]
+    return [_span(line) for line in lines]
+
+
+def _point(line: _Line) -> Row:
+    if line.point_label is None:
+        msg = f"{line.place}: expected start and label as most rows have, got a third field"
+        raise FormatError(msg)
+    return Row(_start(line), None, plain(line.point_label), line.place)
+
+
+def _span(line: _Line) -> Row:
+    end = number(line.second)
+    if end is None:
+        msg = f"{line.place}: expected the segment's end in seconds, got {line.second!r}"
+        raise FormatError(msg)
+    return Row(_start(line), end, plain(line.span_label), line.place)
+
+
+def _start(line: _Line) -> float:
+    start = number(line.first)
+    if start is None:
+        msg = f"{line.place}: expected the segment's start in seconds, got {line.first!r}"
+        raise FormatError(msg)
+    return start
+
+
+def _csv_rows(text: str, notes: list[str]) -> list[tuple[int, list[str]]]:
+    """Split into the fields of each row, with the number of its first line."""
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=_csv_delimiter(text),
+        strict=True,
+        skipinitialspace=True,
+    )
+    rows = []
+    line = 1
+    try:
+        for fields in reader:
+            while len(fields) > 3 and not fields[-1].strip():
+                fields.pop()
+            if not any(field.strip() for field in fields):
+                notes.append(_blank(line))
+            elif not fields[0].startswith("#"):
+                rows.append((line, fields))
+            line = reader.line_num + 1
+    except csv.Error as problem:
+        msg = f"line {line}: {problem}"
+        raise FormatError(msg) from problem
+    return rows
+
+
+def _csv_delimiter(text: str) -> str:
+    """Find the separator with which the first row begins with a time or a known name."""
+    lines = (line.strip() for line in LINE_END.split(text))
+    line = next((line for line in lines if line and not line.startswith("#")), "")
+    for delimiter in ";\t":
+        rows: Iterable[list[str]] = csv.reader([line], delimiter=delimiter, skipinitialspace=True)
+        for first, *others in rows:
+            if others and (number(first) is not None or first.strip().lower() in _COLUMNS):
+                return delimiter
+    return ","
+
+
+def _csv_columns(line: int, names: list[str]) -> list[str]:
+    columns = [_COLUMNS.get(name.strip().lower(), "") for name in names]
+    if "start" not in columns or "" in columns or len(set(columns)) < len(columns):
+        msg = (
+            f"line {line}: expected a time in seconds or a header such as start,end,label or "
+            f"time,label, got {','.join(names)!r}"
+        )
+        raise FormatError(msg)
+    return columns

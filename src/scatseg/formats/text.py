@@ -1,0 +1,136 @@
+"""Bytes to text, text to numbers and labels, and back."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from itertools import pairwise
+
+from scatseg.formats.rows import FormatError
+from scatseg.segmentation import Segmentation
+
+LINE_END = re.compile(r"\r\n|\r|\n")
+"""What ends a line, and nothing else (`str.splitlines` knows ten more)."""
+
+_NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?|[+-]?(nan|inf)")
+_NOT_PLAIN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+
+
+def decoded(data: bytes) -> tuple[str, list[str]]:
+    """Decode a text file.
+
+    Parameters
+    ----------
+    data : bytes
+        The content: UTF-8, UTF-16, or else Windows-1252 or Latin-1.
+
+    Returns
+    -------
+    text : str
+        Without byte order mark.
+    notes : list of str
+        One sentence when it was not plain UTF-8.
+
+    Raises
+    ------
+    FormatError
+        When this is no text.
+    """
+    for mark, codec in _MARKS.items():
+        if data.startswith(mark):
+            notes = [f"byte order mark left out, read as {codec}"]
+            return _decoded_as(data[len(mark) :], codec), notes
+    if b"\0" in data:
+        codec = "utf-16-le" if data[1::2].count(0) > data[::2].count(0) else "utf-16-be"
+        return _decoded_as(data, codec), [f"not UTF-8, read as {codec}"]
+    for codec in ("utf-8", "cp1252"):
+        try:
+            return data.decode(codec), [] if codec == "utf-8" else [f"not UTF-8, read as {codec}"]
+        except UnicodeDecodeError:
+            continue
+    return data.decode("latin-1"), ["not UTF-8, read as latin-1"]
+
+
+def _decoded_as(data: bytes, codec: str) -> str:
+    try:
+        return data.decode(codec)
+    except UnicodeDecodeError as problem:
+        msg = f"is not a text file ({problem})"
+        raise FormatError(msg) from problem
+
+
+def number(text: str) -> float | None:
+    """Read a number with a decimal point or comma.
+
+    Returns
+    -------
+    value : float or None
+        None when `text` is something else; not finite for "nan", "inf", "1e999".
+
+    Examples
+    --------
+    >>> number(" 12,5 "), number("verse"), number("1:30")
+    (12.5, None, None)
+    """
+    text = text.strip().lower()
+    return float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else None
+
+
+def plain(label: str) -> str:
+    r"""Bring a label to one line: control characters become spaces, spaces around it go.
+
+    Examples
+    --------
+    >>> plain(" guitar\tsolo\n")
+    'guitar solo'
+    """
+    return _NOT_PLAIN.sub(" ", label).strip()
+
+
+def decimal(time: float, places: int) -> str:
+    """Write seconds to the nanosecond, with at least so many decimal places.
+
+    Examples
+    --------
+    >>> decimal(12.5, 3), decimal(1 / 3, 3)
+    ('12.500', '0.333333333')
+    """
+    whole, _, part = f"{time:.9f}".partition(".")
+    return f"{whole}.{part.rstrip('0').ljust(places, '0')}"
+
+
+def written(segmentation: Segmentation, *, places: int) -> list[tuple[str, str, str]]:
+    """Write start, end and label of each segment, all as text.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        The n segments.
+    places : int
+        Decimal places of a time, at least.
+
+    Returns
+    -------
+    rows : list of (str, str, str), length n
+        Start and end in seconds, label.
+
+    Raises
+    ------
+    FormatError
+        When a segment is too short for this.
+    """
+    times = [decimal(time, places) for time in segmentation.boundaries]
+    for i, (start, end) in enumerate(pairwise(times)):
+        if start == end:
+            msg = (
+                f"segment {i + 1} (at {start} s) lasts less than the nanosecond that the format "
+                "can hold; write JAMS, or merge it with its neighbor"
+            )
+            raise FormatError(msg)
+    rows = zip(pairwise(times), segmentation.labels, strict=True)
+    return [(start, end, plain(label)) for (start, end), label in rows]

@@ -1,0 +1,96 @@
+"""Name and seed -> a short piece of music whose form is known, for the demonstration and tests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg.pieces.mixing import mix
+from scatseg.pieces.repertoire import SCORES
+from scatseg.pieces.score import perform
+from scatseg.segmentation import Segmentation
+
+LOWEST_SR = 8000
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Piece:
+    """A piece of music and its form.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
+    title : str
+        For people.
+    y : ndarray of float32, shape (n_samples,)
+        Mono, peak 0.9; the samples are multiples of 2**-15, so a 16-bit file holds them exactly.
+    sr : int
+        Sampling rate in Hz.
+    form : Segmentation
+        From 0 to the end; between, every boundary is a bar line. Equal labels are the same
+        section played again: the same notes by other hands, with another fill before its end.
+    beats, downbeats : ndarray of float64
+        Seconds of every beat and of every first beat of a bar.
+    """
+
+    name: str
+    title: str
+    y: NDArray[np.float32] = field(repr=False)
+    sr: int
+    form: Segmentation
+    beats: NDArray[np.float64] = field(repr=False)
+    downbeats: NDArray[np.float64] = field(repr=False)
+
+
+def names() -> tuple[str, ...]:
+    """List the pieces.
+
+    Examples
+    --------
+    >>> names()
+    ('aaba', 'verse-chorus', 'rondo', 'through-composed', 'tempo-change', 'waltz')
+    """
+    return tuple(SCORES)
+
+
+def compose(name: str, *, sr: int = 22050, seed: int = 0) -> Piece:
+    """Compose, play and mix a piece.
+
+    Parameters
+    ----------
+    name : str
+        One of `names()`.
+    sr : int, default 22050
+        Sampling rate in Hz, at least 8000.
+    seed : int, default 0
+        Another seed is another piece of the same form, chords and instruments: other melodies,
+        figures and fills.
+
+    Raises
+    ------
+    ValueError
+        When no piece has this name, or the sampling rate is too low.
+    """
+    if name not in SCORES:
+        msg = f"a piece is one of {', '.join(SCORES)}, got {name!r}"
+        raise ValueError(msg)
+    if sr < LOWEST_SR:
+        msg = f"the instruments need a sampling rate of at least {LOWEST_SR} Hz, got {sr}"
+        raise ValueError(msg)
+    composer, players = np.random.default_rng([seed, *name.encode()]).spawn(2)
+    score = SCORES[name](composer)
+    played = perform(score, players)
+    y = mix(played.events, duration=played.boundaries[-1], reverb=score.reverb, sr=sr)
+    boundaries = [*played.boundaries[:-1], y.size / sr]
+    return Piece(
+        name=name,
+        title=score.title,
+        y=y,
+        sr=sr,
+        form=Segmentation(boundaries, [section.label for section in score.sections]),
+        beats=played.beats,
+        downbeats=played.downbeats,
+    )

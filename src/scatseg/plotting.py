@@ -1,0 +1,561 @@
+"""Arrays and segmentations -> pictures, drawn on Axes that are given; the door to matplotlib."""
+
+from __future__ import annotations
+
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import matplotlib
+import matplotlib.style
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.text import Text
+from matplotlib.ticker import FuncFormatter, MultipleLocator
+from numpy.typing import ArrayLike, NDArray
+
+from scatseg.features import Features
+from scatseg.formats import Annotation
+from scatseg.segmentation import SILENCE, Segmentation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.backend_bases import RendererBase
+
+# Any two stay at least 20 CIELAB units apart, also for the color-blind (simulated after Machado
+# et al., 2009), and all are light enough for dark text.
+PALETTE = (
+    "#61C4FF",
+    "#E6754B",
+    "#FBDC8E",
+    "#399378",
+    "#FF98B9",
+    "#BDEFFF",
+    "#B6D632",
+    "#9081FA",
+)
+"""Colors of labels, in the order in which labels get them."""
+
+NEUTRAL = "#C4C9CF"
+"""Color of silence."""
+
+# One per texture: plain, diagonals, dots, crosses. Where the colors run out they start again,
+# with the next texture.
+_HATCHES = ("", "////", "...", "xxx")
+_INK = "#16191D"
+_LINE = "#2F6DB5"
+_SIMILARITY_COLORS = "magma"
+_STYLE = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
+    "font.size": 8.0,
+    "axes.edgecolor": "#8A9199",
+    "axes.linewidth": 0.6,
+    "text.color": _INK,
+    "axes.labelcolor": _INK,
+    "xtick.color": "#4A5158",
+    "ytick.color": "#4A5158",
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "hatch.linewidth": 0.6,
+    "svg.hashsalt": "scatseg",
+    "svg.fonttype": "path",
+}
+
+
+class LabelStyle(NamedTuple):
+    """How a label looks.
+
+    Parameters
+    ----------
+    color : str
+        "#RRGGBB".
+    texture : int
+        0 plain, 1 diagonals, 2 dots, 3 crosses.
+    """
+
+    color: str
+    texture: int
+
+
+class NoveltyCurve(NamedTuple):
+    """One curve and what was picked from it.
+
+    Parameters
+    ----------
+    novelty : ndarray of float, shape (n_frames + 1,)
+        On edges, not negative.
+    edges : ndarray of float, shape (n_frames + 1,)
+        Seconds.
+    boundaries : sequence of float
+        Seconds.
+    """
+
+    novelty: NDArray[np.floating]
+    edges: NDArray[np.floating]
+    boundaries: Sequence[float] = ()
+
+
+def label_styles(labels: Iterable[str]) -> dict[str, LabelStyle]:
+    """Give every label its color and texture, in order of first appearance.
+
+    Parameters
+    ----------
+    labels : iterable of str
+        Labels of everything that is looked at together; repeats are welcome.
+
+    Returns
+    -------
+    styles : dict from str to LabelStyle
+        32 different ones, then the same again. Silence is gray.
+
+    Examples
+    --------
+    >>> label_styles(["A", "silence", "B", "A"])["B"]
+    LabelStyle(color='#E6754B', texture=0)
+    """
+    names = dict.fromkeys(labels)
+    styles = {SILENCE: LabelStyle(NEUTRAL, 0)} if SILENCE in names else {}
+    for i, name in enumerate(name for name in names if name != SILENCE):
+        texture = i // len(PALETTE) % len(_HATCHES)
+        styles[name] = LabelStyle(PALETTE[i % len(PALETTE)], texture)
+    return styles
+
+
+def annotation_strips(annotations: Iterable[Annotation]) -> list[tuple[str, Segmentation]]:
+    """Name each annotation by who made it and at which level, as `plot_strips` takes them."""
+    return [(annotation_name(each), each.segmentation) for each in annotations]
+
+
+def annotation_name(annotation: Annotation) -> str:
+    """Name an annotation by its system or annotator, and its level.
+
+    Examples
+    --------
+    >>> form = Segmentation([0, 1], ["A"])
+    >>> annotation_name(Annotation(segmentation=form, system="foote", level="section"))
+    'foote · section'
+    """
+    maker = annotation.system or annotation.annotator
+    return " · ".join(part for part in (maker, annotation.level) if part) or "segments"
+
+
+def similarity_limits(S: ArrayLike) -> tuple[float, float]:
+    """Choose the similarities shown darkest and brightest: the 2nd and the 98th percentile.
+
+    Most matrices use a small part of [0, 1]; the whole range would hide the blocks.
+    """
+    low, high = np.percentile(np.asarray(S), [2, 98])
+    return float(low), float(high)
+
+
+def similarity_colors() -> NDArray[np.uint8]:
+    """List the 256 colors of similarity from low to high, shape (256, 3), red green blue."""
+    rgba = matplotlib.colormaps[_SIMILARITY_COLORS](np.arange(256), bytes=True)
+    return np.asarray(rgba[:, :3], dtype=np.uint8)
+
+
+def plot_similarity(
+    S: ArrayLike, edges: ArrayLike, *, ax: Axes, boundaries: Sequence[float] = ()
+) -> None:
+    """Draw a self-similarity matrix; time runs right and down.
+
+    Parameters
+    ----------
+    S : array_like of float, shape (n_frames, n_frames)
+        Larger is more alike. Colors span its `similarity_limits`.
+    edges : array_like of float, shape (n_frames + 1,)
+        Seconds; frames may be uneven.
+    ax : Axes
+        Where to draw.
+    boundaries : sequence of float, optional
+        Seconds to mark across the matrix.
+    """
+    times = np.asarray(edges, dtype=np.float64)
+    low, high = similarity_limits(S)
+    ax.pcolorfast(
+        times,
+        times,
+        np.asarray(S),
+        cmap=matplotlib.colormaps[_SIMILARITY_COLORS],
+        vmin=low,
+        vmax=high,
+    )
+    for time in boundaries:
+        ax.axvline(time, color="white", linewidth=0.5, alpha=0.6)
+        ax.axhline(time, color="white", linewidth=0.5, alpha=0.6)
+    ax.set(xlim=(times[0], times[-1]), ylim=(times[-1], times[0]), aspect="equal")
+    mark_minutes(ax.xaxis)
+    mark_minutes(ax.yaxis)
+
+
+def plot_novelty(
+    novelty: ArrayLike, edges: ArrayLike, *, ax: Axes, boundaries: Sequence[float] = ()
+) -> None:
+    """Draw a novelty curve and the boundaries picked from it.
+
+    Parameters
+    ----------
+    novelty : array_like of float, shape (n_frames + 1,)
+        Not negative.
+    edges : array_like of float, shape (n_frames + 1,)
+        Seconds.
+    ax : Axes
+        Where to draw.
+    boundaries : sequence of float, optional
+        Seconds, marked by a line and a dot on the curve.
+    """
+    times = np.asarray(edges, dtype=np.float64)
+    heights = np.asarray(novelty, dtype=np.float64)
+    ax.fill_between(times, heights, color=_LINE, alpha=0.15, linewidth=0)
+    ax.plot(times, heights, color=_LINE, linewidth=0.9)
+    if len(boundaries):
+        picked = np.interp(boundaries, times, heights)
+        ax.vlines(
+            boundaries,
+            0,
+            1,
+            transform=ax.get_xaxis_transform(),
+            color=_INK,
+            linewidth=0.6,
+            linestyles=(0, (3, 2)),
+        )
+        ax.plot(boundaries, picked, "o", color=_INK, markersize=2.8, clip_on=False)
+    top = float(heights.max())
+    ax.set(xlim=(times[0], times[-1]), ylim=(0, 1.08 * top if top > 0 else 1), yticks=[])
+    mark_minutes(ax.xaxis)
+
+
+def plot_waveform(waveform: ArrayLike, duration: float, *, ax: Axes) -> None:
+    """Draw the outline of a signal.
+
+    Parameters
+    ----------
+    waveform : array_like of float, shape (2, n_stretches)
+        Lowest and highest sample of equal stretches of the recording, in [-1, 1].
+    duration : float
+        Length of the recording in seconds.
+    ax : Axes
+        Where to draw.
+    """
+    low, high = np.asarray(waveform, dtype=np.float64)
+    centers = (np.arange(low.size) + 0.5) * duration / low.size
+    ax.fill_between(centers, low, high, color=_LINE, linewidth=0.3)
+    peak = max(float(np.abs([low, high]).max()), 1e-3)
+    ax.set(xlim=(0, duration), ylim=(-1.05 * peak, 1.05 * peak), yticks=[])
+    mark_minutes(ax.xaxis)
+
+
+def plot_features(features: Features, *, ax: Axes) -> None:
+    """Draw features as an image, each column brought to mean 0 and deviation 1.
+
+    Families and orders are named on the vertical axis, from the bottom up.
+    """
+    X = np.asarray(features.X, dtype=np.float64)
+    deviation = X.std(axis=0)
+    Z = (X - X.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    ax.pcolorfast(
+        features.edges,
+        np.arange(Z.shape[1] + 1),
+        Z.T,
+        cmap=matplotlib.colormaps["viridis"],
+        vmin=-2.5,
+        vmax=2.5,
+    )
+    groups = [
+        name.family if name.order is None else f"{name.family} S{name.order}"
+        for name in features.names
+    ]
+    starts = [0, *(i for i in range(1, len(groups)) if groups[i] != groups[i - 1])]
+    for start in starts[1:]:
+        ax.axhline(start, color="white", linewidth=0.8)
+    middles = np.convolve([*starts, len(groups)], [0.5, 0.5], mode="valid")
+    ax.set_yticks(middles, [_plain(groups[i]) for i in starts], parse_math=False)
+    ax.tick_params(axis="y", length=0)
+    ax.set(xlim=(0, features.duration), ylim=(0, len(groups)))
+    mark_minutes(ax.xaxis)
+
+
+def plot_segmentation(
+    segmentation: Segmentation,
+    *,
+    ax: Axes,
+    row: int = 0,
+    styles: Mapping[str, LabelStyle] | None = None,
+) -> None:
+    """Draw sections as a strip of boxes, with their labels where they fit.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        What to draw.
+    ax : Axes
+        Where to draw.
+    row : int, default 0
+        Place of the strip on the vertical axis, 0.8 high and centered on this number.
+    styles : mapping from str to LabelStyle, optional
+        `label_styles` of everything in the picture; of this segmentation alone when absent.
+    """
+    styles = label_styles(segmentation.labels) if styles is None else styles
+    for start, end, label in segmentation:
+        color, texture = styles[label]
+        ax.add_patch(
+            Rectangle(
+                (start, row - 0.4),
+                end - start,
+                0.8,
+                facecolor=color,
+                linewidth=0,
+                edgecolor="#00000066",
+                hatch=_HATCHES[texture],
+            )
+        )
+        ax.add_artist(_SegmentText(start, end, row, label))
+    joins = segmentation.boundaries[1:-1]
+    ax.vlines(joins, row - 0.4, row + 0.4, color="white", linewidth=1.0)
+    ax.margins(x=0)
+    ax.autoscale_view(scaley=False)
+    mark_minutes(ax.xaxis)
+
+
+def plot_strips(
+    strips: Sequence[tuple[str, Segmentation]],
+    *,
+    ax: Axes,
+    styles: Mapping[str, LabelStyle] | None = None,
+) -> None:
+    """Draw segmentations below each other, one look for one label.
+
+    Parameters
+    ----------
+    strips : sequence of (str, Segmentation)
+        Name and content of each row, the first on top; `annotation_strips` makes them.
+    ax : Axes
+        Where to draw.
+    styles : mapping from str to LabelStyle, optional
+        `label_styles` of everything in the picture; of these strips when absent.
+    """
+    if styles is None:
+        styles = label_styles(label for _, form in strips for label in form.labels)
+    for row, (_, segmentation) in enumerate(strips):
+        plot_segmentation(segmentation, ax=ax, row=row, styles=styles)
+    ax.set_yticks(range(len(strips)), [_short(name) for name, _ in strips], parse_math=False)
+    ax.set_ylim(len(strips) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+
+
+def mark_minutes(axis: Axis) -> None:
+    """Write the times of an axis in minutes and seconds, at most about eight of them."""
+    low, high = sorted(axis.get_view_interval())
+    step = _time_step(high - low)
+    axis.set_major_locator(MultipleLocator(step))
+    axis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, step)))
+
+
+def clock(seconds: float, step: float = 1.0) -> str:
+    """Write seconds as m:ss or h:mm:ss, with decimals where `step` asks for them.
+
+    Examples
+    --------
+    >>> clock(83.4), clock(3725), clock(0.25, step=0.05)
+    ('1:23', '1:02:05', '0:00.25')
+    """
+    decimals = 0 if step >= 1 else int(np.ceil(-np.log10(step)))
+    units = round(abs(seconds) * 10**decimals)
+    whole, fraction = divmod(units, 10**decimals)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{text}.{fraction:0{decimals}}" if decimals else text
+
+
+def track_figure(
+    *,
+    duration: float,
+    references: Sequence[tuple[str, Segmentation]] = (),
+    estimates: Sequence[tuple[str, Segmentation]] = (),
+    waveform: ArrayLike | None = None,
+    S: ArrayLike | None = None,
+    S_edges: ArrayLike | None = None,
+    curves: Mapping[str, NoveltyCurve] | None = None,
+    title: str = "",
+) -> Figure:
+    """Draw all that is known of one recording over one time axis.
+
+    Parameters
+    ----------
+    duration : float
+        Length of the recording in seconds.
+    references, estimates : sequence of (str, Segmentation)
+        Strips of the annotators, and of the systems below them.
+    waveform : array_like of float, shape (2, n_stretches), optional
+        As `plot_waveform` takes it.
+    S, S_edges : array_like of float, shapes (n_frames, n_frames) and (n_frames + 1,), optional
+        As `plot_similarity` takes them; both or neither.
+    curves : mapping from str to NoveltyCurve, optional
+        One novelty curve per system.
+    title : str, optional
+        Written above.
+
+    Returns
+    -------
+    figure : Figure
+        8 inches wide, as high as it needs to be.
+    """
+    strips = [*references, *estimates]
+    styles = label_styles(label for _, form in strips for label in form.labels)
+    panels: list[tuple[float, Callable[[Axes], None]]] = []
+    if waveform is not None:
+        panels.append((0.7, lambda ax: plot_waveform(waveform, duration, ax=ax)))
+    for group in (references, estimates):
+        if group:
+            panels.append((0.26 * len(group), _strips_panel(group, styles)))
+    panels.extend((0.55, _novelty_panel(name, each)) for name, each in (curves or {}).items())
+    if S is not None and S_edges is not None:
+        panels.append((_PANEL_WIDTH, lambda ax: plot_similarity(S, S_edges, ax=ax)))
+    with _style():
+        return _stacked(panels, duration, title)
+
+
+def panel_figure(draw: Callable[[Axes], None], height: float) -> Figure:
+    """Make a figure of one panel, as wide as those of `track_figure`.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws on the Axes that it is given.
+    height : float
+        Of the panel, in inches.
+    """
+    with _style():
+        figure = Figure(figsize=(_WIDTH, height + _TOP + _BOTTOM), layout="constrained")
+        draw(figure.add_subplot())
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
+    """Write a figure as PNG and as SVG, the same bytes every time.
+
+    Parameters
+    ----------
+    figure : Figure
+        What to write.
+    path : Path
+        Where to, without the suffix: ".png" and ".svg" are appended.
+
+    Returns
+    -------
+    png, svg : Path
+        What was written.
+    """
+    png, svg = (path.with_name(path.name + suffix) for suffix in (".png", ".svg"))
+    with _style(), warnings.catch_warnings():
+        # A title may use any writing system; what the font lacks is drawn as a box.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(png, dpi=150, metadata={"Software": None})
+        figure.savefig(svg, metadata={"Date": None, "Creator": None})
+    return png, svg
+
+
+# Inches: what a track figure leaves around its panels and between them.
+_LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 1.75, 0.2, 0.42, 0.35, 0.09
+_WIDTH = 8.0
+_PANEL_WIDTH = _WIDTH - _LEFT - _RIGHT
+
+
+class _SegmentText(Text):
+    """A label that is drawn only where it fits between start and end."""
+
+    def __init__(self, start: float, end: float, y: float, label: str) -> None:
+        super().__init__(
+            (start + end) / 2,
+            y,
+            _plain(label),
+            ha="center",
+            va="center_baseline",
+            color=_INK,
+            fontsize=7,
+            parse_math=False,
+        )
+        self._ends = [(start, y), (end, y)]
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw the text if the segment is wider, at the size that the picture has now."""
+        left, right = self.get_transform().transform(self._ends)[:, 0]
+        if self.get_window_extent(renderer).width < right - left:
+            super().draw(renderer)
+
+
+def _stacked(
+    panels: Sequence[tuple[float, Callable[[Axes], None]]], duration: float, title: str
+) -> Figure:
+    height = _TOP + _BOTTOM + sum(h for h, _ in panels) + _GAP * (len(panels) - 1)
+    figure = Figure(figsize=(_WIDTH, height))
+    top = height - _TOP
+    for i, (inches, draw) in enumerate(panels):
+        ax = figure.add_axes(
+            (_LEFT / _WIDTH, (top - inches) / height, _PANEL_WIDTH / _WIDTH, inches / height)
+        )
+        draw(ax)
+        ax.set_xlim(0, duration)
+        mark_minutes(ax.xaxis)
+        if i < len(panels) - 1:  # the lowest panel has the times, for all
+            ax.tick_params(axis="x", labelbottom=False, length=0)
+            ax.spines[:].set_visible(False)
+        top -= inches + _GAP
+    figure.text(
+        _LEFT / _WIDTH,
+        1 - 0.5 * _TOP / height,
+        _short(title, 80),
+        fontsize=10,
+        fontweight="bold",
+        va="center",
+        parse_math=False,
+    )
+    return figure
+
+
+def _strips_panel(
+    strips: Sequence[tuple[str, Segmentation]], styles: Mapping[str, LabelStyle]
+) -> Callable[[Axes], None]:
+    return lambda ax: plot_strips(strips, ax=ax, styles=styles)
+
+
+def _novelty_panel(name: str, curve: NoveltyCurve) -> Callable[[Axes], None]:
+    def draw(ax: Axes) -> None:
+        plot_novelty(curve.novelty, curve.edges, ax=ax, boundaries=curve.boundaries)
+        ax.set_yticks([ax.get_ylim()[1] / 2], [_short(f"novelty {name}")], parse_math=False)
+        ax.tick_params(axis="y", length=0)
+
+    return draw
+
+
+def _style() -> AbstractContextManager[None]:
+    return matplotlib.style.context(["default", _STYLE])
+
+
+def _time_step(span: float) -> float:
+    """Find the shortest round number of seconds that cuts `span` into at most eight."""
+    steps = [1.0, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600]
+    if span < 8:
+        steps = [digit * 10.0**power for power in (-3, -2, -1, 0) for digit in (1, 2, 5)]
+    return next((step for step in steps if span / step <= 8), 3600 * float(np.ceil(span / 28800)))
+
+
+def _plain(text: str) -> str:
+    """Keep what can be printed, on one line."""
+    line = " ".join(text.split())
+    return "".join(c for c in line if c.isprintable())
+
+
+def _short(text: str, limit: int = 26) -> str:
+    """Cut a name to about `limit` letters' width."""
+    line = _plain(text)
+    widths = [2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line]
+    if sum(widths) <= limit:
+        return line
+    return line[: int(np.searchsorted(np.cumsum(widths), limit - 1, side="right"))] + "…"

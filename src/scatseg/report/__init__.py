@@ -1,0 +1,129 @@
+"""A run folder -> one folder of static pages: look and listen, offline."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from scatseg.formats import atomic_write
+from scatseg.plotting import (
+    annotation_strips,
+    save_figure,
+    similarity_colors,
+    similarity_limits,
+    track_figure,
+)
+from scatseg.report.contents import Arrays, ArraysError, Run, Track, read_arrays, read_run
+from scatseg.report.pages import (
+    asset,
+    index_data,
+    page_html,
+    page_path,
+    picked_boundaries,
+    track_data,
+)
+from scatseg.report.png import palette_png
+from scatseg.report.sound import AudioMode, place_sound
+
+__all__ = ["build"]
+
+_ASSETS = ("style.css", "page.js", "index.js", "track.js")
+
+
+def build(run: Path, *, audio: AudioMode = "copy", figures: bool = True) -> Path:
+    """Write the report of a run into its folder.
+
+    Parameters
+    ----------
+    run : Path
+        A run folder. `index.html`, `pages/`, `assets/` and, with figures, `figures/` in it
+        are written anew; what an earlier report left there and this one does not need is
+        removed. A rebuild of the same run gives the same bytes.
+    audio : {"copy", "link", "none"}, default "copy"
+        Copy the recordings beside the pages (converted to FLAC where browsers cannot play
+        them), link to where they are, or build silent pages.
+    figures : bool, default True
+        Also save a picture of each track as PNG and SVG.
+
+    Returns
+    -------
+    index : Path
+        The page to open. It and all that it leads to work without a network.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder holds no run.
+    """
+    contents = read_run(run)
+    written: set[Path] = set()
+    for name in _ASSETS:
+        _write(run / "assets" / name, asset(name))
+    for number in range(len(contents.tracks)):
+        written |= _build_track(contents, number, audio, figures)
+    _write(run / "index.html", page_html("index.html", index_data(contents)))
+    owned = ["pages", "assets/audio", "assets/similarity", *(["figures"] if figures else [])]
+    _remove_others((run / name for name in owned), written)
+    return run / "index.html"
+
+
+def _build_track(run: Run, number: int, audio: AudioMode, figures: bool) -> set[Path]:
+    """Write all that belongs to one track, and say which files these are."""
+    track, page = run.tracks[number], page_path(run.folder, run.tracks[number])
+    warnings: list[str] = []
+    try:
+        arrays = read_arrays(run.folder / "arrays" / f"{track.id}.npz")
+    except ArraysError as error:
+        arrays = Arrays()
+        warnings.append(str(error))
+    source = track.facts.get("audio")
+    folder = run.folder / "assets" / "audio"
+    sound = place_sound(Path(source) if source else None, page, folder, mode=audio)
+    pictures: dict[str, Path] = {}
+    if arrays.S is not None:
+        pictures["similarity"] = run.folder / "assets" / "similarity" / f"{track.id}.png"
+        _write(pictures["similarity"], _similarity_png(arrays.S))
+    if figures:
+        png, svg = _save_track_figure(track, arrays, run.folder / "figures" / track.id)
+        pictures |= {"figure (PNG)": png, "figure (SVG)": svg}
+    data = track_data(run, number, arrays, sound, pictures)
+    _write(page, page_html("track.html", data | {"warnings": data["warnings"] + warnings}))
+    return {page, *pictures.values(), *([sound.file] if sound.file else [])}
+
+
+def _similarity_png(S: np.ndarray) -> bytes:
+    low, high = similarity_limits(S)
+    level = (S.astype(np.float64) - low) / max(high - low, 1.0)
+    return palette_png(np.round(255 * np.clip(level, 0, 1)), similarity_colors())
+
+
+def _save_track_figure(track: Track, arrays: Arrays, path: Path) -> tuple[Path, Path]:
+    figure = track_figure(
+        duration=track.duration,
+        references=annotation_strips(track.references),
+        estimates=annotation_strips(track.jams.annotations),
+        waveform=None if arrays.waveform is None else arrays.waveform / 127,
+        S=None if arrays.S is None else arrays.S / 255,
+        S_edges=arrays.S_edges,
+        curves={
+            name: curve._replace(boundaries=picked_boundaries(track, name))
+            for name, curve in arrays.curves.items()
+        },
+        title=track.title,
+    )
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return save_figure(figure, path)
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, data)
+
+
+def _remove_others(folders: Iterable[Path], written: set[Path]) -> None:
+    for folder in folders:
+        for path in folder.glob("*"):
+            if path.is_file() and path not in written:
+                path.unlink()

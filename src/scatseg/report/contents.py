@@ -1,0 +1,242 @@
+"""A run folder -> what there is to report."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg.evaluation import Score, Summary, read_scores
+from scatseg.formats import Annotation, FormatError, Jams, read_jams
+from scatseg.plotting import NoveltyCurve
+
+
+class Failure(NamedTuple):
+    """A track that did not make it, the stage that gave up, and why."""
+
+    track: str
+    stage: str
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """One recording of a run.
+
+    Parameters
+    ----------
+    id : str
+        Name of its files.
+    jams : Jams
+        The estimates, the default system's first.
+    references : tuple of Annotation
+        What annotators say.
+    scores : tuple of Score
+        Of every system against every reference.
+    """
+
+    id: str
+    jams: Jams
+    references: tuple[Annotation, ...] = ()
+    scores: tuple[Score, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Title of the recording, or the id of one without."""
+        return self.jams.title or self.id
+
+    @property
+    def duration(self) -> float:
+        """Seconds: where the last annotation ends, if the recording does not say."""
+        ends = [each.segmentation.end for each in (*self.jams.annotations, *self.references)]
+        return self.jams.duration or max(ends, default=1.0)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the run recorded about the track: audio, options, warnings."""
+        facts = self.jams.sandbox.get("scatseg", {})
+        return facts if isinstance(facts, Mapping) else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Everything of a run but the arrays.
+
+    Parameters
+    ----------
+    folder : Path
+        The run folder.
+    facts : mapping
+        `run.json`; empty where there is none.
+    tracks : tuple of Track
+        By id.
+    failures : tuple of Failure
+        As listed by the run, and files of it that cannot be read.
+    summary : tuple of Summary
+        Scores over tracks; empty before an evaluation.
+    baselines : frozenset of str
+        Systems that are there for comparison.
+    """
+
+    folder: Path
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    tracks: tuple[Track, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    summary: tuple[Summary, ...] = ()
+    baselines: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrays:
+    """What the pictures of a track need; each part may be absent.
+
+    Parameters
+    ----------
+    waveform : ndarray of int8, shape (2, n_stretches), or None
+        Lowest and highest sample of equal stretches, -127 to 127.
+    S : ndarray of uint8, shape (m, m), or None
+        Self-similarity, 0 to 255.
+    S_edges : ndarray of float64, shape (m + 1,), or None
+        Seconds.
+    curves : mapping from str to NoveltyCurve
+        Novelty per system, without boundaries.
+    """
+
+    waveform: NDArray[np.int8] | None = None
+    S: NDArray[np.uint8] | None = None
+    S_edges: NDArray[np.float64] | None = None
+    curves: Mapping[str, NoveltyCurve] = field(default_factory=dict)
+
+
+class ArraysError(ValueError):
+    """An arrays file that cannot be used; the message names it and says what to do."""
+
+
+def read_run(folder: Path) -> Run:
+    """Read a run folder, as far as the run has got.
+
+    Parameters
+    ----------
+    folder : Path
+        With at least one of `run.json`, `tracks/`, `failures.csv`.
+
+    Returns
+    -------
+    run : Run
+        Tracks by id.
+
+    Raises
+    ------
+    FileNotFoundError
+        When the folder holds no run.
+    """
+    parts = [folder / name for name in ("run.json", "tracks", "failures.csv")]
+    if not any(part.exists() for part in parts):
+        msg = f"{folder} is no run folder: it has no run.json, tracks or failures.csv"
+        raise FileNotFoundError(msg)
+    facts, rows = (_json(folder / name) for name in ("run.json", "summary.json"))
+    failures = list(_failures(folder / "failures.csv"))
+    scores: dict[str, list[Score]] = {}
+    if (folder / "scores.csv").exists():
+        for score in read_scores(folder / "scores.csv"):
+            scores.setdefault(score.track, []).append(score)
+    tracks = []
+    for path in sorted((folder / "tracks").glob("*.jams"), key=lambda path: path.stem):
+        try:
+            track = _track(path, folder / "references" / path.name)
+        except FormatError as error:
+            failures.append(Failure(path.stem, "report", str(error)))
+            continue
+        tracks.append(replace(track, scores=tuple(scores.get(path.stem, ()))))
+    return Run(
+        folder=folder,
+        facts=facts,
+        tracks=tuple(tracks),
+        failures=tuple(failures),
+        summary=tuple(_summary(row) for row in rows.get("rows", ())),
+        baselines=frozenset(rows.get("baselines", ())),
+    )
+
+
+def read_arrays(path: Path) -> Arrays:
+    """Read the arrays of a track; there are none where there is no file.
+
+    Raises
+    ------
+    ArraysError
+        When the file is damaged or its shapes do not fit each other.
+    """
+    if not path.exists():
+        return Arrays()
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = dict(archive)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        msg = f"{path.name} cannot be read ({error}); segment this track again with --force"
+        raise ArraysError(msg) from error
+    prefix = "novelty_"
+    systems = [
+        name.removeprefix(prefix)
+        for name in arrays
+        if name.startswith(prefix) and f"{prefix}edges_{name.removeprefix(prefix)}" in arrays
+    ]
+    curves = {
+        system: NoveltyCurve(arrays[prefix + system], arrays[f"{prefix}edges_{system}"])
+        for system in systems
+    }
+    found = Arrays(
+        waveform=arrays.get("waveform"),
+        S=arrays.get("S"),
+        S_edges=arrays.get("S_edges"),
+        curves=curves,
+    )
+    _check(found, path)
+    return found
+
+
+def _check(arrays: Arrays, path: Path) -> None:
+    S, edges, waveform = arrays.S, arrays.S_edges, arrays.waveform
+    fits = {
+        "S": S is None or (edges is not None and S.shape == (len(edges) - 1,) * 2 and S.size > 0),
+        "waveform": waveform is None or (waveform.ndim == 2 and waveform.shape[0] == 2),
+        **{
+            f"novelty_{name}": curve.novelty.shape == curve.edges.shape and curve.edges.size > 1
+            for name, curve in arrays.curves.items()
+        },
+    }
+    wrong = [name for name, fine in fits.items() if not fine]
+    if wrong:
+        msg = f"{path.name}: the shape of {wrong[0]} does not fit; segment again with --force"
+        raise ArraysError(msg)
+
+
+def _track(path: Path, reference: Path) -> Track:
+    references = read_jams(reference).annotations if reference.exists() else ()
+    return Track(id=path.stem, jams=read_jams(path), references=references)
+
+
+def _failures(path: Path) -> Iterator[Failure]:
+    if path.exists():
+        with path.open(encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                yield Failure(row["track"], row["stage"], row["error"])
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return content if isinstance(content, dict) else {}
+
+
+def _summary(row: Mapping[str, Any]) -> Summary:
+    """Take back what `summary_json` wrote, where null is NaN."""
+    values = {name: float("nan") if row[name] is None else row[name] for name in Summary._fields}
+    return Summary(**values)

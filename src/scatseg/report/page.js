@@ -1,0 +1,91 @@
+"use strict";
+// What the index and the track pages share: the page's data, elements, times, tables and strips.
+// Whatever comes from a recording or a file reaches the page as text, never as markup.
+
+const page = (() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+
+  // Make an element. Keys with a dash and "role" are attributes, "style" an object, all else
+  // properties; children are elements or strings.
+  function element(tag, properties = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [key, value] of Object.entries(properties)) {
+      if (key === "style") Object.assign(made.style, value);
+      else if (key.includes("-") || key === "role") made.setAttribute(key, value);
+      else made[key] = value;
+    }
+    made.append(...children);
+    return made;
+  }
+
+  // 83.4 -> "1:23", 3725 -> "1:02:05"; steps under a second ask for decimals.
+  function clock(seconds, step = 1) {
+    const digits = step >= 1 ? 0 : Math.ceil(-Math.log10(step));
+    const scale = 10 ** digits;
+    const units = Math.round(seconds * scale);
+    const whole = Math.floor(units / scale);
+    const hours = Math.floor(whole / 3600);
+    const minutes = Math.floor(whole / 60) % 60;
+    const rest = String(whole % 60).padStart(2, "0");
+    const text = hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+    return digits ? `${text}.${String(units % scale).padStart(digits, "0")}` : text;
+  }
+
+  // A table. Columns are {text, title, number}; rows are lists of strings, elements or null.
+  function table(columns, rows, rowClass = () => "") {
+    const head = columns.map(({ text, title = "", number }) =>
+      element("th", { scope: "col", title, className: number ? "number" : "" }, text));
+    const body = rows.map((cells, i) =>
+      element("tr", { className: rowClass(i) }, ...cells.map((cell, j) =>
+        element("td", { className: columns[j].number ? "number" : "" }, cell ?? "–"))));
+    return element("div", { className: "table-scroll" },
+      element("table", {},
+        element("thead", {}, element("tr", {}, ...head)),
+        element("tbody", {}, ...body)));
+  }
+
+  // One segment, [start, end, label, number of its style], placed on a strip of `duration` seconds.
+  function segmentBox(tag, [start, end, label, style], styles, duration) {
+    const [color, texture] = styles[style];
+    return element(tag, {
+      className: `segment texture-${texture}`,
+      title: `${label} · ${clock(start)}–${clock(end)}`,
+      style: {
+        left: `${(100 * start) / duration}%`,
+        width: `${(100 * (end - start)) / duration}%`,
+        backgroundColor: color,
+      },
+    });
+  }
+
+  const SHORT = {
+    "F-measure@0.5": "F at 0.5 s",
+    "F-measure@3.0": "F at 3 s",
+    "Pairwise F-measure": "Pairwise F",
+    "NCE F-measure": "NCE F",
+    "V-measure": "V",
+    "Estimated segments": "Segments",
+  };
+
+  // The column of a metric, with a short heading.
+  function metricColumn(metric) {
+    return { text: SHORT[metric] ?? metric, title: metric, number: true };
+  }
+
+  function score(value, digits = 3) {
+    return value === null ? null : value.toFixed(digits);
+  }
+
+  // The name of a system, marked when it is there for comparison.
+  function systemName({ system, kind }) {
+    if (kind === "system") return element("span", {}, system);
+    return element("span", {}, system, " ", element("span", { className: "tag" }, kind));
+  }
+
+  function downloads(links) {
+    return element("ul", { className: "downloads" }, ...links.map(({ text, url }) =>
+      element("li", {}, element("a", { href: url }, text))));
+  }
+
+  return { data, element, clock, table, segmentBox, metricColumn, score, systemName, downloads };
+})();

@@ -1,0 +1,390 @@
+"""What there is to report -> the data of each page, and the page around it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg.evaluation import (
+    CEILING,
+    ESTIMATED_SEGMENTS,
+    EVENLY_SPACED,
+    NO_BOUNDARY,
+    REFERENCE_SEGMENTS,
+    TABLE_METRICS,
+    Score,
+    Summary,
+)
+from scatseg.formats import Annotation
+from scatseg.plotting import LabelStyle, NoveltyCurve, annotation_name, label_styles
+from scatseg.report.contents import Arrays, Run, Track
+from scatseg.report.sound import Sound, relative_url
+
+_SYSTEM_TITLES = {
+    NO_BOUNDARY: "no boundary",
+    EVENLY_SPACED: "evenly spaced",
+    CEILING: "other annotators",
+}
+_SCORE_METRICS = tuple(metric for metric in TABLE_METRICS if metric != ESTIMATED_SEGMENTS)
+_MAX_CURVE_POINTS = 2048
+
+JSON = dict[str, Any]
+
+
+def page_html(template: str, data: JSON) -> bytes:
+    """Put data into a page.
+
+    Parameters
+    ----------
+    template : str
+        File name of a template of this package.
+    data : dict
+        JSON values. Nothing in it can end the script element it is written into: <, >, & and
+        all that is not ASCII become escapes.
+
+    Returns
+    -------
+    page : bytes
+        HTML, UTF-8.
+    """
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return asset(template).decode().replace("$data", text).encode()
+
+
+def asset(name: str) -> bytes:
+    """Read a file of this package."""
+    return files("scatseg.report").joinpath(name).read_bytes()
+
+
+def index_data(run: Run) -> JSON:
+    """Collect what the index page shows."""
+    page = run.folder / "index.html"
+    default = default_system(run)
+    names = ("scores.csv", "summary.csv", "failures.csv", "run.json")
+    return {
+        "title": _title(run),
+        "options": _flat(run.facts.get("options", {})),
+        "versions": _flat(run.facts.get("scatseg", {})),
+        "summary": _levels(run),
+        "systems": [] if run.summary else _segment_counts(run.tracks),
+        "columns": list(_SCORE_METRICS),
+        "default": default,
+        "tracks": [_index_row(track, page, default) for track in run.tracks],
+        "failures": [list(failure) for failure in run.failures],
+        "downloads": [
+            {"text": name, "url": name} for name in names if (run.folder / name).exists()
+        ],
+    }
+
+
+def track_data(
+    run: Run, number: int, arrays: Arrays, sound: Sound, pictures: Mapping[str, Path]
+) -> JSON:
+    """Collect what the page of a track shows.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    number : int
+        Which of its tracks.
+    arrays : Arrays
+        Of this track.
+    sound : Sound
+        What the page plays.
+    pictures : mapping from str to Path
+        "similarity", the image of S, and further ones to offer for download.
+
+    Returns
+    -------
+    data : dict
+        JSON values. Times are seconds; a segment is [start, end, label, number of its style].
+    """
+    track = run.tracks[number]
+    page = page_path(run.folder, track)
+    styles = track_styles(track)
+    similarity = pictures.get("similarity")
+    return {
+        "title": track.title,
+        "id": track.id,
+        "duration": track.duration,
+        "sound": {"url": sound.url, "note": sound.note},
+        "styles": [list(style) for style in styles.values()],
+        "references": [_strip(each, styles) for each in track.references],
+        "estimates": [_strip(each, styles) for each in track.jams.annotations],
+        "waveform": None if arrays.waveform is None else arrays.waveform.tolist(),
+        "similarity": similarity
+        and {
+            "url": relative_url(similarity, page),
+            "edges": _rounded(arrays.S_edges) if arrays.S_edges is not None else [],
+        },
+        "curves": [_curve(name, curve, track) for name, curve in arrays.curves.items()],
+        "scores": _track_scores(track, run.baselines),
+        "warnings": _warnings(track),
+        "repairs": [
+            {"name": annotation_name(each), "text": text}
+            for each in (*track.references, *track.jams.annotations)
+            for text in each.repairs
+        ],
+        "downloads": _downloads(run, track, page, pictures),
+        "previous": _neighbor(run, number - 1),
+        "next": _neighbor(run, number + 1),
+    }
+
+
+def page_path(folder: Path, track: Track) -> Path:
+    """Say where the page of a track is."""
+    return folder / "pages" / f"{track.id}.html"
+
+
+def track_styles(track: Track) -> dict[str, LabelStyle]:
+    """Choose the looks of a track's labels: what annotators say first."""
+    annotations = (*track.references, *track.jams.annotations)
+    return label_styles(label for each in annotations for label in each.segmentation.labels)
+
+
+def default_system(run: Run) -> str:
+    """Name the system whose scores stand for a track: the first one of the estimates."""
+    systems = (each.system for track in run.tracks for each in track.jams.annotations)
+    scored = dict.fromkeys(s.system for s in run.summary if s.system not in run.baselines)
+    first = next(systems, "")
+    return first if first in scored or not scored else next(iter(scored))
+
+
+def _title(run: Run) -> str:
+    systems = {each.system for track in run.tracks for each in track.jams.annotations}
+    return f"{_count(len(run.tracks), 'track')}, {_count(len(systems), 'system')}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
+def _flat(options: Any, prefix: str = "") -> list[list[str]]:
+    """List nested options as [dotted name, value]."""
+    if isinstance(options, Mapping):
+        rows = [_flat(value, f"{prefix}.{name}".strip(".")) for name, value in options.items()]
+        return [row for group in rows for row in group]
+    values = options if isinstance(options, list) else [options]
+    words = [value if isinstance(value, str) else json.dumps(value) for value in values]
+    return [[prefix, ", ".join(words)]]
+
+
+def _levels(run: Run) -> list[JSON]:
+    """Make one table per level of the references."""
+    levels = dict.fromkeys(summary.level for summary in run.summary)
+    return [
+        _level(level, [each for each in run.summary if each.level == level], run.baselines)
+        for level in levels
+    ]
+
+
+def _level(level: str, summaries: Sequence[Summary], baselines: frozenset[str]) -> JSON:
+    rows: dict[tuple[str, str], dict[str, Summary]] = {}
+    for each in summaries:
+        rows.setdefault((each.annotator, each.system), {})[each.metric] = each
+    best = _best(rows, baselines)
+    counts = [each.mean for each in summaries if each.metric == REFERENCE_SEGMENTS]
+    return {
+        "name": level,
+        "columns": [*_SCORE_METRICS, ESTIMATED_SEGMENTS],
+        "segments": _number(counts[0]) if counts else None,
+        "rows": [
+            {
+                **_system(system, baselines),
+                "annotator": annotator,
+                "tracks": max(each.n for each in metrics.values()),
+                "cells": [
+                    _summary_cell(metrics.get(metric), best.get((annotator, metric)))
+                    for metric in (*_SCORE_METRICS, ESTIMATED_SEGMENTS)
+                ],
+            }
+            for (annotator, system), metrics in rows.items()
+        ],
+    }
+
+
+def _best(
+    rows: Mapping[tuple[str, str], Mapping[str, Summary]], baselines: frozenset[str]
+) -> dict[tuple[str, str], float]:
+    """Find the highest mean score per annotator and metric, among two or more systems."""
+    means: dict[tuple[str, str], list[float]] = {}
+    for (annotator, system), metrics in rows.items():
+        for metric, each in metrics.items():
+            if (
+                system not in baselines
+                and metric != ESTIMATED_SEGMENTS
+                and math.isfinite(each.mean)
+            ):
+                means.setdefault((annotator, metric), []).append(each.mean)
+    return {key: max(values) for key, values in means.items() if len(values) > 1}
+
+
+def _summary_cell(each: Summary | None, best: float | None) -> JSON:
+    if each is None:
+        return {"mean": None, "std": None, "best": False}
+    return {"mean": _number(each.mean), "std": _number(each.std), "best": each.mean == best}
+
+
+def _system(name: str, baselines: frozenset[str]) -> JSON:
+    kind = "system" if name not in baselines else "ceiling" if name == CEILING else "baseline"
+    return {"system": _SYSTEM_TITLES.get(name, name), "kind": kind}
+
+
+def _segment_counts(tracks: Iterable[Track]) -> list[JSON]:
+    """Count the segments of each system and level, for a run without references."""
+    counts: dict[str, list[int]] = {}
+    lengths: dict[str, list[float]] = {}
+    for track in tracks:
+        for each in track.jams.annotations:
+            name = annotation_name(each)
+            counts.setdefault(name, []).append(len(each.segmentation))
+            lengths.setdefault(name, []).extend(np.diff(each.segmentation.boundaries).tolist())
+    return [
+        {
+            "system": name,
+            "tracks": len(counts[name]),
+            "segments": fmean(counts[name]),
+            "length": fmean(lengths[name]),
+        }
+        for name in counts
+    ]
+
+
+def _index_row(track: Track, page: Path, default: str) -> JSON:
+    styles = track_styles(track)
+    strips = [*track.references[:1], *track.jams.annotations[:1]]
+    form = track.jams.annotations[0].segmentation if track.jams.annotations else None
+    by_metric: dict[str, list[float]] = {}
+    for score in track.scores:
+        if score.system == default and math.isfinite(score.value):
+            by_metric.setdefault(score.metric, []).append(score.value)
+    means = [fmean(by_metric[metric]) if metric in by_metric else None for metric in _SCORE_METRICS]
+    return {
+        "title": track.title,
+        "url": relative_url(page_path(page.parent, track), page),
+        "duration": track.duration,
+        "styles": [list(style) for style in styles.values()],
+        "strips": [_strip(each, styles) for each in strips],
+        "segments": len(form) if form else None,
+        "scores": [None if mean is None else _number(mean) for mean in means],
+        "warnings": len(_warnings(track)),
+    }
+
+
+def _strip(annotation: Annotation, styles: Mapping[str, LabelStyle]) -> JSON:
+    numbers = {label: i for i, label in enumerate(styles)}
+    return {
+        "name": annotation_name(annotation),
+        "maker": annotation.system or annotation.annotator,
+        "level": annotation.level,
+        "segments": [
+            [round(start, 3), round(end, 3), label, numbers[label]]
+            for start, end, label in annotation.segmentation
+        ],
+    }
+
+
+def _curve(name: str, curve: NoveltyCurve, track: Track) -> JSON:
+    times, heights = thinned(curve.edges, curve.novelty)
+    peak = float(np.max(heights))
+    return {
+        "name": name,
+        "times": _rounded(times),
+        "heights": _rounded(heights / peak if peak > 0 else heights, 4),
+        "boundaries": [round(time, 3) for time in picked_boundaries(track, name)],
+    }
+
+
+def picked_boundaries(track: Track, system: str) -> Sequence[float]:
+    """List what a system found on a track, at its first level, without start and end."""
+    forms = (each.segmentation for each in track.jams.annotations if each.system == system)
+    form = next(forms, None)
+    return form.boundaries[1:-1] if form else ()
+
+
+def thinned(
+    edges: NDArray[np.floating], novelty: NDArray[np.floating], n_points: int = _MAX_CURVE_POINTS
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Keep the highest of each run of neighbors, so that no peak is lost.
+
+    Parameters
+    ----------
+    edges, novelty : ndarray of float, shape (n,)
+        Seconds and heights.
+    n_points : int
+        At most so many are kept.
+
+    Returns
+    -------
+    edges, novelty : ndarray of float, shape (min(n, n_points),)
+        Some of the given points, in order.
+    """
+    if len(edges) <= n_points:
+        return edges, novelty
+    groups = np.array_split(np.arange(len(edges)), n_points)
+    kept = np.array([group[np.argmax(novelty[group])] for group in groups])
+    return edges[kept], novelty[kept]
+
+
+def _track_scores(track: Track, baselines: frozenset[str]) -> JSON:
+    """Lay out the scores of a track: one row per reference and system, all metrics."""
+    rows: dict[tuple[str, str, str], dict[str, Score]] = {}
+    for score in track.scores:
+        key = (score.annotator, score.level, score.system)
+        rows.setdefault(key, {})[score.metric] = score
+    metrics = list(dict.fromkeys(score.metric for score in track.scores))
+    return {
+        "columns": [*_SCORE_METRICS, ESTIMATED_SEGMENTS],
+        "metrics": metrics,
+        "rows": [
+            {
+                **_system(system, baselines),
+                "reference": " · ".join(part for part in (annotator, level) if part),
+                "values": [_number(row[m].value) if m in row else None for m in metrics],
+            }
+            for (annotator, level, system), row in rows.items()
+        ],
+    }
+
+
+def _warnings(track: Track) -> list[str]:
+    return [str(warning) for warning in track.facts.get("warnings", ())]
+
+
+def _downloads(run: Run, track: Track, page: Path, pictures: Mapping[str, Path]) -> list[JSON]:
+    paths = {
+        "estimates (JAMS)": run.folder / "tracks" / f"{track.id}.jams",
+        "references (JAMS)": run.folder / "references" / f"{track.id}.jams",
+        "arrays (npz)": run.folder / "arrays" / f"{track.id}.npz",
+    }
+    found = {text: path for text, path in paths.items() if path.exists()}
+    found |= {text: path for text, path in pictures.items() if text != "similarity"}
+    return [{"text": text, "url": relative_url(path, page)} for text, path in found.items()]
+
+
+def _neighbor(run: Run, number: int) -> JSON | None:
+    if not 0 <= number < len(run.tracks):
+        return None
+    page = page_path(run.folder, run.tracks[number])
+    return {"title": run.tracks[number].title, "url": relative_url(page, page)}
+
+
+def _number(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
+
+
+def _rounded(values: NDArray[np.floating], digits: int = 3) -> list[float]:
+    # float64 first: rounded float32 numbers print with noise behind the last digit.
+    rounded: list[float] = np.round(values.astype(np.float64), digits).tolist()
+    return rounded

@@ -1,0 +1,285 @@
+"""The run folder: which recordings go in, under which ids, and what is written beside them."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import glob
+import hashlib
+import io
+import json
+import os
+import platform
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scatseg.formats import atomic_write
+
+_LONGEST_ID = 120
+"""Characters; longer ones are cut, so that `<id>.<extension>` fits every file system."""
+
+_UNSAFE = re.compile(r"[^\w.()\[\],'&+=@ -]")
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+class RunLockedError(RuntimeError):
+    """Another process is writing to the run folder."""
+
+
+class Failure(NamedTuple):
+    """One line of failures.csv: a track that was not done, where it failed, and why."""
+
+    track: str
+    stage: str
+    error: str
+
+
+class Source(NamedTuple):
+    """A recording and the id it has in the run."""
+
+    id: str
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a list of paths leads to.
+
+    Parameters
+    ----------
+    sources : tuple of Source
+        Recordings, by id.
+    failures : tuple of Failure
+        Paths that lead nowhere, and folders without audio.
+    """
+
+    sources: tuple[Source, ...]
+    failures: tuple[Failure, ...]
+
+
+def find_sources(paths: Iterable[str | os.PathLike[str]], *, extensions: Iterable[str]) -> Found:
+    """Collect recordings from files, folders (walked) and glob patterns.
+
+    Parameters
+    ----------
+    paths : iterable of path-like
+        A file is taken whatever it is called, a folder for the files in and below it that have one
+        of the extensions, a pattern with ``*``, ``?`` or ``[`` for what it matches.
+    extensions : iterable of str
+        Lower case, with the dot.
+
+    Returns
+    -------
+    found : Found
+        Every file once, with an id made of its path relative to the folder that was given.
+    """
+    wanted = frozenset(extensions)
+    roots: dict[Path, Path] = {}  # file -> folder that its id is relative to
+    failures = []
+    for given in paths:
+        path = Path(given)
+        matches = [path]
+        if not _exists(path) and glob.has_magic(os.fspath(given)):
+            names = glob.glob(os.fspath(given), recursive=True)  # noqa: PTH207 - may be absolute
+            matches = [Path(name) for name in sorted(names)]
+            if not matches:
+                failures.append(Failure(shown(path), "find", "the pattern matches no file"))
+        for match in matches:
+            if match.is_dir():
+                files = sorted(_walk(match, wanted))
+                if not files:
+                    looked_for = " ".join(sorted(wanted))
+                    reason = f"no audio in this folder (looked for {looked_for})"
+                    failures.append(Failure(shown(match), "find", reason))
+                for file in files:
+                    roots.setdefault(file, match)
+            else:
+                roots.setdefault(match, match.parent)
+    return Found(sources=_named_sources(roots), failures=tuple(failures))
+
+
+def _exists(path: Path) -> bool:
+    """Whether there is something, a broken link included."""
+    return os.path.lexists(path)
+
+
+def _walk(folder: Path, extensions: frozenset[str]) -> Iterator[Path]:
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in names:
+            if not name.startswith(".") and Path(name).suffix.lower() in extensions:
+                yield Path(parent, name)
+
+
+def _named_sources(roots: Mapping[Path, Path]) -> tuple[Source, ...]:
+    """Name each file as briefly as keeps all names apart."""
+    left = dict(roots)
+    sources: dict[str, Path] = {}
+    for name_file in (_id_from_stem, _id_from_name, _id_from_parent, _id_from_hash):
+        names: dict[str, list[Path]] = {}
+        for file, root in left.items():
+            names.setdefault(name_file(file, root).casefold(), []).append(file)
+        for files in names.values():
+            taken = {known.casefold() for known in sources}
+            id_ = name_file(files[0], left[files[0]])
+            if len(files) == 1 and id_.casefold() not in taken:
+                sources[id_] = files[0]
+                del left[files[0]]
+    return tuple(Source(id_, sources[id_]) for id_ in sorted(sources))
+
+
+def _id_from_stem(file: Path, root: Path) -> str:
+    return safe_id(os.fspath(_relative(file, root).with_suffix("")))
+
+
+def _id_from_name(file: Path, root: Path) -> str:
+    return safe_id(os.fspath(_relative(file, root)))
+
+
+def _id_from_parent(file: Path, root: Path) -> str:
+    parents = [part for part in root.absolute().parts if part not in ("audio", root.anchor)]
+    return safe_id(os.path.join(*parents[-1:], os.fspath(_relative(file, root))))  # noqa: PTH118
+
+
+def _id_from_hash(file: Path, root: Path) -> str:
+    return f"{_id_from_name(file, root)}-{_digest(os.fspath(file.absolute()))}"
+
+
+def _relative(file: Path, root: Path) -> Path:
+    return file.relative_to(root) if file != root else Path(file.name)
+
+
+def safe_id(name: str) -> str:
+    """Make a name that any file system and any page takes, readable and still its own.
+
+    Path separators become "__". What is not a letter, digit, space or plain punctuation becomes
+    "_"; where that, or shortening, lost something, a hash of the name is appended.
+
+    Examples
+    --------
+    >>> safe_id("Side A/01 Café")
+    'Side A__01 Café'
+    >>> safe_id('what?')
+    'what_-bcabc22e'
+    """
+    parts = [part for part in re.split(r"[/\\]", unicodedata.normalize("NFC", name)) if part]
+    joined = "__".join(parts)
+    safe = _UNSAFE.sub("_", joined).strip(" .")
+    if safe.startswith("-"):
+        safe = "_" + safe
+    if safe != joined or len(safe) > _LONGEST_ID or _RESERVED.fullmatch(safe) or not safe:
+        safe = f"{safe[: _LONGEST_ID - 9]}-{_digest(name)}"
+    return safe
+
+
+def _digest(name: str) -> str:
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def shown(path: Path) -> str:
+    """Return the path as text that can be printed anywhere."""
+    return os.fspath(path).encode("utf-8", "backslashreplace").decode()
+
+
+def read_failures(run: Path) -> list[Failure]:
+    """Read the failures that a run folder lists; none where there is no list."""
+    try:
+        text = (run / "failures.csv").read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    return [Failure(*row) for row in list(csv.reader(io.StringIO(text)))[1:]]
+
+
+def write_failures(run: Path, failures: Iterable[Failure]) -> None:
+    """Write failures.csv, one line each, sorted; messages lose their line breaks."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(Failure._fields)
+    for failure in sorted(set(failures)):
+        writer.writerow([" ".join(field.split()) for field in failure])
+    data = text.getvalue().encode("utf-8", "backslashreplace")
+    atomic_write(run / "failures.csv", data)
+
+
+def write_run(run: Path, *, options: Mapping[str, Any], started: str, seconds: float) -> None:
+    """Write run.json: options, versions, host and command, enough to do it again.
+
+    Parameters
+    ----------
+    run : Path
+        The run folder.
+    options : mapping
+        All options with their values.
+    started : str
+        When, in ISO 8601.
+    seconds : float
+        How long it took.
+    """
+    facts = {
+        "command": sys.argv,
+        "options": dict(options),
+        "versions": versions(),
+        "host": {
+            "platform": platform.platform(),
+            "processor": platform.machine(),
+            "cores": os.cpu_count(),
+        },
+        "started": started,
+        "seconds": round(seconds, 3),
+    }
+    text = json.dumps(facts, indent=2, sort_keys=True) + "\n"
+    atomic_write(run / "run.json", text.encode("utf-8", "backslashreplace"))
+
+
+def versions(
+    names: Sequence[str] = (
+        *("scatseg", "kymatio", "librosa", "mir_eval", "numpy", "scipy"),
+        *("scikit-learn", "soundfile", "soxr"),
+    ),
+) -> dict[str, str]:
+    """Look up which versions of the packages are installed, Python included."""
+    found = {"python": platform.python_version()}
+    for name in names:
+        with contextlib.suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+@contextlib.contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Keep other processes from writing to a run folder, which is made when missing.
+
+    Raises
+    ------
+    RunLockedError
+        When another process holds it. A process that dies lets go.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / ".lock").open("a+b") as lock:
+        try:
+            _lock(lock.fileno())
+        except OSError as error:
+            msg = f"{run} is being written by another scatseg: wait for it, or choose another -o"
+            raise RunLockedError(msg) from error
+        yield
+
+
+if sys.platform == "win32":
+
+    def _lock(descriptor: int) -> None:
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+
+else:
+
+    def _lock(descriptor: int) -> None:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

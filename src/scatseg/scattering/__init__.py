@@ -1,0 +1,5 @@
+"""Wavelet scattering transforms of signals of any length."""
+
+from scatseg.scattering.time import Scattering1D
+
+__all__ = ["Scattering1D"]

@@ -1,0 +1,239 @@
+"""The types of an answer: where sections begin and end, and which are alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SILENCE = "silence"
+"""The label of a stretch in which nothing sounds."""
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """Sections of one recording, end to end.
+
+    There are n + 1 boundaries and n labels, so a gap, an overlap or a missing
+    label cannot be written down.
+
+    Parameters
+    ----------
+    boundaries : sequence of float, length n_segments + 1
+        Seconds, finite, not negative, strictly increasing. The first is the start of
+        the first section, the last the end of the last.
+    labels : sequence of str, length n_segments
+        Equal strings mean "the same section again".
+
+    Raises
+    ------
+    ValueError
+        When the boundaries are not as above, or do not fit the labels.
+
+    Examples
+    --------
+    >>> form = Segmentation([0, 10, 25, 40], ["A", "B", "A"])
+    >>> form.intervals
+    array([[ 0., 10.],
+           [10., 25.],
+           [25., 40.]])
+    >>> form.label_at(12.0)
+    'B'
+    """
+
+    boundaries: tuple[float, ...]
+    labels: tuple[str, ...]
+
+    def __init__(self, boundaries: ArrayLike, labels: Iterable[str]) -> None:
+        times = np.asarray(boundaries, dtype=np.float64)
+        names = tuple(str(label) for label in labels)
+        if times.ndim != 1 or times.size < 2:
+            msg = f"boundaries must be at least two seconds in a row, got shape {times.shape}"
+            raise ValueError(msg)
+        if not np.isfinite(times).all():
+            msg = f"boundaries must be finite, got {times[~np.isfinite(times)][0]}"
+            raise ValueError(msg)
+        if times[0] < 0:
+            msg = f"boundaries cannot be negative, got {times[0]:g} s"
+            raise ValueError(msg)
+        steps = np.diff(times)
+        if (steps <= 0).any():
+            i = int(np.argmax(steps <= 0))
+            msg = (
+                f"boundaries must increase, but boundary {i + 1} ({times[i + 1]:g} s) "
+                f"does not come after boundary {i} ({times[i]:g} s)"
+            )
+            raise ValueError(msg)
+        if len(names) != times.size - 1:
+            msg = f"{len(names)} labels need {len(names) + 1} boundaries, got {times.size}"
+            raise ValueError(msg)
+        object.__setattr__(self, "boundaries", tuple(times.tolist()))
+        object.__setattr__(self, "labels", names)
+
+    @classmethod
+    def from_intervals(cls, intervals: ArrayLike, labels: Iterable[str]) -> Segmentation:
+        """Make one from mir_eval's intervals, which must follow each other without gaps.
+
+        Parameters
+        ----------
+        intervals : array_like of float, shape (n_segments, 2)
+            Start and end in seconds, each start equal to the end before it.
+        labels : iterable of str, length n_segments
+            One label per interval.
+        """
+        spans = np.asarray(intervals, dtype=np.float64)
+        if spans.ndim != 2 or spans.shape[1] != 2 or not len(spans):
+            msg = f"intervals need shape (n_segments, 2), n_segments > 0, got {spans.shape}"
+            raise ValueError(msg)
+        joins = spans[1:, 0] - spans[:-1, 1]
+        if joins.any():
+            i = int(np.flatnonzero(joins)[0])
+            what = "gap" if joins[i] > 0 else "overlap"
+            ends = f"it ends at {spans[i, 1]:g} s and the next starts at {spans[i + 1, 0]:g} s"
+            msg = (
+                f"segments must follow each other, but there is a {what} after segment {i}: {ends}"
+            )
+            raise ValueError(msg)
+        return cls(np.append(spans[:, 0], spans[-1, 1]), labels)
+
+    @property
+    def intervals(self) -> NDArray[np.float64]:
+        """Start and end of each section in seconds, (n_segments, 2), as in mir_eval."""
+        times = np.asarray(self.boundaries)
+        return np.column_stack([times[:-1], times[1:]])
+
+    @property
+    def start(self) -> float:
+        """First boundary in seconds."""
+        return self.boundaries[0]
+
+    @property
+    def end(self) -> float:
+        """Last boundary in seconds."""
+        return self.boundaries[-1]
+
+    def __len__(self) -> int:
+        """Count the segments."""
+        return len(self.labels)
+
+    def __iter__(self) -> Iterator[tuple[float, float, str]]:
+        """Go through (start, end, label) in order."""
+        return iter(zip(self.boundaries[:-1], self.boundaries[1:], self.labels, strict=True))
+
+    def label_at(self, time: float) -> str:
+        """Name the section that sounds at `time` (seconds); a boundary belongs to what follows."""
+        if not self.start <= time <= self.end:
+            msg = f"{time:g} s lies outside {self.start:g} to {self.end:g} s"
+            raise ValueError(msg)
+        i = int(np.searchsorted(self.boundaries, time, side="right")) - 1
+        return self.labels[min(i, len(self) - 1)]
+
+    def merged(self) -> Segmentation:
+        """Join neighbors of one label.
+
+        Examples
+        --------
+        >>> Segmentation([0, 1, 2, 3], ["A", "A", "B"]).merged()
+        Segmentation(boundaries=(0.0, 2.0, 3.0), labels=('A', 'B'))
+        """
+        keep = [0, *(i for i in range(1, len(self)) if self.labels[i] != self.labels[i - 1])]
+        times = [*(self.boundaries[i] for i in keep), self.end]
+        return Segmentation(times, [self.labels[i] for i in keep])
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """One recording at several levels, from coarse to fine.
+
+    Parameters
+    ----------
+    levels : sequence of Segmentation
+        Coarse to fine, with the same start and end.
+    names : sequence of str, optional
+        One name per level; "1", "2", ... when absent.
+    default : int, default 0
+        The level to show where only one can be shown.
+
+    Raises
+    ------
+    ValueError
+        When there is no level, levels differ in start or end, names repeat or do not
+        fit, or `default` names no level.
+    """
+
+    levels: tuple[Segmentation, ...]
+    names: tuple[str, ...]
+    default: int
+
+    def __init__(
+        self, levels: Sequence[Segmentation], names: Sequence[str] | None = None, default: int = 0
+    ) -> None:
+        levels = tuple(levels)
+        names = tuple(str(i + 1) for i in range(len(levels))) if names is None else tuple(names)
+        if not levels:
+            msg = "a hierarchy needs at least one level, got none"
+            raise ValueError(msg)
+        for i, level in enumerate(levels):
+            if not (
+                math.isclose(level.start, levels[0].start)
+                and math.isclose(level.end, levels[0].end)
+            ):
+                msg = (
+                    f"levels must share start and end, but level {i} spans {level.start:g} to "
+                    f"{level.end:g} s and level 0 {levels[0].start:g} to {levels[0].end:g} s"
+                )
+                raise ValueError(msg)
+        if len(names) != len(levels) or len(set(names)) != len(names):
+            msg = f"{len(levels)} levels need as many different names, got {list(names)}"
+            raise ValueError(msg)
+        if not 0 <= default < len(levels):
+            msg = f"default must be 0 to {len(levels) - 1}, got {default}"
+            raise ValueError(msg)
+        object.__setattr__(self, "levels", levels)
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "default", default)
+
+    def __len__(self) -> int:
+        """Count the levels."""
+        return len(self.levels)
+
+    def __iter__(self) -> Iterator[Segmentation]:
+        """Go through the levels, coarse to fine."""
+        return iter(self.levels)
+
+
+def letter_labels(codes: Iterable[int]) -> tuple[str, ...]:
+    """Name integer clusters "A", "B", ... by their first appearance.
+
+    Parameters
+    ----------
+    codes : iterable of int
+        One cluster number per segment.
+
+    Returns
+    -------
+    labels : tuple of str
+        After "Z" come "AA", "AB", ...
+
+    Examples
+    --------
+    >>> letter_labels([7, 2, 7, 0])
+    ('A', 'B', 'A', 'C')
+    """
+    codes = list(codes)
+    order: dict[int, str] = {}
+    for code in codes:
+        order.setdefault(code, _letters(len(order)))
+    return tuple(order[code] for code in codes)
+
+
+def _letters(index: int) -> str:
+    name = ""
+    index += 1
+    while index:
+        index, digit = divmod(index - 1, 26)
+        name = chr(ord("A") + digit) + name
+    return name

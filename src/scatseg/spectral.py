@@ -1,0 +1,223 @@
+"""The classical features, as baselines: MFCC, log-mel, chroma, constant-Q, tempogram.
+
+The door to librosa. Its (n_features, n_frames) arrays are transposed here, once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import librosa
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg.features import FeatureName, Features, frame_edges
+
+_LEAST_SAMPLES = 2048
+"""Shorter signals are padded with silence before analysis: one window of librosa's default."""
+
+_LEAST_CQT_SAMPLES = 2**16
+"""The same for the constant-Q transform, which halves its sampling rate octave by octave."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogMel:
+    """Log-compressed mel spectrogram, log(1 + power / eps) with eps relative to the mean.
+
+    Parameters
+    ----------
+    n_mels : int, default 64
+        Mel bands.
+    hop_length : int, default 512
+        Samples between frames.
+    eps : float, default 0.01
+        What counts as quiet, relative to the recording's mean power.
+    """
+
+    n_mels: int = 64
+    hop_length: int = 512
+    eps: float = 0.01
+
+    def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
+        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        power = _mel_power(y, sr, self.n_mels, self.hop_length)
+        floor = max(self.eps * float(power.mean()), _LEAST_POWER)
+        hertz = librosa.mel_frequencies(n_mels=self.n_mels + 2, fmax=sr / 2)[1:-1]
+        return _framed(np.log1p(power / floor), "logmel", y, sr, self.hop_length, hertz)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MFCC:
+    """Mel-frequency cepstral coefficients, the first one (loudness) left out.
+
+    Parameters
+    ----------
+    n_mfcc : int, default 20
+        Coefficients kept.
+    hop_length : int, default 512
+        Samples between frames.
+    """
+
+    n_mfcc: int = 20
+    hop_length: int = 512
+
+    def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
+        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        power = _mel_power(y, sr, 128, self.hop_length)
+        decibel = librosa.power_to_db(power, ref=max(float(power.max()), _LEAST_POWER))
+        mfcc = librosa.feature.mfcc(S=decibel, n_mfcc=self.n_mfcc + 1)[1:]
+        return _framed(mfcc, "mfcc", y, sr, self.hop_length)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CQT:
+    """Constant-Q transform, log(1 + magnitude / eps) with eps relative to the mean.
+
+    Parameters
+    ----------
+    n_octaves : int, default 7
+        Octaves from C1 (32.7 Hz) up, fewer where half the sampling rate is lower.
+    bins_per_octave : int, default 12
+        Bins per octave.
+    hop_length : int, default 512
+        Samples between frames.
+    eps : float, default 0.1
+        What counts as quiet, relative to the recording's mean magnitude.
+    """
+
+    n_octaves: int = 7
+    bins_per_octave: int = 12
+    hop_length: int = 512
+    eps: float = 0.1
+
+    def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
+        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        n_octaves = min(self.n_octaves, _octaves_below(sr))
+        n_bins, per_octave = n_octaves * self.bins_per_octave, self.bins_per_octave
+        C = _cqt(y, sr, n_bins, per_octave, self.hop_length)
+        floor = max(self.eps * float(C.mean()), _LEAST_LEVEL)
+        hertz = librosa.cqt_frequencies(n_bins=n_bins, fmin=_C1, bins_per_octave=per_octave)
+        return _framed(np.log1p(C / floor), "cqt", y, sr, self.hop_length, hertz)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chroma:
+    """Pitch classes: the constant-Q magnitudes of all octaves folded into one.
+
+    Parameters
+    ----------
+    n_octaves : int, default 7
+        Octaves from C1 (32.7 Hz) up, fewer where half the sampling rate is lower.
+    hop_length : int, default 512
+        Samples between frames.
+    """
+
+    n_octaves: int = 7
+    hop_length: int = 512
+
+    def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
+        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        n_octaves = min(self.n_octaves, _octaves_below(sr))
+        C = _cqt(y, sr, 36 * n_octaves, 36, self.hop_length)
+        chroma = librosa.feature.chroma_cqt(C=C, sr=sr, bins_per_octave=36, n_octaves=n_octaves)
+        return _framed(chroma, "chroma", y, sr, self.hop_length)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tempogram:
+    """Local autocorrelation of the onset strength: which pulse periods are heard.
+
+    Parameters
+    ----------
+    window : float, default 8.0
+        Seconds over which a pulse is looked for.
+    hop_length : int, default 512
+        Samples between frames.
+    """
+
+    window: float = 8.0
+    hop_length: int = 512
+
+    def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
+        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        onsets = librosa.onset.onset_strength(y=_padded(y), sr=sr, hop_length=self.hop_length)
+        length = max(2, round(self.window * sr / self.hop_length))
+        tempogram = librosa.feature.tempogram(
+            onset_envelope=onsets, sr=sr, hop_length=self.hop_length, win_length=length
+        )
+        lags = np.arange(1, length) * self.hop_length / sr
+        return _framed(tempogram[1:], "tempogram", y, sr, self.hop_length, modulation=1 / lags)
+
+
+_C1 = 32.70319566257483
+"""Hz: the lowest note of the constant-Q features."""
+
+_LEAST_LEVEL = 1e-6
+"""Of full scale: smaller magnitudes count as silence."""
+
+_LEAST_POWER = 1e-10
+"""The same for power."""
+
+
+def _octaves_below(sr: int) -> int:
+    """Whole octaves from C1 that fit under the Nyquist frequency with a semitone to spare."""
+    n_octaves = int(np.floor(np.log2(sr / 2 / (_C1 * 2 ** (1 / 12)))))
+    if n_octaves < 1:
+        msg = f"constant-Q features need a sampling rate of at least 140 Hz, got {sr}"
+        raise ValueError(msg)
+    return n_octaves
+
+
+def _padded(y: NDArray[np.floating], least: int = _LEAST_SAMPLES) -> NDArray[np.float32]:
+    short = max(0, least - len(y))
+    return np.pad(np.asarray(y, dtype=np.float32), (0, short))
+
+
+def _mel_power(
+    y: NDArray[np.floating], sr: int, n_mels: int, hop_length: int
+) -> NDArray[np.float32]:
+    power: NDArray[np.float32] = librosa.feature.melspectrogram(
+        y=_padded(y), sr=sr, n_fft=_LEAST_SAMPLES, n_mels=n_mels, hop_length=hop_length
+    )
+    return power
+
+
+def _cqt(
+    y: NDArray[np.floating], sr: int, n_bins: int, bins_per_octave: int, hop_length: int
+) -> NDArray[np.float32]:
+    magnitude: NDArray[np.float32] = np.abs(
+        librosa.cqt(
+            _padded(y, _LEAST_CQT_SAMPLES),
+            sr=sr,
+            hop_length=hop_length,
+            fmin=_C1,
+            n_bins=n_bins,
+            bins_per_octave=bins_per_octave,
+            tuning=0.0,
+        )
+    )
+    return magnitude
+
+
+def _framed(
+    rows: NDArray[np.floating],
+    family: str,
+    y: NDArray[np.floating],
+    sr: int,
+    hop_length: int,
+    carrier: NDArray[np.floating] | None = None,
+    modulation: NDArray[np.floating] | None = None,
+) -> Features:
+    """Turn librosa's (n_features, n_frames), centered at k * hop_length, into Features."""
+    centers = np.arange(rows.shape[1]) * hop_length / sr
+    edges = frame_edges(centers, len(y) / sr)
+    names = [
+        FeatureName(
+            family,
+            i,
+            carrier=None if carrier is None else float(carrier[i]),
+            modulation=None if modulation is None else float(modulation[i]),
+        )
+        for i in range(len(rows))
+    ]
+    return Features(np.ascontiguousarray(rows.T[: len(edges) - 1], dtype=np.float32), edges, names)

@@ -1,0 +1,334 @@
+"""The report in a real browser, opened from the disk: it looks, plays and stays inert."""
+
+import csv
+import os
+import shutil
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import numpy as np
+import pytest
+
+from scatseg.audio import save
+from scatseg.evaluation import score_collection, scores_csv, summarize, summary_csv, summary_json
+from scatseg.formats import Annotation, Jams, write_jams
+from scatseg.report import build
+from scatseg.segmentation import Segmentation
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--autoplay-policy=no-user-gesture-required",
+]
+SCRIPT = "</script><script>alert(1)</script>"
+IMAGE = "<img src=x onerror=alert(1)>"
+SILENT_ID = "50% #2 <b>?"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    chromium = os.environ.get("SCATSEG_CHROMIUM") or shutil.which("chromium")
+    if not chromium:
+        pytest.skip("no Chromium: install it or set SCATSEG_CHROMIUM")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, aba, aba_signal):
+    """Report of the minute A B A, of a recording that is missing, and of one that failed.
+
+    All names in it that others choose are hostile.
+    """
+    folder = tmp_path_factory.mktemp("report") / "run 1"
+    for name in ("tracks", "references", "arrays"):
+        (folder / name).mkdir(parents=True)
+    source = folder.parent / "minute.wav"
+    save(source, *aba_signal)
+    sung = Segmentation([0, 20, 40, 60], ["verse", IMAGE, "verse"])
+    late = Segmentation([0, 30, 60], ["one", "two"])
+    references = [
+        Annotation(segmentation=sung, annotator="ann", level="section"),
+        Annotation(segmentation=late, annotator=SCRIPT, level="section"),
+    ]
+    estimates = (
+        Annotation(segmentation=aba, system="foote", level="section"),
+        Annotation(segmentation=late, system="even", level="section"),
+    )
+    for track_id, audio in (("minute", source), (SILENT_ID, folder / "gone.wav")):
+        facts = {"audio": str(audio), "warnings": [f"careful {IMAGE}"]}
+        jams = Jams(annotations=estimates, duration=60.0, title=SCRIPT, sandbox={"scatseg": facts})
+        write_jams(folder / "tracks" / f"{track_id}.jams", jams)
+        reference = Jams(annotations=tuple(references), duration=60.0)
+        write_jams(folder / "references" / f"{track_id}.jams", reference)
+    write_arrays(folder / "arrays" / "minute.npz", aba)
+    scores = score_collection(
+        {"minute": references, SILENT_ID: references},
+        {each.system: {"minute": each.segmentation} for each in estimates},
+    )
+    (folder / "scores.csv").write_text(scores_csv(scores), encoding="utf-8")
+    (folder / "summary.csv").write_text(summary_csv(summarize(scores)), encoding="utf-8")
+    (folder / "summary.json").write_text(summary_json(summarize(scores)), encoding="utf-8")
+    with (folder / "failures.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("track", "stage", "error"), (IMAGE, "decode", SCRIPT)])
+    build(folder)
+    return folder
+
+
+def write_arrays(path, form):
+    edges = np.linspace(0, 60, 61)
+    labels = np.array([form.label_at(time) for time in (edges[:-1] + edges[1:]) / 2])
+    novelty = np.zeros(61, np.float32)
+    novelty[[20, 40]] = 1
+    np.savez(
+        path,
+        S=np.where(labels[:, None] == labels, 255, 0).astype(np.uint8),
+        S_edges=edges,
+        waveform=np.tile(np.array([[-100], [100]], np.int8), 600),
+        novelty_foote=novelty,
+        novelty_edges_foote=edges,
+    )
+
+
+@pytest.fixture
+def visit(browser, run):
+    """Return a function that opens a page; at the end nothing may have gone wrong in it."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.wrongs, page.requests = [], []
+    page.on("console", lambda message: page.wrongs.append(message.text))
+    page.on("pageerror", lambda error: page.wrongs.append(str(error)))
+    page.on("dialog", lambda dialog: (page.wrongs.append(dialog.message), dialog.dismiss()))
+    page.on("request", lambda request: page.requests.append(request.url))
+
+    def open_page(name):
+        page.goto((run / name).as_uri())
+        return page
+
+    yield open_page
+    context.close()
+    assert page.wrongs == []
+
+
+@pytest.fixture
+def minute(visit):
+    page = visit("pages/minute.html")
+    page.wait_for_function("document.querySelector('audio').readyState > 0")
+    return page
+
+
+def audio_time(page):
+    return page.evaluate("document.querySelector('audio').currentTime")
+
+
+def pause(page):
+    page.evaluate("document.querySelector('audio').pause()")
+
+
+def playhead(page):
+    return float(page.evaluate("parseFloat(document.querySelector('.playhead').style.left)"))
+
+
+def click_at(page, selector, x, y=0.5, **options):
+    """Click on an element at a fraction of its width and height."""
+    box = page.locator(selector).first.bounding_box()
+    position = {"x": x * box["width"], "y": y * box["height"]}
+    page.locator(selector).first.click(position=position, **options)
+
+
+def segment(page, strip, number):
+    return page.get_by_role("group", name=strip, exact=True).get_by_role("button").nth(number)
+
+
+# ---- nothing but the folder ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["index.html", "pages/minute.html", f"pages/{SILENT_ID}.html"])
+def test_page_asks_for_nothing_outside_its_folder(visit, run, name):
+    page = visit(name)
+    page.wait_for_load_state("load")
+    for url in page.requests:
+        parts = urlsplit(url)
+        if parts.scheme != "data":
+            assert parts.scheme == "file"
+            assert Path(unquote(parts.path)).is_relative_to(run)
+    assert len(page.requests) > 3
+
+
+def test_hostile_names_are_shown_as_they_are_written(visit):
+    page = visit("index.html")
+    links = page.get_by_role("link", name=SCRIPT, exact=True)
+    assert links.count() == 2
+    assert page.get_by_role("cell", name=IMAGE, exact=True).is_visible()
+    links.last.click()
+    assert page.get_by_role("heading", level=1).text_content() == SCRIPT
+    assert page.title() == f"{SCRIPT} · scatseg"
+    assert page.get_by_text(f"careful {IMAGE}", exact=True).is_visible()
+    assert page.get_by_role("group", name=f"{SCRIPT} · section").is_visible()
+    assert page.locator("main img").count() == 0
+
+
+def test_policy_stops_scripts_and_requests_that_got_in_all_the_same(minute):
+    stopped = minute.evaluate(
+        """async () => {
+          const stopped = [];
+          document.addEventListener("securitypolicyviolation",
+            (event) => stopped.push(event.effectiveDirective));
+          const script = document.createElement("script");
+          script.textContent = "window.ran = true";
+          const image = new Image();
+          image.src = "http://127.0.0.1:9/pixel.png";
+          document.body.append(script, image);
+          await fetch("http://127.0.0.1:9/").catch(() => null);
+          await new Promise((resolve) => setTimeout(resolve, 100));
+          return [...stopped, String(window.ran)].sort();
+        }"""
+    )
+    assert stopped == ["connect-src", "img-src", "script-src-elem", "undefined"]
+    minute.wrongs.clear()  # the console told of each
+
+
+# ---- listening ----------------------------------------------------------------------------
+
+
+def test_recording_plays(minute):
+    minute.evaluate("document.querySelector('audio').play()")
+    minute.wait_for_function("document.querySelector('audio').currentTime > 0.3")
+    assert playhead(minute) > 0
+
+
+@pytest.mark.parametrize(
+    ("strip", "number", "start"),
+    [("foote · section", 1, 20), ("even · section", 1, 30), ("ann · section", 2, 40)],
+)
+def test_click_on_a_segment_plays_from_its_start(minute, strip, number, start):
+    segment(minute, strip, number).click()
+    minute.wait_for_function(f"document.querySelector('audio').currentTime > {start} + 0.2")
+    assert start < audio_time(minute) < start + 5
+    assert not minute.evaluate("document.querySelector('audio').paused")
+
+
+def test_segment_that_sounds_is_marked_in_every_strip(minute):
+    segment(minute, "foote · section", 1).click()
+    pause(minute)
+    marked = minute.locator(".segment.is-current").all_text_contents()
+    assert marked == [IMAGE, "one", "B", "one"]
+
+
+@pytest.mark.parametrize(("modifiers", "time"), [([], 15), (["Shift"], 45)])
+def test_click_on_the_matrix_seeks_to_either_moment(minute, modifiers, time):
+    click_at(minute, ".matrix canvas", 0.25, 0.75, modifiers=modifiers)
+    assert audio_time(minute) == pytest.approx(time, abs=0.3)
+    cross = minute.evaluate("document.querySelector('.matrix-body').style.getPropertyValue('--at')")
+    assert float(cross.rstrip("%")) == pytest.approx(100 * time / 60, abs=0.5)
+
+
+@pytest.mark.parametrize("name", ["Waveform: position", "Novelty of foote: position"])
+def test_click_on_a_curve_seeks(minute, name):
+    click_at(minute, f"canvas[aria-label='{name}']", 0.5)
+    assert audio_time(minute) == pytest.approx(30, abs=0.2)
+    assert playhead(minute) == pytest.approx(50, abs=0.5)
+
+
+def test_keyboard_walks_along_a_strip_and_plays(minute):
+    segment(minute, "foote · section", 0).focus()
+    minute.keyboard.press("ArrowRight")
+    minute.keyboard.press("ArrowRight")
+    minute.keyboard.press("Enter")
+    minute.wait_for_function("document.querySelector('audio').currentTime > 40")
+
+
+def test_keyboard_moves_the_playhead(minute):
+    minute.get_by_role("slider", name="Waveform: position").focus()
+    minute.keyboard.press("ArrowRight")
+    minute.keyboard.press("PageUp")
+    assert audio_time(minute) == pytest.approx(35)
+
+
+def test_segments_tell_what_they_are_to_those_who_do_not_see(minute):
+    label = segment(minute, "foote · section", 1).get_attribute("aria-label")
+    assert label == "B, 0:20 to 0:40: play"
+
+
+def test_page_without_its_recording_says_so_and_still_has_a_playhead(visit, run):
+    page = visit(f"pages/{SILENT_ID}.html")
+    assert page.get_by_text(f"audio not found at {run / 'gone.wav'}").is_visible()
+    segment(page, "foote · section", 1).click()
+    assert playhead(page) == pytest.approx(100 / 3)
+    assert page.locator(".clock").text_content() == "0:20 / 1:00"
+
+
+# ---- looking ------------------------------------------------------------------------------
+
+
+def test_matrix_is_drawn_without_reading_pixels_back(minute):
+    shot = minute.locator(".matrix canvas").screenshot()
+    colors = decoded(shot)
+    height, width = colors.shape[:2]
+    same, different = (colors[int(y * height), int(x * width)] for x, y in ((0.8, 0.1), (0.5, 0.1)))
+    assert same.sum() > different.sum() + 200
+
+
+def decoded(png):
+    import io
+
+    from matplotlib.image import imread
+
+    return np.round(255 * imread(io.BytesIO(png))[:, :, :3]).astype(int)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_page_follows_the_color_scheme(visit, scheme):
+    page = visit("index.html")
+    page.emulate_media(color_scheme=scheme)
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    brightness = sum(int(part) for part in background.strip("rgb()").split(","))
+    assert (brightness > 600) == (scheme == "light")
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+@pytest.mark.parametrize("name", ["index.html", "pages/minute.html"])
+def test_page_fits_the_width_of_the_window(visit, name, width):
+    page = visit(name)
+    page.set_viewport_size({"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_strips_and_curves_share_their_time_axis(minute):
+    boxes = minute.evaluate(
+        """() => [...document.querySelectorAll(".row-body"), document.querySelector(".playhead-lane")]
+          .map((body) => [body.getBoundingClientRect().left, body.getBoundingClientRect().right])"""
+    )
+    assert len({(round(left), round(right)) for left, right in boxes}) == 1
+
+
+def test_index_sorts_by_a_click_and_back_by_another(visit):
+    page = visit("index.html")
+    titles = "[...document.querySelectorAll('.tracks tbody a')].map((link) => link.href)"
+    first = page.evaluate(titles)
+    column = page.get_by_role("button", name="F at 0.5 s")
+    column.click()
+    falling = page.evaluate(titles)
+    column.click()
+    # One track has no scores and stays last; the other comes first either way.
+    assert falling[0].endswith("minute.html")
+    assert page.evaluate(titles) == falling
+    page.get_by_role("button", name="Track").click()
+    assert page.evaluate(titles) == first
+
+
+def test_neighbors_lead_from_track_to_track(visit):
+    page = visit(f"pages/{SILENT_ID}.html".replace("%", "%"))
+    page.get_by_role("link", name="next track").click()
+    assert page.url.endswith("/pages/minute.html")
+    page.get_by_role("link", name="previous track").click()
+    assert unquote(page.url).endswith(f"/pages/{SILENT_ID}.html")

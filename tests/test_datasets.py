@@ -1,0 +1,515 @@
+"""Collections on disk: names, duplicates, hostile folders, and which ids belong together."""
+
+import shutil
+from itertools import chain
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scatseg.datasets import (
+    Track,
+    duration_notes,
+    match_ids,
+    parse_name,
+    read_estimates,
+    read_references,
+)
+from scatseg.formats import Annotation, Jams, write, write_jams
+from scatseg.segmentation import Segmentation
+
+ABA = Segmentation([0, 10, 25, 40], ["A", "B", "A"])
+AB = Segmentation([0, 20, 40], ["A", "B"])
+CD = Segmentation([0, 30, 40], ["C", "D"])
+
+UNHURRIED = settings(deadline=None)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Write segmentations under names into a folder."""
+
+    def fill(files):
+        for name, segmentation in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write(path, segmentation)
+        return tmp_path
+
+    return fill
+
+
+def write_annotations(path, *annotations, **jams):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_jams(path, Jams(annotations=annotations, duration=40.0, **jams))
+
+
+def names(references):
+    return {
+        track: [(each.annotator, each.level) for each in annotations]
+        for track, annotations in references.tracks.items()
+    }
+
+
+# --- names -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("song.lab", ("song", "", "")),
+        ("folder/song.TextGrid", ("song", "", "")),
+        ("song.section.lab", ("song", "section", "")),
+        ("pop909_002.phrase12.lab", ("pop909_002", "phrase", "12")),
+        ("01.Intro.lab", ("01.Intro", "", "")),
+        ("01.intro.lab", ("01.intro", "", "")),
+        ("Mr. Blue Sky.lab", ("Mr. Blue Sky", "", "")),
+        ("feat. X.section2.csv", ("feat. X", "section", "2")),
+        ("song.v2.lab", ("song.v2", "", "")),
+        ("song.section.jams", ("song.section", "", "")),
+        ("section.lab", ("section", "", "")),
+        (".section.lab", (".section", "", "")),
+        ("salami/3/parsed/textfile1_functions.txt", ("3", "functions", "1")),
+        ("salami/3/parsed/textfile1b_uppercase.txt", ("3", "uppercase", "1b")),
+        ("elsewhere/textfile1_uppercase.txt", ("textfile1_uppercase", "", "")),
+    ],
+)
+def test_name_tells_track_level_and_annotator(path, expected):
+    assert parse_name(path) == expected
+
+
+def test_levels_of_one_s_own_are_understood():
+    assert parse_name("song.theme2.lab", levels={"theme"}) == ("song", "theme", "2")
+
+
+@UNHURRIED
+@given(st.text(st.characters(exclude_categories=(), exclude_characters="/\0"), min_size=1))
+def test_any_name_has_an_id_that_a_text_file_can_hold(name):
+    assert parse_name(f"{name}.lab").track_id.encode()
+
+
+# --- references --------------------------------------------------------------------------------
+
+
+def test_one_file_per_track(folder):
+    root = folder({"b.lab": ABA, "a.csv": AB, "deep/er/c.TextGrid": CD, "d.svl": AB})
+    references = read_references(root)
+    assert list(references.tracks) == ["a", "b", "c", "d"]
+    assert references.tracks["b"][0].segmentation == ABA
+    assert (references.problems, references.notes) == ((), ())
+
+
+def test_unnamed_annotator_and_level_are_named_one(folder):
+    assert names(read_references(folder({"a.lab": AB}))) == {"a": [("1", "1")]}
+
+
+def test_one_file_can_be_named_itself(folder):
+    root = folder({"a.section2.lab": AB, "b.lab": AB})
+    assert names(read_references(root / "a.section2.lab")) == {"a": [("2", "section")]}
+
+
+def test_families_of_files_are_annotators_and_levels(folder):
+    root = folder({f"a.{kind}{n}.lab": ABA for kind in ("phrase", "section") for n in (1, 2)})
+    assert names(read_references(root)) == {
+        "a": [("1", "phrase"), ("2", "phrase"), ("1", "section"), ("2", "section")]
+    }
+
+
+def test_jams_holds_several_annotators_and_levels(tmp_path):
+    said = [
+        Annotation(segmentation=ABA, annotator="Anna", level="phrase"),
+        Annotation(segmentation=AB, annotator="Anna", level="section"),
+        Annotation(segmentation=CD, annotator="Ben", level="section"),
+    ]
+    write_annotations(tmp_path / "song.jams", *said)
+    assert read_references(tmp_path).tracks == {"song": tuple(said)}
+
+
+def test_annotation_in_jams_and_lab_is_used_once(tmp_path):
+    write_annotations(
+        tmp_path / "song.jams",
+        Annotation(segmentation=ABA, annotator="Anna", level="phrase"),
+        Annotation(segmentation=AB, annotator="Ben", level="phrase"),
+    )
+    rounded = Segmentation([0, 10.0004, 25, 40], ABA.labels)
+    write(tmp_path / "song.phrase1.lab", rounded)
+    write(tmp_path / "song.phrase2.lab", AB)
+    references = read_references(tmp_path)
+    assert names(references) == {"song": [("Anna", "phrase"), ("Ben", "phrase")]}
+    assert references.notes == (
+        "ignored song.phrase1.lab and 1 more: said by another file of the track",
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "segmentation"),
+    [
+        ("song.section1.lab", ABA),
+        ("song.phrase1.lab", Segmentation([0, 10, 25, 40], ["A", "B", "C"])),
+        ("song.phrase1.lab", Segmentation([0, 10.01, 25, 40], ["A", "B", "A"])),
+    ],
+    ids=["level", "labels", "times"],
+)
+def test_lab_that_differs_from_the_jams_is_another_annotation(tmp_path, file, segmentation):
+    said = Annotation(segmentation=ABA, annotator="Anna", level="phrase")
+    write_annotations(tmp_path / "song.jams", said)
+    write(tmp_path / file, segmentation)
+    assert len(read_references(tmp_path).tracks["song"]) == 2
+
+
+def test_annotators_who_agree_are_both_kept(folder):
+    root = folder({"a.section1.lab": ABA, "a.section2.lab": ABA})
+    assert names(read_references(root)) == {"a": [("1", "section"), ("2", "section")]}
+
+
+def test_same_file_twice_is_used_once(folder):
+    references = read_references(folder({"x/a.lab": ABA, "y/a.lab": ABA}))
+    assert names(references) == {"a": [("1", "1")]}
+    assert references.problems == ()
+
+
+def test_contradicting_files_of_one_name_are_a_problem(folder):
+    references = read_references(folder({"x/a.lab": ABA, "y/a.lab": AB}))
+    assert references.tracks["a"][0].segmentation == ABA
+    (problem,) = references.problems
+    assert problem.path.parent.name == "y"
+    assert "a.lab, which is used as annotator '1' at level '1'" in problem.reason
+
+
+def test_salami_layout_is_read_by_folder(tmp_path):
+    parsed = tmp_path / "472" / "parsed"
+    parsed.mkdir(parents=True)
+    for annotator, level in (("1", "uppercase"), ("1", "lowercase"), ("2", "functions")):
+        path = parsed / f"textfile{annotator}_{level}.txt"
+        path.write_text("0.0\tSilence\n0.4\tA\n10.0\tB\n40.5\tEnd")
+    (tmp_path / "472" / "textfile1.txt").write_text("0.0\tSilence\n0.4\tA, a, Intro\n")
+    references = read_references(tmp_path)
+    assert names(references) == {
+        "472": [("1", "lowercase"), ("1", "uppercase"), ("2", "functions")]
+    }
+    first = references.tracks["472"][0].segmentation
+    assert first == Segmentation([0, 0.4, 10, 40.5], ["Silence", "A", "B"])
+    assert references.problems == ()
+
+
+def test_salami_s_folder_of_one_track_is_read_from_inside(tmp_path, monkeypatch):
+    parsed = tmp_path / "472" / "parsed"
+    parsed.mkdir(parents=True)
+    (parsed / "textfile1_uppercase.txt").write_text("0.0\tA\n40.5\tEnd")
+    monkeypatch.chdir(parsed)
+    assert list(read_references(".").tracks) == ["472"]
+
+
+def test_beats_beside_segments_are_left_alone(folder):
+    root = folder({"a.section1.lab": ABA})
+    (root / "a.beats.txt").write_text("0.38\t1\n1.05\t2\n1.71\t3\n")
+    references = read_references(root)
+    assert names(references) == {"a": [("1", "section")]}
+    assert references.notes == ("ignored a.beats.txt: no segmentation, by the name",)
+
+
+def test_text_that_is_no_segmentation_is_noted_not_a_problem(folder):
+    root = folder({"a.lab": ABA})
+    (root / "thanks.txt").write_text("to everyone\n")
+    references = read_references(root)
+    assert references.problems == ()
+    (note,) = references.notes
+    assert note.startswith("ignored as no segmentation: ")
+    assert "thanks.txt: line 1" in note
+
+
+def test_run_folder_s_references_are_its_references_not_its_estimates(folder):
+    root = folder({"references/a.jams": ABA, "tracks/a.jams": AB, "tracks/b.jams": AB})
+    references = read_references(root)
+    assert list(references.tracks) == ["a"]
+    assert references.tracks["a"][0].segmentation == ABA
+
+
+def test_run_folder_without_references_is_no_reference(folder):
+    root = folder({"tracks/a.jams": AB})
+    with pytest.raises(FileNotFoundError, match=r"there is no file or folder .*references"):
+        read_references(root)
+
+
+def test_repairs_are_listed_with_their_file(tmp_path):
+    (tmp_path / "a.lab").write_text("0,0\t10,5\tA\n10,5\t40,0\tB\n")
+    (note,) = read_references(tmp_path).notes
+    assert note.startswith("a.lab: line 1: decimal comma")
+
+
+def test_missing_folder_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"there is no file or folder .*nowhere"):
+        read_references(tmp_path / "nowhere")
+
+
+def test_folder_without_annotations_has_none(tmp_path):
+    (tmp_path / "cover.png").write_bytes(b"\x89PNG")
+    assert read_references(tmp_path).tracks == {}
+
+
+HOSTILE = {
+    "empty.lab": b"",
+    "binary.lab": bytes(range(256)),
+    "words.lab": b"this is not a segmentation\n",
+    "nan.lab": b"0.0\tnan\tA\n",
+    "negative.lab": b"-5.0\t10.0\tA\n",
+    "backwards.lab": b"10.0\t5.0\tA\n",
+    "overlap.lab": b"0.0\t30.0\tA\n10.0\t40.0\tB\n",
+    "broken.jams": b'{"annotations": [',
+    "list.jams": b"[]",
+    "nothing.jams": b'{"annotations": []}',
+    "beats.jams": b'{"annotations": [{"namespace": "beat", "data": []}]}',
+    "bomb.svl": b'<!DOCTYPE x [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;">]><x>&b;</x>',
+    "cut.svl": b"<sonic-visualiser><data>",
+    "cut.TextGrid": b'File type = "ooTextFile"\nObject class = "TextGrid"\n',
+    "b.section1.txt": b"no times at all\n",
+}
+
+
+def test_hostile_files_are_listed_and_stop_nothing(folder):
+    root = folder({"good.lab": ABA, "zz/last.lab": AB})
+    for name, content in HOSTILE.items():
+        (root / name).write_bytes(content)
+    (root / "gone.lab").symlink_to(root / "nowhere.lab")
+    (root / "folder.lab").mkdir()
+    (root / ".hidden.lab").write_bytes(b"no")
+    references = read_references(root)
+    assert list(references.tracks) == ["good", "last"]
+    assert {problem.path.name for problem in references.problems} == {*HOSTILE, "gone.lab"}
+    assert all(problem.reason for problem in references.problems)
+
+
+def test_linked_folders_are_entered(folder, tmp_path_factory):
+    root = folder({"a.lab": ABA})
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    write(elsewhere / "b.lab", AB)
+    (root / "link").symlink_to(elsewhere, target_is_directory=True)
+    assert list(read_references(root).tracks) == ["a", "b"]
+
+
+def test_folder_that_links_to_itself_is_read_once(folder):
+    root = folder({"a.lab": ABA, "deep/b.lab": AB})
+    (root / "deep" / "loop").symlink_to(root, target_is_directory=True)
+    references = read_references(root)
+    assert list(references.tracks) == ["a", "b"]
+    assert references.notes == ()
+
+
+@pytest.mark.corpus
+@pytest.mark.slow
+def test_corpus_folders_are_read_without_a_problem(shared):
+    corpus = shared / "corpus"
+    expected = {
+        "pop909_dev/annotations": (60, 4),
+        "pop909_dev/annotations_uniq": (60, 4),
+        "pop909_train/annotations": (340, 4),
+        "real_bach": (8, 1),
+        "real_lyrics": (10, 1),
+        "real_lyrics_nd": (2, 1),
+        "real_sargon": (1, 1),
+    }
+    for name, (n_tracks, n_each) in expected.items():
+        references = read_references(corpus / name)
+        assert references.problems == ()
+        assert len(references.tracks) == n_tracks
+        assert {len(each) for each in references.tracks.values()} == {n_each}
+
+
+@pytest.mark.corpus
+def test_tracker_levels_are_pattern_and_section(shared):
+    references = read_references(shared / "corpus" / "tracker")
+    levels = {tuple(level for _, level in each) for each in names(references).values()}
+    assert levels == {("pattern", "section")}
+
+
+@pytest.mark.corpus
+@pytest.mark.slow
+def test_salami_as_published_has_no_file_that_is_not_accounted_for(shared, tmp_path):
+    shutil.unpack_archive(shared / "corpus/salami_annotations.tar.gz", tmp_path, filter="data")
+    references = read_references(tmp_path)
+    n_files = len(list(tmp_path.rglob("parsed/*.txt")))
+    n_read = sum(map(len, references.tracks.values()))
+    assert n_read + len(references.problems) == n_files
+    assert len(references.tracks) > 1300
+
+
+# --- estimates ---------------------------------------------------------------------------------
+
+
+def estimate(segmentation, system, level="1"):
+    return Annotation(segmentation=segmentation, system=system, level=level)
+
+
+def test_run_folder_holds_systems_each_with_its_default_level(tmp_path):
+    answers = [estimate(ABA, "foote"), estimate(CD, "laplace", "2"), estimate(AB, "laplace", "1")]
+    write_annotations(tmp_path / "run/tracks/a.jams", *answers)
+    write_annotations(tmp_path / "run/tracks/b.jams", estimate(AB, "foote"))
+    write_annotations(tmp_path / "run/references/a.jams", Annotation(segmentation=CD))
+    (tmp_path / "run/failures.csv").write_text("track,stage,error\n")
+    estimates = read_estimates(tmp_path / "run")
+    assert estimates.systems == {"foote": {"a": ABA, "b": AB}, "laplace": {"a": CD}}
+    assert (estimates.problems, estimates.notes) == ((), ())
+
+
+def test_run_in_which_all_failed_has_no_answers(folder):
+    root = folder({"references/a.jams": AB})
+    (root / "tracks").mkdir()
+    (root / "run.json").write_text("{}")
+    assert read_estimates(root).systems == {}
+
+
+def test_plain_folder_is_a_system_of_its_own_name(folder):
+    root = folder({"msaf/a.lab": ABA, "msaf/more/b.csv": AB})
+    assert read_estimates(root / "msaf").systems == {"msaf": {"a": ABA, "b": AB}}
+
+
+def test_current_folder_has_a_name_too(folder, monkeypatch):
+    monkeypatch.chdir(folder({"msaf/a.lab": ABA}) / "msaf")
+    assert list(read_estimates(".").systems) == ["msaf"]
+
+
+def test_single_file_belongs_to_its_folder(folder):
+    root = folder({"msaf/a.lab": ABA, "msaf/b.lab": AB})
+    assert read_estimates(root / "msaf" / "b.lab").systems == {"msaf": {"b": AB}}
+
+
+def test_first_level_of_a_family_of_files_counts(folder):
+    root = folder({"x/a.phrase.lab": ABA, "x/a.section.lab": AB})
+    estimates = read_estimates(root / "x")
+    assert (estimates.systems, estimates.problems) == ({"x": {"a": ABA}}, ())
+
+
+def test_second_answer_for_a_track_is_a_problem(folder):
+    root = folder({"x/a.lab": ABA, "x/deep/a.lab": AB})
+    estimates = read_estimates(root / "x")
+    assert estimates.systems == {"x": {"a": ABA}}
+    assert "is x's answer for a already" in estimates.problems[0].reason
+
+
+def test_broken_estimate_is_listed_and_stops_nothing(folder):
+    root = folder({"x/a.lab": ABA})
+    (root / "x" / "b.jams").write_text("{")
+    estimates = read_estimates(root / "x")
+    assert estimates.systems == {"x": {"a": ABA}}
+    assert [problem.path.name for problem in estimates.problems] == ["b.jams"]
+
+
+# --- matching ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("estimates", "references", "pairs"),
+    [
+        (["a"], ["a"], {"a": "a"}),
+        (["pop909_002_piano"], ["pop909_002"], {"pop909_002_piano": "pop909_002"}),
+        (["song"], ["song.phrase"], {"song": "song.phrase"}),
+        (["song-live"], ["song"], {"song-live": "song"}),
+        (["song"], ["songs"], {}),
+        (["song1"], ["song"], {}),
+        (["a_b_c"], ["a", "a_b"], {"a_b_c": "a_b"}),
+        (["a_b"], ["a", "a_b_c"], {"a_b": "a_b_c"}),
+        (["a_piano", "a_band"], ["a"], {"a_piano": "a", "a_band": "a"}),
+        (["song", "song_2"], ["song"], {"song": "song"}),
+        (["song", "song_2"], ["song_2"], {"song_2": "song_2"}),
+        (["a", "a_b"], ["a_b_c"], {"a_b": "a_b_c"}),
+        (["a", "a_b_piano"], ["a_b"], {"a_b_piano": "a_b"}),
+        (["a"], ["a_1", "a_2"], {}),
+        ([], ["a"], {}),
+        (["a"], [], {}),
+    ],
+)
+def test_ids_match(estimates, references, pairs):
+    assert match_ids(estimates, references).pairs == pairs
+
+
+def test_ambiguous_ids_are_listed_with_their_candidates():
+    matching = match_ids(["a", "b"], ["a_1", "a_2", "c"])
+    assert matching.ambiguous == {"a": ("a_1", "a_2")}
+    assert matching.unmatched_estimates == ("b",)
+    assert matching.unmatched_references == ("a_1", "a_2", "c")
+
+
+ID_LISTS = st.lists(st.text("ab_.-", min_size=1, max_size=6), max_size=8)
+
+
+@UNHURRIED
+@given(ID_LISTS, ID_LISTS)
+def test_every_id_is_accounted_for_once(estimates, references):
+    found = match_ids(estimates, references)
+    listed = [*found.pairs, *found.ambiguous, *found.unmatched_estimates]
+    assert sorted(listed) == sorted(set(estimates))
+    used = set(found.pairs.values())
+    assert sorted([*used, *found.unmatched_references]) == sorted(set(references))
+
+
+@UNHURRIED
+@given(ID_LISTS, ID_LISTS)
+def test_paired_ids_are_equal_or_one_begins_the_other_at_a_separator(estimates, references):
+    for one, other in match_ids(estimates, references).pairs.items():
+        short, long = sorted((one, other), key=len)
+        assert long.startswith(short)
+        assert short == long or long[len(short)] in "_-."
+
+
+@UNHURRIED
+@given(ID_LISTS, ID_LISTS)
+def test_equal_ids_are_paired_with_nothing_else(estimates, references):
+    pairs = match_ids(estimates, references).pairs
+    for common in set(estimates) & set(references):
+        assert [one for one, other in pairs.items() if other == common] == [common]
+
+
+@UNHURRIED
+@given(ID_LISTS, ID_LISTS, st.randoms(use_true_random=False))
+def test_order_of_ids_does_not_matter(estimates, references, random):
+    expected = match_ids(estimates, references)
+    random.shuffle(estimates)
+    random.shuffle(references)
+    assert match_ids(estimates, references) == expected
+
+
+@UNHURRIED
+@given(st.text("ab_", min_size=1), st.text("ab_"), st.sampled_from("_-."), st.booleans())
+def test_alone_an_id_goes_with_any_that_goes_on_after_a_separator(short, rest, mark, swap):
+    one, other = (short, f"{short}{mark}{rest}")[:: -1 if swap else 1]
+    assert match_ids([one], [other]).pairs == {one: other}
+
+
+@pytest.mark.corpus
+def test_every_recording_of_the_corpus_finds_its_annotations(shared):
+    corpus = shared / "corpus"
+    for name in ("pop909_dev", "real_bach", "real_lyrics", "real_lyrics_nd", "tracker"):
+        audio = [path.stem for path in (corpus / name / "audio").iterdir()]
+        matching = match_ids(audio, read_references(corpus / name / "annotations").tracks)
+        assert set(matching.pairs) == set(audio)
+        assert matching.unmatched_references == ()
+
+
+# --- durations ---------------------------------------------------------------------------------
+
+
+def test_estimate_of_another_length_is_noted():
+    references = {"a": [Annotation(segmentation=ABA)], "b": [Annotation(segmentation=ABA)]}
+    short = Segmentation([0, 38.9], ["A"])
+    near = Segmentation([0, 39.1], ["A"])
+    notes = duration_notes(references, {"foote": {"a": short, "b": near, "c": short}})
+    assert notes == (
+        "a: foote ends at 38.9 s, the reference at 40.0 s; are they of the same recording?",
+    )
+
+
+def test_estimate_as_long_as_any_reference_is_not_noted():
+    other = Annotation(segmentation=Segmentation([0, 50], ["A"]), annotator="2")
+    references = {"a": [Annotation(segmentation=ABA), other]}
+    assert duration_notes(references, {"x": {"a": Segmentation([0, 50.2], ["A"])}}) == ()
+
+
+def test_track_has_an_id_a_recording_and_references():
+    track = Track(track_id="a", references=(Annotation(segmentation=ABA),))
+    assert (track.track_id, track.audio_path, len(track.references)) == ("a", None, 1)
+
+
+def test_no_reference_is_lost_between_files_and_tracks(folder):
+    root = folder({f"{i}.lab": ABA for i in range(5)})
+    read_back = chain.from_iterable(read_references(root).tracks.values())
+    assert [each.segmentation for each in read_back] == [ABA] * 5

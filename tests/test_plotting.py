@@ -1,0 +1,330 @@
+"""Pictures show what they are given, the same way every time."""
+
+import html
+import itertools
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.image import imread
+
+from scatseg.features import FeatureName, Features
+from scatseg.formats import Annotation
+from scatseg.plotting import (
+    NEUTRAL,
+    PALETTE,
+    NoveltyCurve,
+    annotation_strips,
+    clock,
+    label_styles,
+    plot_features,
+    plot_novelty,
+    plot_segmentation,
+    plot_similarity,
+    plot_strips,
+    plot_waveform,
+    save_figure,
+    similarity_colors,
+    track_figure,
+)
+from scatseg.segmentation import Segmentation
+
+# Full color vision, then protan-, deuter- and tritanopia after Machado et al. (2009), table 1,
+# as matrices over linear RGB.
+VISION = {
+    "all cones": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+
+@pytest.fixture
+def ax():
+    return Figure(figsize=(6, 2)).add_subplot()
+
+
+def linear_rgb(colors):
+    values = np.array([[int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in colors]) / 255
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def lab(rgb):
+    ratio = np.clip(rgb, 0, 1) @ TO_XYZ.T / TO_XYZ.sum(axis=1)
+    f = np.where(ratio > 0.008856, np.cbrt(ratio), 7.787 * ratio + 16 / 116)
+    return np.column_stack(
+        [116 * f[:, 1] - 16, 500 * (f[:, 0] - f[:, 1]), 200 * (f[:, 1] - f[:, 2])]
+    )
+
+
+def drawn_text(figure, tmp_path):
+    """Return the strings of an SVG, where matplotlib notes each in a comment."""
+    _, svg = save_figure(figure, tmp_path / "drawn")
+    builder = ElementTree.TreeBuilder(insert_comments=True)
+    root = ElementTree.parse(svg, ElementTree.XMLParser(target=builder)).getroot()
+    comments = (node.text for node in root.iter() if node.tag is ElementTree.Comment)
+    return {html.unescape(text).strip().replace("- -", "--") for text in comments}
+
+
+# ---- colors -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_colors_stay_apart_for_every_kind_of_eye(vision):
+    seen = lab(linear_rgb(PALETTE) @ np.array(VISION[vision]).T)
+    assert min(np.linalg.norm(a - b) for a, b in itertools.combinations(seen, 2)) > 20
+
+
+def test_dark_text_is_readable_on_every_color():
+    luminance = linear_rgb([*PALETTE, NEUTRAL, "#16191D"]) @ TO_XYZ[1]
+    contrast = (luminance[:-1] + 0.05) / (luminance[-1] + 0.05)
+    assert contrast.min() > 4.5  # WCAG 2 level AA
+
+
+def test_more_than_20_labels_look_different():
+    styles = label_styles(f"label {i}" for i in range(32))
+    assert len(set(styles.values())) == 32
+
+
+def test_a_label_keeps_its_look_when_labels_come_after_it():
+    assert label_styles("ABC")["B"] == label_styles("ABCDEFGHIJKLMNOPQRSTUVWXYZ")["B"]
+
+
+def test_silence_is_gray_and_takes_no_color_from_others():
+    styles = label_styles(["silence", "A"])
+    assert (styles["silence"].color, styles["A"].color) == (NEUTRAL, PALETTE[0])
+
+
+def test_similarity_colors_brighten_steadily():
+    hexes = ["#{:02x}{:02x}{:02x}".format(*color) for color in similarity_colors()]
+    assert (np.diff(linear_rgb(hexes) @ TO_XYZ[1]) > -1e-3).all()
+
+
+# ---- times --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "step", "text"),
+    [
+        (0, 1, "0:00"),
+        (59.6, 1, "1:00"),
+        (600, 60, "10:00"),
+        (3599.9, 1, "1:00:00"),
+        (0.15, 0.05, "0:00.15"),
+        (59.999, 0.1, "1:00.0"),
+    ],
+)
+def test_clock_carries_into_minutes_and_hours(seconds, step, text):
+    assert clock(seconds, step) == text
+
+
+@pytest.mark.parametrize("duration", [0.02, 0.7, 5, 63, 240, 1674, 36000])
+def test_time_axis_has_a_handful_of_different_times(ax, duration):
+    plot_waveform(np.ones((2, 8)), duration, ax=ax)
+    times = [label.get_text() for label in ax.get_xticklabels()]
+    inside = [t for t, x in zip(times, ax.get_xticks(), strict=True) if 0 <= x <= duration]
+    assert 2 <= len(inside) <= 9
+    assert len(set(inside)) == len(inside)
+
+
+# ---- what is drawn ------------------------------------------------------------------------
+
+
+def test_similarity_shows_uneven_frames_at_their_times(ax):
+    edges = [0, 1, 10]
+    plot_similarity([[0, 0], [0, 1]], edges, ax=ax)
+    (image,) = ax.images
+    assert image.get_cursor_data(mouse_at(ax, 5, 5)) == 1
+    assert image.get_cursor_data(mouse_at(ax, 0.5, 0.5)) == 0
+
+
+def test_similarity_runs_right_and_down(ax):
+    plot_similarity(np.eye(3), [0, 1, 2, 3], ax=ax)
+    assert ax.get_xlim() == (0, 3)
+    assert ax.get_ylim() == (3, 0)
+
+
+def test_constant_similarity_can_be_drawn(ax, tmp_path):
+    plot_similarity(np.ones((4, 4)), np.arange(5), ax=ax)
+    save_figure(ax.figure, tmp_path / "constant")
+
+
+def test_novelty_marks_boundaries_on_the_curve(ax):
+    plot_novelty([0, 2, 0, 4, 0], [0, 1, 2, 3, 4], ax=ax, boundaries=[1, 3])
+    dots = ax.lines[-1].get_xydata()
+    np.testing.assert_allclose(dots, [[1, 2], [3, 4]])
+
+
+def test_no_novelty_at_all_can_be_drawn(ax):
+    plot_novelty(np.zeros(5), np.arange(5), ax=ax)
+    assert ax.get_ylim() == (0, 1)
+
+
+def test_waveform_spans_the_recording(ax):
+    plot_waveform([[-1, -0.5], [1, 0.5]], 60, ax=ax)
+    assert ax.get_xlim() == (0, 60)
+    assert ax.collections[0].get_datalim(ax.transData).y1 == 1
+
+
+def test_segments_are_boxes_from_start_to_end(ax, aba):
+    plot_segmentation(aba, ax=ax, row=3)
+    boxes = [(box.get_x(), box.get_width(), box.get_y()) for box in ax.patches]
+    np.testing.assert_allclose(boxes, [(0, 20, 2.6), (20, 20, 2.6), (40, 20, 2.6)])
+
+
+def test_equal_labels_of_different_strips_have_one_color(ax):
+    strips = [
+        ("one", Segmentation([0, 1, 2], ["A", "B"])),
+        ("two", Segmentation([0, 1, 2], ["B", "A"])),
+    ]
+    plot_strips(strips, ax=ax)
+    a, b, b2, a2 = (box.get_facecolor() for box in ax.patches)
+    assert (a, b) == (a2, b2)
+    assert a != b
+
+
+def test_first_strip_is_on_top(ax, aba):
+    plot_strips([("one", aba), ("two", aba)], ax=ax)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["one", "two"]
+    assert ax.yaxis_inverted()
+
+
+def test_strips_are_named_by_maker_and_level(aba):
+    annotations = [
+        Annotation(segmentation=aba, annotator="SALAMI 3", level="function"),
+        Annotation(segmentation=aba, system="foote"),
+        Annotation(segmentation=aba),
+    ]
+    names = [name for name, _ in annotation_strips(annotations)]
+    assert names == ["SALAMI 3 · function", "foote", "segments"]
+
+
+def test_label_is_written_only_where_it_fits(ax, tmp_path):
+    plot_segmentation(Segmentation([0, 99, 100], ["wide enough", "too narrow"]), ax=ax)
+    assert drawn_text(ax.figure, tmp_path) & {"wide enough", "too narrow"} == {"wide enough"}
+
+
+@pytest.mark.parametrize("label", ["$x$", r"$\frac{", "a_b^c", "100 %", "<b>&amp;", "--", "a -- b"])
+def test_label_is_written_as_it_is(ax, tmp_path, label):
+    plot_strips([(label, Segmentation([0, 1], [label]))], ax=ax)
+    assert label in drawn_text(ax.figure, tmp_path)
+
+
+@pytest.mark.parametrize("label", ["", "\x07bell", "two\nlines", "\ud800", "歌", "🎵", "\u202eabc"])
+def test_any_label_can_be_drawn(ax, tmp_path, label):
+    plot_strips([(label, Segmentation([0, 1], [label]))], ax=ax)
+    assert drawn_text(ax.figure, tmp_path)
+
+
+def test_features_show_first_column_at_the_bottom(ax):
+    X = np.array([[0.0, 5], [0, 5], [1, 5]])
+    plot_features(Features(X, [0, 1, 2, 3]), ax=ax)
+    (image,) = ax.images
+    bottom = [image.get_cursor_data(mouse_at(ax, x, 0.5)) for x in (0.5, 1.5, 2.5)]
+    assert bottom[0] == bottom[1] < bottom[2]
+
+
+def test_features_are_grouped_by_family_and_order(ax):
+    names = [FeatureName("scattering", i, order=1 + i // 2) for i in range(4)]
+    plot_features(Features(np.eye(4), np.arange(5), names), ax=ax)
+    labels = {
+        label.get_text(): tick
+        for label, tick in zip(ax.get_yticklabels(), ax.get_yticks(), strict=True)
+    }
+    assert labels == {"scattering S1": 1, "scattering S2": 3}
+
+
+# ---- the figure of a track ----------------------------------------------------------------
+
+
+@pytest.fixture
+def whole(aba):
+    edges = np.linspace(0, 60, 61)
+    labels = np.repeat([0, 1, 0], 20)
+    novelty = np.zeros(61)
+    novelty[[20, 40]] = 1
+    return track_figure(
+        duration=60,
+        references=[("annotator", aba)],
+        estimates=[("foote", aba), ("spectral", aba)],
+        waveform=np.vstack([-np.ones(100), np.ones(100)]),
+        S=(labels[:, None] == labels).astype(float),
+        S_edges=edges,
+        curves={"foote": NoveltyCurve(novelty, edges, [20, 40])},
+        title="A title",
+    )
+
+
+def test_panels_share_the_time_axis(whole):
+    assert len({ax.get_xlim() for ax in whole.axes}) == 1
+    assert len({(ax.get_position().x0, ax.get_position().x1) for ax in whole.axes}) == 1
+
+
+def test_references_stand_above_estimates(whole):
+    heights = {
+        label.get_text(): ax.get_position().y0
+        for ax in whole.axes
+        for label in ax.get_yticklabels()
+    }
+    assert heights["annotator"] > heights["foote"]
+
+
+def test_panels_do_not_overlap(whole):
+    spans = sorted((ax.get_position().y0, ax.get_position().y1) for ax in whole.axes)
+    assert all(low[1] < high[0] for low, high in itertools.pairwise(spans))
+
+
+def test_estimates_alone_make_a_figure(aba, tmp_path):
+    figure = track_figure(duration=60, estimates=[("foote", aba)])
+    assert "foote" in drawn_text(figure, tmp_path)
+
+
+def test_saved_figure_is_the_same_every_time(whole, tmp_path):
+    first = save_figure(whole, tmp_path / "a")
+    second = save_figure(whole, tmp_path / "b")
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+def test_saved_figure_ignores_the_style_of_the_user(aba, tmp_path):
+    import matplotlib
+
+    def saved(name):
+        figure = track_figure(duration=60, estimates=[("foote", aba)], title="A title")
+        return [path.read_bytes() for path in save_figure(figure, tmp_path / name)]
+
+    plain = saved("plain")
+    with matplotlib.rc_context({"axes.facecolor": "black", "font.size": 30, "savefig.dpi": 10}):
+        assert saved("styled") == plain
+
+
+def test_save_appends_the_suffix_to_names_with_dots(whole, tmp_path):
+    paths = save_figure(whole, tmp_path / "01. Intro.v2")
+    assert [path.name for path in paths] == ["01. Intro.v2.png", "01. Intro.v2.svg"]
+    assert imread(paths[0]).ndim == 3
+
+
+def test_plotting_leaves_pyplot_alone():
+    source = Path(plot_features.__code__.co_filename).read_text(encoding="utf-8")
+    assert "pyplot" not in source
+
+
+def mouse_at(ax, x, y):
+    """Make the event of a pointer over (x, y) of the data."""
+    from matplotlib.backend_bases import MouseEvent
+
+    return MouseEvent("motion_notify_event", ax.figure.canvas, *ax.transData.transform((x, y)))

@@ -1,0 +1,490 @@
+"""A run folder becomes pages that say what is in it, and nothing else."""
+
+import csv
+import json
+import re
+import shutil
+from pathlib import Path
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+import soundfile
+from matplotlib.image import imread
+
+from scatseg.audio import save
+from scatseg.evaluation import (
+    score_collection,
+    scores_csv,
+    summarize,
+    summary_csv,
+    summary_json,
+)
+from scatseg.formats import Annotation, Jams, write_jams
+from scatseg.plotting import similarity_colors
+from scatseg.report import build
+from scatseg.report.contents import Run, Track
+from scatseg.report.pages import asset, index_data, page_html, thinned
+from scatseg.report.png import palette_png
+from scatseg.report.sound import relative_url
+from scatseg.segmentation import Segmentation
+
+SCRIPT = "</script><script>alert(1)</script>"
+IMAGE = "<img src=x onerror=alert(1)>"
+ODD_ID = "50% #1 naïve?"
+
+FOOTE = Segmentation([0, 1, 2, 3], ["A", "B", "A"])
+EVEN = Segmentation([0, 1.5, 3], ["A", "B"])
+VERSE = Segmentation([0, 1, 2, 3], ["verse", IMAGE, "verse"])
+HALF = Segmentation([0, 2, 3], ["verse", "solo"])
+
+
+@pytest.fixture
+def sources(tmp_path):
+    """Where the recordings are: one that browsers play, and one that they do not."""
+    folder = tmp_path / "music"
+    folder.mkdir()
+    y = np.sin(np.arange(3 * 8000) / 8).astype(np.float32) / 2
+    save(folder / "song.wav", y, 8000)
+    soundfile.write(folder / "old.aiff", y, 8000)
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path, sources):
+    """Two tracks that two systems segmented and two people annotated, and one that failed."""
+    folder = tmp_path / "run"
+    estimates = (
+        Annotation(segmentation=FOOTE, system="foote", level="section"),
+        Annotation(segmentation=EVEN, system="even", level="section"),
+    )
+    references = (
+        Annotation(segmentation=VERSE, annotator="ann"),
+        Annotation(segmentation=HALF, annotator="bob"),
+    )
+    write_track(folder, "first", estimates, title=SCRIPT, audio=sources / "song.wav")
+    write_track(folder, ODD_ID, estimates, title="", audio=sources / "gone.mp3")
+    for track_id in ("first", ODD_ID):
+        write_reference(folder, track_id, references)
+    write_arrays(folder, "first")
+    write_scores(folder, {"first": references, ODD_ID: references})
+    facts = {
+        "scatseg": {"scatseg": "0.1.0"},
+        "options": {"features": "mfcc", "segmenter": {"half_width": 12.0}},
+        "host": {"node": "secret-host"},
+        "started": "1999-12-31T23:59:59",
+    }
+    (folder / "run.json").write_text(json.dumps(facts))
+    write_failures(folder, [("broken", "decode", f"not audio {IMAGE}")])
+    return folder
+
+
+def write_track(folder, track_id, estimates, *, title="", audio=None, warnings=()):
+    (folder / "tracks").mkdir(parents=True, exist_ok=True)
+    facts = {"warnings": list(warnings)} | ({"audio": str(audio)} if audio else {})
+    jams = Jams(annotations=tuple(estimates), duration=3.0, title=title, sandbox={"scatseg": facts})
+    write_jams(folder / "tracks" / f"{track_id}.jams", jams)
+
+
+def write_reference(folder, track_id, references):
+    (folder / "references").mkdir(exist_ok=True)
+    jams = Jams(annotations=tuple(references), duration=3.0)
+    write_jams(folder / "references" / f"{track_id}.jams", jams)
+
+
+def write_arrays(folder, track_id):
+    (folder / "arrays").mkdir(exist_ok=True)
+    edges = np.linspace(0, 3, 7)
+    np.savez(
+        folder / "arrays" / f"{track_id}.npz",
+        S=np.eye(6, dtype=np.uint8) * 255,
+        S_edges=edges,
+        waveform=np.array([[-127, -3], [127, 5]], dtype=np.int8),
+        novelty_foote=np.array([0, 0, 4, 0, 2, 0, 0], dtype=np.float32),
+        novelty_edges_foote=edges,
+    )
+
+
+def write_scores(folder, references):
+    estimates = {"foote": dict.fromkeys(references, FOOTE), "even": dict.fromkeys(references, EVEN)}
+    scores = score_collection(references, estimates)
+    summaries = summarize(scores)
+    (folder / "scores.csv").write_text(scores_csv(scores), encoding="utf-8")
+    (folder / "summary.csv").write_text(summary_csv(summaries), encoding="utf-8")
+    (folder / "summary.json").write_text(summary_json(summaries), encoding="utf-8")
+
+
+def write_failures(folder, rows):
+    with (folder / "failures.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("track", "stage", "error"), *rows])
+
+
+def data_of(page):
+    """Read the data of a page as the browser does."""
+    html = page.read_text(encoding="utf-8")
+    (text,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', html, re.S)
+    return json.loads(text)
+
+
+def page_data(run, track_id="first"):
+    return data_of(run / "pages" / f"{track_id}.html")
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+# ---- the index ----------------------------------------------------------------------------
+
+
+def test_build_returns_the_index(run):
+    assert build(run, figures=False) == run / "index.html"
+
+
+def test_index_leads_to_every_track(run):
+    rows = data_of(build(run, figures=False))["tracks"]
+    pages = [run / unquote(row["url"]) for row in rows]
+    assert [page.stem for page in pages] == sorted([ODD_ID, "first"])
+    assert all(page.is_file() for page in pages)
+
+
+def test_index_lists_failures(run):
+    failures = data_of(build(run, figures=False))["failures"]
+    assert failures == [["broken", "decode", f"not audio {IMAGE}"]]
+
+
+def test_index_says_what_was_run_but_not_where_or_when(run):
+    index = build(run, figures=False)
+    data = data_of(index)
+    assert data["options"] == [["features", "mfcc"], ["segmenter.half_width", "12.0"]]
+    assert data["versions"] == [["scatseg", "0.1.0"]]
+    assert not re.search("secret-host|1999-12-31", index.read_text())
+
+
+def test_index_shows_means_over_annotators_with_the_best_marked(run):
+    (level,) = data_of(build(run, figures=False))["summary"]
+    column = level["columns"].index("F-measure@0.5")
+    cells = {row["system"]: row["cells"][column] for row in level["rows"] if not row["annotator"]}
+    # Against ann (1, 2): foote finds both, even finds 1.5 twice at 0.5 s, one match: P 1, R 1/2.
+    # Against bob (2): foote has P 1/2, R 1; even P 1, R 1.
+    assert cells["foote"]["mean"] == pytest.approx((1 + 2 / 3) / 2)
+    assert cells["even"]["mean"] == pytest.approx((2 / 3 + 1) / 2)
+    assert cells["no boundary"]["mean"] == 0
+    assert not cells["other annotators"]["best"]
+    assert cells["foote"]["best"]
+
+
+def test_index_tells_baselines_from_systems(run):
+    (level,) = data_of(build(run, figures=False))["summary"]
+    kinds = {row["system"]: row["kind"] for row in level["rows"]}
+    assert kinds == {
+        "foote": "system",
+        "even": "system",
+        "no boundary": "baseline",
+        "evenly spaced": "baseline",
+        "other annotators": "ceiling",
+    }
+
+
+def test_tracks_carry_the_scores_of_the_first_system(run):
+    data = data_of(build(run, figures=False))
+    assert data["default"] == "foote"
+    column = data["columns"].index("F-measure@0.5")
+    assert data["tracks"][0]["scores"][column] == pytest.approx((1 + 2 / 3) / 2, abs=1e-6)
+
+
+def test_unscored_run_counts_segments_instead(run):
+    for name in ("scores.csv", "summary.csv", "summary.json"):
+        (run / name).unlink()
+    data = data_of(build(run, figures=False))
+    assert data["summary"] == []
+    foote = {"system": "foote · section", "tracks": 2, "segments": 3, "length": 1}
+    assert data["systems"][0] == foote
+
+
+def test_run_without_a_single_success_has_an_index(tmp_path):
+    write_failures(tmp_path, [("a", "decode", "empty"), ("b", "decode", "empty")])
+    data = data_of(build(tmp_path))
+    assert (data["tracks"], len(data["failures"])) == ([], 2)
+
+
+def test_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"is no run folder: it has no run\.json"):
+        build(tmp_path)
+
+
+def test_a_thousand_tracks_fit_into_one_index():
+    form = Segmentation(np.arange(13), "ABABCABABCAB")
+    jams = Jams(annotations=(Annotation(segmentation=form, system="foote"),), duration=12.0)
+    tracks = tuple(Track(id=f"track {i:04}", jams=jams) for i in range(1000))
+    page = page_html("index.html", index_data(Run(folder=Path("run"), tracks=tracks)))
+    assert page.count(b"track%20") == 1000
+    assert len(page) < 1_000_000
+
+
+# ---- the page of a track ------------------------------------------------------------------
+
+
+def test_page_shows_annotators_and_systems_with_one_look_per_label(run):
+    build(run, figures=False)
+    data = page_data(run)
+    assert [strip["name"] for strip in data["references"]] == ["ann", "bob"]
+    assert [strip["name"] for strip in data["estimates"]] == ["foote · section", "even · section"]
+    styles = {}
+    for strip in data["references"] + data["estimates"]:
+        for _, _, label, style in strip["segments"]:
+            assert styles.setdefault(label, style) == style
+    assert len(set(styles.values())) == len(styles) == 5
+
+
+def test_page_shows_the_curve_with_what_its_system_picked(run):
+    build(run, figures=False)
+    (curve,) = page_data(run)["curves"]
+    assert curve["name"] == "foote"
+    assert curve["heights"] == [0, 0, 1, 0, 0.5, 0, 0]
+    assert curve["boundaries"] == [1, 2]
+
+
+def test_page_shows_all_scores_of_its_track(run):
+    build(run, figures=False)
+    scores = page_data(run)["scores"]
+    row = next(r for r in scores["rows"] if (r["system"], r["reference"]) == ("even", "bob"))
+    assert row["values"][scores["metrics"].index("F-measure@0.5")] == 1
+    assert "Adjusted Rand Index" in scores["metrics"]
+
+
+def test_undefined_score_is_left_out_rather_than_nan(run):
+    build(run, figures=False)
+    scores = page_data(run)["scores"]
+    row = next(r for r in scores["rows"] if r["system"] == "no boundary")
+    assert row["values"][scores["metrics"].index("Ref-to-est deviation")] is None
+
+
+def test_pages_lead_to_their_neighbors(run):
+    build(run, figures=False)
+    data = page_data(run, ODD_ID)
+    assert data["previous"] is None
+    assert (run / "pages" / unquote(data["next"]["url"])).is_file()
+    assert page_data(run)["next"] is None
+
+
+def test_similarity_image_shows_the_matrix(run):
+    build(run, figures=False)
+    image = imread(run / "pages" / unquote(page_data(run)["similarity"]["url"]))
+    seen = np.round(255 * image[:, :, :3]).astype(int)
+    darkest, *_, brightest = similarity_colors().astype(int)
+    np.testing.assert_array_equal(seen[np.eye(6, dtype=bool)], [brightest] * 6)
+    np.testing.assert_array_equal(seen[~np.eye(6, dtype=bool)], [darkest] * 30)
+
+
+def test_downloads_exist(run):
+    build(run)
+    links = {link["text"]: link["url"] for link in page_data(run, ODD_ID)["downloads"]}
+    assert set(links) == {
+        "estimates (JAMS)", "references (JAMS)", "figure (PNG)", "figure (SVG)"
+    }  # fmt: skip
+    assert all((run / "pages" / unquote(url)).is_file() for url in links.values())
+
+
+def test_page_without_arrays_has_its_strips(run):
+    build(run, figures=False)
+    data = page_data(run, ODD_ID)
+    assert (data["waveform"], data["similarity"], data["curves"]) == (None, None, [])
+    assert len(data["estimates"]) == 2
+
+
+def test_warnings_of_the_run_are_shown(run):
+    write_track(run, "first", [Annotation(segmentation=FOOTE, system="foote")], warnings=["short"])
+    index = build(run, figures=False)
+    assert page_data(run)["warnings"] == ["short"]
+    assert [row["warnings"] for row in data_of(index)["tracks"]] == [0, 1]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "wrong shape"])
+def test_damaged_arrays_cost_the_pictures_and_are_named(run, damage):
+    path = run / "arrays" / "first.npz"
+    if damage == "truncated":
+        path.write_bytes(path.read_bytes()[:100])
+    else:
+        np.savez(path, S=np.zeros((3, 3), np.uint8), S_edges=np.arange(9.0))
+    build(run, figures=False)
+    data = page_data(run)
+    assert data["similarity"] is None
+    assert re.search(r"^first\.npz.*--force$", data["warnings"][0])
+
+
+def test_damaged_jams_is_listed_among_the_failures(run):
+    (run / "tracks" / "first.jams").write_text("{")
+    data = data_of(build(run, figures=False))
+    assert len(data["tracks"]) == 1
+    assert data["failures"][-1][:2] == ["first", "report"]
+
+
+def test_thinned_curve_keeps_its_highest_peaks(rng):
+    novelty = rng.random(10_000)
+    peaks = rng.choice(10_000, 5, replace=False)
+    novelty[peaks] += 1
+    edges, heights = thinned(np.arange(10_000.0), novelty, 500)
+    assert len(edges) == 500
+    assert set(peaks) <= set(edges[heights >= 1])
+
+
+# ---- sound --------------------------------------------------------------------------------
+
+
+def sound_after(run, **options):
+    build(run, figures=False, **options)
+    return page_data(run)["sound"]
+
+
+def test_recording_is_copied_beside_the_page(run, sources):
+    sound = sound_after(run)
+    copy = run / "pages" / sound["url"]
+    assert sound["url"] == "../assets/audio/first.wav"
+    assert copy.read_bytes() == (sources / "song.wav").read_bytes()
+
+
+def test_what_browsers_do_not_play_becomes_flac(run, sources):
+    estimates = [Annotation(segmentation=FOOTE, system="foote")]
+    write_track(run, "first", estimates, audio=sources / "old.aiff")
+    assert sound_after(run)["url"] == "../assets/audio/first.flac"
+    assert (run / "assets/audio/first.flac").read_bytes()[:4] == b"fLaC"
+
+
+def test_changed_recording_is_copied_again(run, sources):
+    sound_after(run)
+    save(sources / "song.wav", np.zeros(100, np.float32), 8000)
+    sound_after(run)
+    copy = run / "assets" / "audio" / "first.wav"
+    assert copy.read_bytes() == (sources / "song.wav").read_bytes()
+
+
+def test_copy_outlives_its_recording(run, sources):
+    before = sound_after(run)
+    (sources / "song.wav").unlink()
+    assert sound_after(run) == before
+
+
+def test_missing_recording_is_named(run, sources):
+    build(run, figures=False)
+    sound = page_data(run, ODD_ID)["sound"]
+    assert sound == {"url": "", "note": f"audio not found at {sources / 'gone.mp3'}"}
+
+
+def test_broken_recording_is_named(run, sources):
+    (sources / "broken.aiff").write_text("no sound at all")
+    estimates = [Annotation(segmentation=FOOTE, system="foote")]
+    write_track(run, "first", estimates, audio=sources / "broken.aiff")
+    assert "audio could not be copied from" in sound_after(run)["note"]
+
+
+def test_recording_can_be_linked_instead(run, sources):
+    url = sound_after(run, audio="link")["url"]
+    assert (run / "pages" / url).resolve() == (sources / "song.wav").resolve()
+    assert not (run / "assets" / "audio" / "first.wav").exists()
+
+
+def test_silent_report_keeps_no_copy_of_an_earlier_one(run):
+    sound_after(run)
+    assert sound_after(run, audio="none")["url"] == ""
+    assert not any((run / "assets" / "audio").glob("*"))
+
+
+# ---- safety and repetition ----------------------------------------------------------------
+
+
+def test_nothing_from_the_run_becomes_markup(run):
+    index = build(run, figures=False)
+    for page in (index, *(run / "pages").glob("*.html")):
+        html = page.read_text(encoding="utf-8")
+        assert "alert(1)</" not in html
+        assert "<img" not in html
+        assert html.count("<script") == 3
+
+
+@pytest.mark.parametrize("text", ["<!--", "]]>", "&lt;", "\u2028", "\u2029", "\ud800", '"\\', "歌"])
+def test_data_survive_the_page_unchanged(text, tmp_path):
+    page = tmp_path / "page.html"
+    page.write_bytes(page_html("index.html", {"title": text}))
+    assert data_of(page) == {"title": text}
+    assert page.read_bytes().isascii()
+
+
+def test_pages_allow_nothing_from_outside():
+    for name in ("index.html", "track.html"):
+        (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', asset(name).decode())
+        sources = {word for rule in policy.split("; ") for word in rule.split()[1:]}
+        assert policy.startswith("default-src 'none'; ")
+        assert sources == {"'none'", "'self'", "file:", "data:"}
+
+
+@pytest.mark.parametrize(
+    "name", ["index.html", "track.html", "style.css", "page.js", "index.js", "track.js"]
+)
+def test_assets_name_no_other_host(name):
+    text = asset(name).decode().replace("xmlns='http://www.w3.org/2000/svg'", "")
+    assert "//" not in re.sub(r"^\s*// .*$|%3E.*$", "", text, flags=re.M)
+
+
+def test_building_twice_gives_the_same_bytes(run):
+    build(run)
+    first = contents(run)
+    build(run)
+    assert contents(run) == first
+
+
+def test_place_of_the_run_does_not_matter(run, tmp_path):
+    shutil.copytree(run, tmp_path / "elsewhere" / "copy")
+    build(run)
+    build(tmp_path / "elsewhere" / "copy")
+    assert contents(tmp_path / "elsewhere" / "copy") == contents(run)
+
+
+def test_pages_of_tracks_that_are_gone_are_removed(run):
+    build(run)
+    (run / "tracks" / "first.jams").unlink()
+    build(run)
+    left = [path.name for path in contents(run) if path.parts[0] in ("pages", "figures", "assets")]
+    assert not any(name.startswith("first") for name in left)
+
+
+def test_report_touches_nothing_of_the_run_itself(run):
+    before = contents(run)
+    build(run)
+    after = contents(run)
+    assert {path: after[path] for path in before} == before
+
+
+# ---- urls and images ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [
+        ("a b.jams", "../tracks/a%20b.jams"),
+        ("50%.jams", "../tracks/50%25.jams"),
+        ("#1?.jams", "../tracks/%231%3F.jams"),
+        ("javascript:x", "../tracks/javascript%3Ax"),
+        ("ü.jams", "../tracks/%C3%BC.jams"),
+        ("\udcff.jams", "../tracks/%FF.jams"),
+    ],
+)
+def test_addresses_are_percent_encoded(name, url):
+    assert relative_url(Path("run/tracks") / name, Path("run/pages/a.html")) == url
+
+
+def test_image_holds_the_color_of_every_pixel(rng, tmp_path):
+    indices = rng.integers(0, 256, (5, 9))
+    colors = rng.integers(0, 256, (256, 3))
+    (tmp_path / "image.png").write_bytes(palette_png(indices, colors))
+    seen = np.round(255 * imread(tmp_path / "image.png")[:, :, :3])
+    np.testing.assert_array_equal(seen, colors[indices])
+
+
+def test_image_refuses_colors_that_it_has_not():
+    with pytest.raises(ValueError, match="below the number of colors, 1, got 1"):
+        palette_png([[0, 1]], [[0, 0, 0]])
