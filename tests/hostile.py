@@ -274,6 +274,7 @@ EXTREMES = [
     Case("NaN at the end", "nanend.wav", _wav_of(spoiled, np.nan, -1, codec="FLOAT"), INVALID),
     Case("infinite", "inf.wav", _wav_of(spoiled, np.inf, SR, codec="FLOAT"), INVALID),
     Case("minus infinite", "minusinf.wav", _wav_of(spoiled, -np.inf, SR, codec="DOUBLE"), INVALID),
+    Case("3e38", "large.wav", _wav_of(spoiled, 3e38, SR, codec="FLOAT"), INVALID),
     Case("1e300", "enormous.wav", _wav_of(spoiled, 1e300, SR, codec="DOUBLE"), INVALID),
     Case("antiphase", "antiphase.wav", _columns(music, lambda: -music()), OK),
     Case("one channel silent", "left.wav", _columns(music, lambda: 0 * music()), OK),

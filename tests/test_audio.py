@@ -373,7 +373,7 @@ def test_m4a_with_ffmpeg_keeps_a_click_in_place(tmp_path):
     with av.open(tmp_path / "a.m4a", "w", format="mp4") as container:
         stream = container.add_stream("aac", rate=44100, layout="mono")
         frame = av.AudioFrame.from_ndarray(samples, format="fltp", layout="mono")
-        frame.sample_rate = 44100
+        frame.sample_rate, frame.pts = 44100, 0
         for packet in [*stream.encode(frame), *stream.encode(None)]:
             container.mux(packet)
     recording = decode(tmp_path / "a.m4a", sr=None, strict=True)

@@ -1,5 +1,6 @@
 """Collections on disk: names, duplicates, hostile folders, and which ids belong together."""
 
+import os
 import shutil
 from itertools import chain
 
@@ -82,10 +83,8 @@ def test_levels_of_one_s_own_are_understood():
     assert parse_name("song.theme2.lab", levels={"theme"}) == ("song", "theme", "2")
 
 
-@UNHURRIED
-@given(st.text(st.characters(exclude_categories=(), exclude_characters="/\0"), min_size=1))
-def test_any_name_has_an_id_that_a_text_file_can_hold(name):
-    assert parse_name(f"{name}.lab").track_id.encode()
+def test_name_that_is_not_utf8_has_an_id_that_a_text_file_can_hold():
+    assert parse_name(os.fsdecode(b"caf\xe9.lab")).track_id == "caf?"
 
 
 # --- references --------------------------------------------------------------------------------

@@ -211,7 +211,7 @@ def test_pairwise_is_undefined_where_no_two_moments_share_a_label():
     assert math.isnan(evaluate(alone, alone)["Pairwise F-measure"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(segmentations(), segmentations(from_zero=True))
 def test_random_pairs_score_as_mir_eval_says(reference, estimate):
     # mir_eval refuses an estimate with a boundary exactly at the reference's end.
@@ -220,7 +220,7 @@ def test_random_pairs_score_as_mir_eval_says(reference, estimate):
     assert_equals_mir_eval(reference, estimate)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(segmentations(), segmentations(from_zero=True))
 def test_scores_are_shares(reference, estimate):
     scores = evaluate(reference, estimate)

@@ -207,7 +207,7 @@ def test_first_strip_is_on_top(ax, aba):
 def test_strips_are_named_by_maker_and_level(aba):
     annotations = [
         Annotation(segmentation=aba, annotator="SALAMI 3", level="function"),
-        Annotation(segmentation=aba, system="foote"),
+        Annotation(segmentation=aba, system="foote", level="1"),
         Annotation(segmentation=aba),
     ]
     names = [name for name, _ in annotation_strips(annotations)]
@@ -221,8 +221,8 @@ def test_label_is_written_only_where_it_fits(ax, tmp_path):
 
 @pytest.mark.parametrize("label", ["$x$", r"$\frac{", "a_b^c", "100 %", "<b>&amp;", "--", "a -- b"])
 def test_label_is_written_as_it_is(ax, tmp_path, label):
-    plot_strips([(label, Segmentation([0, 1], [label]))], ax=ax)
-    assert label in drawn_text(ax.figure, tmp_path)
+    plot_strips([(f"by {label}", Segmentation([0, 1], [label]))], ax=ax)
+    assert {label, f"by {label}"} <= drawn_text(ax.figure, tmp_path)
 
 
 @pytest.mark.parametrize("label", ["", "\x07bell", "two\nlines", "\ud800", "歌", "🎵", "\u202eabc"])
@@ -237,6 +237,11 @@ def test_features_show_first_column_at_the_bottom(ax):
     (image,) = ax.images
     bottom = [image.get_cursor_data(mouse_at(ax, x, 0.5)) for x in (0.5, 1.5, 2.5)]
     assert bottom[0] == bottom[1] < bottom[2]
+
+
+def test_feature_names_are_written_as_they_are(ax, tmp_path):
+    plot_features(Features(np.eye(2), [0, 1, 2], [FeatureName("$x$", 0)] * 2), ax=ax)
+    assert "$x$" in drawn_text(ax.figure, tmp_path)
 
 
 def test_features_are_grouped_by_family_and_order(ax):

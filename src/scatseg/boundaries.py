@@ -1,6 +1,8 @@
-"""Novelty -> boundary frames: where to cut."""
+"""Novelty -> boundary frames: where to cut, and where not to."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 import scipy.signal
@@ -42,12 +44,7 @@ def pick_boundaries(
     >>> pick_boundaries(np.array([0, 1, 0, 0, 3, 0, 0, 2, 0.0]), min_frames=2, n_segments=3)
     array([0, 4, 8])
     """
-    if not 0 <= granularity <= 1:
-        msg = f"granularity must be in [0, 1], got {granularity}"
-        raise ValueError(msg)
-    if n_segments is not None and n_segments < 1:
-        msg = f"n_segments must be at least 1, got {n_segments}"
-        raise ValueError(msg)
+    check_detail(granularity, n_segments)
     n_frames = len(novelty) - 1
     peaks, prominence = _spaced_peaks(novelty, min_frames)
     if n_segments is not None:
@@ -57,6 +54,48 @@ def pick_boundaries(
     else:
         kept = peaks
     return np.concatenate([[0], np.sort(kept), [n_frames]]).astype(np.intp)
+
+
+def check_detail(granularity: float, n_segments: int | None) -> None:
+    """Refuse a granularity outside [0, 1] and less than one segment, with a ValueError."""
+    if not 0 <= granularity <= 1:
+        msg = f"granularity must be in [0, 1], got {granularity}"
+        raise ValueError(msg)
+    if n_segments is not None and n_segments < 1:
+        msg = f"n_segments must be at least 1, got {n_segments}"
+        raise ValueError(msg)
+
+
+def join_segments(
+    boundary_frames: NDArray[np.integer], E: NDArray[np.floating], *, n_segments: int
+) -> NDArray[np.integer]:
+    """Join the neighbors that differ least, until there are so many segments.
+
+    Parameters
+    ----------
+    boundary_frames : ndarray of int, shape (n_before + 1,)
+        Edge indices from 0 to n_frames, increasing.
+    E : ndarray of float, shape (n_frames, n_dimensions)
+        One point per frame. Segments differ by the distance of their means.
+    n_segments : int
+        How many to leave, at least 1.
+
+    Returns
+    -------
+    boundary_frames : ndarray of int, shape (min(n_before, n_segments) + 1,)
+        Some of those given, with the first and the last.
+
+    Examples
+    --------
+    >>> E = np.array([0, 0, 1, 1, 9, 9.0])[:, None]
+    >>> join_segments(np.array([0, 2, 4, 6]), E, n_segments=2)
+    array([0, 4, 6])
+    """
+    while len(boundary_frames) - 1 > n_segments:
+        means = np.array([E[start:stop].mean(axis=0) for start, stop in pairwise(boundary_frames)])
+        steps = np.linalg.norm(np.diff(means, axis=0), axis=1)
+        boundary_frames = np.delete(boundary_frames, np.argmin(steps) + 1)
+    return boundary_frames
 
 
 def _spaced_peaks(

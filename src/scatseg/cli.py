@@ -614,20 +614,34 @@ def _step_arguments(path: Path, step: dict[str, Any], changes: Sequence[str]) ->
             raise ValueError(msg)
         if key in step:
             step[key] = parse_value(value)
-    command = step.pop("command", None)
-    if command not in cli.commands:
-        msg = f"{path}: a step's command is one of {', '.join(cli.commands)}, got {command!r}"
+    name = step.pop("command", None)
+    if name not in cli.commands:
+        msg = f"{path}: a step's command is one of {', '.join(cli.commands)}, got {name!r}"
         raise ValueError(msg)
     arguments = [str(argument) for argument in step.pop("arguments", [])]
-    options = []
+    known = {
+        option: parameter
+        for parameter in cli.commands[name].params
+        for option in parameter.opts
+        if isinstance(parameter, click.Option)
+    }
+    options: list[str] = []
     for key, value in step.items():
-        name = "--" + key.replace("_", "-")
-        if isinstance(value, bool):
-            options += [name] if value else []
-        else:
-            values = value if isinstance(value, list) else [value]
-            options += [part for each in values for part in (name, str(each))]
-    return [command, *options, "--", *arguments] if arguments else [command, *options]
+        option = "--" + key.replace("_", "-")
+        if option not in known:
+            msg = f"{path}: {name} has no option {key!r}; there are {', '.join(sorted(known))}"
+            raise ValueError(msg)
+        options += _option_words(option, value, known[option].secondary_opts)
+    return [name, *options, *(["--", *arguments] if arguments else [])]
+
+
+def _option_words(option: str, value: Any, opposites: Sequence[str]) -> list[str]:
+    if value is True:
+        return [option]
+    if value is False:
+        return list(opposites[:1])
+    values = value if isinstance(value, list) else [value]
+    return [word for each in values for word in (option, str(each))]
 
 
 @cli.command()

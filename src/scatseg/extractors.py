@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import naming
-from scatseg.features import Extractor, Features, Scattering
+from scatseg.features import Extractor, Features
 
-_SPECTRAL = {
-    "mfcc": "MFCC",
-    "logmel": "LogMel",
-    "cqt": "CQT",
-    "chroma": "Chroma",
-    "tempogram": "Tempogram",
+EXTRACTORS: Mapping[str, str] = {
+    "scattering": "scatseg.features:Scattering",
+    "mfcc": "scatseg.spectral:MFCC",
+    "logmel": "scatseg.spectral:LogMel",
+    "cqt": "scatseg.spectral:CQT",
+    "chroma": "scatseg.spectral:Chroma",
+    "tempogram": "scatseg.spectral:Tempogram",
 }
-
-
-def _spectral(name: str) -> Callable[..., Extractor]:
-    """Import librosa only when one of its features is asked for."""
-
-    def make(**options: Any) -> Extractor:
-        made: Extractor = getattr(importlib.import_module("scatseg.spectral"), name)(**options)
-        return made
-
-    return make
-
-
-EXTRACTORS: Mapping[str, Callable[..., Extractor]] = {
-    "scattering": Scattering,
-    **{name: _spectral(class_name) for name, class_name in _SPECTRAL.items()},
-}
+"""Where each feature lives; librosa is imported only when one of its own is asked for."""
 
 
 def extractor(text: str) -> Extractor:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scatseg.segmentation import letter_labels
+from scatseg.similarity import centered, cosine
 
 
 def cluster_segments(
@@ -31,24 +32,23 @@ def cluster_segments(
     n_labels : int, optional
         How many different labels to use, at most n_segments.
     threshold : float, default 0.5
-        Clusters further apart stay apart, where `n_labels` is not given.
+        Clusters at least so far apart stay apart, where `n_labels` is not given.
 
     Returns
     -------
     labels : tuple of str, length n_segments
         "A" is the first heard.
     """
+    if n_labels is not None and n_labels < 1:
+        msg = f"n_labels must be at least 1, got {n_labels}"
+        raise ValueError(msg)
     n_segments = len(boundary_frames) - 1
     if n_segments == 1:
         return ("A",)
     means = np.array(
-        [X[start:stop].mean(axis=0) for start, stop in itertools.pairwise(boundary_frames)],
-        dtype=np.float64,
+        [X[start:stop].mean(axis=0, dtype=np.float64) for start, stop in pairwise(boundary_frames)]
     )
-    means -= X.mean(axis=0)
-    norms = np.linalg.norm(means, axis=1)
-    unit = means / np.where(norms > 0, norms, 1)[:, None]
-    distance = 1 - unit @ unit.T
+    distance = 1 - cosine(centered(means, around=X))
     np.fill_diagonal(distance, 0)
 
     from sklearn.cluster import AgglomerativeClustering
@@ -70,7 +70,7 @@ def cluster_rows(E: NDArray[np.floating], *, n_clusters: int, seed: int = 0) -> 
     E : ndarray of float, shape (n_frames, n_dimensions)
         One point per frame.
     n_clusters : int
-        At most n_frames.
+        How many; fewer are made where there are fewer different points.
     seed : int, default 0
         Of the initialization.
 
@@ -81,7 +81,87 @@ def cluster_rows(E: NDArray[np.floating], *, n_clusters: int, seed: int = 0) -> 
     """
     from sklearn.cluster import KMeans
 
+    # Points nearer to each other than this differ by rounding.
+    grid = 1e-6 * float(np.abs(E).max()) or 1.0
+    n_points = len(np.unique(np.round(E / grid), axis=0))
     codes: NDArray[np.intp] = KMeans(
-        n_clusters=n_clusters, n_init=5, random_state=seed
+        n_clusters=min(n_clusters, n_points), n_init=5, random_state=seed
     ).fit_predict(E)
     return codes
+
+
+def absorb_short_runs(
+    codes: NDArray[np.intp], E: NDArray[np.floating], *, min_frames: int
+) -> NDArray[np.intp]:
+    """Give runs that are too short to the more similar of their neighbors, the shortest first.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n_frames,)
+        Cluster of each frame.
+    E : ndarray of float, shape (n_frames, n_dimensions)
+        One point per frame. A run is as similar to a cluster as their means are near.
+    min_frames : int
+        Fewest frames in a run that stays.
+
+    Returns
+    -------
+    codes : ndarray of int, shape (n_frames,)
+        With no run under `min_frames`, unless it is the only one.
+
+    Examples
+    --------
+    >>> E = np.array([0, 0, 0, 4, 9, 9, 9.0])[:, None]
+    >>> absorb_short_runs(np.array([0, 0, 0, 1, 2, 2, 2]), E, min_frames=2)
+    array([0, 0, 0, 0, 2, 2, 2])
+    """
+    codes = codes.copy()
+    while True:
+        edges = run_edges(codes)
+        lengths = np.diff(edges)
+        shortest = int(np.argmin(lengths))
+        if len(lengths) == 1 or lengths[shortest] >= min_frames:
+            return codes
+        run = slice(edges[shortest], edges[shortest + 1])
+        neighbors = codes[[i for i in (run.start - 1, run.stop) if 0 <= i < len(codes)]]
+        means = np.array([E[codes == code].mean(axis=0) for code in neighbors])
+        distances = np.linalg.norm(means - E[run].mean(axis=0), axis=1)
+        codes[run] = neighbors[np.argmin(distances)]
+
+
+def run_edges(codes: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Find where the runs of equal codes meet, with both ends.
+
+    Examples
+    --------
+    >>> run_edges(np.array([3, 3, 0, 1, 1]))
+    array([0, 2, 3, 5])
+    """
+    return np.concatenate([[0], np.flatnonzero(np.diff(codes)) + 1, [len(codes)]]).astype(np.intp)
+
+
+def majority_labels(
+    codes: NDArray[np.integer], boundary_frames: NDArray[np.integer]
+) -> tuple[str, ...]:
+    """Name each segment after the cluster of most of its frames.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n_frames,)
+        Cluster of each frame.
+    boundary_frames : ndarray of int, shape (n_segments + 1,)
+        Edge indices from 0 to n_frames.
+
+    Returns
+    -------
+    labels : tuple of str, length n_segments
+        "A" is the first heard.
+
+    Examples
+    --------
+    >>> majority_labels(np.array([5, 5, 5, 2, 2, 5]), np.array([0, 2, 5, 6]))
+    ('A', 'B', 'A')
+    """
+    return letter_labels(
+        int(np.bincount(codes[start:stop]).argmax()) for start, stop in pairwise(boundary_frames)
+    )

@@ -77,7 +77,7 @@ def parse_value(text: str) -> Any:
 
 
 def build(
-    name: str, options: Mapping[str, Any], table: Mapping[str, Callable[..., Any]], what: str
+    name: str, options: Mapping[str, Any], table: Mapping[str, str | Callable[..., Any]], what: str
 ) -> Any:
     """Make the object that a name stands for.
 
@@ -88,7 +88,7 @@ def build(
     options : mapping
         Keyword arguments. A `module:callable` that is not a class is returned as it is
         when there are none.
-    table : mapping from str to class
+    table : mapping from str to class, or to its place as `module:class`
         The names there are.
     what : str
         What the names are called in an error: "feature", "segmenter".
@@ -99,14 +99,15 @@ def build(
         When the name is unknown, cannot be imported, or does not take these options.
     """
     if name in table:
-        factory = table[name]
+        known = table[name]
+        factory = _import(known, what) if isinstance(known, str) else known
     elif ":" in name:
         factory = _import(name, what)
         if not options and not isinstance(factory, type):
             return factory
     else:
-        known = ", ".join(table)
-        msg = f"unknown {what} {name!r}: choose from {known}, or name your own as module:callable"
+        names = ", ".join(table)
+        msg = f"unknown {what} {name!r}: choose from {names}, or name your own as module:callable"
         raise ValueError(msg)
     try:
         return factory(**options)

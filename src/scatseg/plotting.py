@@ -126,22 +126,32 @@ def label_styles(labels: Iterable[str]) -> dict[str, LabelStyle]:
     return styles
 
 
-def annotation_strips(annotations: Iterable[Annotation]) -> list[tuple[str, Segmentation]]:
-    """Name each annotation by who made it and at which level, as `plot_strips` takes them."""
-    return [(annotation_name(each), each.segmentation) for each in annotations]
-
-
-def annotation_name(annotation: Annotation) -> str:
-    """Name an annotation by its system or annotator, and its level.
+def annotation_names(annotations: Sequence[Annotation]) -> list[str]:
+    """Name each annotation by its system or annotator, and its level where that tells more.
 
     Examples
     --------
     >>> form = Segmentation([0, 1], ["A"])
-    >>> annotation_name(Annotation(segmentation=form, system="foote", level="section"))
-    'foote · section'
+    >>> makers = [("foote", "1"), ("laplacian", "1"), ("laplacian", "2"), ("Ann", "function")]
+    >>> annotation_names([Annotation(segmentation=form, system=s, level=l) for s, l in makers])
+    ['foote', 'laplacian · 1', 'laplacian · 2', 'Ann · function']
+    >>> annotation_names([Annotation(segmentation=form, annotator="1")])
+    ['annotator 1']
     """
-    maker = annotation.system or annotation.annotator
-    return " · ".join(part for part in (maker, annotation.level) if part) or "segments"
+    makers = [each.system or each.annotator for each in annotations]
+    makers = [f"annotator {maker}" if maker.isdecimal() else maker for maker in makers]
+    names = []
+    for maker, each in zip(makers, annotations, strict=True):
+        only_a_number = makers.count(maker) == 1 and each.level.isdecimal()
+        parts = (maker, "" if only_a_number else each.level)
+        names.append(" · ".join(part for part in parts if part) or "segments")
+    return names
+
+
+def annotation_strips(annotations: Sequence[Annotation]) -> list[tuple[str, Segmentation]]:
+    """Make of annotations what `plot_strips` takes: their `annotation_names` and contents."""
+    forms = (each.segmentation for each in annotations)
+    return list(zip(annotation_names(annotations), forms, strict=True))
 
 
 def similarity_limits(S: ArrayLike) -> tuple[float, float]:

@@ -171,9 +171,9 @@ def safe_id(name: str) -> str:
     parts = [part for part in re.split(r"[/\\]", unicodedata.normalize("NFC", name)) if part]
     joined = "__".join(parts)
     safe = _UNSAFE.sub("_", joined).strip(" .")
-    if safe.startswith("-"):
+    if not safe or safe.startswith("-"):
         safe = "_" + safe
-    if safe != joined or len(safe) > _LONGEST_ID or _RESERVED.fullmatch(safe) or not safe:
+    if safe != joined or len(safe) > _LONGEST_ID or _RESERVED.fullmatch(safe):
         safe = f"{safe[: _LONGEST_ID - 9]}-{_digest(name)}"
     return safe
 
@@ -222,7 +222,7 @@ def write_run(run: Path, *, options: Mapping[str, Any], started: str, seconds: f
         How long it took.
     """
     facts = {
-        "command": sys.argv,
+        "command": ["scatseg", *sys.argv[1:]],
         "options": dict(options),
         "versions": versions(),
         "host": {

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import scipy.linalg
 import scipy.ndimage
+import scipy.sparse
+import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from scatseg import naming
-from scatseg.boundaries import pick_boundaries
+from scatseg.boundaries import check_detail, join_segments, pick_boundaries
 from scatseg.features import Features, uniform_edges
-from scatseg.labels import cluster_rows, cluster_segments
+from scatseg.labels import (
+    absorb_short_runs,
+    cluster_rows,
+    cluster_segments,
+    majority_labels,
+    run_edges,
+)
 from scatseg.novelty import checkerboard_novelty, structure_novelty
-from scatseg.segmentation import Hierarchy, Segmentation, letter_labels
+from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.similarity import enhance_paths, recurrence, self_similarity, stacked
 
 MAX_FRAMES = 4096
@@ -61,18 +69,12 @@ class FooteSegmenter:
     n_segments: int | None = None
     n_labels: int | None = None
 
+    def __post_init__(self) -> None:
+        check_detail(self.granularity, self.n_segments)
+
     def predict(self, features: Features) -> Segmentation:
         """Find the sections of one recording."""
-        features = on_uniform_frames(features, self.frame)
-        _, novelty = self.novelty(features)
-        boundary_frames = pick_boundaries(
-            novelty,
-            min_frames=features.seconds_to_frames(self.min_duration),
-            granularity=self.granularity,
-            n_segments=self.n_segments,
-        )
-        labels = cluster_segments(features.X, boundary_frames, n_labels=self.n_labels)
-        return Segmentation(features.edges[boundary_frames], labels)
+        return _cut_at_peaks(self, on_uniform_frames(features, self.frame))
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute the curve whose peaks are the boundaries.
@@ -128,18 +130,12 @@ class StructureFeaturesSegmenter:
     n_segments: int | None = None
     n_labels: int | None = None
 
+    def __post_init__(self) -> None:
+        check_detail(self.granularity, self.n_segments)
+
     def predict(self, features: Features) -> Segmentation:
         """Find the sections of one recording."""
-        features = on_uniform_frames(features, self.frame)
-        _, novelty = self.novelty(features)
-        boundary_frames = pick_boundaries(
-            novelty,
-            min_frames=features.seconds_to_frames(self.min_duration),
-            granularity=self.granularity,
-            n_segments=self.n_segments,
-        )
-        labels = cluster_segments(features.X, boundary_frames, n_labels=self.n_labels)
-        return Segmentation(features.edges[boundary_frames], labels)
+        return _cut_at_peaks(self, on_uniform_frames(features, self.frame))
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute the curve whose peaks are the boundaries.
@@ -172,14 +168,17 @@ class LaplacianSegmenter:
     context : float, default 2.0
         Seconds of agreement along a diagonal that make a repetition.
     smoothing : float, default 4.0
-        Seconds over which the eigenvectors are smoothed: shorter sections vanish.
+        Seconds over which the eigenvectors are smoothed.
+    min_duration : float, default 4.0
+        Shortest section in seconds: what is shorter joins the more similar neighbor.
     max_labels : int, default 8
         Different labels at the finest level; the coarsest has 2.
     granularity : float, default 0.5
         In [0, 1]: which level is the default one, from the coarsest to the finest.
     n_segments : int, optional
-        Choose the default level by its number of sections, instead of `granularity`, and join the
-        least different neighbors until there are so many.
+        Take the coarsest level with at least so many sections as the default one, instead of
+        `granularity`, and join its least different neighbors until there are so many. Where no
+        level has so many, the finest is the default.
 
     References
     ----------
@@ -190,22 +189,38 @@ class LaplacianSegmenter:
     frame: float = 0.5
     context: float = 2.0
     smoothing: float = 4.0
+    min_duration: float = 4.0
     max_labels: int = 8
     granularity: float = 0.5
     n_segments: int | None = None
+
+    def __post_init__(self) -> None:
+        check_detail(self.granularity, self.n_segments)
 
     def predict(self, features: Features) -> Hierarchy:
         """Find the sections of one recording at levels of 2, 3, ... `max_labels` labels."""
         features = on_uniform_frames(features, self.frame)
         E = self.embedding(features)
-        levels = [
-            _segments_of(features, cluster_rows(_unit_rows(E[:, :k]), n_clusters=k))
-            for k in range(2, E.shape[1] + 1)
-        ]
-        if not levels:
+        if E.shape[1] < 2:
             return Hierarchy([Segmentation([0, features.duration], ["A"])])
-        levels.sort(key=len)
-        return Hierarchy(levels, default=round(self.granularity * (len(levels) - 1)))
+        min_frames = features.seconds_to_frames(self.min_duration)
+        levels = [_codes_of_level(E[:, :k], min_frames) for k in range(2, E.shape[1] + 1)]
+        levels.sort(key=lambda codes: len(run_edges(codes)))
+        boundary_frames = [run_edges(codes) for codes in levels]
+        default = round(self.granularity * (len(levels) - 1))
+        if self.n_segments is not None:
+            counts = [len(frames) - 1 for frames in boundary_frames]
+            default = min(bisect_left(counts, self.n_segments), len(levels) - 1)
+            boundary_frames[default] = join_segments(
+                boundary_frames[default], _unit_rows(E), n_segments=self.n_segments
+            )
+        return Hierarchy(
+            [
+                Segmentation(features.edges[frames], majority_labels(codes, frames))
+                for codes, frames in zip(levels, boundary_frames, strict=True)
+            ],
+            default=default,
+        )
 
     def embedding(self, features: Features) -> NDArray[np.float64]:
         """Place frames so that those of one section lie together.
@@ -214,20 +229,17 @@ class LaplacianSegmenter:
         -------
         E : ndarray of float64, shape (n_frames, n_dimensions)
             The first eigenvectors of the graph's Laplacian, smoothed over time; at most
-            `max_labels` of them.
+            `max_labels` of them, none where nothing differs or hardly anything is heard.
         """
-        S = self_similarity(features.X, metric="euclidean").astype(np.float64)
+        S = self_similarity(features.X, metric="euclidean")
         n = len(S)
+        n_labels = min(self.max_labels, n // features.seconds_to_frames(self.min_duration))
+        if n_labels < 2 or S.min() == 1:
+            return np.zeros((n, 0))
         R = recurrence(S, n_neighbors=max(1, round(2 * np.sqrt(n))), min_lag=3)
         context = features.seconds_to_frames(self.context) // 2 * 2 + 1
         repeats = enhance_paths(R.astype(np.float64), n_frames=context)
-        A = _balanced(repeats * S, _successors(S))
-        degree = np.sqrt(np.maximum(A.sum(axis=1), np.finfo(float).tiny))
-        L = np.eye(n) - A / np.outer(degree, degree)
-        n_labels = min(self.max_labels, n // 2)
-        if n_labels < 2:
-            return np.zeros((n, 0))
-        _, E = scipy.linalg.eigh(L, subset_by_index=(0, n_labels - 1))
+        E = _first_eigenvectors(_balanced(repeats * S, _successors(S)), n_labels)
         smoothing = features.seconds_to_frames(self.smoothing) // 2 * 2 + 1
         return np.asarray(scipy.ndimage.median_filter(E, size=(smoothing, 1)))
 
@@ -252,15 +264,7 @@ def segmenter(text: str) -> Segmenter:
     >>> segmenter("foote:half_width=8").half_width
     8
     """
-    names = naming.parse_names(text)
-    if len(names) != 1:
-        msg = f"segmenters cannot be joined by +, got {text!r}"
-        raise ValueError(msg)
-    made: Segmenter = naming.build(*names[0], SEGMENTERS, "segmenter")
-    return made
-
-
-_segmenter = segmenter  # `segment` has an argument of this name
+    return _by_name(text)
 
 
 def segment(features: Features, *, segmenter: str | Segmenter = "laplacian") -> Segmentation:
@@ -278,9 +282,18 @@ def segment(features: Features, *, segmenter: str | Segmenter = "laplacian") -> 
     segmentation : Segmentation
         The default level, where the segmenter finds several.
     """
-    chosen = _segmenter(segmenter) if isinstance(segmenter, str) else segmenter
+    chosen = _by_name(segmenter) if isinstance(segmenter, str) else segmenter
     found = chosen.predict(features)
     return found if isinstance(found, Segmentation) else found.levels[found.default]
+
+
+def _by_name(text: str) -> Segmenter:
+    names = naming.parse_names(text)
+    if len(names) != 1:
+        msg = f"segmenters cannot be joined by +, got {text!r}"
+        raise ValueError(msg)
+    made: Segmenter = naming.build(*names[0], SEGMENTERS, "segmenter")
+    return made
 
 
 def on_uniform_frames(features: Features, frame: float) -> Features:
@@ -289,9 +302,24 @@ def on_uniform_frames(features: Features, frame: float) -> Features:
     The result has at most `MAX_FRAMES` frames, however long the recording.
     """
     frame = max(frame, features.duration / MAX_FRAMES)
-    if np.median(np.diff(features.edges)) >= 0.75 * frame:
+    if len(features) <= MAX_FRAMES and np.median(np.diff(features.edges)) >= 0.75 * frame:
         return features
     return features.pooled(uniform_edges(features.duration, frame))
+
+
+def _cut_at_peaks(
+    options: FooteSegmenter | StructureFeaturesSegmenter, features: Features
+) -> Segmentation:
+    """Cut where the novelty curve peaks, and name what lies between."""
+    _, novelty = options.novelty(features)
+    boundary_frames = pick_boundaries(
+        novelty,
+        min_frames=features.seconds_to_frames(options.min_duration),
+        granularity=options.granularity,
+        n_segments=options.n_segments,
+    )
+    labels = cluster_segments(features.X, boundary_frames, n_labels=options.n_labels)
+    return Segmentation(features.edges[boundary_frames], labels)
 
 
 def _successors(S: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -313,8 +341,18 @@ def _unit_rows(E: NDArray[np.float64]) -> NDArray[np.float64]:
     return E / np.where(norms > 0, norms, 1)
 
 
-def _segments_of(features: Features, codes: NDArray[np.intp]) -> Segmentation:
-    """Make one section of each run of frames of a cluster."""
-    starts = np.flatnonzero(np.diff(codes)) + 1
-    boundary_frames = np.concatenate([[0], starts, [len(codes)]])
-    return Segmentation(features.edges[boundary_frames], letter_labels(codes[boundary_frames[:-1]]))
+def _first_eigenvectors(A: NDArray[np.float64], n_vectors: int) -> NDArray[np.float64]:
+    """Solve for the smoothest vectors on a graph: those of its Laplacian's smallest eigenvalues."""
+    degree = np.sqrt(np.maximum(A.sum(axis=1), np.finfo(float).tiny))
+    L = scipy.sparse.csc_array(np.eye(len(A)) - A / np.outer(degree, degree))
+    # A shift just below 0 makes the smallest eigenvalues the largest of an inverse that exists.
+    start = np.random.default_rng(0).normal(size=len(A))
+    _, vectors = scipy.sparse.linalg.eigsh(L, k=n_vectors, sigma=-1e-4, v0=start)
+    return np.asarray(vectors)
+
+
+def _codes_of_level(E: NDArray[np.float64], min_frames: int) -> NDArray[np.intp]:
+    """Cluster frames into as many labels as there are dimensions, without sections too short."""
+    rows = _unit_rows(E)
+    codes = cluster_rows(rows, n_clusters=rows.shape[1])
+    return absorb_short_runs(codes, rows, min_frames=min_frames)

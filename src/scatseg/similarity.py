@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Metric = Literal["cosine", "euclidean"]
 
 
-def self_similarity(X: NDArray[np.floating], *, metric: Metric = "cosine") -> NDArray[np.floating]:
+def self_similarity(X: NDArray[np.floating], *, metric: Metric = "cosine") -> NDArray[np.float64]:
     """Compare every frame with every other.
 
     Parameters
@@ -20,11 +20,12 @@ def self_similarity(X: NDArray[np.floating], *, metric: Metric = "cosine") -> ND
         One vector per frame.
     metric : {"cosine", "euclidean"}
         "cosine": the angle between vectors from which the mean over frames was taken, so that what
-        all frames share does not count. "euclidean": exp(-distance / median distance).
+        all frames share does not count. "euclidean": exp(-distance / median distance of
+        different frames).
 
     Returns
     -------
-    S : ndarray of float, shape (n_frames, n_frames)
+    S : ndarray of float64, shape (n_frames, n_frames)
         Symmetric, in [0, 1], 1 on the diagonal. Equal frames have similarity 1.
 
     References
@@ -38,30 +39,74 @@ def self_similarity(X: NDArray[np.floating], *, metric: Metric = "cosine") -> ND
            [0., 1., 0.],
            [1., 0., 1.]])
     """
-    centered = X - X.mean(axis=0)
-    # What is left of a constant after centering is rounding, and points nowhere.
-    centered[np.abs(centered).max(axis=1) <= _ROUNDING * np.abs(X).max()] = 0
+    rows = centered(X, around=X)
     if metric == "cosine":
-        norms = np.linalg.norm(centered, axis=1)
-        unit = centered / np.where(norms > 0, norms, 1)[:, None]
-        S = (1 + unit @ unit.T) / 2
-        silent = norms == 0
-        S[np.ix_(silent, silent)] = 1
+        S = (1 + cosine(rows)) / 2
     elif metric == "euclidean":
-        squares = np.einsum("ij,ij->i", centered, centered)
-        squared = squares[:, None] + squares[None, :] - 2 * centered @ centered.T
+        squares = np.einsum("ij,ij->i", rows, rows)
+        squared = squares[:, None] + squares[None, :] - 2 * rows @ rows.T
         distance = np.sqrt(np.maximum(squared, 0))
-        typical = float(np.median(distance))
-        S = np.exp(-distance / (typical if typical > 0 else 1))
+        distance[distance <= _ROUNDING * np.abs(X).max()] = 0
+        # Frames that are equal say nothing about how far apart different ones are.
+        different = distance[distance > 0]
+        S = np.exp(-distance / (np.median(different) if different.size else 1))
     else:
         msg = f'metric must be "cosine" or "euclidean", got {metric!r}'
         raise ValueError(msg)
     np.fill_diagonal(S, 1)
     S = np.clip(S, 0, 1)
-    return cast(NDArray[np.floating], (S + S.T) / 2)
+    return np.asarray((S + S.T) / 2)
+
+
+def centered(rows: NDArray[np.floating], *, around: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Take vectors relative to the mean of all frames.
+
+    Parameters
+    ----------
+    rows : ndarray of float, shape (n_rows, n_features)
+        Frames, or means of some of them.
+    around : ndarray of float, shape (n_frames, n_features)
+        All frames.
+
+    Returns
+    -------
+    rows : ndarray of float64, shape (n_rows, n_features)
+        Exactly 0 where a vector is the mean but for rounding, which points nowhere.
+    """
+    relative = np.asarray(rows - around.mean(axis=0, dtype=np.float64))
+    relative[np.abs(relative).max(axis=1) <= _ROUNDING * np.abs(around).max()] = 0
+    return relative
+
+
+def cosine(rows: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Compare the directions of vectors.
+
+    Parameters
+    ----------
+    rows : ndarray of float, shape (n_rows, n_features)
+
+    Returns
+    -------
+    cosine : ndarray of float64, shape (n_rows, n_rows)
+        In [-1, 1] but for rounding. Vectors of length 0 are equal to each other and at right
+        angles to all others.
+
+    Examples
+    --------
+    >>> cosine(np.array([[2.0, 0.0], [0.0, 0.0], [-1.0, 0.0], [0.0, 0.0]]))
+    array([[ 1.,  0., -1.,  0.],
+           [ 0.,  1.,  0.,  1.],
+           [-1.,  0.,  1.,  0.],
+           [ 0.,  1.,  0.,  1.]])
+    """
+    norms = np.linalg.norm(rows, axis=1)
+    unit = rows / np.where(norms > 0, norms, 1)[:, None]
+    nowhere = norms == 0
+    return np.asarray(unit @ unit.T + np.outer(nowhere, nowhere), dtype=np.float64)
 
 
 _ROUNDING = 1e-6
+"""Share of the largest feature below which a difference is rounding, not sound."""
 
 
 def stacked(X: NDArray[np.floating], *, n_frames: int) -> NDArray[np.floating]:
@@ -98,7 +143,8 @@ def recurrence(S: NDArray[np.floating], *, n_neighbors: int, min_lag: int = 1) -
     S : ndarray of float, shape (n_frames, n_frames)
         Symmetric similarity.
     n_neighbors : int
-        How many of the most similar frames each one may choose.
+        How many of the most similar frames each one may choose, and all that are as similar as
+        the last of these.
     min_lag : int, default 1
         Frames nearer than this in time do not count as neighbors.
 
@@ -118,10 +164,8 @@ def recurrence(S: NDArray[np.floating], *, n_neighbors: int, min_lag: int = 1) -
     k = min(n_neighbors, n - 1)
     if k < 1:
         return np.zeros((n, n), dtype=bool)
-    nearest = np.argpartition(-far, k - 1, axis=1)[:, :k]
-    chosen = np.zeros((n, n), dtype=bool)
-    np.put_along_axis(chosen, nearest, True, axis=1)
-    chosen &= np.isfinite(far)
+    last = -np.partition(-far, k - 1, axis=1)[:, k - 1 : k]
+    chosen = (far >= last) & np.isfinite(far)
     return chosen & chosen.T
 
 

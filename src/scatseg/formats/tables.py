@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from scatseg.formats.rows import Annotation, FormatError, Row, annotation
@@ -197,15 +197,15 @@ def _start(line: _Line) -> float:
 
 def _csv_rows(text: str, notes: list[str]) -> list[tuple[int, list[str]]]:
     """Split into the fields of each row, with the number of its first line."""
-    reader = csv.reader(
-        io.StringIO(text, newline=""),
-        delimiter=_csv_delimiter(text),
-        strict=True,
-        skipinitialspace=True,
-    )
     rows = []
     line = 1
     try:
+        reader = csv.reader(
+            io.StringIO(text, newline=""),
+            delimiter=_csv_delimiter(text),
+            strict=True,
+            skipinitialspace=True,
+        )
         for fields in reader:
             while len(fields) > 3 and not fields[-1].strip():
                 fields.pop()
@@ -225,10 +225,10 @@ def _csv_delimiter(text: str) -> str:
     lines = (line.strip() for line in LINE_END.split(text))
     line = next((line for line in lines if line and not line.startswith("#")), "")
     for delimiter in ";\t":
-        rows: Iterable[list[str]] = csv.reader([line], delimiter=delimiter, skipinitialspace=True)
-        for first, *others in rows:
-            if others and (number(first) is not None or first.strip().lower() in _COLUMNS):
-                return delimiter
+        fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+        first = fields[0] if len(fields) > 1 else ""
+        if number(first) is not None or first.strip().lower() in _COLUMNS:
+            return delimiter
     return ","
 
 

@@ -166,20 +166,30 @@ def chord_at(changes: Changes, beat: float) -> Chord:
 
 
 def fitting_scale(scale: frozenset[int], chord: Chord) -> frozenset[int]:
-    """Scale of a key bent to a chord: a chord tone foreign to the key displaces its neighbors.
+    """Scale of a key bent to a chord: a chord tone foreign to the key takes a neighbor's place.
+
+    Of two neighbors it takes the place that leaves the more even scale; where that does not
+    tell, a major third is a raised note and everything else a lowered one.
 
     Examples
     --------
-    >>> sorted(fitting_scale(key_scale("C"), parse_chord("E7")))
-    [0, 2, 4, 5, 8, 9, 11]
+    >>> fitting_scale(key_scale("C"), parse_chord("C7")) == key_scale("F")
+    True
     """
-    foreign = chord.tones - scale
-    displaced = {(tone + step) % 12 for tone in foreign for step in (-1, 1)} - chord.tones
-    # One neighbor makes way; when both would, the lower one (C# takes the place of C, not of D).
-    for tone in foreign:
-        if {(tone - 1) % 12, (tone + 1) % 12} <= displaced & scale:
-            displaced.discard((tone + 1) % 12)
-    return (scale - displaced) | chord.tones
+    for tone in sorted(chord.tones - scale):
+        below, above = (tone - 1) % 12, (tone + 1) % 12
+        raised = (tone - chord.root) % 12 == 4
+        neighbors = (below, above) if raised else (above, below)
+        free = [n for n in neighbors if n in scale and n not in chord.tones]
+        options = [scale - {neighbor} | {tone} for neighbor in free] or [scale | {tone}]
+        scale = min(options, key=_widest_gap)
+    return scale
+
+
+def _widest_gap(scale: frozenset[int]) -> int:
+    """Semitones of the largest step of a scale."""
+    tones = sorted(scale)
+    return max(b - a for a, b in itertools.pairwise([*tones, tones[0] + 12]))
 
 
 def voicings(

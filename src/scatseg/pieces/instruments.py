@@ -40,7 +40,8 @@ def damped_sines(
     fine = np.exp(np.outer(pole, np.arange(block)))
     left = np.hstack([coarse.real, coarse.imag])
     right = np.vstack([fine.imag, fine.real])
-    y: Samples = (left @ right).ravel()[:n_samples]
+    # At this size einsum beats the threads of a BLAS, and adds in the same order everywhere.
+    y: Samples = np.einsum("ik,kj->ij", left, right).ravel()[:n_samples]
     return y
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
+import math
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,14 +16,7 @@ from numpy.typing import NDArray
 from scatseg.evaluation import Score, Summary, read_scores
 from scatseg.formats import Annotation, FormatError, Jams, read_jams
 from scatseg.plotting import NoveltyCurve
-
-
-class Failure(NamedTuple):
-    """A track that did not make it, the stage that gave up, and why."""
-
-    track: str
-    stage: str
-    error: str
+from scatseg.runs import Failure, read_failures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,7 +135,7 @@ def read_run(folder: Path) -> Run:
         msg = f"{folder} is no run folder: it has no run.json, tracks or failures.csv"
         raise FileNotFoundError(msg)
     facts, rows = (_json(folder / name) for name in ("run.json", "summary.json"))
-    failures = list(_failures(folder / "failures.csv"))
+    failures = read_failures(folder)
     scores: dict[str, list[Score]] = {}
     if (folder / "scores.csv").exists():
         for score in read_scores(folder / "scores.csv"):
@@ -222,13 +215,6 @@ def _track(path: Path, reference: Path) -> Track:
     return Track(id=path.stem, jams=read_jams(path), references=references)
 
 
-def _failures(path: Path) -> Iterator[Failure]:
-    if path.exists():
-        with path.open(encoding="utf-8", newline="") as file:
-            for row in csv.DictReader(file):
-                yield Failure(row["track"], row["stage"], row["error"])
-
-
 def _json(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
@@ -238,5 +224,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _summary(row: Mapping[str, Any]) -> Summary:
     """Take back what `summary_json` wrote, where null is NaN."""
-    values = {name: float("nan") if row[name] is None else row[name] for name in Summary._fields}
+    values: dict[str, Any] = {
+        name: math.nan if row[name] is None else row[name] for name in Summary._fields
+    }
     return Summary(**values)

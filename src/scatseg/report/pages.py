@@ -24,7 +24,13 @@ from scatseg.evaluation import (
     Summary,
 )
 from scatseg.formats import Annotation
-from scatseg.plotting import LabelStyle, NoveltyCurve, annotation_name, label_styles
+from scatseg.plotting import (
+    LabelStyle,
+    NoveltyCurve,
+    annotation_names,
+    annotation_strips,
+    label_styles,
+)
 from scatseg.report.contents import Arrays, Run, Track
 from scatseg.report.sound import Sound, relative_url
 
@@ -74,7 +80,7 @@ def index_data(run: Run) -> JSON:
     return {
         "title": _title(run),
         "options": _flat(run.facts.get("options", {})),
-        "versions": _flat(run.facts.get("scatseg", {})),
+        "versions": _flat(run.facts.get("versions", {})),
         "summary": _levels(run),
         "systems": [] if run.summary else _segment_counts(run.tracks),
         "columns": list(_SCORE_METRICS),
@@ -120,8 +126,8 @@ def track_data(
         "duration": track.duration,
         "sound": {"url": sound.url, "note": sound.note},
         "styles": [list(style) for style in styles.values()],
-        "references": [_strip(each, styles) for each in track.references],
-        "estimates": [_strip(each, styles) for each in track.jams.annotations],
+        "references": _strips(track.references, styles),
+        "estimates": _strips(track.jams.annotations, styles),
         "waveform": None if arrays.waveform is None else arrays.waveform.tolist(),
         "similarity": similarity
         and {
@@ -131,11 +137,7 @@ def track_data(
         "curves": [_curve(name, curve, track) for name, curve in arrays.curves.items()],
         "scores": _track_scores(track, run.baselines),
         "warnings": _warnings(track),
-        "repairs": [
-            {"name": annotation_name(each), "text": text}
-            for each in (*track.references, *track.jams.annotations)
-            for text in each.repairs
-        ],
+        "repairs": _repairs(track),
         "downloads": _downloads(run, track, page, pictures),
         "previous": _neighbor(run, number - 1),
         "next": _neighbor(run, number + 1),
@@ -246,8 +248,8 @@ def _segment_counts(tracks: Iterable[Track]) -> list[JSON]:
     counts: dict[str, list[int]] = {}
     lengths: dict[str, list[float]] = {}
     for track in tracks:
-        for each in track.jams.annotations:
-            name = annotation_name(each)
+        names = annotation_names(track.jams.annotations)
+        for name, each in zip(names, track.jams.annotations, strict=True):
             counts.setdefault(name, []).append(len(each.segmentation))
             lengths.setdefault(name, []).extend(np.diff(each.segmentation.boundaries).tolist())
     return [
@@ -263,7 +265,6 @@ def _segment_counts(tracks: Iterable[Track]) -> list[JSON]:
 
 def _index_row(track: Track, page: Path, default: str) -> JSON:
     styles = track_styles(track)
-    strips = [*track.references[:1], *track.jams.annotations[:1]]
     form = track.jams.annotations[0].segmentation if track.jams.annotations else None
     by_metric: dict[str, list[float]] = {}
     for score in track.scores:
@@ -275,24 +276,28 @@ def _index_row(track: Track, page: Path, default: str) -> JSON:
         "url": relative_url(page_path(page.parent, track), page),
         "duration": track.duration,
         "styles": [list(style) for style in styles.values()],
-        "strips": [_strip(each, styles) for each in strips],
+        "strips": [
+            *_strips(track.references[:1], styles),
+            *_strips(track.jams.annotations[:1], styles),
+        ],
         "segments": len(form) if form else None,
         "scores": [None if mean is None else _number(mean) for mean in means],
         "warnings": len(_warnings(track)),
     }
 
 
-def _strip(annotation: Annotation, styles: Mapping[str, LabelStyle]) -> JSON:
+def _strips(annotations: Sequence[Annotation], styles: Mapping[str, LabelStyle]) -> list[JSON]:
     numbers = {label: i for i, label in enumerate(styles)}
-    return {
-        "name": annotation_name(annotation),
-        "maker": annotation.system or annotation.annotator,
-        "level": annotation.level,
-        "segments": [
-            [round(start, 3), round(end, 3), label, numbers[label]]
-            for start, end, label in annotation.segmentation
-        ],
-    }
+    return [
+        {
+            "name": name,
+            "segments": [
+                [round(start, 3), round(end, 3), label, numbers[label]]
+                for start, end, label in form
+            ],
+        }
+        for name, form in annotation_strips(annotations)
+    ]
 
 
 def _curve(name: str, curve: NoveltyCurve, track: Track) -> JSON:
@@ -360,6 +365,15 @@ def _track_scores(track: Track, baselines: frozenset[str]) -> JSON:
 
 def _warnings(track: Track) -> list[str]:
     return [str(warning) for warning in track.facts.get("warnings", ())]
+
+
+def _repairs(track: Track) -> list[JSON]:
+    annotations = (*track.references, *track.jams.annotations)
+    return [
+        {"name": name, "text": text}
+        for name, each in zip(annotation_names(annotations), annotations, strict=True)
+        for text in each.repairs
+    ]
 
 
 def _downloads(run: Run, track: Track, page: Path, pictures: Mapping[str, Path]) -> list[JSON]:

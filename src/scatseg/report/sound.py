@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
-from scatseg.audio import AudioError, load, save
+from scatseg.audio import AudioError, decode, save
 
 AudioMode = Literal["copy", "link", "none"]
 
@@ -104,7 +104,8 @@ def _refresh(source: Path, copy: Path, *, convert: bool) -> None:
     partial = copy.with_name(f".{copy.stem}.partial{copy.suffix}")
     try:
         if convert:
-            save(partial, *load(source, sr=44100))
+            recording = decode(source, sr=44100)
+            save(partial, recording.y, recording.sr)
         else:
             shutil.copyfile(source, partial)
         os.utime(partial, ns=(stamp, stamp))

@@ -35,6 +35,7 @@ class _Knobs:
 
     `eps` is where filters are cut off, relative to their peak. The others are sampling rates over
     bandwidth: of the first layer, of what the second layer reads from it, and of the second layer.
+    What the low-pass reads is added to both layers, so that aliases land above it.
     """
 
     eps: float
@@ -45,8 +46,8 @@ class _Knobs:
 
 _KNOBS: dict[str, _Knobs] = {
     "fast": _Knobs(eps=1e-3, first=1.5, read=2.0, second=1.0),
-    "default": _Knobs(eps=1e-4, first=2.0, read=3.0, second=1.2),
-    "exact": _Knobs(eps=1e-4, first=3.0, read=4.0, second=2.5),
+    "default": _Knobs(eps=1e-4, first=3.0, read=3.0, second=1.0),
+    "exact": _Knobs(eps=1e-5, first=4.0, read=4.0, second=2.0),
 }
 
 
@@ -140,8 +141,9 @@ def block_plan(options: Options, period: int, dtype: Dtype) -> BlockPlan:
     knobs = _KNOBS[options.accuracy]
     bank = filterbank(options.J, options.Q, options.T)
     low_pass = _half_band(bank.phi, period, knobs.eps)
-    second = _second_layer(options, period, knobs, dtype) if options.max_order > 1 else ()
-    first = _first_layer(options, period, knobs, second, len(low_pass), dtype)
+    n_low = len(low_pass)
+    second = _second_layer(options, period, knobs, n_low, dtype) if options.max_order > 1 else ()
+    first = _first_layer(options, period, knobs, second, n_low, dtype)
     ends = [
         (start, start + len(response))
         for layer in first
@@ -158,7 +160,7 @@ def block_plan(options: Options, period: int, dtype: Dtype) -> BlockPlan:
 
 
 def _second_layer(
-    options: Options, period: int, knobs: _Knobs, dtype: Dtype
+    options: Options, period: int, knobs: _Knobs, n_low: int, dtype: Dtype
 ) -> tuple[SecondLayer, ...]:
     bank = filterbank(options.J, options.Q, options.T)
     log2_stride = options.stride.bit_length() - 1
@@ -168,8 +170,8 @@ def _second_layer(
         if not n_rows:
             continue
         start, response = psi.band(period, knobs.eps)
-        most = period >> min(psi.j, log2_stride)
-        n_points = _fft_size(math.ceil(knobs.second * len(response)), most)
+        needed = knobs.second * len(response) + min(n_low, len(response))
+        n_points = _fft_size(math.ceil(needed), period >> min(psi.j, log2_stride))
         layers.append(SecondLayer(n2, n_rows, n_points, start, response.astype(dtype)))
     return tuple(layers)
 
@@ -189,7 +191,8 @@ def _first_layer(
         start, response = psi.band(period, knobs.eps)
         readers = [layer for layer in second if n1 < layer.n_rows]
         n_read = max([n_low, *(layer.start + len(layer.response) for layer in readers)])
-        needed = max(knobs.first * len(response), knobs.read * n_read)
+        averaged = knobs.first * len(response) + min(n_low, len(response))
+        needed = max(averaged, knobs.read * n_read)
         n_points = _fft_size(math.ceil(needed), period >> min(psi.j, log2_stride))
         rows.append((n_points, start, response / period, min(n_read, n_points // 2)))
     layers = []
@@ -218,7 +221,7 @@ def _half_band(phi: Filter, period: int, eps: float) -> NDArray[np.float64]:
 
 def _fft_size(needed: int, most: int) -> int:
     """Round up to 4, 5 or 6 times a power of two: finely graded, and all of them fast."""
-    power = 2 ** max(0, math.ceil(math.log2(max(needed, 8) / 8)))
+    power = int(2 ** max(0, math.ceil(math.log2(max(needed, 8) / 8))))
     sizes = (s * power for s in (4, 5, 6, 8))
     return min(next(size for size in sizes if size >= needed), most)
 

@@ -54,8 +54,8 @@ def _refrain(rng: np.random.Generator) -> Section:
         tempo=TEMPO,
         parts=at(1, harpsichord=(*tune, *left_hand))
         | at(-3, cello=walking_bass(rng, changes, key_scale("G"), low=36))
-        | at(-2, strings=sustained_chords(changes, low=59, high=76))
-        | at(-7, violin=tune),
+        | at(-7, strings=sustained_chords(changes, low=59, high=76))
+        | at(-11, violin=tune),
         fills=(
             {"harpsichord": chord + run(2, (74, 76, 78, 79, 81, 83, 84, 86))},
             {"harpsichord": chord + run(2, (86, 84, 83, 81, 79, 78, 76, 74))},
@@ -70,8 +70,8 @@ def _minor_couplet(rng: np.random.Generator) -> Section:
         rng,
         changes,
         scale=key_scale("E", "minor"),
-        low=66,
-        high=83,
+        low=59,
+        high=77,
         plan="abac",
         motifs={
             "a": ("x---x-x-|x-x-x---", "x-x-x---|x---x-x-", "x--xx-x-|x---x---"),
@@ -85,12 +85,12 @@ def _minor_couplet(rng: np.random.Generator) -> Section:
         n_bars=8,
         tempo=TEMPO,
         parts=at(1, violin=tune)
-        | at(1, strings=sustained_chords(changes, low=52, high=69))
+        | at(1, strings=sustained_chords(changes, low=48, high=66))
         | at(0, cello=bass_line(changes, "x---x---", low=36)),
         fills=(
-            {"violin": (Note(0, 2, 76, 0.75), *run(2, (76, 78, 79, 83), step=0.5))},
-            {"violin": (Note(0, 2, 76, 0.75), *run(2, (83, 81, 79, 78), step=0.5))},
-            {"violin": (Note(0, 2.5, 76, 0.75), *run(2.5, (76, 75, 76, 78, 79, 78)))},
+            {"violin": (Note(0, 2, 64, 0.75), *run(2, (64, 66, 67, 71), step=0.5))},
+            {"violin": (Note(0, 2, 64, 0.75), *run(2, (71, 69, 67, 66), step=0.5))},
+            {"violin": (Note(0, 2.5, 64, 0.75), *run(2.5, (64, 63, 64, 66, 67, 66)))},
         ),
     )
 

@@ -42,8 +42,8 @@ def _intro(rng: np.random.Generator) -> Section:
         label="intro",
         n_bars=4,
         tempo=TEMPO,
-        parts=at(1, guitar=riff, **kit(16, shaker="x.o.x.o."))
-        | at(-6, pad=sustained_chords(changes, low=52, high=70, n_voices=3)),
+        parts=at(4, guitar=riff, **kit(16, shaker="x.o.x.o."))
+        | at(-3, pad=sustained_chords(changes, low=52, high=70, n_voices=3)),
         fills=TOM_FILLS,
     )
 

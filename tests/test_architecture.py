@@ -1,0 +1,126 @@
+"""The house as designed: imports look upstream, libraries have one door, the front is light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import scatseg
+
+SOURCE = Path(scatseg.__file__).parent
+
+# A module imports only from layers above its own.
+FLOW = [
+    {"", "segmentation", "naming"},
+    {"scattering"},
+    {"features"},
+    {"audio", "spectral", "extractors", "pieces"},
+    {"similarity"},
+    {"novelty", "boundaries", "labels"},
+    {"formats"},
+    {"segmenters", "runs"},
+    {"evaluation"},
+    {"datasets"},
+    {"collection"},
+    {"scoring"},
+    {"plotting"},
+    {"figures", "report"},
+    {"cli"},
+    {"__main__"},
+]
+
+DOORS = {
+    "soundfile": {"audio"},
+    "soxr": {"audio"},
+    "av": {"audio"},
+    "librosa": {"spectral"},
+    "kymatio": {"scattering.filterbank"},
+    "sklearn": {"labels"},
+    "mir_eval": {"evaluation"},
+    "matplotlib": {"plotting"},
+    "joblib": {"collection"},
+    "click": {"cli"},
+    "tqdm": {"cli"},
+    "jams": set(),
+    "torch": set(),
+}
+
+HEAVY = ("torch", "matplotlib", "librosa", "sklearn", "kymatio", "numba", "scipy", "mir_eval")
+
+
+def modules():
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        yield name, ast.parse(path.read_text(encoding="utf-8"))
+
+
+def imported(tree):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, "imports are absolute"
+            yield node.module
+            if node.module == "scatseg":
+                yield from (f"scatseg.{alias.name}" for alias in node.names)
+
+
+MODULES = dict(modules())
+
+
+def test_every_module_has_its_place_in_the_flow():
+    placed = [room for layer in FLOW for room in layer]
+    assert sorted(placed) == sorted({name.split(".")[0] for name in MODULES})
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name])
+def test_imports_only_look_upstream(name):
+    room = name.split(".")[0]
+    depth = next(i for i, layer in enumerate(FLOW) if room in layer)
+    upstream = set().union(*FLOW[:depth]) | {room}
+    used = {
+        module.split(".")[1]
+        for module in imported(MODULES[name])
+        if module.startswith("scatseg.") and not module.startswith("scatseg.__")
+    }
+    assert used <= upstream
+
+
+@pytest.mark.parametrize("library", DOORS)
+def test_each_library_has_one_door(library):
+    users = {
+        name
+        for name, tree in MODULES.items()
+        if any(module.split(".")[0] == library for module in imported(tree))
+    }
+    assert {user for user in users if not any(_inside(user, d) for d in DOORS[library])} == set()
+
+
+def _inside(module, door):
+    return module == door or module.startswith(door + ".")
+
+
+def test_broken_front_doors_of_kymatio_are_nowhere():
+    names = {module for tree in MODULES.values() for module in imported(tree)}
+    assert not names & {"kymatio.numpy", "kymatio.torch", "kymatio.sklearn", "kymatio"}
+
+
+def test_importing_scatseg_imports_nothing_heavy():
+    script = f"import sys, scatseg; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_everything_public_can_be_imported():
+    for name in scatseg.__all__:
+        assert getattr(scatseg, name).__doc__
+
+
+def test_unknown_names_are_attribute_errors():
+    with pytest.raises(AttributeError, match="no attribute 'segmentation_of_nothing'"):
+        _ = scatseg.segmentation_of_nothing

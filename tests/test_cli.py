@@ -1,0 +1,359 @@
+"""The command line as its users meet it: output, files, exit statuses."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from scatseg import audio, cli, formats
+from scatseg.segmentation import Segmentation
+
+SR = 8000
+
+
+def scatseg(*arguments):
+    """Run the command line in this process and return its exit status."""
+    with pytest.raises(SystemExit) as exited:
+        cli.main([str(argument) for argument in arguments])
+    return exited.value.code
+
+
+@pytest.fixture
+def music(tmp_path):
+    """Two recordings of eight seconds: four of one tone, four of another."""
+    folder = tmp_path / "music"
+    folder.mkdir()
+    for name, low in (("one", 220), ("two", 330)):
+        t = np.arange(4 * SR) / SR
+        y = np.concatenate([np.sin(2 * np.pi * f * t) for f in (low, 1500)])
+        audio.save(folder / f"{name}.wav", 0.5 * y, SR)
+    return folder
+
+
+FAST = ("--features", "logmel", "--segmenter", "foote:half_width=4,min_duration=2", "--jobs", 1)
+
+
+def test_segment_writes_a_run_and_ends_with_its_page(music, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert scatseg("segment", music, "-o", run, *FAST) == 0
+    out, err = capsys.readouterr()
+    assert out == f"{run / 'index.html'}\n"
+    assert (run / "index.html").is_file()
+    assert "[2/2] two: done" in err
+    assert sorted(path.name for path in (run / "tracks").iterdir()) == ["one.jams", "two.jams"]
+    assert json.loads((run / "run.json").read_text())["command"][0] == "scatseg"
+
+
+def test_segment_without_a_run_prints_the_sections(music, capsys):
+    assert scatseg("segment", music / "one.wav", *FAST) == 0
+    rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    assert [row[2] for row in rows] == ["A", "B"]
+    np.testing.assert_allclose([float(row[0]) for row in rows], [0, 4], atol=0.5)
+
+
+def test_segment_of_several_needs_a_run(music, capsys):
+    assert scatseg("segment", music) == cli.USAGE
+    assert "2 tracks need a run folder: add -o FOLDER" in capsys.readouterr().err
+
+
+def test_quiet_says_only_the_result(music, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert scatseg("-q", "segment", music, "-o", run, *FAST) == 0
+    assert capsys.readouterr() == (f"{run / 'index.html'}\n", "")
+
+
+def test_dry_run_lists_and_writes_nothing(music, tmp_path, capsys):
+    assert scatseg("segment", music, "-o", tmp_path / "run", "--dry-run") == 0
+    assert [line.split("\t")[0] for line in capsys.readouterr().out.splitlines()] == ["one", "two"]
+    assert not (tmp_path / "run").exists()
+
+
+def test_some_failures_are_listed_and_exit_with_1(music, tmp_path, capsys):
+    (music / "broken.wav").write_text("no music")
+    assert scatseg("segment", music, "-o", tmp_path / "run", *FAST) == cli.SOME_FAILED
+    assert "2 tracks segmented, 1 failed" in capsys.readouterr().err
+    assert 'broken,read,"NotAudioError' in (tmp_path / "run" / "failures.csv").read_text()
+
+
+@pytest.mark.parametrize("what", ["broken.wav", "missing.wav", "empty", "*.ogg"])
+def test_nothing_done_exits_with_3(what, tmp_path):
+    (tmp_path / "broken.wav").write_text("no music")
+    (tmp_path / "empty").mkdir()
+    run = tmp_path / "run"
+    assert scatseg("segment", tmp_path / what, "-o", run, *FAST) == cli.NOTHING_DONE
+    assert (run / "failures.csv").read_text().count("\n") == 2
+    assert (run / "index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--features", "mfccc"], "unknown feature 'mfccc'"),
+        (["--features", "mfcc:n=3"], "its options are n_mfcc, hop_length"),
+        (["--segmenter", "fote"], "unknown segmenter 'fote'"),
+        (["--granularity", "2"], "2.0 is not in the range 0<=x<=1"),
+        (["--n-segments", "0"], "0 is not in the range x>=1"),
+        (["--format", "xml"], "'xml' is not one of"),
+        (["--set", "half_widht=3"], "no segmenter here has an option 'half_widht'"),
+        (["--set", "half_width"], "--set needs key=value"),
+        (["--config", "nowhere.toml"], "does not exist"),
+    ],
+)
+def test_wrong_usage_is_one_message_and_exits_with_2(arguments, message, music, tmp_path, capsys):
+    assert scatseg("segment", music, "-o", tmp_path / "run", *arguments) == cli.USAGE
+    out, err = capsys.readouterr()
+    assert message in err
+    assert "Traceback" not in err
+    assert out == ""
+
+
+def test_a_file_in_the_place_of_the_run_is_wrong_usage(music, tmp_path, capsys):
+    (tmp_path / "run").write_text("a file")
+    assert scatseg("segment", music, "-o", tmp_path / "run", *FAST) == cli.USAGE
+    assert "File exists" in capsys.readouterr().err
+
+
+def test_number_of_segments_is_what_was_asked_for(music, tmp_path):
+    run = tmp_path / "run"
+    assert scatseg("segment", music, "-o", run, *FAST, "--n-segments", 1) == 0
+    (found,) = formats.read_jams(run / "tracks" / "one.jams").annotations
+    assert len(found.segmentation) == 1
+
+
+def test_options_come_from_a_file_and_the_command_line_wins(music, tmp_path):
+    config = tmp_path / "options.toml"
+    config.write_text(
+        'features = "mfcc"\nsegmenter = ["foote"]\njobs = 1\nn-segments = 1\nformat = ["lab"]\n'
+    )
+    run = tmp_path / "run"
+    arguments = ("--config", config, "--features", "logmel")
+    assert scatseg("segment", music, "-o", run, *arguments) == 0
+    options = json.loads((run / "run.json").read_text())["options"]
+    assert options["features"].startswith("LogMel(")
+    assert "n_segments=1" in options["segmenters"]["foote"]
+    assert (run / "exports" / "one.lab").is_file()
+
+
+def test_an_unknown_key_in_the_file_is_wrong_usage(music, tmp_path, capsys):
+    config = tmp_path / "options.toml"
+    config.write_text("fetures = 'mfcc'\n")
+    assert scatseg("segment", music, "-o", tmp_path / "run", "--config", config) == cli.USAGE
+    assert "unknown option 'fetures'" in capsys.readouterr().err
+
+
+@pytest.fixture
+def evaluated(music, tmp_path):
+    run, references = tmp_path / "run", tmp_path / "references"
+    references.mkdir()
+    for name in ("one", "two"):
+        formats.write(references / f"{name}.lab", Segmentation([0, 4, 8], ["x", "y"]))
+    assert scatseg("segment", music, "-o", run, "--no-report", *FAST) == 0
+    return run, references
+
+
+def test_evaluate_scores_a_run(evaluated, capsys):
+    run, references = evaluated
+    capsys.readouterr()
+    assert scatseg("evaluate", run, references, "-o", run, "--jobs", 1) == 0
+    out, _ = capsys.readouterr()
+    assert "foote" in out
+    assert "baseline:none" in out
+    assert out.splitlines()[-1] == str(run / "index.html")
+    for name in ("scores.csv", "summary.csv", "summary.json", "summary.md", "references/one.jams"):
+        assert (run / name).is_file()
+
+
+def test_scoring_with_two_processes_gives_the_same_bytes(evaluated, tmp_path):
+    run, references = evaluated
+    for jobs in (1, 2):
+        scatseg("evaluate", run, references, "-o", tmp_path / f"by{jobs}", "--jobs", jobs)
+    one, two = (tmp_path / f"by{jobs}" / "scores.csv" for jobs in (1, 2))
+    assert one.read_bytes() == two.read_bytes()
+
+
+def test_evaluate_compares_folders_of_other_tools(evaluated, tmp_path, capsys):
+    run, references = evaluated
+    other = tmp_path / "othertool"
+    other.mkdir()
+    formats.write(other / "one.lab", Segmentation([0, 4, 8], ["p", "q"]))
+    assert scatseg("evaluate", run, other, references, "-o", tmp_path / "scores", "--jobs", 1) == 0
+    table = capsys.readouterr().out
+    assert "othertool" in table
+    rows = (tmp_path / "scores" / "scores.csv").read_text().splitlines()
+    assert "one,1,1,othertool,F-measure@0.5,1.0" in [row.replace(",,", ",1,") for row in rows]
+
+
+def test_evaluate_without_a_partner_exits_with_3(evaluated, tmp_path, capsys):
+    run, _ = evaluated
+    strangers = tmp_path / "strangers"
+    strangers.mkdir()
+    formats.write(strangers / "three.lab", Segmentation([0, 8], ["x"]))
+    out = tmp_path / "scores"
+    assert scatseg("evaluate", run, strangers, "-o", out) == cli.NOTHING_DONE
+    assert "without a partner: three" in capsys.readouterr().err
+
+
+def test_report_can_be_built_again(evaluated, capsys):
+    run, _ = evaluated
+    capsys.readouterr()
+    assert scatseg("report", run) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(run / "index.html")
+    assert (run / "figures" / "one.png").is_file()
+    assert (run / "figures" / "one.svg").is_file()
+
+
+def test_features_are_saved_with_their_names(music, tmp_path, capsys):
+    target = tmp_path / "one.npz"
+    assert scatseg("features", music / "one.wav", "-o", target, "--features", "mfcc") == 0
+    assert capsys.readouterr().out == f"{target}\n"
+    with np.load(target) as saved:
+        assert saved["X"].shape == (len(saved["edges"]) - 1, len(saved["names"]))
+        assert saved["edges"][-1] == 8
+
+
+def test_features_of_a_folder_go_into_a_folder(music, tmp_path):
+    (music / "broken.wav").write_text("no music")
+    target = tmp_path / "features"
+    assert scatseg("features", music, "-o", target, "--features", "mfcc") == cli.SOME_FAILED
+    assert sorted(path.name for path in target.iterdir()) == ["one.npz", "two.npz"]
+
+
+@pytest.mark.parametrize("kind", ["track", "features", "similarity", "novelty", "waveform"])
+def test_every_kind_of_picture_is_drawn(kind, music, tmp_path):
+    target = tmp_path / f"{kind}.png"
+    arguments = ("--kind", kind, "--features", "logmel")
+    assert scatseg("plot", music / "one.wav", "-o", target, *arguments) == 0
+    assert target.read_bytes().startswith(b"\x89PNG")
+    assert b"<svg" in target.with_suffix(".svg").read_bytes()
+
+
+def test_convert_goes_there_and_back(tmp_path, capsys):
+    form = Segmentation([0, 4, 8], ["verse", "the chorus"])
+    formats.write(tmp_path / "a.lab", form)
+    assert scatseg("convert", tmp_path / "a.lab", "-o", tmp_path / "a.TextGrid") == 0
+    assert scatseg("convert", tmp_path / "a.TextGrid", "-o", tmp_path / "b.jams") == 0
+    assert formats.read(tmp_path / "b.jams")[0].segmentation == form
+    assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "b.jams")
+
+
+def test_convert_lists_repairs_and_refuses_what_it_cannot_read(tmp_path, capsys):
+    (tmp_path / "dirty.lab").write_text("5 9 b\n0 5 a\n")
+    (tmp_path / "hopeless.lab").write_text("a b c\n")
+    paths = (tmp_path / "dirty.lab", tmp_path / "hopeless.lab")
+    arguments = ("-o", tmp_path / "out", "--format", "csv")
+    assert scatseg("convert", *paths, *arguments) == cli.SOME_FAILED
+    err = capsys.readouterr().err
+    assert "dirty.lab: " in err
+    assert "hopeless.lab" in err
+
+
+def test_doctor_knows_what_is_installed(capsys):
+    assert scatseg("doctor", "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["versions"]["numpy"] == np.__version__
+    assert ".flac" in facts["decoders"]
+    assert set(facts["extras"]) == {"torch", "dask", "ann", "ffmpeg", "datasets"}
+
+
+def test_an_interrupt_exits_with_130(monkeypatch, music, tmp_path, capsys):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scatseg.collection.segment_collection", interrupted)
+    assert scatseg("segment", music, "-o", tmp_path / "run", *FAST) == cli.INTERRUPTED
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_python_m_scatseg_is_scatseg():
+    command = [sys.executable, "-m", "scatseg", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("scatseg ")
+
+
+PIPELINES = sorted((Path(__file__).parents[1] / "pipelines").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.stem)
+def test_every_pipeline_is_a_list_of_commands(path):
+    steps = tomllib.loads(path.read_text())["step"]
+    for step in steps:
+        assert cli._step_arguments(path, step, ())[0] in cli.cli.commands
+
+
+@pytest.mark.usefixtures("music")
+def test_an_experiment_gives_the_bytes_of_its_command_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("experiment.toml").write_text(
+        """
+[[step]]
+command = "segment"
+arguments = ["music"]
+output = "declared"
+features = "logmel"
+segmenter = ["foote:half_width=4", "laplacian"]
+jobs = 1
+format = ["lab"]
+"""
+    )
+    assert scatseg("run", "experiment.toml") == 0
+    options = ("--features", "logmel", "--format", "lab", "--jobs", 1)
+    names = ("--segmenter", "foote:half_width=4", "--segmenter", "laplacian")
+    assert scatseg("segment", "music", "-o", "typed", *options, *names) == 0
+    declared, typed = (_contents(Path(name)) for name in ("declared", "typed"))
+    assert declared.keys() == typed.keys()
+    assert {name for name in typed if declared[name] != typed[name]} <= {"index.html"}
+
+
+def _contents(run):
+    return {
+        path.relative_to(run).as_posix(): path.read_bytes()
+        for path in run.rglob("*")
+        if path.is_file() and path.name not in ("run.json", ".lock")
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "needs at least one"),
+        ("[[step]]\ncommand = 'sement'", "a step's command is one of"),
+        ("[[step]]\ncommand = 'segment'\nfetures = 'mfcc'", "segment has no option 'fetures'"),
+        ("[[step]", "at line 1"),
+    ],
+)
+def test_an_experiment_that_cannot_run_is_refused_before_it_starts(text, message, tmp_path, capsys):
+    (tmp_path / "e.toml").write_text(text)
+    assert scatseg("run", tmp_path / "e.toml") == cli.USAGE
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("music")
+def test_a_value_of_an_experiment_can_be_changed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("e.toml").write_text(
+        "[[step]]\ncommand = 'segment'\narguments = ['music']\noutput = 'run'\n"
+        "features = 'mfcc'\nsegmenter = 'foote'\njobs = 1\nreport = false\n"
+    )
+    assert scatseg("run", "e.toml", "--set", "features=logmel") == 0
+    options = json.loads(Path("run/run.json").read_text())["options"]
+    assert options["features"].startswith("LogMel(")
+
+
+def test_help_shows_every_command(capsys):
+    assert scatseg("--help") == 0
+    text = capsys.readouterr().out
+    for name in cli.cli.commands:
+        assert f"  {name} " in text
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes differ")
+def test_a_reader_that_leaves_is_no_error():
+    command = f"{sys.executable} -m scatseg doctor | head -n 1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("python")
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,327 @@
+"""One job over many tracks: resumed, isolated, the same bytes every time."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from joblib.externals.loky import get_reusable_executor
+from tests import hostile
+
+from scatseg import audio, formats
+from scatseg.collection import Receipt, SegmentJob, analyze, segment_collection
+from scatseg.report import build
+from scatseg.runs import Source, find_sources, read_failures
+
+JOB = SegmentJob(segmenters=("foote:half_width=4,min_duration=2",), features="logmel:n_mels=12")
+SR = 8000
+
+
+def write_tracks(folder, names):
+    """Eight seconds each: four of one tone, four of another."""
+    folder.mkdir()
+    for i, name in enumerate(names):
+        t = np.arange(4 * SR) / SR
+        y = np.concatenate([np.sin(2 * np.pi * f * t) for f in (220 + 20 * i, 1000)])
+        audio.save(folder / f"{name}.wav", 0.5 * y, SR)
+    return find_sources([folder], extensions=[".wav"]).sources
+
+
+def contents(run):
+    """Bytes of every result; times and host facts live in run.json alone."""
+    return {
+        path.relative_to(run).as_posix(): path.read_bytes()
+        for path in sorted(run.rglob("*"))
+        if path.is_file() and path.name not in ("run.json", ".lock")
+    }
+
+
+@pytest.fixture
+def sources(tmp_path):
+    return write_tracks(tmp_path / "audio", ["one", "two", "three"])
+
+
+def statuses(receipts):
+    return {receipt.track: receipt.status for receipt in receipts}
+
+
+def test_every_track_gets_its_sections(sources, tmp_path):
+    segment_collection(sources, tmp_path / "run", JOB)
+    jams = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams")
+    (found,) = jams.annotations
+    assert found.system == JOB.segmenters[0]
+    np.testing.assert_allclose(found.segmentation.boundaries, [0, 4, 8], atol=0.5)
+    assert found.segmentation.labels == ("A", "B")
+    assert jams.duration == 8
+
+
+def test_the_default_level_of_the_default_system_comes_first(sources, tmp_path):
+    job = SegmentJob(segmenters=("laplacian", "foote"), features="logmel")
+    segment_collection(sources[:1], tmp_path / "run", job)
+    (path,) = (tmp_path / "run" / "tracks").iterdir()
+    annotations = formats.read_jams(path).annotations
+    systems = [found.system for found in annotations]
+    assert systems == ["laplacian"] * (len(systems) - 1) + ["foote"]
+    expected, _ = analyze(*audio.load(sources[0].path), job)
+    assert annotations[0].segmentation == expected[0].segmentation
+
+
+def test_what_the_report_draws_is_kept(sources, tmp_path):
+    segment_collection(sources[:1], tmp_path / "run", JOB)
+    with np.load(tmp_path / "run" / "arrays" / f"{sources[0].id}.npz") as arrays:
+        system = JOB.segmenters[0]
+        assert arrays["S"].dtype == np.uint8
+        assert arrays["S_edges"][-1] == 8
+        assert arrays[f"novelty_{system}"].shape == arrays[f"novelty_edges_{system}"].shape
+        assert arrays["waveform"].min() < -60
+        assert arrays["waveform"].shape[0] == 2
+
+
+def test_a_second_call_keeps_what_is_done(sources, tmp_path):
+    segment_collection(sources, tmp_path / "run", JOB)
+    before = contents(tmp_path / "run")
+    again = segment_collection(sources, tmp_path / "run", JOB)
+    assert set(statuses(again).values()) == {"kept"}
+    assert contents(tmp_path / "run") == before
+
+
+def test_force_does_it_again(sources, tmp_path):
+    segment_collection(sources, tmp_path / "run", JOB)
+    again = segment_collection(sources, tmp_path / "run", JOB, force=True)
+    assert set(statuses(again).values()) == {"done"}
+
+
+def test_changed_options_are_computed_again(sources, tmp_path):
+    segment_collection(sources, tmp_path / "run", JOB)
+    other = SegmentJob(segmenters=JOB.segmenters, features="logmel:n_mels=13")
+    again = segment_collection(sources, tmp_path / "run", other)
+    assert set(statuses(again).values()) == {"done"}
+
+
+def test_changed_audio_is_computed_again(sources, tmp_path):
+    segment_collection(sources, tmp_path / "run", JOB)
+    audio.save(sources[0].path, np.sin(np.arange(SR)), SR)
+    again = statuses(segment_collection(sources, tmp_path / "run", JOB))
+    assert again == {source.id: "kept" for source in sources} | {sources[0].id: "done"}
+
+
+def test_a_damaged_result_is_computed_again(sources, tmp_path):
+    segment_collection(sources, tmp_path / "run", JOB)
+    target = tmp_path / "run" / "tracks" / "one.jams"
+    whole = target.read_bytes()
+    target.write_bytes(whole[:100])
+    assert statuses(segment_collection(sources, tmp_path / "run", JOB))["one"] == "done"
+    assert target.read_bytes() == whole
+
+
+def test_one_bad_file_stops_nothing(sources, tmp_path):
+    bad = tmp_path / "audio" / "bad.wav"
+    bad.write_text("this is not music")
+    receipts = segment_collection([*sources, Source("bad", bad)], tmp_path / "run", JOB, n_jobs=2)
+    assert statuses(receipts) == {source.id: "done" for source in sources} | {"bad": "failed"}
+    (failure,) = read_failures(tmp_path / "run")
+    assert (failure.track, failure.stage) == ("bad", "read")
+    assert failure.error.startswith("NotAudioError: ")
+
+
+def test_a_mended_file_leaves_the_list_of_failures(tmp_path):
+    bad = tmp_path / "bad.wav"
+    bad.write_text("this is not music")
+    segment_collection([Source("bad", bad)], tmp_path / "run", JOB)
+    audio.save(bad, np.sin(np.arange(SR)), SR)
+    segment_collection([Source("bad", bad)], tmp_path / "run", JOB)
+    assert read_failures(tmp_path / "run") == []
+
+
+def test_receipts_are_told_as_they_come(sources, tmp_path):
+    told = []
+    receipts = segment_collection(sources, tmp_path / "run", JOB, on_receipt=told.append)
+    assert told == receipts
+    assert all(isinstance(receipt, Receipt) and receipt.seconds > 0 for receipt in told)
+
+
+def test_any_number_of_processes_gives_the_same_bytes(sources, tmp_path):
+    job = SegmentJob(segmenters=("laplacian",), features="scattering:J=9")
+    segment_collection(sources, tmp_path / "alone", job, n_jobs=1)
+    segment_collection(sources, tmp_path / "together", job, n_jobs=2)
+    assert contents(tmp_path / "alone") == contents(tmp_path / "together")
+
+
+def test_silence_is_one_segment_called_silence():
+    annotations, pictures = analyze(np.zeros(3 * SR, np.float32), SR, JOB)
+    (found,) = annotations
+    assert found.segmentation.labels == ("silence",)
+    assert found.segmentation.boundaries == (0.0, 3.0)
+    assert "S" not in pictures
+
+
+def test_other_formats_are_written_beside(sources, tmp_path):
+    job = SegmentJob(segmenters=("foote", "laplacian"), features="logmel", exports=("lab", "csv"))
+    segment_collection(sources[:1], tmp_path / "run", job)
+    names = {path.name for path in (tmp_path / "run" / "exports").iterdir()}
+    id_ = sources[0].id
+    assert names == {
+        f"{id_}{middle}{end}" for middle in ("", ".laplacian") for end in (".lab", ".csv")
+    }
+    (written,) = formats.read(tmp_path / "run" / "exports" / f"{id_}.lab")
+    jams = formats.read_jams(tmp_path / "run" / "tracks" / f"{id_}.jams")
+    assert written.segmentation.labels == jams.annotations[0].segmentation.labels
+
+
+def test_exports_of_kept_tracks_are_written_too(sources, tmp_path):
+    segment_collection(sources, tmp_path / "run", JOB)
+    job = SegmentJob(segmenters=JOB.segmenters, features=JOB.features, exports=("lab",))
+    receipts = segment_collection(sources, tmp_path / "run", job)
+    assert set(statuses(receipts).values()) == {"kept"}
+    assert len(list((tmp_path / "run" / "exports").iterdir())) == len(sources)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"features": "mfccc"}, "unknown feature 'mfccc': choose from scattering"),
+        ({"segmenters": ("fote",)}, "unknown segmenter 'fote': choose from laplacian"),
+        ({"segmenters": ("foote", "foote")}, "each system needs a name of its own"),
+        ({"segmenters": ()}, "each system needs a name of its own"),
+        ({"settings": {"half_widht": 3}}, "no segmenter here has an option 'half_widht'"),
+        ({"exports": ("xml",)}, "unknown format 'xml'"),
+        ({"segmenters": ("foote:half_widht=3",)}, "its options are frame, half_width"),
+    ],
+)
+def test_a_job_that_cannot_be_done_is_refused_at_once(options, message):
+    with pytest.raises(ValueError, match=message):
+        SegmentJob(**options)
+
+
+def test_settings_reach_the_segmenters_that_have_them():
+    job = SegmentJob(segmenters=("foote", "laplacian"), settings={"n_labels": 3, "frame": 1})
+    assert job.systems()["foote"].n_labels == 3
+    assert {each.frame for each in job.systems().values()} == {1}
+
+
+DEADLY = """
+import os
+from scatseg.spectral import LogMel
+
+def deadly(y, sr):
+    if len(y) < 3 * sr:
+        os._exit(9)
+    return LogMel(n_mels=12)(y, sr)
+"""
+
+
+@pytest.fixture
+def deadly_module(tmp_path, monkeypatch):
+    """A feature that kills its process on recordings of under three seconds."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    (folder / "deadly_features.py").write_text(DEADLY)
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.setenv("PYTHONPATH", os.fspath(folder))
+    get_reusable_executor().shutdown(wait=True)  # workers of earlier tests have another path
+    return "deadly_features:deadly"
+
+
+@pytest.mark.slow
+def test_a_track_that_kills_its_worker_fails_alone(tmp_path, deadly_module):
+    sources = write_tracks(tmp_path / "audio", [f"good{i}" for i in range(5)])
+    for name in ("poison1", "poison2"):
+        path = tmp_path / "audio" / f"{name}.wav"
+        audio.save(path, np.sin(np.arange(2 * SR)), SR)
+        sources = (*sources, Source(name, path))
+    job = SegmentJob(segmenters=JOB.segmenters, features=deadly_module)
+    receipts = statuses(segment_collection(sources, tmp_path / "run", job, n_jobs=2))
+    assert {id_ for id_, status in receipts.items() if status == "failed"} == {"poison1", "poison2"}
+    assert {failure.stage for failure in read_failures(tmp_path / "run")} == {"process"}
+    assert len(list((tmp_path / "run" / "tracks").iterdir())) == 5
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="kills a process group")
+def test_a_killed_run_is_resumed_to_the_same_bytes(tmp_path):
+    sources = write_tracks(tmp_path / "audio", [f"track{i}" for i in range(6)])
+    job = SegmentJob(segmenters=("foote", "laplacian"), features="scattering:J=9")
+    segment_collection(sources, tmp_path / "whole", job)
+    run = tmp_path / "killed"
+    script = f"""
+from pathlib import Path
+from scatseg.collection import SegmentJob, segment_collection
+from scatseg.runs import find_sources
+sources = find_sources([{os.fspath(tmp_path / "audio")!r}], extensions=[".wav"]).sources
+job = SegmentJob(segmenters=("foote", "laplacian"), features="scattering:J=9")
+segment_collection(sources, Path({os.fspath(run)!r}), job, n_jobs=2)
+"""
+    process = subprocess.Popen([sys.executable, "-c", script], start_new_session=True)
+    with process:
+        _wait_for(lambda: len(list(run.glob("tracks/*.jams"))) >= 2)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        _wait_for(lambda: not _group_is_alive(process.pid))
+    assert len(list(run.glob("tracks/*.jams"))) < len(sources)
+    receipts = segment_collection(sources, run, job, n_jobs=2)
+    assert "kept" in statuses(receipts).values()
+    assert contents(run) == contents(tmp_path / "whole")
+
+
+def _wait_for(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.005)
+
+
+def _group_is_alive(group):
+    """Whether any worker of the killed process is left."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, 0)
+        return any(
+            _group_of(process.name) == group
+            for process in Path("/proc").iterdir()
+            if process.name.isdigit()
+        )
+    return False
+
+
+def _group_of(pid):
+    with contextlib.suppress(ProcessLookupError):
+        return os.getpgid(int(pid))
+    return None
+
+
+@pytest.mark.slow
+def test_a_collection_of_hostile_files_does_the_good_and_lists_the_bad(tmp_path):
+    """Every input of `tests/hostile.py`: what each must come to is said there."""
+    folder = tmp_path / "hostile"
+    folder.mkdir()
+    cases = hostile.make(folder)
+    assert len(cases) >= 48
+    silent_folder = tmp_path / "no audio"
+    silent_folder.mkdir()
+    paths = [case.path for case in cases]
+    found = find_sources([*paths, silent_folder], extensions=audio.AUDIO_EXTENSIONS)
+    job = SegmentJob(segmenters=("laplacian", "foote"), features="scattering:J=10")
+    run = tmp_path / "run"
+    receipts = segment_collection(found.sources, run, job, n_jobs=2, failures=found.failures)
+
+    failed = {receipt.track: receipt.failure.error for receipt in receipts if receipt.failure}
+    ids = {source.path: source.id for source in found.sources}
+    expected = {ids[case.path]: case.outcome for case in cases if case.path in ids}
+    assert {id_ for id_, outcome in expected.items() if outcome != "ok"} == set(failed)
+    for id_, error in failed.items():
+        assert error.startswith(expected[id_] + ": "), error
+    missing = {os.fspath(case.path) for case in cases if case.path not in ids}
+    assert {failure.track for failure in found.failures} == {*missing, os.fspath(silent_folder)}
+    listed = {failure.track for failure in read_failures(run)}
+    assert len(listed) == len(failed) + len(found.failures)
+    done = {path.stem for path in (run / "tracks").iterdir()}
+    assert done == {id_ for id_, outcome in expected.items() if outcome == "ok"}
+    for path in (run / "tracks").iterdir():
+        for annotation in formats.read_jams(path).annotations:
+            assert annotation.segmentation.start == 0
+            assert len(annotation.segmentation) >= 1
+    assert build(run, figures=False).is_file()

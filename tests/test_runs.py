@@ -1,0 +1,136 @@
+"""Which recordings go into a run, under which ids; failures.csv and the lock."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scatseg.runs import (
+    Failure,
+    RunLockedError,
+    find_sources,
+    locked,
+    read_failures,
+    safe_id,
+    write_failures,
+    write_run,
+)
+
+
+def touch(folder, *names):
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def ids(found):
+    return [source.id for source in found.sources]
+
+
+def test_a_folder_is_walked_by_extension(tmp_path):
+    touch(tmp_path, "a.wav", "cd1/b.FLAC", "notes.txt", ".hidden.wav", ".trash/c.wav")
+    found = find_sources([tmp_path], extensions=[".wav", ".flac"])
+    assert ids(found) == ["a", "cd1__b"]
+    assert found.failures == ()
+
+
+def test_a_named_file_is_taken_whatever_its_extension(tmp_path):
+    touch(tmp_path, "take.raw")
+    assert ids(find_sources([tmp_path / "take.raw"], extensions=[".wav"])) == ["take"]
+
+
+def test_a_pattern_is_expanded(tmp_path):
+    touch(tmp_path, "a1.wav", "a2.wav", "b.wav")
+    assert ids(find_sources([tmp_path / "a*.wav"], extensions=[".wav"])) == ["a1", "a2"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_a_file(tmp_path):
+    touch(tmp_path, "song [live].wav", "song l.wav")
+    found = find_sources([tmp_path / "song [live].wav"], extensions=[".wav"])
+    assert ids(found) == ["song [live]"]
+
+
+def test_paths_that_lead_nowhere_are_listed(tmp_path):
+    touch(tmp_path, "empty/readme.txt")
+    found = find_sources([tmp_path / "empty", tmp_path / "*.ogg"], extensions=[".ogg"])
+    assert found.sources == ()
+    assert [failure.stage for failure in found.failures] == ["find", "find"]
+    assert "no audio in this folder" in found.failures[0].error
+    assert "matches no file" in found.failures[1].error
+
+
+def test_a_file_given_twice_is_one_track(tmp_path):
+    touch(tmp_path, "a.wav")
+    assert ids(find_sources([tmp_path, tmp_path / "a.wav"], extensions=[".wav"])) == ["a"]
+
+
+def test_equal_stems_are_told_apart_by_their_extension(tmp_path):
+    touch(tmp_path, "a.wav", "a.flac", "b.wav")
+    found = find_sources([tmp_path], extensions=[".wav", ".flac"])
+    assert ids(found) == ["a.flac", "a.wav", "b"]
+
+
+def test_equal_paths_in_two_folders_are_told_apart_by_the_folder(tmp_path):
+    touch(tmp_path, "one/audio/a.wav", "two/audio/a.wav")
+    found = find_sources([tmp_path / "one/audio", tmp_path / "two/audio"], extensions=[".wav"])
+    assert ids(found) == ["one__a.wav", "two__a.wav"]
+
+
+def test_ids_differ_where_a_file_system_ignores_case(tmp_path):
+    touch(tmp_path, "a.wav", "A.WAV")
+    found = find_sources([tmp_path], extensions=[".wav"])
+    assert len({id_.casefold() for id_ in ids(found)}) == len(found.sources)
+
+
+@given(st.lists(st.text(min_size=1, max_size=300), unique=True, min_size=1, max_size=20))
+def test_safe_ids_are_portable(names):
+    for name in names:
+        id_ = safe_id(name)
+        assert 0 < len(id_) <= 120
+        assert not set(id_) & set('/\\<>:"|?*\0\n\r\t')
+        assert not id_.startswith(("-", " ", ".")) or id_[0] == "_"
+        assert safe_id(name) == id_
+
+
+def test_names_that_lose_something_stay_apart():
+    assert len({safe_id(name) for name in ("what?", "what!", "what*", "what", "what.")}) == 5
+
+
+def test_failures_read_back_sorted_and_on_one_line_each(tmp_path):
+    failures = [Failure("b", "read", "first\nsecond"), Failure("a", "find", 'say "no", twice')]
+    write_failures(tmp_path, failures)
+    assert read_failures(tmp_path) == [failures[1], Failure("b", "read", "first second")]
+    assert (tmp_path / "failures.csv").read_text().count("\n") == 3
+
+
+def test_run_json_says_how_to_do_it_again(tmp_path):
+    write_run(tmp_path, options={"features": "mfcc"}, started="2026-01-01T00:00:00", seconds=1.5)
+    facts = json.loads((tmp_path / "run.json").read_text())
+    assert facts["options"] == {"features": "mfcc"}
+    assert {"python", "scatseg", "kymatio", "numpy"} <= set(facts["versions"])
+    assert facts["command"] == ["scatseg", *sys.argv[1:]]
+
+
+def test_a_run_is_written_by_one_process_at_a_time(tmp_path):
+    script = f"""
+from pathlib import Path
+from scatseg.runs import locked
+with locked(Path({os.fspath(tmp_path)!r})):
+    print("held", flush=True)
+    input()
+"""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with holder:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(RunLockedError, match="written by another scatseg"), locked(tmp_path):
+            pass
+        holder.kill()
+    with locked(tmp_path):
+        assert tmp_path.is_dir()
