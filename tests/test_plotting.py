@@ -19,6 +19,7 @@ from scatseg.plotting import (
     annotation_strips,
     clock,
     label_styles,
+    panel_figure,
     plot_features,
     plot_novelty,
     plot_segmentation,
@@ -297,6 +298,12 @@ def test_panels_do_not_overlap(whole):
 def test_estimates_alone_make_a_figure(aba, tmp_path):
     figure = track_figure(duration=60, estimates=[("foote", aba)])
     assert "foote" in drawn_text(figure, tmp_path)
+
+
+def test_panel_figure_is_as_wide_as_that_of_a_track(whole, aba):
+    panel = panel_figure(lambda ax: plot_segmentation(aba, ax=ax), height=1.0)
+    assert panel.get_figwidth() == whole.get_figwidth()
+    assert len(panel.axes[0].patches) == 3
 
 
 def test_saved_figure_is_the_same_every_time(whole, tmp_path):

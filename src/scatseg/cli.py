@@ -14,7 +14,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from tqdm import tqdm
@@ -22,6 +22,12 @@ from tqdm import tqdm
 from scatseg import __version__
 from scatseg.formats import FORMATS
 from scatseg.naming import parse_value
+
+if TYPE_CHECKING:
+    from scatseg.collection import Receipt, SegmentJob
+    from scatseg.figures import Kind
+    from scatseg.report.sound import AudioMode
+    from scatseg.runs import Failure, Found, Source
 
 DONE, SOME_FAILED, USAGE, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit statuses."""
@@ -221,7 +227,7 @@ def segment(
     dry_run: bool,
     strict: bool,
     report: bool,
-    audio: str,
+    audio: AudioMode,
     settings: dict[str, Any],
 ) -> int:
     """Find the sections of recordings.
@@ -259,7 +265,7 @@ def segment(
     return status
 
 
-def _print_segments(sources: Sequence[Any], failures: Sequence[Any], job: Any) -> int:
+def _print_segments(sources: Sequence[Source], failures: Sequence[Failure], job: SegmentJob) -> int:
     """Segment one file and print it as LAB."""
     from scatseg.audio import AudioError, decode
     from scatseg.collection import analyze
@@ -284,15 +290,15 @@ def _print_segments(sources: Sequence[Any], failures: Sequence[Any], job: Any) -
 
 
 def _segment(
-    found: Any,
+    found: Found,
     output: Path,
-    job: Any,
+    job: SegmentJob,
     jobs: int,
     force: bool,
     verbosity: int,
 ) -> int:
     """Segment a collection into a run folder."""
-    from scatseg.collection import Receipt, segment_collection
+    from scatseg.collection import segment_collection
     from scatseg.runs import write_run
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
@@ -337,10 +343,10 @@ def _status(n_done: int, n_failed: int) -> int:
     return SOME_FAILED if n_failed else DONE
 
 
-def _build_page(run: Path, audio: str, *, figures: bool) -> Path:
+def _build_page(run: Path, audio: AudioMode, *, figures: bool) -> Path:
     from scatseg.report import build
 
-    return build(run, audio=cast(Any, audio), figures=figures)
+    return build(run, audio=audio, figures=figures)
 
 
 @cli.command()
@@ -360,7 +366,7 @@ def evaluate(
     output: Path,
     figures: bool,
     report: bool,
-    audio: str,
+    audio: AudioMode,
     jobs: int,
 ) -> int:
     """Score estimates against references with mir_eval.
@@ -395,7 +401,7 @@ def evaluate(
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @_audio
 @click.option("--figures/--no-figures", default=True, help="Draw PNG and SVG.  [default: figures]")
-def report(run: Path, audio: str, figures: bool) -> int:
+def report(run: Path, audio: AudioMode, figures: bool) -> int:
     """Build the page and the figures of a run; the last line is where the page is."""
     with _usage_errors():
         page = _build_page(run, audio, figures=figures)
@@ -514,14 +520,14 @@ def _features_npz(described: Any) -> bytes:
 @click.option("--segmenter", "name", default="foote", show_default=True)
 @click.option("--reference", type=FileArgument, help="An annotation to draw above.")
 def plot(
-    path: Path, output: Path, kind: str, features: str, name: str, reference: Path | None
+    path: Path, output: Path, kind: Kind, features: str, name: str, reference: Path | None
 ) -> int:
     """Draw a recording: its form, features, self-similarity or novelty."""
     from scatseg.figures import draw
 
     with _usage_errors():
         written = draw(
-            path, output, kind=cast(Any, kind), features=features, segmenter=name, reference=reference
+            path, output, kind=kind, features=features, segmenter=name, reference=reference
         )
     click.echo(written)
     return DONE
@@ -644,6 +650,15 @@ def _option_words(option: str, value: Any, opposites: Sequence[str]) -> list[str
     return [word for each in values for word in (option, str(each))]
 
 
+_EXTRAS = {
+    "torch": "torch",
+    "dask": "distributed",
+    "ann": "faiss",
+    "ffmpeg": "av",
+    "datasets": "mirdata",
+}
+
+
 @cli.command()
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def doctor(as_json: bool) -> int:
@@ -653,14 +668,13 @@ def doctor(as_json: bool) -> int:
     from scatseg.audio import AUDIO_EXTENSIONS
     from scatseg.runs import versions
 
-    extras = {"torch": "torch", "dask": "distributed", "ann": "faiss", "ffmpeg": "av"}
+    installed = {
+        extra: importlib.util.find_spec(module) is not None for extra, module in _EXTRAS.items()
+    }
     facts = {
         "versions": versions(),
         "decoders": sorted(AUDIO_EXTENSIONS),
-        "extras": {
-            extra: importlib.util.find_spec(module) is not None
-            for extra, module in (extras | {"datasets": "mirdata"}).items()
-        },
+        "extras": installed,
         "cores": os.cpu_count(),
     }
     if as_json:
@@ -669,7 +683,7 @@ def doctor(as_json: bool) -> int:
     for name, number in versions().items():
         click.echo(f"{name:14} {number}")
     click.echo(f"{'decoders':14} {' '.join(sorted(AUDIO_EXTENSIONS))}")
-    for extra, there in cast(dict[str, bool], facts["extras"]).items():
+    for extra, there in installed.items():
         click.echo(f"{'extra ' + extra:14} {'installed' if there else 'not installed'}")
     click.echo(f"{'cores':14} {os.cpu_count()}")
     return DONE

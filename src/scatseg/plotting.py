@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.features import Features
-from scatseg.formats import Annotation
+from scatseg.formats import Annotation, atomic_write
 from scatseg.segmentation import SILENCE, Segmentation
 
 if TYPE_CHECKING:
@@ -463,11 +464,14 @@ def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
         What was written.
     """
     png, svg = (path.with_name(path.name + suffix) for suffix in (".png", ".svg"))
+    pixels, lines = io.BytesIO(), io.BytesIO()
     with _style(), warnings.catch_warnings():
         # A title may use any writing system; what the font lacks is drawn as a box.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(png, dpi=150, metadata={"Software": None})
-        figure.savefig(svg, metadata={"Date": None, "Creator": None})
+        figure.savefig(pixels, format="png", dpi=150, metadata={"Software": None})
+        figure.savefig(lines, format="svg", metadata={"Date": None, "Creator": None})
+    atomic_write(png, pixels.getvalue())
+    atomic_write(svg, lines.getvalue())
     return png, svg
 
 
