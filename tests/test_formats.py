@@ -70,6 +70,13 @@ def test_jams_keeps_everything_exactly(segmentation):
     assert round_trip("jams", annotation) == (annotation,)
 
 
+def test_jams_keeps_an_end_that_start_and_duration_miss():
+    segmentation = form(0, 8.03, 25.7, labels="AB")
+    assert 8.03 + (25.7 - 8.03) != 25.7
+    (back,) = round_trip("jams", Annotation(segmentation=segmentation))
+    assert back.segmentation == segmentation
+
+
 @pytest.mark.parametrize("name", LOSSY)
 @quick
 @given(segmentation=segmentations())
@@ -295,6 +302,10 @@ DIRTY = {
             "line 2: begins with the longer line 3, left out",
         ],
     ),
+    "all before 0": (
+        "-0.0008\t-0.0002\tx\n0\t10\tA\n10\t20\tB\n",
+        ["line 1: -0.0008 s taken as 0 s", "line 1: 'x' at 0 s has no length, left out"],
+    ),
     "a little before 0": ("-0.0005\t10\tA\n10\t20\tB\n", ["line 1: -0.0005 s taken as 0 s"]),
 }
 
@@ -359,8 +370,8 @@ def test_an_end_row_is_believed_more_than_the_duration():
 
 @given(st.permutations(range(6)))
 def test_rows_may_come_in_any_order(order):
-    rows = [f"{10 * i}\t{10 * i + 10}\t{i}" for i in order]
-    assert lab("\n".join(rows)).segmentation == form(*range(0, 70, 10), labels="012345")
+    rows = [f"{10 * i}\t{10 * i + 10}\t{9 - i}" for i in order]
+    assert lab("\n".join(rows)).segmentation == form(*range(0, 70, 10), labels="987654")
 
 
 REFUSED = {
@@ -435,6 +446,9 @@ def test_a_header_says_that_numbers_are_labels():
 
 
 CSV_REFUSED = {
+    "empty": ("", "holds no segment"),
+    "comments only": ("# nothing\n", "holds no segment"),
+    "header only": ("start,end,label\n", "holds no segment"),
     "unknown column": ("start,end,mood\n0,1,A\n", "line 1: .* header such as start,end,label"),
     "column twice": ("start,time\n0,1\n", "line 1: .* header such as"),
     "decimal commas": ("0,0,10,0,A\n", "line 1: expected start, end, label, got 5 fields"),
@@ -637,6 +651,12 @@ def test_old_jams_with_lists_of_columns_is_read():
     assert annotation.segmentation == form(0, 1, 3, labels="AB")
 
 
+def test_an_annotation_knows_its_end_better_than_its_last_observation():
+    source = {**item((8.03, 25.7 - 8.03, "A")), "time": 0.7, "duration": 25.0}
+    (annotation,) = parse("jams", jams_file(source))
+    assert annotation.segmentation == form(8.03, 25.7, labels="A")
+
+
 def test_other_namespaces_are_passed_over():
     assert len(named(item((0, 0, 1), namespace="beat"), item(A1))) == 1
 
@@ -837,3 +857,10 @@ def test_every_file_of_salami_is_read(shared):
             times = [float(line.split(b"\t")[0]) for line in data.splitlines()]
             annotation = lab(data)
             assert annotation.segmentation.boundaries == tuple(sorted(set(times)))
+
+
+def test_estimates_without_a_level_stay_without_one(tmp_path):
+    form = Segmentation([0, 1, 2], ["A", "B"])
+    estimates = [Annotation(segmentation=form, system=name) for name in ("foote", "laplacian")]
+    write(tmp_path / "a.jams", estimates)
+    assert [found.level for found in read(tmp_path / "a.jams")] == ["", ""]

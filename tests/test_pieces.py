@@ -193,14 +193,6 @@ def test_repeated_sections_share_their_harmony_bar_by_bar(piece, chroma):
             assert np.corrcoef(first.ravel(), again.ravel())[0, 1] > 0.9
 
 
-@each_piece
-def test_repeats_are_played_anew(piece):
-    for i, j, same in section_pairs(piece):
-        if same:
-            a, b = (round(piece.form.boundaries[k] * SR) for k in (i, j))
-            assert not np.array_equal(piece.y[a : a + 5 * SR], piece.y[b : b + 5 * SR])
-
-
 def test_a_seed_gives_the_same_bytes_again(pieces):
     again = compose("aaba")
     assert again.y.tobytes() == pieces["aaba"].y.tobytes()
@@ -243,6 +235,11 @@ def test_low_sampling_rate_is_an_error():
         compose("aaba", sr=4000)
 
 
+def test_negative_seed_is_an_error():
+    with pytest.raises(ValueError, match="must not be negative, got -1"):
+        compose("aaba", seed=-1)
+
+
 # Scores
 
 
@@ -264,20 +261,19 @@ def test_every_note_is_on_the_desk_and_within_the_piano(name, seed):
             assert instrument in TUNING or 24 <= min(pitches) <= max(pitches) <= 108
 
 
-@each_piece
-def test_onsets_lie_within_10_ms_of_the_score(name):
-    played = perform(score_of(name, 0), np.random.default_rng(0))
-    repeated = perform(score_of(name, 0), np.random.default_rng(1))
-    for instrument in set(played.events) & {"bass", "cello", "upright", "strings"}:
-        first, again = (np.array(p.events[instrument])[:, 0] for p in (played, repeated))
-        if first.size == again.size:
-            assert_allclose(first, again, atol=0.02)
-
-
 def tiny_score(**options):
     note = (Note(0.5, 0.5, 60, 0.8), Note(2, 1, 60, 0.8))
     section = Section(label="A", n_bars=1, tempo=60, parts=at(0, piano=note), **options)
     return Score(title="", sections=(section, section), ending={}, pickup=1, ring_out=2)
+
+
+def test_a_repeat_is_played_a_few_milliseconds_and_a_shade_apart():
+    events = perform(tiny_score(), np.random.default_rng(0)).events["piano"]
+    first, again = np.array(events[:2]), np.array(events[2:])
+    late = again[:, 0] - first[:, 0] - 4
+    assert (np.abs(late) > 0).all()
+    assert (np.abs(late) < 0.02).all()
+    assert (first[:, 3] != again[:, 3]).all()
 
 
 def test_pickup_delays_the_first_bar_line():
@@ -301,6 +297,14 @@ def test_fill_replaces_the_last_bar_of_its_instrument():
     fill = ({"piano": (Note(3, 1, 72, 0.8),)},)
     played = perform(tiny_score(fills=fill), np.random.default_rng(0))
     assert [event.pitch for event in played.events["piano"]] == [72, 72]
+
+
+def test_each_playing_draws_its_fill():
+    fills = tuple({"piano": (Note(3, 1, pitch, 0.8),)} for pitch in (72, 74))
+    score = tiny_score(fills=fills)
+    played = [perform(score, np.random.default_rng(seed)) for seed in range(32)]
+    drawn = {tuple(event.pitch for event in p.events["piano"]) for p in played}
+    assert drawn == {(72, 72), (72, 74), (74, 72), (74, 74)}
 
 
 def test_rhythm_repeats_to_fill_its_length():

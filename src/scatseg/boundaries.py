@@ -67,8 +67,8 @@ def check_detail(granularity: float, n_segments: int | None) -> None:
 
 
 def join_segments(
-    boundary_frames: NDArray[np.integer], E: NDArray[np.floating], *, n_segments: int
-) -> NDArray[np.integer]:
+    boundary_frames: NDArray[np.intp], E: NDArray[np.floating], *, n_segments: int
+) -> NDArray[np.intp]:
     """Join the neighbors that differ least, until there are so many segments.
 
     Parameters
@@ -107,7 +107,9 @@ def _spaced_peaks(
     prominence = scipy.signal.peak_prominences(novelty, peaks)[0]
     peaks, prominence = peaks[prominence > _ROUNDING], prominence[prominence > _ROUNDING]
     kept: list[int] = []
+    free = np.ones(len(novelty), dtype=bool)
     for i in np.argsort(-prominence, kind="stable"):
-        if all(abs(int(peaks[i] - peaks[k])) >= min_frames for k in kept):
+        if free[peaks[i]]:
             kept.append(int(i))
+            free[peaks[i] - min_frames + 1 : peaks[i] + min_frames] = False
     return peaks[kept], prominence[kept]

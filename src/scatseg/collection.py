@@ -205,9 +205,7 @@ def segment_source(source: Source, *, run: Path, job: SegmentJob, force: bool = 
     started = time.perf_counter()
     stage = _Stage()
     try:
-        # One thread: sums in another order would round otherwise, and bytes would differ.
-        with threadpool_limits(1):
-            done = _segment_source(source, run, job, force, stage)
+        done = _segment_source(source, run, job, force, stage)
     except Exception as error:  # the edge where one track is kept from the others
         failure = Failure(source.id, stage.name, f"{type(error).__name__}: {error}")
         return Receipt(source.id, "failed", time.perf_counter() - started, failure)
@@ -307,6 +305,18 @@ def analyze(
         return tuple(
             found for name in job.segmenters for found in _annotations(name, whole)
         ), pictures
+    # One thread: sums in another order round otherwise, and bytes would differ.
+    with threadpool_limits(1):
+        return _analyzed(y, sr, job, stage, pictures)
+
+
+def _analyzed(
+    y: NDArray[np.floating],
+    sr: int,
+    job: SegmentJob,
+    stage: _Stage,
+    pictures: dict[str, NDArray[Any]],
+) -> tuple[tuple[Annotation, ...], dict[str, NDArray[Any]]]:
     stage.name = "features"
     features = job.extractor()(y, sr)
     annotations: list[Annotation] = []

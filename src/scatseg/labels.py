@@ -100,7 +100,7 @@ def absorb_short_runs(
     codes : ndarray of int, shape (n_frames,)
         Cluster of each frame.
     E : ndarray of float, shape (n_frames, n_dimensions)
-        One point per frame. A run is as similar to a cluster as their means are near.
+        One point per frame. A run resembles the cluster whose mean is nearest.
     min_frames : int
         Fewest frames in a run that stays.
 
@@ -122,11 +122,11 @@ def absorb_short_runs(
         shortest = int(np.argmin(lengths))
         if len(lengths) == 1 or lengths[shortest] >= min_frames:
             return codes
-        run = slice(edges[shortest], edges[shortest + 1])
-        neighbors = codes[[i for i in (run.start - 1, run.stop) if 0 <= i < len(codes)]]
-        means = np.array([E[codes == code].mean(axis=0) for code in neighbors])
-        distances = np.linalg.norm(means - E[run].mean(axis=0), axis=1)
-        codes[run] = neighbors[np.argmin(distances)]
+        start, stop = edges[shortest : shortest + 2]
+        mean = E[start:stop].mean(axis=0)
+        neighbors = [codes[i] for i in (start - 1, stop) if 0 <= i < len(codes)]
+        distances = [np.linalg.norm(E[codes == code].mean(axis=0) - mean) for code in neighbors]
+        codes[start:stop] = neighbors[np.argmin(distances)]
 
 
 def run_edges(codes: NDArray[np.integer]) -> NDArray[np.intp]:

@@ -91,11 +91,9 @@ class Segmentation:
         joins = spans[1:, 0] - spans[:-1, 1]
         if joins.any():
             i = int(np.flatnonzero(joins)[0])
-            what = "gap" if joins[i] > 0 else "overlap"
+            what = "a gap" if joins[i] > 0 else "an overlap"
             ends = f"it ends at {spans[i, 1]:g} s and the next starts at {spans[i + 1, 0]:g} s"
-            msg = (
-                f"segments must follow each other, but there is a {what} after segment {i}: {ends}"
-            )
+            msg = f"segments must follow each other, but there is {what} after segment {i}: {ends}"
             raise ValueError(msg)
         return cls(np.append(spans[:, 0], spans[-1, 1]), labels)
 

@@ -148,7 +148,7 @@ class StructureFeaturesSegmenter:
             On these edges.
         """
         features = on_uniform_frames(features, self.frame)
-        X = stacked(features.X, n_frames=features.seconds_to_frames(self.context))
+        X = stacked(features.X, n_frames=_odd_frames(features, self.context))
         S = self_similarity(X, metric="euclidean")
         R = recurrence(S, n_neighbors=max(1, round(self.neighbors * len(S))))
         width = features.seconds_to_frames(self.blur) / 4
@@ -233,14 +233,14 @@ class LaplacianSegmenter:
         """
         S = self_similarity(features.X, metric="euclidean")
         n = len(S)
-        n_labels = min(self.max_labels, n // features.seconds_to_frames(self.min_duration))
+        min_frames = max(2, features.seconds_to_frames(self.min_duration))
+        n_labels = min(self.max_labels, n // min_frames)
         if n_labels < 2 or S.min() == 1:
             return np.zeros((n, 0))
         R = recurrence(S, n_neighbors=max(1, round(2 * np.sqrt(n))), min_lag=3)
-        context = features.seconds_to_frames(self.context) // 2 * 2 + 1
-        repeats = enhance_paths(R.astype(np.float64), n_frames=context)
+        repeats = enhance_paths(R.astype(np.float64), n_frames=_odd_frames(features, self.context))
         E = _first_eigenvectors(_balanced(repeats * S, _successors(S)), n_labels)
-        smoothing = features.seconds_to_frames(self.smoothing) // 2 * 2 + 1
+        smoothing = _odd_frames(features, self.smoothing)
         return np.asarray(scipy.ndimage.median_filter(E, size=(smoothing, 1)))
 
 
@@ -305,6 +305,11 @@ def on_uniform_frames(features: Features, frame: float) -> Features:
     if len(features) <= MAX_FRAMES and np.median(np.diff(features.edges)) >= 0.75 * frame:
         return features
     return features.pooled(uniform_edges(features.duration, frame))
+
+
+def _odd_frames(features: Features, seconds: float) -> int:
+    """Count the frames of a span that has one in the middle."""
+    return features.seconds_to_frames(seconds) // 2 * 2 + 1
 
 
 def _cut_at_peaks(

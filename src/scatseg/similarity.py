@@ -117,7 +117,8 @@ def stacked(X: NDArray[np.floating], *, n_frames: int) -> NDArray[np.floating]:
     X : ndarray of float, shape (n_frames_total, n_features)
         One vector per frame.
     n_frames : int
-        Frames in each joined vector, centered on its own; edges are repeated at both ends.
+        Frames in each joined vector, its own in the middle where the number is odd; the first and
+        the last frame are repeated beyond both ends.
 
     Returns
     -------

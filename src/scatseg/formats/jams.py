@@ -254,11 +254,11 @@ def _named(sources: list[_Source]) -> list[tuple[_Source, str, str]]:
     annotators = _annotators(sources)
     tools: dict[str, list[str]] = {}
     for source, annotator in zip(sources, annotators, strict=True):
-        if not source.level:
+        if not (source.level or source.system):
             tools.setdefault(annotator, []).append(source.tools)
     apart = {who for who, what in tools.items() if 1 < len(what) == len(set(what))}
     return [
-        (source, who, source.level or (source.tools if who in apart else ""))
+        (source, who, source.level or (source.tools if who in apart and not source.system else ""))
         for source, who in zip(sources, annotators, strict=True)
     ]
 

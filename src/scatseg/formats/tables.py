@@ -225,7 +225,7 @@ def _csv_delimiter(text: str) -> str:
     lines = (line.strip() for line in LINE_END.split(text))
     line = next((line for line in lines if line and not line.startswith("#")), "")
     for delimiter in ";\t":
-        fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+        fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
         first = fields[0] if len(fields) > 1 else ""
         if number(first) is not None or first.strip().lower() in _COLUMNS:
             return delimiter

@@ -66,19 +66,28 @@ def compose(name: str, *, sr: int = 22050, seed: int = 0) -> Piece:
     sr : int, default 22050
         Sampling rate in Hz, at least 8000.
     seed : int, default 0
-        Another seed is another piece of the same form, chords and instruments: other melodies,
-        figures and fills.
+        Another seed, not negative, is another piece of the same form, chords and instruments:
+        other melodies, figures and fills.
 
     Raises
     ------
     ValueError
-        When no piece has this name, or the sampling rate is too low.
+        When no piece has this name, the sampling rate is too low or the seed negative.
+
+    Examples
+    --------
+    >>> piece = compose("aaba")
+    >>> piece.title, piece.form.labels, round(piece.form.end)
+    ('Half Past Blue', ('A', 'A', 'B', 'A'), 59)
     """
     if name not in SCORES:
         msg = f"a piece is one of {', '.join(SCORES)}, got {name!r}"
         raise ValueError(msg)
     if sr < LOWEST_SR:
         msg = f"the instruments need a sampling rate of at least {LOWEST_SR} Hz, got {sr}"
+        raise ValueError(msg)
+    if seed < 0:
+        msg = f"a seed must not be negative, got {seed}"
         raise ValueError(msg)
     composer, players = np.random.default_rng([seed, *name.encode()]).spawn(2)
     score = SCORES[name](composer)

@@ -46,8 +46,8 @@ class _Knobs:
 
 _KNOBS: dict[str, _Knobs] = {
     "fast": _Knobs(eps=1e-3, first=1.5, read=2.0, second=1.0),
-    "default": _Knobs(eps=1e-4, first=3.0, read=3.0, second=1.0),
-    "exact": _Knobs(eps=1e-5, first=4.0, read=4.0, second=2.0),
+    "default": _Knobs(eps=8e-5, first=3.0, read=3.0, second=1.3),
+    "exact": _Knobs(eps=1e-5, first=4.0, read=4.0, second=2.5),
 }
 
 
@@ -278,7 +278,7 @@ def layout(options: Options, n_samples: int) -> Layout:
     if n_samples + 2 * margin <= longest:
         period = 2 ** math.ceil(math.log2(n_samples + 2 * margin))
         return Layout(period, n_frames, (Block(-margin, slice(0, n_frames)),))
-    step = (longest - 2 * margin) // options.stride
+    step = max(1, (longest - 2 * margin) // options.stride)
     starts = range(0, n_frames, step)
     return Layout(
         longest,
