@@ -92,3 +92,16 @@ def test_filters_go_from_high_to_low(J, Q, T):
     bank = filterbank(J, Q, T)
     for psi in (bank.psi1, bank.psi2):
         assert all(a.xi > b.xi and a.j <= b.j for a, b in pairwise(psi))
+
+
+@pytest.mark.corpus
+def test_filters_equal_those_stored_of_kymatio_main(shared):
+    bank = filterbank(6, (8, 2), 100)
+    with np.load(shared / "oracles" / "filters_J6_Q8-2_T100_F5_N1024.npz") as stored:
+        n_bins = int(stored["N_padded"])
+        for name, filters in (("phi", (bank.phi,)), ("psi1", bank.psi1), ("psi2", bank.psi2)):
+            parameters = [(filter_.xi, filter_.sigma, filter_.j) for filter_ in filters]
+            np.testing.assert_allclose(parameters, stored[name], rtol=1e-12)
+            for n, filter_ in enumerate(filters):
+                H = filter_.response(np.arange(n_bins) / n_bins)
+                np.testing.assert_allclose(H, stored[f"{name}_{n}_l0"], rtol=0, atol=1e-6)

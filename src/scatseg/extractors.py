@@ -63,6 +63,11 @@ class Stack:
 
     parts: tuple[Extractor, ...]
 
+    def __post_init__(self) -> None:
+        if not self.parts:
+            msg = "a Stack needs at least one extractor, got none"
+            raise ValueError(msg)
+
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
         first, *others = (part(y, sr) for part in self.parts)
@@ -75,5 +80,6 @@ class Stack:
 
 
 def _unit_variance(X: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Scale to a total variance of 1, unless there is none but that of rounding."""
     total = float(np.sqrt(X.var(axis=0).sum()))
-    return X / total if total > 0 else X
+    return X / total if total > 1e-6 * float(np.abs(X).max()) else X

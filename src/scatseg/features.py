@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -46,14 +46,19 @@ class FeatureName:
     def __str__(self) -> str:
         parts = [self.family if self.order is None else f"{self.family} S{self.order}"]
         if self.carrier is not None:
-            parts.append(f"{self.carrier:.4g} Hz")
+            parts.append(f"{_rounded(self.carrier, 4)} Hz")
         if self.modulation is not None:
-            parts.append(f"rate {self.modulation:.3g} Hz")
+            parts.append(f"rate {_rounded(self.modulation, 3)} Hz")
         if self.scale is not None:
-            parts.append(f"scale {self.scale:.3g} c/o")
+            parts.append(f"scale {_rounded(self.scale, 3)} c/o")
         if self.spin:
             parts.append("rising" if self.spin > 0 else "falling")
         return " ".join(parts) if len(parts) > 1 else f"{parts[0]} {self.index}"
+
+
+def _rounded(value: float, digits: int) -> str:
+    """Keep so many significant digits: 11025 is 11020 and not 1.102e+04."""
+    return f"{float(f'{value:.{digits}g}'):g}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,11 +155,17 @@ class Features:
             Row i is the mean of X over `[edges[i], edges[i + 1])`, each old frame weighted
             by the time it spends there. Exact also for edges between frames.
         """
-        times = np.asarray(edges, dtype=np.float64)
+        times = np.array(edges, dtype=np.float64)
+        if times.ndim != 1 or times.size < 2:
+            msg = f"edges must have shape (n_pooled + 1,), n_pooled > 0, got {times.shape}"
+            raise ValueError(msg)
         if times[0] != 0 or abs(times[-1] - self.duration) > 1e-6:
             msg = f"edges must span 0 to {self.duration:g} s, got {times[0]:g} to {times[-1]:g} s"
             raise ValueError(msg)
-        times = np.append(times[:-1], self.duration)
+        times[-1] = self.duration
+        if not (np.diff(times) > 0).all():
+            msg = "edges must increase: two of them are equal, out of order or not a number"
+            raise ValueError(msg)
         lengths = np.diff(self.edges)
         sums = np.zeros((len(self) + 1, self.X.shape[1]))
         np.cumsum(self.X * lengths[:, None], axis=0, out=sums[1:])
@@ -252,23 +263,33 @@ class Scattering:
     eps: float = 0.1
     accuracy: Accuracy = "default"
 
+    def __post_init__(self) -> None:
+        self._transform()  # checks its options
+        if not self.eps > 0:
+            msg = f"eps must be positive, got {self.eps}"
+            raise ValueError(msg)
+
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
-        T = 2**self.J if self.T is None else self.T
-        stride = 2 ** max(0, T.bit_length() - 2) if self.stride is None else self.stride
-        transform = Scattering1D(
-            J=self.J,
-            Q=self.Q,
-            T=T,
-            stride=stride,
-            max_order=self.max_order,
-            accuracy=self.accuracy,
-        )
+        transform = self._transform()
         meta = transform.meta()
         S = np.maximum(transform(y), 0).T
         X = _compressed(S, meta, self.eps)[:, 1:]
-        edges = frame_edges(np.arange(len(X)) * stride / sr, len(y) / sr)
-        return Features(X, edges, _scattering_names(meta, sr)[1:])
+        centers = np.arange(len(X)) * transform.options.stride / sr
+        return Features(X, frame_edges(centers, len(y) / sr), _scattering_names(meta, sr)[1:])
+
+    def _transform(self) -> Scattering1D:
+        transform = Scattering1D(
+            J=self.J,
+            Q=self.Q,
+            T=self.T,
+            stride=self.stride,
+            max_order=self.max_order,
+            accuracy=self.accuracy,
+        )
+        if self.stride is not None:
+            return transform
+        return replace(transform, stride=max(1, transform.options.stride // 2))
 
 
 def _compressed(S: NDArray[np.floating], meta: dict[str, Any], eps: float) -> NDArray[np.floating]:

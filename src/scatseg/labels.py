@@ -80,13 +80,15 @@ def cluster_rows(E: NDArray[np.floating], *, n_clusters: int, seed: int = 0) -> 
         Cluster of each frame.
     """
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
     # Points nearer to each other than this differ by rounding.
     grid = 1e-6 * float(np.abs(E).max()) or 1.0
     n_points = len(np.unique(np.round(E / grid), axis=0))
-    codes: NDArray[np.intp] = KMeans(
-        n_clusters=min(n_clusters, n_points), n_init=5, random_state=seed
-    ).fit_predict(E)
+    k_means = KMeans(n_clusters=min(n_clusters, n_points), n_init=5, random_state=seed)
+    # So few points cost threads more than they save: alone it is several times faster.
+    with threadpool_limits(1, user_api="openmp"):
+        codes: NDArray[np.intp] = k_means.fit_predict(E)
     return codes
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -127,6 +127,5 @@ def _import(name: str, what: str) -> Callable[..., Any]:
 
 
 def _accepted(factory: Callable[..., Any]) -> str:
-    if dataclasses.is_dataclass(factory):
-        return "its options are " + ", ".join(field.name for field in dataclasses.fields(factory))
-    return "see its signature"
+    names = ", ".join(inspect.signature(factory).parameters)
+    return f"its options are {names}" if names else "it has no options"

@@ -166,7 +166,7 @@ def safe_id(name: str) -> str:
     >>> safe_id("Side A/01 Café")
     'Side A__01 Café'
     >>> safe_id('what?')
-    'what_-bcabc22e'
+    'what_-2cc9a59a'
     """
     parts = [part for part in re.split(r"[/\\]", unicodedata.normalize("NFC", name)) if part]
     joined = "__".join(parts)

@@ -5,6 +5,7 @@ The door to librosa. Its (n_features, n_frames) arrays are transposed here, once
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import librosa
@@ -15,9 +16,6 @@ from scatseg.features import FeatureName, Features, frame_edges
 
 _LEAST_SAMPLES = 2048
 """Shorter signals are padded with silence before analysis: one window of librosa's default."""
-
-_LEAST_CQT_SAMPLES = 2**16
-"""The same for the constant-Q transform, which halves its sampling rate octave by octave."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,22 +102,32 @@ class CQT:
 class Chroma:
     """Pitch classes: the constant-Q magnitudes of all octaves folded into one.
 
+    Each is relative to the strongest of its frame. Quiet frames fade to 0 instead of showing
+    the pitch classes of what is hardly heard.
+
     Parameters
     ----------
     n_octaves : int, default 7
         Octaves from C1 (32.7 Hz) up, fewer where half the sampling rate is lower.
     hop_length : int, default 512
         Samples between frames.
+    eps : float, default 0.01
+        What counts as quiet, relative to the recording's mean magnitude.
     """
 
     n_octaves: int = 7
     hop_length: int = 512
+    eps: float = 0.01
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
         n_octaves = min(self.n_octaves, _octaves_below(sr))
         C = _cqt(y, sr, 36 * n_octaves, 36, self.hop_length)
-        chroma = librosa.feature.chroma_cqt(C=C, sr=sr, bins_per_octave=36, n_octaves=n_octaves)
+        folded = librosa.feature.chroma_cqt(
+            C=C, sr=sr, bins_per_octave=36, n_octaves=n_octaves, norm=None
+        )
+        floor = max(self.eps * float(folded.mean()), _LEAST_LEVEL)
+        chroma = folded / (folded.max(axis=0) + floor)
         return _framed(chroma, "chroma", y, sr, self.hop_length)
 
 
@@ -127,26 +135,33 @@ class Chroma:
 class Tempogram:
     """Local autocorrelation of the onset strength: which pulse periods are heard.
 
+    Each lag is relative to lag 0, which is left out. Frames almost without onsets fade to 0.
+
     Parameters
     ----------
     window : float, default 8.0
         Seconds over which a pulse is looked for.
     hop_length : int, default 512
         Samples between frames.
+    eps : float, default 0.01
+        What counts as almost no onset, relative to the recording's mean energy of onsets.
     """
 
     window: float = 8.0
     hop_length: int = 512
+    eps: float = 0.01
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
         onsets = librosa.onset.onset_strength(y=_padded(y), sr=sr, hop_length=self.hop_length)
         length = max(2, round(self.window * sr / self.hop_length))
         tempogram = librosa.feature.tempogram(
-            onset_envelope=onsets, sr=sr, hop_length=self.hop_length, win_length=length
+            onset_envelope=onsets, sr=sr, hop_length=self.hop_length, win_length=length, norm=None
         )
+        floor = max(self.eps * float(tempogram[0].mean()), _LEAST_POWER)
         lags = np.arange(1, length) * self.hop_length / sr
-        return _framed(tempogram[1:], "tempogram", y, sr, self.hop_length, modulation=1 / lags)
+        rows = tempogram[1:] / (tempogram[0] + floor)
+        return _framed(rows, "tempogram", y, sr, self.hop_length, modulation=1 / lags)
 
 
 _C1 = 32.70319566257483
@@ -169,6 +184,7 @@ def _octaves_below(sr: int) -> int:
 
 
 def _padded(y: NDArray[np.floating], least: int = _LEAST_SAMPLES) -> NDArray[np.float32]:
+    """Append silence up to a least length, that of the longest window which is laid on it."""
     short = max(0, least - len(y))
     return np.pad(np.asarray(y, dtype=np.float32), (0, short))
 
@@ -185,9 +201,11 @@ def _mel_power(
 def _cqt(
     y: NDArray[np.floating], sr: int, n_bins: int, bins_per_octave: int, hop_length: int
 ) -> NDArray[np.float32]:
+    step = 2 ** (2 / bins_per_octave)
+    longest_filter = sr / _C1 * (step + 1) / (step - 1)
     magnitude: NDArray[np.float32] = np.abs(
         librosa.cqt(
-            _padded(y, _LEAST_CQT_SAMPLES),
+            _padded(y, 2 ** math.ceil(math.log2(longest_filter))),
             sr=sr,
             hop_length=hop_length,
             fmin=_C1,

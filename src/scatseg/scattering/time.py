@@ -79,7 +79,11 @@ class Scattering1D:
 
     def __post_init__(self) -> None:
         _check_integer("J", self.J, 1)
-        for value in self.Q if isinstance(self.Q, tuple) else (self.Q,):
+        pair = self.Q if isinstance(self.Q, tuple) else (self.Q, 1)
+        if len(pair) != 2:
+            msg = f"Q must be an integer or a pair of integers, got {self.Q}"
+            raise ValueError(msg)
+        for value in pair:
             _check_integer("Q", value, 1)
         if self.T is not None:
             _check_integer("T", self.T, 1)
@@ -98,12 +102,13 @@ class Scattering1D:
     @property
     def options(self) -> Options:
         """The options with every default filled in."""
-        T = 2**self.J if self.T is None else self.T
+        T = int(2**self.J if self.T is None else self.T)
+        Q1, Q2 = self.Q if isinstance(self.Q, tuple) else (self.Q, 1)
         return Options(
-            J=self.J,
-            Q=self.Q if isinstance(self.Q, tuple) else (self.Q, 1),
+            J=int(self.J),
+            Q=(int(Q1), int(Q2)),
             T=T,
-            stride=2 ** (T.bit_length() - 1) if self.stride is None else self.stride,
+            stride=2 ** (T.bit_length() - 1) if self.stride is None else int(self.stride),
             max_order=self.max_order,
             accuracy=self.accuracy,
         )

@@ -1,0 +1,293 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from scatseg.features import (
+    FeatureName,
+    Features,
+    Scattering,
+    frame_edges,
+    uniform_edges,
+)
+
+SR = 22050
+
+
+@pytest.fixture
+def three_frames():
+    return Features([[1.0, 0.0], [3.0, 6.0], [5.0, 0.0]], [0, 1, 2, 4])
+
+
+# The type.
+
+
+@pytest.mark.parametrize(
+    ("X", "edges", "message"),
+    [
+        ([1, 2], [0, 1, 2], r"X must have shape \(n_frames, n_features\).*got \(2,\)"),
+        (np.zeros((0, 3)), [0], r"neither of them 0, got \(0, 3\)"),
+        (np.zeros((2, 0)), [0, 1, 2], r"neither of them 0, got \(2, 0\)"),
+        ([[1], [2]], [0, 1], r"2 frames need 3 edges, got shape \(2,\)"),
+        ([[1], [2]], [[0, 1, 2]], r"2 frames need 3 edges, got shape \(1, 3\)"),
+        ([[1], [2]], [0.5, 1, 2], r"edges must increase from 0, got 0\.5 to 2 s"),
+        ([[1], [2]], [0, 2, 2], "edges must increase from 0"),
+        ([[1], [2]], [0, 3, 2], "edges must increase from 0"),
+        ([[1], [2]], [0, np.nan, 2], "edges must increase from 0"),
+        ([[1], [2]], [0, 1, np.inf], "edges must increase from 0, got 0 to inf s"),
+        ([[1, 2], [3, np.nan]], [0, 1, 2], "X must be finite, got nan in frame 1, column 1"),
+        ([[np.inf], [3]], [0, 1, 2], "X must be finite, got inf in frame 0, column 0"),
+    ],
+)
+def test_wrong_features_cannot_be_made(X, edges, message):
+    with pytest.raises(ValueError, match=message):
+        Features(X, edges)
+
+
+def test_every_column_needs_a_name():
+    with pytest.raises(ValueError, match="2 features need as many names, got 1"):
+        Features([[1, 2]], [0, 1], [FeatureName("a", 0)])
+
+
+def test_columns_without_names_are_numbered():
+    assert [str(name) for name in Features([[1, 2]], [0, 1]).names] == ["feature 0", "feature 1"]
+
+
+def test_frames_are_counted_and_timed(three_frames):
+    assert len(three_frames) == 3
+    assert three_frames.duration == 4
+    np.testing.assert_array_equal(three_frames.centers, [0.5, 1.5, 3])
+
+
+def test_integers_become_floats_and_single_precision_stays():
+    assert Features([[1]], [0, 1]).X.dtype == np.float64
+    assert Features(np.ones((1, 1), dtype=np.float32), [0, 1]).X.dtype == np.float32
+
+
+@pytest.mark.parametrize(("seconds", "n_frames"), [(0.1, 1), (1, 2), (1.2, 2), (1.3, 3), (10, 20)])
+def test_seconds_are_rounded_to_frames(seconds, n_frames):
+    assert Features(np.ones((40, 1)), np.arange(41) * 0.5).seconds_to_frames(seconds) == n_frames
+
+
+def test_the_median_frame_decides_where_frames_are_uneven():
+    assert Features(np.ones((4, 1)), [0, 1, 2, 3, 13]).seconds_to_frames(3) == 3
+
+
+# Pooling.
+
+
+def test_pooling_weights_each_frame_by_its_time(three_frames):
+    pooled = three_frames.pooled([0, 1.5, 3, 4])
+    np.testing.assert_allclose(pooled.X, [[2.5 / 1.5, 2], [6.5 / 1.5, 2], [5, 0]])
+    np.testing.assert_array_equal(pooled.edges, [0, 1.5, 3, 4])
+
+
+def test_pooling_over_the_same_edges_changes_nothing(three_frames):
+    pooled = three_frames.pooled(three_frames.edges)
+    np.testing.assert_allclose(pooled.X, three_frames.X)
+
+
+def test_pooling_keeps_names_and_precision():
+    names = [FeatureName("mfcc", 0)]
+    pooled = Features(np.ones((4, 1), dtype=np.float32), range(5), names).pooled([0, 2, 4])
+    assert pooled.names == tuple(names)
+    assert pooled.X.dtype == np.float32
+
+
+def test_a_last_edge_off_by_rounding_is_the_duration(three_frames):
+    edges = [0, 2, 4 - 1e-9]
+    assert three_frames.pooled(edges).duration == 4
+    assert edges[-1] == 4 - 1e-9
+
+
+@st.composite
+def features_and_other_edges(draw):
+    n_frames, n_pooled = draw(st.integers(1, 12)), draw(st.integers(1, 12))
+    steps = st.floats(0.01, 10)
+    lengths = draw(hnp.arrays(float, n_frames, elements=steps))
+    others = draw(hnp.arrays(float, n_pooled, elements=steps))
+    X = draw(hnp.arrays(float, (n_frames, 2), elements=st.floats(-100, 100)))
+    edges = np.concatenate([[0], np.cumsum(lengths)])
+    other_edges = np.concatenate([[0], np.cumsum(others / others.sum() * edges[-1])])
+    return Features(X, edges), other_edges
+
+
+@given(features_and_other_edges())
+def test_a_pooled_frame_is_the_mean_over_its_time(case):
+    features, edges = case
+    expected = []
+    for start, end in pairwise(edges):
+        overlap = np.minimum(features.edges[1:], end) - np.maximum(features.edges[:-1], start)
+        overlap = np.maximum(overlap, 0)
+        expected.append(overlap @ features.X / overlap.sum())
+    np.testing.assert_allclose(features.pooled(edges).X, expected, rtol=0, atol=1e-7)
+
+
+@given(features_and_other_edges())
+def test_pooling_keeps_the_mean_over_time(case):
+    features, edges = case
+    before, after = (
+        np.diff(each.edges) @ each.X / each.duration for each in (features, features.pooled(edges))
+    )
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("edges", "message"),
+    [
+        ([0, 1, 3], "edges must span 0 to 4 s, got 0 to 3 s"),
+        ([1, 2, 4], "edges must span 0 to 4 s, got 1 to 4 s"),
+        ([0, 2, 2, 4], "edges must increase"),
+        ([0, 3, 2, 4], "edges must increase"),
+        ([0, np.nan, 4], "edges must increase"),
+        ([0, 4, 4], "edges must increase"),
+        ([0], r"edges must have shape \(n_pooled \+ 1,\)"),
+        ([], r"edges must have shape \(n_pooled \+ 1,\)"),
+        ([[0, 4]], r"edges must have shape \(n_pooled \+ 1,\)"),
+    ],
+)
+def test_pooling_refuses_edges_that_are_no_frames(three_frames, edges, message):
+    with pytest.raises(ValueError, match=message):
+        three_frames.pooled(edges)
+
+
+# Grids of time.
+
+
+@given(st.floats(0.01, 1e4), st.floats(0.01, 100))
+def test_uniform_edges_end_at_the_duration_in_equal_steps(duration, frame):
+    edges = uniform_edges(duration, frame)
+    assert (edges[0], edges[-1]) == (0, duration)
+    np.testing.assert_allclose(np.diff(edges), duration / (len(edges) - 1), rtol=1e-6)
+
+
+@given(st.floats(0.1, 1e4), st.floats(0.01, 100))
+def test_uniform_edges_have_nearly_the_wanted_step(duration, frame):
+    step = uniform_edges(duration, frame)[1]
+    assert step == duration or 2 / 3 <= step / frame <= 3 / 2
+
+
+def test_frame_edges_lie_halfway_between_centers():
+    np.testing.assert_array_equal(frame_edges(np.arange(4.0), 3.7), [0, 0.5, 1.5, 2.5, 3.7])
+
+
+def test_frames_beyond_the_duration_are_dropped():
+    np.testing.assert_array_equal(frame_edges(np.arange(9.0), 2.5), [0, 0.5, 1.5, 2.5])
+
+
+def test_one_center_is_one_frame():
+    np.testing.assert_array_equal(frame_edges(np.zeros(1), 0.01), [0, 0.01])
+
+
+# Names.
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (FeatureName("mfcc", 3), "mfcc 3"),
+        (FeatureName("logmel", 3, carrier=440.0), "logmel 440 Hz"),
+        (FeatureName("cqt", 0, carrier=32.70319), "cqt 32.7 Hz"),
+        (FeatureName("scattering", 0, order=1, carrier=11024.9), "scattering S1 11020 Hz"),
+        (
+            FeatureName("scattering", 9, order=2, carrier=1234.56, modulation=4.126),
+            "scattering S2 1235 Hz rate 4.13 Hz",
+        ),
+        (FeatureName("scattering", 9, modulation=1378.1), "scattering rate 1380 Hz"),
+        (FeatureName("jtfs", 0, order=2, scale=0.5, spin=1), "jtfs S2 scale 0.5 c/o rising"),
+        (FeatureName("jtfs", 0, order=2, scale=0.5, spin=-1), "jtfs S2 scale 0.5 c/o falling"),
+        (FeatureName("jtfs", 7, order=2, spin=0), "jtfs S2 7"),
+    ],
+)
+def test_a_name_says_what_is_measured(name, text):
+    assert str(name) == text
+
+
+# Scattering features.
+
+
+def tone(hertz, seconds=2.0, sr=SR):
+    return np.sin(2 * np.pi * hertz * np.arange(int(seconds * sr)) / sr).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def chord(aba_signal):
+    y, sr = aba_signal
+    return y[15 * sr : 25 * sr]
+
+
+@pytest.mark.parametrize("sr", [8000, 22050])
+def test_the_strongest_carrier_is_the_tone_that_sounds(sr):
+    features = Scattering(J=10, Q=8)(tone(440, sr=sr), sr)
+    first = [i for i, name in enumerate(features.names) if name.order == 1]
+    strongest = features.names[first[features.X[len(features) // 2, first].argmax()]]
+    assert strongest.carrier == pytest.approx(440, rel=0.05)
+    assert strongest.modulation is None
+
+
+@pytest.mark.parametrize("rate", [8, 16, 40])
+def test_the_strongest_modulation_is_the_tremolo_that_sounds(rate):
+    t = np.arange(4 * SR) / SR
+    y = (tone(1000, 4.0) * (1 + np.sin(2 * np.pi * rate * t)) / 2).astype(np.float32)
+    features = Scattering(J=13, Q=(8, 2))(y, SR)
+    middle = features.X[len(features) // 2]
+    near = [
+        i
+        for i, name in enumerate(features.names)
+        if name.order == 2 and name.carrier == pytest.approx(1000, rel=0.05)
+    ]
+    strongest = features.names[near[middle[near].argmax()]]
+    assert strongest.modulation == pytest.approx(rate, rel=0.25)
+
+
+def test_order_zero_is_left_out(chord):
+    features = Scattering(J=10)(chord, SR)
+    assert {name.order for name in features.names} == {1, 2}
+    assert {name.family for name in features.names} == {"scattering"}
+
+
+@pytest.mark.parametrize("gain", [0.1, 0.5])
+def test_loudness_does_not_matter(chord, gain):
+    extract = Scattering(J=10, Q=8)
+    np.testing.assert_allclose(extract(gain * chord, SR).X, extract(chord, SR).X, atol=1e-4)
+
+
+def test_silence_gives_zeros():
+    assert not Scattering(J=10)(np.zeros(SR, dtype=np.float32), SR).X.any()
+
+
+def test_what_is_nearly_silent_is_not_amplified():
+    hiss = 1e-8 * np.random.default_rng(440).normal(size=SR).astype(np.float32)
+    assert Scattering(J=10)(hiss, SR).X.max() < 0.1
+
+
+def test_features_are_not_negative(chord):
+    assert Scattering(J=10)(chord, SR).X.min() >= 0
+
+
+@pytest.mark.parametrize(
+    ("options", "hop"),
+    [({}, 512), ({"T": 256}, 128), ({"T": 300}, 128), ({"T": 1}, 1), ({"stride": 64}, 64)],
+)
+def test_frames_are_half_the_averaging_scale_apart(options, hop):
+    features = Scattering(J=10, max_order=1, **options)(tone(440, 0.2), SR)
+    np.testing.assert_allclose(np.diff(features.edges[1:-1]), hop / SR)
+    assert features.edges[1] == hop / 2 / SR
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"J": "big"}, "J must be an integer of at least 1, got 'big'"),
+        ({"Q": (8, 1, 1)}, "Q must be an integer or a pair"),
+        ({"stride": 100}, "stride must be a power of two"),
+        ({"accuracy": "best"}, "accuracy must be"),
+        ({"eps": 0}, "eps must be positive, got 0"),
+    ],
+)
+def test_wrong_options_are_refused_at_once(options, message):
+    with pytest.raises(ValueError, match=message):
+        Scattering(**options)

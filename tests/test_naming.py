@@ -1,0 +1,112 @@
+from dataclasses import dataclass
+
+import pytest
+
+from scatseg.naming import build, parse_names, parse_value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tea:
+    sugar: int = 0
+    milk: bool = False
+
+
+def brew(minutes, *, strong=False):
+    return minutes, strong
+
+
+TABLE = {"tea": Tea, "lazy": f"{__name__}:Tea", "gone": "scatseg.nowhere:Tea"}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("tea", (("tea", {}),)),
+        ("tea:sugar=2", (("tea", {"sugar": 2}),)),
+        ("tea:sugar=2,milk=true", (("tea", {"sugar": 2, "milk": True}),)),
+        ("tea + lazy:sugar=1 ", (("tea", {}), ("lazy", {"sugar": 1}))),
+        ("scattering:J=12,Q=12/2+mfcc", (("scattering", {"J": 12, "Q": (12, 2)}), ("mfcc", {}))),
+        ("a.b:c", (("a.b:c", {}),)),
+        ("a.b:c:d=1+tea", (("a.b:c", {"d": 1}), ("tea", {}))),
+        ("tea: sugar = 2 , milk = none", (("tea", {"sugar": 2, "milk": None}),)),
+        ("tea:formula=a=b", (("tea", {"formula": "a=b"}),)),
+    ],
+)
+def test_names_are_read_with_their_options(text, names):
+    assert parse_names(text) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("8", 8),
+        ("-3", -3),
+        ("0.5", 0.5),
+        ("1e-3", 0.001),
+        ("12/2", (12, 2)),
+        ("1/0.5/x", (1, 0.5, "x")),
+        ("True", True),
+        ("false", False),
+        ("None", None),
+        ("cosine", "cosine"),
+    ],
+)
+def test_values_have_the_type_they_look_like(text, value):
+    read = parse_value(text)
+    assert read == value
+    assert type(read) is type(value)
+
+
+@pytest.mark.parametrize("text", ["", " ", "tea+", "+tea", ":sugar=2", "tea:", "a:b:c=1:d=2"])
+def test_a_name_out_of_form_is_refused(text):
+    with pytest.raises(ValueError, match="names are written name:key=value"):
+        parse_names(text)
+
+
+@pytest.mark.parametrize("text", ["tea:sugar=", "tea:=2", "tea:sugar=2,milk", "tea:sugar=2,"])
+def test_an_option_out_of_form_is_refused(text):
+    with pytest.raises(ValueError, match="options are written key=value"):
+        parse_names(text)
+
+
+@pytest.mark.parametrize("name", ["tea", "lazy", f"{__name__}:Tea"])
+def test_a_name_becomes_its_object(name):
+    assert build(name, {"sugar": 2}, TABLE, "drink") == Tea(sugar=2)
+
+
+def test_a_function_is_returned_as_it_is():
+    assert build(f"{__name__}:brew", {}, TABLE, "drink") is brew
+
+
+def test_a_function_with_options_makes_the_object():
+    assert build(f"{__name__}:brew", {"minutes": 3}, TABLE, "drink") == (3, False)
+
+
+def test_an_unknown_name_is_told_what_there_is():
+    with pytest.raises(ValueError, match=r"unknown drink 'cofee': choose from tea, lazy, gone, or"):
+        build("cofee", {}, TABLE, "drink")
+
+
+@pytest.mark.parametrize("name", ["tea", "lazy"])
+def test_an_unknown_option_is_told_what_there_is(name):
+    message = rf"drink '{name}' does not take \{{'sugr': 2\}}: its options are sugar, milk"
+    with pytest.raises(ValueError, match=message):
+        build(name, {"sugr": 2}, TABLE, "drink")
+
+
+def test_a_function_names_its_options_too():
+    with pytest.raises(ValueError, match="its options are minutes, strong"):
+        build(f"{__name__}:brew", {"hours": 3}, TABLE, "drink")
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("nowhere.at.all:Tea", "nowhere.at.all:Tea"),
+        ("gone", "scatseg.nowhere:Tea"),
+        (f"{__name__}:Coffee", f"{__name__}:Coffee"),
+    ],
+)
+def test_what_cannot_be_imported_is_named(name, place):
+    with pytest.raises(ValueError, match=f"cannot import the drink '{place}'"):
+        build(name, {}, TABLE, "drink")

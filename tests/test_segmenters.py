@@ -1,0 +1,448 @@
+"""The contract that every segmenter keeps, and what each promises beside it."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import scatseg.segmenters
+from scatseg.evaluation import evaluate
+from scatseg.features import Features, uniform_edges
+from scatseg.segmentation import Hierarchy, Segmentation
+from scatseg.segmenters import (
+    MAX_FRAMES,
+    FooteSegmenter,
+    LaplacianSegmenter,
+    StructureFeaturesSegmenter,
+    on_uniform_frames,
+    segment,
+    segmenter,
+)
+
+# In the minute each frame of a section recurs in all of it: no order, and many neighbors.
+STEADY = {"neighbors": 0.3, "context": 0.5}
+
+# Add a new segmenter here, with options under which it finds the form of a plain minute.
+SEGMENTERS = [
+    LaplacianSegmenter(granularity=0),
+    LaplacianSegmenter(n_segments=3),
+    FooteSegmenter(),
+    FooteSegmenter(n_segments=3),
+    FooteSegmenter(granularity=0.2, n_labels=2),
+    StructureFeaturesSegmenter(**STEADY),
+    StructureFeaturesSegmenter(**STEADY, n_segments=3),
+]
+
+# These look for more in it by default: finer levels, passages that have an order.
+OTHERS = [
+    LaplacianSegmenter(),
+    LaplacianSegmenter(granularity=1),
+    FooteSegmenter(granularity=1),
+    StructureFeaturesSegmenter(),
+]
+
+PEAK_PICKERS = [FooteSegmenter, StructureFeaturesSegmenter]
+
+find_the_form = pytest.mark.parametrize("each", SEGMENTERS, ids=repr)
+keep_the_contract = pytest.mark.parametrize("each", [*SEGMENTERS, *OTHERS], ids=repr)
+
+
+@pytest.fixture(scope="module")
+def song():
+    """Nearly two minutes in eight sections of four kinds, with some noise."""
+    rng = np.random.default_rng(seed=440)
+    lengths = [14, 12, 18, 14, 12, 16, 18, 14]
+    centers = dict(zip("ABCD", rng.normal(size=(4, 12)), strict=True))
+    rows = [centers[label] for label in "ABCABDCA"]
+    X = np.repeat(rows, np.multiply(lengths, 2), axis=0)
+    return Features(X + 0.4 * rng.normal(size=X.shape), np.arange(len(X) + 1) / 2)
+
+
+@pytest.fixture
+def noise(rng):
+    """Two minutes without any form."""
+    return Features(rng.normal(size=(240, 12)), np.arange(241) / 2)
+
+
+def on_beats(features, rng):
+    """The same over uneven frames, 100 to 140 to the minute."""
+    beats = np.cumsum(rng.uniform(60 / 140, 60 / 100, size=2 * len(features)))
+    inside = beats[beats < features.duration - 0.2]
+    return features.pooled([0, *inside, features.duration])
+
+
+def levels(found):
+    return found.levels if isinstance(found, Hierarchy) else (found,)
+
+
+# The contract
+
+
+@find_the_form
+def test_finds_aba(each, aba, aba_features):
+    found = segment(aba_features, segmenter=each)
+    assert evaluate(aba, found)["F-measure@0.5"] == 1
+    assert found.labels == ("A", "B", "A")
+
+
+@find_the_form
+def test_finds_aba_on_uneven_frames(each, aba, aba_features, rng):
+    found = segment(on_beats(aba_features, rng), segmenter=each)
+    assert evaluate(aba, found)["F-measure@0.5"] == 1
+    assert found.labels == ("A", "B", "A")
+
+
+@find_the_form
+def test_finds_aba_among_finer_frames(each, aba, aba_features):
+    fine = aba_features.pooled(np.arange(60 * 16 + 1) / 16)
+    assert evaluate(aba, segment(fine, segmenter=each))["F-measure@0.5"] == 1
+
+
+@keep_the_contract
+def test_covers_the_track(each, song):
+    for level in levels(each.predict(song)):
+        assert (level.start, level.end) == (0, song.duration)
+
+
+@keep_the_contract
+def test_is_deterministic(each, song):
+    assert each.predict(song) == each.predict(song)
+
+
+@keep_the_contract
+def test_ignores_scale(each, song):
+    assert each.predict(Features(100 * song.X, song.edges)) == each.predict(song)
+
+
+@keep_the_contract
+def test_ignores_what_all_frames_share(each, song):
+    assert each.predict(Features(song.X + 3, song.edges)) == each.predict(song)
+
+
+@keep_the_contract
+def test_leaves_input_alone(each, song):
+    X, edges = song.X.copy(), song.edges.copy()
+    each.predict(song)
+    np.testing.assert_array_equal(song.X, X)
+    np.testing.assert_array_equal(song.edges, edges)
+
+
+@keep_the_contract
+def test_boundaries_are_edges_of_uneven_frames(each, song, rng):
+    features = on_beats(song, rng)
+    for level in levels(each.predict(features)):
+        assert set(level.boundaries) <= set(features.edges.tolist())
+
+
+@keep_the_contract
+def test_the_first_section_heard_is_a(each, song):
+    for level in levels(each.predict(song)):
+        first_heard = list(dict.fromkeys(level.labels))
+        assert first_heard == sorted(first_heard)
+        assert first_heard[0] == "A"
+
+
+@keep_the_contract
+@pytest.mark.parametrize("n_frames", [1, 2, 3, 5, 120])
+@pytest.mark.parametrize("level", [0.0, 0.1])
+def test_what_never_changes_is_one_section(each, n_frames, level):
+    X = np.full((n_frames, 12), level, dtype=np.float32)
+    constant = Features(X, np.arange(n_frames + 1) / 2)
+    assert set(levels(each.predict(constant))) == {Segmentation([0, n_frames / 2], ["A"])}
+
+
+@keep_the_contract
+def test_steady_sound_cut_into_short_frames_is_one_section(each, rng):
+    steady = Features(np.tile(rng.normal(size=12), (1200, 1)), np.arange(1201) / 20)
+    assert set(levels(each.predict(steady))) == {Segmentation([0, 60], ["A"])}
+
+
+@keep_the_contract
+@pytest.mark.parametrize("n_frames", [1, 2, 3, 5, 9])
+def test_takes_hardly_any_frames(each, n_frames, rng):
+    found = each.predict(Features(rng.normal(size=(n_frames, 12)), np.arange(n_frames + 1) / 2))
+    assert levels(found)[0].end == n_frames / 2
+
+
+@keep_the_contract
+def test_takes_one_long_frame_among_short_ones(each, rng):
+    edges = np.concatenate([[0], 300 + np.arange(120) / 2])
+    found = each.predict(Features(rng.normal(size=(120, 12)), edges))
+    assert levels(found)[0].end == edges[-1]
+
+
+@keep_the_contract
+def test_silence_around_the_music_does_not_get_in_the_way(each, aba_features):
+    X = np.zeros((480, 12))
+    X[180:300] = aba_features.X
+    found = segment(Features(X, np.arange(481) / 2), segmenter=each)
+    assert np.abs(np.subtract.outer(found.boundaries, [90, 150])).min(axis=0).max() <= 2
+
+
+@keep_the_contract
+def test_long_features_are_compared_over_few_frames(each, monkeypatch, rng):
+    monkeypatch.setattr(scatseg.segmenters, "MAX_FRAMES", 400)
+    X = np.repeat(rng.normal(size=(10, 4)), 2000, axis=0) + 0.1 * rng.normal(size=(20_000, 4))
+    long = Features(X, np.arange(20_001) / 2)
+    for level in levels(each.predict(long)):
+        assert set(level.boundaries) <= set(uniform_edges(10_000, 25).tolist())
+
+
+def test_every_named_segmenter_keeps_the_contract():
+    assert {type(each) for each in SEGMENTERS} == set(scatseg.segmenters.SEGMENTERS.values())
+
+
+# Options that they have in common
+
+
+@pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter])
+def test_no_section_is_shorter_than_asked(make, noise):
+    for level in levels(make(granularity=1, min_duration=7.5).predict(noise)):
+        assert min(np.diff(level.boundaries)) >= 7.5
+
+
+@pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter])
+def test_a_granularity_outside_its_range_is_refused_at_once(make):
+    with pytest.raises(ValueError, match=r"granularity must be in \[0, 1\], got 2"):
+        make(granularity=2)
+
+
+@pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter])
+def test_less_than_one_section_is_refused_at_once(make):
+    with pytest.raises(ValueError, match="n_segments must be at least 1, got 0"):
+        make(n_segments=0)
+
+
+@pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter])
+def test_options_have_names(make):
+    with pytest.raises(TypeError, match="positional argument"):
+        make(0.5)
+
+
+@pytest.mark.parametrize("make", PEAK_PICKERS)
+def test_more_granularity_never_removes_a_boundary(make, noise):
+    cuts = [
+        set(make(granularity=granularity).predict(noise).boundaries)
+        for granularity in (0, 0.25, 0.5, 0.75, 1)
+    ]
+    assert all(fewer <= more for fewer, more in itertools.pairwise(cuts))
+    assert len(cuts[0]) < len(cuts[-1])
+
+
+@pytest.mark.parametrize("make", PEAK_PICKERS)
+@pytest.mark.parametrize("n_segments", [1, 2, 5, 8])
+def test_peak_pickers_make_so_many_sections(make, n_segments, noise):
+    assert len(make(n_segments=n_segments).predict(noise)) == n_segments
+
+
+@pytest.mark.parametrize("make", PEAK_PICKERS)
+def test_peak_pickers_make_all_sections_there_are_where_more_are_asked_for(make, noise):
+    assert make(n_segments=1000).predict(noise) == make(granularity=1).predict(noise)
+
+
+@pytest.mark.parametrize("make", PEAK_PICKERS)
+def test_peak_pickers_use_so_many_labels(make, noise):
+    assert len(set(make(granularity=1, n_labels=2).predict(noise).labels)) == 2
+
+
+@pytest.mark.parametrize("make", PEAK_PICKERS)
+def test_boundaries_are_where_the_curve_is_higher_than_beside(make, noise):
+    edges, novelty = make().novelty(noise)
+    at = np.searchsorted(edges, make().predict(noise).boundaries[1:-1])
+    assert at.size
+    assert (novelty[at] > np.maximum(novelty[at - 1], novelty[at + 1])).all()
+
+
+@pytest.mark.parametrize("make", PEAK_PICKERS)
+def test_the_curve_lies_on_the_edges_of_the_frames_compared(make, aba_features):
+    edges, novelty = make(frame=2.0).novelty(aba_features)
+    np.testing.assert_allclose(edges, np.arange(31) * 2)
+    assert novelty.shape == edges.shape
+
+
+def test_structure_features_find_passages_that_come_again(rng):
+    passages = {label: rng.normal(size=(40, 12)) for label in "AB"}
+    X = np.concatenate([passages[label] for label in "AABA"])
+    features = Features(X + 0.1 * rng.normal(size=X.shape), np.arange(161) / 2)
+    found = StructureFeaturesSegmenter(n_segments=4).predict(features)
+    np.testing.assert_allclose(found.boundaries, [0, 20, 40, 60, 80], atol=1)
+
+
+# The levels of the Laplacian segmenter
+
+
+@pytest.fixture(scope="module")
+def plain(song):
+    return LaplacianSegmenter(granularity=0).predict(song)
+
+
+def test_levels_go_from_coarse_to_fine(plain):
+    counts = [len(level) for level in plain]
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1]
+
+
+def test_the_finest_level_has_at_most_so_many_labels(song):
+    hierarchy = LaplacianSegmenter(max_labels=5).predict(song)
+    assert len(hierarchy) == 4
+    assert max(len(set(level.labels)) for level in hierarchy) == 5
+
+
+def test_neighboring_sections_have_different_labels(plain):
+    for level in plain:
+        assert level.merged() == level
+
+
+def test_a_level_with_as_many_labels_as_there_are_kinds_finds_them(song):
+    form = Segmentation([0, 14, 26, 44, 58, 70, 86, 104, 118], "ABCABDCA")
+    four = next(
+        level for level in LaplacianSegmenter().predict(song) if len(set(level.labels)) == 4
+    )
+    assert evaluate(form, four)["F-measure@0.5"] == 1
+    assert four.labels == form.labels
+
+
+def test_granularity_chooses_among_the_levels(song, plain):
+    hierarchy = LaplacianSegmenter(granularity=1).predict(song)
+    assert hierarchy.levels == plain.levels
+    assert hierarchy.default == len(plain) - 1
+
+
+def test_more_granularity_never_gives_fewer_sections(song):
+    counts = [
+        len(segment(song, segmenter=LaplacianSegmenter(granularity=granularity)))
+        for granularity in (0, 0.2, 0.5, 0.8, 1)
+    ]
+    assert counts == sorted(counts)
+
+
+@pytest.mark.parametrize("n_segments", [1, 2, 5, 8, 11, 40])
+def test_a_level_gets_so_many_sections(n_segments, song, plain):
+    found = segment(song, segmenter=LaplacianSegmenter(n_segments=n_segments))
+    assert len(found) == min(n_segments, len(plain.levels[-1]))
+
+
+@pytest.mark.parametrize("n_segments", [1, 2, 5, 8, 11, 40])
+def test_levels_stay_in_order_around_the_one_with_so_many_sections(n_segments, song):
+    counts = [len(level) for level in LaplacianSegmenter(n_segments=n_segments).predict(song)]
+    assert counts == sorted(counts)
+
+
+@pytest.mark.parametrize("n_segments", [1, 2, 5, 8, 11, 40])
+def test_sections_are_joined_at_the_coarsest_level_that_has_enough(n_segments, song, plain):
+    found = LaplacianSegmenter(n_segments=n_segments).predict(song)
+    enough = [len(level) >= n_segments for level in plain]
+    chosen = enough.index(True) if any(enough) else len(plain) - 1
+    assert found.default == chosen
+    assert set(found.levels[chosen].boundaries) <= set(plain.levels[chosen].boundaries)
+    others = [level for i, level in enumerate(found) if i != chosen]
+    assert others == [level for i, level in enumerate(plain) if i != chosen]
+
+
+def test_one_label_is_one_section(song):
+    assert LaplacianSegmenter(max_labels=1).predict(song) == Hierarchy(
+        [Segmentation([0, song.duration], ["A"])]
+    )
+
+
+def test_the_embedding_has_one_row_per_frame_and_one_column_per_label(song):
+    assert LaplacianSegmenter(max_labels=6).embedding(song).shape == (len(song), 6)
+
+
+def test_frames_of_one_section_lie_together(aba, aba_features):
+    E = LaplacianSegmenter(max_labels=2).embedding(aba_features)
+    in_b = np.array([aba.label_at(time) == "B" for time in aba_features.centers])
+    gap = np.abs(np.subtract.outer(E[in_b, 1], E[~in_b, 1])).min()
+    assert gap > np.ptp(E[in_b, 1]) + np.ptp(E[~in_b, 1])
+
+
+@pytest.mark.parametrize("n_frames", range(2, 9))
+def test_a_laplacian_of_hardly_any_frames_can_be_solved(n_frames, rng):
+    features = Features(rng.normal(size=(n_frames, 3)), np.arange(n_frames + 1) / 2)
+    segmenter = LaplacianSegmenter(min_duration=0, smoothing=0, context=0)
+    assert segmenter.predict(features).levels[0].end == n_frames / 2
+
+
+# The frames that are compared
+
+
+def test_short_frames_are_averaged(aba_features):
+    features = on_uniform_frames(aba_features, 2.0)
+    np.testing.assert_allclose(features.edges, np.arange(31) * 2)
+    np.testing.assert_allclose(features.X[0], aba_features.X[:4].mean(axis=0))
+
+
+def test_beats_stay_as_they_are(aba_features, rng):
+    beats = on_beats(aba_features, rng)
+    assert on_uniform_frames(beats, 0.5) is beats
+
+
+def test_frames_long_enough_stay_as_they_are(aba_features):
+    assert on_uniform_frames(aba_features, 0.1) is aba_features
+
+
+@pytest.mark.parametrize("frame", [0.01, 0.4, 0.5, 3.0])
+def test_no_more_frames_are_compared_than_memory_allows(frame):
+    features = Features(np.zeros((20_000, 1)), np.arange(20_001) * frame)
+    assert len(on_uniform_frames(features, 0.5)) <= MAX_FRAMES
+
+
+@pytest.mark.parametrize("n_frames", [MAX_FRAMES, MAX_FRAMES + 1, 5000])
+def test_frames_just_too_many_are_averaged(n_frames):
+    features = Features(np.zeros((n_frames, 1)), np.arange(n_frames + 1) / 2)
+    assert len(on_uniform_frames(features, 0.5)) <= MAX_FRAMES
+
+
+# By name
+
+
+@pytest.mark.parametrize("name", scatseg.segmenters.SEGMENTERS)
+def test_a_name_makes_the_segmenter_with_its_defaults(name):
+    assert segmenter(name) == scatseg.segmenters.SEGMENTERS[name]()
+
+
+def test_a_name_carries_options():
+    assert segmenter("foote:half_width=8,n_segments=5") == FooteSegmenter(
+        half_width=8, n_segments=5
+    )
+
+
+def test_a_place_names_a_segmenter_of_ones_own():
+    assert segmenter("scatseg.segmenters:FooteSegmenter:n_labels=2") == FooteSegmenter(n_labels=2)
+
+
+@pytest.mark.parametrize("name", ["foote", "foote:n_segments=5", "laplacian", "structure-features"])
+def test_segment_takes_a_name_or_a_segmenter(name, song):
+    assert segment(song, segmenter=name) == segment(song, segmenter=segmenter(name))
+
+
+def test_segment_gives_the_default_level_of_the_laplacian_segmenter(song):
+    hierarchy = LaplacianSegmenter().predict(song)
+    assert segment(song) == hierarchy.levels[hierarchy.default]
+
+
+def test_segment_takes_anything_that_predicts(song, aba):
+    class Always:
+        def predict(self, features):  # noqa: ARG002
+            return aba
+
+    assert segment(song, segmenter=Always()) is aba
+
+
+@pytest.mark.parametrize("call", [segmenter, lambda name: segment(None, segmenter=name)])
+def test_an_unknown_name_is_refused_with_what_there_is(call):
+    with pytest.raises(
+        ValueError,
+        match="unknown segmenter 'foot': choose from laplacian, foote, structure-features, or",
+    ):
+        call("foot")
+
+
+def test_an_unknown_option_is_refused_with_what_there_is():
+    with pytest.raises(ValueError, match=r"not take \{'width': 8\}: its options are frame, half"):
+        segmenter("foote:width=8")
+
+
+def test_segmenters_cannot_be_joined():
+    with pytest.raises(ValueError, match=r"cannot be joined by \+, got 'foote\+laplacian'"):
+        segmenter("foote+laplacian")
