@@ -65,7 +65,7 @@ class Scattering1D:
     >>> tone = np.cos(2 * np.pi * S.meta()["xi"][4, 0] * np.arange(4096))
     >>> coefficients = S(tone)
     >>> coefficients.shape
-    (129, 64)
+    (126, 64)
     >>> int(coefficients[:, 32].argmax()), round(float(coefficients[4, 32]), 3)
     (4, 0.5)
     """
