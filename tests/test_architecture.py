@@ -20,7 +20,7 @@ FLOW = [
     {"similarity"},
     {"novelty", "boundaries", "labels"},
     {"formats"},
-    {"segmenters", "runs"},
+    {"segmenters", "runs", "agreement"},
     {"evaluation"},
     {"datasets"},
     {"collection"},

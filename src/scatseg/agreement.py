@@ -1,0 +1,207 @@
+"""Two labelings of the same frames -> how far they agree, from their contingency table.
+
+The measures and their numbers are those of mir_eval.segment, which compares every frame with
+every other. Counting how often each pair of labels meets says as much, in time and memory that
+grow with the frames and not with their square.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import scipy.special
+from numpy.typing import NDArray
+
+from scatseg.segmentation import Segmentation
+
+FRAME = 0.1
+"""Seconds between the moments at which labels are compared (mir_eval's default)."""
+
+Table = NDArray[np.int64]
+
+
+def label_scores(reference: Segmentation, estimate: Segmentation) -> dict[str, float]:
+    """Score which moments share a label.
+
+    Parameters
+    ----------
+    reference, estimate : Segmentation
+        From 0 to the same end. Labels are compared without regard to case, as by mir_eval.
+
+    Returns
+    -------
+    scores : dict of str to float
+        By mir_eval's names: pairwise, rand index, adjusted rand index, mutual information
+        (adjusted, normalized), normalized conditional entropies and V-measure. NaN where a
+        measure is not defined (0 / 0).
+
+    References
+    ----------
+    M. Levy and M. Sandler, "Structural segmentation of musical audio by constrained clustering",
+    IEEE TASLP 16(2), 2008 (pairwise). H. Lukashevich, "Towards quantitative measures of evaluating
+    song segmentation", ISMIR 2008 (conditional entropies). A. Rosenberg and J. Hirschberg,
+    "V-measure", EMNLP 2007. N. X. Vinh, J. Epps, J. Bailey, "Information theoretic measures for
+    clusterings comparison", ICML 2009 (adjusted mutual information).
+    """
+    table = contingency(reference, estimate)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        values = (
+            *_pairwise(table),
+            _rand_index(table),
+            _adjusted_rand_index(table),
+            *_mutual_information(table),
+            *_conditional_entropies(table, marginal=False),
+            *_conditional_entropies(table, marginal=True),
+        )
+    return dict(zip(LABEL_SCORES, map(float, values), strict=True))
+
+
+LABEL_SCORES = (
+    "Pairwise Precision",
+    "Pairwise Recall",
+    "Pairwise F-measure",
+    "Rand Index",
+    "Adjusted Rand Index",
+    "Mutual Information",
+    "Adjusted Mutual Information",
+    "Normalized Mutual Information",
+    "NCE Over",
+    "NCE Under",
+    "NCE F-measure",
+    "V Precision",
+    "V Recall",
+    "V-measure",
+)
+
+
+def contingency(reference: Segmentation, estimate: Segmentation) -> Table:
+    """Count the frames that carry each pair of labels.
+
+    Returns
+    -------
+    table : ndarray of int, shape (n_reference_labels, n_estimated_labels)
+        No row or column is empty.
+
+    Examples
+    --------
+    >>> contingency(Segmentation([0, 1, 2], "AB"), Segmentation([0, 0.5, 2], "xy"))
+    array([[ 5,  5],
+           [ 0, 10]])
+    """
+    n_frames = math.floor(reference.end / FRAME)
+    # In single precision, like mir_eval: a boundary on a frame must fall on the same side.
+    times = (np.arange(n_frames, dtype=np.float32) * np.float32(FRAME)).astype(np.float64)
+    rows, n_rows = _codes(reference, times)
+    columns, n_columns = _codes(estimate, times)
+    return np.bincount(rows * n_columns + columns, minlength=n_rows * n_columns).reshape(
+        n_rows, n_columns
+    )
+
+
+def _codes(segmentation: Segmentation, times: NDArray[np.float64]) -> tuple[NDArray[np.intp], int]:
+    """Give each time the number of its label, counting only labels that are heard."""
+    labels = np.unique([label.lower() for label in segmentation.labels], return_inverse=True)[1]
+    segment = np.searchsorted(segmentation.boundaries[:-1], times, side="right") - 1
+    heard, codes = np.unique(labels[segment], return_inverse=True)
+    return codes, len(heard)
+
+
+def _n_pairs(counts: Table) -> float:
+    """Pairs of different frames within each count, all together."""
+    return float((counts * (counts - 1)).sum()) / 2
+
+
+def _f_measure(precision: float, recall: float) -> float:
+    if precision == 0 and recall == 0:
+        return 0.0
+    return 2 * precision * recall / (precision + recall)
+
+
+def _pairwise(table: Table) -> tuple[float, float, float]:
+    both = np.float64(_n_pairs(table))
+    precision, recall = both / _n_pairs(table.sum(axis=0)), both / _n_pairs(table.sum(axis=1))
+    return precision, recall, _f_measure(precision, recall)
+
+
+def _rand_index(table: Table) -> float:
+    """Share of frame pairs that both keep together or both keep apart."""
+    both, everything = _n_pairs(table), np.float64(_n_pairs(table.sum()))
+    apart = everything - _n_pairs(table.sum(axis=0)) - _n_pairs(table.sum(axis=1)) + both
+    return float((both + apart) / everything)
+
+
+def _adjusted_rand_index(table: Table) -> float:
+    n = int(table.sum())
+    if table.shape in ((0, 0), (1, 1), (n, n)):
+        return 1.0
+    rows, columns = _n_pairs(table.sum(axis=1)), _n_pairs(table.sum(axis=0))
+    expected = np.float64(rows * columns) / _n_pairs(np.array(n))
+    return float((_n_pairs(table) - expected) / ((rows + columns) / 2 - expected))
+
+
+def _mutual_information(table: Table) -> tuple[float, float, float]:
+    """Mutual information in nats, adjusted for chance, and normalized."""
+    n = int(table.sum())
+    rows, columns = table.sum(axis=1), table.sum(axis=0)
+    there = table > 0
+    share, log_n = table[there] / max(n, 1), np.log(n)
+    # mir_eval's order of operations: where there is no information, the normalized one is what
+    # rounding leaves, magnified.
+    chance = -np.log(np.outer(rows, columns)[there]) + log_n + log_n
+    information = float((share * (np.log(table[there]) - log_n) + share * chance).sum())
+    if table.shape in ((0, 0), (1, 1)):
+        return information, 1.0, 1.0
+    entropies = _entropy(rows / n), _entropy(columns / n)
+    expected = _expected_information(rows, columns)
+    adjusted = np.float64(information - expected) / (max(entropies) - expected)
+    normalized = information / max(math.sqrt(entropies[0] * entropies[1]), 1e-10)
+    return information, float(adjusted), normalized
+
+
+def _expected_information(rows: Table, columns: Table) -> float:
+    """Mutual information that two labelings of these sizes have by chance (Vinh et al., eq. 24)."""
+    n = int(rows.sum())
+    log_factorial = scipy.special.gammaln(np.arange(n + 1) + 1.0)
+    a, b = (side.ravel() for side in np.meshgrid(rows, columns, indexing="ij"))
+    first = np.maximum(a + b - n, 1)
+    counts = np.minimum(a, b) - first + 1
+    a, b = np.repeat(a, counts), np.repeat(b, counts)
+    starts = np.cumsum(counts) - counts
+    both = np.arange(counts.sum()) - np.repeat(starts - first, counts)
+    log_probability = (
+        log_factorial[a]
+        + log_factorial[b]
+        + log_factorial[n - a]
+        + log_factorial[n - b]
+        - log_factorial[n]
+        - log_factorial[both]
+        - log_factorial[a - both]
+        - log_factorial[b - both]
+        - log_factorial[n - a - b + both]
+    )
+    gain = both / n * (np.log(n * both) - np.log(a * b))
+    return float((gain * np.exp(log_probability)).sum())
+
+
+def _entropy(shares: NDArray[np.float64]) -> float:
+    """Entropy in nats of shares that add up to 1."""
+    there = shares[shares > 0]
+    return float(-(there * np.log(there)).sum())
+
+
+def _conditional_entropies(table: Table, *, marginal: bool) -> tuple[float, float, float]:
+    """Over- and under-segmentation, 1 where nothing is left open, and their F-measure.
+
+    Normalized by the largest possible entropy, or with `marginal` by that of the labels (V).
+    """
+    shares = table / max(int(table.sum()), 1)
+    of_reference, of_estimate = shares.sum(axis=1), shares.sum(axis=0)
+    together = _entropy(shares.ravel())
+    if marginal:
+        most = _entropy(of_reference), _entropy(of_estimate)
+    else:
+        most = math.log(max(len(of_reference), 1)), math.log(max(len(of_estimate), 1))
+    under = 1 - (together - _entropy(of_estimate)) / most[0] if most[0] > 0 else 0.0
+    over = 1 - (together - _entropy(of_reference)) / most[1] if most[1] > 0 else 0.0
+    return over, under, _f_measure(over, under)
