@@ -89,7 +89,7 @@ def test_frames_cover_the_signal_exactly(case, n_samples):
 
 
 @every
-@pytest.mark.parametrize("n_samples", [1, 100, 2 * SR])
+@pytest.mark.parametrize("n_samples", [1, 2 * SR])
 def test_silence_is_the_same_in_every_frame(case, n_samples):
     X = case.extract(np.zeros(n_samples, dtype=np.float32), SR).X
     np.testing.assert_array_equal(X, np.broadcast_to(X[0], X.shape))
@@ -154,7 +154,7 @@ def test_double_precision_gives_the_same_features(case):
 
 
 @every
-@pytest.mark.parametrize(("sr", "n_samples"), [(8000, 20_001), (44_100, 1000), (44_100, 60_001)])
+@pytest.mark.parametrize(("sr", "n_samples"), [(8000, 20_001), (44_100, 1000)])
 def test_other_sampling_rates_work(case, sr, n_samples):
     features = case.extract(EXCERPT[:n_samples], sr)
     assert features.duration == n_samples / sr

@@ -13,7 +13,7 @@ from scatseg.novelty import checkerboard_novelty, structure_novelty
 from scatseg.segmentation import Segmentation, letter_labels
 from scatseg.similarity import enhance_paths, recurrence, self_similarity, stacked, to_lags
 
-quick = settings(deadline=None, max_examples=60)
+quick = settings(deadline=None, max_examples=50)
 
 METRICS = st.sampled_from(["cosine", "euclidean"])
 POWERS_OF_TWO = st.integers(-20, 20).map(lambda power: 2.0**power)

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 import scatseg.segmenters
 from scatseg.evaluation import evaluate
@@ -36,8 +37,6 @@ SEGMENTERS = [
 # These look for more in it by default: finer levels, passages that have an order.
 OTHERS = [
     LaplacianSegmenter(),
-    LaplacianSegmenter(granularity=1),
-    FooteSegmenter(granularity=1),
     StructureFeaturesSegmenter(),
 ]
 
@@ -45,6 +44,13 @@ PEAK_PICKERS = [FooteSegmenter, StructureFeaturesSegmenter]
 
 find_the_form = pytest.mark.parametrize("each", SEGMENTERS, ids=repr)
 keep_the_contract = pytest.mark.parametrize("each", [*SEGMENTERS, *OTHERS], ids=repr)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Matrices this small take longer on several."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -347,6 +353,11 @@ def test_one_label_is_one_section(song):
 
 def test_the_embedding_has_one_row_per_frame_and_one_column_per_label(song):
     assert LaplacianSegmenter(max_labels=6).embedding(song).shape == (len(song), 6)
+
+
+def test_the_embedding_is_the_same_to_the_last_bit(song):
+    once, again = (LaplacianSegmenter().embedding(song) for _ in range(2))
+    np.testing.assert_array_equal(once, again)
 
 
 def test_frames_of_one_section_lie_together(aba, aba_features):

@@ -93,8 +93,9 @@ def test_centered_rows_are_relative_to_all_frames():
     np.testing.assert_array_equal(centered(X[:2], around=X), [[-2, -4], [0, 0]])
 
 
-def test_a_mean_but_for_rounding_is_exactly_zero():
-    X = np.full((5000, 2), 0.1)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_mean_but_for_rounding_is_exactly_zero(dtype):
+    X = np.full((5000, 2), 0.1, dtype=dtype)
     np.testing.assert_array_equal(centered(X[:3] * (1 + 1e-8), around=X), 0)
 
 

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import io
 import os
+import sys
 import threading
 import time
 from collections import Counter
@@ -435,12 +436,14 @@ def _in_processes(
     parallel = joblib.Parallel(
         n_jobs=n_jobs, batch_size=1, backend="loky", return_as="generator_unordered"
     )
-    jobs = (joblib.delayed(_marked_work)(work, source, marks) for source in batch)
+    jobs = (joblib.delayed(_marked_work)(work, source, marks, os.getpid()) for source in batch)
     yield from parallel(jobs)
 
 
-def _marked_work(work: Callable[[Source], Receipt], source: Source, marks: Path) -> Receipt:
-    _die_with_parent()
+def _marked_work(
+    work: Callable[[Source], Receipt], source: Source, marks: Path, driver: int
+) -> Receipt:
+    _die_with(driver)
     mark = marks / _mark_name(source.id)
     mark.touch()
     receipt = work(source)
@@ -464,12 +467,13 @@ def _clear(marks: Path) -> None:
 
 
 @functools.cache
-def _die_with_parent() -> None:
-    """End this worker soon after the process that started it is gone; once is enough."""
-    parent = os.getppid()
+def _die_with(driver: int) -> None:
+    """End this worker soon after the process that drives it is gone; once is enough."""
+    if sys.platform == "win32":
+        return  # there a parent's number says nothing about its life
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while os.getppid() == driver:
             time.sleep(1.0)
         os._exit(1)
 

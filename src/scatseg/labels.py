@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from scatseg.segmentation import letter_labels
 from scatseg.similarity import centered, cosine
@@ -80,16 +82,21 @@ def cluster_rows(E: NDArray[np.floating], *, n_clusters: int, seed: int = 0) -> 
         Cluster of each frame.
     """
     from sklearn.cluster import KMeans
-    from threadpoolctl import threadpool_limits
 
     # Points nearer to each other than this differ by rounding.
     grid = 1e-6 * float(np.abs(E).max()) or 1.0
     n_points = len(np.unique(np.round(E / grid), axis=0))
     k_means = KMeans(n_clusters=min(n_clusters, n_points), n_init=5, random_state=seed)
-    # So few points cost threads more than they save: alone it is several times faster.
-    with threadpool_limits(1, user_api="openmp"):
+    # So few points take several threads longer than one.
+    with _thread_pools().limit(limits=1, user_api="openmp"):
         codes: NDArray[np.intp] = k_means.fit_predict(E)
     return codes
+
+
+@functools.cache
+def _thread_pools() -> ThreadpoolController:
+    """Look for the pools once sklearn has loaded its own; to look takes milliseconds."""
+    return ThreadpoolController()
 
 
 def absorb_short_runs(

@@ -52,6 +52,7 @@ _KNOBS: dict[str, _Knobs] = {
     "default": _Knobs(eps=8e-5, first=3.0, read=3.0, second=1.3),
     "exact": _Knobs(eps=1e-5, first=4.0, read=4.0, second=2.5),
 }
+"""The errors that they give are in the docstring of `Scattering1D`."""
 
 
 @dataclass(frozen=True)
