@@ -22,6 +22,9 @@ ALPHA = 5.0
 _NORM_GRID = 8192
 """Points on which the L1 norm of a dilated filter is measured; it moves by less than 1e-9."""
 
+_NARROW = 2.0
+"""Bins of width below which a filter's wavelet meets its own end and the L1 norm differs."""
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -74,7 +77,8 @@ class Filter:
         if stop - start > n_bins:
             start = round(self.xi * n_bins) - n_bins // 2
             stop = start + n_bins
-        H = self.response(np.arange(start, stop) / n_bins)
+        H = _unnormalized(self.xi, self.sigma, np.arange(start, stop) / n_bins)
+        H /= _l1_norm(self) if n_bins * self.sigma > _NARROW else _l1_norm_on(self, n_bins)
         inside = np.flatnonzero(np.abs(H) > eps * np.abs(H).max())
         return start + int(inside[0]), H[inside[0] : inside[-1] + 1]
 
@@ -151,6 +155,78 @@ def _l1_norm(filter_: Filter) -> float:
     """Sum of moduli in time, measured on a dilated copy that fits a small grid."""
     highest = filter_.xi + 2 * ALPHA * filter_.sigma
     dilation = 2.0 ** max(0, math.floor(-math.log2(2 * highest))) if highest < 0.5 else 1.0
-    frequency = np.arange(_NORM_GRID) / _NORM_GRID
-    H = _unnormalized(dilation * filter_.xi, dilation * filter_.sigma, frequency)
+    return _l1_norm_on(Filter(dilation * filter_.xi, dilation * filter_.sigma, 0), _NORM_GRID)
+
+
+@lru_cache(maxsize=4096)
+def _l1_norm_on(filter_: Filter, n_bins: int) -> float:
+    H = _unnormalized(filter_.xi, filter_.sigma, np.arange(n_bins) / n_bins)
     return float(np.abs(np.fft.ifft(H)).sum())
+
+
+@dataclass(frozen=True)
+class FrequentialFilter:
+    """A filter along log-frequency, on the index of the first-order filters.
+
+    Parameters
+    ----------
+    wavelet : Filter
+        The filter with its center at or above 0; cycles per sample are cycles per filter.
+    spin : {0, 1, -1}
+        0 for a low-pass, else the sign of the center: 1 sees rising chirps, -1 falling ones.
+    """
+
+    wavelet: Filter
+    spin: int
+
+    @property
+    def xi(self) -> float:
+        """Center frequency in cycles per filter, negative for spin -1."""
+        return -self.wavelet.xi if self.spin < 0 else self.wavelet.xi
+
+    @property
+    def j(self) -> int:
+        """Log2 of the largest stride that keeps what the filter passes."""
+        return self.wavelet.j
+
+    def band(self, n_bins: int, eps: float) -> tuple[int, NDArray[np.float64]]:
+        """Cut the filter to its support on a grid of Fourier bins, as `Filter.band`."""
+        start, H = self.wavelet.band(n_bins, eps)
+        return (1 - start - len(H), H[::-1]) if self.spin < 0 else (start, H)
+
+
+@dataclass(frozen=True)
+class FrequentialBank:
+    """The filters along log-frequency of a joint scattering transform.
+
+    Parameters
+    ----------
+    psi : tuple of FrequentialFilter
+        The low-pass first (n_fr = 0), then the wavelets of spin 1, then those of spin -1.
+    phi : FrequentialFilter
+        The low-pass filter that averages what the wavelets passed.
+    """
+
+    psi: tuple[FrequentialFilter, ...]
+    phi: FrequentialFilter
+
+
+@lru_cache(maxsize=64)
+def frequential_bank(J_fr: int, Q_fr: int, F: int) -> FrequentialBank:
+    """Make the filters along log-frequency, with the parameters that Kymatio gives them.
+
+    Parameters
+    ----------
+    J_fr : int
+        Log2 of the largest scale in first-order filters.
+    Q_fr : int
+        Wavelets per octave.
+    F : int
+        Averaging scale in first-order filters.
+    """
+    low = FrequentialFilter(Filter(0.0, SIGMA0 / 2**J_fr, J_fr), 0)
+    wavelets = _wavelets(J_fr, Q_fr)
+    return FrequentialBank(
+        psi=(low, *(FrequentialFilter(psi, spin) for spin in (1, -1) for psi in wavelets)),
+        phi=FrequentialFilter(Filter(0.0, SIGMA0 / F, math.floor(math.log2(F))), 0),
+    )

@@ -1,0 +1,445 @@
+"""Options and a length -> the numbers of a joint time-frequency scattering. No signal here.
+
+To what `plan` decides for the first layer this adds the second: for each second filter, how
+many points |x * psi1| * psi2 needs in time, and the matrices that follow. Along log-frequency
+there are few values, so convolutions with all frequential filters are one matrix product, which
+yields them where they are wanted and nowhere else: where they are not zero, as densely as
+each one's bandwidth asks.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from scatseg.scattering.filterbank import (
+    SIGMA0,
+    FrequentialBank,
+    FrequentialFilter,
+    filterbank,
+    frequential_bank,
+)
+from scatseg.scattering.plan import (
+    Accuracy,
+    Block,
+    BlockPlan,
+    Dtype,
+    Layout,
+    Options,
+    SecondLayer,
+    block_plan,
+    kymatio_period,
+    layout,
+)
+
+Array = NDArray[np.floating]
+ComplexArray = NDArray[np.complexfloating]
+Average = Literal["local", "global", "none"]
+
+_GAUSS_REACH = 1e-5
+"""Fraction of its peak below which the low-pass in time is taken for zero."""
+
+
+_NEARLY = 0.8
+"""Where samples along log-frequency would be this close to Kymatio's they are Kymatio's.
+
+A filter that is wide for its stride aliases there, and a chirp's ridge shows it.
+"""
+
+
+@dataclass(frozen=True)
+class _Knobs:
+    """What an accuracy means for the second layer.
+
+    `eps` is where second filters are cut off, relative to their peak. `time` is the sampling rate
+    over their bandwidth, to which `low` times what the low-pass reads is added. `frequency`
+    is the number of samples per first-order filter over sigma of the frequential filter, and `tail`
+    what this may keep, relative to its peak, where sampling ends.
+    """
+
+    eps: float
+    time: float
+    low: float
+    frequency: float
+    tail: float
+
+
+_KNOBS: dict[str, _Knobs] = {
+    "fast": _Knobs(eps=3e-3, time=1.0, low=1.0, frequency=7.0, tail=2e-2),
+    "default": _Knobs(eps=5e-4, time=1.2, low=2.0, frequency=8.5, tail=1e-2),
+    "exact": _Knobs(eps=2e-5, time=2.5, low=2.0, frequency=20.0, tail=1e-3),
+}
+
+
+@dataclass(frozen=True)
+class JointOptions:
+    """What determines the coefficients, checked by the transform that owns it.
+
+    `T` and `F` are the scales of the low-pass filters also where the averages are "global" or
+    "none". `rows` says which rows along log-frequency are kept: all of the padded axis, one
+    more than the filters there are, or those that are filters.
+    """
+
+    J: int
+    J_fr: int
+    Q: tuple[int, int]
+    Q_fr: int
+    T: int
+    stride: int
+    time: Average
+    F: int
+    stride_fr: int
+    frequency: Average
+    rows: Literal["padded", "covering", "inside"]
+    accuracy: Accuracy
+
+    @property
+    def in_time(self) -> Options:
+        """Options of the scattering in time whose first layer this one shares."""
+        return Options(self.J, self.Q, self.T, self.stride, 2, self.accuracy)
+
+    @property
+    def n_bins(self) -> int:
+        """Kymatio's period along log-frequency, a multiple of 2**J_fr."""
+        padding = 8 * min(self.F, 2**self.J_fr)
+        n_blocks: int = ((self.J + 1) * self.Q[0] + padding) // 2**self.J_fr
+        return n_blocks << self.J_fr
+
+    @property
+    def bank_fr(self) -> FrequentialBank:
+        """The filters along log-frequency."""
+        return frequential_bank(self.J_fr, self.Q_fr, self.F)
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """One second filter (none in order 1) and one frequential filter.
+
+    Parameters
+    ----------
+    n2 : int or None
+        Index of the second filter.
+    n_fr : int
+        Index of the frequential filter.
+    n1_max : int
+        How many first-order filters reach it.
+    rows : range
+        The indices along log-frequency at which it is sampled.
+    """
+
+    n2: int | None
+    n_fr: int
+    n1_max: int
+    rows: range
+
+    @property
+    def key(self) -> tuple[int, ...]:
+        """Kymatio's name for the path, without n1."""
+        return (self.n_fr,) if self.n2 is None else (self.n2, self.n_fr)
+
+
+@lru_cache(maxsize=16)
+def joint_paths(options: JointOptions) -> tuple[Path, ...]:
+    """List orders 1 and 2 in the order of the output: by n_fr, then by (n2, n_fr)."""
+    bank, psi_fr = filterbank(options.J, options.Q, options.T), options.bank_fr.psi
+    reach: list[tuple[int | None, int]] = [(None, len(bank.psi1))]
+    reach += [(n2, sum(f.j < psi.j for f in bank.psi1)) for n2, psi in enumerate(bank.psi2)]
+    return tuple(
+        Path(n2, n_fr, n1_max, _rows(options, n1_max, psi))
+        for n2, n1_max in reach
+        for n_fr, psi in enumerate(psi_fr)
+        if n1_max > 0 and (n2 is not None or psi.spin >= 0)
+    )
+
+
+def _rows(options: JointOptions, n1_max: int, psi: FrequentialFilter) -> range:
+    if psi.spin and options.frequency == "global":
+        return range(0, n1_max, n1_max)
+    averaged = options.frequency == "local" and (psi.spin or options.rows == "padded")
+    step = options.stride_fr if averaged else 2**psi.j
+    if options.rows == "padded":
+        return range(0, options.n_bins, step)
+    if options.rows == "covering":
+        return range(0, min((n1_max // step + 1) * step, options.n_bins), step)
+    return range(0, n1_max, step)
+
+
+@dataclass(frozen=True, eq=False)
+class FrequentialPath:
+    """How the samples of one path along log-frequency become its rows.
+
+    Parameters
+    ----------
+    path : int
+        Which of `joint_paths`.
+    samples : slice
+        Which of the samples are its own: those of spins 0 and 1 first, then all with spin -1.
+    average : ndarray, shape (n_rows, n_samples), or None
+        From samples to rows; None where they are the same.
+    """
+
+    path: int
+    samples: slice
+    average: Array | None
+
+
+@dataclass(frozen=True, eq=False)
+class FrequentialLayer:
+    """All frequential filters on the first-order filters that reach one second filter.
+
+    Parameters
+    ----------
+    cosine, sine : ndarray, shape (n_samples, n_rows)
+        Real and imaginary part of the filters of spin 0 and 1, from the first-order filters to
+        samples of the convolutions. Those of spin -1 are the conjugates.
+    paths : tuple of FrequentialPath
+    """
+
+    cosine: Array
+    sine: Array
+    paths: tuple[FrequentialPath, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class JointLayer:
+    """All paths of one second filter: what happens in time, and then along log-frequency.
+
+    `j2` is log2 of the second filter's own stride.
+    """
+
+    second: SecondLayer
+    j2: int
+    frequential: FrequentialLayer
+
+
+@dataclass(frozen=True, eq=False)
+class JointPlan:
+    """How one block is transformed.
+
+    Parameters
+    ----------
+    block : BlockPlan
+        Of the first layer.
+    first : FrequentialLayer
+        What order 1 does along log-frequency.
+    joint : tuple of JointLayer
+        Order 2, by second filter.
+    """
+
+    block: BlockPlan
+    first: FrequentialLayer
+    joint: tuple[JointLayer, ...]
+
+
+@lru_cache(maxsize=8)
+def joint_plan(options: JointOptions, period: int, dtype: Dtype) -> JointPlan:
+    """Decide everything about one block.
+
+    Parameters
+    ----------
+    options : JointOptions
+        Of the transform.
+    period : int
+        Samples in the block, a power of two.
+    dtype : {"float32", "float64"}
+        How filters and averages are stored.
+    """
+    block = block_plan(options.in_time, period, dtype)
+    bank = filterbank(options.J, options.Q, options.T)
+    layers = []
+    for n2, psi in enumerate(bank.psi2):
+        n_rows = sum(first.j < psi.j for first in bank.psi1)
+        if n_rows:
+            start, response = psi.band(period, _KNOBS[options.accuracy].eps)
+            n_points = _time_points(options, period, psi.j, len(response), len(block.low_pass))
+            second = SecondLayer(n2, n_rows, n_points, start, response.astype(dtype))
+            frequential = _frequential_layer(options, n2, n_rows, dtype)
+            layers.append(JointLayer(second, psi.j, frequential))
+    first_order = _frequential_layer(options, None, len(bank.psi1), dtype)
+    return JointPlan(block, first_order, tuple(layers))
+
+
+def _time_points(options: JointOptions, period: int, j2: int, n_band: int, n_low: int) -> int:
+    """Count the samples in time of |Y2 * psi_fr|, which has the bandwidth of psi2."""
+    if options.time == "none":
+        return period >> j2
+    knobs = _KNOBS[options.accuracy]
+    needed = knobs.time * n_band + knobs.low * min(n_low, n_band)
+    most = period >> min(j2, options.stride.bit_length() - 1)
+    return min(int(scipy.fft.next_fast_len(math.ceil(needed))), most)
+
+
+def _frequential_layer(
+    options: JointOptions, n2: int | None, n1_max: int, dtype: Dtype
+) -> FrequentialLayer:
+    kernels, paths, ends = [], [], [0]
+    psi_fr = options.bank_fr.psi
+    here = [(i, path) for i, path in enumerate(joint_paths(options)) if path.n2 == n2]
+    for i, path in here:
+        psi = psi_fr[path.n_fr]
+        if psi.spin < 0:
+            break
+        samples, average = _sampling(options, path, psi)
+        kernels.append(_impulse_response(psi, options.n_bins, samples, np.arange(n1_max)))
+        ends.append(ends[-1] + len(samples))
+        average = None if average is None else average.astype(dtype)
+        paths.append(FrequentialPath(i, slice(*ends[-2:]), average))
+    for i, path in here[len(paths) :]:
+        twin = paths[path.n_fr - len(psi_fr) // 2]
+        behind = slice(twin.samples.start + ends[-1], twin.samples.stop + ends[-1])
+        paths.append(FrequentialPath(i, behind, twin.average))
+    kernel = np.concatenate(kernels)
+    return FrequentialLayer(kernel.real.astype(dtype), kernel.imag.astype(dtype), tuple(paths))
+
+
+def _impulse_response(
+    psi: FrequentialFilter,
+    n_bins: int,
+    at: NDArray[np.float64],
+    source: NDArray[np.integer | np.floating],
+) -> ComplexArray:
+    """Circular response at `at` to impulses at `source`, shape (n_at, n_source)."""
+    start, H = psi.band(n_bins, 1e-9)
+    turns = 2j * np.pi * np.arange(start, start + len(H)) / n_bins
+    return np.asarray(np.exp(np.outer(at, turns)) * (H / n_bins) @ np.exp(-np.outer(turns, source)))
+
+
+def _sampling(
+    options: JointOptions, path: Path, psi: FrequentialFilter
+) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
+    """Where along log-frequency a path is sampled, and the matrix from there to its rows."""
+    rows = np.array(path.rows, dtype=float)
+    if psi.spin == 0 or options.frequency == "none":
+        return rows, None
+    if options.frequency == "global":
+        samples, spacing = _samples(options, path, psi, 2**psi.j)
+        return samples, np.full((1, len(samples)), spacing / 2**psi.j)
+    samples, spacing = _samples(options, path, psi, min(2**psi.j, options.stride_fr))
+    low_pass = _impulse_response(options.bank_fr.phi, options.n_bins, rows, samples).real
+    return samples, np.asarray(low_pass * spacing)
+
+
+def _samples(
+    options: JointOptions, path: Path, psi: FrequentialFilter, stride: int
+) -> tuple[NDArray[np.float64], float]:
+    """Place samples of a modulus that is averaged, and space them, never closer than Kymatio."""
+    knobs, sigma = _KNOBS[options.accuracy], psi.wavelet.sigma
+    if path.n2 is None:
+        return np.arange(0.0, options.n_bins, stride), float(stride)
+    rate = knobs.frequency * sigma
+    if options.frequency == "local":  # aliases have to land above what the low-pass keeps
+        rate = max(rate, rate / 2 + 4.5 * SIGMA0 / options.F)
+    n_around = math.ceil(rate * options.n_bins)
+    if n_around * stride > _NEARLY * options.n_bins:
+        n_around = options.n_bins // stride
+    spacing = options.n_bins / n_around
+    tail = math.sqrt(-2 * math.log(knobs.tail)) / (2 * math.pi * sigma)
+    first, last = math.floor(-tail / spacing), math.ceil((path.n1_max - 1 + tail) / spacing)
+    n_samples = min(last + 1 - first, n_around)
+    return spacing * np.arange(first, first + n_samples, dtype=np.float64), spacing
+
+
+def joint_layout(options: JointOptions, n_samples: int) -> Layout:
+    """Cut a signal into blocks as `plan.layout`, or into one where the average is not local."""
+    cut = layout(options.in_time, n_samples)
+    if options.time == "local" or len(cut.blocks) == 1:
+        return cut
+    period = kymatio_period(n_samples, options.T)
+    start = -((period - n_samples) // 2)
+    return Layout(period, cut.n_frames, (Block(start, slice(0, cut.n_frames)),))
+
+
+@dataclass(frozen=True)
+class TimeAverage:
+    """Weights from samples in time to averages: the low-pass, read at some times only.
+
+    Parameters
+    ----------
+    period : int
+        Samples in the block; times are circular.
+    n_points : int
+        Samples over the period of what is averaged.
+    sigma : float
+        Width of the low-pass in cycles per sample; 0 for a plain sum.
+    offset, hop : int
+        Average c is centered at sample `offset + c * hop` of the block.
+    n_columns : int
+        How many averages there are.
+    total : float
+        Sum of the weights of one average.
+    """
+
+    period: int
+    n_points: int
+    sigma: float
+    offset: int
+    hop: int
+    n_columns: int
+    total: float = 1.0
+
+    def weights(self, first: int, last: int, dtype: Dtype) -> tuple[NDArray[np.intp], Array]:
+        """Return the averages that samples `first` to `last` enter, and their weights.
+
+        Returns
+        -------
+        columns : ndarray of int, shape (n_columns,)
+        weights : ndarray, shape (last - first, n_columns)
+        """
+        if self.sigma == 0:
+            weight = self.total / self.n_points
+            return np.zeros(1, dtype=np.intp), np.full((last - first, 1), weight, dtype=dtype)
+        spacing = self.period / self.n_points
+        center, half = (first + last) / 2 * spacing, (last - first) / 2 * spacing
+        reach = half + math.sqrt(-math.log(_GAUSS_REACH) / 2) / (math.pi * self.sigma)
+        columns = self._columns(center - reach, center + reach)
+        away = self.offset + columns * self.hop - center
+        away = (away + self.period / 2) % self.period - self.period / 2
+        width = math.sqrt(2) * math.pi * self.sigma
+        height = spacing * self.sigma * math.sqrt(2 * math.pi)
+        near = (width * (np.arange(first, last) * spacing - center)).astype(dtype)[:, None]
+        n_turns = math.ceil(reach / self.period - 0.5)
+        weights = np.zeros((last - first, len(columns)), dtype=dtype)
+        for turn in range(-n_turns, n_turns + 1):
+            z = (width * (away + turn * self.period)).astype(dtype) - near
+            np.multiply(z, -z, out=z)
+            weights += np.exp(z, out=z)
+        weights *= height
+        return columns, weights
+
+    def _columns(self, earliest: float, latest: float) -> NDArray[np.intp]:
+        if latest - earliest + self.hop >= self.period:
+            return np.arange(self.n_columns)
+        low = math.ceil((earliest - self.offset) / self.hop)
+        high = math.floor((latest - self.offset) / self.hop) + 1
+        columns = np.arange(low, high) % (self.period // self.hop)
+        return np.sort(columns[columns < self.n_columns])
+
+
+def time_average(
+    options: JointOptions, layer: JointLayer, period: int, block: Block
+) -> TimeAverage:
+    """Decide at which times a second filter's paths are averaged.
+
+    A low-pass needs no more than one average per `T` samples: where frames are closer, the whole
+    period is averaged at that rate, and frames are interpolated (`interpolated` in `joint`).
+    """
+    if options.time == "global":
+        return TimeAverage(period, layer.second.n_points, 0.0, 0, period, 1, period / 2**layer.j2)
+    coarse = 2 ** (options.T.bit_length() - 1)
+    offset = block.frames.start * options.stride - block.start
+    fine = options.stride < coarse
+    n_frames = block.frames.stop - block.frames.start
+    return TimeAverage(
+        period=period,
+        n_points=layer.second.n_points,
+        sigma=SIGMA0 / options.T,
+        offset=offset,
+        hop=coarse if fine else options.stride,
+        n_columns=period // coarse if fine else n_frames,
+    )
