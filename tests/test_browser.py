@@ -1,6 +1,7 @@
 """The report in a real browser, opened from the disk: it looks, plays and stays inert."""
 
 import csv
+import json
 import os
 import shutil
 from pathlib import Path
@@ -66,12 +67,15 @@ def run(tmp_path_factory, aba, aba_signal):
         Annotation(segmentation=aba, system="foote", level="section"),
         Annotation(segmentation=late, system="even", level="section"),
     )
+    places = {}
     for track_id, audio in (("minute", source), (SILENT_ID, folder / "gone.wav")):
-        facts = {"audio": str(audio), "warnings": [f"careful {IMAGE}"]}
+        places[track_id] = str(audio)
+        facts = {"warnings": [f"careful {IMAGE}"]}
         jams = Jams(annotations=estimates, duration=60.0, title=SCRIPT, sandbox={"scatseg": facts})
         write_jams(folder / "tracks" / f"{track_id}.jams", jams)
         reference = Jams(annotations=tuple(references), duration=60.0)
         write_jams(folder / "references" / f"{track_id}.jams", reference)
+    (folder / "run.json").write_text(json.dumps({"audio": places}))
     write_arrays(folder / "arrays" / "minute.npz", aba)
     scores = score_collection(
         {"minute": references, SILENT_ID: references},

@@ -505,3 +505,10 @@ def test_markdown_shows_means_of_the_table():
     text = summary_markdown(summarize(score_track("song", [TWO], {"foote": ABA})))
     foote = next(line for line in text.splitlines() if "foote" in line)
     assert [cell.strip() for cell in foote.split("|")[2:5]] == ["1", "0.667", "0.667"]
+
+
+def test_one_label_against_many_segments_is_not_rounded_to_perfection():
+    many = Segmentation([0, 189.64638045807044, 230.0846816615644, 238.2], "bea")
+    one = Segmentation([0, 238.2], "x")
+    assert_equals_mir_eval(one, many)
+    assert_equals_mir_eval(many, one)

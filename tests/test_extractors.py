@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from scatseg.extractors import Stack, extractor
-from scatseg.features import Extractor, FeatureName, Features, Scattering
+from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
 from scatseg.spectral import CQT, MFCC, Chroma, LogMel, Tempogram
 
 SR = 22050
@@ -30,6 +30,7 @@ EXTRACTORS = [
     Case(extract=CQT()),
     Case(extract=Chroma(), peaks=False),  # pitch classes of a click do not depend on how near it is
     Case(extract=Tempogram(), peaks=False, blur=0.1),  # librosa's onsets come late
+    Case(extract=JointScattering(J=9)),
     Case(extract=Stack(parts=(Scattering(J=10), MFCC()))),
 ]
 
@@ -297,7 +298,7 @@ def test_a_function_of_your_own_is_an_extractor():
     [
         (
             "mfc",
-            "unknown feature 'mfc': choose from scattering, mfcc, logmel, cqt, chroma, temp",
+            "unknown feature 'mfc': choose from scattering, jtfs, mfcc, logmel, cqt, chroma, temp",
         ),
         ("scattering+mfc", "unknown feature 'mfc'"),
         ("mfcc:n=13", "feature 'mfcc' does not take.*its options are n_mfcc, hop_length"),
@@ -310,3 +311,15 @@ def test_a_function_of_your_own_is_an_extractor():
 def test_a_wrong_name_is_told_what_there_is(text, message):
     with pytest.raises(ValueError, match=message):
         extractor(text)
+
+
+def test_rising_and_falling_chirps_differ_in_spin_and_in_nothing_else():
+    t = np.arange(3 * SR) / SR
+    chirp = np.sin(2 * np.pi * 200 / (4 * np.log(2)) * 2 ** (4 * (t % 0.25))).astype(np.float32)
+    rising, falling = (JointScattering()(y, SR) for y in (chirp, chirp[::-1].copy()))
+    spin = np.array([name.spin or 0 for name in rising.names])
+    middle = slice(8, -8)
+    up, down = (features.X[middle].mean(axis=0) for features in (rising, falling))
+    assert up[spin > 0].mean() > 1.3 * up[spin < 0].mean()
+    np.testing.assert_allclose(up[spin > 0], down[spin < 0], atol=0.1)
+    np.testing.assert_allclose(up[spin == 0], down[spin == 0], atol=0.1)

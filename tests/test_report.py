@@ -91,14 +91,20 @@ def run(tmp_path, sources, score_files):
         "host": {"node": "secret-host"},
         "started": "1999-12-31T23:59:59",
     }
-    (folder / "run.json").write_text(json.dumps(facts))
+    places = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**facts, **places}))
     write_failures(folder, [("broken", "decode", f"not audio {IMAGE}")])
     return folder
 
 
 def write_track(folder, track_id, estimates, *, title="", audio=None, warnings=()):
     (folder / "tracks").mkdir(parents=True, exist_ok=True)
-    facts = {"warnings": list(warnings)} | ({"audio": str(audio)} if audio else {})
+    run_json = folder / "run.json"
+    run_facts = json.loads(run_json.read_text()) if run_json.exists() else {}
+    if audio:
+        run_facts["audio"] = {**run_facts.get("audio", {}), track_id: str(audio)}
+        run_json.write_text(json.dumps(run_facts))
+    facts = {"warnings": list(warnings)}
     jams = Jams(annotations=tuple(estimates), duration=3.0, title=title, sandbox={"scatseg": facts})
     write_jams(folder / "tracks" / f"{track_id}.jams", jams)
 

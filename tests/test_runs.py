@@ -91,7 +91,7 @@ def test_ids_differ_where_a_file_system_ignores_case(tmp_path):
 def test_safe_ids_are_portable(names):
     for name in names:
         id_ = safe_id(name)
-        assert 0 < len(id_) <= 120
+        assert 0 < len(id_.encode()) <= 120
         assert not set(id_) & set('/\\<>:"|?*\0\n\r\t')
         assert not id_.startswith(("-", " ", ".")) or id_[0] == "_"
         assert safe_id(name) == id_
@@ -134,3 +134,27 @@ with locked(Path({os.fspath(tmp_path)!r})):
         holder.kill()
     with locked(tmp_path):
         assert tmp_path.is_dir()
+
+
+def test_a_file_reached_by_two_paths_is_one_track(tmp_path, monkeypatch):
+    touch(tmp_path, "music/a.wav")
+    monkeypatch.chdir(tmp_path)
+    for paths in (["music", tmp_path / "music"], ["music/a.wav", tmp_path / "music" / "a.wav"]):
+        assert ids(find_sources(paths, extensions=[".wav"])) == ["a"]
+
+
+def test_copies_inside_a_run_are_not_tracks(tmp_path):
+    touch(tmp_path, "a.wav", "run/run.json", "run/tracks/a.jams", "run/assets/audio/a.wav")
+    assert ids(find_sources([tmp_path], extensions=[".wav"])) == ["a"]
+
+
+def test_ids_fit_a_file_system_in_any_script():
+    id_ = safe_id("\u3042" * 80 + "/" + "\u3044" * 80)
+    assert len(id_.encode()) <= 120
+
+
+def test_a_damaged_list_of_failures_is_read_as_far_as_it_goes(tmp_path):
+    write_failures(tmp_path, [Failure("a", "read", "why")])
+    with (tmp_path / "failures.csv").open("a") as file:
+        file.write("\n")
+    assert read_failures(tmp_path) == [Failure("a", "read", "why")]

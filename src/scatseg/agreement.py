@@ -195,9 +195,10 @@ def _conditional_entropies(table: Table, *, marginal: bool) -> tuple[float, floa
 
     Normalized by the largest possible entropy, or with `marginal` by that of the labels (V).
     """
-    shares = table / max(int(table.sum()), 1)
-    of_reference, of_estimate = shares.sum(axis=1), shares.sum(axis=0)
-    together = _entropy(shares.ravel())
+    n = max(int(table.sum()), 1)
+    # Counts are added before they are divided: what is always there has a share of exactly 1.
+    of_reference, of_estimate = table.sum(axis=1) / n, table.sum(axis=0) / n
+    together = _entropy(table.ravel() / n)
     if marginal:
         most = _entropy(of_reference), _entropy(of_estimate)
     else:

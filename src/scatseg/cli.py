@@ -12,7 +12,7 @@ import os
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -105,15 +105,22 @@ def _set_defaults(context: click.Context, _: click.Parameter, path: Path | None)
         for parameter in context.command.params
         for option in parameter.opts
     }
+    several = {parameter.name for parameter in context.command.params if _is_multiple(parameter)}
     defaults = {}
     for key, value in values.items():
         name = by_option.get(key.replace("-", "_"), key)
         if name not in known:
             msg = f"{path}: unknown option {key!r} for {context.command.name}"
             raise click.UsageError(msg)
-        defaults[name] = value
+        if name == "settings" and isinstance(value, dict):
+            value = [f"{option}={setting}" for option, setting in value.items()]
+        defaults[name] = [value] if name in several and not isinstance(value, list) else value
     context.default_map = {**(context.default_map or {}), **defaults}
     return path
+
+
+def _is_multiple(parameter: click.Parameter) -> bool:
+    return isinstance(parameter, click.Option) and parameter.multiple
 
 
 def _parse_settings(
@@ -129,8 +136,6 @@ def _parse_settings(
         settings[key.strip().replace("-", "_")] = parse_value(value.strip())
     return settings
 
-
-Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 _config = click.option(
     "--config",
@@ -279,12 +284,12 @@ def _print_segments(sources: Sequence[Source], failures: Sequence[Failure], job:
     for source in sources:
         try:
             recording = decode(source.path, sr=job.sr, strict=job.strict)
-        except AudioError as error:
+            annotations, _ = analyze(recording.y, recording.sr, job)
+        except (AudioError, ValueError, TypeError) as error:
             click.echo(str(error), err=True)
             return NOTHING_DONE
         for warning in recording.warnings:
             click.echo(f"{source.path}: {warning}", err=True)
-        annotations, _ = analyze(recording.y, recording.sr, job)
         click.echo(lab_text(annotations[:1]), nl=False)
     return DONE if sources else NOTHING_DONE
 
@@ -327,6 +332,7 @@ def _segment(
             options=job.described(),
             started=started.isoformat(timespec="seconds"),
             seconds=time.perf_counter() - clock,
+            sources=found.sources,
         )
     n_failed = sum(receipt.failure is not None for receipt in receipts) + len(found.failures)
     n_done = sum(receipt.failure is None for receipt in receipts)
@@ -352,6 +358,13 @@ def _build_page(run: Path, audio: AudioMode, *, figures: bool) -> Path:
 @cli.command()
 @click.argument("estimates", nargs=-1, required=True, type=FileArgument)
 @click.argument("references", type=FileArgument)
+@click.option(
+    "--references",
+    "more_references",
+    multiple=True,
+    type=FileArgument,
+    help="A further folder of references. Repeat for several.",
+)
 @click.option("-o", "--output", required=True, type=FileArgument, help="Where the scores go.")
 @click.option("--figures", is_flag=True, help="Also draw the figures.")
 @click.option("--report/--no-report", default=True, help="Build the page.  [default: report]")
@@ -363,6 +376,7 @@ def evaluate(
     verbosity: int,
     estimates: tuple[Path, ...],
     references: Path,
+    more_references: tuple[Path, ...],
     output: Path,
     figures: bool,
     report: bool,
@@ -375,14 +389,26 @@ def evaluate(
     REFERENCES is a folder of annotations. They are matched by name.
     """
     from scatseg.evaluation import summary_markdown
+    from scatseg.runs import write_run
     from scatseg.scoring import score_folder
 
-    for path in (*estimates, references):
+    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    for path in (*estimates, references, *more_references):
         if not path.exists():
             msg = f"{path} does not exist"
             raise click.UsageError(msg)
     with _usage_errors():
-        outcome = score_folder(estimates, references, output, n_jobs=jobs)
+        outcome = score_folder(estimates, [references, *more_references], output, n_jobs=jobs)
+        write_run(
+            output,
+            section="evaluation",
+            options={
+                "estimates": [str(path) for path in estimates],
+                "references": [str(path) for path in (references, *more_references)],
+            },
+            started=started.isoformat(timespec="seconds"),
+            seconds=time.perf_counter() - clock,
+        )
     if verbosity >= 0:
         for note in outcome.notes:
             click.echo(note, err=True)
@@ -430,7 +456,7 @@ def demo(verbosity: int, output: Path, only_pieces: bool, seed: int, jobs: int) 
     job = SegmentJob(segmenters=("laplacian", "foote", "structure-features"))
     found = find_sources([output / "audio"], extensions=[".flac"])
     status = _segment(found, output, job, jobs, False, verbosity)
-    outcome = score_folder([output], output / "annotations", output, n_jobs=jobs)
+    outcome = score_folder([output], [output / "annotations"], output, n_jobs=jobs)
     click.echo(summary_markdown(outcome.summaries))
     click.echo(_build_page(output, "copy", figures=True))
     return status
@@ -553,30 +579,39 @@ def convert(
     duration: float | None,
 ) -> int:
     """Convert segmentations between formats."""
-    from scatseg.formats import FormatError, read, write
+    from scatseg.formats import FormatError, format_of, read, write
+    from scatseg.runs import find_sources
 
-    into_folder = len(paths) > 1 or output.is_dir()
+    into_folder = len(paths) > 1 or paths[0].is_dir() or output.is_dir()
     if into_folder and target_format is None:
         msg = "converting into a folder needs --format"
         raise click.UsageError(msg)
-    n_failed = 0
-    for path in paths:
+    suffixes = {suffix for known in FORMATS.values() for suffix in known.reads}
+    found = find_sources(paths, extensions=suffixes)
+    for failure in found.failures:
+        click.echo(f"{failure.track}: {failure.error}", err=True)
+    n_failed = len(found.failures)
+    for source in found.sources:
+        target = output
+        if into_folder:
+            target = output / f"{source.id}{FORMATS[str(target_format)].extension}"
         try:
-            annotations = read(path, format=source_format, duration=duration)
-            target = output
-            if into_folder:
-                output.mkdir(parents=True, exist_ok=True)
-                target = output / f"{path.stem}{FORMATS[str(target_format)].extension}"
-            write(target, annotations, format=target_format)
+            annotations = read(source.path, format=source_format, duration=duration)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            one_only = not FORMATS[format_of(target, target_format)].several
+            write(target, annotations[:1] if one_only else annotations, format=target_format)
         except (FormatError, OSError, ValueError) as error:
             click.echo(str(error), err=True)
             n_failed += 1
             continue
+        if one_only and len(annotations) > 1:
+            left = len(annotations) - 1
+            click.echo(f"{source.path}: {target.suffix} holds one; left out {left}", err=True)
         for repair in dict.fromkeys(note for each in annotations for note in each.repairs):
             if verbosity >= 0:
-                click.echo(f"{path}: {repair}", err=True)
+                click.echo(f"{source.path}: {repair}", err=True)
         click.echo(target)
-    return _status(len(paths) - n_failed, n_failed)
+    return _status(len(found.sources) + len(found.failures) - n_failed, n_failed)
 
 
 @cli.command()
@@ -586,7 +621,7 @@ def convert(
     "changes",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Change a value of every step that has this key.",
+    help="Set an option of every step that has it.",
 )
 @click.pass_context
 def run(context: click.Context, path: Path, changes: tuple[str, ...]) -> int:
@@ -596,44 +631,37 @@ def run(context: click.Context, path: Path, changes: tuple[str, ...]) -> int:
     """
     with _usage_errors():
         steps = tomllib.loads(path.read_text(encoding="utf-8")).get("step", [])
-        if not steps:
+        if not steps or not isinstance(steps, list):
             msg = f"{path}: an experiment needs at least one [[step]]"
             raise ValueError(msg)
-        commands = [_step_arguments(path, step, changes) for step in steps]
+        changed = _parse_changes(steps, changes)
+        commands = [_step_arguments(path, step, changed) for step in steps]
+    worst = DONE
     for arguments in commands:
         if context.obj >= 0:
             click.echo("scatseg " + " ".join(arguments), err=True)
         quiet = ["-q"] if context.obj < 0 else []
         status = cli.main(args=[*quiet, *arguments], prog_name="scatseg", standalone_mode=False)
-        if status not in (DONE, None):
-            return int(status)
-    return DONE
+        worst = max(worst, int(status or DONE))
+        if worst > SOME_FAILED:
+            break
+    return worst
 
 
-def _step_arguments(path: Path, step: dict[str, Any], changes: Sequence[str]) -> list[str]:
+def _step_arguments(path: Path, step: dict[str, Any], changes: dict[str, str]) -> list[str]:
     """Write a step as the command line that it stands for."""
     step = dict(step)
-    for change in changes:
-        key, equals, value = change.partition("=")
-        if not equals:
-            msg = f"--set needs key=value, got {change!r}"
-            raise ValueError(msg)
-        if key in step:
-            step[key] = parse_value(value)
     name = step.pop("command", None)
     if name not in cli.commands:
         msg = f"{path}: a step's command is one of {', '.join(cli.commands)}, got {name!r}"
         raise ValueError(msg)
-    arguments = [str(argument) for argument in step.pop("arguments", [])]
-    known = {
-        option: parameter
-        for parameter in cli.commands[name].params
-        for option in parameter.opts
-        if isinstance(parameter, click.Option)
-    }
+    given = step.pop("arguments", [])
+    arguments = [str(each) for each in given] if isinstance(given, list) else [str(given)]
+    known = _options_of(name)
+    step |= {key: value for key, value in changes.items() if _option_name(key) in known}
     options: list[str] = []
     for key, value in step.items():
-        option = "--" + key.replace("_", "-")
+        option = _option_name(key)
         if option not in known:
             msg = f"{path}: {name} has no option {key!r}; there are {', '.join(sorted(known))}"
             raise ValueError(msg)
@@ -641,10 +669,39 @@ def _step_arguments(path: Path, step: dict[str, Any], changes: Sequence[str]) ->
     return [name, *options, *(["--", *arguments] if arguments else [])]
 
 
+def _options_of(command: str) -> dict[str, click.Parameter]:
+    return {
+        option: parameter
+        for parameter in cli.commands[command].params
+        for option in parameter.opts
+        if isinstance(parameter, click.Option)
+    }
+
+
+def _option_name(key: str) -> str:
+    return "--" + key.replace("_", "-")
+
+
+def _parse_changes(steps: Sequence[dict[str, Any]], items: Sequence[str]) -> dict[str, str]:
+    """Read --set key=value; every key must be an option of at least one step's command."""
+    changes = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not (key and equals):
+            msg = f"--set needs key=value, got {item!r}"
+            raise ValueError(msg)
+        names = [str(step.get("command")) for step in steps]
+        if not any(_option_name(key) in _options_of(n) for n in names if n in cli.commands):
+            msg = f"--set {item}: no step has an option {key!r}"
+            raise ValueError(msg)
+        changes[key] = value
+    return changes
+
+
 def _option_words(option: str, value: Any, opposites: Sequence[str]) -> list[str]:
-    if value is True:
+    if value is True or value == "true":
         return [option]
-    if value is False:
+    if value is False or value == "false":
         return list(opposites[:1])
     values = value if isinstance(value, list) else [value]
     return [word for each in values for word in (option, str(each))]
@@ -657,6 +714,8 @@ _EXTRAS = {
     "ffmpeg": "av",
     "datasets": "mirdata",
 }
+
+_FFMPEG_ONLY = {".aac", ".m4a", ".wma"}
 
 
 @cli.command()
@@ -671,9 +730,10 @@ def doctor(as_json: bool) -> int:
     installed = {
         extra: importlib.util.find_spec(module) is not None for extra, module in _EXTRAS.items()
     }
+    decoders = sorted(AUDIO_EXTENSIONS - (set() if installed["ffmpeg"] else _FFMPEG_ONLY))
     facts = {
         "versions": versions(),
-        "decoders": sorted(AUDIO_EXTENSIONS),
+        "decoders": decoders,
         "extras": installed,
         "cores": os.cpu_count(),
     }
@@ -682,7 +742,7 @@ def doctor(as_json: bool) -> int:
         return DONE
     for name, number in versions().items():
         click.echo(f"{name:14} {number}")
-    click.echo(f"{'decoders':14} {' '.join(sorted(AUDIO_EXTENSIONS))}")
+    click.echo(f"{'decoders':14} {' '.join(decoders)}")
     for extra, there in installed.items():
         click.echo(f"{'extra ' + extra:14} {'installed' if there else 'not installed'}")
     click.echo(f"{'cores':14} {os.cpu_count()}")

@@ -26,7 +26,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from scatseg import __version__, audio, extractors, formats, runs, segmenters
+from scatseg import audio, extractors, formats, runs, segmenters
 from scatseg.features import Extractor, Features, uniform_edges
 from scatseg.formats import Annotation, FormatError, Jams
 from scatseg.runs import Failure, Source
@@ -40,6 +40,7 @@ Result = TypeVar("Result")
 SILENT_PEAK = 1e-5
 """Of full scale: a recording that never exceeds it (-100 dB) is taken for silence."""
 
+_SLOWEST, _FASTEST = 1000, 1_000_000
 _PICTURE_FRAMES = 1024
 _WAVEFORM_POINTS = 2048
 _DEATHS_ALLOWED = 2
@@ -82,6 +83,9 @@ class SegmentJob:
         if repeated or not self.segmenters:
             msg = f"each system needs a name of its own, got {list(self.segmenters)}"
             raise ValueError(msg)
+        if not isinstance(self.sr, int) or not _SLOWEST <= self.sr <= _FASTEST:
+            msg = f"sr must be a whole number of Hz from {_SLOWEST} to {_FASTEST}, got {self.sr!r}"
+            raise ValueError(msg)
         for name in self.exports:
             if name not in formats.FORMATS:
                 msg = f"unknown format {name!r}: choose from {', '.join(formats.FORMATS)}"
@@ -109,11 +113,16 @@ class SegmentJob:
     def described(self) -> dict[str, Any]:
         """All that determines the result, with every default filled in."""
         return {
-            "features": repr(self.extractor()),
-            "segmenters": {name: repr(each) for name, each in self.systems().items()},
+            "features": _described(self.extractor(), self.features),
+            "segmenters": {name: _described(each, name) for name, each in self.systems().items()},
             "sr": self.sr,
             "strict": self.strict,
         }
+
+
+def _described(made: object, name: str) -> str:
+    """All options of a dataclass; of anything else the name, for its repr may be an address."""
+    return repr(made) if dataclasses.is_dataclass(made) else name
 
 
 def _option_names(segmenter: Segmenter) -> set[str]:
@@ -124,7 +133,11 @@ def _option_names(segmenter: Segmenter) -> set[str]:
 
 def _with_settings(segmenter: Segmenter, settings: Mapping[str, Any]) -> Segmenter:
     known = {key: value for key, value in settings.items() if key in _option_names(segmenter)}
-    return dataclasses.replace(segmenter, **known) if known else segmenter  # type: ignore[type-var]
+    try:
+        return dataclasses.replace(segmenter, **known) if known else segmenter  # type: ignore[type-var]
+    except TypeError as error:
+        msg = f"{type(segmenter).__name__} cannot be made with {known}: {error}"
+        raise ValueError(msg) from error
 
 
 class Receipt(NamedTuple):
@@ -226,24 +239,26 @@ def _segment_source(source: Source, run: Path, job: SegmentJob, force: bool, sta
     facts = {
         "audio_sha256": file_hash(source.path),
         "options": job.described(),
-        "version": __version__,
+        "versions": runs.versions(("scatseg", "kymatio", "librosa")),
     }
-    jams = None if force or not arrays.exists() else _done_before(target, facts)
+    jams = None if force else _done_before(target, arrays, facts)
     needed = jams is None
     if jams is None:
         recording = audio.decode(source.path, sr=job.sr, strict=job.strict)
         annotations, pictures = analyze(recording.y, recording.sr, job, stage)
         stage.name = "write"
+        drawn = _npz(pictures)
+        drawn_hash = hashlib.sha256(drawn).hexdigest()
         jams = Jams(
             annotations=annotations,
             duration=recording.duration,
             title=source.path.stem,
             sandbox={
                 "scatseg": facts
-                | {"audio": os.fspath(source.path.absolute()), "warnings": recording.warnings}
+                | {"arrays_sha256": drawn_hash, "warnings": list(recording.warnings)}
             },
         )
-        formats.atomic_write(arrays, _npz(pictures))
+        formats.atomic_write(arrays, drawn)
         formats.write_jams(target, jams)
     stage.name = "export"
     for name in job.exports:
@@ -267,15 +282,16 @@ def file_hash(path: Path) -> str:
         raise audio.UnreadableAudioError(msg) from error
 
 
-def _done_before(target: Path, facts: Mapping[str, Any]) -> Jams | None:
-    """Read the track as it was done before, if it was done from this audio with these options."""
+def _done_before(target: Path, arrays: Path, facts: Mapping[str, Any]) -> Jams | None:
+    """Read the track as it was done before, if all of it is there, of this audio and options."""
     try:
         jams = formats.read_jams(target)
+        drawn_hash = hashlib.sha256(arrays.read_bytes()).hexdigest()
     except (FileNotFoundError, FormatError):
         return None
     known = jams.sandbox.get("scatseg", {})
-    same = all(known.get(key) == value for key, value in facts.items())
-    return jams if same else None
+    expected = {**facts, "arrays_sha256": drawn_hash}
+    return jams if all(known.get(key) == value for key, value in expected.items()) else None
 
 
 def analyze(
@@ -336,6 +352,9 @@ def _analyzed(
 
 def _annotations(system: str, found: Segmentation | Hierarchy) -> list[Annotation]:
     """One annotation per level, the default level first."""
+    if not isinstance(found, Segmentation | Hierarchy):
+        msg = f"{system} must predict a Segmentation or a Hierarchy, got {type(found).__name__}"
+        raise TypeError(msg)
     if isinstance(found, Segmentation):
         return [Annotation(segmentation=found, system=system, level="1")]
     levels = [
@@ -419,7 +438,8 @@ def map_sources(
                 del left[receipt.track]
                 yield receipt
         except TerminatedWorkerError:
-            for id_ in _marked(marks, left):
+            # Who dies before leaving a mark is known only by working alone.
+            for id_ in _marked(marks, left) or [source.id for source in batch]:
                 deaths[id_] += 1
                 if deaths[id_] >= _DEATHS_ALLOWED:
                     del left[id_]

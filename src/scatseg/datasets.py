@@ -342,6 +342,8 @@ def _walk(folder: Path, problems: list[Problem]) -> Iterator[Path]:
 
 def _is_other(path: Path) -> bool:
     """Tell from its name that a file holds no segmentation that we read."""
+    if path.suffix.lower() == ".jams":
+        return False
     family = _FAMILY.fullmatch(path.stem)
     salami = _SALAMI.fullmatch(path.stem)
     return (

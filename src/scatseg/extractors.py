@@ -13,6 +13,7 @@ from scatseg.features import Extractor, Features
 
 EXTRACTORS: Mapping[str, str] = {
     "scattering": "scatseg.features:Scattering",
+    "jtfs": "scatseg.features:JointScattering",
     "mfcc": "scatseg.spectral:MFCC",
     "logmel": "scatseg.spectral:LogMel",
     "cqt": "scatseg.spectral:CQT",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scatseg.scattering.joint import TimeFrequencyScattering
 from scatseg.scattering.plan import Accuracy
 from scatseg.scattering.time import Scattering1D
 
@@ -273,7 +274,7 @@ class Scattering:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
         transform = self._transform()
         meta = transform.meta()
-        S = np.maximum(transform(y), 0).T
+        S = np.maximum(cast(NDArray[np.floating], transform(y)), 0).T
         X = _compressed(S, meta, self.eps)[:, 1:]
         centers = np.arange(len(X)) * transform.options.stride / sr
         return Features(X, frame_edges(centers, len(y) / sr), _scattering_names(meta, sr)[1:])
@@ -292,6 +293,86 @@ class Scattering:
         return replace(transform, stride=max(1, transform.options.stride // 2))
 
 
+@dataclass(frozen=True, kw_only=True)
+class JointScattering:
+    """Joint time-frequency scattering, compressed, one row per frame.
+
+    Beside how fast each band moves, it tells which way the movement goes along log-frequency:
+    rising and falling chirps differ in spin. Frame k is centered at sample k * stride. What a
+    path passes is divided by the level of the carriers it comes from, as in `Scattering`.
+
+    Parameters
+    ----------
+    J : int, default 12
+        Log2 of the largest scale in samples (12: modulations down to 5.4 Hz at 22050 Hz).
+    J_fr : int, default 3
+        Log2 of the largest scale along log-frequency, in first-order filters.
+    Q : int or (int, int), default 8
+        Wavelets per octave in the first and second layer.
+    Q_fr : int, default 1
+        Wavelets per octave along log-frequency.
+    T : int, optional
+        Averaging scale in samples, 2**J when absent. Keep it well inside the recording: averaged
+        over a mirrored end, rising becomes falling.
+    F : int, optional
+        Averaging scale along log-frequency, 2**J_fr when absent.
+    stride : int, optional
+        Samples between frames, a power of two, half of T when absent.
+    eps : float, default 0.1
+        What counts as quiet, relative to the mean first-order coefficient of the recording.
+    accuracy : {"default", "fast", "exact"}
+        See `scatseg.scattering.TimeFrequencyScattering`.
+
+    References
+    ----------
+    J. Andén, V. Lostanlen and S. Mallat, "Joint time-frequency scattering", IEEE Transactions on
+    Signal Processing 67(14), 2019.
+    """
+
+    J: int = 12
+    J_fr: int = 3
+    Q: int | tuple[int, int] = 8
+    Q_fr: int = 1
+    T: int | None = None
+    F: int | None = None
+    stride: int | None = None
+    eps: float = 0.1
+    accuracy: Accuracy = "default"
+
+    def __post_init__(self) -> None:
+        _ = self._transform().meta()  # checks its options
+        if not self.eps > 0:
+            msg = f"eps must be positive, got {self.eps}"
+            raise ValueError(msg)
+
+    def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
+        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        transform = self._transform()
+        meta = transform.meta()
+        S = np.maximum(cast(NDArray[np.floating], transform(y)), 0).T
+        X = _compressed_joint(S, meta, self.eps)[:, 1:]
+        centers = np.arange(len(X)) * self._stride() / sr
+        n_octave = self.Q[0] if isinstance(self.Q, tuple) else self.Q
+        names = _joint_names(meta, sr, n_octave)[1:]
+        return Features(X, frame_edges(centers, len(y) / sr), names)
+
+    def _stride(self) -> int:
+        T = 2**self.J if self.T is None else self.T
+        return max(1, 2 ** (T.bit_length() - 2)) if self.stride is None else self.stride
+
+    def _transform(self) -> TimeFrequencyScattering:
+        return TimeFrequencyScattering(
+            self.J,
+            self.J_fr,
+            Q=self.Q,
+            Q_fr=self.Q_fr,
+            T=self.T,
+            F=self.F,
+            stride=self._stride(),
+            accuracy=self.accuracy,
+        )
+
+
 def _compressed(S: NDArray[np.floating], meta: dict[str, Any], eps: float) -> NDArray[np.floating]:
     """Logarithm of order 1, and of order 2 over its parent; order 0 is left as it is."""
     order = meta["order"]
@@ -302,6 +383,42 @@ def _compressed(S: NDArray[np.floating], meta: dict[str, Any], eps: float) -> ND
     X[:, first] = np.log1p(S[:, first] / floor)
     X[:, second] = np.log1p(S[:, second] / (S[:, parent] + floor) / _MODULATION_FLOOR)
     return X
+
+
+def _compressed_joint(
+    S: NDArray[np.floating], meta: dict[str, Any], eps: float
+) -> NDArray[np.floating]:
+    """Logarithm of the carriers' levels, and of all other paths over the level they come from."""
+    n1 = meta["n"][:, 0]
+    level = (meta["order"] == 1) & (meta["n_fr"] == 0)
+    other = (meta["order"] > 0) & ~level
+    parents = np.flatnonzero(level)
+    floor = max(eps * float(S[:, level].mean()), _LEAST_LEVEL)
+    parent = parents[np.searchsorted(n1[parents], n1[other], side="right") - 1]
+    X = S.copy()
+    X[:, level] = np.log1p(S[:, level] / floor)
+    X[:, other] = np.log1p(S[:, other] / (S[:, parent] + floor) / _MODULATION_FLOOR)
+    return X
+
+
+def _joint_names(meta: dict[str, Any], sr: int, n_octave: int) -> list[FeatureName]:
+    """Name paths; `n_octave` first-order filters make an octave."""
+    hertz = meta["xi"] * sr
+    names = []
+    for i, order in enumerate(meta["order"]):
+        carrier, modulation = (float(hertz[i, k]) if k < order else None for k in (0, 1))
+        names.append(
+            FeatureName(
+                "jtfs",
+                i,
+                order=int(order),
+                carrier=carrier,
+                modulation=modulation,
+                scale=float(abs(meta["xi_fr"][i]) * n_octave) if order else None,
+                spin=int(meta["spin"][i]) if order > 1 else None,
+            )
+        )
+    return names
 
 
 def _scattering_names(meta: dict[str, Any], sr: int) -> list[FeatureName]:

@@ -152,7 +152,7 @@ def run_edges(codes: NDArray[np.integer]) -> NDArray[np.intp]:
 def majority_labels(
     codes: NDArray[np.integer], boundary_frames: NDArray[np.integer]
 ) -> tuple[str, ...]:
-    """Name each segment after the cluster of most of its frames.
+    """Name each segment after the cluster of most of its frames, unless its neighbor has it.
 
     Parameters
     ----------
@@ -171,6 +171,10 @@ def majority_labels(
     >>> majority_labels(np.array([5, 5, 5, 2, 2, 5]), np.array([0, 2, 5, 6]))
     ('A', 'B', 'A')
     """
-    return letter_labels(
-        int(np.bincount(codes[start:stop]).argmax()) for start, stop in pairwise(boundary_frames)
-    )
+    chosen: list[int] = []
+    for start, stop in pairwise(boundary_frames):
+        counts = np.bincount(codes[start:stop])
+        if chosen and chosen[-1] < len(counts) and np.count_nonzero(counts) > 1:
+            counts[chosen[-1]] = 0
+        chosen.append(int(counts.argmax()))
+    return letter_labels(chosen)

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 from scatseg.formats import atomic_write
 
 _LONGEST_ID = 120
-"""Characters; longer ones are cut, so that `<id>.<extension>` fits every file system."""
+"""Bytes; longer ones are cut, so that `<id>.<system>.<extension>` fits every file system."""
 
 _UNSAFE = re.compile(r"[^\w.()\[\],'&+=@ -]")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -80,7 +80,8 @@ def find_sources(paths: Iterable[str | os.PathLike[str]], *, extensions: Iterabl
         Every file once, with an id made of its path relative to the folder that was given.
     """
     wanted = frozenset(extensions)
-    roots: dict[Path, Path] = {}  # file -> folder that its id is relative to
+    # A file may be reached by several paths: absolute path -> first spelling, folder of its id.
+    spelled: dict[Path, tuple[Path, Path]] = {}
     failures = []
     for given in paths:
         path = Path(given)
@@ -98,10 +99,14 @@ def find_sources(paths: Iterable[str | os.PathLike[str]], *, extensions: Iterabl
                     reason = f"no audio in this folder (looked for {looked_for})"
                     failures.append(Failure(shown(match), "find", reason))
                 for file in files:
-                    roots.setdefault(file, match)
+                    spelled.setdefault(_absolute(file), (file, match))
             else:
-                roots.setdefault(match, match.parent)
-    return Found(sources=_named_sources(roots), failures=tuple(failures))
+                spelled.setdefault(_absolute(match), (match, match.parent))
+    return Found(sources=_named_sources(dict(spelled.values())), failures=tuple(failures))
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - without following links
 
 
 def _exists(path: Path) -> bool:
@@ -111,6 +116,9 @@ def _exists(path: Path) -> bool:
 
 def _walk(folder: Path, extensions: frozenset[str]) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
+        if "run.json" in names and "tracks" in folders:
+            folders.clear()  # a run keeps copies of recordings; they are not the collection
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             if not name.startswith(".") and Path(name).suffix.lower() in extensions:
@@ -173,8 +181,9 @@ def safe_id(name: str) -> str:
     safe = _UNSAFE.sub("_", joined).strip(" .")
     if not safe or safe.startswith("-"):
         safe = "_" + safe
-    if safe != joined or len(safe) > _LONGEST_ID or _RESERVED.fullmatch(safe):
-        safe = f"{safe[: _LONGEST_ID - 9]}-{_digest(name)}"
+    data = safe.encode()
+    if safe != joined or len(data) > _LONGEST_ID or _RESERVED.fullmatch(safe):
+        safe = f"{data[: _LONGEST_ID - 9].decode(errors='ignore')}-{_digest(name)}"
     return safe
 
 
@@ -193,7 +202,8 @@ def read_failures(run: Path) -> list[Failure]:
         text = (run / "failures.csv").read_text(encoding="utf-8")
     except FileNotFoundError:
         return []
-    return [Failure(*row) for row in list(csv.reader(io.StringIO(text)))[1:]]
+    rows = list(csv.reader(io.StringIO(text)))[1:]
+    return [Failure(*row) for row in rows if len(row) == len(Failure._fields)]
 
 
 def write_failures(run: Path, failures: Iterable[Failure]) -> None:
@@ -207,21 +217,52 @@ def write_failures(run: Path, failures: Iterable[Failure]) -> None:
     atomic_write(run / "failures.csv", data)
 
 
-def write_run(run: Path, *, options: Mapping[str, Any], started: str, seconds: float) -> None:
+def read_run_facts(run: Path) -> dict[str, Any]:
+    """Read run.json; an empty dict where there is none.
+
+    Raises
+    ------
+    ValueError
+        When it is not a JSON object.
+    """
+    try:
+        facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        msg = f"{run / 'run.json'} is not JSON ({error}): delete it, a run writes it again"
+        raise ValueError(msg) from error
+    return facts if isinstance(facts, dict) else {}
+
+
+def write_run(
+    run: Path,
+    *,
+    options: Mapping[str, Any],
+    started: str,
+    seconds: float,
+    sources: Iterable[Source] = (),
+    section: str = "",
+) -> None:
     """Write run.json: options, versions, host and command, enough to do it again.
 
     Parameters
     ----------
     run : Path
-        The run folder.
+        The run folder. What run.json says of other tracks and in other sections stays.
     options : mapping
         All options with their values.
     started : str
         When, in ISO 8601.
     seconds : float
         How long it took.
+    sources : iterable of Source
+        Where the recordings are: the page plays them from there.
+    section : str
+        Name of the part to write, "evaluation"; the whole when empty.
     """
-    facts = {
+    before = read_run_facts(run)
+    facts: dict[str, Any] = {
         "command": ["scatseg", *sys.argv[1:]],
         "options": dict(options),
         "versions": versions(),
@@ -233,6 +274,11 @@ def write_run(run: Path, *, options: Mapping[str, Any], started: str, seconds: f
         "started": started,
         "seconds": round(seconds, 3),
     }
+    if section:
+        facts = {**before, section: facts}
+    else:
+        audio = {source.id: os.fspath(_absolute(source.path)) for source in sources}
+        facts = {**before, **facts, "audio": {**before.get("audio", {}), **audio}}
     text = json.dumps(facts, indent=2, sort_keys=True) + "\n"
     atomic_write(run / "run.json", text.encode("utf-8", "backslashreplace"))
 

@@ -47,7 +47,7 @@ class _Task(NamedTuple):
 
 def score_folder(
     estimates: Sequence[Path],
-    references: Path,
+    references: Sequence[Path],
     out: Path,
     *,
     n_jobs: int = 1,
@@ -59,8 +59,8 @@ def score_folder(
     ----------
     estimates : sequence of Path
         Runs, or folders of files in any format, each of them a system.
-    references : Path
-        A folder of annotations.
+    references : sequence of Path
+        Folders of annotations.
     out : Path
         Where scores.csv, summary.csv, summary.json, summary.md, failures.csv and references/ go. It
         may be one of the runs.
@@ -79,11 +79,13 @@ def score_folder(
     RunLockedError
         When another process writes to the folder.
     """
-    annotated = datasets.read_references(references)
+    annotated = [datasets.read_references(path) for path in references]
+    known = _merged(references, annotated)
     found = [datasets.read_estimates(path) for path in estimates]
     systems = _unique_systems(estimates, found)
-    tasks, notes = _tasks(systems, annotated.tracks)
-    problems = [*annotated.problems, *(each for one in found for each in one.problems)]
+    tasks, notes = _tasks(systems, known)
+    problems = [each for one in annotated for each in one.problems]
+    problems += [each for one in found for each in one.problems]
     failures = [Failure(problem.path.stem, "evaluate", problem.reason) for problem in problems]
     scores: list[Score] = []
     with runs.locked(out):
@@ -100,13 +102,28 @@ def score_folder(
             _write_references(out, tasks)
         listed = [f for f in runs.read_failures(out) if f.stage != "evaluate"]
         runs.write_failures(out, [*listed, *failures])
-    read_notes = [*annotated.notes, *(note for one in found for note in one.notes)]
+    read_notes = [note for one in annotated for note in one.notes]
+    read_notes += [note for one in found for note in one.notes]
     return Outcome(
         summaries=summaries,
         n_tracks=len({score.track for score in scores}),
         failures=tuple(failures),
         notes=(*read_notes, *notes),
     )
+
+
+def _merged(
+    paths: Sequence[Path], annotated: Sequence[datasets.References]
+) -> dict[str, tuple[Annotation, ...]]:
+    """Put the references of several folders together; each track is in one of them."""
+    known: dict[str, tuple[Annotation, ...]] = {}
+    for path, each in zip(paths, annotated, strict=True):
+        twice = known.keys() & each.tracks.keys()
+        if twice:
+            msg = f"{path} annotates {min(twice)!r} again: give each track's references one folder"
+            raise ValueError(msg)
+        known |= each.tracks
+    return known
 
 
 def _score(task: _Task) -> list[Score] | Failure:
@@ -148,7 +165,7 @@ def _tasks(
     ):
         if names:
             some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-            notes.append(f"{len(names)} {what}s without a partner: {some}")
+            notes.append(f"no partner for {len(names)} {what}(s): {some}")
     tasks = [
         _Task(
             track,
@@ -157,6 +174,8 @@ def _tasks(
         )
         for track, reference in sorted(matching.pairs.items())
     ]
+    scored = {name for task in tasks for name in task.estimates}
+    notes += [f"{name} has no track with a reference" for name in systems if name not in scored]
     by_track = {task.track: task.references for task in tasks}
     matched = {
         name: {id_: answer for id_, answer in answers.items() if id_ in by_track}

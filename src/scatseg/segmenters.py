@@ -25,7 +25,7 @@ from scatseg.labels import (
 )
 from scatseg.novelty import checkerboard_novelty, structure_novelty
 from scatseg.segmentation import Hierarchy, Segmentation
-from scatseg.similarity import enhance_paths, recurrence, self_similarity, stacked
+from scatseg.similarity import cosine, enhance_paths, recurrence, self_similarity, stacked
 
 MAX_FRAMES = 4096
 """Frames that are compared with each other at most: longer recordings get longer frames."""
@@ -71,6 +71,7 @@ class FooteSegmenter:
 
     def __post_init__(self) -> None:
         check_detail(self.granularity, self.n_segments)
+        _check_seconds(frame=self.frame, half_width=self.half_width, min_duration=self.min_duration)
 
     def predict(self, features: Features) -> Segmentation:
         """Find the sections of one recording."""
@@ -132,6 +133,13 @@ class StructureFeaturesSegmenter:
 
     def __post_init__(self) -> None:
         check_detail(self.granularity, self.n_segments)
+        _check_seconds(
+            frame=self.frame,
+            context=self.context,
+            neighbors=self.neighbors,
+            blur=self.blur,
+            min_duration=self.min_duration,
+        )
 
     def predict(self, features: Features) -> Segmentation:
         """Find the sections of one recording."""
@@ -196,6 +204,13 @@ class LaplacianSegmenter:
 
     def __post_init__(self) -> None:
         check_detail(self.granularity, self.n_segments)
+        _check_seconds(
+            frame=self.frame,
+            context=self.context,
+            smoothing=self.smoothing,
+            min_duration=self.min_duration,
+            max_labels=self.max_labels - 1,
+        )
 
     def predict(self, features: Features) -> Hierarchy:
         """Find the sections of one recording at levels of 2, 3, ... `max_labels` labels."""
@@ -221,6 +236,24 @@ class LaplacianSegmenter:
             ],
             default=default,
         )
+
+    def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Compute how much the embedding changes: a look at the boundaries, not their source.
+
+        Returns
+        -------
+        edges : ndarray of float64, shape (n_frames + 1,)
+            Seconds.
+        novelty : ndarray of float64, shape (n_frames + 1,)
+            On these edges.
+        """
+        features = on_uniform_frames(features, self.frame)
+        E = self.embedding(features)
+        if E.shape[1] < 2:
+            return features.edges, np.zeros(len(features.edges))
+        S = (1 + cosine(E)) / 2
+        half_width_frames = features.seconds_to_frames(self.smoothing)
+        return features.edges, checkerboard_novelty(S, half_width_frames=half_width_frames)
 
     def embedding(self, features: Features) -> NDArray[np.float64]:
         """Place frames so that those of one section lie together.
@@ -294,6 +327,17 @@ def _by_name(text: str) -> Segmenter:
         raise ValueError(msg)
     made: Segmenter = naming.build(*names[0], SEGMENTERS, "segmenter")
     return made
+
+
+def _check_seconds(frame: float, **others: float) -> None:
+    """Refuse frames of no length and other lengths below 0, with a ValueError."""
+    if not frame > 0:
+        msg = f"frame must be a positive number of seconds, got {frame:g}"
+        raise ValueError(msg)
+    for name, value in others.items():
+        if not value >= 0:
+            msg = f"{name} cannot be negative, got {value:g}"
+            raise ValueError(msg)
 
 
 def on_uniform_frames(features: Features, frame: float) -> Features:

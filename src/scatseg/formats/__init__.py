@@ -45,6 +45,7 @@ __all__ = [
     "FormatError",
     "Jams",
     "atomic_write",
+    "format_of",
     "jams_text",
     "read",
     "read_jams",
@@ -142,7 +143,7 @@ def read(
     if duration is not None and not 0 < duration < math.inf:
         msg = f"duration must be a positive number of seconds, got {duration}"
         raise ValueError(msg)
-    parse = FORMATS[_format_of(path, format)].parse
+    parse = FORMATS[format_of(path, format)].parse
     data = Path(path).read_bytes()
     try:
         return parse(data, duration)
@@ -178,7 +179,7 @@ def write(
     if isinstance(content, Segmentation):
         content = Annotation(segmentation=content)
     annotations = (content,) if isinstance(content, Annotation) else tuple(content)
-    name = _format_of(path, format)
+    name = format_of(path, format)
     if not annotations or (len(annotations) > 1 and not FORMATS[name].several):
         need = "one segmentation or more" if FORMATS[name].several else "one segmentation"
         msg = f"{path}: {name} holds {need}, got {len(annotations)}"
@@ -257,7 +258,14 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
         raise
 
 
-def _format_of(path: str | os.PathLike[str], name: str | None) -> str:
+def format_of(path: str | os.PathLike[str], name: str | None = None) -> str:
+    """Tell the format of a file: the one that is named, else by the extension.
+
+    Raises
+    ------
+    FormatError
+        When there is no such format.
+    """
     if name in FORMATS:
         return name
     if name is not None:

@@ -78,7 +78,7 @@ def _build_track(run: Run, number: int, audio: AudioMode, figures: bool) -> set[
     except ArraysError as error:
         arrays = Arrays()
         warnings.append(str(error))
-    source = track.facts.get("audio")
+    source = run.audio.get(track.id)
     folder = run.folder / "assets" / "audio"
     sound = place_sound(Path(source) if source else None, page, folder, mode=audio)
     pictures: dict[str, Path] = {}

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scatseg.evaluation import Score, Summary, read_scores
 from scatseg.formats import Annotation, FormatError, Jams, read_jams
 from scatseg.plotting import NoveltyCurve
-from scatseg.runs import Failure, read_failures
+from scatseg.runs import Failure, read_failures, read_run_facts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +85,12 @@ class Run:
     summary: tuple[Summary, ...] = ()
     baselines: frozenset[str] = frozenset()
 
+    @property
+    def audio(self) -> Mapping[str, str]:
+        """Where the recordings are, by track."""
+        audio = self.facts.get("audio", {})
+        return audio if isinstance(audio, Mapping) else {}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Arrays:
@@ -134,7 +140,7 @@ def read_run(folder: Path) -> Run:
     if not any(part.exists() for part in parts):
         msg = f"{folder} is no run folder: it has no run.json, tracks or failures.csv"
         raise FileNotFoundError(msg)
-    facts, rows = (_json(folder / name) for name in ("run.json", "summary.json"))
+    facts, rows = read_run_facts(folder), _json(folder / "summary.json")
     failures = read_failures(folder)
     scores: dict[str, list[Score]] = {}
     if (folder / "scores.csv").exists():
@@ -218,7 +224,11 @@ def _track(path: Path, reference: Path) -> Track:
 def _json(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
-    content = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        msg = f"{path} is not JSON ({error}): `scatseg evaluate` writes it again"
+        raise ValueError(msg) from error
     return content if isinstance(content, dict) else {}
 
 
