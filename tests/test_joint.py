@@ -90,6 +90,12 @@ def test_a_click_sits_exactly_on_its_frame(n_samples):
         assert around @ np.arange(-8, 9) / around.sum() == pytest.approx(0, abs=1e-3)
 
 
+def test_a_global_average_sums_over_kymatios_period_where_a_block_would_be_shorter():
+    transform = TimeFrequencyScattering(J=8, J_fr=1, Q=1, T="global", accuracy="fast")
+    S = transform(np.full(60_000, -0.5))
+    np.testing.assert_allclose(S[0], [-0.5 * 2**17], rtol=1e-12)
+
+
 # Properties.
 
 

@@ -84,6 +84,37 @@ def test_frames_on_both_sides_of_a_click_are_alike(at):
     np.testing.assert_allclose(before[:, :n_frames], after[:, :n_frames], atol=1e-3 * S.max())
 
 
+@pytest.mark.parametrize("n_samples", [100, 5000, 60_000])  # 60 000 fits a block, padded does not
+def test_a_global_average_sums_over_the_padded_signal(n_samples):
+    transform = Scattering1D(J=8, Q=2, T="global")
+    S = transform(np.full(n_samples, -0.5))
+    period = plan.layout(transform.options, n_samples).period
+    if n_samples >= 256:
+        assert period == plan.kymatio_period(n_samples, 256)
+    np.testing.assert_allclose(S[0], [-0.5 * period], rtol=1e-12)
+    assert np.abs(S[1:]).max() < 1e-6 * period
+
+
+def test_a_tone_without_average_has_its_envelope_in_its_row():
+    transform = Scattering1D(J=8, Q=8, T=0, out_type="list")
+    xi, x = transform.meta()["xi"], noise(5000)
+    for path in range(1, 33, 8):
+        tone = np.cos(2 * np.pi * xi[path, 0] * np.arange(5000))
+        envelope = transform(tone)[path]["coef"]
+        middle = envelope[len(envelope) // 4 : -len(envelope) // 4]
+        np.testing.assert_allclose(middle, 0.5, rtol=3e-3)
+    np.testing.assert_array_equal(transform(x)[0]["coef"], x)
+
+
+@pytest.mark.parametrize("n_samples", [1000, 1025, 3333])
+def test_a_click_without_average_sits_at_its_multiple_of_each_stride(n_samples):
+    transform = Scattering1D(J=4, Q=2, T=0, out_type="list")
+    at = 16 * (n_samples // 32)
+    for path in transform(impulse(n_samples, at)):
+        if path["order"] == 1:
+            assert path["coef"].argmax() == at // 2 ** path["j"][-1]
+
+
 # Properties.
 
 
@@ -154,6 +185,107 @@ def test_more_accuracy_is_closer_to_the_limit(monkeypatch):
     ]
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < 1e-4
+
+
+# Without a local average.
+
+WITHOUT = [
+    pytest.param({"T": 0, "out_type": "dict"}, id="none"),
+    pytest.param({"T": "global", "out_type": "dict"}, id="global"),
+]
+
+
+def slow_moduli(x, transform):
+    """|x * psi1| and ||x * psi1| * psi2| by key, at every sample of the padded signal."""
+    options = transform.options
+    period = plan.kymatio_period(len(x), options.T)
+    start = (period - len(x)) // 2
+    padded = np.pad(x, (start, period - len(x) - start), mode="reflect")
+    bank = filterbank(options.J, options.Q, options.T)
+
+    def modulus(x, psi):
+        first, response = psi.band(period, 1e-12)
+        H = np.zeros(period)
+        H[np.arange(first, first + len(response)) % period] = response
+        return np.abs(np.fft.ifft(np.fft.fft(x) * H))
+
+    U = {(n1,): modulus(padded, psi) for n1, psi in enumerate(bank.psi1)}
+    U |= {key: modulus(U[key[:1]], bank.psi2[key[1]]) for key in transform.meta()["key"] if key[1:]}
+    return {(): padded, **U}, start
+
+
+@pytest.mark.parametrize("accuracy", ERRORS)
+@pytest.mark.parametrize("options", WITHOUT)
+@pytest.mark.parametrize(
+    "x",
+    [
+        pytest.param(noise(500), id="500"),
+        pytest.param(noise(1025), id="1025"),
+        pytest.param(noise(3000), id="3000"),
+        pytest.param(impulse(3333, 1000).astype(np.float64), id="click"),
+    ],
+)
+def test_coefficients_equal_the_slow_ones(x, options, accuracy):
+    transform = Scattering1D(6, (4, 2), accuracy=accuracy, **options)
+    n_samples, j = len(x), transform.meta()["j"]
+    S, (U, start) = transform(x), slow_moduli(x, transform)
+    assert list(S) == list(U)
+    strides = [2 ** int(np.nanmax([0, *row])) for row in j]
+    if options["T"] == 0:
+        slow = [u[start : start + n_samples : k] for u, k in zip(U.values(), strides, strict=True)]
+    else:
+        slow = [[u.mean() * len(u) / k] for u, k in zip(U.values(), strides, strict=True)]
+    for order, bound in enumerate((1e-12, *ERRORS[accuracy])):
+        ours, theirs = (
+            np.concatenate([path for path, key in zip(paths, S, strict=True) if len(key) == order])
+            for paths in (S.values(), slow)
+        )
+        assert relative_error(ours, theirs) < (2 if options["T"] == "global" else 1) * bound
+
+
+@pytest.mark.parametrize("options", WITHOUT)
+def test_a_batch_without_a_local_average_equals_a_loop(options):
+    x = noise(2 * 3 * 700).reshape(2, 3, 700)
+    transform = Scattering1D(J=5, Q=4, **options)
+    S = transform(x)
+    for i, j in np.ndindex(2, 3):
+        for key, coefficient in transform(x[i, j]).items():
+            np.testing.assert_array_equal(S[key][i, j], coefficient)
+            assert S[key].shape == (2, 3, len(coefficient))
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 17, 63, 64, 65, 1000])
+@pytest.mark.parametrize("J", [1, 6, 10])
+def test_any_length_has_its_samples_on_every_stride(J, n_samples):
+    transform = Scattering1D(J=J, Q=2, T=0, out_type="list")
+    for path in transform(noise(n_samples)):
+        assert path["coef"].shape == (-(-n_samples // 2 ** max((0, *path["j"][-1:]))),)
+        assert np.isfinite(path["coef"]).all()
+
+
+@given(J=st.integers(1, 15), n_samples=st.integers(1, 2**23), T=st.sampled_from([0, "global"]))
+def test_a_signal_without_a_local_average_is_one_block_as_in_kymatio(J, n_samples, T):
+    cut = plan.layout(Scattering1D(J, T=T, out_type="list").options, n_samples)
+    (block,) = cut.blocks
+    assert block.start <= 0
+    assert n_samples <= block.start + cut.period
+    if n_samples >= 2**J:
+        assert cut.period == plan.kymatio_period(n_samples, 2**J)
+
+
+@pytest.mark.parametrize("options", WITHOUT)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_precision_of_the_input_is_kept_without_a_local_average(dtype, options):
+    S = Scattering1D(J=5, **options)(noise(1000).astype(dtype))
+    assert {coefficient.dtype for coefficient in S.values()} == {np.dtype(dtype)}
+
+
+def test_the_input_is_left_alone_without_average():
+    x = noise(1000)
+    before = x.copy()
+    S = Scattering1D(J=5, T=0, out_type="dict")(x)
+    S[()] += 1  # the output is the caller's own
+    np.testing.assert_array_equal(x, before)
 
 
 # Signals of any length, shape and type.
@@ -304,6 +436,46 @@ def test_rows_go_by_order_then_first_then_second_filter():
     assert key == sorted(key, key=lambda row: (len(row), row))
 
 
+@pytest.mark.parametrize("T", [None, "global"])
+def test_lists_and_dicts_hold_the_rows_of_the_array(T):
+    x = noise(2 * 1000).reshape(2, 1000)
+    array, as_list, as_dict = (
+        Scattering1D(6, 4, T, out_type=out_type)(x) for out_type in ("array", "list", "dict")
+    )
+    assert [path["n"] for path in as_list] == list(as_dict) == Scattering1D(6, 4).meta()["key"]
+    for i, path in enumerate(as_list):
+        np.testing.assert_array_equal(path["coef"], array[:, i])
+        np.testing.assert_array_equal(as_dict[path["n"]], array[:, i])
+
+
+@pytest.mark.parametrize("T", [None, 0])
+@pytest.mark.parametrize("max_order", [1, 2])
+def test_a_list_describes_its_paths_as_in_kymatio(max_order, T):
+    x = noise(2**10)
+    options = {"T": T, "max_order": max_order, "out_type": "list"}
+    ours = Scattering1D(6, (4, 2), **options)(x)
+    theirs = ScatteringNumPy1D(6, 2**10, (4, 2), **options)(x)
+    for our, their in zip(ours, theirs, strict=True):
+        assert {*our} == {"coef", "j", "n", "order"}
+        assert (our["n"], our["j"]) == (their["n"], their["j"])
+        assert our["coef"].shape == their["coef"].shape
+        assert our["order"] == len(their["n"])
+
+
+@pytest.mark.parametrize("T", [None, 100, 0, "global"])
+@pytest.mark.parametrize("n_samples", [1, 1000])
+def test_the_size_of_the_output_is_known_before(n_samples, T):
+    transform = Scattering1D(6, 4, T, out_type="dict")
+    S = transform(noise(n_samples))
+    assert transform.output_size() == len(S)
+    assert transform.output_size(n_samples) == sum(path.size for path in S.values())
+
+
+def test_the_length_may_be_given_and_need_not():
+    x = noise(1000)
+    np.testing.assert_array_equal(Scattering1D(5, 4, shape=(1000,))(x), Scattering1D(5, 4)(x))
+
+
 @pytest.mark.parametrize("accuracy", ERRORS)
 @pytest.mark.parametrize(
     ("J", "Q", "n_samples"),
@@ -352,8 +524,16 @@ def assert_close(S, reference, meta, accuracy):
         ({"Q": 0}, "Q must be an integer of at least 1, got 0"),
         ({"Q": (8, 0)}, "Q must be an integer of at least 1, got 0"),
         ({"Q": (8, 1, 1)}, "Q must be an integer or a pair of integers"),
-        ({"T": 0}, "T must be an integer of at least 1, got 0"),
-        ({"T": "global"}, "T must be an integer of at least 1, got 'global'"),
+        ({"T": -1}, "T must be an integer of at least 0, got -1"),
+        ({"T": 2.5}, r"T must be an integer of at least 0, got 2\.5"),
+        ({"T": "local"}, "T must be an integer of at least 0 or \"global\", got 'local'"),
+        ({"T": 0}, 'T=0 gives paths of unequal lengths: choose out_type="list" or "dict"'),
+        (
+            {"T": 0, "out_type": "list", "stride": 8},
+            "stride needs an average over a scale, got T=0",
+        ),
+        ({"T": "global", "stride": 8}, "stride needs an average over a scale, got T='global'"),
+        ({"out_type": "numpy"}, "out_type must be one of array, list, dict, got 'numpy'"),
         ({"stride": 0}, "stride must be an integer of at least 1"),
         ({"stride": 48}, "stride must be a power of two, got 48"),
         ({"max_order": 3}, "max_order must be 1 or 2, got 3"),
@@ -380,6 +560,11 @@ def test_wrong_options_are_refused(options, message):
 def test_wrong_signals_are_refused(x, message):
     with pytest.raises(ValueError, match=message):
         Scattering1D(J=4)(x)
+
+
+def test_a_size_needs_a_length():
+    with pytest.raises(ValueError, match="n_samples must be an integer of at least 1, got 0"):
+        Scattering1D(J=4).output_size(0)
 
 
 def test_numbers_from_numpy_are_numbers():
@@ -426,3 +611,23 @@ def test_coefficients_equal_the_stored_ones(name, accuracy, shared):
         transform = Scattering1D(**params, accuracy=accuracy)
         S = transform(x)
     assert_close(S, reference[:, : S.shape[1]], transform.meta(), accuracy)
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("accuracy", ERRORS)
+@pytest.mark.parametrize("name", ["noise8192_J8_Q8_Tglobal", "noise1024_J6_Q4_T0"])
+def test_coefficients_without_a_local_average_equal_the_stored_ones(name, accuracy, shared):
+    with np.load(shared / "oracles" / f"s1d_{name}.npz") as stored:
+        flat, shapes, signal = stored["flat"], stored["shapes"], str(stored["signal"])
+        params, order = json.loads(str(stored["params"])), stored["order"]
+        key = [tuple(n[n >= 0].tolist()) for n in stored["keys"]]
+    with np.load(shared / "oracles" / "signals.npz") as signals:
+        x = signals[signal].astype(np.float64)
+    params["Q"] = tuple(params["Q"])
+    S = Scattering1D(**params, out_type="dict", accuracy=accuracy)(x)
+    assert list(S) == key
+    assert [len(path) for path in S.values()] == shapes[:, 0].tolist()
+    of_order = np.repeat(order, shapes[:, 0])
+    for i, bound in enumerate((1e-6, *ERRORS[accuracy])):
+        ours = np.concatenate(list(S.values()))[of_order == i]
+        assert relative_error(ours, flat[of_order == i]) < bound

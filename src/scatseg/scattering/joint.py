@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike
 
 from scatseg.scattering.filterbank import filterbank
 from scatseg.scattering.joint_plan import (
-    Average,
     FrequentialLayer,
     FrequentialPath,
     JointLayer,
@@ -28,12 +27,21 @@ from scatseg.scattering.layers import (
     Array,
     ComplexArray,
     ModulusSpectra,
+    NamedPaths,
+    OutType,
+    Scale,
     averaged,
+    check_choice,
     check_integer,
+    check_lengths_equal,
+    check_scale,
     check_signal,
+    check_stride,
     frame_grid,
     modulus_spectra,
+    named_paths,
     reflected,
+    scale_and_average,
     second_bands,
     signal_spectrum,
 )
@@ -41,8 +49,6 @@ from scatseg.scattering.plan import Accuracy, Block, Dtype, Layout
 
 _TILE = 50_000
 """Complex values along time and log-frequency that are worked on at once: they stay in cache."""
-
-_Scale = int | Literal["global"] | None
 
 
 @dataclass(frozen=True)
@@ -112,12 +118,12 @@ class TimeFrequencyScattering:
     J_fr: int
     Q: int | tuple[int, int] = 1
     shape: int | tuple[int, ...] | None = None
-    T: _Scale = None
+    T: Scale = None
     stride: int | None = None
     Q_fr: int = 1
-    F: _Scale = None
+    F: Scale = None
     stride_fr: int | None = None
-    out_type: Literal["array", "list", "dict"] = "array"
+    out_type: OutType = "array"
     format: Literal["time", "joint"] = "time"
     accuracy: Accuracy = "default"
 
@@ -131,13 +137,13 @@ class TimeFrequencyScattering:
         for value in pair:
             check_integer("Q", value, 1)
         check_integer("Q_fr", self.Q_fr, 1)
-        _check_scale("T", self.T)
-        _check_scale("F", self.F)
-        _check_stride("stride", self.stride, "T", self.T)
-        _check_stride("stride_fr", self.stride_fr, "F", self.F)
-        _check_choice("out_type", self.out_type, ("array", "list", "dict"))
-        _check_choice("format", self.format, ("time", "joint"))
-        _check_choice("accuracy", self.accuracy, ("fast", "default", "exact"))
+        check_scale("T", self.T)
+        check_scale("F", self.F)
+        check_stride("stride", self.stride, "T", self.T)
+        check_stride("stride_fr", self.stride_fr, "F", self.F)
+        check_choice("out_type", self.out_type, ("array", "list", "dict"))
+        check_choice("format", self.format, ("time", "joint"))
+        check_choice("accuracy", self.accuracy, ("fast", "default", "exact"))
         self._check_bank(pair[0])
         self._check_array()
 
@@ -153,12 +159,8 @@ class TimeFrequencyScattering:
             raise ValueError(msg)
 
     def _check_array(self) -> None:
-        if self.out_type != "array":
-            return
-        if self.T == 0:
-            msg = 'T=0 gives paths of unequal lengths: choose out_type="list" or "dict"'
-            raise ValueError(msg)
-        if self.format == "joint" and self.F in (0, "global"):
+        check_lengths_equal(self.T, self.out_type)
+        if self.out_type == "array" and self.format == "joint" and self.F in (0, "global"):
             msg = (
                 f"F={self.F!r} gives paths of unequal heights: choose out_type="
                 '"list" or "dict", or format="time"'
@@ -168,8 +170,8 @@ class TimeFrequencyScattering:
     @property
     def options(self) -> JointOptions:
         """The options with every default filled in."""
-        T, in_time = _scale(self.T, 2**self.J)
-        F, in_frequency = _scale(self.F, 2**self.J_fr)
+        T, in_time = scale_and_average(self.T, 2**self.J)
+        F, in_frequency = scale_and_average(self.F, 2**self.J_fr)
         Q1, Q2 = self.Q if isinstance(self.Q, tuple) else (self.Q, 1)
         log2_stride_fr = min(F.bit_length() - 1, int(self.J_fr))
         covering: Literal["padded", "covering"] = (
@@ -190,7 +192,7 @@ class TimeFrequencyScattering:
             accuracy=self.accuracy,
         )
 
-    def __call__(self, x: ArrayLike) -> Array | list[dict[str, Any]] | dict[tuple[int, ...], Array]:
+    def __call__(self, x: ArrayLike) -> Array | NamedPaths:
         """Transform signals.
 
         Parameters
@@ -251,20 +253,13 @@ class TimeFrequencyScattering:
         S = np.empty((n_signals, ends[-1], lengths[0]), dtype=dtype)
         return S, np.split(S, ends[:-1], axis=1)
 
-    def _named(
-        self, outputs: Sequence[Array]
-    ) -> list[dict[str, Any]] | dict[tuple[int, ...], Array]:
+    def _named(self, outputs: Sequence[Array]) -> NamedPaths:
         coefficients = [outputs[0][..., 0, :]]
         for output in outputs[1:]:
             by_row = self.format == "time"
             coefficients += list(np.moveaxis(output, -2, 0)) if by_row else [output]
         meta = self.meta()
-        if self.out_type == "dict":
-            return dict(zip(meta["key"], coefficients, strict=True))
-        return [
-            {"coef": coefficient, **{name: column[i] for name, column in meta.items()}}
-            for i, coefficient in enumerate(coefficients)
-        ]
+        return named_paths(self.out_type, coefficients, meta["key"], meta)
 
     def meta(self) -> dict[str, Any]:
         """Describe the paths of the output, in their order.
@@ -284,40 +279,6 @@ class TimeFrequencyScattering:
     def output_size(self) -> int:
         """Count the paths of the output."""
         return len(self.meta()["key"])
-
-
-def _check_scale(name: str, value: object) -> None:
-    if value is not None and value != "global":
-        if isinstance(value, str):
-            msg = f'{name} must be an integer of at least 0 or "global", got {value!r}'
-            raise ValueError(msg)
-        check_integer(name, value, 0)
-
-
-def _check_stride(name: str, value: int | None, scale_name: str, scale: _Scale) -> None:
-    if value is None:
-        return
-    check_integer(name, value, 1)
-    if value & (value - 1):
-        msg = f"{name} must be a power of two, got {value}"
-        raise ValueError(msg)
-    if scale in (0, "global"):
-        msg = f"{name} needs an average over a scale, got {scale_name}={scale!r}: leave it out"
-        raise ValueError(msg)
-
-
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        msg = f"{name} must be one of {', '.join(choices)}, got {value!r}"
-        raise ValueError(msg)
-
-
-def _scale(value: _Scale, largest: int) -> tuple[int, Average]:
-    if value == "global":
-        return largest, "global"
-    if value == 0:
-        return largest, "none"
-    return int(largest if value is None else value), "local"
 
 
 def _output_rows(

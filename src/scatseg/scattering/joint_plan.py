@@ -10,7 +10,7 @@ each one's bandwidth asks.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
@@ -27,6 +27,7 @@ from scatseg.scattering.filterbank import (
 )
 from scatseg.scattering.plan import (
     Accuracy,
+    Average,
     Block,
     BlockPlan,
     Dtype,
@@ -34,13 +35,11 @@ from scatseg.scattering.plan import (
     Options,
     SecondLayer,
     block_plan,
-    kymatio_period,
     layout,
 )
 
 Array = NDArray[np.floating]
 ComplexArray = NDArray[np.complexfloating]
-Average = Literal["local", "global", "none"]
 
 _GAUSS_REACH = 1e-5
 """Fraction of its peak below which the low-pass in time is taken for zero."""
@@ -346,13 +345,8 @@ def _samples(
 
 
 def joint_layout(options: JointOptions, n_samples: int) -> Layout:
-    """Cut a signal into blocks as `plan.layout`, or into one where the average is not local."""
-    cut = layout(options.in_time, n_samples)
-    if options.time == "local" or len(cut.blocks) == 1:
-        return cut
-    period = kymatio_period(n_samples, options.T)
-    start = -((period - n_samples) // 2)
-    return Layout(period, cut.n_frames, (Block(start, slice(0, cut.n_frames)),))
+    """Cut a signal into blocks as `plan.layout`."""
+    return layout(replace(options.in_time, average=options.time), n_samples)
 
 
 @dataclass(frozen=True)

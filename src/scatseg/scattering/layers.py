@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.scattering.plan import Block, BlockPlan, FirstLayer, SecondLayer
+from scatseg.scattering.plan import Average, Block, BlockPlan, FirstLayer, SecondLayer
 
 Array = NDArray[np.floating]
 ComplexArray = NDArray[np.complexfloating]
 ModulusSpectra = list[tuple[slice, ComplexArray]]
+OutType = Literal["array", "list", "dict"]
+NamedPaths = list[dict[str, Any]] | dict[tuple[int, ...], Array]
+Scale = int | Literal["global"] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +46,12 @@ def frame_grid(plan: BlockPlan, block: Block, stride: int) -> FrameGrid:
     )
 
 
+def mean_grid(plan: BlockPlan) -> FrameGrid:
+    """Read one frame, the mean over the period: a low-pass of bin 0 alone."""
+    dtype = np.result_type(plan.low_pass, np.complex64)
+    return FrameGrid(averager=np.ones(1, dtype=dtype), n_points=1, n_frames=1)
+
+
 def signal_spectrum(x: Array, lowest: int, highest: int) -> ComplexArray:
     """Fourier transform of a real block on bins `lowest` to `highest`, circular."""
     half = cast(ComplexArray, scipy.fft.rfft(x))
@@ -53,12 +63,17 @@ def signal_spectrum(x: Array, lowest: int, highest: int) -> ComplexArray:
 
 def modulus_spectra(plan: BlockPlan, spectrum: ComplexArray) -> ModulusSpectra:
     """Fourier bins of |x * psi1| from 0 up, as far as they are read, for each run of filters."""
-    spectra = []
+    return [(rows, V) for rows, _, V in first_moduli(plan, spectrum)]
+
+
+def first_moduli(
+    plan: BlockPlan, spectrum: ComplexArray
+) -> Iterator[tuple[slice, Array, ComplexArray]]:
+    """Yield for each run of filters their rows, |x * psi1|, and its Fourier bins that are read."""
     for layer in plan.first:
         U = _first_modulus(layer, spectrum, plan.lowest)
         V = cast(ComplexArray, scipy.fft.rfft(U, norm="forward"))[:, : max(layer.n_read, 1)]
-        spectra.append((layer.rows, V))
-    return spectra
+        yield layer.rows, U, V
 
 
 def _first_modulus(layer: FirstLayer, spectrum: ComplexArray, lowest: int) -> Array:
@@ -117,6 +132,66 @@ def reflected(x: Array, start: int, length: int) -> Array:
     before = mirror(np.arange(start, min(stop, 0)))
     after = mirror(np.arange(max(start, len(x)), stop))
     return np.concatenate([before, inside, after])
+
+
+def named_paths(
+    out_type: OutType,
+    coefficients: Sequence[Array],
+    key: Sequence[tuple[int, ...]],
+    columns: Mapping[str, Sequence[Any]],
+) -> NamedPaths:
+    """Return paths by key, or as a list that has "coef" and a row of the columns for each."""
+    if out_type == "dict":
+        return dict(zip(key, coefficients, strict=True))
+    return [
+        {"coef": coefficient, **{name: column[i] for name, column in columns.items()}}
+        for i, coefficient in enumerate(coefficients)
+    ]
+
+
+def scale_and_average(value: Scale, largest: int) -> tuple[int, Average]:
+    """Tell the scale of a low-pass, `largest` where none is given, and how it averages."""
+    if value == "global":
+        return largest, "global"
+    if value == 0:
+        return largest, "none"
+    return int(largest if value is None else value), "local"
+
+
+def check_scale(name: str, value: object) -> None:
+    """Refuse what is not an integer of at least 0, "global" or None."""
+    if value is not None and value != "global":
+        if isinstance(value, str):
+            msg = f'{name} must be an integer of at least 0 or "global", got {value!r}'
+            raise ValueError(msg)
+        check_integer(name, value, 0)
+
+
+def check_stride(name: str, value: int | None, scale_name: str, scale: Scale) -> None:
+    """Refuse what is not a power of two, and a stride where nothing is averaged over a scale."""
+    if value is None:
+        return
+    check_integer(name, value, 1)
+    if value & (value - 1):
+        msg = f"{name} must be a power of two, got {value}"
+        raise ValueError(msg)
+    if scale in (0, "global"):
+        msg = f"{name} needs an average over a scale, got {scale_name}={scale!r}: leave it out"
+        raise ValueError(msg)
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuse what is not one of the choices."""
+    if value not in choices:
+        msg = f"{name} must be one of {', '.join(choices)}, got {value!r}"
+        raise ValueError(msg)
+
+
+def check_lengths_equal(T: Scale, out_type: OutType) -> None:
+    """Refuse an array of paths that are not averaged in time."""
+    if T == 0 and out_type == "array":
+        msg = 'T=0 gives paths of unequal lengths: choose out_type="list" or "dict"'
+        raise ValueError(msg)
 
 
 def check_integer(name: str, value: object, least: int) -> None:

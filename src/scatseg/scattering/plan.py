@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scatseg.scattering.filterbank import Filter, filterbank
 
 Accuracy = Literal["fast", "default", "exact"]
+Average = Literal["local", "global", "none"]
 Dtype = Literal["float32", "float64"]
 
 _OVERLAP = 8
@@ -57,7 +58,10 @@ _KNOBS: dict[str, _Knobs] = {
 
 @dataclass(frozen=True)
 class Options:
-    """What determines the coefficients, checked by the transform that owns it."""
+    """What determines the coefficients, checked by the transform that owns it.
+
+    `T` is the scale of the low-pass also where `average` is "global" or "none".
+    """
 
     J: int
     Q: tuple[int, int]
@@ -65,6 +69,7 @@ class Options:
     stride: int
     max_order: int
     accuracy: Accuracy
+    average: Average = "local"
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,7 +172,6 @@ def _second_layer(
     options: Options, period: int, knobs: _Knobs, n_low: int, dtype: Dtype
 ) -> tuple[SecondLayer, ...]:
     bank = filterbank(options.J, options.Q, options.T)
-    log2_stride = options.stride.bit_length() - 1
     layers = []
     for n2, psi in enumerate(bank.psi2):
         n_rows = sum(first.j < psi.j for first in bank.psi1)
@@ -175,7 +179,7 @@ def _second_layer(
             continue
         start, response = psi.band(period, knobs.eps)
         needed = knobs.second * len(response) + min(n_low, len(response))
-        n_points = _fft_size(math.ceil(needed), period >> min(psi.j, log2_stride))
+        n_points = _n_points(options, period, psi.j, needed)
         layers.append(SecondLayer(n2, n_rows, n_points, start, response.astype(dtype)))
     return tuple(layers)
 
@@ -189,7 +193,6 @@ def _first_layer(
     dtype: Dtype,
 ) -> tuple[FirstLayer, ...]:
     """Cut the first layer into runs of filters with equal numbers of points."""
-    log2_stride = options.stride.bit_length() - 1
     rows = []
     for n1, psi in enumerate(filterbank(options.J, options.Q, options.T).psi1):
         start, response = psi.band(period, knobs.eps)
@@ -197,7 +200,7 @@ def _first_layer(
         n_read = max([n_low, *(layer.start + len(layer.response) for layer in readers)])
         averaged = knobs.first * len(response) + min(n_low, len(response))
         needed = max(averaged, knobs.read * n_read)
-        n_points = _fft_size(math.ceil(needed), period >> min(psi.j, log2_stride))
+        n_points = _n_points(options, period, psi.j, needed)
         rows.append((n_points, start, response / period, min(n_read, n_points // 2)))
     layers = []
     first = 0
@@ -221,6 +224,14 @@ def _half_band(phi: Filter, period: int, eps: float) -> NDArray[np.float64]:
     """Return the low-pass on its support from bin 0 up."""
     start, H = phi.band(period, eps * 1e-2)
     return H[-start:]
+
+
+def _n_points(options: Options, period: int, j: int, needed: float) -> int:
+    """Count the samples of a modulus: all those of its own stride where they are the output."""
+    if options.average == "none":
+        return period >> j
+    log2_stride = options.stride.bit_length() - 1
+    return _fft_size(math.ceil(needed), period >> min(j, log2_stride))
 
 
 def _fft_size(needed: int, most: int) -> int:
@@ -258,6 +269,8 @@ class Layout:
 def layout(options: Options, n_samples: int) -> Layout:
     """Cut a signal into overlapping blocks; a short one is a single block as in Kymatio.
 
+    Where the average is not local, a signal of any length is a single block.
+
     Parameters
     ----------
     options : Options
@@ -268,14 +281,16 @@ def layout(options: Options, n_samples: int) -> Layout:
     Returns
     -------
     layout : Layout
-        Every frame is in exactly one block. Frame k is centered at sample k * stride.
+        Every frame is in exactly one block. Frame k is centered at sample k * stride; there is
+        only one where the average is global.
     """
-    n_frames = -(-n_samples // options.stride)
+    n_frames = 1 if options.average == "global" else -(-n_samples // options.stride)
+    whole = options.average != "local"
     scale = max(options.T, 2**options.J)
     longest = max(_MIN_BLOCK, 2 ** math.ceil(math.log2(_BLOCK_SCALES * scale)))
     period = kymatio_period(n_samples, options.T)
     margin = _OVERLAP * scale
-    if period <= longest and scale <= n_samples:
+    if scale <= n_samples and (whole or period <= longest):
         # Kymatio's geometry, kept where it can be: equal coefficients.
         start = -((period - n_samples) // 2)
         return Layout(period, n_frames, (Block(start, slice(0, n_frames)),))

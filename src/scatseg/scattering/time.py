@@ -15,12 +15,24 @@ from scatseg.scattering.layers import (
     Array,
     ComplexArray,
     FrameGrid,
+    ModulusSpectra,
+    NamedPaths,
+    OutType,
+    Scale,
     averaged,
+    check_choice,
     check_integer,
+    check_lengths_equal,
+    check_scale,
     check_signal,
+    check_stride,
+    first_moduli,
     frame_grid,
+    mean_grid,
     modulus_spectra,
+    named_paths,
     reflected,
+    scale_and_average,
     second_bands,
     signal_spectrum,
 )
@@ -32,7 +44,7 @@ class Scattering1D:
     """Wavelet scattering in time: Kymatio's coefficients, for any length, in bounded memory.
 
     Frame k is centered at exactly sample `k * stride`, whatever the length. A long
-    signal is transformed block by block.
+    signal is transformed block by block where the average is local.
 
     Parameters
     ----------
@@ -40,16 +52,23 @@ class Scattering1D:
         Log2 of the largest wavelet scale in samples.
     Q : int or (int, int), default 1
         Wavelets per octave in the first and second layer; an integer means (Q, 1).
-    T : int, optional
-        Averaging scale in samples, 2**J when absent.
+    T : int, 0 or "global", optional
+        Averaging scale in samples, 2**J when absent. 0 does not average: each path is sampled at
+        multiples of its own stride 2**j, where j is that of its last filter (order 0 is the
+        signal). "global" sums these samples over the padded signal.
     stride : int, optional
-        Samples between frames, a power of two, 2**floor(log2(T)) when absent.
+        Samples between frames, a power of two, 2**floor(log2(T)) when absent. Only where T is
+        a scale.
     max_order : {2, 1}
         Whether to compute the second layer.
     accuracy : {"default", "fast", "exact"}
         Each path is sampled at its own bandwidth. Relative l2 errors of the first and second order
         stay below 1e-4 and 1e-3 (default), 2e-3 and 4e-3 (fast), 5e-5 and 4e-4 (exact; half of
-        that where T >= 2**J).
+        that where T >= 2**J); below twice that where T is "global".
+    out_type : {"array", "list", "dict"}
+        "array" needs paths of equal length: T may not be 0.
+    shape : optional
+        Accepted for Kymatio's sake. Signals of any length can be transformed.
 
     References
     ----------
@@ -72,10 +91,12 @@ class Scattering1D:
 
     J: int
     Q: int | tuple[int, int] = 1
-    T: int | None = None
+    T: Scale = None
     stride: int | None = None
     max_order: Literal[1, 2] = 2
     accuracy: Accuracy = "default"
+    out_type: OutType = "array"
+    shape: int | tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         check_integer("J", self.J, 1)
@@ -85,24 +106,21 @@ class Scattering1D:
             raise ValueError(msg)
         for value in pair:
             check_integer("Q", value, 1)
-        if self.T is not None:
-            check_integer("T", self.T, 1)
-        if self.stride is not None:
-            check_integer("stride", self.stride, 1)
-            if self.stride & (self.stride - 1):
-                msg = f"stride must be a power of two, got {self.stride}"
-                raise ValueError(msg)
+        check_scale("T", self.T)
+        check_stride("stride", self.stride, "T", self.T)
         if self.max_order not in (1, 2):
             msg = f"max_order must be 1 or 2, got {self.max_order}"
             raise ValueError(msg)
         if self.accuracy not in ("fast", "default", "exact"):
             msg = f'accuracy must be "fast", "default" or "exact", got {self.accuracy!r}'
             raise ValueError(msg)
+        check_choice("out_type", self.out_type, ("array", "list", "dict"))
+        check_lengths_equal(self.T, self.out_type)
 
     @property
     def options(self) -> Options:
         """The options with every default filled in."""
-        T = int(2**self.J if self.T is None else self.T)
+        T, average = scale_and_average(self.T, int(2**self.J))
         Q1, Q2 = self.Q if isinstance(self.Q, tuple) else (self.Q, 1)
         return Options(
             J=int(self.J),
@@ -111,9 +129,10 @@ class Scattering1D:
             stride=2 ** (T.bit_length() - 1) if self.stride is None else int(self.stride),
             max_order=self.max_order,
             accuracy=self.accuracy,
+            average=average,
         )
 
-    def __call__(self, x: ArrayLike) -> Array:
+    def __call__(self, x: ArrayLike) -> Array | NamedPaths:
         """Transform signals.
 
         Parameters
@@ -124,9 +143,12 @@ class Scattering1D:
 
         Returns
         -------
-        S : ndarray of float, shape (..., n_paths, n_frames)
-            Rows as in `meta`: order 0 (signed), order 1, order 2. n_frames is
-            ceil(n_samples / stride).
+        S : ndarray, list of dict, or dict
+            "array": shape (..., n_paths, n_frames). Rows as in `meta`: order 0 (signed), order 1,
+            order 2. "list": for each path "coef", shape (..., n_frames), "order", and the tuples
+            "n" and "j" of its filters. "dict": "coef" by the tuple n. n_frames is
+            ceil(n_samples / stride), 1 where T is "global", and ceil(n_samples / 2**j) where T
+            is 0.
 
         Raises
         ------
@@ -137,17 +159,18 @@ class Scattering1D:
         options = self.options
         batch_shape, n_samples = signals.shape[:-1], signals.shape[-1]
         rows = signals.reshape(-1, n_samples)
-        dtype: Dtype = "float64" if rows.dtype == np.float64 else "float32"
-        cut = layout(options, n_samples)
-        plan = block_plan(options, cut.period, dtype)
-        order = _row_order(options)
-        S = np.empty((len(rows), len(order), cut.n_frames), dtype=rows.dtype)
-        for block in cut.blocks:
-            frames = frame_grid(plan, block, options.stride)
-            for row, out in zip(rows, S, strict=True):
-                here = reflected(row, block.start, cut.period)
-                out[:, block.frames] = _transform_block(plan, here, frames)[order]
-        return S.reshape(*batch_shape, *S.shape[1:])
+        if options.average == "none":
+            paths = _unaveraged(options, rows)
+            return self._named([path.reshape(*batch_shape, path.shape[-1]) for path in paths])
+        S = _averaged(options, rows)
+        S = S.reshape(*batch_shape, *S.shape[1:])
+        return S if self.out_type == "array" else self._named(list(np.moveaxis(S, -2, 0)))
+
+    def _named(self, coefficients: list[Array]) -> NamedPaths:
+        options = self.options
+        key = _paths(options)
+        columns = {"j": _scales(options), "n": key, "order": [len(n) for n in key]}
+        return named_paths(self.out_type, coefficients, key, columns)
 
     def meta(self) -> dict[str, Any]:
         """Describe the rows of the output, in their order.
@@ -160,6 +183,17 @@ class Scattering1D:
             Frequencies in cycles per sample.
         """
         return _meta(self.options)
+
+    def output_size(self, n_samples: int | None = None) -> int:
+        """Count the paths of the output, or all coefficients of a signal of `n_samples`."""
+        options = self.options
+        n_paths = len(_paths(options))
+        if n_samples is None:
+            return n_paths
+        check_integer("n_samples", n_samples, 1)
+        if options.average == "none":
+            return sum(-(-n_samples // stride) for stride in _own_strides(options))
+        return n_paths * layout(options, n_samples).n_frames
 
 
 @lru_cache(maxsize=16)
@@ -175,6 +209,22 @@ def _paths(options: Options) -> tuple[tuple[int, ...], ...]:
             if second.j > first.j
         ]
     return tuple(keys)
+
+
+@lru_cache(maxsize=16)
+def _scales(options: Options) -> tuple[tuple[int, ...], ...]:
+    """Log2 of the strides of each path's filters."""
+    bank = filterbank(options.J, options.Q, options.T)
+    layers = (bank.psi1, bank.psi2)
+    return tuple(
+        tuple(filters[n].j for n, filters in zip(key, layers, strict=False))
+        for key in _paths(options)
+    )
+
+
+def _own_strides(options: Options) -> list[int]:
+    """Return at how many samples each path is sampled before it is averaged, 1 in order 0."""
+    return [2 ** j[-1] if j else 1 for j in _scales(options)]
 
 
 def _meta(options: Options) -> dict[str, Any]:
@@ -204,6 +254,55 @@ def _row_order(options: Options) -> NDArray[np.intp]:
     keys = _paths(options)
     computed = sorted(range(len(keys)), key=lambda i: (len(keys[i]), keys[i][1:], keys[i]))
     return np.argsort(computed)
+
+
+def _averaged(options: Options, signals: Array) -> Array:
+    """Transform signals (n_signals, n_samples) -> (n_signals, n_paths, n_frames)."""
+    cut = layout(options, signals.shape[1])
+    plan = block_plan(options, cut.period, _dtype(signals))
+    order, is_global = _row_order(options), options.average == "global"
+    S = np.empty((len(signals), len(order), cut.n_frames), dtype=signals.dtype)
+    for block in cut.blocks:
+        frames = mean_grid(plan) if is_global else frame_grid(plan, block, options.stride)
+        for x, out in zip(signals, S, strict=True):
+            here = reflected(x, block.start, cut.period)
+            out[:, block.frames] = _transform_block(plan, here, frames)[order]
+    if is_global:  # from means to sums of the samples on each path's own stride
+        S *= cut.period / np.array(_own_strides(options), dtype=signals.dtype)[:, None]
+    return S
+
+
+def _unaveraged(options: Options, signals: Array) -> list[Array]:
+    """Transform signals (n_signals, n_samples) -> for each path (n_signals, n_own_samples)."""
+    n_signals, n_samples = signals.shape
+    cut = layout(options, n_samples)
+    (block,) = cut.blocks
+    plan = block_plan(options, cut.period, _dtype(signals))
+    lengths = [-(-n_samples // stride) for stride in _own_strides(options)]
+    paths = [np.empty((n_signals, length), dtype=signals.dtype) for length in lengths]
+    for i, x in enumerate(signals):
+        # Turned so that the signal starts at time 0, which is on the grid of every stride.
+        here = np.roll(reflected(x, block.start, cut.period), block.start)
+        computed = [x, *_moduli(plan, here)]
+        for path, at in zip(paths, _row_order(options), strict=True):
+            path[i] = computed[at][: path.shape[1]]
+    return paths
+
+
+def _dtype(signals: Array) -> Dtype:
+    return "float64" if signals.dtype == np.float64 else "float32"
+
+
+def _moduli(plan: BlockPlan, x: Array) -> list[Array]:
+    """Orders 1 and 2 of a block, not averaged, each on its own stride over the period."""
+    moduli: ModulusSpectra = []
+    paths: list[Array] = []
+    for rows, U, V in first_moduli(plan, signal_spectrum(x, plan.lowest, plan.highest)):
+        moduli.append((rows, V))
+        paths += list(U)
+    for second in plan.second:
+        paths += list(np.abs(second_bands(second, moduli)))
+    return paths
 
 
 def _transform_block(plan: BlockPlan, x: Array, frames: FrameGrid) -> Array:
