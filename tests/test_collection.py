@@ -244,7 +244,7 @@ def test_a_track_that_kills_its_worker_fails_alone(tmp_path, deadly_module):
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="kills a process group")
 def test_a_killed_run_is_resumed_to_the_same_bytes(tmp_path):
-    sources = write_tracks(tmp_path / "audio", [f"track{i}" for i in range(6)])
+    sources = write_tracks(tmp_path / "audio", [f"track{i}" for i in range(24)])
     job = SegmentJob(segmenters=("foote", "laplacian"), features="scattering:J=9")
     segment_collection(sources, tmp_path / "whole", job)
     run = tmp_path / "killed"
@@ -258,7 +258,7 @@ segment_collection(sources, Path({os.fspath(run)!r}), job, n_jobs=2)
 """
     process = subprocess.Popen([sys.executable, "-c", script], start_new_session=True)
     with process:
-        _wait_for(lambda: len(list(run.glob("tracks/*.jams"))) >= 2)
+        _wait_for(lambda: any(run.glob("tracks/*.jams")))
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         _wait_for(lambda: not _group_is_alive(process.pid))
