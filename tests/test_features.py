@@ -252,7 +252,8 @@ def test_order_zero_is_left_out(chord):
 @pytest.mark.parametrize("gain", [0.1, 0.5])
 def test_loudness_does_not_matter(chord, gain):
     extract = Scattering(J=10, Q=8)
-    np.testing.assert_allclose(extract(gain * chord, SR).X, extract(chord, SR).X, atol=1e-4)
+    y = chord.astype(np.float64)  # in single precision a tenth of a sample is rounded
+    np.testing.assert_allclose(extract(gain * y, SR).X, extract(y, SR).X, atol=1e-9)
 
 
 def test_silence_gives_zeros():
