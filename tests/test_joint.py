@@ -154,7 +154,7 @@ def test_blocks_equal_the_whole_without_a_seam(color, monkeypatch):
 @pytest.mark.parametrize("T", [4, 64])
 @pytest.mark.parametrize("finer", [2, 16])
 def test_a_finer_stride_only_adds_frames(finer, T):
-    x = noise(20_000)
+    x = noise(20_000).astype(np.float32)
     coarse = TimeFrequencyScattering(5, 2, 2, T=T, stride=64, accuracy="exact")(x)
     fine = TimeFrequencyScattering(5, 2, 2, T=T, stride=64 // finer, accuracy="exact")(x)
     assert relative_error(fine[1:, ::finer], coarse[1:]) < 1e-3

@@ -175,7 +175,7 @@ def test_one_order_is_the_first_of_two():
 def test_more_accuracy_is_closer_to_the_limit(monkeypatch):
     x = noise(8192)
     with monkeypatch.context() as patch:
-        dense = plan._Knobs(eps=1e-6, first=16, read=16, second=16)
+        dense = plan._Knobs(eps=1e-6, first=16, least=16, read=16, second=16, tail=1e-8)
         patch.setitem(plan._KNOBS, "exact", dense)
         limit = Scattering1D(J=7, Q=7, accuracy="exact")(x)
     plan.block_plan.cache_clear()

@@ -2,53 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal, cast
 
 import numpy as np
-import scipy.fft
 from numpy.typing import ArrayLike
 
-from scatseg.scattering.filterbank import filterbank
-from scatseg.scattering.joint_plan import (
-    FrequentialLayer,
-    FrequentialPath,
-    JointLayer,
-    JointOptions,
-    JointPlan,
-    Path,
-    joint_layout,
-    joint_paths,
-    joint_plan,
-    time_average,
-)
-from scatseg.scattering.layers import (
-    Array,
-    ComplexArray,
-    ModulusSpectra,
+from scatseg.scattering.arguments import (
     NamedPaths,
     OutType,
     Scale,
-    averaged,
     check_choice,
     check_integer,
     check_lengths_equal,
     check_scale,
     check_signal,
+    check_streamable,
     check_stride,
-    frame_grid,
-    modulus_spectra,
+    check_workers,
     named_paths,
-    reflected,
     scale_and_average,
+)
+from scatseg.scattering.arrays import Array, Arrays, Tensor, arrays_of, dtype_of
+from scatseg.scattering.blocks import (
+    Compute,
+    each_signal,
+    from_zero,
+    n_threads,
+    streamed,
+    transformed,
+)
+from scatseg.scattering.filterbank import filterbank
+from scatseg.scattering.joint_plan import (
+    FrequentialLayer,
+    FrequentialPath,
+    JointFrames,
+    JointLayer,
+    JointOptions,
+    JointPlan,
+    Path,
+    TimeAverage,
+    joint_frames,
+    joint_layout,
+    joint_paths,
+    joint_plan,
+    tiles,
+)
+from scatseg.scattering.layers import (
+    averaged,
+    first_moduli,
     second_bands,
     signal_spectrum,
 )
-from scatseg.scattering.plan import Accuracy, Block, Dtype, Layout
-
-_TILE = 50_000
-"""Complex values along time and log-frequency that are worked on at once: they stay in cache."""
+from scatseg.scattering.plan import Accuracy, Block, Dtype, longest_block
 
 
 @dataclass(frozen=True)
@@ -126,6 +134,7 @@ class TimeFrequencyScattering:
     out_type: OutType = "array"
     format: Literal["time", "joint"] = "time"
     accuracy: Accuracy = "default"
+    workers: int | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_integer("J", self.J, 1)
@@ -144,6 +153,7 @@ class TimeFrequencyScattering:
         check_choice("out_type", self.out_type, ("array", "list", "dict"))
         check_choice("format", self.format, ("time", "joint"))
         check_choice("accuracy", self.accuracy, ("fast", "default", "exact"))
+        check_workers(self.workers)
         self._check_bank(pair[0])
         self._check_array()
 
@@ -192,7 +202,7 @@ class TimeFrequencyScattering:
             accuracy=self.accuracy,
         )
 
-    def __call__(self, x: ArrayLike) -> Array | NamedPaths:
+    def __call__(self, x: ArrayLike | Tensor) -> Tensor:
         """Transform signals.
 
         Parameters
@@ -215,49 +225,67 @@ class TimeFrequencyScattering:
             When x is empty, complex, or holds NaN or infinity.
         """
         signals = check_signal(x)
-        options = self.options
+        options, xp = self.options, arrays_of(signals)
         batch_shape, n_samples = signals.shape[:-1], signals.shape[-1]
         rows = signals.reshape(-1, n_samples)
-        dtype: Dtype = "float64" if rows.dtype == np.float64 else "float32"
-        cut = joint_layout(options, n_samples)
-        plan = joint_plan(options, cut.period, dtype)
-        S, outputs = self._allocate(options, len(rows), n_samples, cut.n_frames, rows.dtype)
-        for i, row in enumerate(rows):
-            _transform(options, plan, cut, row, [output[i] for output in outputs])
-        if S is not None:
-            return S.reshape(*batch_shape, *S.shape[1:])
-        return self._named([c.reshape(*batch_shape, *c.shape[1:]) for c in outputs])
-
-    def _allocate(
-        self, options: JointOptions, n_signals: int, n_samples: int, n_frames: int, dtype: np.dtype
-    ) -> tuple[Array | None, list[Array]]:
-        """Return the array (None in lists) and its parts: order 0, then each of the paths."""
-        paths = joint_paths(options)
-        if options.time == "global":
-            lengths = [1] * (1 + len(paths))
-        elif options.time == "local":
-            lengths = [n_frames] * (1 + len(paths))
-        else:
-            psi2 = filterbank(options.J, options.Q, options.T).psi2
-            strides = [1, *(2 ** (options.J if p.n2 is None else psi2[p.n2].j) for p in paths)]
-            lengths = [-(-n_samples // stride) for stride in strides]
-        heights = [1, *(len(path.rows) for path in paths)]
+        if options.time == "local":
+            cut = joint_layout(options, n_samples)
+            compute = _transformer(options, dtype_of(signals), cut.period)
+            S = transformed(rows, cut, compute, xp, n_threads(self.workers))
+            return self._formed(S.reshape(*batch_shape, *S.shape[1:]))
+        paths = each_signal(rows, partial(_transformed_whole, options, xp=xp))
+        paths = [path.reshape(*batch_shape, *path.shape[1:]) for path in paths]
         if self.out_type != "array":
-            pairs = zip(heights, lengths, strict=True)
-            return None, [np.empty((n_signals, *pair), dtype=dtype) for pair in pairs]
-        if self.format == "joint":
-            S = np.empty((n_signals, len(paths), heights[-1], lengths[0]), dtype=dtype)
-            order0 = np.empty((n_signals, 1, lengths[0]), dtype=dtype)
-            return S, [order0, *np.moveaxis(S, 1, 0)]
-        ends = np.cumsum(heights)
-        S = np.empty((n_signals, ends[-1], lengths[0]), dtype=dtype)
-        return S, np.split(S, ends[:-1], axis=1)
+            return self._named(paths)
+        return self._formed(xp.concatenate(paths, -2))
 
-    def _named(self, outputs: Sequence[Array]) -> NamedPaths:
-        coefficients = [outputs[0][..., 0, :]]
-        for output in outputs[1:]:
+    def stream(self, chunks: Iterable[ArrayLike]) -> Iterator[Array]:
+        """Transform a signal that comes in pieces: files longer than memory, live input.
+
+        Parameters
+        ----------
+        chunks : iterable of array_like of float, shape (..., n)
+            The signal, piece after piece, of any lengths.
+
+        Yields
+        ------
+        S : ndarray of float
+            The next frames, shaped as by `__call__`: those of the whole signal in one piece, as
+            soon as they are certain.
+
+        Raises
+        ------
+        ValueError
+            When T is not a scale or `out_type` not "array", and as `__call__`.
+        """
+        options = self.options
+        check_streamable(options.time, self.out_type)
+        longest = longest_block(options.in_time)
+
+        def compute(xp: Arrays, x: Tensor, block: Block) -> Tensor:
+            rows = _transformer(options, dtype_of(x), x.shape[-1])(xp, x, block)
+            return self._formed(rows)
+
+        pieces = (check_signal(chunk, empty=True) for chunk in chunks)
+        return streamed(pieces, partial(joint_layout, options), longest, compute)
+
+    def _formed(self, S: Tensor) -> Tensor:
+        """Shape the output from order 0 and the rows of all paths, (..., n_rows, n_frames)."""
+        if self.out_type == "array" and self.format == "time":
+            return S
+        heights = [len(path.rows) for path in joint_paths(self.options)]
+        if self.out_type == "array":
+            return S[..., 1:, :].reshape(*S.shape[:-2], len(heights), heights[0], S.shape[-1])
+        ends = np.cumsum([1, *heights])
+        starts = [0, *ends[:-1]]
+        return self._named([S[..., a:b, :] for a, b in zip(starts, ends, strict=True)])
+
+    def _named(self, paths: Sequence[Tensor]) -> NamedPaths:
+        coefficients = [paths[0][..., 0, :]]
+        for path in paths[1:]:
             by_row = self.format == "time"
-            coefficients += list(np.moveaxis(output, -2, 0)) if by_row else [output]
+            rows = range(path.shape[-2])
+            coefficients += [path[..., i, :] for i in rows] if by_row else [path]
         meta = self.meta()
         return named_paths(self.out_type, coefficients, meta["key"], meta)
 
@@ -322,110 +350,109 @@ def _meta(options: JointOptions, joint: bool, array: bool) -> dict[str, Any]:
     return meta
 
 
-def _transform(
-    options: JointOptions, plan: JointPlan, cut: Layout, x: Array, outputs: Sequence[Array]
-) -> None:
-    """Fill the outputs of one signal: order 0, then each of the paths, (n_rows, n_frames) each."""
-    for block in cut.blocks:
-        here = reflected(x, block.start, cut.period)
-        if options.time == "local":
-            parts = [output[:, block.frames] for output in outputs]
-            _transform_block(options, plan, here, block, parts)
-            continue
-        # On grids of every stride, as in Kymatio, which the start of the signal is on.
-        here = np.roll(here, block.start)
-        n_frames = cut.period >> options.J if options.time == "global" else cut.n_frames
-        _transform_block(options, plan, here, Block(0, slice(0, n_frames)), outputs)
-        outputs[0][:] = x if options.time == "none" else here.sum()
+def _transformer(options: JointOptions, dtype: Dtype, period: int) -> Compute:
+    """Return what turns a block into order 0 and the rows of all paths, (..., n_rows, n_frames)."""
+    plan = joint_plan(options, period, dtype)
+
+    def compute(xp: Arrays, x: Tensor, block: Block) -> Tensor:
+        frames = joint_frames(options, period, dtype, block.offset, block.n_frames, xp.tile)
+        paths = _transform_block(options, xp, xp.placed(plan), xp.placed(frames), x)
+        return xp.concatenate(paths, -2)
+
+    return compute
+
+
+def _transformed_whole(options: JointOptions, x: Tensor, xp: Arrays) -> list[Tensor]:
+    """Transform signals in one block, where the average over time is global or none.
+
+    The block begins with the signal: on grids of every stride, as in Kymatio.
+    """
+    n_samples, dtype = x.shape[-1], dtype_of(x)
+    cut = joint_layout(options, n_samples)
+    plan = joint_plan(options, cut.period, dtype)
+    n_frames = cut.period >> options.J if options.time == "global" else cut.n_frames
+    frames = joint_frames(options, cut.period, dtype, 0, n_frames, xp.tile)
+    here = from_zero(xp, x, cut)
+    paths = _transform_block(options, xp, xp.placed(plan), xp.placed(frames), here)
+    if options.time == "global":
+        return [here.sum(-1)[..., None, None], *paths[1:]]
+    psi2 = filterbank(options.J, options.Q, options.T).psi2
+    strides = [2 ** (options.J if p.n2 is None else psi2[p.n2].j) for p in joint_paths(options)]
+    lengths = [-(-n_samples // stride) for stride in strides]
+    return [
+        x[..., None, :],
+        *(path[..., :length] for path, length in zip(paths[1:], lengths, strict=True)),
+    ]
 
 
 def _transform_block(
-    options: JointOptions, plan: JointPlan, x: Array, block: Block, outputs: Sequence[Array]
-) -> None:
-    frames = frame_grid(plan.block, block, options.stride)
-    spectrum = signal_spectrum(x, plan.block.lowest, plan.block.highest)
-    if options.time == "local":
-        outputs[0][:] = averaged(spectrum[None, -plan.block.lowest :], frames) / len(x)
-    moduli = modulus_spectra(plan.block, spectrum)
-    S1 = np.concatenate([averaged(V, frames) for _, V in moduli])
-    _first_order(options, plan.first, S1, outputs[1:])
-    for layer in plan.joint:
+    options: JointOptions, xp: Arrays, plan: JointPlan, frames: JointFrames, x: Tensor
+) -> list[Tensor]:
+    """Order 0, then each of the paths, (..., n_rows, n_frames)."""
+    spectrum = signal_spectrum(xp, plan.block, x)
+    low = spectrum[..., None, -plan.block.lowest :]
+    moduli = [V for _, _, V in first_moduli(xp, plan.block, spectrum)]
+    S1 = xp.concatenate([averaged(xp, V.low, frames.frames) for V in moduli], -2)
+    rows = _first_order(options, xp, plan.first, S1)
+    for i, layer in enumerate(plan.joint):
+        Y = second_bands(xp, layer.second, moduli)
         if options.time == "none":
-            _second_order_unaveraged(layer, moduli, outputs[1:])
+            rows |= _second_order_unaveraged(xp, layer, Y)
         else:
-            _second_order(options, layer, len(x), block, moduli, outputs[1:])
+            rows |= _second_order(xp, layer, frames.averages[i], Y, frames.frames.n_frames)
+    order0 = averaged(xp, low, frames.frames) / plan.block.period
+    return [order0, *(rows[i] for i in range(len(rows)))]
 
 
-def _first_order(
-    options: JointOptions, layer: FrequentialLayer, S1: Array, outputs: Sequence[Array]
-) -> None:
-    """Transform first-order coefficients (n_filters, n_frames) along log-frequency."""
-    Z = _modulus(layer, S1.astype(np.result_type(S1, np.complex64)))
+Rows = dict[int, Tensor]
+"""Coefficients (..., n_rows, n_frames) by the index of their path."""
+
+
+def _first_order(options: JointOptions, xp: Arrays, layer: FrequentialLayer, S1: Tensor) -> Rows:
+    """Transform first-order coefficients (..., n_filters, n_frames) along log-frequency."""
+    Z = _modulus(xp, layer, S1 + 0j)
     if options.time == "global":
-        Z = Z.sum(axis=1, keepdims=True)
-    for path in layer.paths:
-        outputs[path.path][:] = _rows_of(path, Z)
+        Z = Z.sum(-1)[..., None]
+    return {path.path: _rows_of(path, Z) for path in layer.paths}
 
 
 def _second_order(
-    options: JointOptions,
-    layer: JointLayer,
-    period: int,
-    block: Block,
-    moduli: ModulusSpectra,
-    outputs: Sequence[Array],
-) -> None:
+    xp: Arrays, layer: JointLayer, average: TimeAverage, Y: Tensor, n_frames: int
+) -> Rows:
     """Transform and average all paths of one second filter, tile by tile along time."""
-    Y = second_bands(layer.second, moduli)
-    dtype: Dtype = "float64" if outputs[0].dtype == np.float64 else "float32"
-    average = time_average(options, layer, period, block)
-    total = np.zeros((2 * len(layer.frequential.cosine), average.n_columns), dtype=dtype)
-    for first, last in _tiles(layer.frequential, layer.second.n_points):
-        columns, weights = average.weights(first, last, dtype)
-        Z = _modulus(layer.frequential, Y[:, first:last])
-        total[:, columns] += Z @ weights
-    if average.hop > options.stride:
-        total = _interpolated(total, average.hop // options.stride)
-    for path in layer.frequential.paths:
-        output = outputs[path.path]
-        output[:] = _rows_of(path, total[:, : output.shape[1]])
+    n_rows = 2 * len(layer.frequential.cosine)
+    total = xp.zeros((*Y.shape[:-2], n_rows, average.n_columns), Y)
+    for tile in average.tiles:
+
+        def averaged_tile(here: Tensor, weights: Tensor = tile.weights) -> Tensor:
+            return _modulus(xp, layer.frequential, here) @ weights
+
+        part = xp.recomputed(averaged_tile, Y[..., tile.first : tile.last])
+        total = xp.add_columns(total, tile.columns, part)
+    if average.density > 1:
+        V = xp.rfft(total, "forward")
+        total = xp.irfft(V, total.shape[-1] * average.density)
+    total = total[..., :n_frames]
+    return {path.path: _rows_of(path, total) for path in layer.frequential.paths}
 
 
-def _second_order_unaveraged(
-    layer: JointLayer, moduli: ModulusSpectra, outputs: Sequence[Array]
-) -> None:
+def _second_order_unaveraged(xp: Arrays, layer: JointLayer, Y: Tensor) -> Rows:
     """Transform all paths of one second filter, on its own stride."""
-    Y = second_bands(layer.second, moduli)
-    n_frames = outputs[layer.frequential.paths[0].path].shape[1]
-    for first, last in _tiles(layer.frequential, n_frames):
-        Z = _modulus(layer.frequential, Y[:, first:last])
+    parts: dict[int, list[Tensor]] = {path.path: [] for path in layer.frequential.paths}
+    for first, last in tiles(layer, Y.shape[-1], xp.tile):
+        Z = _modulus(xp, layer.frequential, Y[..., first:last])
         for path in layer.frequential.paths:
-            outputs[path.path][:, first:last] = _rows_of(path, Z)
+            parts[path.path].append(_rows_of(path, Z))
+    return {index: xp.concatenate(rows, -1) for index, rows in parts.items()}
 
 
-def _modulus(layer: FrequentialLayer, Y: ComplexArray) -> Array:
-    """|Y * psi_fr| at the samples of all paths, shape (n_samples, n_times): spin 1, then -1."""
-    real = layer.cosine.dtype
-    even = layer.cosine @ np.ascontiguousarray(Y).view(real)
-    odd = layer.sine @ (1j * Y).view(real)
-    Z = np.empty((2, len(even), Y.shape[1]), dtype=real)
-    np.abs((even + odd).view(Y.dtype), out=Z[0])
-    np.abs((even - odd).view(Y.dtype), out=Z[1])
-    return Z.reshape(-1, Y.shape[1])
+def _modulus(xp: Arrays, layer: FrequentialLayer, Y: Tensor) -> Tensor:
+    """|Y * psi_fr| at the samples of all paths, (..., n_samples, n_times): spin 1, then -1."""
+    even = layer.cosine @ xp.as_real(Y)
+    odd = layer.sine @ xp.as_real(1j * Y)
+    return xp.moduli_of_pair(even, odd)
 
 
-def _rows_of(path: FrequentialPath, Z: Array) -> Array:
-    here = Z[path.samples]
+def _rows_of(path: FrequentialPath, Z: Tensor) -> Tensor:
+    here = Z[..., path.samples, :]
     return here if path.average is None else path.average @ here
-
-
-def _tiles(layer: FrequentialLayer, n_points: int) -> Iterator[tuple[int, int]]:
-    width = max(32, _TILE // len(layer.cosine))
-    for first in range(0, n_points, width):
-        yield first, min(first + width, n_points)
-
-
-def _interpolated(S: Array, factor: int) -> Array:
-    """Make circular, band-limited rows `factor` times denser."""
-    V = scipy.fft.rfft(S, norm="forward")
-    return cast(Array, scipy.fft.irfft(V, S.shape[1] * factor, norm="forward"))

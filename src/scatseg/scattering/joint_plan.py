@@ -28,22 +28,19 @@ from scatseg.scattering.filterbank import (
 from scatseg.scattering.plan import (
     Accuracy,
     Average,
-    Block,
     BlockPlan,
     Dtype,
+    Frames,
     Layout,
     Options,
     SecondLayer,
     block_plan,
+    frame_grid,
     layout,
 )
 
 Array = NDArray[np.floating]
 ComplexArray = NDArray[np.complexfloating]
-
-_GAUSS_REACH = 1e-5
-"""Fraction of its peak below which the low-pass in time is taken for zero."""
-
 
 _NEARLY = 0.8
 """Where samples along log-frequency would be this close to Kymatio's they are Kymatio's.
@@ -59,7 +56,8 @@ class _Knobs:
     `eps` is where second filters are cut off, relative to their peak. `time` is the sampling rate
     over their bandwidth, to which `low` times what the low-pass reads is added. `frequency`
     is the number of samples per first-order filter over sigma of the frequential filter, and `tail`
-    what this may keep, relative to its peak, where sampling ends.
+    what this may keep, relative to its peak, where sampling ends. `reach` is where the low-pass in
+    time ends, relative to its peak.
     """
 
     eps: float
@@ -67,13 +65,21 @@ class _Knobs:
     low: float
     frequency: float
     tail: float
+    reach: float
 
 
 _KNOBS: dict[str, _Knobs] = {
-    "fast": _Knobs(eps=3e-3, time=1.0, low=1.0, frequency=7.0, tail=2e-2),
-    "default": _Knobs(eps=5e-4, time=1.2, low=2.0, frequency=8.5, tail=1e-2),
-    "exact": _Knobs(eps=2e-5, time=2.5, low=2.0, frequency=20.0, tail=1e-3),
+    "fast": _Knobs(eps=3e-3, time=1.0, low=1.0, frequency=7.0, tail=2e-2, reach=1e-5),
+    "default": _Knobs(eps=5e-4, time=1.2, low=2.0, frequency=8.5, tail=1e-2, reach=1e-5),
+    "exact": _Knobs(eps=2e-5, time=2.5, low=2.0, frequency=20.0, tail=1e-3, reach=1e-5),
 }
+
+_ALL = _Knobs(eps=1e-14, time=math.inf, low=0.0, frequency=math.inf, tail=1e-16, reach=1e-16)
+"""Every sample that Kymatio computes, from filters as long as its own: "exact" in float64."""
+
+
+def _knobs(options: JointOptions, dtype: Dtype) -> _Knobs:
+    return _ALL if options.in_time.all_samples(dtype) else _KNOBS[options.accuracy]
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,8 @@ class JointOptions:
     @property
     def in_time(self) -> Options:
         """Options of the scattering in time whose first layer this one shares."""
-        return Options(self.J, self.Q, self.T, self.stride, 2, self.accuracy)
+        average: Average = "none" if self.time == "none" else "local"
+        return Options(self.J, self.Q, self.T, self.stride, 2, self.accuracy, average)
 
     @property
     def n_bins(self) -> int:
@@ -255,8 +262,10 @@ def joint_plan(options: JointOptions, period: int, dtype: Dtype) -> JointPlan:
     for n2, psi in enumerate(bank.psi2):
         n_rows = sum(first.j < psi.j for first in bank.psi1)
         if n_rows:
-            start, response = psi.band(period, _KNOBS[options.accuracy].eps)
-            n_points = _time_points(options, period, psi.j, len(response), len(block.low_pass))
+            knobs = _knobs(options, dtype)
+            start, response = psi.band(period, knobs.eps)
+            n_low = len(block.low_pass)
+            n_points = _time_points(options, knobs, period, psi.j, len(response), n_low)
             second = SecondLayer(n2, n_rows, n_points, start, response.astype(dtype))
             frequential = _frequential_layer(options, n2, n_rows, dtype)
             layers.append(JointLayer(second, psi.j, frequential))
@@ -264,14 +273,15 @@ def joint_plan(options: JointOptions, period: int, dtype: Dtype) -> JointPlan:
     return JointPlan(block, first_order, tuple(layers))
 
 
-def _time_points(options: JointOptions, period: int, j2: int, n_band: int, n_low: int) -> int:
+def _time_points(
+    options: JointOptions, knobs: _Knobs, period: int, j2: int, n_band: int, n_low: int
+) -> int:
     """Count the samples in time of |Y2 * psi_fr|, which has the bandwidth of psi2."""
     if options.time == "none":
         return period >> j2
-    knobs = _KNOBS[options.accuracy]
     needed = knobs.time * n_band + knobs.low * min(n_low, n_band)
     most = period >> min(j2, options.stride.bit_length() - 1)
-    return min(int(scipy.fft.next_fast_len(math.ceil(needed))), most)
+    return most if needed >= most else min(int(scipy.fft.next_fast_len(math.ceil(needed))), most)
 
 
 def _frequential_layer(
@@ -284,7 +294,7 @@ def _frequential_layer(
         psi = psi_fr[path.n_fr]
         if psi.spin < 0:
             break
-        samples, average = _sampling(options, path, psi)
+        samples, average = _sampling(options, _knobs(options, dtype), path, psi)
         kernels.append(_impulse_response(psi, options.n_bins, samples, np.arange(n1_max)))
         ends.append(ends[-1] + len(samples))
         average = None if average is None else average.astype(dtype)
@@ -310,26 +320,26 @@ def _impulse_response(
 
 
 def _sampling(
-    options: JointOptions, path: Path, psi: FrequentialFilter
+    options: JointOptions, knobs: _Knobs, path: Path, psi: FrequentialFilter
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
     """Where along log-frequency a path is sampled, and the matrix from there to its rows."""
     rows = np.array(path.rows, dtype=float)
     if psi.spin == 0 or options.frequency == "none":
         return rows, None
     if options.frequency == "global":
-        samples, spacing = _samples(options, path, psi, 2**psi.j)
+        samples, spacing = _samples(options, knobs, path, psi, 2**psi.j)
         return samples, np.full((1, len(samples)), spacing / 2**psi.j)
-    samples, spacing = _samples(options, path, psi, min(2**psi.j, options.stride_fr))
+    samples, spacing = _samples(options, knobs, path, psi, min(2**psi.j, options.stride_fr))
     low_pass = _impulse_response(options.bank_fr.phi, options.n_bins, rows, samples).real
     return samples, np.asarray(low_pass * spacing)
 
 
 def _samples(
-    options: JointOptions, path: Path, psi: FrequentialFilter, stride: int
+    options: JointOptions, knobs: _Knobs, path: Path, psi: FrequentialFilter, stride: int
 ) -> tuple[NDArray[np.float64], float]:
     """Place samples of a modulus that is averaged, and space them, never closer than Kymatio."""
-    knobs, sigma = _KNOBS[options.accuracy], psi.wavelet.sigma
-    if path.n2 is None:
+    sigma = psi.wavelet.sigma
+    if path.n2 is None or math.isinf(knobs.frequency):
         return np.arange(0.0, options.n_bins, stride), float(stride)
     rate = knobs.frequency * sigma
     if options.frequency == "local":  # aliases have to land above what the low-pass keeps
@@ -349,62 +359,151 @@ def joint_layout(options: JointOptions, n_samples: int) -> Layout:
     return layout(replace(options.in_time, average=options.time), n_samples)
 
 
-@dataclass(frozen=True)
-class TimeAverage:
-    """Weights from samples in time to averages: the low-pass, read at some times only.
+@dataclass(frozen=True, eq=False)
+class TileAverage:
+    """What a tile of samples in time adds to averages.
 
     Parameters
     ----------
-    period : int
-        Samples in the block; times are circular.
-    n_points : int
-        Samples over the period of what is averaged.
-    sigma : float
-        Width of the low-pass in cycles per sample; 0 for a plain sum.
-    offset, hop : int
-        Average c is centered at sample `offset + c * hop` of the block.
+    first, last : int
+        The samples.
+    columns : ndarray of int, shape (n_columns,)
+        The averages that they enter.
+    weights : ndarray, shape (last - first, n_columns)
+    """
+
+    first: int
+    last: int
+    columns: NDArray[np.intp]
+    weights: Array
+
+
+@dataclass(frozen=True, eq=False)
+class TimeAverage:
+    """The low-pass in time of one second filter's paths, read at some times only.
+
+    Parameters
+    ----------
+    tiles : tuple of TileAverage
     n_columns : int
         How many averages there are.
-    total : float
-        Sum of the weights of one average.
+    density : int
+        Frames per average. Where frames are close, the whole period is averaged more coarsely,
+        which a low-pass allows, and then interpolated.
+    """
+
+    tiles: tuple[TileAverage, ...]
+    n_columns: int
+    density: int
+
+
+@dataclass(frozen=True, eq=False)
+class JointFrames:
+    """Where a block's frames are: of orders 0 and 1, and of each second filter's paths."""
+
+    frames: Frames
+    averages: tuple[TimeAverage, ...]
+
+
+@lru_cache(maxsize=16)
+def joint_frames(
+    options: JointOptions, period: int, dtype: Dtype, offset: int, n_frames: int, tile: int
+) -> JointFrames:
+    """Place a block's frames on its period.
+
+    Parameters
+    ----------
+    options, period, dtype
+        As of `joint_plan`.
+    offset : int
+        Sample of the block at which the first frame is centered.
+    n_frames : int
+        How many frames, `stride` samples apart.
+    tile : int
+        Values along time and log-frequency that are worked on at once.
+    """
+    plan = joint_plan(options, period, dtype)
+    frames = frame_grid(plan.block, options.stride, offset, n_frames)
+    if options.time == "none":
+        return JointFrames(frames, ())
+    averages = (
+        _time_average(options, layer, period, dtype, offset, n_frames, tile) for layer in plan.joint
+    )
+    return JointFrames(frames, tuple(averages))
+
+
+def tiles(layer: JointLayer, n_points: int, tile: int) -> list[tuple[int, int]]:
+    """Cut samples in time so that so many values along both axes are worked on at once."""
+    width = max(32, tile // len(layer.frequential.cosine))
+    return [(first, min(first + width, n_points)) for first in range(0, n_points, width)]
+
+
+def _time_average(
+    options: JointOptions,
+    layer: JointLayer,
+    period: int,
+    dtype: Dtype,
+    offset: int,
+    n_frames: int,
+    tile: int,
+) -> TimeAverage:
+    n_points = layer.second.n_points
+    cuts = tiles(layer, n_points, tile)
+    if options.time == "global":  # a sum over the samples of the filter's own stride
+        weight = period / 2**layer.j2 / n_points
+        column = np.zeros(1, dtype=np.intp)
+        sums = (
+            TileAverage(first, last, column, np.full((last - first, 1), weight, dtype=dtype))
+            for first, last in cuts
+        )
+        return TimeAverage(tuple(sums), 1, 1)
+    coarse = 2 ** (options.T.bit_length() - 1)
+    fine = options.stride < coarse and not options.in_time.all_samples(dtype)
+    low_pass = _LowPass(
+        period=period,
+        spacing=period / n_points,
+        sigma=SIGMA0 / options.T,
+        offset=offset,
+        hop=coarse if fine else options.stride,
+        n_columns=period // coarse if fine else n_frames,
+        reach=_knobs(options, dtype).reach,
+    )
+    averages = []
+    for first, last in cuts:
+        columns, weights = low_pass.weights(first, last)
+        averages.append(TileAverage(first, last, columns, weights.astype(dtype)))
+    return TimeAverage(tuple(averages), low_pass.n_columns, low_pass.hop // options.stride)
+
+
+@dataclass(frozen=True)
+class _LowPass:
+    """A Gaussian on a circle of `period` samples, centered at `offset + c * hop`, c < n_columns.
+
+    It is sampled every `spacing` samples, and ends where it is below `reach` times its peak.
     """
 
     period: int
-    n_points: int
+    spacing: float
     sigma: float
     offset: int
     hop: int
     n_columns: int
-    total: float = 1.0
+    reach: float
 
-    def weights(self, first: int, last: int, dtype: Dtype) -> tuple[NDArray[np.intp], Array]:
-        """Return the averages that samples `first` to `last` enter, and their weights.
-
-        Returns
-        -------
-        columns : ndarray of int, shape (n_columns,)
-        weights : ndarray, shape (last - first, n_columns)
-        """
-        if self.sigma == 0:
-            weight = self.total / self.n_points
-            return np.zeros(1, dtype=np.intp), np.full((last - first, 1), weight, dtype=dtype)
-        spacing = self.period / self.n_points
-        center, half = (first + last) / 2 * spacing, (last - first) / 2 * spacing
-        reach = half + math.sqrt(-math.log(_GAUSS_REACH) / 2) / (math.pi * self.sigma)
+    def weights(self, first: int, last: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Return the centers that samples `first` to `last` are near, and the values there."""
+        center, half = ((last + sign * first) / 2 * self.spacing for sign in (1, -1))
+        reach = half + math.sqrt(-math.log(self.reach) / 2) / (math.pi * self.sigma)
         columns = self._columns(center - reach, center + reach)
         away = self.offset + columns * self.hop - center
         away = (away + self.period / 2) % self.period - self.period / 2
-        width = math.sqrt(2) * math.pi * self.sigma
-        height = spacing * self.sigma * math.sqrt(2 * math.pi)
-        near = (width * (np.arange(first, last) * spacing - center)).astype(dtype)[:, None]
+        near = np.arange(first, last)[:, None] * self.spacing - center
         n_turns = math.ceil(reach / self.period - 0.5)
-        weights = np.zeros((last - first, len(columns)), dtype=dtype)
+        weights = np.zeros((last - first, len(columns)))
         for turn in range(-n_turns, n_turns + 1):
-            z = (width * (away + turn * self.period)).astype(dtype) - near
-            np.multiply(z, -z, out=z)
-            weights += np.exp(z, out=z)
-        weights *= height
-        return columns, weights
+            z = math.sqrt(2) * math.pi * self.sigma * (away + turn * self.period - near)
+            weights += np.exp(-np.square(z))
+        return columns, weights * self.spacing * self.sigma * math.sqrt(2 * math.pi)
 
     def _columns(self, earliest: float, latest: float) -> NDArray[np.intp]:
         if latest - earliest + self.hop >= self.period:
@@ -413,27 +512,3 @@ class TimeAverage:
         high = math.floor((latest - self.offset) / self.hop) + 1
         columns = np.arange(low, high) % (self.period // self.hop)
         return np.sort(columns[columns < self.n_columns])
-
-
-def time_average(
-    options: JointOptions, layer: JointLayer, period: int, block: Block
-) -> TimeAverage:
-    """Decide at which times a second filter's paths are averaged.
-
-    A low-pass needs no more than one average per `T` samples: where frames are closer, the whole
-    period is averaged at that rate, and frames are interpolated (`interpolated` in `joint`).
-    """
-    if options.time == "global":
-        return TimeAverage(period, layer.second.n_points, 0.0, 0, period, 1, period / 2**layer.j2)
-    coarse = 2 ** (options.T.bit_length() - 1)
-    offset = block.frames.start * options.stride - block.start
-    fine = options.stride < coarse
-    n_frames = block.frames.stop - block.frames.start
-    return TimeAverage(
-        period=period,
-        n_points=layer.second.n_points,
-        sigma=SIGMA0 / options.T,
-        offset=offset,
-        hop=coarse if fine else options.stride,
-        n_columns=period // coarse if fine else n_frames,
-    )

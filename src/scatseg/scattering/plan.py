@@ -8,18 +8,20 @@ decided here: how many points each path needs, and which Fourier bins go where.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg.scattering.filterbank import Filter, filterbank
+from scatseg.scattering.filterbank import SIGMA0, Filter, Filterbank, filterbank
 
 Accuracy = Literal["fast", "default", "exact"]
 Average = Literal["local", "global", "none"]
 Dtype = Literal["float32", "float64"]
+Array = NDArray[np.floating]
+ComplexArray = NDArray[np.complexfloating]
 
 _OVERLAP = 8
 """Averaging scales by which blocks of a long signal overlap on each side (error 1e-5).
@@ -32,28 +34,47 @@ _BLOCK_SCALES = 64
 
 _MIN_BLOCK = 2**16
 
+LANES = 4
+"""Rows that SciPy's FFT transforms together: three take as long as four."""
+
+_RUN_COST = 30_000
+"""What a run of rows costs beside its arithmetic, in the units of `_cost`."""
+
+_LEAST_STRIDE = 2
+"""Averages are products where frames are no closer than T / 2, Fourier transforms elsewhere."""
+
 
 @dataclass(frozen=True)
 class _Knobs:
     """What an accuracy means.
 
     `eps` is where filters are cut off, relative to their peak. The others are sampling rates over
-    bandwidth: of the first layer, of what the second layer reads from it, and of the second layer.
-    What the low-pass reads is added to both layers, so that aliases land above it.
+    bandwidth, to which what the low-pass reads is added, so that aliases land above it. `first` is
+    that of a first-order band as wide as the low-pass: the more of a band's samples are averaged,
+    the less its aliases matter, down to `least`. `read` is the rate over what the second layer
+    reads, `second` that of the second layer. `tail` is where averages end, relative to their peak.
     """
 
     eps: float
     first: float
+    least: float
     read: float
     second: float
+    tail: float
 
 
 _KNOBS: dict[str, _Knobs] = {
-    "fast": _Knobs(eps=1e-3, first=1.5, read=2.0, second=1.0),
-    "default": _Knobs(eps=8e-5, first=3.0, read=3.0, second=1.3),
-    "exact": _Knobs(eps=1e-5, first=4.0, read=4.0, second=2.5),
+    "fast": _Knobs(eps=1e-3, first=2.0, least=1.2, read=1.5, second=1.0, tail=1e-4),
+    "default": _Knobs(eps=8e-5, first=4.0, least=1.4, read=2.0, second=1.3, tail=1e-5),
+    "exact": _Knobs(eps=1e-5, first=6.0, least=2.5, read=3.0, second=2.5, tail=1e-6),
 }
 """The errors that they give are in the docstring of `Scattering1D`."""
+
+_ALL = _Knobs(eps=1e-14, first=1.0, least=1.0, read=1.0, second=1.0, tail=1e-14)
+"""Every sample that Kymatio computes, from filters as long as its own: "exact" in float64."""
+
+_DECAY = 0.15
+"""Power of the number of samples averaged with which the aliases of noise decay."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +91,21 @@ class Options:
     max_order: int
     accuracy: Accuracy
     average: Average = "local"
+    own_bank: Filterbank | None = None
+
+    @property
+    def bank(self) -> Filterbank:
+        """The filters: Kymatio's where there are no own ones."""
+        return filterbank(self.J, self.Q, self.T) if self.own_bank is None else self.own_bank
+
+    @property
+    def scale(self) -> int:
+        """The longest scale in samples, that of a wavelet or of the low-pass."""
+        return int(max(self.T, 2**self.J))
+
+    def all_samples(self, dtype: Dtype) -> bool:
+        """Tell whether every sample is computed that Kymatio computes."""
+        return self.accuracy == "exact" and dtype == "float64"
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,30 +118,42 @@ class FirstLayer:
         Which of the first-order filters.
     n_points : int
         Samples of |x * psi1| over the block's period.
-    starts : tuple of int
-        First Fourier bin of each filter's support.
-    responses : tuple of ndarray
-        Each filter on its support, divided by the block's period.
-    n_read : int
-        Bins of the modulus' spectrum, from 0 up, that a later step reads.
+    starts, lengths : tuple of int
+        First Fourier bin of each filter's support, and how many bins it has.
+    responses : ndarray, shape (n_rows, max(lengths))
+        Each filter on its support, then zeros, divided by the block's period.
+    n_negative, n_read : int
+        Bins -n_negative to n_read - 1 of the modulus' spectrum are read by later steps.
     """
 
     rows: slice
     n_points: int
     starts: tuple[int, ...]
-    responses: tuple[NDArray[np.float32 | np.float64], ...]
+    lengths: tuple[int, ...]
+    responses: NDArray[np.inexact]
+    n_negative: int
     n_read: int
 
 
 @dataclass(frozen=True, eq=False)
 class SecondLayer:
-    """Second-order paths that share their second filter: the first `n_rows` first-order ones."""
+    """Second-order paths that share their second filter: the first `n_rows` first-order ones.
+
+    Parameters
+    ----------
+    n2, n_rows, n_points : int
+        Index of the filter, how many first-order paths reach it, samples over the period.
+    start : int
+        First Fourier bin of the filter's support.
+    response : ndarray, shape (n_support,)
+        The filter on its support.
+    """
 
     n2: int
     n_rows: int
     n_points: int
     start: int
-    response: NDArray[np.float32 | np.float64]
+    response: NDArray[np.inexact]
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +175,7 @@ class BlockPlan:
     """
 
     period: int
-    low_pass: NDArray[np.float32 | np.float64]
+    low_pass: Array
     first: tuple[FirstLayer, ...]
     second: tuple[SecondLayer, ...]
     lowest: int
@@ -147,40 +195,41 @@ def block_plan(options: Options, period: int, dtype: Dtype) -> BlockPlan:
     dtype : {"float32", "float64"}
         How the filters are stored.
     """
-    knobs = _KNOBS[options.accuracy]
-    bank = filterbank(options.J, options.Q, options.T)
-    low_pass = _half_band(bank.phi, period, knobs.eps)
+    knobs = _ALL if options.all_samples(dtype) else _KNOBS[options.accuracy]
+    low_pass = _half_band(options.bank.phi, period, knobs.eps)
     n_low = len(low_pass)
     second = _second_layer(options, period, knobs, n_low, dtype) if options.max_order > 1 else ()
     first = _first_layer(options, period, knobs, second, n_low, dtype)
-    ends = [
-        (start, start + len(response))
-        for layer in first
-        for start, response in zip(layer.starts, layer.responses, strict=True)
-    ]
     return BlockPlan(
         period=period,
         low_pass=low_pass.astype(dtype),
         first=first,
         second=second,
-        lowest=min(0, *(start for start, _ in ends)),
-        highest=max(len(low_pass), *(stop for _, stop in ends)),
+        lowest=min(1 - n_low, *(start for layer in first for start in layer.starts)),
+        highest=max(
+            n_low,
+            *(
+                start + length
+                for layer in first
+                for start, length in zip(layer.starts, layer.lengths, strict=True)
+            ),
+        ),
     )
 
 
 def _second_layer(
     options: Options, period: int, knobs: _Knobs, n_low: int, dtype: Dtype
 ) -> tuple[SecondLayer, ...]:
-    bank = filterbank(options.J, options.Q, options.T)
     layers = []
-    for n2, psi in enumerate(bank.psi2):
-        n_rows = sum(first.j < psi.j for first in bank.psi1)
+    for n2, psi in enumerate(options.bank.psi2):
+        n_rows = sum(first.j < psi.j for first in options.bank.psi1)
         if not n_rows:
             continue
         start, response = psi.band(period, knobs.eps)
         needed = knobs.second * len(response) + min(n_low, len(response))
-        n_points = _n_points(options, period, psi.j, needed)
-        layers.append(SecondLayer(n2, n_rows, n_points, start, response.astype(dtype)))
+        own = _own_points(options, period, psi.j)
+        n_points = own if _keeps_all(options, dtype) else min(_fft_size(needed), own)
+        layers.append(SecondLayer(n2, n_rows, n_points, start, _stored(response, dtype)))
     return tuple(layers)
 
 
@@ -193,52 +242,196 @@ def _first_layer(
     dtype: Dtype,
 ) -> tuple[FirstLayer, ...]:
     """Cut the first layer into runs of filters with equal numbers of points."""
-    rows = []
-    for n1, psi in enumerate(filterbank(options.J, options.Q, options.T).psi1):
+    bands, reads, sizes = [], [], []
+    for n1, psi in enumerate(options.bank.psi1):
         start, response = psi.band(period, knobs.eps)
         readers = [layer for layer in second if n1 < layer.n_rows]
+        n_negative = max([n_low - 1, *(-layer.start for layer in readers)])
         n_read = max([n_low, *(layer.start + len(layer.response) for layer in readers)])
-        averaged = knobs.first * len(response) + min(n_low, len(response))
-        needed = max(averaged, knobs.read * n_read)
-        n_points = _n_points(options, period, psi.j, needed)
-        rows.append((n_points, start, response / period, min(n_read, n_points // 2)))
+        rate = knobs.first * (options.T * psi.sigma / SIGMA0) ** -_DECAY
+        rate = min(max(rate, knobs.least), knobs.first)
+        needed = max(rate * len(response) + min(n_low, len(response)), knobs.read * n_read)
+        own = _own_points(options, period, psi.j)
+        sizes.append(own if _keeps_all(options, dtype) else min(_fft_size(needed), own))
+        bands.append((start, response / period))
+        reads.append((n_negative, n_read))
+    runs = _equal_runs(sizes) if _keeps_all(options, dtype) else _cheap_runs(sizes)
     layers = []
-    first = 0
-    for last in range(1, len(rows) + 1):
-        if last == len(rows) or rows[last][0] != rows[first][0]:
-            run = rows[first:last]
-            layers.append(
-                FirstLayer(
-                    rows=slice(first, last),
-                    n_points=run[0][0],
-                    starts=tuple(row[1] for row in run),
-                    responses=tuple(row[2].astype(dtype) for row in run),
-                    n_read=max(row[3] for row in run),
-                )
+    for rows in runs:
+        starts = tuple(start for start, _ in bands[rows])
+        responses = [response for _, response in bands[rows]]
+        padded = np.zeros(
+            (len(responses), max(map(len, responses))), dtype=np.result_type(*responses)
+        )
+        for row, response in zip(padded, responses, strict=True):
+            row[: len(response)] = response
+        layers.append(
+            FirstLayer(
+                rows=rows,
+                n_points=max(sizes[rows]),
+                starts=starts,
+                lengths=tuple(map(len, responses)),
+                responses=_stored(padded, dtype),
+                n_negative=max(n_negative for n_negative, _ in reads[rows]),
+                n_read=max(n_read for _, n_read in reads[rows]),
             )
-            first = last
+        )
     return tuple(layers)
 
 
-def _half_band(phi: Filter, period: int, eps: float) -> NDArray[np.float64]:
-    """Return the low-pass on its support from bin 0 up."""
+def _stored(response: NDArray[np.inexact], dtype: Dtype) -> NDArray[np.inexact]:
+    kind = np.result_type(dtype, np.complex64) if np.iscomplexobj(response) else np.dtype(dtype)
+    return response.astype(kind)
+
+
+def _half_band(phi: Filter, period: int, eps: float) -> Array:
+    """Return the low-pass on its support from bin 0 up, at most to half the period."""
     start, H = phi.band(period, eps * 1e-2)
-    return H[-start:]
+    return H[-start:][: period // 2 + 1]
 
 
-def _n_points(options: Options, period: int, j: int, needed: float) -> int:
-    """Count the samples of a modulus: all those of its own stride where they are the output."""
+def _keeps_all(options: Options, dtype: Dtype) -> bool:
+    """Tell whether paths keep the samples of their own stride: all of them are wanted."""
+    return options.average == "none" or options.all_samples(dtype)
+
+
+def _own_points(options: Options, period: int, j: int) -> int:
+    """Count the samples of a modulus on its own stride, at most the stride of the frames."""
     if options.average == "none":
         return period >> j
-    log2_stride = options.stride.bit_length() - 1
-    return _fft_size(math.ceil(needed), period >> min(j, log2_stride))
+    return period >> min(j, options.stride.bit_length() - 1)
 
 
-def _fft_size(needed: int, most: int) -> int:
-    """Round up to 4, 5 or 6 times a power of two: finely graded, and all of them fast."""
-    power = int(2 ** max(0, math.ceil(math.log2(max(needed, 8) / 8))))
-    sizes = (s * power for s in (4, 5, 6, 8))
-    return min(next(size for size in sizes if size >= needed), most)
+def _fft_size(needed: float) -> int:
+    """Round up to 8, 9, 10, 12 or 15 times a power of two: finely graded, all of them fast."""
+    power = int(2 ** max(0, math.ceil(math.log2(max(needed, 16) / 16))))
+    return next(size * power for size in (8, 9, 10, 12, 15, 16) if size * power >= needed)
+
+
+def _equal_runs(sizes: list[int]) -> list[slice]:
+    cuts = [i for i in range(1, len(sizes)) if sizes[i] != sizes[i - 1]]
+    return [slice(a, b) for a, b in zip([0, *cuts], [*cuts, len(sizes)], strict=True)]
+
+
+def _cheap_runs(sizes: list[int]) -> list[slice]:
+    """Cut rows into runs, each on the points of its largest, at the least cost in all."""
+    costs = {size: size * math.log2(size) for size in sizes}
+    best, first = [0.0], [0]
+    for stop in range(1, len(sizes) + 1):
+        largest, options = 0, []
+        for start in range(stop - 1, -1, -1):
+            largest = max(largest, sizes[start])
+            lanes = -(-(stop - start) // LANES) * LANES
+            options.append((best[start] + lanes * costs[largest] + _RUN_COST, start))
+        cost, start = min(options)
+        best.append(cost)
+        first.append(start)
+    runs, stop = [], len(sizes)
+    while stop:
+        runs.append(slice(first[stop], stop))
+        stop = first[stop]
+    return runs[::-1]
+
+
+@dataclass(frozen=True, eq=False)
+class HopWindow:
+    """Averages as a product: each hop of samples enters the frames around it.
+
+    Parameters
+    ----------
+    weights : ndarray, shape (n_samples, n_reach)
+        The low-pass at the samples of one hop, for each of the frames it enters.
+    hops : ndarray of int, shape (n_frames, n_reach)
+        Which hops of the period enter each frame.
+    """
+
+    weights: Array
+    hops: NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Where a block's frames are, and how the low-pass is read there and nowhere else.
+
+    Parameters
+    ----------
+    averager : ndarray of complex, shape (n_low,)
+        The low-pass on bins 0, 1, ..., turned so that the first frame is at time 0.
+    n_points : int
+        How many frames the period holds.
+    n_frames : int
+        How many of these are wanted, from the first on.
+    windows : tuple of HopWindow or None
+        For each second layer; None where averages go through the Fourier domain.
+    """
+
+    averager: ComplexArray
+    n_points: int
+    n_frames: int
+    windows: tuple[HopWindow | None, ...]
+
+
+@lru_cache(maxsize=32)
+def block_frames(options: Options, period: int, dtype: Dtype, offset: int, n_frames: int) -> Frames:
+    """Place a block's frames on its period.
+
+    Parameters
+    ----------
+    options, period, dtype
+        As of `block_plan`.
+    offset : int
+        Sample of the block at which the first frame is centered.
+    n_frames : int
+        How many frames, `stride` samples apart. Only one where the average is global: the mean
+        over the period.
+    """
+    plan = block_plan(options, period, dtype)
+    if options.average == "global":
+        mean = np.ones(1, dtype=np.result_type(dtype, np.complex64))
+        return Frames(mean, 1, 1, (None,) * len(plan.second))
+    windows = tuple(
+        _hop_window(options, period, dtype, layer.n_points, offset, n_frames)
+        for layer in plan.second
+    )
+    return replace(frame_grid(plan, options.stride, offset, n_frames), windows=windows)
+
+
+def frame_grid(plan: BlockPlan, stride: int, offset: int, n_frames: int) -> Frames:
+    """Place frames, `stride` samples apart, without windows."""
+    bins = np.arange(len(plan.low_pass))
+    turns = bins * offset % plan.period / plan.period
+    # A real signal's negative bins mirror the positive ones, which therefore count twice.
+    twice = np.where((bins == 0) | (2 * bins == plan.period), 1, 2)
+    averager = plan.low_pass * twice * np.exp(2j * np.pi * turns)
+    return Frames(
+        averager=averager.astype(np.result_type(plan.low_pass, np.complex64)),
+        n_points=max(1, plan.period // stride),
+        n_frames=n_frames,
+        windows=(),
+    )
+
+
+def _hop_window(
+    options: Options, period: int, dtype: Dtype, n_points: int, offset: int, n_frames: int
+) -> HopWindow | None:
+    """Evaluate the low-pass in time around one hop; None where Fourier averages are better."""
+    hop, n_hops = options.stride, max(1, period // options.stride)
+    too_close = hop * _LEAST_STRIDE < options.T
+    if options.all_samples(dtype) or too_close or n_points % n_hops or n_points < 2 * n_hops:
+        return None
+    sigma = options.bank.phi.sigma
+    tail = _KNOBS[options.accuracy].tail
+    reach = math.sqrt(-math.log(tail) / 2) / (math.pi * sigma)
+    n_reach = min(n_hops, 2 * math.ceil(reach / hop) + 1)
+    first = offset // hop - n_reach // 2
+    spacing = period / n_points
+    at = np.arange(n_points // n_hops) * spacing + (first * hop - offset)
+    at = at[:, None] + hop * np.arange(n_reach)
+    turns = np.arange(-math.ceil(reach / period), math.ceil(reach / period) + 1) * period
+    weights = np.exp(-2 * (math.pi * sigma * (at[..., None] + turns)) ** 2).sum(axis=-1)
+    weights *= spacing * sigma * math.sqrt(2 * math.pi)
+    hops = (first + np.arange(n_frames)[:, None] + np.arange(n_reach)) % n_hops
+    return HopWindow(weights.astype(dtype), hops)
 
 
 @dataclass(frozen=True)
@@ -251,19 +444,63 @@ class Block:
         First sample of the block, negative where padding comes before the signal.
     frames : slice
         The frames of the whole transform that this block computes.
+    offset : int
+        Sample of the block at which the first of these is centered.
     """
 
     start: int
     frames: slice
+    offset: int
+
+    @property
+    def n_frames(self) -> int:
+        """Count the frames."""
+        return int(self.frames.stop - self.frames.start)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a signal is cut into blocks, all of one period."""
+    """How a signal is cut into blocks, all of one period.
+
+    Parameters
+    ----------
+    period : int
+        Samples in a block.
+    n_frames : int
+        Of the whole transform.
+    start : int
+        First sample of the first block.
+    step : int
+        Frames that a block adds: all of them where there is one block.
+    stride : int
+        Samples between frames.
+    """
 
     period: int
     n_frames: int
-    blocks: tuple[Block, ...]
+    start: int
+    step: int
+    stride: int
+
+    def __len__(self) -> int:
+        """Count the blocks."""
+        return -(-self.n_frames // self.step)
+
+    def block(self, k: int) -> Block:
+        """Return block `k` from 0."""
+        first = k * self.step
+        frames = slice(first, min(first + self.step, self.n_frames))
+        return Block(self.start + first * self.stride, frames, -self.start)
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """All blocks in order."""
+        return tuple(self.block(k) for k in range(len(self)))
+
+
+def longest_block(options: Options) -> int:
+    """Count the samples of a block of a long signal: all blocks where there are several."""
+    return int(max(_MIN_BLOCK, 2 ** math.ceil(math.log2(_BLOCK_SCALES * options.scale))))
 
 
 def layout(options: Options, n_samples: int) -> Layout:
@@ -286,26 +523,17 @@ def layout(options: Options, n_samples: int) -> Layout:
     """
     n_frames = 1 if options.average == "global" else -(-n_samples // options.stride)
     whole = options.average != "local"
-    scale = max(options.T, 2**options.J)
-    longest = max(_MIN_BLOCK, 2 ** math.ceil(math.log2(_BLOCK_SCALES * scale)))
+    longest = longest_block(options)
     period = kymatio_period(n_samples, options.T)
-    margin = _OVERLAP * scale
-    if scale <= n_samples and (whole or period <= longest):
+    margin = _OVERLAP * options.scale
+    if options.scale <= n_samples and (whole or period <= longest):
         # Kymatio's geometry, kept where it can be: equal coefficients.
-        start = -((period - n_samples) // 2)
-        return Layout(period, n_frames, (Block(start, slice(0, n_frames)),))
+        return Layout(period, n_frames, -((period - n_samples) // 2), n_frames, options.stride)
     if n_samples + 2 * margin <= longest:
         period = 2 ** math.ceil(math.log2(n_samples + 2 * margin))
-        return Layout(period, n_frames, (Block(-margin, slice(0, n_frames)),))
+        return Layout(period, n_frames, -margin, n_frames, options.stride)
     step = max(1, (longest - 2 * margin) // options.stride)
-    starts = range(0, n_frames, step)
-    return Layout(
-        longest,
-        n_frames,
-        tuple(
-            Block(k * options.stride - margin, slice(k, min(k + step, n_frames))) for k in starts
-        ),
-    )
+    return Layout(longest, n_frames, -margin, step, options.stride)
 
 
 def kymatio_period(n_samples: int, T: int) -> int:

@@ -2,41 +2,58 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Literal, cast
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from typing import Any, Literal
 
 import numpy as np
-import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.scattering.filterbank import Filterbank, filterbank
-from scatseg.scattering.layers import (
-    Array,
-    ComplexArray,
-    FrameGrid,
-    ModulusSpectra,
+from scatseg.scattering.arguments import (
     NamedPaths,
     OutType,
     Scale,
-    averaged,
     check_choice,
     check_integer,
     check_lengths_equal,
     check_scale,
     check_signal,
+    check_streamable,
     check_stride,
-    first_moduli,
-    frame_grid,
-    mean_grid,
-    modulus_spectra,
+    check_workers,
     named_paths,
-    reflected,
     scale_and_average,
+)
+from scatseg.scattering.arrays import Array, Arrays, Tensor, arrays_of, dtype_of
+from scatseg.scattering.blocks import (
+    Compute,
+    each_signal,
+    from_zero,
+    n_threads,
+    streamed,
+    transformed,
+)
+from scatseg.scattering.filterbank import Filterbank
+from scatseg.scattering.layers import (
+    averaged,
+    averaged_samples,
+    first_moduli,
     second_bands,
     signal_spectrum,
 )
-from scatseg.scattering.plan import Accuracy, BlockPlan, Dtype, Options, block_plan, layout
+from scatseg.scattering.plan import (
+    Accuracy,
+    Block,
+    BlockPlan,
+    Dtype,
+    Frames,
+    Options,
+    block_frames,
+    block_plan,
+    layout,
+    longest_block,
+)
 
 
 @dataclass(frozen=True)
@@ -97,6 +114,8 @@ class Scattering1D:
     accuracy: Accuracy = "default"
     out_type: OutType = "array"
     shape: int | tuple[int, ...] | None = None
+    filterbank: Filterbank | None = None
+    workers: int | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_integer("J", self.J, 1)
@@ -116,6 +135,7 @@ class Scattering1D:
             raise ValueError(msg)
         check_choice("out_type", self.out_type, ("array", "list", "dict"))
         check_lengths_equal(self.T, self.out_type)
+        check_workers(self.workers)
 
     @property
     def options(self) -> Options:
@@ -130,9 +150,10 @@ class Scattering1D:
             max_order=self.max_order,
             accuracy=self.accuracy,
             average=average,
+            own_bank=self.filterbank,
         )
 
-    def __call__(self, x: ArrayLike) -> Array | NamedPaths:
+    def __call__(self, x: ArrayLike | Tensor) -> Tensor:
         """Transform signals.
 
         Parameters
@@ -156,17 +177,54 @@ class Scattering1D:
             When x is empty, complex, or holds NaN or infinity.
         """
         signals = check_signal(x)
-        options = self.options
+        options, xp = self.options, arrays_of(signals)
         batch_shape, n_samples = signals.shape[:-1], signals.shape[-1]
         rows = signals.reshape(-1, n_samples)
         if options.average == "none":
-            paths = _unaveraged(options, rows)
+            paths = each_signal(rows, partial(_unaveraged, options, xp=xp))
             return self._named([path.reshape(*batch_shape, path.shape[-1]) for path in paths])
-        S = _averaged(options, rows)
+        cut, dtype = layout(options, n_samples), dtype_of(signals)
+        compute = _transformer(options, dtype, cut.period)
+        S = transformed(rows, cut, compute, xp, n_threads(self.workers))
+        if options.average == "global":
+            S = S * xp.placed(_n_own_samples(options, cut.period, dtype))
         S = S.reshape(*batch_shape, *S.shape[1:])
-        return S if self.out_type == "array" else self._named(list(np.moveaxis(S, -2, 0)))
+        return (
+            S
+            if self.out_type == "array"
+            else self._named([S[..., i, :] for i in range(S.shape[-2])])
+        )
 
-    def _named(self, coefficients: list[Array]) -> NamedPaths:
+    def stream(self, chunks: Iterable[ArrayLike]) -> Iterator[Array]:
+        """Transform a signal that comes in pieces: files longer than memory, live input.
+
+        Parameters
+        ----------
+        chunks : iterable of array_like of float, shape (..., n)
+            The signal, piece after piece, of any lengths.
+
+        Yields
+        ------
+        S : ndarray of float, shape (..., n_paths, n)
+            The next frames: those of the whole signal in one piece, as soon as they are certain.
+            How long that takes and how much is held is in `plan`.
+
+        Raises
+        ------
+        ValueError
+            When T is not a scale or `out_type` not "array", and as `__call__`.
+        """
+        options = self.options
+        check_streamable(options.average, self.out_type)
+        longest = longest_block(options)
+
+        def compute(xp: Arrays, x: Tensor, block: Block) -> Tensor:
+            return _transformer(options, dtype_of(x), x.shape[-1])(xp, x, block)
+
+        pieces = (check_signal(chunk, empty=True) for chunk in chunks)
+        return streamed(pieces, partial(layout, options), longest, compute)
+
+    def _named(self, coefficients: list[Tensor]) -> NamedPaths:
         options = self.options
         key = _paths(options)
         columns = {"j": _scales(options), "n": key, "order": [len(n) for n in key]}
@@ -199,7 +257,7 @@ class Scattering1D:
 @lru_cache(maxsize=16)
 def _paths(options: Options) -> tuple[tuple[int, ...], ...]:
     """Keys of all paths in the order of the output."""
-    bank = filterbank(options.J, options.Q, options.T)
+    bank = options.bank
     keys: list[tuple[int, ...]] = [(), *((n1,) for n1 in range(len(bank.psi1)))]
     if options.max_order > 1:
         keys += [
@@ -214,12 +272,18 @@ def _paths(options: Options) -> tuple[tuple[int, ...], ...]:
 @lru_cache(maxsize=16)
 def _scales(options: Options) -> tuple[tuple[int, ...], ...]:
     """Log2 of the strides of each path's filters."""
-    bank = filterbank(options.J, options.Q, options.T)
+    bank = options.bank
     layers = (bank.psi1, bank.psi2)
     return tuple(
         tuple(filters[n].j for n, filters in zip(key, layers, strict=False))
         for key in _paths(options)
     )
+
+
+@lru_cache(maxsize=16)
+def _n_own_samples(options: Options, period: int, dtype: Dtype) -> Array:
+    """Count each path's samples over the period, shape (n_paths, 1)."""
+    return (period / np.array(_own_strides(options), dtype=dtype))[:, None]
 
 
 def _own_strides(options: Options) -> list[int]:
@@ -228,7 +292,7 @@ def _own_strides(options: Options) -> list[int]:
 
 
 def _meta(options: Options) -> dict[str, Any]:
-    bank: Filterbank = filterbank(options.J, options.Q, options.T)
+    bank = options.bank
     keys = _paths(options)
     meta: dict[str, Any] = {
         "order": np.array([len(key) for key in keys]),
@@ -256,64 +320,43 @@ def _row_order(options: Options) -> NDArray[np.intp]:
     return np.argsort(computed)
 
 
-def _averaged(options: Options, signals: Array) -> Array:
-    """Transform signals (n_signals, n_samples) -> (n_signals, n_paths, n_frames)."""
-    cut = layout(options, signals.shape[1])
-    plan = block_plan(options, cut.period, _dtype(signals))
-    order, is_global = _row_order(options), options.average == "global"
-    S = np.empty((len(signals), len(order), cut.n_frames), dtype=signals.dtype)
-    for block in cut.blocks:
-        frames = mean_grid(plan) if is_global else frame_grid(plan, block, options.stride)
-        for x, out in zip(signals, S, strict=True):
-            here = reflected(x, block.start, cut.period)
-            out[:, block.frames] = _transform_block(plan, here, frames)[order]
-    if is_global:  # from means to sums of the samples on each path's own stride
-        S *= cut.period / np.array(_own_strides(options), dtype=signals.dtype)[:, None]
-    return S
+def _transformer(options: Options, dtype: Dtype, period: int) -> Compute:
+    """Return what turns a block into coefficients, rows in the order of the output."""
+    plan, order = block_plan(options, period, dtype), _row_order(options)
+
+    def compute(xp: Arrays, x: Tensor, block: Block) -> Tensor:
+        frames = block_frames(options, period, dtype, block.offset, block.n_frames)
+        return _transform_block(xp, xp.placed(plan), xp.placed(frames), x)[..., order, :]
+
+    return compute
 
 
-def _unaveraged(options: Options, signals: Array) -> list[Array]:
-    """Transform signals (n_signals, n_samples) -> for each path (n_signals, n_own_samples)."""
-    n_signals, n_samples = signals.shape
-    cut = layout(options, n_samples)
-    (block,) = cut.blocks
-    plan = block_plan(options, cut.period, _dtype(signals))
-    lengths = [-(-n_samples // stride) for stride in _own_strides(options)]
-    paths = [np.empty((n_signals, length), dtype=signals.dtype) for length in lengths]
-    for i, x in enumerate(signals):
-        # Turned so that the signal starts at time 0, which is on the grid of every stride.
-        here = np.roll(reflected(x, block.start, cut.period), block.start)
-        computed = [x, *_moduli(plan, here)]
-        for path, at in zip(paths, _row_order(options), strict=True):
-            path[i] = computed[at][: path.shape[1]]
-    return paths
+def _transform_block(xp: Arrays, plan: BlockPlan, frames: Frames, x: Tensor) -> Tensor:
+    """Transform one block of `plan.period` samples, shape (..., n_paths, frames.n_frames)."""
+    spectrum = signal_spectrum(xp, plan, x)
+    S = [averaged(xp, spectrum[..., None, -plan.lowest :], frames) / plan.period]
+    moduli = []
+    for _, _, V in first_moduli(xp, plan, spectrum):
+        moduli.append(V)
+        S.append(averaged(xp, V.low, frames))
+    for layer, window in zip(plan.second, frames.windows, strict=True):
+        U = xp.modulus(second_bands(xp, layer, moduli))
+        S.append(averaged_samples(xp, U, frames, window))
+    return xp.concatenate(S, -2)
 
 
-def _dtype(signals: Array) -> Dtype:
-    return "float64" if signals.dtype == np.float64 else "float32"
-
-
-def _moduli(plan: BlockPlan, x: Array) -> list[Array]:
-    """Orders 1 and 2 of a block, not averaged, each on its own stride over the period."""
-    moduli: ModulusSpectra = []
-    paths: list[Array] = []
-    for rows, U, V in first_moduli(plan, signal_spectrum(x, plan.lowest, plan.highest)):
-        moduli.append((rows, V))
-        paths += list(U)
-    for second in plan.second:
-        paths += list(np.abs(second_bands(second, moduli)))
-    return paths
-
-
-def _transform_block(plan: BlockPlan, x: Array, frames: FrameGrid) -> Array:
-    """Transform one block of `plan.period` samples, shape (n_paths, frames.n_frames)."""
-    spectrum = signal_spectrum(x, plan.lowest, plan.highest)
-    S: list[Array] = [averaged(spectrum[None, -plan.lowest :], frames) / plan.period]
-    moduli = modulus_spectra(plan, spectrum)
-    S += [averaged(V, frames) for _, V in moduli]
-    for second in plan.second:
-        U = np.abs(second_bands(second, moduli))
-        n_low = min(len(plan.low_pass), U.shape[1] // 2 + 1)
-        V = cast(ComplexArray, scipy.fft.rfft(U, norm="forward"))[:, :n_low]
-        S.append(averaged(V, frames))
-    return np.concatenate(S)
+def _unaveraged(options: Options, x: Tensor, xp: Arrays) -> list[Tensor]:
+    """Orders 0, 1 and 2 of signals (..., n_samples), each path on its own stride."""
+    cut = layout(options, x.shape[-1])
+    plan = xp.placed(block_plan(options, cut.period, dtype_of(x)))
+    paths = [x]
+    moduli = []
+    for _, U, V in first_moduli(xp, plan, signal_spectrum(xp, plan, from_zero(xp, x, cut))):
+        moduli.append(V)
+        paths += [U[..., i, :] for i in range(U.shape[-2])]
+    for layer in plan.second:
+        U = xp.modulus(second_bands(xp, layer, moduli))
+        paths += [U[..., i, :] for i in range(layer.n_rows)]
+    lengths = [-(-x.shape[-1] // stride) for stride in _own_strides(options)]
+    order = _row_order(options)
+    return [paths[at][..., :length] for at, length in zip(order, lengths, strict=True)]

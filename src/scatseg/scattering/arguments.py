@@ -1,0 +1,133 @@
+"""What users give and get: options and signals checked, coefficients named."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from scatseg.scattering.arrays import Array, Tensor, dtype_of, is_tensor
+from scatseg.scattering.plan import Average
+
+OutType = Literal["array", "list", "dict"]
+NamedPaths = list[dict[str, Any]] | dict[tuple[int, ...], Array]
+Scale = int | Literal["global"] | None
+
+
+def named_paths(
+    out_type: OutType,
+    coefficients: Sequence[Tensor],
+    key: Sequence[tuple[int, ...]],
+    columns: Mapping[str, Sequence[Any]],
+) -> NamedPaths:
+    """Return paths by key, or as a list that has "coef" and a row of the columns for each."""
+    if out_type == "dict":
+        return dict(zip(key, coefficients, strict=True))
+    return [
+        {"coef": coefficient, **{name: column[i] for name, column in columns.items()}}
+        for i, coefficient in enumerate(coefficients)
+    ]
+
+
+def scale_and_average(value: Scale, largest: int) -> tuple[int, Average]:
+    """Tell the scale of a low-pass, `largest` where none is given, and how it averages."""
+    if value == "global":
+        return largest, "global"
+    if value == 0:
+        return largest, "none"
+    return int(largest if value is None else value), "local"
+
+
+def check_scale(name: str, value: object) -> None:
+    """Refuse what is not an integer of at least 0, "global" or None."""
+    if value is not None and value != "global":
+        if isinstance(value, str):
+            msg = f'{name} must be an integer of at least 0 or "global", got {value!r}'
+            raise ValueError(msg)
+        check_integer(name, value, 0)
+
+
+def check_stride(name: str, value: int | None, scale_name: str, scale: Scale) -> None:
+    """Refuse what is not a power of two, and a stride where nothing is averaged over a scale."""
+    if value is None:
+        return
+    check_integer(name, value, 1)
+    if value & (value - 1):
+        msg = f"{name} must be a power of two, got {value}"
+        raise ValueError(msg)
+    if scale in (0, "global"):
+        msg = f"{name} needs an average over a scale, got {scale_name}={scale!r}: leave it out"
+        raise ValueError(msg)
+
+
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuse what is not one of the choices."""
+    if value not in choices:
+        msg = f"{name} must be one of {', '.join(choices)}, got {value!r}"
+        raise ValueError(msg)
+
+
+def check_lengths_equal(T: Scale, out_type: OutType) -> None:
+    """Refuse an array of paths that are not averaged in time."""
+    if T == 0 and out_type == "array":
+        msg = 'T=0 gives paths of unequal lengths: choose out_type="list" or "dict"'
+        raise ValueError(msg)
+
+
+def check_integer(name: str, value: object, least: int) -> None:
+    """Refuse what is not an integer of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        msg = f"{name} must be an integer of at least {least}, got {value!r}"
+        raise ValueError(msg)
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse what is not a number of threads."""
+    if workers is not None:
+        check_integer("workers", workers, 1)
+
+
+def check_streamable(average: Average, out_type: OutType) -> None:
+    """Refuse a stream of what needs the whole signal, or has no frames."""
+    if average != "local" or out_type != "array":
+        msg = (
+            "a stream needs an average over a scale and out_type='array', "
+            f"got a {average} average and out_type={out_type!r}"
+        )
+        raise ValueError(msg)
+
+
+def check_signal(x: ArrayLike | Tensor, *, empty: bool = False) -> Tensor:
+    """Return finite real samples as float32 or float64, with at least one axis and one sample.
+
+    A tensor stays one. `empty` allows for no samples.
+    """
+    signal: Tensor = x if is_tensor(x) else np.asarray(x)
+    kind = str(signal.dtype).removeprefix("torch.")
+    is_real = kind.startswith(("float", "int", "uint", "bfloat"))
+    if not is_real or not signal.ndim or not (empty or 0 not in signal.shape):
+        msg = (
+            "x must hold real samples, shape (..., n_samples) with n_samples > 0, "
+            f"got {signal.dtype} of shape {tuple(signal.shape)}"
+        )
+        raise ValueError(msg)
+    signal = _floating(signal)
+    if 0 in signal.shape:
+        return signal
+    # Least and greatest values are not finite where any is not, and cost no memory.
+    if not (math.isfinite(signal.min()) and math.isfinite(signal.max())):
+        values = signal.detach().cpu().numpy() if is_tensor(signal) else signal
+        at = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        msg = f"x must be finite, got {values[at]} at index {at}"
+        raise ValueError(msg)
+    return signal
+
+
+def _floating(signal: Tensor) -> Tensor:
+    """Convert to float32 what is not float32 or float64. Never rescaled."""
+    if is_tensor(signal):
+        return signal if dtype_of(signal) == "float64" else signal.float()
+    return signal if signal.dtype == np.float64 else signal.astype(np.float32, copy=False)

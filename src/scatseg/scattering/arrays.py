@@ -1,0 +1,313 @@
+"""The operations of a transform in the words of each array library: NumPy with SciPy, and torch.
+
+The door to torch. The layers are written once, against `Arrays`; what is fast differs between
+the two in how bands are cut out of a spectrum, and in nothing else.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from scatseg.scattering.plan import LANES, Dtype, FirstLayer, SecondLayer
+
+if TYPE_CHECKING:
+    import torch
+
+Tensor = Any
+"""An ndarray or a torch.Tensor: what goes in comes out."""
+
+Array = NDArray[np.floating]
+
+Plan = TypeVar("Plan")
+
+
+class Arrays(Protocol):
+    """What the layers ask of an array library. Operations act on the last axis."""
+
+    tile: int
+    """Complex values that are worked on at once: they stay in cache."""
+
+    def placed(self, plan: Plan) -> Plan:
+        """Give a plan's arrays to the library and the device."""
+
+    def rfft(self, x: Tensor, norm: str) -> Tensor:
+        """Fourier transform of real values, bins 0 to n // 2."""
+
+    def irfft(self, z: Tensor, n: int) -> Tensor:
+        """Real values from their Fourier bins, not divided by n."""
+
+    def ifft(self, z: Tensor, n: int) -> Tensor:
+        """Values from their Fourier bins, zeros appended up to n, not divided by n."""
+
+    def modulus(self, z: Tensor) -> Tensor:
+        """Absolute value, with gradient 0 at 0."""
+
+    def mirrored(self, z: Tensor) -> Tensor:
+        """Complex conjugate in reversed order."""
+
+    def concatenate(self, parts: Sequence[Tensor], axis: int) -> Tensor:
+        """Join along an axis."""
+
+    def padded(self, z: Tensor, n: int) -> Tensor:
+        """Append zeros up to n."""
+
+    def as_real(self, z: Tensor) -> Tensor:
+        """Real and imaginary parts in turn, (..., n) -> (..., 2 n)."""
+
+    def moduli_of_pair(self, even: Tensor, odd: Tensor) -> Tensor:
+        """Stack |even + odd| on |even - odd|, both given as by `as_real`."""
+
+    def zeros(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Real zeros in the precision of another array."""
+
+    def add_columns(self, total: Tensor, columns: Tensor, x: Tensor) -> Tensor:
+        """Add to some columns of a total, which may be overwritten."""
+
+    def recomputed(self, function: Callable[..., Tensor], *parts: Tensor) -> Tensor:
+        """Call a function, and call it again rather than keep its steps for a gradient."""
+
+    def first_bands(self, spectrum: Tensor, lowest: int, layer: FirstLayer) -> Tensor:
+        """Filter a spectrum that begins at bin `lowest`: x * psi1, (..., n_rows, n_points)."""
+
+    def second_bands(self, parts: Sequence[Tensor], layer: SecondLayer) -> Tensor:
+        """Filter the bins of runs of rows, (..., n_rows, n_points)."""
+
+
+class NumpyArrays:
+    """NumPy and SciPy, with buffers that are written in place."""
+
+    tile = 50_000
+
+    def placed(self, plan: Plan) -> Plan:
+        """Return the plan itself."""
+        return plan
+
+    def rfft(self, x: Tensor, norm: str) -> Tensor:
+        """Fourier transform of real values."""
+        return scipy.fft.rfft(x, norm=norm)
+
+    def irfft(self, z: Tensor, n: int) -> Tensor:
+        """Real values from their Fourier bins."""
+        return scipy.fft.irfft(z, n, norm="forward")
+
+    def ifft(self, z: Tensor, n: int) -> Tensor:
+        """Values from their Fourier bins."""
+        return scipy.fft.ifft(z, n, norm="forward", overwrite_x=True)
+
+    def modulus(self, z: Tensor) -> Tensor:
+        """Absolute value."""
+        return np.abs(z)
+
+    def mirrored(self, z: Tensor) -> Tensor:
+        """Complex conjugate in reversed order."""
+        return z[..., ::-1].conj()
+
+    def concatenate(self, parts: Sequence[Tensor], axis: int) -> Tensor:
+        """Join along an axis."""
+        return np.concatenate(parts, axis=axis)
+
+    def padded(self, z: Tensor, n: int) -> Tensor:
+        """Append zeros."""
+        return np.pad(z, [(0, 0)] * (z.ndim - 1) + [(0, n - z.shape[-1])])
+
+    def as_real(self, z: Tensor) -> Tensor:
+        """Real and imaginary parts in turn."""
+        return np.ascontiguousarray(z).view(z.real.dtype)
+
+    def moduli_of_pair(self, even: Tensor, odd: Tensor) -> Tensor:
+        """Stack two moduli."""
+        dtype = np.result_type(even, np.complex64)
+        *batch, n_rows, width = even.shape
+        Z = np.empty((*batch, 2, n_rows, width // 2), dtype=even.dtype)
+        np.abs((even + odd).view(dtype), out=Z[..., 0, :, :])
+        np.abs((even - odd).view(dtype), out=Z[..., 1, :, :])
+        return Z.reshape(*batch, 2 * n_rows, width // 2)
+
+    def zeros(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Real zeros."""
+        return np.zeros(shape, dtype=like.real.dtype)
+
+    def add_columns(self, total: Tensor, columns: Tensor, x: Tensor) -> Tensor:
+        """Add to some columns of a total, in place."""
+        total[..., columns] += x
+        return total
+
+    def recomputed(self, function: Callable[..., Tensor], *parts: Tensor) -> Tensor:
+        """Call the function."""
+        return function(*parts)
+
+    def first_bands(self, spectrum: Tensor, lowest: int, layer: FirstLayer) -> Tensor:
+        """Filter a spectrum, row by row into a buffer."""
+        n_rows, width = layer.responses.shape
+        buffer = self._buffer(spectrum.shape[:-1], n_rows, width, layer.n_points, spectrum.dtype)
+        for i, (start, length) in enumerate(zip(layer.starts, layer.lengths, strict=True)):
+            here = spectrum[..., start - lowest : start - lowest + length]
+            np.multiply(here, layer.responses[i, :length], out=buffer[..., i, :length])
+        return self._transformed(buffer, n_rows, layer.n_points)
+
+    def second_bands(self, parts: Sequence[Tensor], layer: SecondLayer) -> Tensor:
+        """Filter the bins of runs of rows, run by run into a buffer."""
+        width, first = len(layer.response), 0
+        shape = parts[0].shape[:-2]
+        buffer = self._buffer(shape, layer.n_rows, width, layer.n_points, parts[0].dtype)
+        for part in parts:
+            last = first + part.shape[-2]
+            np.multiply(part, layer.response, out=buffer[..., first:last, :width])
+            first = last
+        return self._transformed(buffer, layer.n_rows, layer.n_points)
+
+    def _buffer(
+        self, shape: tuple[int, ...], n_rows: int, width: int, n_points: int, dtype: Any
+    ) -> Tensor:
+        n_lanes = -(-n_rows // LANES) * LANES
+        return np.zeros((*shape, n_lanes, max(1, -(-width // n_points)) * n_points), dtype=dtype)
+
+    def _transformed(self, buffer: Tensor, n_rows: int, n_points: int) -> Tensor:
+        if buffer.shape[-1] > n_points:
+            buffer = buffer.reshape(*buffer.shape[:-1], -1, n_points).sum(axis=-2)
+        return self.ifft(buffer, n_points)[..., :n_rows, :]
+
+
+class TorchArrays:
+    """torch on one device, with operations that a gradient passes."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.tile = 50_000 if device.type == "cpu" else 2**24
+
+    def placed(self, plan: Plan) -> Plan:
+        """Copy a plan's arrays to the device, once."""
+        return cast(Plan, _placed(plan, self._device))
+
+    def rfft(self, x: Tensor, norm: str) -> Tensor:
+        """Fourier transform of real values."""
+        return _torch().fft.rfft(x, norm=norm)
+
+    def irfft(self, z: Tensor, n: int) -> Tensor:
+        """Real values from their Fourier bins."""
+        return _torch().fft.irfft(z, n, norm="forward")
+
+    def ifft(self, z: Tensor, n: int) -> Tensor:
+        """Values from their Fourier bins."""
+        return _torch().fft.ifft(z, n, norm="forward")
+
+    def modulus(self, z: Tensor) -> Tensor:
+        """Absolute value; without a gradient on the CPU NumPy's, which is faster."""
+        if self._device.type == "cpu" and not z.requires_grad:
+            return _torch().from_numpy(np.abs(z.detach().resolve_conj().numpy()))
+        return z.abs()
+
+    def mirrored(self, z: Tensor) -> Tensor:
+        """Complex conjugate in reversed order."""
+        return z.flip(-1).conj()
+
+    def concatenate(self, parts: Sequence[Tensor], axis: int) -> Tensor:
+        """Join along an axis."""
+        return _torch().cat(tuple(parts), dim=axis)
+
+    def padded(self, z: Tensor, n: int) -> Tensor:
+        """Append zeros."""
+        return _torch().nn.functional.pad(z, (0, n - z.shape[-1]))
+
+    def as_real(self, z: Tensor) -> Tensor:
+        """Real and imaginary parts in turn."""
+        return _torch().view_as_real(z.resolve_conj()).flatten(-2)
+
+    def moduli_of_pair(self, even: Tensor, odd: Tensor) -> Tensor:
+        """Stack two moduli."""
+        torch = _torch()
+        pair = (x.unflatten(-1, (-1, 2)).contiguous() for x in (even + odd, even - odd))
+        return torch.cat([self.modulus(torch.view_as_complex(x)) for x in pair], dim=-2)
+
+    def zeros(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Real zeros."""
+        return _torch().zeros(shape, dtype=like.real.dtype, device=self._device)
+
+    def add_columns(self, total: Tensor, columns: Tensor, x: Tensor) -> Tensor:
+        """Add to some columns of a total."""
+        return total.index_add(-1, columns, x)
+
+    def recomputed(self, function: Callable[..., Tensor], *parts: Tensor) -> Tensor:
+        """Call the function, and again on the way back where there is a gradient."""
+        if not any(part.requires_grad for part in parts):
+            return function(*parts)
+        from torch.utils.checkpoint import checkpoint
+
+        return checkpoint(function, *parts, use_reentrant=False)
+
+    def first_bands(self, spectrum: Tensor, lowest: int, layer: FirstLayer) -> Tensor:
+        """Filter a spectrum, all rows of the layer at once."""
+        bins = _bins(layer, lowest, spectrum.shape[-1], self._device)
+        return self._transformed(spectrum[..., bins] * layer.responses, layer.n_points)
+
+    def second_bands(self, parts: Sequence[Tensor], layer: SecondLayer) -> Tensor:
+        """Filter the bins of runs of rows, all at once."""
+        return self._transformed(self.concatenate(parts, -2) * layer.response, layer.n_points)
+
+    def _transformed(self, z: Tensor, n_points: int) -> Tensor:
+        width = z.shape[-1]
+        if width > n_points:
+            z = self.padded(z, -(-width // n_points) * n_points)
+            z = z.unflatten(-1, (-1, n_points)).sum(dim=-2)
+        return self.ifft(z, n_points)
+
+
+NUMPY = NumpyArrays()
+
+
+def is_tensor(x: object) -> bool:
+    """Tell whether x is a torch.Tensor, without importing torch."""
+    return type(x).__module__.split(".")[0] == "torch"
+
+
+def arrays_of(x: Tensor) -> Arrays:
+    """Return the operations for the library and the device that x lives on."""
+    return _on(x.device) if is_tensor(x) else NUMPY
+
+
+def dtype_of(x: Tensor) -> Dtype:
+    """Return the precision in which x is transformed."""
+    return "float64" if str(x.dtype).endswith("float64") else "float32"
+
+
+def _torch() -> Any:
+    import torch
+
+    return torch
+
+
+@lru_cache(maxsize=16)
+def _on(device: torch.device) -> TorchArrays:
+    return TorchArrays(device)
+
+
+@lru_cache(maxsize=64)
+def _placed(plan: object, device: torch.device) -> object:
+    return _moved(plan, lambda array: _torch().from_numpy(array).to(device))
+
+
+def _moved(value: object, move: Callable[[np.ndarray], Tensor]) -> object:
+    """Replace every array in a tree of dataclasses and tuples."""
+    if isinstance(value, np.ndarray):
+        return move(value)
+    if isinstance(value, tuple):
+        return tuple(_moved(part, move) for part in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = {f.name: _moved(getattr(value, f.name), move) for f in dataclasses.fields(value)}
+        return dataclasses.replace(value, **parts)
+    return value
+
+
+@lru_cache(maxsize=256)
+def _bins(layer: FirstLayer, lowest: int, n_bins: int, device: torch.device) -> torch.Tensor:
+    """Return where each row's band lies in a spectrum; what is beyond its end meets zeros."""
+    starts = np.array(layer.starts)[:, None] - lowest
+    at = np.minimum(starts + np.arange(layer.responses.shape[1]), n_bins - 1)
+    return cast("torch.Tensor", _torch().from_numpy(at).to(device))
