@@ -117,9 +117,10 @@ def check_signal(x: ArrayLike | Tensor, *, empty: bool = False) -> Tensor:
     signal = _floating(signal)
     if 0 in signal.shape:
         return signal
+    values = signal.detach() if is_tensor(signal) else signal
     # Least and greatest values are not finite where any is not, and cost no memory.
-    if not (math.isfinite(signal.min()) and math.isfinite(signal.max())):
-        values = signal.detach().cpu().numpy() if is_tensor(signal) else signal
+    if not (math.isfinite(values.min()) and math.isfinite(values.max())):
+        values = np.asarray(values.cpu() if is_tensor(signal) else values)
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
         msg = f"x must be finite, got {values[at]} at index {at}"
         raise ValueError(msg)

@@ -1,24 +1,19 @@
-"""The operations of a transform in the words of each array library: NumPy with SciPy, and torch.
+"""What the layers ask of an array library, and NumPy's answer; torch's is in `tensors`.
 
-The door to torch. The layers are written once, against `Arrays`; what is fast differs between
-the two in how bands are cut out of a spectrum, and in nothing else.
+The layers are written once, against `Arrays`. What is fast differs between the two in how bands
+are cut out of a spectrum, and in little else.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
 from scatseg.scattering.plan import LANES, Dtype, FirstLayer, SecondLayer
-
-if TYPE_CHECKING:
-    import torch
 
 Tensor = Any
 """An ndarray or a torch.Tensor: what goes in comes out."""
@@ -36,6 +31,9 @@ class Arrays(Protocol):
 
     def placed(self, plan: Plan) -> Plan:
         """Give a plan's arrays to the library and the device."""
+
+    def constant(self, array: NDArray[Any]) -> Tensor:
+        """Give one array to the library and the device."""
 
     def rfft(self, x: Tensor, norm: str) -> Tensor:
         """Fourier transform of real values, bins 0 to n // 2."""
@@ -88,6 +86,10 @@ class NumpyArrays:
     def placed(self, plan: Plan) -> Plan:
         """Return the plan itself."""
         return plan
+
+    def constant(self, array: NDArray[Any]) -> Tensor:
+        """Return the array itself."""
+        return array
 
     def rfft(self, x: Tensor, norm: str) -> Tensor:
         """Fourier transform of real values."""
@@ -175,90 +177,6 @@ class NumpyArrays:
         return self.ifft(buffer, n_points)[..., :n_rows, :]
 
 
-class TorchArrays:
-    """torch on one device, with operations that a gradient passes."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self.tile = 50_000 if device.type == "cpu" else 2**24
-
-    def placed(self, plan: Plan) -> Plan:
-        """Copy a plan's arrays to the device, once."""
-        return cast(Plan, _placed(plan, self._device))
-
-    def rfft(self, x: Tensor, norm: str) -> Tensor:
-        """Fourier transform of real values."""
-        return _torch().fft.rfft(x, norm=norm)
-
-    def irfft(self, z: Tensor, n: int) -> Tensor:
-        """Real values from their Fourier bins."""
-        return _torch().fft.irfft(z, n, norm="forward")
-
-    def ifft(self, z: Tensor, n: int) -> Tensor:
-        """Values from their Fourier bins."""
-        return _torch().fft.ifft(z, n, norm="forward")
-
-    def modulus(self, z: Tensor) -> Tensor:
-        """Absolute value; without a gradient on the CPU NumPy's, which is faster."""
-        if self._device.type == "cpu" and not z.requires_grad:
-            return _torch().from_numpy(np.abs(z.detach().resolve_conj().numpy()))
-        return z.abs()
-
-    def mirrored(self, z: Tensor) -> Tensor:
-        """Complex conjugate in reversed order."""
-        return z.flip(-1).conj()
-
-    def concatenate(self, parts: Sequence[Tensor], axis: int) -> Tensor:
-        """Join along an axis."""
-        return _torch().cat(tuple(parts), dim=axis)
-
-    def padded(self, z: Tensor, n: int) -> Tensor:
-        """Append zeros."""
-        return _torch().nn.functional.pad(z, (0, n - z.shape[-1]))
-
-    def as_real(self, z: Tensor) -> Tensor:
-        """Real and imaginary parts in turn."""
-        return _torch().view_as_real(z.resolve_conj()).flatten(-2)
-
-    def moduli_of_pair(self, even: Tensor, odd: Tensor) -> Tensor:
-        """Stack two moduli."""
-        torch = _torch()
-        pair = (x.unflatten(-1, (-1, 2)).contiguous() for x in (even + odd, even - odd))
-        return torch.cat([self.modulus(torch.view_as_complex(x)) for x in pair], dim=-2)
-
-    def zeros(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
-        """Real zeros."""
-        return _torch().zeros(shape, dtype=like.real.dtype, device=self._device)
-
-    def add_columns(self, total: Tensor, columns: Tensor, x: Tensor) -> Tensor:
-        """Add to some columns of a total."""
-        return total.index_add(-1, columns, x)
-
-    def recomputed(self, function: Callable[..., Tensor], *parts: Tensor) -> Tensor:
-        """Call the function, and again on the way back where there is a gradient."""
-        if not any(part.requires_grad for part in parts):
-            return function(*parts)
-        from torch.utils.checkpoint import checkpoint
-
-        return checkpoint(function, *parts, use_reentrant=False)
-
-    def first_bands(self, spectrum: Tensor, lowest: int, layer: FirstLayer) -> Tensor:
-        """Filter a spectrum, all rows of the layer at once."""
-        bins = _bins(layer, lowest, spectrum.shape[-1], self._device)
-        return self._transformed(spectrum[..., bins] * layer.responses, layer.n_points)
-
-    def second_bands(self, parts: Sequence[Tensor], layer: SecondLayer) -> Tensor:
-        """Filter the bins of runs of rows, all at once."""
-        return self._transformed(self.concatenate(parts, -2) * layer.response, layer.n_points)
-
-    def _transformed(self, z: Tensor, n_points: int) -> Tensor:
-        width = z.shape[-1]
-        if width > n_points:
-            z = self.padded(z, -(-width // n_points) * n_points)
-            z = z.unflatten(-1, (-1, n_points)).sum(dim=-2)
-        return self.ifft(z, n_points)
-
-
 NUMPY = NumpyArrays()
 
 
@@ -269,45 +187,13 @@ def is_tensor(x: object) -> bool:
 
 def arrays_of(x: Tensor) -> Arrays:
     """Return the operations for the library and the device that x lives on."""
-    return _on(x.device) if is_tensor(x) else NUMPY
+    if not is_tensor(x):
+        return NUMPY
+    from scatseg.scattering.tensors import on_device
+
+    return on_device(x.device)
 
 
 def dtype_of(x: Tensor) -> Dtype:
     """Return the precision in which x is transformed."""
     return "float64" if str(x.dtype).endswith("float64") else "float32"
-
-
-def _torch() -> Any:
-    import torch
-
-    return torch
-
-
-@lru_cache(maxsize=16)
-def _on(device: torch.device) -> TorchArrays:
-    return TorchArrays(device)
-
-
-@lru_cache(maxsize=64)
-def _placed(plan: object, device: torch.device) -> object:
-    return _moved(plan, lambda array: _torch().from_numpy(array).to(device))
-
-
-def _moved(value: object, move: Callable[[np.ndarray], Tensor]) -> object:
-    """Replace every array in a tree of dataclasses and tuples."""
-    if isinstance(value, np.ndarray):
-        return move(value)
-    if isinstance(value, tuple):
-        return tuple(_moved(part, move) for part in value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        parts = {f.name: _moved(getattr(value, f.name), move) for f in dataclasses.fields(value)}
-        return dataclasses.replace(value, **parts)
-    return value
-
-
-@lru_cache(maxsize=256)
-def _bins(layer: FirstLayer, lowest: int, n_bins: int, device: torch.device) -> torch.Tensor:
-    """Return where each row's band lies in a spectrum; what is beyond its end meets zeros."""
-    starts = np.array(layer.starts)[:, None] - lowest
-    at = np.minimum(starts + np.arange(layer.responses.shape[1]), n_bins - 1)
-    return cast("torch.Tensor", _torch().from_numpy(at).to(device))

@@ -394,8 +394,8 @@ def _transform_block(
     moduli = [V for _, _, V in first_moduli(xp, plan.block, spectrum)]
     S1 = xp.concatenate([averaged(xp, V.low, frames.frames) for V in moduli], -2)
     rows = _first_order(options, xp, plan.first, S1)
-    for i, layer in enumerate(plan.joint):
-        Y = second_bands(xp, layer.second, moduli)
+    bands = second_bands(xp, [layer.second for layer in plan.joint], moduli)
+    for i, (layer, Y) in enumerate(zip(plan.joint, bands, strict=True)):
         if options.time == "none":
             rows |= _second_order_unaveraged(xp, layer, Y)
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from scatseg.scattering.arrays import Arrays, Tensor
@@ -20,6 +20,10 @@ class Spectra(NamedTuple):
     def low(self) -> Tensor:
         """The bins from 0 on."""
         return self.bins[..., self.n_negative :]
+
+    def up_to(self, stop: int) -> Spectra:
+        """Leave out bins from `stop` on."""
+        return self._replace(bins=self.bins[..., : stop + self.n_negative])
 
 
 def signal_spectrum(xp: Arrays, plan: BlockPlan, x: Tensor) -> Tensor:
@@ -54,16 +58,21 @@ def first_moduli(
         yield layer, U, Spectra(layer.rows, bins, layer.n_negative)
 
 
-def second_bands(xp: Arrays, layer: SecondLayer, moduli: list[Spectra]) -> Tensor:
-    """U1 * psi2 at baseband for all first-order paths that reach it, (..., n_rows, n_points)."""
-    parts = []
-    for rows, bins, n_negative in moduli:
-        if rows.start >= layer.n_rows:
-            break
-        first = layer.start + n_negative
-        here = slice(first, first + layer.response.shape[0])
-        parts.append(bins[..., : layer.n_rows - rows.start, here])
-    return xp.second_bands(parts, layer)
+def second_bands(
+    xp: Arrays, layers: Sequence[SecondLayer], moduli: Sequence[Spectra]
+) -> Iterator[Tensor]:
+    """Yield U1 * psi2 at baseband for all paths of each second filter, (..., n_rows, n_points)."""
+    stops = [layer.start + layer.response.shape[0] for layer in layers]
+    for i, layer in enumerate(layers):
+        # Cut down step by step, since the gradient of a slice is as long as what it is cut from.
+        moduli = [V.up_to(max(stops[i:])) for V in moduli]
+        parts = []
+        for rows, bins, n_negative in moduli:
+            if rows.start >= layer.n_rows:
+                break
+            here = slice(layer.start + n_negative, stops[i] + n_negative)
+            parts.append(bins[..., : layer.n_rows - rows.start, here])
+        yield xp.second_bands(parts, layer)
 
 
 def averaged(xp: Arrays, low: Tensor, frames: Frames) -> Tensor:

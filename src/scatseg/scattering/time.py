@@ -187,7 +187,7 @@ class Scattering1D:
         compute = _transformer(options, dtype, cut.period)
         S = transformed(rows, cut, compute, xp, n_threads(self.workers))
         if options.average == "global":
-            S = S * xp.placed(_n_own_samples(options, cut.period, dtype))
+            S = S * xp.constant(_n_own_samples(options, cut.period, dtype))
         S = S.reshape(*batch_shape, *S.shape[1:])
         return (
             S
@@ -339,9 +339,8 @@ def _transform_block(xp: Arrays, plan: BlockPlan, frames: Frames, x: Tensor) -> 
     for _, _, V in first_moduli(xp, plan, spectrum):
         moduli.append(V)
         S.append(averaged(xp, V.low, frames))
-    for layer, window in zip(plan.second, frames.windows, strict=True):
-        U = xp.modulus(second_bands(xp, layer, moduli))
-        S.append(averaged_samples(xp, U, frames, window))
+    for Y, window in zip(second_bands(xp, plan.second, moduli), frames.windows, strict=True):
+        S.append(averaged_samples(xp, xp.modulus(Y), frames, window))
     return xp.concatenate(S, -2)
 
 
@@ -354,9 +353,9 @@ def _unaveraged(options: Options, x: Tensor, xp: Arrays) -> list[Tensor]:
     for _, U, V in first_moduli(xp, plan, signal_spectrum(xp, plan, from_zero(xp, x, cut))):
         moduli.append(V)
         paths += [U[..., i, :] for i in range(U.shape[-2])]
-    for layer in plan.second:
-        U = xp.modulus(second_bands(xp, layer, moduli))
-        paths += [U[..., i, :] for i in range(layer.n_rows)]
+    for Y in second_bands(xp, plan.second, moduli):
+        U = xp.modulus(Y)
+        paths += [U[..., i, :] for i in range(U.shape[-2])]
     lengths = [-(-x.shape[-1] // stride) for stride in _own_strides(options)]
     order = _row_order(options)
     return [paths[at][..., :length] for at, length in zip(order, lengths, strict=True)]

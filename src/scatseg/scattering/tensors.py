@@ -1,0 +1,151 @@
+"""The operations of a transform in torch, on any device, with a gradient. The door to torch."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.autograd.function import once_differentiable
+from torch.utils.checkpoint import checkpoint
+
+from scatseg.scattering.arrays import Plan, Tensor
+from scatseg.scattering.plan import FirstLayer, SecondLayer
+
+
+class Modulus(torch.autograd.Function):
+    """Absolute value, NumPy's on the CPU, which is faster, with gradient 0 at 0."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        """Return |z| and keep both."""
+        z = z.detach().resolve_conj()
+        r = torch.from_numpy(np.abs(z.numpy())) if z.device.type == "cpu" else z.abs()
+        ctx.save_for_backward(z, r)
+        return r
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        """Turn a gradient into the direction of z."""
+        z, r = ctx.saved_tensors
+        scale = (gradient / r).masked_fill_(r == 0, 0.0)
+        return torch.view_as_complex(torch.view_as_real(z) * scale[..., None])
+
+
+class TorchArrays:
+    """torch on one device, with operations that a gradient passes."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.tile = 50_000 if device.type == "cpu" else 2**24
+
+    def placed(self, plan: Plan) -> Plan:
+        """Copy a plan's arrays to the device, once."""
+        return cast(Plan, _placed(plan, self._device))
+
+    def constant(self, array: NDArray[Any]) -> Tensor:
+        """Copy the array to the device."""
+        return torch.from_numpy(array).to(self._device)
+
+    def rfft(self, x: Tensor, norm: str) -> Tensor:
+        """Fourier transform of real values."""
+        return torch.fft.rfft(x, norm=norm)
+
+    def irfft(self, z: Tensor, n: int) -> Tensor:
+        """Real values from their Fourier bins."""
+        return torch.fft.irfft(z, n, norm="forward")
+
+    def ifft(self, z: Tensor, n: int) -> Tensor:
+        """Values from their Fourier bins."""
+        return torch.fft.ifft(z, n, norm="forward")
+
+    def modulus(self, z: Tensor) -> Tensor:
+        """Absolute value."""
+        return Modulus.apply(z)  # type: ignore[no-untyped-call]
+
+    def mirrored(self, z: Tensor) -> Tensor:
+        """Complex conjugate in reversed order."""
+        return z.flip(-1).conj()
+
+    def concatenate(self, parts: Sequence[Tensor], axis: int) -> Tensor:
+        """Join along an axis."""
+        return torch.cat(tuple(parts), dim=axis)
+
+    def padded(self, z: Tensor, n: int) -> Tensor:
+        """Append zeros."""
+        return torch.nn.functional.pad(z, (0, n - z.shape[-1]))
+
+    def as_real(self, z: Tensor) -> Tensor:
+        """Real and imaginary parts in turn."""
+        return torch.view_as_real(z.resolve_conj()).flatten(-2)
+
+    def moduli_of_pair(self, even: Tensor, odd: Tensor) -> Tensor:
+        """Stack two moduli."""
+        pair = (x.unflatten(-1, (-1, 2)).contiguous() for x in (even + odd, even - odd))
+        return torch.cat([self.modulus(torch.view_as_complex(x)) for x in pair], dim=-2)
+
+    def zeros(self, shape: tuple[int, ...], like: Tensor) -> Tensor:
+        """Real zeros."""
+        return torch.zeros(shape, dtype=like.real.dtype, device=self._device)
+
+    def add_columns(self, total: Tensor, columns: Tensor, x: Tensor) -> Tensor:
+        """Add to some columns of a total."""
+        return total.index_add(-1, columns, x)
+
+    def recomputed(self, function: Callable[..., Tensor], *parts: Tensor) -> Tensor:
+        """Call the function, and again on the way back where there is a gradient."""
+        if not any(part.requires_grad for part in parts):
+            return function(*parts)
+        return checkpoint(function, *parts, use_reentrant=False)
+
+    def first_bands(self, spectrum: Tensor, lowest: int, layer: FirstLayer) -> Tensor:
+        """Filter a spectrum, all rows of the layer at once."""
+        bins = _bins(layer, lowest, spectrum.shape[-1], self._device)
+        return self._transformed(spectrum[..., bins] * layer.responses, layer.n_points)
+
+    def second_bands(self, parts: Sequence[Tensor], layer: SecondLayer) -> Tensor:
+        """Filter the bins of runs of rows, all at once."""
+        return self._transformed(self.concatenate(parts, -2) * layer.response, layer.n_points)
+
+    def _transformed(self, z: Tensor, n_points: int) -> Tensor:
+        width = z.shape[-1]
+        if width > n_points:
+            z = self.padded(z, -(-width // n_points) * n_points)
+            z = z.unflatten(-1, (-1, n_points)).sum(dim=-2)
+        return self.ifft(z, n_points)
+
+
+@lru_cache(maxsize=16)
+def on_device(device: torch.device) -> TorchArrays:
+    """Return the operations on a device."""
+    return TorchArrays(device)
+
+
+@lru_cache(maxsize=64)
+def _placed(plan: object, device: torch.device) -> object:
+    return _moved(plan, on_device(device).constant)
+
+
+def _moved(value: object, move: Callable[[np.ndarray], Tensor]) -> object:
+    """Replace every array in a tree of dataclasses and tuples."""
+    if isinstance(value, np.ndarray):
+        return move(value)
+    if isinstance(value, tuple):
+        return tuple(_moved(part, move) for part in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        parts = {f.name: _moved(getattr(value, f.name), move) for f in dataclasses.fields(value)}
+        return dataclasses.replace(value, **parts)
+    return value
+
+
+@lru_cache(maxsize=256)
+def _bins(layer: FirstLayer, lowest: int, n_bins: int, device: torch.device) -> torch.Tensor:
+    """Return where each row's band lies in a spectrum; what is beyond its end meets zeros."""
+    starts = np.array(layer.starts)[:, None] - lowest
+    at = np.minimum(starts + np.arange(layer.responses.shape[1]), n_bins - 1)
+    return torch.from_numpy(at).to(device)
