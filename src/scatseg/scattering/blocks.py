@@ -136,9 +136,12 @@ class _Held:
             self.n_samples += piece.shape[-1]
 
     def drop(self, before: int) -> None:
-        """Forget whole pieces that end before a sample."""
-        while self._first + self._pieces[0].shape[-1] <= before:
+        """Forget the samples before one of those held."""
+        while self._pieces and self._first + self._pieces[0].shape[-1] <= before:
             self._first += self._pieces.pop(0).shape[-1]
+        if self._first < before:
+            self._pieces[0] = self._pieces[0][..., before - self._first :]
+            self._first = before
 
     def compute(self, block: Block, period: int, compute: Compute) -> Tensor:
         xp = arrays_of(self._pieces[0])

@@ -34,6 +34,7 @@ from scatseg.scattering.blocks import (
     streamed,
     transformed,
 )
+from scatseg.scattering.costs import Cost, joint_cost
 from scatseg.scattering.filterbank import filterbank
 from scatseg.scattering.joint_plan import (
     FrequentialLayer,
@@ -304,6 +305,25 @@ class TimeFrequencyScattering:
         """
         return _meta(self.options, self.format == "joint", self.out_type == "array")
 
+    def plan(self, n_samples: int, dtype: Dtype = "float32") -> Cost:
+        """Tell what a signal of `n_samples` will take, without one: `plan(n).describe(sr)`.
+
+        Raises
+        ------
+        ValueError
+            When n_samples is not an integer of at least 1.
+        """
+        check_integer("n_samples", n_samples, 1)
+        options = self.options
+        n_frames = joint_layout(options, n_samples).n_frames
+        lengths = [n_frames] * len(joint_paths(options))
+        order0 = n_frames if self.out_type != "array" or self.format == "time" else 0
+        if options.time == "none":
+            lengths, order0 = _own_lengths(options, n_samples), n_samples
+        heights = [len(path.rows) for path in joint_paths(options)]
+        n_coefficients = order0 + sum(h * n for h, n in zip(heights, lengths, strict=True))
+        return joint_cost(options, n_samples, dtype, self.output_size(), n_coefficients)
+
     def output_size(self) -> int:
         """Count the paths of the output."""
         return len(self.meta()["key"])
@@ -376,13 +396,18 @@ def _transformed_whole(options: JointOptions, x: Tensor, xp: Arrays) -> list[Ten
     paths = _transform_block(options, xp, xp.placed(plan), xp.placed(frames), here)
     if options.time == "global":
         return [here.sum(-1)[..., None, None], *paths[1:]]
-    psi2 = filterbank(options.J, options.Q, options.T).psi2
-    strides = [2 ** (options.J if p.n2 is None else psi2[p.n2].j) for p in joint_paths(options)]
-    lengths = [-(-n_samples // stride) for stride in strides]
+    lengths = _own_lengths(options, n_samples)
     return [
         x[..., None, :],
         *(path[..., :length] for path, length in zip(paths[1:], lengths, strict=True)),
     ]
+
+
+def _own_lengths(options: JointOptions, n_samples: int) -> list[int]:
+    """Count the samples of each path that is not averaged in time."""
+    psi2 = filterbank(options.J, options.Q, options.T).psi2
+    strides = [2 ** (options.J if p.n2 is None else psi2[p.n2].j) for p in joint_paths(options)]
+    return [-(-n_samples // stride) for stride in strides]
 
 
 def _transform_block(

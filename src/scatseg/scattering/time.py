@@ -34,6 +34,7 @@ from scatseg.scattering.blocks import (
     streamed,
     transformed,
 )
+from scatseg.scattering.costs import Cost, scattering_cost
 from scatseg.scattering.filterbank import Filterbank
 from scatseg.scattering.layers import (
     averaged,
@@ -241,6 +242,17 @@ class Scattering1D:
             Frequencies in cycles per sample.
         """
         return _meta(self.options)
+
+    def plan(self, n_samples: int, dtype: Dtype = "float32") -> Cost:
+        """Tell what a signal of `n_samples` will take, without one: `plan(n).describe(sr)`.
+
+        Raises
+        ------
+        ValueError
+            When n_samples is not an integer of at least 1.
+        """
+        check_integer("n_samples", n_samples, 1)
+        return scattering_cost(self.options, n_samples, dtype, self.output_size(n_samples))
 
     def output_size(self, n_samples: int | None = None) -> int:
         """Count the paths of the output, or all coefficients of a signal of `n_samples`."""

@@ -1,0 +1,61 @@
+"""The transforms as torch modules: layers of a network, moved and saved like any other."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from scatseg.scattering.joint import TimeFrequencyScattering
+from scatseg.scattering.time import Scattering1D
+
+
+class ScatteringModule(torch.nn.Module):
+    """A scattering transform as a layer that has nothing to learn.
+
+    Input in another precision or on another device than the module is brought there. What the
+    plan of a length needs on a device is computed once.
+
+    Parameters
+    ----------
+    transform : Scattering1D or TimeFrequencyScattering
+        With out_type "array".
+
+    Attributes
+    ----------
+    order, xi, sigma, j : Tensor
+        Buffers: what `transform.meta()` says of each path of the output. They move with the
+        module and are in its state, so that a state of other options is refused.
+
+    Examples
+    --------
+    >>> layer = ScatteringModule(Scattering1D(J=6, Q=8))
+    >>> layer(torch.zeros(3, 4096)).shape
+    torch.Size([3, 126, 64])
+    >>> layer.double()(torch.zeros(3, 4096)).dtype
+    torch.float64
+    """
+
+    order: torch.Tensor
+    xi: torch.Tensor
+    sigma: torch.Tensor
+    j: torch.Tensor
+
+    def __init__(self, transform: Scattering1D | TimeFrequencyScattering) -> None:
+        super().__init__()
+        if transform.out_type != "array":
+            msg = f'a layer gives one tensor: out_type must be "array", got {transform.out_type!r}'
+            raise ValueError(msg)
+        self.transform = transform
+        meta = transform.meta()
+        self.register_buffer("order", torch.from_numpy(np.asarray(meta["order"])))
+        for name in ("xi", "sigma", "j"):
+            self.register_buffer(name, torch.from_numpy(meta[name].astype(np.float32)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Transform signals (..., n_samples) -> (..., n_paths, n_frames), or more axes."""
+        y: torch.Tensor = self.transform(x.to(device=self.xi.device, dtype=self.xi.dtype))
+        return y
+
+    def extra_repr(self) -> str:
+        """Show the options."""
+        return repr(self.transform)

@@ -1,0 +1,161 @@
+"""The transforms on torch tensors: NumPy's numbers, a gradient everywhere, layers of a network."""
+
+import numpy as np
+import pytest
+
+from scatseg.scattering import Scattering1D, TimeFrequencyScattering
+
+torch = pytest.importorskip("torch")
+
+TRANSFORMS = [
+    pytest.param(Scattering1D(J=6, Q=4), id="local"),
+    pytest.param(Scattering1D(J=6, Q=4, T=16, stride=4), id="fine"),
+    pytest.param(Scattering1D(J=6, Q=(4, 2), max_order=1), id="order1"),
+    pytest.param(Scattering1D(J=5, Q=2, T="global"), id="global"),
+    pytest.param(Scattering1D(J=5, Q=2, T=0, out_type="list"), id="unaveraged"),
+    pytest.param(TimeFrequencyScattering(J=6, J_fr=2, Q=4), id="joint"),
+    pytest.param(TimeFrequencyScattering(J=6, J_fr=2, Q=4, T=32, stride=8), id="joint-fine"),
+    pytest.param(TimeFrequencyScattering(J=6, J_fr=2, Q=4, format="joint"), id="joint-axes"),
+    pytest.param(TimeFrequencyScattering(J=5, J_fr=2, Q=4, T="global", F="global"), id="joint-sum"),
+    pytest.param(
+        TimeFrequencyScattering(J=5, J_fr=2, Q=4, T=0, F=0, out_type="list"), id="joint-all"
+    ),
+]
+each_transform = pytest.mark.parametrize("transform", TRANSFORMS)
+ARRAYS = [
+    Scattering1D(J=4, Q=2),
+    Scattering1D(J=4, Q=2, T="global"),
+    TimeFrequencyScattering(J=4, J_fr=1, Q=2, F=2),
+]
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def flat(S):
+    paths = [path["coef"] for path in S] if isinstance(S, list) else [S]
+    return np.concatenate([np.ravel(path) for path in paths])
+
+
+def flat_tensor(S):
+    paths = [path["coef"] for path in S] if isinstance(S, list) else [S]
+    return torch.cat([path.reshape(-1) for path in paths])
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(np.float32, 1e-6), (np.float64, 1e-14)])
+@each_transform
+def test_tensors_give_the_numbers_of_arrays(transform, dtype, bound):
+    x = noise(2, 1500).astype(dtype)
+    S = flat_tensor(transform(torch.from_numpy(x)))
+    assert S.dtype == getattr(torch, np.dtype(dtype).name)
+    expected = flat(transform(x))
+    assert np.linalg.norm(S.numpy() - expected) < bound * np.linalg.norm(expected)
+
+
+@each_transform
+def test_blocks_of_tensors_give_the_numbers_of_arrays(transform):
+    x = noise(150_000).astype(np.float32)
+    S, expected = flat_tensor(transform(torch.from_numpy(x))).numpy(), flat(transform(x))
+    assert np.linalg.norm(S - expected) < 1e-6 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("transform", ARRAYS, ids=repr)
+def test_gradients_are_those_of_finite_differences(transform):
+    x = torch.from_numpy(noise(2, 40)).requires_grad_()
+    assert torch.autograd.gradcheck(transform, (x,))
+
+
+@pytest.mark.parametrize("kind", ["silence", "click", "half silent", "constant", "one sample"])
+@each_transform
+def test_gradients_are_finite_everywhere(transform, kind):
+    n_samples = 1 if kind == "one sample" else 1024
+    x = torch.zeros(n_samples)
+    if kind == "click":
+        x[500] = 1
+    elif kind == "half silent":
+        x[512:] = torch.from_numpy(noise(512))
+    elif kind == "constant":
+        x += 0.5
+    x.requires_grad_()
+    flat_tensor(transform(x)).sum().backward()
+    assert torch.isfinite(x.grad).all()
+
+
+def test_no_gradient_comes_from_silence_but_that_of_the_mean():
+    x = torch.zeros(512, requires_grad=True)
+    Scattering1D(J=4, Q=2)(x)[1:].sum().backward()
+    assert not x.grad.any()
+
+
+def test_gradient_descent_finds_a_signal_of_the_same_coefficients():
+    S = Scattering1D(J=4, Q=2)
+    target = S(torch.from_numpy(noise(512, seed=1)))
+    x = torch.from_numpy(noise(512, seed=2)).requires_grad_()
+    optimizer = torch.optim.Adam([x], lr=0.05)
+    distances = []
+    for _ in range(40):
+        optimizer.zero_grad()
+        distance = (S(x) - target)[1:].norm() / target[1:].norm()
+        distance.backward()
+        optimizer.step()
+        distances.append(distance.item())
+    assert distances[-1] < distances[0] / 4
+
+
+def test_a_tensor_that_is_not_finite_is_refused():
+    x = torch.zeros(2, 64)
+    x[1, 7] = torch.nan
+    with pytest.raises(ValueError, match=r"x must be finite, got nan at index \(1, 7\)"):
+        Scattering1D(J=4)(x)
+
+
+def test_complex_tensors_are_refused():
+    with pytest.raises(ValueError, match=r"real samples.*complex64"):
+        Scattering1D(J=4)(torch.zeros(64, dtype=torch.complex64))
+
+
+def test_a_layer_follows_its_precision_and_saves_its_state():
+    from scatseg.scattering.modules import ScatteringModule
+
+    layer = ScatteringModule(TimeFrequencyScattering(J=5, J_fr=2, Q=4)).double()
+    assert layer(torch.zeros(3, 512)).dtype == torch.float64
+    again = ScatteringModule(TimeFrequencyScattering(J=5, J_fr=2, Q=4))
+    again.load_state_dict(layer.state_dict())
+
+
+def test_a_layer_refuses_the_state_of_other_options():
+    from scatseg.scattering.modules import ScatteringModule
+
+    state = ScatteringModule(Scattering1D(J=5, Q=4)).state_dict()
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        ScatteringModule(Scattering1D(J=5, Q=2)).load_state_dict(state)
+
+
+def test_a_layer_needs_one_tensor():
+    from scatseg.scattering.modules import ScatteringModule
+
+    with pytest.raises(ValueError, match=r'out_type must be "array", got \'list\''):
+        ScatteringModule(Scattering1D(J=5, out_type="list"))
+
+
+def test_a_layer_learns_with_what_follows_it():
+    from scatseg.scattering.modules import ScatteringModule
+
+    net = torch.nn.Sequential(
+        ScatteringModule(Scattering1D(J=5, Q=2)), torch.nn.Flatten(), torch.nn.LazyLinear(1)
+    )
+    net(torch.from_numpy(noise(4, 512).astype(np.float32))).sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in net.parameters())
+
+
+@pytest.mark.gpu
+@each_transform
+def test_a_gpu_gives_the_numbers_of_the_cpu(transform):
+    if not torch.cuda.is_available():
+        pytest.skip("no GPU")
+    x = torch.from_numpy(noise(2, 3000).astype(np.float32))
+    there = flat_tensor(transform(x.cuda()))
+    assert there.is_cuda
+    here = flat_tensor(transform(x))
+    assert torch.linalg.norm(there.cpu() - here) < 1e-5 * torch.linalg.norm(here)
