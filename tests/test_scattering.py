@@ -1,5 +1,6 @@
 import json
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from kymatio.scattering1d.frontend.numpy_frontend import ScatteringNumPy1D
 from scipy.signal import lfilter
 
 from scatseg.scattering import Scattering1D, plan
+from scatseg.scattering.banks import Scaled, erb_gammatone, gammatone, mel
 from scatseg.scattering.filterbank import filterbank
 
 ERRORS = {"fast": (2e-3, 4e-3), "default": (1e-4, 1e-3), "exact": (5e-5, 4e-4)}
@@ -369,7 +371,7 @@ def test_blocks_do_not_grow_with_the_signal():
 @pytest.mark.parametrize("J", [1, 2, 4])
 def test_short_scales_need_little_memory(J):
     x = noise(2**16).astype(np.float32)
-    transform = Scattering1D(J=J)
+    transform = Scattering1D(J=J, workers=1)
     transform(x)
     tracemalloc.start()
     S = transform(x)
@@ -513,6 +515,66 @@ def assert_close(S, reference, meta, accuracy):
 
 
 # Wrong use.
+
+
+BANKS = {
+    "gammatone": gammatone(6, (4, 1), 64),
+    "equivalent rectangular bandwidths": erb_gammatone(6, 12, 8000, 64, fmin=300),
+    "mel": mel(6, 12, 8000, 64, fmin=300),
+}
+each_bank = pytest.mark.parametrize("bank", BANKS.values(), ids=BANKS)
+
+
+@each_bank
+def test_a_tone_shows_in_the_band_of_another_bank_that_holds_it(bank):
+    transform = Scattering1D(J=6, filterbank=bank)
+    n1 = len(bank.psi1) // 2
+    S = transform(np.cos(2 * np.pi * bank.psi1[n1].xi * np.arange(4096)))
+    rows = np.flatnonzero(transform.meta()["order"] == 1)
+    middle = S[rows, S.shape[1] // 2]
+    assert middle.argmax() == n1
+    gain = np.abs(bank.psi1[n1].response(np.array([bank.psi1[n1].xi])))[0]
+    assert middle.max() == pytest.approx(gain / 2, rel=2e-3)
+
+
+@each_bank
+def test_coefficients_of_another_bank_equal_the_slow_ones(bank):
+    x, n_samples = noise(4096), 4096
+    transform = Scattering1D(J=6, T=64, filterbank=bank, accuracy="exact")
+    S, meta = transform(x), transform.meta()
+    period = plan.kymatio_period(n_samples, 64)
+    start = (period - n_samples) // 2
+    padded = np.pad(x, (start, period - n_samples - start), mode="reflect")
+    at = np.arange(period) / period
+
+    def filtered(u, psi):
+        return np.fft.ifft(np.fft.fft(u) * psi.response(at))
+
+    for i in range(0, len(S), 7):
+        u = padded
+        for n, layer in zip(meta["key"][i], (bank.psi1, bank.psi2), strict=False):
+            u = np.abs(filtered(u, layer[n]))
+        expected = filtered(u, bank.phi).real[start : start + n_samples : 64]
+        assert relative_error(S[i], expected) < 5e-3
+
+
+def test_another_bank_is_part_of_what_a_transform_is():
+    assert Scattering1D(J=6, filterbank=BANKS["mel"]) != Scattering1D(J=6)
+    assert Scattering1D(J=6, filterbank=mel(6, 12, 8000, 64, fmin=300)) == Scattering1D(
+        J=6, filterbank=BANKS["mel"]
+    )
+
+
+def test_a_bank_that_adds_energy_is_refused():
+    bank = BANKS["mel"]
+    twice = replace(
+        bank,
+        psi1=tuple(
+            replace(psi, response=Scaled(response=psi.response, gain=2.0)) for psi in bank.psi1
+        ),
+    )
+    with pytest.raises(ValueError, match="Littlewood-Paley"):
+        Scattering1D(J=6, filterbank=twice)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,46 @@ SIGMA0 = 0.1
 ALPHA = 5.0
 """Widths beyond its center after which Kymatio takes a filter for zero."""
 
-_NORM_GRID = 8192
-"""Points on which the L1 norm of a dilated filter is measured; it moves by less than 1e-9."""
+_VISIBLE = 9.6
+"""Widths beyond which a Gaussian is below 1e-20 and its further periods are left out."""
 
-_NARROW = 2.0
-"""Bins of width below which a filter's wavelet meets its own end and the L1 norm differs."""
+_WHOLE = 3.0
+"""Samples times width from which on a wavelet has died out (1e-19) before it meets its own end."""
+
+_STEP = 1 / 512
+"""Samples times width at which the modulus of a long wavelet is read; shorter ones at each."""
+
+_SHORT = 1024
+"""Bins above which a filter that covers half of them is the transform of a short wavelet."""
+
+
+class Wavelet(Protocol):
+    """What a transform asks of a filter: `Filter`, and whatever else has these members.
+
+    A filterbank is part of a key for caches: filters are immutable and compare by value.
+    """
+
+    @property
+    def xi(self) -> float:
+        """Center frequency in cycles per sample, in [0, 0.5)."""
+
+    @property
+    def sigma(self) -> float:
+        """Standard deviation of the Gaussian of the same bandwidth, in cycles per sample."""
+
+    @property
+    def j(self) -> int:
+        """Log2 of the largest stride that keeps what the filter passes."""
+
+    def response(
+        self, frequency: NDArray[np.float64], /
+    ) -> NDArray[np.float64] | NDArray[np.complex128]:
+        """Fourier transform at frequencies in cycles per sample, of period 1."""
+
+    def band(
+        self, n_bins: int, eps: float, /
+    ) -> tuple[int, NDArray[np.float64] | NDArray[np.complex128]]:
+        """Cut to the support on `n_bins` bins, as `Filter.band`: its first bin, and it."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +87,8 @@ class Filter:
 
     def response(self, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
         """Fourier transform at frequencies in cycles per sample, of L1 norm 1 in time."""
-        return _unnormalized(self.xi, self.sigma, frequency) / _l1_norm(self)
+        nearest = frequency - np.round(frequency)
+        return _unnormalized(self.xi, self.sigma, nearest) / _l1_norm(self, _n_whole(self))
 
     def band(self, n_bins: int, eps: float) -> tuple[int, NDArray[np.float64]]:
         """Cut the filter to its support on a grid of Fourier bins.
@@ -71,20 +108,24 @@ class Filter:
         H : ndarray of float64, shape (n_support,)
             The response on bins `start`, `start + 1`, ...; at most `n_bins` of them.
         """
-        reach = self.sigma * math.sqrt(2 * math.log(10 / eps))
-        low = min(self.xi, self._correction_reach(eps)) - reach
-        start, stop = math.floor(low * n_bins), math.ceil((self.xi + reach) * n_bins) + 1
+        depth = math.log(10 / eps)
+        above = _reach(self.sigma, depth)
+        # Below 0, the term that cancels the mean may be visible.
+        below = _reach(self.sigma, depth - (self.xi / self.sigma) ** 2 / 2)
+        low = min(self.xi - above, -below) if below else self.xi - above
+        start, stop = math.floor(low * n_bins), math.ceil((self.xi + above) * n_bins) + 1
         if stop - start > n_bins:
             start = round(self.xi * n_bins) - n_bins // 2
             stop = start + n_bins
-        H = _unnormalized(self.xi, self.sigma, np.arange(start, stop) / n_bins)
-        H /= _l1_norm(self) if n_bins * self.sigma > _NARROW else _l1_norm_on(self, n_bins)
-        inside = np.flatnonzero(np.abs(H) > eps * np.abs(H).max())
+        bins = np.arange(start, stop)
+        if len(bins) > n_bins // 2 and n_bins > _SHORT:
+            H = _transformed(self.xi, self.sigma, n_bins).take(bins, mode="wrap")
+        else:
+            H = _unnormalized(self.xi, self.sigma, bins / n_bins)
+        H /= _l1_norm(self, min(n_bins, _n_whole(self)))
+        size = np.abs(H)
+        inside = np.flatnonzero(size > eps * size.max())
         return start + int(inside[0]), H[inside[0] : inside[-1] + 1]
-
-    def _correction_reach(self, eps: float) -> float:
-        """Return 0 where the term that cancels the mean is visible at 0, else the center."""
-        return 0.0 if math.exp(-(self.xi**2) / (2 * self.sigma**2)) > eps / 10 else self.xi
 
 
 @dataclass(frozen=True)
@@ -93,14 +134,14 @@ class Filterbank:
 
     Parameters
     ----------
-    psi1, psi2 : tuple of Filter
+    psi1, psi2 : tuple of Filter, or of what else is a `Wavelet`
         Wavelets of the first and second layer, from high to low frequency.
     phi : Filter
         The low-pass filter that averages both.
     """
 
-    psi1: tuple[Filter, ...]
-    psi2: tuple[Filter, ...]
+    psi1: tuple[Wavelet, ...]
+    psi2: tuple[Wavelet, ...]
     phi: Filter
 
 
@@ -131,37 +172,81 @@ def _wavelets(J: int, Q: int) -> tuple[Filter, ...]:
     return tuple(Filter(*row) for row in zip(xi, sigma, j, strict=True))
 
 
+def _reach(sigma: float, depth: float) -> float:
+    """Tell how far from its center a Gaussian falls to exp(-depth); 0 where it starts below."""
+    return sigma * math.sqrt(2 * max(0.0, depth))
+
+
 def _unnormalized(xi: float, sigma: float, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gaussian at `xi`, minus the one at 0 that cancels its mean, periodized as by Kymatio."""
-    n_periods = min(math.ceil(math.sqrt(2 * sigma**2 * math.log(1e7)) + 1), 5)
-    periods = range(1 - n_periods, n_periods)
+    """Gaussian at `xi`, minus the one at 0 that cancels its mean, both of period 1."""
+    H = _periodic_gaussian(frequency - xi, sigma)
+    kappa = _kappa(xi, sigma)
+    if kappa > 1e-20 * H.max(initial=0):
+        H -= kappa * _periodic_gaussian(frequency, sigma)
+    return H
 
-    def gauss(center: float, at: NDArray[np.float64]) -> NDArray[np.float64]:
-        at = at % 1.0
-        total = np.zeros_like(at)
-        for period in periods:
-            total += np.exp(-((at + period - center) ** 2) / (2 * sigma**2))
-        return total
 
+def _kappa(xi: float, sigma: float) -> float:
+    """Tell how much of the Gaussian at 0 cancels the mean of the one at `xi`."""
     if xi == 0:
-        return gauss(0.0, frequency)
-    zero = np.zeros(1)
-    kappa = gauss(xi, zero) / gauss(0.0, zero)
-    return gauss(xi, frequency) - kappa * gauss(0.0, frequency)
+        return 0.0
+    there, here = _periodic_gaussian(np.array([xi, 0.0]), sigma)
+    return float(there / here)
+
+
+def _transformed(xi: float, sigma: float, n_bins: int) -> NDArray[np.float64]:
+    """`_unnormalized` on a whole grid, for a wide filter: its wavelet is a few samples long."""
+    H: NDArray[np.float64] = np.fft.hfft(_in_time(xi, sigma, 1.0), n_bins)
+    return H
+
+
+def _in_time(xi: float, sigma: float, step: float) -> NDArray[np.complex128]:
+    """Inverse transform of `_unnormalized` at 0, `step`, ... samples; it is Hermitian."""
+    t = step * np.arange(math.ceil(_VISIBLE / (2 * math.pi * sigma * step)) + 1)
+    envelope = sigma * math.sqrt(2 * math.pi) * np.exp(-2 * (math.pi * sigma * t) ** 2)
+    psi: NDArray[np.complex128] = envelope * (np.exp(2j * math.pi * xi * t) - _kappa(xi, sigma))
+    return psi
+
+
+def _periodic_gaussian(offset: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    """Sum a Gaussian around 0 over its periods: the nearest one, and the others in sight."""
+    nearest = offset - np.round(offset)
+    total = _gaussian(nearest, sigma)
+    for period in range(1, math.floor(_VISIBLE * sigma + 0.5) + 1):
+        for shift in (-period, period):
+            seen = np.flatnonzero(np.abs(nearest + shift) < _VISIBLE * sigma)
+            total[seen] += _gaussian(nearest[seen] + shift, sigma)
+    return total
+
+
+def _gaussian(offset: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
+    exponent = np.square(offset)
+    exponent *= -1 / (2 * sigma**2)
+    # 1e-304 is zero enough; from -708 on, results are denormal and take several times longer.
+    np.maximum(exponent, -700.0, out=exponent)
+    return np.exp(exponent, out=exponent)
+
+
+def _n_whole(filter_: Filter) -> int:
+    """Count the samples that a wavelet needs; a longer period does not change its norm."""
+    return math.ceil(_WHOLE / filter_.sigma)
 
 
 @lru_cache(maxsize=4096)
-def _l1_norm(filter_: Filter) -> float:
-    """Sum of moduli in time, measured on a dilated copy that fits a small grid."""
-    highest = filter_.xi + 2 * ALPHA * filter_.sigma
-    dilation = 2.0 ** max(0, math.floor(-math.log2(2 * highest))) if highest < 0.5 else 1.0
-    return _l1_norm_on(Filter(dilation * filter_.xi, dilation * filter_.sigma, 0), _NORM_GRID)
-
-
-@lru_cache(maxsize=4096)
-def _l1_norm_on(filter_: Filter, n_bins: int) -> float:
-    H = _unnormalized(filter_.xi, filter_.sigma, np.arange(n_bins) / n_bins)
-    return float(np.abs(np.fft.ifft(H)).sum())
+def _l1_norm(filter_: Filter, n_samples: int) -> float:
+    """Sum of moduli in time over a period of `n_samples`; they are even in time."""
+    xi, sigma = filter_.xi, filter_.sigma
+    if n_samples * sigma >= _WHOLE:
+        step = max(1.0, _STEP / sigma)
+        size = step * np.abs(_in_time(xi, sigma, step))
+        return float(2 * size.sum() - size[0])
+    # The wavelet meets its own end with kinks in its modulus: every sample is needed.
+    reach = _VISIBLE * sigma
+    bins = np.arange(math.floor(-reach * n_samples), math.ceil((xi + reach) * n_samples) + 1)
+    H = np.zeros(n_samples)
+    H[bins % n_samples] = _unnormalized(xi, sigma, bins / n_samples)
+    size = np.abs(np.fft.rfft(H)) / n_samples
+    return float(2 * size.sum() - size[0] - (size[-1] if n_samples % 2 == 0 else 0))
 
 
 @dataclass(frozen=True)
@@ -185,9 +270,18 @@ class FrequentialFilter:
         return -self.wavelet.xi if self.spin < 0 else self.wavelet.xi
 
     @property
+    def sigma(self) -> float:
+        """Standard deviation of the Gaussian in the Fourier domain, in cycles per filter."""
+        return self.wavelet.sigma
+
+    @property
     def j(self) -> int:
         """Log2 of the largest stride that keeps what the filter passes."""
         return self.wavelet.j
+
+    def response(self, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Fourier transform at frequencies in cycles per filter, as `Filter.response`."""
+        return self.wavelet.response(-frequency if self.spin < 0 else frequency)
 
     def band(self, n_bins: int, eps: float) -> tuple[int, NDArray[np.float64]]:
         """Cut the filter to its support on a grid of Fourier bins, as `Filter.band`."""

@@ -26,6 +26,7 @@ from scatseg.scattering.arguments import (
     scale_and_average,
 )
 from scatseg.scattering.arrays import Array, Arrays, Tensor, arrays_of, dtype_of
+from scatseg.scattering.banks import check_filterbank
 from scatseg.scattering.blocks import (
     Compute,
     each_signal,
@@ -137,6 +138,8 @@ class Scattering1D:
         check_choice("out_type", self.out_type, ("array", "list", "dict"))
         check_lengths_equal(self.T, self.out_type)
         check_workers(self.workers)
+        if self.filterbank is not None:
+            check_filterbank(self.filterbank)
 
     @property
     def options(self) -> Options:

@@ -1,0 +1,353 @@
+"""Filters -> how they cover the frequency axis, and what they are in hertz, octaves and seconds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scatseg.scattering.filterbank import Filter, Filterbank, FrequentialFilter, Wavelet
+
+HALF_POWER = math.sqrt(math.log(2))
+"""Where a Gaussian's square has fallen to a half (-3 dB), in standard deviations."""
+
+_TAIL = 3.0902
+"""Standard deviations beyond which a Gaussian holds a thousandth of its mass, on one side."""
+
+_NYQUIST = 0.5
+
+
+def littlewood_paley(
+    layer: Filterbank | Sequence[Wavelet | FrequentialFilter],
+    frequency: ArrayLike,
+    phi: Wavelet | None = None,
+) -> NDArray[np.float64]:
+    """Tell how much of a real signal's energy the filters of a layer keep at each frequency.
+
+    It is ``|phi(w)|^2 + 1/2 sum (|psi(w)|^2 + |psi(-w)|^2)``. Where it is nowhere above 1, the
+    transform brings no two signals further apart.
+
+    Parameters
+    ----------
+    layer : Filterbank, or sequence of filters
+        A bank stands for its first layer and its low-pass.
+    frequency : array_like of float, shape (n_frequencies,)
+        In cycles per sample; in cycles per filter for filters along log-frequency.
+    phi : Wavelet, optional
+        A low-pass that belongs to the filters.
+
+    Returns
+    -------
+    kept : ndarray of float64, shape (n_frequencies,)
+        At least 0.
+
+    References
+    ----------
+    J. Andén and S. Mallat, "Deep scattering spectrum", IEEE Transactions on Signal
+    Processing 62(16), 2014, equation 6.
+
+    Examples
+    --------
+    >>> from scatseg.scattering.filterbank import filterbank
+    >>> littlewood_paley(filterbank(8, (8, 1), 256), [0.0, 0.1]).round(2)
+    array([1.  , 0.56])
+    """
+    w = np.asarray(frequency, dtype=np.float64)
+    psi, phi = _members(layer, phi)
+    total = np.zeros_like(w) if phi is None else np.abs(phi.response(w)) ** 2
+    for filter_ in psi:
+        total += (np.abs(filter_.response(w)) ** 2 + np.abs(filter_.response(-w)) ** 2) / 2
+    return total
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameBounds:
+    """The least and the largest Littlewood-Paley sum over a band, A and B of a frame.
+
+    Parameters
+    ----------
+    lower, upper : float
+        The sums: the filters keep at least `lower` and at most `upper` times a signal's energy.
+    lower_at, upper_at : float
+        Where they are, in the units of the filters.
+    """
+
+    lower: float
+    upper: float
+    lower_at: float
+    upper_at: float
+
+
+def frame_bounds(
+    layer: Filterbank | Sequence[Wavelet | FrequentialFilter],
+    *,
+    phi: Wavelet | None = None,
+    band: tuple[float, float] = (0.0, _NYQUIST),
+) -> FrameBounds:
+    """Find the bounds between which filters keep energy.
+
+    Parameters
+    ----------
+    layer, phi
+        As in `littlewood_paley`.
+    band : (float, float), default (0, 0.5)
+        Frequencies to look at, in cycles per sample. Kymatio's wavelets keep next to nothing
+        just below 0.5, so that their lower bound says little on the whole axis.
+
+    Returns
+    -------
+    bounds : FrameBounds
+        To about 1e-4 for smooth filters.
+
+    Raises
+    ------
+    ValueError
+        If the band is not within 0 and 0.5, from low to high.
+
+    Examples
+    --------
+    >>> from scatseg.scattering.filterbank import filterbank
+    >>> bounds = frame_bounds(filterbank(8, (8, 1), 256), band=(0, 0.45))
+    >>> round(bounds.lower, 2), round(bounds.upper, 3)
+    (0.19, 1.0)
+    """
+    low, high = band
+    if not 0 <= low < high <= _NYQUIST:
+        msg = f"band must go from low to high within 0 and {_NYQUIST}, got {band}"
+        raise ValueError(msg)
+    psi, phi = _members(layer, phi)
+    probes = probe_frequencies(psi if phi is None else (*psi, phi))
+    frequency = np.unique(np.clip(np.abs(probes), low, high))
+    kept = littlewood_paley(psi, frequency, phi)
+
+    def refined(at: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        around = frequency[[max(at - 1, 0), at, min(at + 1, len(frequency) - 1)]]
+        near = np.unique(np.append(np.linspace(around[0], around[-1], 65), around[1]))
+        return near, littlewood_paley(psi, near, phi)
+
+    near_least, least = refined(int(kept.argmin()))
+    near_most, most = refined(int(kept.argmax()))
+    return FrameBounds(
+        lower=float(least.min()),
+        upper=float(most.max()),
+        lower_at=float(near_least[least.argmin()]),
+        upper_at=float(near_most[most.argmax()]),
+    )
+
+
+def largest_gain(psi: Sequence[Wavelet], *, phi: Wavelet | None = None) -> float:
+    """Find the largest factor for wavelets that keeps their Littlewood-Paley sum below 1.
+
+    Parameters
+    ----------
+    psi : sequence of Wavelet
+        To be multiplied.
+    phi : Wavelet, optional
+        A low-pass that belongs to the sum and is not multiplied.
+
+    Returns
+    -------
+    gain : float
+        Below 1 where the sum exceeds 1.
+    """
+    frequency = probe_frequencies(psi if phi is None else (*psi, phi))
+    kept = littlewood_paley(psi, frequency)
+    room = np.ones_like(kept) if phi is None else 1 - np.abs(phi.response(frequency)) ** 2
+    # Towards 0 both vanish.
+    seen = kept > 1e-6 * kept.max()
+    return float(np.sqrt((room[seen] / kept[seen]).min()))
+
+
+def long_enough(phi: Filter, psi: Sequence[Wavelet]) -> Filter | None:
+    """Return a low-pass where it is as long as the longest wavelet, else None.
+
+    A shorter one covers the bands of wavelets a second time, in Kymatio's banks too: their
+    Littlewood-Paley sum goes up to 1.6.
+
+    Parameters
+    ----------
+    phi : Filter
+        The low-pass.
+    psi : sequence of Wavelet
+        Of one layer.
+    """
+    return phi if phi.sigma <= (1 + 1e-9) * min(filter_.sigma for filter_ in psi) else None
+
+
+def probe_frequencies(filters: Sequence[Wavelet | FrequentialFilter]) -> NDArray[np.float64]:
+    """Choose frequencies that show all of the filters, the narrowest too, and all of the axis.
+
+    Parameters
+    ----------
+    filters : sequence of Wavelet
+        Each is read at its center and at quarters of its width around it.
+
+    Returns
+    -------
+    frequency : ndarray of float64, shape (n_frequencies,)
+        In [0, 0.5], increasing.
+    """
+    centers = np.array([filter_.xi for filter_ in filters])
+    widths = np.array([filter_.sigma for filter_ in filters])
+    around = np.abs(centers[:, None] + widths[:, None] * np.linspace(-4, 4, 33))
+    everywhere = np.linspace(0, _NYQUIST, 513)
+    return np.unique(np.concatenate([around[around <= _NYQUIST], everywhere]))
+
+
+def _members(
+    layer: Filterbank | Sequence[Wavelet | FrequentialFilter], phi: Wavelet | None
+) -> tuple[Sequence[Wavelet | FrequentialFilter], Wavelet | None]:
+    if isinstance(layer, Filterbank):
+        return layer.psi1, layer.phi if phi is None else phi
+    return layer, phi
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FilterTable:
+    """Filters along time in physical units: arrays of one value a filter.
+
+    Bandwidth and support are those of the Gaussian of the filter's `sigma`, from which a Morlet
+    wavelet differs by less than 1 %.
+
+    Parameters
+    ----------
+    center : ndarray of float64, shape (n_filters,)
+        Hertz; 0 for a low-pass.
+    bandwidth : ndarray of float64, shape (n_filters,)
+        Hertz between the points at half the peak's power (-3 dB), for a low-pass from the
+        negative to the positive one.
+    quality : ndarray of float64, shape (n_filters,)
+        Center over bandwidth; 0 for a low-pass.
+    octave : ndarray of float64, shape (n_filters,)
+        As `librosa.hz_to_octs`: 4 is A at 440 Hz, 5 the octave above; -inf for a low-pass.
+    time_support : ndarray of float64, shape (n_filters,)
+        Seconds around the filter's center in time that hold all but a thousandth of its L1 norm
+        on each side, Kymatio's criterion. About 10 T for a low-pass of scale T.
+    """
+
+    center: NDArray[np.float64]
+    bandwidth: NDArray[np.float64]
+    quality: NDArray[np.float64]
+    octave: NDArray[np.float64]
+    time_support: NDArray[np.float64]
+
+
+def describe_filters(filters: Sequence[Wavelet], sr: float) -> FilterTable:
+    """Put filters along time into hertz, octaves and seconds.
+
+    Parameters
+    ----------
+    filters : sequence of Wavelet
+        Of one layer, for instance.
+    sr : float
+        Samples per second.
+
+    Returns
+    -------
+    table : FilterTable
+        In the order of the filters.
+
+    Raises
+    ------
+    ValueError
+        If `sr` is not positive.
+
+    Examples
+    --------
+    >>> from scatseg.scattering.filterbank import filterbank
+    >>> table = describe_filters(filterbank(8, (8, 1), 256).psi1, sr=22050)
+    >>> table.center[:3].round(), table.bandwidth[:3].round()
+    (array([9600., 8803., 8072.]), array([831., 762., 699.]))
+    """
+    _check_positive("sr", sr)
+    center = sr * np.array([filter_.xi for filter_ in filters], dtype=np.float64)
+    sigma = np.array([filter_.sigma for filter_ in filters], dtype=np.float64)
+    bandwidth = sr * _bandwidth(sigma)
+    with np.errstate(divide="ignore"):
+        octave = np.log2(center / 440) + 4
+    return FilterTable(
+        center=center,
+        bandwidth=bandwidth,
+        quality=center / bandwidth,
+        octave=octave,
+        time_support=_support(sigma) / sr,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FrequentialTable:
+    """Filters along log-frequency in octaves: arrays of one value a filter.
+
+    Parameters
+    ----------
+    center : ndarray of float64, shape (n_filters,)
+        Cycles per octave, never negative; 0 for a low-pass.
+    bandwidth : ndarray of float64, shape (n_filters,)
+        Cycles per octave between the -3 dB points, as in `FilterTable`.
+    spin : ndarray of int64, shape (n_filters,)
+        1 sees rising chirps, -1 falling ones, 0 is a low-pass.
+    support : ndarray of float64, shape (n_filters,)
+        Octaves that hold all but a thousandth of the L1 norm on each side.
+    """
+
+    center: NDArray[np.float64]
+    bandwidth: NDArray[np.float64]
+    spin: NDArray[np.int64]
+    support: NDArray[np.float64]
+
+
+def describe_frequential(filters: Sequence[FrequentialFilter], Q: int) -> FrequentialTable:
+    """Put filters along log-frequency into octaves.
+
+    Parameters
+    ----------
+    filters : sequence of FrequentialFilter
+        The `psi` of a frequential bank, for instance.
+    Q : int
+        First-order filters per octave: those that the filters run along.
+
+    Returns
+    -------
+    table : FrequentialTable
+        In the order of the filters.
+
+    Raises
+    ------
+    ValueError
+        If `Q` is not positive.
+
+    Examples
+    --------
+    >>> from scatseg.scattering.filterbank import frequential_bank
+    >>> table = describe_frequential(frequential_bank(3, 1, 8).psi, Q=8)
+    >>> table.center, table.spin
+    (array([0.  , 2.8 , 1.4 , 0.7 , 0.35, 2.8 , 1.4 , 0.7 , 0.35]),
+     array([ 0,  1,  1,  1,  1, -1, -1, -1, -1]))
+    """
+    _check_positive("Q", Q)
+    sigma = np.array([filter_.sigma for filter_ in filters], dtype=np.float64)
+    return FrequentialTable(
+        center=Q * np.abs(np.array([filter_.xi for filter_ in filters], dtype=np.float64)),
+        bandwidth=Q * _bandwidth(sigma),
+        spin=np.array([filter_.spin for filter_ in filters], dtype=np.int64),
+        support=_support(sigma) / Q,
+    )
+
+
+def _bandwidth(sigma: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Tell the cycles per sample between the -3 dB points."""
+    return 2 * HALF_POWER * sigma
+
+
+def _support(sigma: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Count the samples between the thousandths of the L1 norm."""
+    return 2 * _TAIL / (2 * math.pi * sigma)
+
+
+def _check_positive(name: str, value: float) -> None:
+    if not value > 0:
+        msg = f"{name} must be positive, got {value!r}"
+        raise ValueError(msg)
