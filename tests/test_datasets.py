@@ -70,8 +70,8 @@ def names(references):
         ("song.section.jams", ("song.section", "", "")),
         ("section.lab", ("section", "", "")),
         (".section.lab", (".section", "", "")),
-        ("salami/3/parsed/textfile1_functions.txt", ("3", "functions", "1")),
-        ("salami/3/parsed/textfile1b_uppercase.txt", ("3", "uppercase", "1b")),
+        ("salami/3/parsed/textfile1_functions.txt", ("3", "function", "1")),
+        ("salami/3/parsed/textfile1b_uppercase.txt", ("3", "upper-b", "1")),
         ("elsewhere/textfile1_uppercase.txt", ("textfile1_uppercase", "", "")),
     ],
 )
@@ -183,9 +183,7 @@ def test_salami_layout_is_read_by_folder(tmp_path):
         path.write_text("0.0\tSilence\n0.4\tA\n10.0\tB\n40.5\tEnd")
     (tmp_path / "472" / "textfile1.txt").write_text("0.0\tSilence\n0.4\tA, a, Intro\n")
     references = read_references(tmp_path)
-    assert names(references) == {
-        "472": [("1", "lowercase"), ("1", "uppercase"), ("2", "functions")]
-    }
+    assert names(references) == {"472": [("1", "lower"), ("1", "upper"), ("2", "function")]}
     first = references.tracks["472"][0].segmentation
     assert first == Segmentation([0, 0.4, 10, 40.5], ["Silence", "A", "B"])
     assert references.problems == ()
@@ -205,6 +203,29 @@ def test_beats_beside_segments_are_left_alone(folder):
     references = read_references(root)
     assert names(references) == {"a": [("1", "section")]}
     assert references.notes == ("ignored a.beats.txt: no segmentation, by the name",)
+
+
+def test_harmonix_as_published_is_read_without_its_beats(tmp_path):
+    for name, text in {
+        "segments/0001_12step.txt": "0.0 intro\n10.5 verse\n20.25 end\n",
+        "beats_and_downbeats/0001_12step.txt": "0.0\t1\t1\n0.5\t2\t1\n1.0\t3\t1\n",
+        "metadata.csv": "File,Title,Artist\n0001_12step,1 2 Step,Ciara\n",
+    }.items():
+        path = tmp_path / "dataset" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    references = read_references(tmp_path)
+    assert names(references) == {"0001_12step": [("1", "1")]}
+    expected = Segmentation([0, 10.5, 20.25], ["intro", "verse"])
+    assert references.tracks["0001_12step"][0].segmentation == expected
+    assert references.problems == ()
+
+
+def test_folder_that_is_called_beats_is_read_when_it_is_named_itself(tmp_path):
+    (tmp_path / "beats").mkdir()
+    write(tmp_path / "beats" / "a.lab", AB)
+    assert list(read_references(tmp_path / "beats").tracks) == ["a"]
+    assert list(read_references(tmp_path).tracks) == []
 
 
 def test_text_that_is_no_segmentation_is_noted_not_a_problem(folder):

@@ -276,6 +276,10 @@ DIRTY = {
         "0\t10\tA\n10\t20\tB\n20\tEnd\n",
         ["line 3: mark of the end left out, each row has its own end"],
     ),
+    "end mark out of order": (
+        "20\tEnd\n0\t10\tA\n10\t20\tB\n",
+        ["line 1: mark of the end left out, each row has its own end"],
+    ),
     "unsorted": ("10\t20\tB\n0\t10\tA\n", ["line 2: out of order, all rows sorted by time"]),
     "unsorted points": (
         "10\tB\n20\tEnd\n0\tA\n",
@@ -396,6 +400,7 @@ REFUSED = {
     ),
     "nested": ("0\t30\tA\n10\t20\tB\n", "line 2: starts at 10 s, before"),
     "no end": ("0\t10\tA\n10\tB\n20\t30\tC", "line 2: expected the segment's end .* got 'B'"),
+    "end too early": ("0\t10\tA\n10\tEnd\n20\t30\tC", "line 2: expected the segment's end .*"),
     "no length": ("5\t5\tEnd\n", "line 1: says where a segment ends, but none begins before"),
     "open end": (
         "0\tA\n10\tB\n",

@@ -47,7 +47,8 @@ _SUFFIXES = frozenset(suffix for known in FORMATS.values() for suffix in known.r
 _LOOSE_SUFFIXES = frozenset({".csv", ".txt"})  # that other text has, too
 
 _FAMILY = re.compile(r"(?P<id>.+)\.(?P<level>[a-z]+)(?P<annotator>\d*)")
-_SALAMI = re.compile(r"textfile(?P<annotator>\d+[a-z]?)(_(?P<level>[a-z]+))?")
+_SALAMI = re.compile(r"textfile(?P<annotator>\d+)(?P<again>[a-z]?)(_(?P<level>[a-z]+))?")
+_SALAMI_LEVELS = {"uppercase": "upper", "lowercase": "lower", "functions": "function"}
 
 _SAME = 1e-3  # seconds between times that are one time, written with 3 decimals
 _SAME_RECORDING = 1.0  # seconds between the ends of one recording
@@ -156,7 +157,9 @@ def parse_name(path: str | Path, *, levels: Collection[str] = LEVELS) -> FileNam
     path : path
         `<id>.<extension>`; or `<id>.<level>[<annotator>].<extension>`, the annotator a
         number, the level one of `levels` (JAMS files name their levels inside, so there it
-        belongs to the id); or SALAMI's `<id>/parsed/textfile<annotator>_<level>.txt`.
+        belongs to the id); or SALAMI's `<id>/parsed/textfile<annotator>_<level>.txt`, whose
+        levels are named "upper", "lower" and "function", as in JAMS. Where SALAMI has a second
+        reading by one listener (`textfile2b`), its levels are "upper-b" and so on.
     levels : collection of str, default LEVELS
         Words in lower case that are levels. Any other word after a dot is part of the id,
         so that "01.Intro", "feat. X" or "take.two" stay whole.
@@ -173,12 +176,14 @@ def parse_name(path: str | Path, *, levels: Collection[str] = LEVELS) -> FileNam
     >>> parse_name("Mr. Blue Sky.lab")
     FileName(track_id='Mr. Blue Sky', level='', annotator='')
     >>> parse_name("salami/472/parsed/textfile2_uppercase.txt")
-    FileName(track_id='472', level='uppercase', annotator='2')
+    FileName(track_id='472', level='upper', annotator='2')
     """
     path = Path(path)
     salami = _SALAMI.fullmatch(path.stem)
     if salami and salami["level"] and path.parent.name == "parsed":
-        return FileName(_printable(path.parent.parent.name), salami["level"], salami["annotator"])
+        level = _SALAMI_LEVELS.get(salami["level"], salami["level"])
+        level += f"-{salami['again']}" if salami["again"] else ""
+        return FileName(_printable(path.parent.parent.name), level, salami["annotator"])
     family = _FAMILY.fullmatch(path.stem)
     if family and family["level"] in levels and path.suffix.lower() != ".jams":
         return FileName(_printable(family["id"]), family["level"], family["annotator"])
@@ -296,7 +301,7 @@ def _read_all(root: Path, levels: Collection[str]) -> tuple[list[_Found], list[P
         msg = f"there is no file or folder {root}"
         raise FileNotFoundError(msg)
     paths = [root] if root.is_file() else list(_walk(root, problems))
-    skipped = [path for path in paths if path != root and _is_other(path)]
+    skipped = [path for path in paths if path != root and _is_other(path, root)]
     if skipped:
         notes.append(f"{_ignored(skipped, root)}: no segmentation, by the name")
     for path in sorted(set(paths).difference(skipped)):
@@ -340,14 +345,16 @@ def _walk(folder: Path, problems: list[Problem]) -> Iterator[Path]:
                 yield Path(parent, name)
 
 
-def _is_other(path: Path) -> bool:
-    """Tell from its name that a file holds no segmentation that we read."""
+def _is_other(path: Path, root: Path) -> bool:
+    """Tell from its name that a file under `root` holds no segmentation that we read."""
     if path.suffix.lower() == ".jams":
         return False
     family = _FAMILY.fullmatch(path.stem)
     salami = _SALAMI.fullmatch(path.stem)
+    kinds = path.parent.name.split("_and_") if path.parent != root else [""]
     return (
         (family is not None and family["level"] in _OTHER_KINDS)
+        or _OTHER_KINDS.issuperset(kinds)  # Harmonix has beats_and_downbeats/<id>.txt
         or (salami is not None and not salami["level"])  # all levels in one, see `parsed`
         or (path.suffix.lower() in _LOOSE_SUFFIXES and path.stem.lower() in _OTHER_FILES)
     )

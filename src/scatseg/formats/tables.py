@@ -166,10 +166,15 @@ def _rows(lines: list[_Line], notes: list[str], *, spans: bool | None) -> list[R
             break
     if not spans:
         return [_point(line) for line in lines]
-    if len(lines) > 1 and lines[-1].marks_end:
-        notes.append(f"{lines[-1].place}: mark of the end left out, each row has its own end")
-        lines = lines[:-1]
-    return [_span(line) for line in lines]
+    ends = [end for line in lines if (end := number(line.second)) is not None]
+    rows = []
+    for line in lines:
+        start = number(line.first)
+        if line.marks_end and ends and (line is lines[-1] or (start or 0) >= max(ends)):
+            notes.append(f"{line.place}: mark of the end left out, each row has its own end")
+        else:
+            rows.append(_span(line))
+    return rows
 
 
 def _point(line: _Line) -> Row:

@@ -1,0 +1,344 @@
+"""Recordings of one's own and published annotations -> which belong together."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from scatseg.audio import decode
+from scatseg.audio.sources import opened, printable, source_of
+from scatseg.datasets import match_ids
+from scatseg.formats import Annotation
+from scatseg.formats.text import decoded, number
+
+# Columns of tables of metadata, in lower case.
+_ID = frozenset({"song_id", "file", "id", "track_id"})
+_TITLE = frozenset({"song_title", "title"})
+_ARTIST = frozenset({"artist"})
+_DURATION = frozenset({"song_duration", "duration"})
+
+_WORD = re.compile(r"[^\W_]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Described:
+    """What is known about a track apart from its form.
+
+    Parameters
+    ----------
+    title, artist : str, default ""
+        As a table of metadata has them.
+    durations : tuple of float, default ()
+        Seconds, as annotators and metadata have them; any may be right.
+    """
+
+    title: str = ""
+    artist: str = ""
+    durations: tuple[float, ...] = ()
+
+
+class Pair(NamedTuple):
+    """A recording, its annotations, and what speaks for it: "name", "duration" or both."""
+
+    recording: str
+    reference: str
+    by: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairing:
+    """What belongs together, and what could not be decided. All sorted by recording.
+
+    Parameters
+    ----------
+    pairs : tuple of Pair
+        Several recordings may share a reference where their names say so.
+    ambiguous : mapping of str to tuple of str
+        Recording -> the references among which nothing decides.
+    doubtful : mapping of str to tuple of str
+        Recording -> references of its name, none of its duration: another version, perhaps.
+    unmatched_recordings, unmatched_references : tuple of str
+        Recordings with no candidate; references in no pair.
+    """
+
+    pairs: tuple[Pair, ...] = ()
+    ambiguous: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    doubtful: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unmatched_recordings: tuple[str, ...] = ()
+    unmatched_references: tuple[str, ...] = ()
+
+
+def pair(
+    recordings: Mapping[str, float | None],
+    references: Mapping[str, Described],
+    *,
+    tolerance: float = 2.0,
+    by_duration: bool = False,
+) -> Pairing:
+    """Find the annotations of recordings by name and by duration.
+
+    A name is, in this order: the reference's id, as `datasets.match_ids` compares ids; artist and
+    title, both as whole words in the recording's id; the title alone, if the durations are known
+    and agree. The first of these that leads to a reference whose duration agrees decides.
+
+    Parameters
+    ----------
+    recordings : mapping of str to float or None
+        Id -> duration in seconds, None where it is not known: it then agrees with any.
+    references : mapping of str to Described
+        Id -> what is known.
+    tolerance : float, default 2
+        Seconds by which durations that agree may differ.
+    by_duration : bool, default False
+        Let a recording without a name go with the one reference of its duration that no other
+        recording has a claim to. In large collections that is mostly chance.
+
+    Returns
+    -------
+    pairing : Pairing
+        Every recording is in a pair, ambiguous, doubtful or unmatched.
+
+    Raises
+    ------
+    ValueError
+        When the tolerance is negative or NaN.
+
+    Examples
+    --------
+    >>> known = {"7": Described(title="Blue Sky", artist="Ann", durations=(200.0,))}
+    >>> pair({"01 Ann - Blue Sky": 200.4, "Ann - Blue Sky (live)": 260.0}, known).pairs
+    (Pair(recording='01 Ann - Blue Sky', reference='7', by='name and duration'),)
+    """
+    if not tolerance >= 0:
+        msg = f"tolerance must be a number of seconds, 0 or more, got {tolerance}"
+        raise ValueError(msg)
+    by_id = match_ids(recordings, references)
+    words = {
+        each: (_words(known.artist), _words(known.title)) for each, known in references.items()
+    }
+    pairs: list[Pair] = []
+    ambiguous: dict[str, tuple[str, ...]] = {}
+    doubtful: dict[str, tuple[str, ...]] = {}
+    nameless: dict[str, float | None] = {}
+    for recording, duration in sorted(recordings.items()):
+        same_id = by_id.ambiguous.get(recording, ())
+        if recording in by_id.pairs:
+            same_id = (by_id.pairs[recording],)
+        artist_and_title, title = _named_in(recording, words)
+        agreed = {
+            each: _agree(duration, references[each].durations, tolerance)
+            for each in (*same_id, *artist_and_title, *title)
+        }
+        verdict = _verdict([same_id, artist_and_title], title, agreed)
+        if len(verdict.fitting) == 1:
+            pairs.append(Pair(recording, verdict.fitting[0], verdict.by))
+        elif verdict.fitting:
+            ambiguous[recording] = verdict.fitting
+        elif verdict.named:
+            doubtful[recording] = verdict.named
+        else:
+            nameless[recording] = duration
+    taken = {each.reference for each in pairs}
+    free = {name: known for name, known in references.items() if name not in taken}
+    alone, several = _by_duration(nameless, free, tolerance) if by_duration else ([], {})
+    pairs += alone
+    used = {each.reference for each in pairs}
+    found = {each.recording for each in alone} | several.keys()
+    return Pairing(
+        pairs=tuple(sorted(pairs)),
+        ambiguous=dict(sorted({**ambiguous, **several}.items())),
+        doubtful=doubtful,
+        unmatched_recordings=tuple(name for name in nameless if name not in found),
+        unmatched_references=tuple(sorted(references.keys() - used)),
+    )
+
+
+class _Verdict(NamedTuple):
+    """References that fit by name and duration, by what; else those that fit by name alone."""
+
+    fitting: tuple[str, ...]
+    by: str
+    named: tuple[str, ...]
+
+
+def _verdict(
+    clear: Sequence[Sequence[str]], vague: Sequence[str], agreed: Mapping[str, bool | None]
+) -> _Verdict:
+    """Take the first kind of name that leads to a reference whose duration agrees."""
+    for candidates in clear:
+        fitting = tuple(sorted(each for each in candidates if agreed[each] is not False))
+        if fitting:
+            certain = all(agreed[each] for each in fitting)
+            return _Verdict(fitting, "name and duration" if certain else "name", ())
+    fitting = tuple(sorted(each for each in vague if agreed[each]))
+    if fitting:
+        return _Verdict(fitting, "name and duration", ())
+    return _Verdict((), "", tuple(sorted({each for candidates in clear for each in candidates})))
+
+
+def _agree(duration: float | None, known: Sequence[float], tolerance: float) -> bool | None:
+    """Tell whether a duration is one of those known; None where either side knows none."""
+    if duration is None or not known:
+        return None
+    return min(abs(duration - each) for each in known) <= tolerance
+
+
+def _by_duration(
+    recordings: Mapping[str, float | None], references: Mapping[str, Described], tolerance: float
+) -> tuple[list[Pair], dict[str, tuple[str, ...]]]:
+    """Pair what has no other candidate, on either side; the rest is ambiguous."""
+    candidates = {
+        recording: tuple(
+            sorted(
+                each
+                for each, known in references.items()
+                if _agree(duration, known.durations, tolerance)
+            )
+        )
+        for recording, duration in recordings.items()
+    }
+    claims = Counter(each for several in candidates.values() for each in several)
+    pairs, ambiguous = [], {}
+    for recording, several in candidates.items():
+        if len(several) == 1 and claims[several[0]] == 1:
+            pairs.append(Pair(recording, several[0], "duration"))
+        elif several:
+            ambiguous[recording] = several
+    return pairs, ambiguous
+
+
+def _words(name: str) -> str:
+    """Bring a name to words without case, accents and punctuation, a space around each.
+
+    Examples
+    --------
+    >>> _words("01_Déjà-vu (Live).")
+    ' 01 deja vu live '
+    """
+    plain = unicodedata.normalize("NFKD", name.casefold())
+    letters = "".join(sign for sign in plain if not unicodedata.combining(sign))
+    return f" {' '.join(_WORD.findall(letters))} "
+
+
+def _named_in(
+    recording: str, references: Mapping[str, tuple[str, str]]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Find the references whose artist and title, or whose title alone, are in a name."""
+    name = _words(recording)
+    titled = [each for each, (_, title) in references.items() if title.strip() and title in name]
+    with_artist = [
+        each for each in titled if references[each][0].strip() and references[each][0] in name
+    ]
+    return tuple(with_artist), tuple(each for each in titled if each not in with_artist)
+
+
+def describe(
+    references: Mapping[str, Sequence[Annotation]], metadata: Mapping[str, Described] | None = None
+) -> dict[str, Described]:
+    """Put together what annotations and a table of metadata know about tracks.
+
+    Parameters
+    ----------
+    references : mapping of str to sequence of Annotation
+        Track -> its annotations, as `datasets.read_references` finds them.
+    metadata : mapping of str to Described, optional
+        As `read_metadata` finds it; of tracks without annotations nothing is used.
+
+    Returns
+    -------
+    described : dict of str to Described
+        One per track of `references`; its durations are where its annotations end, and what the
+        metadata say.
+    """
+    described = {}
+    for track, annotated in references.items():
+        known = (metadata or {}).get(track, Described())
+        ends = {each.segmentation.end for each in annotated}
+        durations = tuple(sorted(ends.union(known.durations)))
+        described[track] = replace(known, durations=durations)
+    return described
+
+
+def read_metadata(root: str | Path) -> dict[str, Described]:
+    """Read titles, artists and durations from the tables called metadata.csv in a folder.
+
+    Parameters
+    ----------
+    root : path
+        A folder of annotations, such as `registry.fetch` makes. SALAMI's and Harmonix's columns
+        are known.
+
+    Returns
+    -------
+    metadata : dict of str to Described
+        By id; empty where there is no such table. Rows without an id and columns of other names
+        are passed over.
+
+    Raises
+    ------
+    OSError
+        When a table cannot be read.
+    """
+    found: dict[str, Described] = {}
+    for path in sorted(Path(root).rglob("metadata.csv")):
+        text, _ = decoded(path.read_bytes())
+        for row in csv.DictReader(io.StringIO(text, newline="")):
+            id_ = _cell(row, _ID)
+            duration = number(_cell(row, _DURATION))
+            if id_:
+                found[id_] = Described(
+                    title=_cell(row, _TITLE),
+                    artist=_cell(row, _ARTIST),
+                    durations=(duration,) if duration is not None and duration > 0 else (),
+                )
+    return found
+
+
+def _cell(row: Mapping[str | None, str | list[str] | None], names: frozenset[str]) -> str:
+    """Find the first value in a column of one of these names; "" where there is none."""
+    for column, value in row.items():
+        if column and column.strip().lower() in names and isinstance(value, str) and value.strip():
+            return value.strip()
+    return ""
+
+
+def audio_duration(path: str | Path) -> float:
+    """Tell how long a recording is: by its header, else by decoding it.
+
+    Returns
+    -------
+    duration : float
+        Seconds.
+
+    Raises
+    ------
+    AudioError
+        When this is no audio.
+    """
+    with opened(path) as file, source_of(file, printable(path)) as source:
+        if source.declared_frames is not None and source.sr > 0:
+            return source.declared_frames / source.sr
+    return decode(path).duration
+
+
+def map_csv(pairs: Iterable[Pair]) -> str:
+    """Write pairs as the table that `scatseg evaluate --map` reads.
+
+    Examples
+    --------
+    >>> print(map_csv([Pair("Ann - Blue Sky", "7", "name")]))
+    estimate,reference
+    Ann - Blue Sky,7
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("estimate", "reference"))
+    writer.writerows((each.recording, each.reference) for each in pairs)
+    return text.getvalue()
