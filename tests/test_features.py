@@ -9,10 +9,13 @@ from hypothesis.extra import numpy as hnp
 from scatseg.features import (
     FeatureName,
     Features,
+    JointScattering,
     Scattering,
+    averaging_grid,
     frame_edges,
     uniform_edges,
 )
+from scatseg.scattering import Scattering1D, TimeFrequencyScattering
 
 SR = 22050
 
@@ -249,24 +252,63 @@ def test_order_zero_is_left_out(chord):
     assert {name.family for name in features.names} == {"scattering"}
 
 
+@pytest.mark.parametrize("compression", ["mean", "median"])
 @pytest.mark.parametrize("gain", [0.1, 0.5])
-def test_loudness_does_not_matter(chord, gain):
-    extract = Scattering(J=10, Q=8)
+def test_loudness_does_not_matter(chord, gain, compression):
+    extract = Scattering(J=10, Q=8, compression=compression)
     y = chord.astype(np.float64)  # in single precision a tenth of a sample is rounded
     np.testing.assert_allclose(extract(gain * y, SR).X, extract(y, SR).X, atol=1e-9)
 
 
-def test_silence_gives_zeros():
-    assert not Scattering(J=10)(np.zeros(SR, dtype=np.float32), SR).X.any()
+@pytest.mark.parametrize("compression", ["mean", "median", None])
+def test_silence_gives_zeros(compression):
+    silence = np.zeros(SR, dtype=np.float32)
+    assert not Scattering(J=10, compression=compression)(silence, SR).X.any()
 
 
-def test_what_is_nearly_silent_is_not_amplified():
+@pytest.mark.parametrize("compression", ["mean", "median", None])
+@pytest.mark.parametrize("renormalize", [True, False])
+def test_what_is_nearly_silent_is_not_amplified(compression, renormalize):
     hiss = 1e-8 * np.random.default_rng(440).normal(size=SR).astype(np.float32)
-    assert Scattering(J=10)(hiss, SR).X.max() < 0.1
+    extract = Scattering(J=10, compression=compression, renormalize=renormalize)
+    assert extract(hiss, SR).X.max() < 0.1
 
 
-def test_features_are_not_negative(chord):
-    assert Scattering(J=10)(chord, SR).X.min() >= 0
+@pytest.mark.parametrize("compression", ["mean", "median", None])
+def test_features_are_not_negative(chord, compression):
+    assert Scattering(J=10, compression=compression)(chord, SR).X.min() >= 0
+
+
+def test_a_plain_feature_is_the_coefficient_itself(chord):
+    features = Scattering(J=10, compression=None, renormalize=False)(chord, SR)
+    S = Scattering1D(J=10, Q=8, T=2**10, stride=2**9)(chord)
+    np.testing.assert_array_equal(features.X, np.maximum(S[1:], 0).T)
+
+
+def test_plain_joint_features_are_the_coefficients_themselves(chord):
+    features = JointScattering(J=8, Q=4, compression=None, renormalize=False)(chord[:SR], SR)
+    S = TimeFrequencyScattering(8, 3, Q=4, T=2**8, stride=2**7)(chord[:SR])
+    np.testing.assert_array_equal(features.X, np.maximum(S[1:], 0).T)
+
+
+def test_order_two_tells_of_a_tremolo_whatever_its_carriers_level():
+    t = np.arange(4 * SR) / SR
+    tremolo = 1 + 0.5 * np.sin(2 * np.pi * 16 * t)
+    loud, quiet = tone(2000, 4.0), 0.1 * tone(1000, 4.0)
+    features = Scattering(J=12, Q=(8, 1), compression=None, eps=1e-3)((loud + quiet) * tremolo, SR)
+    middle = features.X[len(features) // 2]
+    shares = []
+    for hertz in (2000, 1000):
+        near = [
+            i
+            for i, name in enumerate(features.names)
+            if name.order == 2 and name.carrier == pytest.approx(hertz, rel=0.05)
+        ]
+        shares.append(middle[near].max())
+    assert shares[0] == pytest.approx(shares[1], rel=0.1)
+
+
+# Frames.
 
 
 @pytest.mark.parametrize(
@@ -274,9 +316,108 @@ def test_features_are_not_negative(chord):
     [({}, 512), ({"T": 256}, 128), ({"T": 300}, 128), ({"T": 1}, 1), ({"stride": 64}, 64)],
 )
 def test_frames_are_half_the_averaging_scale_apart(options, hop):
-    features = Scattering(J=10, max_order=1, **options)(tone(440, 0.2), SR)
+    features = Scattering(J=10, max_order=1, **options)(tone(440, 0.8), SR)
     np.testing.assert_allclose(np.diff(features.edges[1:-1]), hop / SR)
     assert features.edges[1] == hop / 2 / SR
+
+
+@pytest.mark.parametrize(("J", "T"), [(13, 8192), (12, 4096), (10, 1024)])
+def test_ten_seconds_are_long_enough_for_every_default(J, T):
+    assert averaging_grid(10 * SR, J=J) == (T, T // 2)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "options", "expected"),
+    [
+        (16 * 1024, {"J": 10}, (1024, 512)),
+        (16 * 1024 - 1, {"J": 10}, (512, 256)),
+        (5000, {"J": 10}, (256, 128)),
+        (5000, {"J": 10, "stride": 64}, (256, 64)),
+        (5000, {"J": 10, "stride": 1024}, (256, 256)),  # no frame is skipped
+        (5000, {"J": 10, "T": 2048}, (2048, 1024)),  # as asked for
+        (5000, {"J": 10, "T": 300, "stride": 1024}, (300, 1024)),
+        (1000, {"J": 10, "T": 2048}, (32, 16)),  # no average is longer than the recording
+        (1, {"J": 10}, (32, 16)),
+        (1, {"J": 10, "T": 8}, (8, 4)),
+        (1, {"J": 3}, (1, 1)),
+    ],
+)
+def test_averages_fit_a_short_recording_many_times(n_samples, options, expected):
+    assert averaging_grid(n_samples, **options) == expected
+
+
+@given(st.integers(1, 10**7), st.integers(1, 16))
+def test_averages_are_a_16th_of_the_recording_or_as_short_as_they_get(n_samples, J):
+    T, stride = averaging_grid(n_samples, J=J)
+    assert max(2**J // 32, 1) <= T <= 2**J
+    assert n_samples >= 16 * T or max(2**J // 32, 1) == T
+    assert stride == max(1, T // 2)
+
+
+def test_columns_do_not_depend_on_the_length():
+    extract = Scattering(J=10, Q=2)
+    assert extract(tone(440, 0.01), SR).names == extract(tone(440, 2.0), SR).names
+
+
+# Pieces.
+
+
+@pytest.mark.parametrize(
+    "extract",
+    [
+        Scattering(J=9, Q=4),
+        Scattering(J=9, Q=4, T=1024, compression="median"),
+        JointScattering(J=8, Q=4, stride=256),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("n_samples", [1, 5000, 60_001])
+def test_pieces_give_what_the_whole_gives(chord, extract, n_samples):
+    y = chord[:n_samples]
+    pieces = np.split(y, [k for k in (1, 1, 700, 9000, 30_000) if k < n_samples])
+    streamed, whole = extract.stream(iter(pieces), SR), extract(y, SR)
+    np.testing.assert_allclose(streamed.X, whole.X, atol=2e-3)
+    np.testing.assert_array_equal(streamed.edges, whole.edges)
+    assert streamed.names == whole.names
+
+
+def test_a_stream_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="n_samples"):
+        Scattering(J=8).stream([], SR)
+
+
+# Direction.
+
+
+def chirp(seconds, sr):
+    """Four octaves in the time given, strongest in the middle."""
+    t = np.arange(int(seconds * sr)) / sr - seconds / 2
+    gamma = 4 / seconds
+    envelope = np.exp(-(t**2) / (2 * (0.1 * seconds) ** 2))
+    phase = 2 * np.pi * 1024 * (2 ** (gamma * t) - 1) / (gamma * np.log(2))
+    return (envelope * np.sin(phase)).astype(np.float32)
+
+
+def spin_ratio(y, sr, **options):
+    """Energy of rising over that of falling modulations."""
+    features = JointScattering(compression=None, renormalize=False, **options)(y, sr)
+    spin = np.array([name.spin or 0 for name in features.names])
+    energy = (features.X**2).sum(axis=0)
+    return energy[spin > 0].sum() / energy[spin < 0].sum()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "sr", "J"), [(1.0, 8192, 9), (0.25, SR, 9), (0.5, SR, 9), (1.0, SR, 12)]
+)
+def test_a_chirp_keeps_its_direction_in_a_short_clip(seconds, sr, J):
+    y = chirp(seconds, sr)
+    rising, falling = (spin_ratio(each, sr, J=J, J_fr=4, F=0) for each in (y, y[::-1].copy()))
+    assert rising > 50
+    assert falling < 1 / 50
+
+
+def test_averages_over_the_whole_clip_lose_the_direction():
+    assert spin_ratio(chirp(1.0, 8192), 8192, J=9, J_fr=4, F=0, T=8192) < 1.1
 
 
 @pytest.mark.parametrize(
@@ -287,8 +428,11 @@ def test_frames_are_half_the_averaging_scale_apart(options, hop):
         ({"stride": 100}, "stride must be a power of two"),
         ({"accuracy": "best"}, "accuracy must be"),
         ({"eps": 0}, "eps must be positive, got 0"),
+        ({"T": "global"}, "T must be an averaging scale of at least 1 sample, got 'global'"),
+        ({"compression": "max"}, 'compression must be "mean", "median" or None, got \'max\''),
     ],
 )
-def test_wrong_options_are_refused_at_once(options, message):
+@pytest.mark.parametrize("extract", [Scattering, JointScattering])
+def test_wrong_options_are_refused_at_once(extract, options, message):
     with pytest.raises(ValueError, match=message):
-        Scattering(**options)
+        extract(**options)

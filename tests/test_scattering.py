@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from kymatio.scattering1d.frontend.numpy_frontend import ScatteringNumPy1D
 from scipy.signal import lfilter
 
-from scatseg.scattering import Scattering1D, plan
+from scatseg.scattering import Scattering1D, TimeFrequencyScattering, plan
 from scatseg.scattering.banks import Scaled, erb_gammatone, gammatone, mel
 from scatseg.scattering.filterbank import filterbank
 
@@ -465,7 +465,7 @@ def test_a_list_describes_its_paths_as_in_kymatio(max_order, T):
 
 
 @pytest.mark.parametrize("T", [None, 100, 0, "global"])
-@pytest.mark.parametrize("n_samples", [1, 1000])
+@pytest.mark.parametrize("n_samples", [100, 1000])
 def test_the_size_of_the_output_is_known_before(n_samples, T):
     transform = Scattering1D(6, 4, T, out_type="dict")
     S = transform(noise(n_samples))
@@ -622,6 +622,22 @@ def test_wrong_options_are_refused(options, message):
 def test_wrong_signals_are_refused(x, message):
     with pytest.raises(ValueError, match=message):
         Scattering1D(J=4)(x)
+
+
+@pytest.mark.parametrize(
+    "transform", [Scattering1D(J=6, T=100), TimeFrequencyScattering(J=6, J_fr=2, Q=4, T=100)]
+)
+def test_an_average_longer_than_the_signal_is_refused(transform):
+    with pytest.raises(ValueError, match=r'T=100 needs .* as many samples, got 99: .*T="global"'):
+        transform(noise(99))
+    with pytest.raises(ValueError, match="T=100 needs a signal"):
+        list(transform.stream([noise(50), noise(49)]))
+
+
+def test_a_scale_longer_than_the_signal_is_accepted():
+    S = Scattering1D(J=10)(noise(99))
+    assert S.shape[1] == 1
+    assert np.isfinite(S).all()
 
 
 def test_a_size_needs_a_length():

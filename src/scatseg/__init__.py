@@ -19,20 +19,25 @@ if TYPE_CHECKING:
     from scatseg.audio import load, save
     from scatseg.evaluation import evaluate
     from scatseg.extractors import extractor
-    from scatseg.features import Features, Scattering
+    from scatseg.features import Features, JointScattering, Scattering
     from scatseg.formats import read, write
-    from scatseg.scattering import Scattering1D
+    from scatseg.scattering import Scattering1D, TimeFrequencyScattering
     from scatseg.segmentation import Hierarchy, Segmentation
     from scatseg.segmenters import segment, segmenter
+    from scatseg.transformers import FeatureTransformer, MedianLogCompressor
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "FeatureTransformer",
     "Features",
     "Hierarchy",
+    "JointScattering",
+    "MedianLogCompressor",
     "Scattering",
     "Scattering1D",
     "Segmentation",
+    "TimeFrequencyScattering",
     "evaluate",
     "extractor",
     "load",
@@ -45,11 +50,15 @@ __all__ = [
 
 # Where each name lives. Importing scatseg imports none of these, nor what they import.
 _HOMES = {
+    "FeatureTransformer": "transformers",
     "Features": "features",
     "Hierarchy": "segmentation",
+    "JointScattering": "features",
+    "MedianLogCompressor": "transformers",
     "Scattering": "features",
     "Scattering1D": "scattering",
     "Segmentation": "segmentation",
+    "TimeFrequencyScattering": "scattering",
     "evaluate": "evaluation",
     "extractor": "extractors",
     "load": "audio",

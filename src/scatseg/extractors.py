@@ -39,8 +39,9 @@ def extractor(text: str) -> Extractor:
 
     Examples
     --------
-    >>> extractor("scattering:J=12,Q=12/2")
-    Scattering(J=12, Q=(12, 2), T=None, stride=None, max_order=2, eps=0.1, accuracy='default')
+    >>> extractor("scattering:J=12,Q=12/2,compression=none")
+    Scattering(J=12, Q=(12, 2), T=None, stride=None, max_order=2, eps=0.1, accuracy='default',
+               compression=None, renormalize=True)
     """
     parts = tuple(
         naming.build(name, options, EXTRACTORS, "feature")

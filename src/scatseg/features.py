@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scatseg.compression import Compression, check_compression, compressed
 from scatseg.scattering.joint import TimeFrequencyScattering
 from scatseg.scattering.plan import Accuracy
 from scatseg.scattering.time import Scattering1D
+from scatseg.scattering.units import physical_meta
 
 
 @dataclass(frozen=True)
@@ -239,16 +241,23 @@ class Scattering:
     Q : int or (int, int), default 8
         Wavelets per octave in the first and second layer.
     T : int, optional
-        Averaging scale in samples, 2**J when absent.
+        Averaging scale in samples. When absent, 2**J, and less in a recording shorter than 16 of
+        these; when longer than the recording, what fits it (`averaging_grid`).
     stride : int, optional
-        Samples between frames, a power of two, half of T when absent.
+        Samples between frames, a power of two, half of T when absent. At most T where the
+        recording made that shorter.
     max_order : {2, 1}
         Whether to compute the second order.
     eps : float, default 0.1
-        What counts as quiet, relative to the mean first-order coefficient of the recording, so
-        that loudness does not matter. Never less than 1e-6 of full scale.
+        What counts as quiet, relative to the recording, so that loudness does not matter; see
+        `compression`.
     accuracy : {"default", "fast", "exact"}
         See `scatseg.scattering.Scattering1D`.
+    compression : {"mean", "median"} or None
+        What the logarithm is relative to, see `scatseg.compression.compressed`: "mean", one
+        level for each order; "median", each path's own median. None for no logarithm.
+    renormalize : bool, default True
+        Whether order 2 is divided by the first-order path that it comes from.
 
     References
     ----------
@@ -263,34 +272,33 @@ class Scattering:
     max_order: Literal[1, 2] = 2
     eps: float = 0.1
     accuracy: Accuracy = "default"
+    compression: Compression = "mean"
+    renormalize: bool = True
 
     def __post_init__(self) -> None:
-        self._transform()  # checks its options
-        if not self.eps > 0:
-            msg = f"eps must be positive, got {self.eps}"
-            raise ValueError(msg)
+        self._transform(self.T, self.stride)  # checks its options
+        _check(self)
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
-        transform = self._transform()
-        meta = transform.meta()
-        S = np.maximum(cast(NDArray[np.floating], transform(y)), 0).T
-        X = _compressed(S, meta, self.eps)[:, 1:]
-        centers = np.arange(len(X)) * transform.options.stride / sr
-        return Features(X, frame_edges(centers, len(y) / sr), _scattering_names(meta, sr)[1:])
+        T, stride = averaging_grid(len(y), J=self.J, T=self.T, stride=self.stride)
+        transform = self._transform(T if len(y) >= T else None, stride)
+        S = cast(NDArray[np.floating], transform(y))
+        return _described(self, transform, S, len(y), sr)
 
-    def _transform(self) -> Scattering1D:
-        transform = Scattering1D(
+    def stream(self, chunks: Iterable[NDArray[np.floating]], sr: int) -> Features:
+        """Describe a signal that comes in pieces (n,) of any lengths, without holding it."""
+        return _streamed(self, chunks, sr)
+
+    def _transform(self, T: int | None, stride: int | None) -> Scattering1D:
+        return Scattering1D(
             J=self.J,
             Q=self.Q,
-            T=self.T,
-            stride=self.stride,
+            T=T,
+            stride=stride,
             max_order=self.max_order,
             accuracy=self.accuracy,
         )
-        if self.stride is not None:
-            return transform
-        return replace(transform, stride=max(1, transform.options.stride // 2))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -312,16 +320,20 @@ class JointScattering:
     Q_fr : int, default 1
         Wavelets per octave along log-frequency.
     T : int, optional
-        Averaging scale in samples, 2**J when absent. Keep it well inside the recording: averaged
+        Averaging scale in samples, as in `Scattering`. Keep it well inside the recording: averaged
         over a mirrored end, rising becomes falling.
     F : int, optional
-        Averaging scale along log-frequency, 2**J_fr when absent.
+        Averaging scale along log-frequency, 2**J_fr when absent, 0 for none.
     stride : int, optional
-        Samples between frames, a power of two, half of T when absent.
+        Samples between frames, as in `Scattering`.
     eps : float, default 0.1
-        What counts as quiet, relative to the mean first-order coefficient of the recording.
+        What counts as quiet, relative to the recording.
     accuracy : {"default", "fast", "exact"}
         See `scatseg.scattering.TimeFrequencyScattering`.
+    compression : {"mean", "median"} or None
+        As in `Scattering`; the carriers' levels are its order 1, all other paths its order 2.
+    renormalize : bool, default True
+        Whether all other paths are divided by the level of their carriers.
 
     References
     ----------
@@ -338,102 +350,163 @@ class JointScattering:
     stride: int | None = None
     eps: float = 0.1
     accuracy: Accuracy = "default"
+    compression: Compression = "mean"
+    renormalize: bool = True
 
     def __post_init__(self) -> None:
-        _ = self._transform().meta()  # checks its options
-        if not self.eps > 0:
-            msg = f"eps must be positive, got {self.eps}"
-            raise ValueError(msg)
+        _ = self._transform(self.T, self.stride).meta()  # checks its options
+        _check(self)
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
-        transform = self._transform()
-        meta = transform.meta()
-        S = np.maximum(cast(NDArray[np.floating], transform(y)), 0).T
-        X = _compressed_joint(S, meta, self.eps)[:, 1:]
-        centers = np.arange(len(X)) * self._stride() / sr
-        n_octave = self.Q[0] if isinstance(self.Q, tuple) else self.Q
-        names = _joint_names(meta, sr, n_octave)[1:]
-        return Features(X, frame_edges(centers, len(y) / sr), names)
+        T, stride = averaging_grid(len(y), J=self.J, T=self.T, stride=self.stride)
+        transform = self._transform(T if len(y) >= T else None, stride)
+        S = cast(NDArray[np.floating], transform(y))
+        return _described(self, transform, S, len(y), sr)
 
-    def _stride(self) -> int:
-        T = 2**self.J if self.T is None else self.T
-        return max(1, 2 ** (T.bit_length() - 2)) if self.stride is None else self.stride
+    def stream(self, chunks: Iterable[NDArray[np.floating]], sr: int) -> Features:
+        """Describe a signal that comes in pieces (n,) of any lengths, without holding it."""
+        return _streamed(self, chunks, sr)
 
-    def _transform(self) -> TimeFrequencyScattering:
+    def _transform(self, T: int | None, stride: int | None) -> TimeFrequencyScattering:
         return TimeFrequencyScattering(
             self.J,
             self.J_fr,
             Q=self.Q,
             Q_fr=self.Q_fr,
-            T=self.T,
+            T=T,
             F=self.F,
-            stride=self._stride(),
+            stride=stride,
             accuracy=self.accuracy,
         )
 
 
-def _compressed(S: NDArray[np.floating], meta: dict[str, Any], eps: float) -> NDArray[np.floating]:
-    """Logarithm of order 1, and of order 2 over its parent; order 0 is left as it is."""
-    order = meta["order"]
-    first, second = order == 1, order == 2
-    floor = max(eps * float(S[:, first].mean()), _LEAST_LEVEL)
-    parent = 1 + meta["n"][second, 0].astype(int)
-    X = S.copy()
-    X[:, first] = np.log1p(S[:, first] / floor)
-    X[:, second] = np.log1p(S[:, second] / (S[:, parent] + floor) / _MODULATION_FLOOR)
-    return X
+def averaging_grid(
+    n_samples: int, *, J: int, T: int | None = None, stride: int | None = None
+) -> tuple[int, int]:
+    """Choose an averaging scale well inside a recording, and the samples between frames.
+
+    A transform sees a recording followed by its mirror image, in which time runs backwards.
+    Averages over a 16th of the recording keep what tells rising from falling: the energies of
+    the two spins differ by a factor of over 50 for a chirp, 7 over a quarter of it, 1 over all.
+
+    Parameters
+    ----------
+    n_samples : int
+        Length of the recording.
+    J : int
+        Log2 of the scale that is wanted where `T` is absent.
+    T : int, optional
+        The scale that is wanted, kept unless it is longer than the recording.
+    stride : int, optional
+        Samples between frames that are wanted, half of T when absent.
+
+    Returns
+    -------
+    T, stride : int
+        In samples. T is at least a 32nd of 2**J or what is wanted, in clips shorter than that
+        too.
+
+    Examples
+    --------
+    >>> averaging_grid(10 * 22050, J=13), averaging_grid(22050, J=13), averaging_grid(1, J=13)
+    ((8192, 4096), (1024, 512), (256, 128))
+    """
+    wanted = 2**J if T is None else T
+    most = max(_power_of_two(n_samples // _FITS), 2**J // 32)
+    scale = wanted if T is not None and n_samples >= T else min(wanted, most)
+    if stride is None:
+        return scale, max(1, _power_of_two(scale) // 2)
+    return scale, stride if scale == wanted else min(stride, scale)
 
 
-def _compressed_joint(
-    S: NDArray[np.floating], meta: dict[str, Any], eps: float
-) -> NDArray[np.floating]:
-    """Logarithm of the carriers' levels, and of all other paths over the level they come from."""
-    n1 = meta["n"][:, 0]
-    level = (meta["order"] == 1) & (meta["n_fr"] == 0)
-    other = (meta["order"] > 0) & ~level
-    parents = np.flatnonzero(level)
-    floor = max(eps * float(S[:, level].mean()), _LEAST_LEVEL)
-    parent = parents[np.searchsorted(n1[parents], n1[other], side="right") - 1]
-    X = S.copy()
-    X[:, level] = np.log1p(S[:, level] / floor)
-    X[:, other] = np.log1p(S[:, other] / (S[:, parent] + floor) / _MODULATION_FLOOR)
-    return X
+def _power_of_two(most: int) -> int:
+    """Find the largest power of two that is not more, or 1."""
+    return int(2 ** max(0, int(most).bit_length() - 1))
 
 
-def _joint_names(meta: dict[str, Any], sr: int, n_octave: int) -> list[FeatureName]:
-    """Name paths; `n_octave` first-order filters make an octave."""
-    hertz = meta["xi"] * sr
+def _check(extract: Scattering | JointScattering) -> None:
+    if extract.T in (0, "global"):
+        msg = f"T must be an averaging scale of at least 1 sample, got {extract.T!r}"
+        raise ValueError(msg)
+    check_compression(extract.compression, extract.eps)
+
+
+def _streamed(
+    extract: Scattering | JointScattering, chunks: Iterable[NDArray[np.floating]], sr: int
+) -> Features:
+    """Describe pieces as their whole, whose averaging scale its first samples decide."""
+    pieces = iter(chunks)
+    long = _FITS * (2**extract.J if extract.T is None else extract.T)
+    head, n_samples = [], 0
+    for piece in pieces:
+        head.append(piece)
+        n_samples += len(piece)
+        if n_samples >= long:
+            break
+    else:
+        return extract(np.concatenate([np.empty(0, dtype=np.float32), *head]), sr)
+
+    def counted() -> Iterator[NDArray[np.floating]]:
+        nonlocal n_samples
+        yield from head
+        for piece in pieces:
+            n_samples += len(piece)
+            yield piece
+
+    grid = averaging_grid(n_samples, J=extract.J, T=extract.T, stride=extract.stride)
+    transform = extract._transform(*grid)
+    S = np.concatenate(list(transform.stream(counted())), axis=-1)
+    return _described(extract, transform, S, n_samples, sr)
+
+
+def _described(
+    extract: Scattering | JointScattering,
+    transform: Scattering1D | TimeFrequencyScattering,
+    S: NDArray[np.floating],
+    n_samples: int,
+    sr: int,
+) -> Features:
+    """Coefficients (n_paths, n_frames) of a whole recording -> Features."""
+    meta = transform.meta()
+    X = compressed(
+        S.T,
+        meta,
+        eps=extract.eps,
+        compression=extract.compression,
+        renormalize=extract.renormalize,
+    )
+    edges = frame_edges(np.arange(len(X)) * cast(int, transform.stride) / sr, n_samples / sr)
+    family = "jtfs" if isinstance(extract, JointScattering) else "scattering"
+    Q1 = extract.Q[0] if isinstance(extract.Q, tuple) else extract.Q
+    return Features(X, edges, _names(family, physical_meta(meta, sr, Q1)))
+
+
+def _names(family: str, columns: dict[str, NDArray[Any]]) -> list[FeatureName]:
+    """Name all paths but order 0, in physical units."""
+    n_paths = len(columns["order"])
+    absent = np.full(n_paths, np.nan)
+
+    def present(column: str, i: int) -> float | None:
+        value = float(columns.get(column, absent)[i])
+        return None if np.isnan(value) else value
+
     names = []
-    for i, order in enumerate(meta["order"]):
-        carrier, modulation = (float(hertz[i, k]) if k < order else None for k in (0, 1))
+    for i in range(1, n_paths):
+        spin = present("spin", i)
         names.append(
             FeatureName(
-                "jtfs",
+                family,
                 i,
-                order=int(order),
-                carrier=carrier,
-                modulation=modulation,
-                scale=float(abs(meta["xi_fr"][i]) * n_octave) if order else None,
-                spin=int(meta["spin"][i]) if order > 1 else None,
+                order=int(columns["order"][i]),
+                carrier=present("carrier_hz", i),
+                modulation=present("modulation_hz", i),
+                scale=present("scale_cpo", i),
+                spin=None if spin is None else int(spin),
             )
         )
     return names
 
 
-def _scattering_names(meta: dict[str, Any], sr: int) -> list[FeatureName]:
-    hertz = meta["xi"] * sr
-    names = []
-    for i, order in enumerate(meta["order"]):
-        carrier, modulation = (float(hertz[i, k]) if k < order else None for k in (0, 1))
-        names.append(
-            FeatureName("scattering", i, order=int(order), carrier=carrier, modulation=modulation)
-        )
-    return names
-
-
-_LEAST_LEVEL = 1e-6
-"""Of full scale: what float32 arithmetic can still tell from nothing."""
-
-_MODULATION_FLOOR = 0.05
-"""Share of a first-order coefficient below which its modulation counts as none."""
+_FITS = 16
+"""How many averaging scales fit a recording at least."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -98,6 +98,27 @@ def check_streamable(average: Average, out_type: OutType) -> None:
             f"got a {average} average and out_type={out_type!r}"
         )
         raise ValueError(msg)
+
+
+def check_fits(T: Scale, n_samples: int) -> None:
+    """Refuse an averaging scale that was asked for and is longer than the signal."""
+    if T is not None and T != "global" and n_samples < T:
+        msg = (
+            f"T={T} needs a signal of at least as many samples, got {n_samples}: "
+            'choose a smaller T, or T="global" for one average of all'
+        )
+        raise ValueError(msg)
+
+
+def check_pieces(chunks: Iterable[ArrayLike | Tensor], T: Scale) -> Iterator[Tensor]:
+    """Check the pieces of a signal as they come, and their sum at the end."""
+    n_samples = 0
+    for chunk in chunks:
+        piece = check_signal(chunk, empty=True)
+        n_samples += piece.shape[-1]
+        yield piece
+    if n_samples:
+        check_fits(T, n_samples)
 
 
 def check_signal(x: ArrayLike | Tensor, *, empty: bool = False) -> Tensor:

@@ -15,8 +15,10 @@ from scatseg.scattering.arguments import (
     OutType,
     Scale,
     check_choice,
+    check_fits,
     check_integer,
     check_lengths_equal,
+    check_pieces,
     check_scale,
     check_signal,
     check_streamable,
@@ -58,6 +60,7 @@ from scatseg.scattering.layers import (
     signal_spectrum,
 )
 from scatseg.scattering.plan import Accuracy, Block, Dtype, longest_block
+from scatseg.scattering.units import physical_meta, to_frame
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class TimeFrequencyScattering:
     Parameters
     ----------
     J : int
-        Log2 of the largest wavelet scale in samples.
+        Log2 of the largest wavelet scale in samples; of short signals as in `Scattering1D`.
     J_fr : int
         Log2 of the largest wavelet scale along log-frequency, in first-order wavelets.
     Q : int or (int, int), default 1
@@ -79,8 +82,8 @@ class TimeFrequencyScattering:
     shape : optional
         Accepted for Kymatio's sake. Signals of any length can be transformed.
     T : int, 0 or "global", optional
-        Averaging scale in samples, 2**J when absent. 0 does not average, "global" sums over the
-        padded signal.
+        Averaging scale in samples, at most those of the signal; 2**J when absent. 0 does not
+        average, "global" sums over the padded signal.
     stride : int, optional
         Samples between frames, a power of two, 2**floor(log2(T)) when absent. Only where T is
         a scale.
@@ -223,11 +226,12 @@ class TimeFrequencyScattering:
         Raises
         ------
         ValueError
-            When x is empty, complex, or holds NaN or infinity.
+            When x is empty, complex, shorter than T, or holds NaN or infinity.
         """
         signals = check_signal(x)
         options, xp = self.options, arrays_of(signals)
         batch_shape, n_samples = signals.shape[:-1], signals.shape[-1]
+        check_fits(self.T, n_samples)
         rows = signals.reshape(-1, n_samples)
         if options.time == "local":
             cut = joint_layout(options, n_samples)
@@ -267,7 +271,7 @@ class TimeFrequencyScattering:
             rows = _transformer(options, dtype_of(x), x.shape[-1])(xp, x, block)
             return self._formed(rows)
 
-        pieces = (check_signal(chunk, empty=True) for chunk in chunks)
+        pieces = check_pieces(chunks, self.T)
         return streamed(pieces, partial(joint_layout, options), longest, compute)
 
     def _formed(self, S: Tensor) -> Tensor:
@@ -290,8 +294,14 @@ class TimeFrequencyScattering:
         meta = self.meta()
         return named_paths(self.out_type, coefficients, meta["key"], meta)
 
-    def meta(self) -> dict[str, Any]:
+    def meta(self, sr: float | None = None) -> dict[str, Any]:
         """Describe the paths of the output, in their order.
+
+        Parameters
+        ----------
+        sr : float, optional
+            Sampling rate in Hz; adds the columns of `scatseg.scattering.units.physical_meta`: Hz,
+            octaves, cycles per octave.
 
         Returns
         -------
@@ -303,7 +313,12 @@ class TimeFrequencyScattering:
             "n_fr", "xi_fr", "sigma_fr", "j_fr", "spin" (n_paths,) of the frequential one in cycles
             per first-order wavelet. NaN where there is none.
         """
-        return _meta(self.options, self.format == "joint", self.out_type == "array")
+        meta = _meta(self.options, self.format == "joint", self.out_type == "array")
+        return meta if sr is None else physical_meta(meta, sr, self.options.Q[0]) | meta
+
+    def to_frame(self, sr: float | None = None) -> Any:
+        """Return `meta` as a pandas.DataFrame, one row per path of the output."""
+        return to_frame(self.meta(sr))
 
     def plan(self, n_samples: int, dtype: Dtype = "float32") -> Cost:
         """Tell what a signal of `n_samples` will take, without one: `plan(n).describe(sr)`.

@@ -15,8 +15,10 @@ from scatseg.scattering.arguments import (
     OutType,
     Scale,
     check_choice,
+    check_fits,
     check_integer,
     check_lengths_equal,
+    check_pieces,
     check_scale,
     check_signal,
     check_streamable,
@@ -56,6 +58,7 @@ from scatseg.scattering.plan import (
     layout,
     longest_block,
 )
+from scatseg.scattering.units import physical_meta, to_frame
 
 
 @dataclass(frozen=True)
@@ -68,13 +71,15 @@ class Scattering1D:
     Parameters
     ----------
     J : int
-        Log2 of the largest wavelet scale in samples.
+        Log2 of the largest wavelet scale in samples. Where 2**J is more than the signal has, the
+        signal is continued by its mirror image as often as needed, since features need the same
+        paths for short and long signals.
     Q : int or (int, int), default 1
         Wavelets per octave in the first and second layer; an integer means (Q, 1).
     T : int, 0 or "global", optional
-        Averaging scale in samples, 2**J when absent. 0 does not average: each path is sampled at
-        multiples of its own stride 2**j, where j is that of its last filter (order 0 is the
-        signal). "global" sums these samples over the padded signal.
+        Averaging scale in samples, at most those of the signal; 2**J when absent. 0 does not
+        average: each path is sampled at multiples of its own stride 2**j, where j is that of its
+        last filter (order 0 is the signal). "global" sums these samples over the padded signal.
     stride : int, optional
         Samples between frames, a power of two, 2**floor(log2(T)) when absent. Only where T is
         a scale.
@@ -178,11 +183,12 @@ class Scattering1D:
         Raises
         ------
         ValueError
-            When x is empty, complex, or holds NaN or infinity.
+            When x is empty, complex, shorter than T, or holds NaN or infinity.
         """
         signals = check_signal(x)
         options, xp = self.options, arrays_of(signals)
         batch_shape, n_samples = signals.shape[:-1], signals.shape[-1]
+        check_fits(self.T, n_samples)
         rows = signals.reshape(-1, n_samples)
         if options.average == "none":
             paths = each_signal(rows, partial(_unaveraged, options, xp=xp))
@@ -225,7 +231,7 @@ class Scattering1D:
         def compute(xp: Arrays, x: Tensor, block: Block) -> Tensor:
             return _transformer(options, dtype_of(x), x.shape[-1])(xp, x, block)
 
-        pieces = (check_signal(chunk, empty=True) for chunk in chunks)
+        pieces = check_pieces(chunks, self.T)
         return streamed(pieces, partial(layout, options), longest, compute)
 
     def _named(self, coefficients: list[Tensor]) -> NamedPaths:
@@ -234,8 +240,14 @@ class Scattering1D:
         columns = {"j": _scales(options), "n": key, "order": [len(n) for n in key]}
         return named_paths(self.out_type, coefficients, key, columns)
 
-    def meta(self) -> dict[str, Any]:
+    def meta(self, sr: float | None = None) -> dict[str, Any]:
         """Describe the rows of the output, in their order.
+
+        Parameters
+        ----------
+        sr : float, optional
+            Sampling rate in Hz; adds the columns of `scatseg.scattering.units.physical_meta`: Hz,
+            octaves.
 
         Returns
         -------
@@ -244,7 +256,12 @@ class Scattering1D:
             "sigma", "j" (n_paths, max_order) float, NaN where a path has no such filter.
             Frequencies in cycles per sample.
         """
-        return _meta(self.options)
+        meta = _meta(self.options)
+        return meta if sr is None else physical_meta(meta, sr) | meta
+
+    def to_frame(self, sr: float | None = None) -> Any:
+        """Return `meta` as a pandas.DataFrame, one row per path of the output."""
+        return to_frame(self.meta(sr))
 
     def plan(self, n_samples: int, dtype: Dtype = "float32") -> Cost:
         """Tell what a signal of `n_samples` will take, without one: `plan(n).describe(sr)`.

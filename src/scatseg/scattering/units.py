@@ -1,0 +1,147 @@
+"""What a transform's `meta` says in cycles per sample -> hertz, octaves, cycles per octave."""
+
+from __future__ import annotations
+
+import importlib
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+A4 = 440.0
+"""Hz: where carriers are 0 octaves."""
+
+HALF_POWER = 2 * math.sqrt(math.log(2))
+"""Width of exp(-w^2 / (2 sigma^2)) between the points of half its power, over sigma."""
+
+
+def physical_meta(
+    meta: Mapping[str, Any], sr: float, filters_per_octave: int | None = None
+) -> dict[str, NDArray[Any]]:
+    """Describe the rows of a transform's output in physical units, in their order.
+
+    Parameters
+    ----------
+    meta : mapping
+        What `Scattering1D.meta` or `TimeFrequencyScattering.meta` returns, in any format.
+    sr : float
+        Sampling rate in Hz, positive.
+    filters_per_octave : int, optional
+        Wavelets per octave in the first layer, Q or Q[0]. Needed for joint scattering, whose
+        scales are counted in first-order filters.
+
+    Returns
+    -------
+    columns : dict of str to ndarray, shape (n_paths,)
+        "key" : tuple
+            Filter indices, as in `meta`.
+        "order" : int
+            Scattering order.
+        "carrier_hz", "bandwidth_hz"
+            Center and width of the first-order band. NaN in order 0 and in format "joint",
+            where carriers are an axis.
+        "carrier_octave"
+            The center in octaves above A4 (440 Hz).
+        "modulation_hz", "modulation_bandwidth_hz"
+            Center and width of the second-order band: how fast the carrier's envelope moves.
+            NaN below order 2.
+
+        and of joint scattering also
+
+        "scale_cpo", "scale_bandwidth_cpo"
+            Center and width along log-frequency in cycles per octave, 0 the center of the
+            low-pass. NaN in order 0. Filters at the low end of the bank, which are evenly
+            spaced in Hz, count like those of an octave.
+        "spin" : float
+            Direction: 1 rises, -1 falls, 0 has none. NaN below order 2.
+
+    Raises
+    ------
+    ValueError
+        When `sr` is not positive, or `filters_per_octave` is and is not there.
+
+    Notes
+    -----
+    Widths are between the points of half power of the wavelets' Gaussian envelopes, where neighbors
+    of a geometric bank meet. The term that cancels the mean narrows wavelets by up to 1 % at Q = 1.
+    Of a low-pass along log-frequency it is from the negative to the positive point.
+
+    Examples
+    --------
+    >>> from scatseg.scattering import Scattering1D
+    >>> columns = physical_meta(Scattering1D(J=6, Q=8).meta(), sr=22050)
+    >>> [round(float(columns[name][100]), 1) for name in ("carrier_hz", "modulation_hz")]
+    [2200.8, 482.3]
+    """
+    if not 0 < sr < math.inf:
+        msg = f"sr must be positive, in Hz, got {sr}"
+        raise ValueError(msg)
+    n_paths = len(meta["key"])
+    xi, sigma = (_two_layers(meta[name]) * sr for name in ("xi", "sigma"))
+    columns: dict[str, NDArray[Any]] = {
+        "key": np.fromiter(meta["key"], dtype=object, count=n_paths),
+        "order": np.array(meta["order"]),
+        "carrier_hz": xi[:, 0],
+        "carrier_octave": np.log2(xi[:, 0] / A4),
+        "bandwidth_hz": HALF_POWER * sigma[:, 0],
+        "modulation_hz": xi[:, 1],
+        "modulation_bandwidth_hz": HALF_POWER * sigma[:, 1],
+    }
+    if "spin" not in meta:
+        return columns
+    if filters_per_octave is None or filters_per_octave < 1:
+        msg = (
+            "joint scattering needs filters_per_octave, the Q of its first layer, "
+            f"got {filters_per_octave}"
+        )
+        raise ValueError(msg)
+    return columns | {
+        "scale_cpo": np.abs(meta["xi_fr"]) * filters_per_octave,
+        "scale_bandwidth_cpo": HALF_POWER * meta["sigma_fr"] * filters_per_octave,
+        # The wavelets of order 1 act on moduli, where both directions are one.
+        "spin": np.where(columns["order"] > 1, meta["spin"], np.nan),
+    }
+
+
+def _two_layers(column: ArrayLike) -> NDArray[np.float64]:
+    """Shape (n_paths, 2), NaN in the second layer where there is one only."""
+    layers = np.array(column, dtype=np.float64)
+    return np.pad(layers, ((0, 0), (0, 2 - layers.shape[1])), constant_values=np.nan)
+
+
+def to_frame(columns: Mapping[str, Any]) -> Any:
+    """Make a table with one row per path.
+
+    Parameters
+    ----------
+    columns : mapping
+        From `physical_meta`, or a transform's own `meta`: a column for each of its layers is
+        called by the layer's number, as "xi1" and "xi2".
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        Row i describes row i of the output.
+
+    Raises
+    ------
+    ImportError
+        When pandas is not installed.
+    """
+    try:
+        pandas = importlib.import_module("pandas")
+    except ImportError as error:
+        msg = (
+            "a table of paths needs pandas: pip install pandas; "
+            "the dict of columns that it is made from needs nothing"
+        )
+        raise ImportError(msg) from error
+    flat: dict[str, Any] = {}
+    for name, values in columns.items():
+        if getattr(values, "ndim", 1) == 2:
+            flat |= {f"{name}{layer + 1}": values[:, layer] for layer in range(values.shape[1])}
+        else:
+            flat[name] = values
+    return pandas.DataFrame(flat)

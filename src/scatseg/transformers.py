@@ -1,0 +1,371 @@
+"""Signals or files -> one vector each: the extractors as scikit-learn's transformers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import issparse
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from scatseg import audio
+from scatseg.compression import median_levels
+from scatseg.extractors import Stack, extractor
+from scatseg.features import Extractor, FeatureName, Features
+
+FilePath = str | os.PathLike[str]
+Signal = NDArray[np.floating]
+
+_PROBE_SECONDS = 1.0
+"""How much silence is described to learn the columns' names."""
+
+_NEGATIVE = 1e-6
+"""Of the largest value: what rounding may leave below 0."""
+
+
+def _mean(features: Features) -> NDArray[np.floating]:
+    return np.asarray(np.average(features.X, axis=0, weights=np.diff(features.edges)))
+
+
+def _std(features: Features) -> NDArray[np.floating]:
+    weights = np.diff(features.edges)
+    variance = np.average((features.X - _mean(features)) ** 2, axis=0, weights=weights)
+    return np.asarray(np.sqrt(variance))
+
+
+def _median(features: Features) -> NDArray[np.floating]:
+    return np.asarray(np.median(features.X, axis=0))
+
+
+def _max(features: Features) -> NDArray[np.floating]:
+    return np.asarray(features.X.max(axis=0))
+
+
+STATISTICS: Mapping[str, Callable[[Features], NDArray[np.floating]]] = {
+    "mean": _mean,
+    "std": _std,
+    "median": _median,
+    "max": _max,
+}
+"""Frames over time -> one vector; mean and std weight each frame by its duration."""
+
+
+class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Describe each signal or file by one vector: features, aggregated over time.
+
+    Nothing is learned from the data: every signal is described by itself. Signals may differ in
+    length, the vectors do not.
+
+    Parameters
+    ----------
+    features : str or extractor, default "scattering"
+        In the grammar of names ("scattering:J=12,Q=12/2+mfcc", see `scatseg.extractor`), or a
+        callable `(y, sr) -> Features`. Of features joined by `+` each is aggregated as it is:
+        scale columns in the next step.
+    sr : int, default 22050
+        Sampling rate of the signals in Hz. Files are resampled to it.
+    aggregate : str, default "mean"
+        What remains of the frames: one or more of "mean", "std", "median" and "max", joined by
+        `+`. Mean and std weight each frame by its duration.
+    n_jobs : int, optional
+        Processes among which the signals are shared out, as everywhere in scikit-learn: 1 when
+        absent, -1 for all cores.
+
+    Attributes
+    ----------
+    feature_names_ : tuple of FeatureName
+        What each column of the features measures, in physical units, before aggregation.
+
+    See Also
+    --------
+    MedianLogCompressor : Compress by what the training set says is usual.
+
+    Notes
+    -----
+    To have one logarithm, relative to the medians of the training set, leave out that of the
+    features: `FeatureTransformer("scattering:compression=none,renormalize=false")` followed by
+    `MedianLogCompressor()`.
+
+    Examples
+    --------
+    >>> t = np.arange(22050) / 22050
+    >>> tones = [np.sin(2 * np.pi * hertz * t) for hertz in (220, 440, 880)]
+    >>> transformer = FeatureTransformer("scattering:J=10,max_order=1")
+    >>> X = transformer.fit_transform(tones)
+    >>> [str(name) for name in transformer.get_feature_names_out()[X.argmax(axis=1)]]
+    ['scattering S1 212.1 Hz', 'scattering S1 424.3 Hz', 'scattering S1 848.5 Hz']
+    """
+
+    def __init__(
+        self,
+        features: str | Extractor = "scattering",
+        *,
+        sr: int = 22050,
+        aggregate: str = "mean",
+        n_jobs: int | None = None,
+    ) -> None:
+        self.features = features
+        self.sr = sr
+        self.aggregate = aggregate
+        self.n_jobs = n_jobs
+
+    def fit(self, X: Iterable[ArrayLike | FilePath], y: object = None) -> FeatureTransformer:  # noqa: ARG002
+        """Check the options and name the columns.
+
+        Parameters
+        ----------
+        X : sequence of array_like or path, or array_like of shape (n_signals, n_samples)
+            What is to be transformed. No file is read.
+        y : ignored
+            For the sake of pipelines.
+
+        Returns
+        -------
+        self : FeatureTransformer
+
+        Raises
+        ------
+        ValueError
+            When an option is not allowed, or X holds no signals.
+        """
+        if not (isinstance(self.sr, int | np.integer) and self.sr > 0):
+            msg = f"sr must be a positive integer, in Hz, got {self.sr!r}"
+            raise ValueError(msg)
+        _statistics(self.aggregate)
+        _rows(X)
+        silence = np.zeros(round(_PROBE_SECONDS * self.sr), dtype=np.float32)
+        self.feature_names_: tuple[FeatureName, ...] = tuple(
+            name for part in _parts(self.features) for name in part(silence, self.sr).names
+        )
+        return self
+
+    def transform(self, X: Iterable[ArrayLike | FilePath]) -> NDArray[np.floating]:
+        """Describe signals.
+
+        Parameters
+        ----------
+        X : sequence of array_like or path, or array_like of shape (n_signals, n_samples)
+            Mono signals at `sr`, each of any length, or files that `scatseg.load` reads.
+
+        Returns
+        -------
+        vectors : ndarray of float, shape (n_signals, n_features)
+            Rows as in X, columns as in `get_feature_names_out`.
+
+        Raises
+        ------
+        ValueError
+            When a signal is empty, not a vector, not real or not finite; it names which.
+        AudioError
+            When a file cannot be read.
+        """
+        check_is_fitted(self)
+        rows, parts = _rows(X), _parts(self.features)
+        vectors = Parallel(n_jobs=self.n_jobs)(
+            delayed(_vector)(row, parts, int(self.sr), self.aggregate) for row in rows
+        )
+        return np.stack(vectors)
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002
+        """Name the columns in physical units: "scattering S2 440 Hz rate 5.38 Hz".
+
+        Parameters
+        ----------
+        input_features : ignored
+            Signals have samples, not features.
+
+        Returns
+        -------
+        names : ndarray of str, shape (n_features,)
+            With the statistic in front where it is not "mean" alone.
+        """
+        check_is_fitted(self)
+        names = []
+        statistics = _statistics(self.aggregate)
+        prefixes = [""] if statistics == ["mean"] else [f"{name} " for name in statistics]
+        names = [f"{prefix}{name}" for prefix in prefixes for name in self.feature_names_]
+        return np.array(names, dtype=object)
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that rows are signals or paths, and nothing needs to be learned."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.requires_fit = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+class MedianLogCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Compress scattering coefficients by a logarithm relative to the training set's medians.
+
+    log(1 + x / (eps * median)): each column is linear where it is quieter than eps times its usual
+    level, logarithmic where it is louder, and loud and quiet columns weigh the same.
+
+    Parameters
+    ----------
+    eps : float, default 0.1
+        What counts as quiet, relative to the column's median. Positive.
+
+    Attributes
+    ----------
+    levels_ : ndarray of float, shape (n_features,)
+        Medians of the columns. Of columns that are nearly empty, 1e-6 of the largest median:
+        relative to less a logarithm would show the noise of the computation.
+    n_features_in_ : int
+        Columns seen in `fit`.
+    feature_names_in_ : ndarray of str, shape (n_features_in_,)
+        Their names, where they had any.
+
+    References
+    ----------
+    V. Lostanlen, J. Andén and M. Lagrange, "Extended playing techniques: the next milestone in
+    musical instrument recognition", DLfM 2018.
+
+    Examples
+    --------
+    >>> X = np.array([[1.0, 100.0], [2.0, 200.0], [4.0, 400.0]])
+    >>> MedianLogCompressor().fit_transform(X)
+    array([[1.792, 1.792],
+           [2.398, 2.398],
+           [3.045, 3.045]])
+    """
+
+    def __init__(self, eps: float = 0.1) -> None:
+        self.eps = eps
+
+    def fit(self, X: ArrayLike, y: object = None) -> MedianLogCompressor:  # noqa: ARG002
+        """Find the medians of the columns.
+
+        Parameters
+        ----------
+        X : array_like of float, shape (n_signals, n_features)
+            Coefficients, not negative but for rounding.
+        y : ignored
+            For the sake of pipelines.
+
+        Returns
+        -------
+        self : MedianLogCompressor
+
+        Raises
+        ------
+        ValueError
+            When X is negative or not finite, or eps not positive.
+        """
+        if not self.eps > 0:
+            msg = f"eps must be positive, got {self.eps!r}"
+            raise ValueError(msg)
+        self.levels_ = median_levels(self._checked(X, reset=True))
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.floating]:
+        """Compress coefficients.
+
+        Parameters
+        ----------
+        X : array_like of float, shape (n_signals, n_features)
+            Coefficients, not negative but for rounding.
+
+        Returns
+        -------
+        compressed : ndarray of float, shape (n_signals, n_features)
+            log(1 + X / (eps * levels_)), in the precision of X.
+        """
+        check_is_fitted(self)
+        coefficients = self._checked(X, reset=False)
+        quiet = (self.eps * self.levels_).astype(coefficients.dtype)
+        return cast(NDArray[np.floating], np.log1p(coefficients / quiet))
+
+    def _checked(self, X: ArrayLike, *, reset: bool) -> NDArray[np.floating]:
+        array = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
+        if array.min() < -_NEGATIVE * array.max():
+            msg = (
+                f"Negative values in data passed to MedianLogCompressor: {array.min():g}. It needs "
+                "coefficients that are not compressed yet, such as those of compression=none"
+            )
+            raise ValueError(msg)
+        return cast(NDArray[np.floating], np.maximum(array, 0))
+
+    def __sklearn_tags__(self) -> Any:
+        """Tell scikit-learn that coefficients are not negative, and keep their precision."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _statistics(aggregate: object) -> list[str]:
+    names = aggregate.split("+") if isinstance(aggregate, str) else []
+    if not names or len(set(names)) < len(names) or not set(names) <= set(STATISTICS):
+        msg = f"aggregate must be one or more of {', '.join(STATISTICS)}, got {aggregate!r}"
+        raise ValueError(msg)
+    return names
+
+
+def _parts(features: str | Extractor) -> tuple[Extractor, ...]:
+    """Return the extractors, one by one where they are stacked.
+
+    A `Stack` scales its parts to a variance of 1 over a recording, after which recordings
+    can no longer be compared.
+    """
+    if not (isinstance(features, str) or callable(features)):
+        msg = f'features must be a name like "scattering:J=12" or an extractor, got {features!r}'
+        raise ValueError(msg)
+    extract = extractor(features) if isinstance(features, str) else features
+    return extract.parts if isinstance(extract, Stack) else (extract,)
+
+
+def _rows(X: Any) -> list[FilePath | Signal]:
+    """Return checked signals, and paths as they are."""
+    if issparse(X):
+        msg = "sparse data are no signals: pass a sequence of arrays or of paths"
+        raise ValueError(msg)
+    if not isinstance(X, Iterable):
+        X = np.asarray(X)
+    single = isinstance(X, str | os.PathLike) or getattr(X, "ndim", 1) == 0
+    rows = [] if single else list(X)
+    if single or (rows and np.ndim(rows[0]) == 0 and not isinstance(rows[0], str | os.PathLike)):
+        msg = (
+            "X must be a sequence of signals or of paths, got a single one or none. "
+            "Reshape your data to (1, n_samples), or put what you have into a list"
+        )
+        raise ValueError(msg)
+    if not rows:
+        msg = "X holds no signals: at least 1 is needed"
+        raise ValueError(msg)
+    return [
+        row if isinstance(row, str | os.PathLike) else _signal(row, i) for i, row in enumerate(rows)
+    ]
+
+
+def _signal(row: Any, index: int) -> Signal:
+    signal = np.asarray(row)
+    if signal.ndim != 1 or not signal.size:
+        msg = f"signal {index} of X must have shape (n_samples,), n_samples > 0, got {signal.shape}"
+        raise ValueError(msg)
+    if signal.dtype.kind not in "fiub":
+        complex_ = "Complex data not supported: " if signal.dtype.kind == "c" else ""
+        msg = f"{complex_}signal {index} of X must be real numbers, got {signal.dtype}"
+        raise ValueError(msg)
+    if signal.dtype.kind != "f":
+        signal = signal.astype(np.float32)
+    if not np.isfinite(signal).all():
+        msg = f"signal {index} of X must be finite, it holds NaN or inf"
+        raise ValueError(msg)
+    return signal
+
+
+def _vector(
+    row: FilePath | Signal, parts: Sequence[Extractor], sr: int, aggregate: str
+) -> NDArray[np.floating]:
+    """Describe one signal or file."""
+    y = row if isinstance(row, np.ndarray) else audio.load(row, sr=sr)[0]
+    described = [part(y, sr) for part in parts]
+    return np.concatenate(
+        [STATISTICS[name](features) for name in _statistics(aggregate) for features in described]
+    )

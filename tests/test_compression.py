@@ -1,0 +1,192 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from scatseg.compression import compressed, median_levels
+from scatseg.scattering import Scattering1D, TimeFrequencyScattering
+
+IN_TIME = Scattering1D(J=6, Q=4).meta()
+JOINT = TimeFrequencyScattering(J=6, J_fr=2, Q=4).meta()
+
+WAYS = [(c, r) for c in ("mean", "median", None) for r in (True, False)]
+ways = pytest.mark.parametrize(("compression", "renormalize"), WAYS)
+
+
+def coefficients(meta, n_frames=9, level=0.01):
+    rng = np.random.default_rng(seed=440)
+    return level * rng.exponential(size=(n_frames, len(meta["key"])))
+
+
+def row(meta, key):
+    return meta["key"].index(key) - 1  # order 0 is dropped
+
+
+# The default, path by path.
+
+
+def test_order_one_is_relative_to_its_mean_over_the_recording():
+    S = coefficients(IN_TIME)
+    first = IN_TIME["order"] == 1
+    X = compressed(S, IN_TIME, eps=0.2)
+    np.testing.assert_allclose(X[:, first[1:]], np.log1p(S[:, first] / (0.2 * S[:, first].mean())))
+
+
+@pytest.mark.parametrize("key", [(0, 4), (3, 4), (9, 5)])
+def test_order_two_is_a_share_of_the_carrier_it_comes_from(key):
+    S = coefficients(IN_TIME)
+    floor = 0.1 * S[:, IN_TIME["order"] == 1].mean()
+    parent, child = (S[:, IN_TIME["key"].index(k)] for k in (key[:1], key))
+    expected = np.log1p(child / (parent + floor) / 0.05)
+    np.testing.assert_allclose(compressed(S, IN_TIME)[:, row(IN_TIME, key)], expected)
+
+
+@pytest.mark.parametrize(
+    ("key", "parent"), [((8, 4, 0), (8, 0)), ((7, 1), (4, 0)), ((5, 4, 1), (4, 0))]
+)
+def test_a_joint_path_is_a_share_of_the_nearest_level_above_it(key, parent):
+    meta = TimeFrequencyScattering(J=6, J_fr=2, Q=4, F=0).meta()
+    S = coefficients(meta)
+    floor = 0.1 * S[:, (meta["order"] == 1) & (meta["n_fr"] == 0)].mean()
+    level, child = (S[:, meta["key"].index(k)] for k in (parent, key))
+    expected = np.log1p(child / (level + floor) / 0.05)
+    np.testing.assert_allclose(compressed(S, meta)[:, row(meta, key)], expected)
+
+
+def test_plain_order_two_is_relative_to_its_mean():
+    S = coefficients(IN_TIME)
+    second = IN_TIME["order"] == 2
+    X = compressed(S, IN_TIME, renormalize=False)[:, second[1:]]
+    np.testing.assert_allclose(X, np.log1p(S[:, second] / (0.1 * S[:, second].mean())))
+
+
+def test_without_a_logarithm_and_a_division_nothing_changes():
+    S = coefficients(IN_TIME)
+    X = compressed(S, IN_TIME, compression=None, renormalize=False)
+    np.testing.assert_array_equal(X, S[:, 1:])
+
+
+# Medians.
+
+
+@pytest.mark.parametrize("meta", [IN_TIME, JOINT], ids=["time", "joint"])
+@pytest.mark.parametrize("eps", [0.1, 0.001])
+def test_every_path_has_the_same_median(meta, eps):
+    S = coefficients(meta) * np.geomspace(1, 100, len(meta["key"]))
+    X = compressed(S, meta, eps=eps, compression="median", renormalize=False)
+    np.testing.assert_allclose(np.median(X, axis=0), np.log1p(1 / eps))
+
+
+def test_the_median_share_of_a_carrier_is_what_shares_are_relative_to():
+    S = coefficients(IN_TIME)
+    X = compressed(S, IN_TIME, compression="median")[:, row(IN_TIME, (0, 4))]
+    first = IN_TIME["order"] == 1
+    parent, child = (S[:, IN_TIME["key"].index(k)] for k in ((0,), (0, 4)))
+    share = child / (parent + 0.1 * S[:, first].mean())
+    np.testing.assert_allclose(X, np.log1p(share / (0.1 * np.median(share))))
+
+
+def test_a_nearly_empty_path_is_not_blown_up():
+    S = coefficients(IN_TIME)
+    S[:, -1] *= 1e-12
+    X = compressed(S, IN_TIME, compression="median", renormalize=False)
+    assert X[:, -1].max() < 1e-4
+
+
+def test_levels_are_the_medians_of_the_columns():
+    S = np.array([[1.0, 5.0], [2.0, 4.0], [9.0, 3.0]])
+    np.testing.assert_array_equal(median_levels(S), [2, 4])
+
+
+def test_levels_of_nearly_empty_columns_are_a_share_of_the_highest():
+    S = np.array([[1e-9, 3.0], [0.0, 3.0], [0.0, 3.0]])
+    np.testing.assert_allclose(median_levels(S), [3e-6, 3])
+    np.testing.assert_allclose(median_levels(S, share=0.1), [0.3, 3])
+    np.testing.assert_allclose(median_levels(S, least=5.0), [5, 5])
+
+
+def test_where_all_medians_are_zero_the_largest_value_counts():
+    S = np.array([[0, 0], [0, 0], [8.0, 0]])
+    np.testing.assert_allclose(median_levels(S, share=0.1), 0.08)
+
+
+def test_silence_has_levels_to_divide_by():
+    assert (median_levels(np.zeros((3, 2))) > 0).all()
+
+
+@given(
+    hnp.arrays(float, (5, 3), elements=st.floats(0, 1e3, allow_subnormal=False)),
+    st.integers(-20, 20),
+)
+def test_levels_scale_with_the_coefficients(S, exponent):
+    if S.any():
+        np.testing.assert_array_equal(
+            median_levels(2.0**exponent * S), 2.0**exponent * median_levels(S)
+        )
+
+
+# What every way promises.
+
+
+@ways
+@pytest.mark.parametrize("meta", [IN_TIME, JOINT], ids=["time", "joint"])
+def test_order_zero_is_left_out_and_the_rest_keeps_its_place(compression, renormalize, meta):
+    S = coefficients(meta)
+    S[4] *= 10  # a loud frame shows in every column that is no share
+    X = compressed(S, meta, compression=compression, renormalize=renormalize)
+    assert X.shape == (9, len(meta["key"]) - 1)
+    assert (X[:, meta["order"][1:] == 1][:, 0].argmax()) == 4
+
+
+@pytest.mark.parametrize(("compression", "renormalize"), [way for way in WAYS if way[0]])
+@pytest.mark.parametrize("gain", [0.01, 0.5])
+def test_loudness_does_not_matter(compression, renormalize, gain):
+    S = coefficients(IN_TIME, level=0.1)
+    X, quieter = (
+        compressed(g * S, IN_TIME, compression=compression, renormalize=renormalize)
+        for g in (1, gain)
+    )
+    np.testing.assert_allclose(quieter, X, rtol=1e-9)
+
+
+@ways
+def test_silence_gives_zeros(compression, renormalize):
+    S = np.zeros((3, len(IN_TIME["key"])), dtype=np.float32)
+    assert not compressed(S, IN_TIME, compression=compression, renormalize=renormalize).any()
+
+
+@ways
+@pytest.mark.parametrize("meta", [IN_TIME, JOINT], ids=["time", "joint"])
+def test_what_is_nearly_silent_is_not_amplified(compression, renormalize, meta):
+    S = coefficients(meta, level=1e-11)
+    X = compressed(S, meta, compression=compression, renormalize=renormalize)
+    assert X.max() < 0.1
+
+
+@ways
+def test_what_rounding_left_below_zero_counts_as_zero(compression, renormalize):
+    S = coefficients(IN_TIME)
+    S[2, 1:] = -1e-9
+    X = compressed(S, IN_TIME, compression=compression, renormalize=renormalize)
+    assert not X[2].any()
+
+
+@ways
+def test_single_precision_stays(compression, renormalize):
+    S = coefficients(IN_TIME).astype(np.float32)
+    X = compressed(S, IN_TIME, compression=compression, renormalize=renormalize)
+    assert X.dtype == np.float32
+
+
+@ways
+def test_one_order_is_enough(compression, renormalize):
+    meta = Scattering1D(J=6, Q=4, max_order=1).meta()
+    X = compressed(coefficients(meta), meta, compression=compression, renormalize=renormalize)
+    assert np.isfinite(X).all()
+
+
+def test_the_coefficients_are_left_as_they_are():
+    S = coefficients(IN_TIME)
+    S.flags.writeable = False
+    compressed(S, IN_TIME)

@@ -1,0 +1,384 @@
+import pickle
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from joblib import parallel_config
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from scatseg import audio
+from scatseg.features import FeatureName, Features, Scattering
+from scatseg.transformers import FeatureTransformer, MedianLogCompressor
+
+SR = 4096
+RATES = (4, 8, 16)  # Hz
+COARSE = "scattering:J=11,Q=1,compression=none,renormalize=false"
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """An extractor whose four seconds are given: frames of 1, 1 and 2 s."""
+
+    def __call__(self, _y, _sr):
+        names = [FeatureName("level", 0, carrier=100.0), FeatureName("level", 1, carrier=200.0)]
+        return Features([[1.0, 0.0], [3.0, 6.0], [6.0, 0.0]], [0, 1, 2, 4], names)
+
+
+def tone(hertz, seconds=1.0, sr=SR):
+    return np.sin(2 * np.pi * hertz * np.arange(int(seconds * sr)) / sr)
+
+
+@pytest.fixture(scope="module")
+def tremolos():
+    """(signals, rate of each, group of each): within a group the carriers are the same."""
+    rng = np.random.default_rng(seed=440)
+    signals, rates, groups = [], [], []
+    for group, carrier in enumerate(rng.uniform(400, 800, size=8)):
+        for rate in RATES:
+            t = np.arange(2 * SR) / SR
+            envelope = 1 + 0.9 * np.sin(2 * np.pi * (rate * t + rng.uniform()))
+            signals.append(rng.uniform(0.01, 0.3) * envelope * tone(carrier, 2.0))
+            rates.append(rate)
+            groups.append(group)
+    return signals, np.array(rates), np.array(groups)
+
+
+# Known answers.
+
+
+def classifier(features):
+    return make_pipeline(
+        FeatureTransformer(features, sr=SR),
+        MedianLogCompressor(),
+        StandardScaler(),
+        SVC(kernel="linear"),
+    )
+
+
+def test_rates_of_tremolo_are_told_apart_on_carriers_never_heard(tremolos):
+    signals, rates, groups = tremolos
+    scores = cross_val_score(classifier(COARSE), signals, rates, groups=groups, cv=GroupKFold(4))
+    assert scores.min() == 1
+
+
+def test_order_one_cannot_tell_them_apart(tremolos):
+    signals, rates, groups = tremolos
+    scores = cross_val_score(
+        classifier(f"{COARSE},max_order=1"), signals, rates, groups=groups, cv=GroupKFold(4)
+    )
+    assert scores.mean() < 0.6
+
+
+@pytest.mark.parametrize("rate", RATES)
+def test_the_column_that_marks_a_class_names_its_rate(tremolos, rate):
+    signals, rates, _ = tremolos
+    transformer = FeatureTransformer("scattering:J=11,Q=1/2", sr=SR)
+    X = transformer.fit_transform(signals)
+    gain = X[rates == rate].mean(axis=0) - X.mean(axis=0)
+    name = transformer.feature_names_[gain.argmax()]
+    assert abs(np.log2(name.modulation / rate)) < 0.5
+    assert str(name) == transformer.get_feature_names_out()[gain.argmax()]
+
+
+@pytest.mark.parametrize("gain", [0.1, 3.0])
+def test_loudness_does_not_matter(tremolos, gain):
+    transformer = FeatureTransformer("scattering:J=10", sr=SR)
+    signals = tremolos[0][:3]
+    louder = transformer.fit_transform([gain * y for y in signals])
+    np.testing.assert_allclose(louder, transformer.fit_transform(signals), atol=1e-9)
+
+
+# Signals and files.
+
+
+def test_files_give_what_their_signals_give(tmp_path):
+    paths = [tmp_path / "low.wav", tmp_path / "high.wav"]
+    for path, hertz in zip(paths, (220, 1000), strict=True):
+        audio.save(path, 0.5 * tone(hertz), SR)
+    signals = [audio.load(path, sr=SR)[0] for path in paths]
+    transformer = FeatureTransformer("scattering:J=8", sr=SR)
+    expected = transformer.fit_transform(signals)
+    for files in (paths, [str(path) for path in paths], np.array([str(path) for path in paths])):
+        np.testing.assert_array_equal(transformer.fit_transform(files), expected)
+
+
+def test_files_are_resampled_to_the_rate_of_the_signals(tmp_path):
+    audio.save(tmp_path / "a.wav", 0.5 * tone(300, sr=8192), 8192)
+    transformer = FeatureTransformer("scattering:J=8", sr=SR).fit([tmp_path / "a.wav"])
+    at_half, straight = transformer.transform([tmp_path / "a.wav", 0.5 * tone(300)])
+    np.testing.assert_allclose(at_half, straight, atol=0.05)
+
+
+def test_fitting_reads_no_files(tmp_path):
+    FeatureTransformer("scattering:J=4", sr=SR).fit([tmp_path / "not there.wav"])
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    transformer = FeatureTransformer("scattering:J=4", sr=SR).fit([tone(220)])
+    with pytest.raises(audio.AudioError, match=r"not there\.wav"):
+        transformer.transform([tmp_path / "not there.wav"])
+
+
+def test_an_array_is_a_list_of_its_rows():
+    signals = np.stack([tone(220), tone(440)])
+    transformer = FeatureTransformer("scattering:J=8", sr=SR)
+    np.testing.assert_array_equal(
+        transformer.fit_transform(signals), transformer.fit_transform(list(signals))
+    )
+
+
+def test_signals_may_differ_in_length():
+    transformer = FeatureTransformer("scattering:J=8,max_order=1", sr=SR)
+    short, long = transformer.fit_transform([tone(440, 2.0), tone(440, 8.0)])
+    assert short.argmax() == long.argmax()
+    assert short.max() == pytest.approx(long.max(), rel=0.01)
+
+
+def test_a_vector_does_not_depend_on_what_is_beside_it(tremolos):
+    transformer = FeatureTransformer("scattering:J=8", sr=SR).fit(tremolos[0])
+    together = transformer.transform(tremolos[0][:3])
+    np.testing.assert_array_equal(transformer.transform(tremolos[0][2:3])[0], together[2])
+
+
+def test_integers_are_converted_and_not_rescaled():
+    y = np.round(1000 * tone(440))
+    transformer = FeatureTransformer("scattering:J=8", sr=SR)
+    as_integers = transformer.fit_transform([y.astype(np.int16)])
+    np.testing.assert_allclose(as_integers, transformer.fit_transform([y]), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (tone(220), "X must be a sequence of signals or of paths, got a single one"),
+        ("song.wav", "X must be a sequence of signals or of paths, got a single one"),
+        (3, "X must be a sequence of signals or of paths, got a single one"),
+        ([], "X holds no signals: at least 1 is needed"),
+        ([tone(220), []], r"signal 1 of X must have shape \(n_samples,\), n_samples > 0"),
+        ([np.zeros((2, 3))], r"signal 0 of X must have shape \(n_samples,\).*got \(2, 3\)"),
+        ([tone(220), [0.0, np.nan]], "signal 1 of X must be finite, it holds NaN or inf"),
+        ([[0.0, np.inf]], "signal 0 of X must be finite"),
+        ([[1j, 0]], "Complex data not supported: signal 0 of X must be real"),
+        ([["a", "b"]], "signal 0 of X must be real numbers, got <U1"),
+    ],
+)
+def test_what_is_no_signal_is_refused(X, message):
+    with pytest.raises(ValueError, match=message):
+        FeatureTransformer("scattering:J=4", sr=SR).fit(X)
+    fitted = FeatureTransformer("scattering:J=4", sr=SR).fit([tone(220)])
+    with pytest.raises(ValueError, match=message):
+        fitted.transform(X)
+
+
+# What remains of the frames.
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "expected"),
+    [
+        ("mean", [4, 1.5]),  # the last frame lasts as long as both others
+        ("std", [np.sqrt(4.5), np.sqrt(6.75)]),
+        ("median", [3, 0]),
+        ("max", [6, 6]),
+        ("max+mean", [6, 6, 4, 1.5]),
+    ],
+)
+def test_frames_are_aggregated_over_time(aggregate, expected):
+    X = FeatureTransformer(Fixed(), sr=1, aggregate=aggregate).fit_transform([np.zeros(4)])
+    np.testing.assert_allclose(X, [expected])
+
+
+@pytest.mark.parametrize(
+    ("aggregate", "expected"),
+    [
+        ("mean", ["level 100 Hz", "level 200 Hz"]),
+        ("std", ["std level 100 Hz", "std level 200 Hz"]),
+        (
+            "mean+std",
+            ["mean level 100 Hz", "mean level 200 Hz", "std level 100 Hz", "std level 200 Hz"],
+        ),
+    ],
+)
+def test_names_say_what_remains_and_what_was_measured(aggregate, expected):
+    transformer = FeatureTransformer(Fixed(), sr=1, aggregate=aggregate).fit([np.zeros(4)])
+    assert list(transformer.get_feature_names_out()) == expected
+
+
+@pytest.mark.parametrize("features", ["scattering:J=8", "jtfs:J=8,Q=4", "scattering:J=7+mfcc"])
+def test_no_two_columns_have_one_name(features):
+    transformer = FeatureTransformer(features, sr=SR, aggregate="mean+std").fit([tone(220)])
+    names = transformer.get_feature_names_out()
+    assert len(set(names)) == len(names) == transformer.transform([tone(220)]).shape[1]
+
+
+def test_joined_features_stand_side_by_side_as_they_are():
+    signals = [tone(220), tone(440), tone(880)]
+    columns = []
+    for features in ("scattering:J=8+mfcc", "scattering:J=8", "mfcc"):
+        transformer = FeatureTransformer(features, sr=SR, aggregate="mean+std")
+        X = transformer.fit_transform(signals)
+        columns.append(dict(zip(transformer.get_feature_names_out(), X.T, strict=True)))
+    both, scattering, mfcc = columns
+    assert both.keys() == scattering.keys() | mfcc.keys()
+    for name, column in (scattering | mfcc).items():
+        np.testing.assert_array_equal(both[name], column)
+
+
+# As scikit-learn has it.
+
+
+def test_a_table_has_the_names_as_columns():
+    pytest.importorskip("pandas")
+    transformer = FeatureTransformer("scattering:J=6,max_order=1", sr=SR)
+    table = transformer.set_output(transform="pandas").fit_transform([tone(220), tone(440)])
+    assert list(table.columns) == list(transformer.get_feature_names_out())
+    assert table.shape[0] == 2
+
+
+def test_names_pass_through_a_pipeline():
+    steps = make_pipeline(
+        FeatureTransformer("scattering:J=6", sr=SR), MedianLogCompressor(), StandardScaler()
+    ).fit([tone(220), tone(440)])
+    assert list(steps.get_feature_names_out()) == list(steps[0].get_feature_names_out())
+
+
+@pytest.mark.parametrize("features", ["scattering:J=6", Scattering(J=6)])
+def test_a_clone_does_the_same(features):
+    transformer = FeatureTransformer(features, sr=SR, aggregate="max")
+    again = clone(transformer)
+    assert again.get_params() == transformer.get_params()
+    np.testing.assert_array_equal(
+        again.fit_transform([tone(220)]), transformer.fit_transform([tone(220)])
+    )
+
+
+def test_a_pickle_does_the_same():
+    transformer = FeatureTransformer("scattering:J=6", sr=SR).fit([tone(220)])
+    again = pickle.loads(pickle.dumps(transformer))
+    np.testing.assert_array_equal(again.transform([tone(330)]), transformer.transform([tone(330)]))
+
+
+def test_a_search_over_features_finds_those_that_hear_the_rate(tremolos):
+    signals, rates, groups = tremolos
+    search = GridSearchCV(
+        classifier(COARSE),
+        {"featuretransformer__features": [f"{COARSE},max_order=1", COARSE]},
+        cv=GroupKFold(2),
+    )
+    search.fit(signals, rates, groups=groups)
+    assert search.best_params_["featuretransformer__features"] == COARSE
+
+
+def test_workers_change_nothing(tremolos):
+    alone = FeatureTransformer("scattering:J=6", sr=SR).fit_transform(tremolos[0][:5])
+    with parallel_config(backend="threading"):
+        shared = FeatureTransformer("scattering:J=6", sr=SR, n_jobs=2).fit_transform(
+            tremolos[0][:5]
+        )
+    np.testing.assert_array_equal(shared, alone)
+
+
+def test_a_second_fit_forgets_the_first():
+    transformer = FeatureTransformer("scattering:J=6", sr=SR).fit([tone(220)])
+    transformer.set_params(features="scattering:J=4,max_order=1").fit([tone(220)])
+    fresh = FeatureTransformer("scattering:J=4,max_order=1", sr=SR).fit([tone(220)])
+    assert transformer.feature_names_ == fresh.feature_names_
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"features": "scatter"}, "unknown feature 'scatter': choose from scattering"),
+        ({"features": 3}, "features must be a name like .* or an extractor, got 3"),
+        ({"sr": 0}, "sr must be a positive integer, in Hz, got 0"),
+        ({"sr": None}, "sr must be a positive integer, in Hz, got None"),
+        (
+            {"aggregate": "sum"},
+            "aggregate must be one or more of mean, std, median, max, got 'sum'",
+        ),
+        ({"aggregate": "mean+mean"}, "aggregate must be one or more of"),
+        ({"aggregate": None}, "aggregate must be one or more of .*, got None"),
+    ],
+)
+def test_wrong_options_are_refused_when_fitting(options, message):
+    transformer = FeatureTransformer(**options)
+    with pytest.raises(ValueError, match=message):
+        transformer.fit([tone(220)])
+
+
+def unlike_a_table(estimator):
+    """Checks of scikit-learn that take rows for vectors of equal length."""
+    if isinstance(estimator, MedianLogCompressor):
+        return {}
+    any_length = "signals may differ in length, within X and between calls"
+    return {
+        "check_n_features_in": any_length,
+        "check_n_features_in_after_fitting": any_length,
+        "check_transformer_general": any_length,
+        "check_estimators_empty_data_messages": "an empty signal is refused as such",
+        "check_dtype_object": "objects are no samples",
+    }
+
+
+@parametrize_with_checks(
+    [MedianLogCompressor(), FeatureTransformer("scattering:J=3,max_order=1", sr=100)],
+    expected_failed_checks=unlike_a_table,
+)
+def test_scikit_learn_finds_nothing_amiss(estimator, check):
+    check(estimator)
+
+
+# Compression by training medians.
+
+
+def test_columns_are_relative_to_their_medians_in_training():
+    train = np.array([[1.0, 30.0], [2.0, 20.0], [9.0, 10.0]])
+    compressor = MedianLogCompressor(eps=0.5).fit(train)
+    np.testing.assert_array_equal(compressor.levels_, [2, 20])
+    np.testing.assert_allclose(compressor.transform([[3.0, 5.0]]), np.log1p([[3.0, 0.5]]))
+
+
+def test_a_nearly_empty_column_is_not_blown_up():
+    train = np.array([[1e-12, 1.0], [1e-12, 2.0], [1e-12, 3.0]])
+    X = MedianLogCompressor().fit_transform(train)
+    np.testing.assert_allclose(X[:, 0], 1e-12 / (0.1 * 2e-6), rtol=1e-4)
+
+
+@given(
+    hnp.arrays(float, (5, 3), elements=st.floats(0, 1e3, allow_subnormal=False)),
+    st.integers(-20, 20),
+)
+def test_the_unit_of_the_coefficients_does_not_matter(X, exponent):
+    if X.any():
+        scaled = MedianLogCompressor().fit_transform(2.0**exponent * X)
+        np.testing.assert_allclose(scaled, MedianLogCompressor().fit_transform(X))
+
+
+@given(hnp.arrays(float, (5, 3), elements=st.floats(0, 1e3)))
+def test_compressed_coefficients_keep_their_order(X):
+    compressed = MedianLogCompressor().fit_transform(X)
+    for before, after in zip(X.T, compressed.T, strict=True):
+        assert (np.diff(after[np.argsort(before)]) >= 0).all()
+
+
+def test_what_rounding_left_below_zero_counts_as_zero():
+    assert MedianLogCompressor().fit_transform([[-1e-9], [1.0], [2.0]])[0, 0] == 0
+
+
+def test_what_is_compressed_already_is_refused():
+    with pytest.raises(ValueError, match=r"Negative values.*such as those of compression=none"):
+        MedianLogCompressor().fit([[-1.0], [2.0]])
+
+
+@pytest.mark.parametrize("eps", [0, -1])
+def test_eps_is_positive(eps):
+    with pytest.raises(ValueError, match="eps must be positive, got"):
+        MedianLogCompressor(eps=eps).fit([[1.0], [2.0]])
