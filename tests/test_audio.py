@@ -474,3 +474,38 @@ def test_half_an_hour_fits_in_600_megabytes(shared):
     seconds, grown = map(float, run.stdout.split())
     assert seconds == pytest.approx(27.9 * 60, abs=6)
     assert grown < 600e6
+
+
+# In pieces.
+
+
+@pytest.mark.parametrize("native_sr", [22050, 44100, 8000])
+@pytest.mark.parametrize("loudness", [0.5, 1.3])
+def test_a_stream_has_the_samples_of_the_whole(tmp_path, native_sr, loudness):
+    x = loudness * np.sin(np.arange(5 * native_sr) * 0.05)
+    soundfile.write(tmp_path / "a.wav", np.stack([x, x / 2], axis=1), native_sr, subtype="FLOAT")
+    stream, whole = audio.stream(tmp_path / "a.wav"), audio.decode(tmp_path / "a.wav")
+    for _ in range(2):  # as often as wanted
+        np.testing.assert_allclose(np.concatenate(list(stream)), whole.y, atol=1e-7)
+    assert (stream.n_samples, stream.sr) == (whole.y.size, whole.sr)
+    assert stream.warnings == whole.warnings
+
+
+def test_a_stream_of_channels_that_cancel_uses_the_loudest(tmp_path):
+    x = np.random.default_rng(0).uniform(-0.5, 0.5, 22050)
+    soundfile.write(tmp_path / "a.wav", np.stack([0.9 * x, -x], axis=1), 22050)
+    stream, whole = audio.stream(tmp_path / "a.wav"), audio.decode(tmp_path / "a.wav")
+    assert stream.channel == 1
+    np.testing.assert_array_equal(np.concatenate(list(stream)), whole.y)
+
+
+def test_a_stream_of_no_audio_is_refused_before_it_begins(tmp_path):
+    (tmp_path / "a.wav").write_bytes(b"nothing to hear")
+    with pytest.raises(audio.NotAudioError, match="is needed"):
+        audio.stream(tmp_path / "a.wav")
+
+
+def test_a_header_tells_how_many_samples_there_will_be(tmp_path):
+    soundfile.write(tmp_path / "a.flac", np.zeros(44100), 44100)
+    assert audio.declared_samples(tmp_path / "a.flac", sr=22050) == 22050
+    assert audio.declared_samples(tmp_path / "a.flac", sr=None) == 44100

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from scatseg import audio, cli, formats
+from scatseg.cli import experiment
 from scatseg.segmentation import Segmentation
 
 SR = 8000
@@ -223,13 +224,119 @@ def test_features_of_a_folder_go_into_a_folder(music, tmp_path):
     assert sorted(path.name for path in target.iterdir()) == ["one.npz", "two.npz"]
 
 
+def test_long_recordings_are_described_in_pieces_as_in_memory(music, tmp_path, monkeypatch):
+    options = ("--features", "scattering:J=8,Q=4", "--sr", SR)
+    assert scatseg("features", music / "one.wav", "-o", tmp_path / "whole.npz", *options) == 0
+    monkeypatch.setattr(cli.features, "_LONG", 1)
+    assert scatseg("features", music / "one.wav", "-o", tmp_path / "pieces.npz", *options) == 0
+    with np.load(tmp_path / "whole.npz") as whole, np.load(tmp_path / "pieces.npz") as pieces:
+        np.testing.assert_array_equal(pieces["edges"], whole["edges"])
+        np.testing.assert_allclose(pieces["X"], whole["X"], atol=2e-3)
+
+
+def test_features_tell_beforehand_what_they_take(music, tmp_path, capsys):
+    options = ("--features", "jtfs:J=8", "--sr", SR)
+    assert scatseg("features", "--plan", music, *options) == cli.DONE
+    out, _ = capsys.readouterr()
+    assert out.startswith("one\nsignal      8 s\n")
+    assert "two\n" in out
+    assert "latency" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--plan", "--features", "mfcc"], "only scattering and jtfs"),
+        (["--features", "mfcc"], "features need -o OUTPUT"),
+    ],
+)
+def test_features_say_what_they_need(music, arguments, message, capsys):
+    assert scatseg("features", music / "one.wav", *arguments) == cli.USAGE
+    assert message in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("kind", ["track", "features", "similarity", "novelty", "waveform"])
 def test_every_kind_of_picture_is_drawn(kind, music, tmp_path):
     target = tmp_path / f"{kind}.png"
-    arguments = ("--kind", kind, "--features", "logmel")
-    assert scatseg("plot", music / "one.wav", "-o", target, *arguments) == 0
+    arguments = () if kind == "waveform" else ("--features", "logmel")
+    assert scatseg("plot", kind, music / "one.wav", "-o", target, *arguments) == 0
     assert target.read_bytes().startswith(b"\x89PNG")
     assert b"<svg" in target.with_suffix(".svg").read_bytes()
+
+
+SMALL = {
+    "scalogram": ("--J", 8),
+    "s1": ("--J", 8, "--T", 64),
+    "s2": ("--J", 9, "--Q", "8,2", "--carrier", 220, "--time", 2),
+    "jtfs": ("--J", 9, "--rate", 20, "--scale", 1),
+    "compare": ("--J", 8),
+    "orders": ("--J", 9),
+    "invariance": ("--J", 8, "--T", "256,512"),
+    "stability": ("--J", 8, "--Q", 1),
+}
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_scattering_of_a_stretch_is_drawn_with_its_numbers(kind, music, tmp_path):
+    target = tmp_path / f"{kind}.png"
+    where = ("--sr", SR, "--from", "0:03", "--to", 5)
+    assert scatseg("plot", kind, music / "one.wav", "-o", target, *where, *SMALL[kind]) == 0
+    assert target.read_bytes().startswith(b"\x89PNG")
+    assert b"<svg" in target.with_suffix(".svg").read_bytes()
+    with np.load(target.with_suffix(".npz")) as saved:
+        assert all(np.size(saved[name]) for name in saved.files)
+
+
+def test_a_stretch_is_shown_at_its_place_in_the_recording(music, tmp_path):
+    target = tmp_path / "s1.png"
+    where = ("--sr", SR, "--from", "0:03", "--to", 5)
+    assert scatseg("plot", "s1", music / "one.wav", "-o", target, *where, "--J", 8) == 0
+    with np.load(tmp_path / "s1.npz") as saved:
+        low, high = saved["times"] < 3.9, saved["times"] > 4.1
+        loudest = saved["frequencies"][saved["values"].argmax(axis=0)]
+        assert saved["times"][0] == 3
+    np.testing.assert_allclose(np.log2(loudest[low] / 220), 0, atol=1 / 12)
+    np.testing.assert_allclose(np.log2(loudest[high] / 1500), 0, atol=1 / 12)
+
+
+SMALL_BANKS = {
+    "wavelet": ("--xi", 100, "--sr", SR),
+    "filterbank": ("--J", 5, "--Q", 2),
+    "wavelet2d": ("--J-fr", 2, "--J", 10, "--rate", 20),
+    "parameters": ("--J", 4, "--Q", 2),
+}
+
+
+@pytest.mark.parametrize("kind", SMALL_BANKS)
+def test_wavelets_are_drawn_with_their_numbers(kind, tmp_path):
+    target = tmp_path / f"{kind}.svg"
+    assert scatseg("plot", kind, "-o", target, *SMALL_BANKS[kind]) == 0
+    assert b"<svg" in target.read_bytes()
+    with np.load(target.with_suffix(".npz")) as saved:
+        assert all(np.size(saved[name]) for name in saved.files)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("s1", "--from", "soon"), "'soon' is not a time like 62.5 or 1:02.5"),
+        (("s1", "--from", "nan"), "'nan' is not a time"),
+        (("s1", "--from", 5, "--to", 3), "a stretch must lie within 0 and 8.000 s"),
+        (("s2", "--Q", "8,1,1"), "'8,1,1' is neither one integer nor two"),
+        (("s2", "--J", 1), "leaves no second-order path"),
+        (("stability", "--Q", "many"), "'many' is not a list of positive integers"),
+    ],
+)
+def test_a_picture_that_cannot_be_drawn_is_wrong_usage(arguments, message, music, tmp_path, capsys):
+    kind, *options = arguments
+    target = tmp_path / "out.png"
+    assert scatseg("plot", kind, music / "one.wav", "-o", target, *options) == cli.USAGE
+    assert message in capsys.readouterr().err
+
+
+def test_pictures_have_the_extension_of_pictures(music, tmp_path, capsys):
+    assert scatseg("plot", "s1", music / "one.wav", "-o", tmp_path / "s1.jpg") == cli.USAGE
+    assert "figures are written as .png or .svg" in capsys.readouterr().err
 
 
 def test_convert_goes_there_and_back(tmp_path, capsys):
@@ -281,8 +388,10 @@ PIPELINES = sorted((Path(__file__).parents[1] / "pipelines").glob("*.toml"))
 @pytest.mark.parametrize("path", PIPELINES, ids=lambda path: path.stem)
 def test_every_pipeline_is_a_list_of_commands(path):
     steps = tomllib.loads(path.read_text())["step"]
+    commands = dict(experiment.leaves(cli.cli))
     for step in steps:
-        assert cli._step_arguments(path, step, {})[0] in cli.cli.commands
+        line = experiment.step_arguments(commands, path, step, {})
+        assert line[: len(step["command"].split())] == step["command"].split()
 
 
 @pytest.mark.usefixtures("music")

@@ -17,7 +17,10 @@ from scatseg.plotting import (
     PALETTE,
     NoveltyCurve,
     annotation_strips,
+    axes_figure,
     clock,
+    decibel,
+    hertz_text,
     label_styles,
     panel_figure,
     plot_features,
@@ -306,6 +309,30 @@ def test_panel_figure_is_as_wide_as_that_of_a_track(whole, aba):
     assert len(panel.axes[0].patches) == 3
 
 
+def test_shared_axes_are_written_at_the_edge_only():
+    figure = axes_figure(lambda _: None, heights=[1, 1], columns=2, share=True)
+    written = [
+        len(ax.get_xticklabels()) > 0 and ax.xaxis.get_tick_params()["labelbottom"]
+        for ax in figure.axes
+    ]
+    assert written == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("hertz", "text"), [(2.8, "2.8"), (999.7, "1k"), (440, "440"), (11025, "11k")]
+)
+def test_hertz_are_short(hertz, text):
+    assert hertz_text(hertz) == text
+
+
+def test_decibels_are_below_the_largest_and_stop_at_the_floor():
+    np.testing.assert_allclose(decibel([2, 0.2, 0]), [0, -20, -60])
+
+
+def test_silence_is_at_the_floor():
+    np.testing.assert_array_equal(decibel(np.zeros(2)), [-60, -60])
+
+
 def test_saved_figure_is_the_same_every_time(whole, tmp_path):
     first = save_figure(whole, tmp_path / "a")
     second = save_figure(whole, tmp_path / "b")
@@ -331,8 +358,10 @@ def test_save_appends_the_suffix_to_names_with_dots(whole, tmp_path):
 
 
 def test_plotting_leaves_pyplot_alone():
-    source = Path(plot_features.__code__.co_filename).read_text(encoding="utf-8")
-    assert "pyplot" not in source
+    folder = Path(plot_features.__code__.co_filename).parent
+    sources = [path.read_text(encoding="utf-8") for path in folder.glob("*.py")]
+    assert len(sources) > 1
+    assert not any("pyplot" in source for source in sources)
 
 
 def mouse_at(ax, x, y):

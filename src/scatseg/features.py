@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.compression import Compression, check_compression, compressed
+from scatseg.scattering.costs import Cost
 from scatseg.scattering.joint import TimeFrequencyScattering
 from scatseg.scattering.plan import Accuracy
 from scatseg.scattering.time import Scattering1D
@@ -286,6 +287,11 @@ class Scattering:
         S = cast(NDArray[np.floating], transform(y))
         return _described(self, transform, S, len(y), sr)
 
+    def plan(self, n_samples: int) -> Cost:
+        """Tell what a recording of `n_samples` will take."""
+        T, stride = averaging_grid(n_samples, J=self.J, T=self.T, stride=self.stride)
+        return self._transform(T if n_samples >= T else None, stride).plan(n_samples)
+
     def stream(self, chunks: Iterable[NDArray[np.floating]], sr: int) -> Features:
         """Describe a signal that comes in pieces (n,) of any lengths, without holding it."""
         return _streamed(self, chunks, sr)
@@ -363,6 +369,11 @@ class JointScattering:
         transform = self._transform(T if len(y) >= T else None, stride)
         S = cast(NDArray[np.floating], transform(y))
         return _described(self, transform, S, len(y), sr)
+
+    def plan(self, n_samples: int) -> Cost:
+        """Tell what a recording of `n_samples` will take."""
+        T, stride = averaging_grid(n_samples, J=self.J, T=self.T, stride=self.stride)
+        return self._transform(T if n_samples >= T else None, stride).plan(n_samples)
 
     def stream(self, chunks: Iterable[NDArray[np.floating]], sr: int) -> Features:
         """Describe a signal that comes in pieces (n,) of any lengths, without holding it."""

@@ -35,13 +35,16 @@ __all__ = [
     "InvalidSamplesError",
     "NotAudioError",
     "Recording",
+    "Stream",
     "TooLongError",
     "TooShortError",
     "TruncatedAudioError",
     "UnreadableAudioError",
+    "declared_samples",
     "decode",
     "load",
     "save",
+    "stream",
 ]
 
 AUDIO_EXTENSIONS = frozenset(
@@ -181,34 +184,89 @@ def decode(
     TruncatedAudioError
         With `strict`: fewer samples than declared, a missing end, or damage.
     """
-    if sr is not None and not sr > 0:
-        msg = f"sr must be a positive number of Hz, or None to keep the file's own, got {sr}"
-        raise ValueError(msg)
-    name = printable(path)
-    said: list[str] = []
-    with opened(path) as file:
-        take = _take(file, name, sr=sr, channel=None, max_bytes=max_bytes)
-        if take.tally.cancelled:
-            loudest = int(np.argmax(take.tally.power))
-            said.append(
-                f"the {take.source.channels} channels cancel each other when mixed; "
-                f"channel {loudest + 1}, the loudest, is used alone"
-            )
-            take = _take(file, name, sr=sr, channel=loudest, max_bytes=max_bytes)
-    source, n_frames, y = take.source, take.tally.n_frames, take.y
-    faults = [*_shortage(source, n_frames), *source.faults]
-    _check_amount(take, name, faults, strict=strict)
-    said += _scale(y)
+    take, said = _checked_take(path, sr=sr, strict=strict, max_bytes=max_bytes, keep=True)
+    if take.peak > 1:
+        np.divide(take.y, take.peak, out=take.y)
     return Recording(
-        y=y,
+        y=take.y,
         sr=take.sr,
-        native_sr=source.sr,
-        channels=source.channels,
-        format=source.format,
-        declared_frames=source.declared_frames,
-        read_frames=n_frames,
-        warnings=(*faults, *said, *source.notes),
+        native_sr=take.source.sr,
+        channels=take.source.channels,
+        format=take.source.format,
+        declared_frames=take.source.declared_frames,
+        read_frames=take.tally.n_frames,
+        warnings=said,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """A file that can be read block by block, as often as wanted: what `decode` gives, in pieces.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+        The file.
+    sr : int
+        Sampling rate of the blocks in Hz.
+    n_samples : int
+        Samples of all blocks together.
+    channel : int or None
+        The only channel that is used; None for the mean of all.
+    peak : float
+        Largest sample before scaling.
+    warnings : tuple of str
+        One sentence for each thing that was odd.
+    """
+
+    path: AnyPath
+    sr: int
+    n_samples: int
+    channel: int | None
+    peak: float
+    warnings: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[Signal]:
+        """Decode the file, mono float32 blocks in [-1, 1] of a few seconds at most."""
+        scale = np.float32(max(self.peak, 1.0))
+        name = printable(self.path)
+        with opened(self.path) as file, source_of(file, name) as source:
+            tally = _Tally(power=np.zeros(source.channels))
+            mono = _mixed(source, tally, name, self.channel)
+            for block in _resampled(mono, source.sr, self.sr):
+                yield block / scale
+
+
+def stream(path: AnyPath, *, sr: int | None = 22050, strict: bool = False) -> Stream:
+    """Decode a file once to check it, and give its samples block by block.
+
+    For recordings that are longer than memory. The parameters and errors are those of
+    `decode`, and so are the samples.
+    """
+    take, said = _checked_take(path, sr=sr, strict=strict, max_bytes=2**62, keep=False)
+    return Stream(
+        path=path,
+        sr=take.sr,
+        n_samples=take.n_samples,
+        channel=take.channel,
+        peak=take.peak,
+        warnings=said,
+    )
+
+
+def declared_samples(path: AnyPath, *, sr: int | None = 22050) -> int | None:
+    """Read from a file's header how many samples it has at a sampling rate; None if it is silent.
+
+    Raises
+    ------
+    UnreadableAudioError, NotAudioError
+        As `decode`.
+    """
+    name = printable(path)
+    with opened(path) as file, source_of(file, name) as source:
+        if source.declared_frames is None:
+            return None
+        return round(source.declared_frames * (sr or source.sr) / source.sr)
 
 
 def save(path: AnyPath, y: ArrayLike, sr: int) -> None:
@@ -280,23 +338,68 @@ class _Tally:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Take:
-    """One pass over a file."""
+    """One pass over a file; `y` is empty where samples were only counted."""
 
     source: Source
     tally: _Tally
+    channel: int | None
     y: Signal
     sr: int
+    n_samples: int
+    peak: float
 
 
-def _take(file: FileIO, name: str, *, sr: int | None, channel: int | None, max_bytes: int) -> _Take:
+def _checked_take(
+    path: AnyPath, *, sr: int | None, strict: bool, max_bytes: int, keep: bool
+) -> tuple[_Take, tuple[str, ...]]:
+    """Decode a file, again if its channels cancel each other; say what was odd."""
+    if sr is not None and not sr > 0:
+        msg = f"sr must be a positive number of Hz, or None to keep the file's own, got {sr}"
+        raise ValueError(msg)
+    name = printable(path)
+    said: list[str] = []
+    with opened(path) as file:
+        take = _take(file, name, sr=sr, channel=None, max_bytes=max_bytes, keep=keep)
+        if take.tally.cancelled:
+            loudest = int(np.argmax(take.tally.power))
+            said.append(
+                f"the {take.source.channels} channels cancel each other when mixed; "
+                f"channel {loudest + 1}, the loudest, is used alone"
+            )
+            take = _take(file, name, sr=sr, channel=loudest, max_bytes=max_bytes, keep=keep)
+    faults = [*_shortage(take.source, take.tally.n_frames), *take.source.faults]
+    _check_amount(take, name, faults, strict=strict)
+    return take, (*faults, *said, *_level(take.peak), *take.source.notes)
+
+
+def _take(
+    file: FileIO, name: str, *, sr: int | None, channel: int | None, max_bytes: int, keep: bool
+) -> _Take:
     """Decode all of the file: the mix, or one channel."""
     with source_of(file, name) as source:
         rate = source.sr if sr is None else int(sr)
         _check_header(source, name, rate, max_bytes)
         tally = _Tally(power=np.zeros(source.channels))
-        mono = _mixed(source, tally, name, channel)
-        y = _joined(_resampled(mono, source.sr, rate), name, rate, max_bytes)
-    return _Take(source=source, tally=tally, y=y, sr=rate)
+        parts = [np.empty(0, np.float32)]
+        n_samples, peak = 0, 0.0
+        for block in _resampled(_mixed(source, tally, name, channel), source.sr, rate):
+            n_samples += block.size
+            peak = max(peak, float(np.abs(block).max(initial=0)))
+            if keep:
+                parts.append(block)
+            if 4 * n_samples > max_bytes:
+                msg = f"{name}: it goes on and on, {_limit(rate, max_bytes)}"
+                raise TooLongError(msg)
+        y = np.concatenate(parts)
+    return _Take(
+        source=source,
+        tally=tally,
+        channel=channel,
+        y=y,
+        sr=rate,
+        n_samples=n_samples,
+        peak=peak,
+    )
 
 
 def _check_header(source: Source, name: str, sr: int, max_bytes: int) -> None:
@@ -352,18 +455,6 @@ def _resampled(blocks: Iterator[Signal], native_sr: int, sr: int) -> Iterator[Si
     yield stream.resample_chunk(np.empty(0, np.float32), last=True)
 
 
-def _joined(blocks: Iterator[Signal], name: str, sr: int, max_bytes: int) -> Signal:
-    parts = [np.empty(0, np.float32)]
-    n_bytes = 0
-    for block in blocks:
-        n_bytes += block.nbytes
-        if n_bytes > max_bytes:
-            msg = f"{name}: it goes on and on, {_limit(sr, max_bytes)}"
-            raise TooLongError(msg)
-        parts.append(block)
-    return np.concatenate(parts)
-
-
 def _shortage(source: Source, n_frames: int) -> Iterator[str]:
     """Compare what was read with what the file declared."""
     declared = source.declared_frames
@@ -380,10 +471,10 @@ def _check_amount(take: _Take, name: str, faults: list[str], *, strict: bool) ->
     if faults and not n_frames:
         msg = f"{name}: audio is needed, but nothing could be decoded: {missing}"
         raise NotAudioError(msg)
-    if min(n_frames, take.y.size) < 2:
+    if min(n_frames, take.n_samples) < 2:
         msg = (
             f"{name}: at least 2 samples are needed, got {n_frames} at {take.source.sr} Hz, "
-            f"which makes {take.y.size} at {take.sr} Hz; leave the file out or record it again"
+            f"which makes {take.n_samples} at {take.sr} Hz; leave the file out or record it again"
         )
         raise TooShortError(msg)
     if faults and strict:
@@ -391,12 +482,9 @@ def _check_amount(take: _Take, name: str, faults: list[str], *, strict: bool) ->
         raise TruncatedAudioError(msg)
 
 
-def _scale(y: Signal) -> Iterator[str]:
-    """Bring y into [-1, 1] in place; say what should be known about its level."""
-    peak = max(y.max(), -y.min())
+def _level(peak: float) -> Iterator[str]:
+    """Say what should be known about the level."""
     if peak == 0:
         yield "silent: every sample is 0"
-    if peak > 1:
-        y /= peak
     if peak > _LOUD:
         yield f"samples reach {peak:.4g} times full scale; the signal was divided by that"

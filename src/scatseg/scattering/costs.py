@@ -94,11 +94,16 @@ def joint_cost(
     cut = joint_layout(options, n_samples)
     plan = joint_plan(options, cut.period, dtype)
     operations, largest = 0.0, 0
+    n_near = (
+        min(16 * options.T, cut.period) // max(options.stride, 2 ** (options.T.bit_length() - 1))
+        + 1
+    )
     for layer in plan.joint:
         n_filters, n_points = layer.second.n_rows, layer.second.n_points
-        n_along = len(layer.frequential.cosine)
-        operations += 5 * n_filters * n_points * math.log2(n_points)
-        operations += n_points * n_along * (8 * n_filters + 2 * 4 + 2 * 2 * cut.n_frames)
+        n_along = 2 * len(layer.frequential.cosine)
+        operations += 5 * n_filters * n_points * math.log2(max(n_points, 2))
+        # Along log-frequency, modulus, and the averages that a sample enters.
+        operations += n_along * n_points * (4 * n_filters + 4 + 2 * n_near)
         largest = max(largest, n_filters * n_points)
     return _cost(
         options.in_time,

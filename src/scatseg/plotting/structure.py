@@ -1,31 +1,37 @@
-"""Arrays and segmentations -> pictures, drawn on Axes that are given; the door to matplotlib."""
+"""Structure -> pictures: sections, self-similarity, novelty, features."""
 
 from __future__ import annotations
 
-import io
-import unicodedata
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import matplotlib
-import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
-from matplotlib.ticker import FuncFormatter, MultipleLocator
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.features import Features
-from scatseg.formats import Annotation, atomic_write
+from scatseg.formats import Annotation
+from scatseg.plotting.canvas import (
+    BOTTOM,
+    GAP,
+    INK,
+    LEFT,
+    LINE,
+    PANEL_WIDTH,
+    TOP,
+    WIDTH,
+    mark_minutes,
+    plain,
+    shortened,
+    style,
+)
 from scatseg.segmentation import SILENCE, Segmentation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
     from matplotlib.backend_bases import RendererBase
 
 # Any two stay at least 20 CIELAB units apart, also for the color-blind (simulated after Machado
@@ -48,24 +54,7 @@ NEUTRAL = "#C4C9CF"
 # One per texture: plain, diagonals, dots, crosses. Where the colors run out they start again,
 # with the next texture.
 _HATCHES = ("", "////", "...", "xxx")
-_INK = "#16191D"
-_LINE = "#2F6DB5"
 _SIMILARITY_COLORS = "magma"
-_STYLE = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
-    "font.size": 8.0,
-    "axes.edgecolor": "#8A9199",
-    "axes.linewidth": 0.6,
-    "text.color": _INK,
-    "axes.labelcolor": _INK,
-    "xtick.color": "#4A5158",
-    "ytick.color": "#4A5158",
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "hatch.linewidth": 0.6,
-    "svg.hashsalt": "scatseg",
-    "svg.fonttype": "path",
-}
 
 
 class LabelStyle(NamedTuple):
@@ -222,8 +211,8 @@ def plot_novelty(
     """
     times = np.asarray(edges, dtype=np.float64)
     heights = np.asarray(novelty, dtype=np.float64)
-    ax.fill_between(times, heights, color=_LINE, alpha=0.15, linewidth=0)
-    ax.plot(times, heights, color=_LINE, linewidth=0.9)
+    ax.fill_between(times, heights, color=LINE, alpha=0.15, linewidth=0)
+    ax.plot(times, heights, color=LINE, linewidth=0.9)
     if len(boundaries):
         picked = np.interp(boundaries, times, heights)
         ax.vlines(
@@ -231,17 +220,17 @@ def plot_novelty(
             0,
             1,
             transform=ax.get_xaxis_transform(),
-            color=_INK,
+            color=INK,
             linewidth=0.6,
             linestyles=(0, (3, 2)),
         )
-        ax.plot(boundaries, picked, "o", color=_INK, markersize=2.8, clip_on=False)
+        ax.plot(boundaries, picked, "o", color=INK, markersize=2.8, clip_on=False)
     top = float(heights.max())
     ax.set(xlim=(times[0], times[-1]), ylim=(0, 1.08 * top if top > 0 else 1), yticks=[])
     mark_minutes(ax.xaxis)
 
 
-def plot_waveform(waveform: ArrayLike, duration: float, *, ax: Axes) -> None:
+def plot_waveform(waveform: ArrayLike, duration: float, *, ax: Axes, start: float = 0.0) -> None:
     """Draw the outline of a signal.
 
     Parameters
@@ -249,15 +238,17 @@ def plot_waveform(waveform: ArrayLike, duration: float, *, ax: Axes) -> None:
     waveform : array_like of float, shape (2, n_stretches)
         Lowest and highest sample of equal stretches of the recording, in [-1, 1].
     duration : float
-        Length of the recording in seconds.
+        Length of what is drawn in seconds.
     ax : Axes
         Where to draw.
+    start : float, default 0
+        Where in the recording that begins, in seconds.
     """
     low, high = np.asarray(waveform, dtype=np.float64)
-    centers = (np.arange(low.size) + 0.5) * duration / low.size
-    ax.fill_between(centers, low, high, color=_LINE, linewidth=0.3)
+    centers = start + (np.arange(low.size) + 0.5) * duration / low.size
+    ax.fill_between(centers, low, high, color=LINE, linewidth=0.3)
     peak = max(float(np.abs([low, high]).max()), 1e-3)
-    ax.set(xlim=(0, duration), ylim=(-1.05 * peak, 1.05 * peak), yticks=[])
+    ax.set(xlim=(start, start + duration), ylim=(-1.05 * peak, 1.05 * peak), yticks=[])
     mark_minutes(ax.xaxis)
 
 
@@ -285,7 +276,7 @@ def plot_features(features: Features, *, ax: Axes) -> None:
     for start in starts[1:]:
         ax.axhline(start, color="white", linewidth=0.8)
     middles = np.convolve([*starts, len(groups)], [0.5, 0.5], mode="valid")
-    ax.set_yticks(middles, [_plain(groups[i]) for i in starts], parse_math=False)
+    ax.set_yticks(middles, [plain(groups[i]) for i in starts], parse_math=False)
     ax.tick_params(axis="y", length=0)
     ax.set(xlim=(0, features.duration), ylim=(0, len(groups)))
     mark_minutes(ax.xaxis)
@@ -354,34 +345,9 @@ def plot_strips(
         styles = label_styles(label for _, form in strips for label in form.labels)
     for row, (_, segmentation) in enumerate(strips):
         plot_segmentation(segmentation, ax=ax, row=row, styles=styles)
-    ax.set_yticks(range(len(strips)), [_short(name) for name, _ in strips], parse_math=False)
+    ax.set_yticks(range(len(strips)), [shortened(name) for name, _ in strips], parse_math=False)
     ax.set_ylim(len(strips) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
-
-
-def mark_minutes(axis: Axis) -> None:
-    """Write the times of an axis in minutes and seconds, at most about eight of them."""
-    low, high = sorted(axis.get_view_interval())
-    step = _time_step(high - low)
-    axis.set_major_locator(MultipleLocator(step))
-    axis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, step)))
-
-
-def clock(seconds: float, step: float = 1.0) -> str:
-    """Write seconds as m:ss or h:mm:ss, with decimals where `step` asks for them.
-
-    Examples
-    --------
-    >>> clock(83.4), clock(3725), clock(0.25, step=0.05)
-    ('1:23', '1:02:05', '0:00.25')
-    """
-    decimals = 0 if step >= 1 else int(np.ceil(-np.log10(step)))
-    units = round(abs(seconds) * 10**decimals)
-    whole, fraction = divmod(units, 10**decimals)
-    minutes, rest = divmod(whole, 60)
-    hours, minutes = divmod(minutes, 60)
-    text = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-    return f"{text}.{fraction:0{decimals}}" if decimals else text
 
 
 def track_figure(
@@ -427,58 +393,9 @@ def track_figure(
             panels.append((0.26 * len(group), _strips_panel(group, styles)))
     panels.extend((0.55, _novelty_panel(name, each)) for name, each in (curves or {}).items())
     if S is not None and S_edges is not None:
-        panels.append((_PANEL_WIDTH, lambda ax: plot_similarity(S, S_edges, ax=ax)))
-    with _style():
+        panels.append((PANEL_WIDTH, lambda ax: plot_similarity(S, S_edges, ax=ax)))
+    with style():
         return _stacked(panels, duration, title)
-
-
-def panel_figure(draw: Callable[[Axes], None], height: float) -> Figure:
-    """Make a figure of one panel, as wide as those of `track_figure`.
-
-    Parameters
-    ----------
-    draw : callable
-        Draws on the Axes that it is given.
-    height : float
-        Of the panel, in inches.
-    """
-    with _style():
-        figure = Figure(figsize=(_WIDTH, height + _TOP + _BOTTOM), layout="constrained")
-        draw(figure.add_subplot())
-    return figure
-
-
-def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
-    """Write a figure as PNG and as SVG, the same bytes every time.
-
-    Parameters
-    ----------
-    figure : Figure
-        What to write.
-    path : Path
-        Where to, without the suffix: ".png" and ".svg" are appended.
-
-    Returns
-    -------
-    png, svg : Path
-        What was written.
-    """
-    png, svg = (path.with_name(path.name + suffix) for suffix in (".png", ".svg"))
-    pixels, lines = io.BytesIO(), io.BytesIO()
-    with _style(), warnings.catch_warnings():
-        # A title may use any writing system; what the font lacks is drawn as a box.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(pixels, format="png", dpi=150, metadata={"Software": None})
-        figure.savefig(lines, format="svg", metadata={"Date": None, "Creator": None})
-    atomic_write(png, pixels.getvalue())
-    atomic_write(svg, lines.getvalue())
-    return png, svg
-
-
-# Inches: what a track figure leaves around its panels and between them.
-_LEFT, _RIGHT, _TOP, _BOTTOM, _GAP = 1.75, 0.2, 0.42, 0.35, 0.09
-_WIDTH = 8.0
-_PANEL_WIDTH = _WIDTH - _LEFT - _RIGHT
 
 
 class _SegmentText(Text):
@@ -488,10 +405,10 @@ class _SegmentText(Text):
         super().__init__(
             (start + end) / 2,
             y,
-            _plain(label),
+            plain(label),
             ha="center",
             va="center_baseline",
-            color=_INK,
+            color=INK,
             fontsize=7,
             parse_math=False,
         )
@@ -507,12 +424,12 @@ class _SegmentText(Text):
 def _stacked(
     panels: Sequence[tuple[float, Callable[[Axes], None]]], duration: float, title: str
 ) -> Figure:
-    height = _TOP + _BOTTOM + sum(h for h, _ in panels) + _GAP * (len(panels) - 1)
-    figure = Figure(figsize=(_WIDTH, height))
-    top = height - _TOP
+    height = TOP + BOTTOM + sum(h for h, _ in panels) + GAP * (len(panels) - 1)
+    figure = Figure(figsize=(WIDTH, height))
+    top = height - TOP
     for i, (inches, draw) in enumerate(panels):
         ax = figure.add_axes(
-            (_LEFT / _WIDTH, (top - inches) / height, _PANEL_WIDTH / _WIDTH, inches / height)
+            (LEFT / WIDTH, (top - inches) / height, PANEL_WIDTH / WIDTH, inches / height)
         )
         draw(ax)
         ax.set_xlim(0, duration)
@@ -520,11 +437,11 @@ def _stacked(
         if i < len(panels) - 1:  # the lowest panel has the times, for all
             ax.tick_params(axis="x", labelbottom=False, length=0)
             ax.spines[:].set_visible(False)
-        top -= inches + _GAP
+        top -= inches + GAP
     figure.text(
-        _LEFT / _WIDTH,
-        1 - 0.5 * _TOP / height,
-        _short(title, 80),
+        LEFT / WIDTH,
+        1 - 0.5 * TOP / height,
+        shortened(title, 80),
         fontsize=10,
         fontweight="bold",
         va="center",
@@ -542,34 +459,7 @@ def _strips_panel(
 def _novelty_panel(name: str, curve: NoveltyCurve) -> Callable[[Axes], None]:
     def draw(ax: Axes) -> None:
         plot_novelty(curve.novelty, curve.edges, ax=ax, boundaries=curve.boundaries)
-        ax.set_yticks([ax.get_ylim()[1] / 2], [_short(f"novelty {name}")], parse_math=False)
+        ax.set_yticks([ax.get_ylim()[1] / 2], [shortened(f"novelty {name}")], parse_math=False)
         ax.tick_params(axis="y", length=0)
 
     return draw
-
-
-def _style() -> AbstractContextManager[None]:
-    return matplotlib.style.context(["default", _STYLE])
-
-
-def _time_step(span: float) -> float:
-    """Find the shortest round number of seconds that cuts `span` into at most eight."""
-    steps = [1.0, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600]
-    if span < 8:
-        steps = [digit * 10.0**power for power in (-3, -2, -1, 0) for digit in (1, 2, 5)]
-    return next((step for step in steps if span / step <= 8), 3600 * float(np.ceil(span / 28800)))
-
-
-def _plain(text: str) -> str:
-    """Keep what can be printed, on one line."""
-    line = " ".join(text.split())
-    return "".join(c for c in line if c.isprintable())
-
-
-def _short(text: str, limit: int = 26) -> str:
-    """Cut a name to about `limit` letters' width."""
-    line = _plain(text)
-    widths = [2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line]
-    if sum(widths) <= limit:
-        return line
-    return line[: int(np.searchsorted(np.cumsum(widths), limit - 1, side="right"))] + "…"

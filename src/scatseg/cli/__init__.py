@@ -1,0 +1,66 @@
+"""The command line: arguments in, exit status out; the work is done elsewhere.
+
+The door to click and tqdm. What users read goes to standard output, progress to standard error. One
+module holds each group of commands; what they need beyond click is imported when they run.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from scatseg import __version__
+from scatseg.cli import convert, datasets, doctor, evaluate, experiment, features, plot, segment
+from scatseg.cli.outcome import DONE, INTERRUPTED, NOTHING_DONE, SOME_FAILED, USAGE
+
+__all__ = ["DONE", "INTERRUPTED", "NOTHING_DONE", "SOME_FAILED", "USAGE", "cli", "main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit with its status."""
+    try:
+        status = cli.main(
+            args=None if arguments is None else list(arguments),
+            prog_name="scatseg",
+            standalone_mode=False,
+        )
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("interrupted: what was done is kept, the same command goes on", err=True)
+        status = INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        status = USAGE
+    except BrokenPipeError:
+        # The reader has gone; what is left in the buffer has nowhere to go either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = DONE
+    sys.exit(status if isinstance(status, int) else DONE)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="scatseg %(version)s")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but results and errors.")
+@click.option("-v", "--verbose", count=True, help="Say more.")
+@click.pass_context
+def cli(context: click.Context, quiet: bool, verbose: int) -> None:
+    """Segment music and compare sounds on wavelet scattering features."""
+    context.obj = -1 if quiet else verbose
+
+
+for command in (
+    segment.segment,
+    evaluate.evaluate,
+    evaluate.report,
+    segment.demo,
+    features.features,
+    plot.plot,
+    convert.convert,
+    datasets.datasets,
+    experiment.run,
+    doctor.doctor,
+):
+    cli.add_command(command)

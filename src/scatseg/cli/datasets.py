@@ -1,0 +1,278 @@
+"""`scatseg datasets`: annotations of published collections, and which recordings they fit."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scatseg.cli.options import FileArgument
+from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
+from scatseg.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from scatseg.pairing import Pairing
+    from scatseg.registry import Dataset
+
+_folder_option = click.option(
+    "-o",
+    "--output",
+    type=FileArgument,
+    help="The folder of datasets.  [default: in the user's cache]",
+)
+
+
+@click.group()
+def datasets() -> None:
+    """Fetch annotations of published collections, and pair them with recordings."""
+
+
+@datasets.command("list")
+@_folder_option
+@click.pass_obj
+def list_(verbosity: int, output: Path | None) -> int:
+    """Say what can be fetched, under which license, and what to cite."""
+    from scatseg import loaders
+    from scatseg.registry import DATASETS, default_folder
+
+    folder = output or default_folder()
+    for dataset in DATASETS.values():
+        click.echo("\n".join(_described(dataset, folder)))
+    try:
+        click.echo("\n".join(loaders.names()))
+    except loaders.LoaderError as error:
+        if verbosity >= 0:
+            click.echo(str(error), err=True)
+    return DONE
+
+
+def _described(dataset: Dataset, folder: Path) -> list[str]:
+    from scatseg.registry import RECEIPT, DatasetError, read_receipt
+
+    here = folder / dataset.name
+    sha256 = dataset.sha256 or "not known; taken down at the first fetch"
+    where = "not fetched"
+    if (here / RECEIPT).exists():
+        try:
+            receipt = read_receipt(here)
+        except DatasetError as error:
+            where = str(error)
+        else:
+            sha256, where = receipt.sha256, f"{here} ({len(receipt.files)} files)"
+    facts = {
+        "tracks": str(dataset.n_tracks),
+        "license": dataset.license,
+        "cite": dataset.citation,
+        "from": dataset.homepage,
+        "archive": dataset.url,
+        "sha256": sha256,
+        "here": where,
+    }
+    return [
+        f"{dataset.name}: {dataset.title}",
+        *(f"  {name:8} {value}" for name, value in facts.items()),
+    ]
+
+
+@datasets.command()
+@click.argument("names", nargs=-1, required=True)
+@_folder_option
+@click.option(
+    "--archive",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take this archive, downloaded by other means.",
+)
+@click.option("--force", is_flag=True, help="Fetch again what is there.")
+@click.pass_obj
+def fetch(
+    verbosity: int, names: tuple[str, ...], output: Path | None, archive: Path | None, force: bool
+) -> int:
+    """Download annotations, never recordings; print where they are.
+
+    NAMES are those that `datasets list` shows.
+    """
+    from scatseg.loaders import PREFIX, LoaderError
+    from scatseg.registry import DATASETS, DatasetError, default_folder
+
+    unknown = [each for each in names if each not in DATASETS and not each.startswith(PREFIX)]
+    if unknown:
+        msg = f"there is no dataset {unknown[0]!r}, only {', '.join(DATASETS)} and {PREFIX}NAME"
+        raise click.UsageError(msg)
+    if archive and (len(names) > 1 or names[0] not in DATASETS):
+        msg = f"--archive goes with one of {', '.join(DATASETS)}"
+        raise click.UsageError(msg)
+    folder = output or default_folder()
+    n_failed = 0
+    for name in names:
+        try:
+            if name in DATASETS:
+                here = _fetch(DATASETS[name], folder, archive, force, verbosity)
+            else:
+                here = _fetch_loader(name, folder, verbosity)
+        except (DatasetError, LoaderError, OSError) as error:
+            click.echo(str(error), err=True)
+            n_failed += 1
+            continue
+        click.echo(here)
+    return status_of(len(names) - n_failed, n_failed)
+
+
+def _fetch(
+    dataset: Dataset, folder: Path, archive: Path | None, force: bool, verbosity: int
+) -> Path:
+    from scatseg import registry
+
+    if verbosity >= 0:
+        click.echo(f"{dataset.title}\nlicense: {dataset.license}", err=True)
+        click.echo(f"cite: {dataset.citation}", err=True)
+    fetched = registry.fetch(dataset, folder, archive=archive, force=force)
+    receipt = fetched.receipt
+    if fetched.status == "trusted":
+        click.echo(
+            f"{dataset.name}: nobody told scatseg the SHA-256 of this archive, so this first "
+            f"download was trusted. It is {receipt.sha256}; from now on anything else is refused",
+            err=True,
+        )
+    elif verbosity >= 0:
+        what = "there already, unchanged" if fetched.status == "kept" else "fetched"
+        click.echo(f"{dataset.name}: {what}, SHA-256 of its archive {receipt.sha256}", err=True)
+    return fetched.folder
+
+
+def _fetch_loader(name: str, folder: Path, verbosity: int) -> Path:
+    from scatseg import loaders
+
+    export = loaders.fetch(name, folder)
+    for path, reason in export.problems:
+        click.echo(f"{path}: {reason}", err=True)
+    if not export.written:
+        msg = f"{name}: no track has sections that can be used"
+        raise loaders.LoaderError(msg)
+    if verbosity >= 0:
+        click.echo(f"{name}: {len(export.written)} tracks written", err=True)
+    return export.written[0].parent
+
+
+@datasets.command()
+@click.argument("names", nargs=-1)
+@_folder_option
+@click.pass_obj
+def verify(verbosity: int, names: tuple[str, ...], output: Path | None) -> int:
+    """Compare every file that was fetched with its SHA-256.
+
+    NAMES are datasets; all that were fetched when there are none.
+    """
+    from scatseg.registry import RECEIPT, DatasetError, default_folder
+    from scatseg.registry import verify as problems_of
+
+    folder = output or default_folder()
+    chosen = names or tuple(sorted(path.parent.name for path in folder.glob(f"*/{RECEIPT}")))
+    if not chosen:
+        click.echo(f"nothing was fetched into {folder}", err=True)
+        return NOTHING_DONE
+    n_failed = 0
+    for name in chosen:
+        try:
+            problems = problems_of(folder / name)
+        except DatasetError as error:
+            click.echo(str(error), err=True)
+            n_failed += 1
+            continue
+        for path, reason in problems:
+            click.echo(f"{path} {reason}", err=True)
+        n_failed += bool(problems)
+        if verbosity >= 0:
+            outcome = f"{len(problems)} problem(s)" if problems else "every file is as fetched"
+            click.echo(f"{name}: {outcome}")
+    return status_of(len(chosen) - n_failed, n_failed)
+
+
+@datasets.command()
+@click.argument("audio", nargs=-1, required=True, type=FileArgument)
+@click.argument("references", type=click.Path(exists=True, path_type=Path))
+@click.option("-o", "--output", type=FileArgument, help="A .csv file, for evaluate --map.")
+@click.option(
+    "--tolerance",
+    type=click.FloatRange(min=0),
+    default=2.0,
+    show_default=True,
+    help="Seconds by which durations may differ.",
+)
+@click.option(
+    "--by-duration", is_flag=True, help="Pair what has no name in common by duration alone."
+)
+@click.pass_obj
+def match(
+    verbosity: int,
+    audio: tuple[Path, ...],
+    references: Path,
+    output: Path | None,
+    tolerance: float,
+    by_duration: bool,
+) -> int:
+    """Pair recordings with annotations, by name and by duration.
+
+    AUDIO are files, folders or patterns; REFERENCES is a folder of annotations. Names are ids, or
+    artists and titles where the annotations come with a metadata.csv; durations must agree. The
+    pairs are printed, or with -o written, as a table for `scatseg evaluate --map`.
+    """
+    from scatseg import pairing
+    from scatseg.audio import AUDIO_EXTENSIONS, AudioError
+    from scatseg.datasets import read_references
+    from scatseg.formats import atomic_write
+    from scatseg.runs import find_sources
+
+    with usage_errors():
+        annotated = read_references(references)
+        known = pairing.describe(annotated.tracks, pairing.read_metadata(references))
+    found = find_sources(audio, extensions=AUDIO_EXTENSIONS)
+    failed = [f"{failure.track}: {failure.error}" for failure in found.failures]
+    failed += [f"{path}: {reason}" for path, reason in annotated.problems]
+    durations: dict[str, float | None] = {}
+    with Progress(len(found.sources), verbosity or -1) as progress:
+        for source in found.sources:
+            try:
+                durations[source.id] = pairing.audio_duration(source.path)
+            except AudioError as error:
+                durations[source.id] = None
+                failed.append(str(error))
+            progress.step(source.id)
+    result = pairing.pair(durations, known, tolerance=tolerance, by_duration=by_duration)
+    for line in failed:
+        click.echo(line, err=True)
+    if verbosity >= 0:
+        click.echo("\n".join(_undecided(result, verbosity)), err=True)
+    table = pairing.map_csv(result.pairs)
+    if output is None:
+        click.echo(table, nl=False)
+    else:
+        with usage_errors():
+            atomic_write(output, table.encode())
+        click.echo(output)
+    return status_of(len(result.pairs), len(durations) - len(result.pairs) + len(found.failures))
+
+
+def _undecided(result: Pairing, verbosity: int) -> list[str]:
+    """Say how many were paired and why; name each recording that was not."""
+    by = [pair.by for pair in result.pairs]
+    counts = ", ".join(f"{by.count(each)} by {each}" for each in sorted(set(by)))
+    lines = [f"{len(by)} recordings paired{f' ({counts})' if counts else ''}"]
+    lines += [
+        f"{name}: several annotations fit: {_some(fitting)}"
+        for name, fitting in result.ambiguous.items()
+    ]
+    lines += [
+        f"{name}: named like {_some(named)}, but of another duration"
+        for name, named in result.doubtful.items()
+    ]
+    lines += [f"{name}: no annotations fit" for name in result.unmatched_recordings]
+    missing = result.unmatched_references
+    if missing:
+        shown = ", ".join(missing) if verbosity > 0 else _some(missing)
+        lines.append(f"no recording for {len(missing)} annotated tracks: {shown}")
+    return lines
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

@@ -1,0 +1,145 @@
+"""`scatseg evaluate` and `scatseg report`: scores, and the page of a run."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scatseg.cli.options import FileArgument, audio_option, config_option, jobs_option
+from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
+
+if TYPE_CHECKING:
+    from scatseg.report.sound import AudioMode
+
+
+@click.command()
+@click.argument("estimates", nargs=-1, required=True, type=FileArgument)
+@click.argument("references", type=FileArgument)
+@click.option(
+    "--references",
+    "more_references",
+    multiple=True,
+    type=FileArgument,
+    help="A further folder of references. Repeat for several.",
+)
+@click.option("-o", "--output", required=True, type=FileArgument, help="Where the scores go.")
+@click.option(
+    "--map",
+    "map_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV with the columns estimate,reference: ids that do not match by name.",
+)
+@click.option(
+    "--metadata",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV about the tracks, their ids in the first column.",
+)
+@click.option(
+    "--group-by",
+    default="",
+    metavar="COLUMN",
+    help="Also summarize the tracks of each value of this column of --metadata.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap intervals.")
+@click.option("--figures", is_flag=True, help="Also draw the figures.")
+@click.option("--report/--no-report", default=True, help="Build the page.  [default: report]")
+@audio_option
+@jobs_option
+@config_option
+@click.pass_obj
+def evaluate(
+    verbosity: int,
+    estimates: tuple[Path, ...],
+    references: Path,
+    more_references: tuple[Path, ...],
+    output: Path,
+    map_file: Path | None,
+    metadata: Path | None,
+    group_by: str,
+    seed: int,
+    figures: bool,
+    report: bool,
+    audio: AudioMode,
+    jobs: int,
+) -> int:
+    """Score estimates against references with mir_eval.
+
+    ESTIMATES are runs, or folders of files in any format that is read, each of them a system.
+    REFERENCES is a folder of annotations. They are matched by name. Means come with 95 % bootstrap
+    intervals over tracks, pairs of systems with paired tests: summary.md, summary.tex and
+    comparisons.csv.
+    """
+    from scatseg.runs import write_run
+    from scatseg.score_tables import summary_markdown
+    from scatseg.scoring import read_partners, score_folder
+
+    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    for path in (*estimates, references, *more_references):
+        if not path.exists():
+            msg = f"{path} does not exist"
+            raise click.UsageError(msg)
+    if bool(group_by) != bool(metadata):
+        msg = "--group-by COLUMN needs --metadata FILE, and the other way round"
+        raise click.UsageError(msg)
+    with usage_errors():
+        outcome = score_folder(
+            estimates,
+            [references, *more_references],
+            output,
+            partners=read_partners(map_file) if map_file else None,
+            metadata=metadata,
+            group_by=group_by,
+            seed=seed,
+            n_jobs=jobs,
+        )
+        write_run(
+            output,
+            section="evaluation",
+            options={
+                "estimates": [str(path) for path in estimates],
+                "references": [str(path) for path in (references, *more_references)],
+                "map": str(map_file or ""),
+                "metadata": str(metadata or ""),
+                "group_by": group_by,
+                "seed": seed,
+            },
+            started=started.isoformat(timespec="seconds"),
+            seconds=time.perf_counter() - clock,
+        )
+    if verbosity >= 0:
+        for note in outcome.notes:
+            click.echo(note, err=True)
+    for failure in outcome.failures:
+        click.echo(f"{failure.track}: {failure.error}", err=True)
+    if not outcome.n_tracks:
+        click.echo("no estimate has a reference: nothing was scored", err=True)
+        return NOTHING_DONE
+    click.echo(summary_markdown(outcome.results.summaries))
+    if report and (output / "tracks").is_dir():
+        from scatseg.report import build
+
+        click.echo(build(output, audio=audio, figures=figures))
+    elif figures:
+        from scatseg.report.score_figures import draw_scores
+
+        draw_scores(output)
+        click.echo(output / "figures" / "scores")
+    return status_of(outcome.n_tracks, len(outcome.failures))
+
+
+@click.command()
+@click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@audio_option
+@click.option("--figures/--no-figures", default=True, help="Draw PNG and SVG.  [default: figures]")
+def report(run: Path, audio: AudioMode, figures: bool) -> int:
+    """Build the page and the figures of a run; the last line is where the page is."""
+    from scatseg.report import build
+
+    with usage_errors():
+        page = build(run, audio=audio, figures=figures)
+    click.echo(page)
+    return DONE

@@ -1,0 +1,123 @@
+"""`scatseg run`: the steps that a TOML file declares, as the commands they stand for."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scatseg.cli.outcome import DONE, SOME_FAILED, usage_errors
+
+
+@click.command()
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set an option of every step that has it.",
+)
+@click.pass_context
+def run(context: click.Context, path: Path, changes: tuple[str, ...]) -> int:
+    """Run the steps that a TOML file declares.
+
+    Each [[step]] has a `command`, its `arguments`, and the command's options by their names.
+    """
+    root = context.find_root().command
+    commands = dict(leaves(root))
+    with usage_errors():
+        steps = tomllib.loads(path.read_text(encoding="utf-8")).get("step", [])
+        if not steps or not isinstance(steps, list):
+            msg = f"{path}: an experiment needs at least one [[step]]"
+            raise ValueError(msg)
+        changed = _parse_changes(commands, steps, changes)
+        lines = [step_arguments(commands, path, step, changed) for step in steps]
+    worst = DONE
+    for arguments in lines:
+        if context.obj >= 0:
+            click.echo("scatseg " + " ".join(arguments), err=True)
+        quiet = ["-q"] if context.obj < 0 else []
+        status = root.main(args=[*quiet, *arguments], prog_name="scatseg", standalone_mode=False)
+        worst = max(worst, int(status or DONE))
+        if worst > SOME_FAILED:
+            break
+    return worst
+
+
+def leaves(command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    """Yield every command that does something, by the words that call it: `segment`, `plot s1`."""
+    for name, child in getattr(command, "commands", {}).items():
+        if isinstance(child, click.Group):
+            yield from ((f"{name} {inner}", leaf) for inner, leaf in leaves(child))
+        else:
+            yield name, child
+
+
+def step_arguments(
+    commands: Mapping[str, click.Command],
+    path: Path,
+    step: dict[str, Any],
+    changes: Mapping[str, str],
+) -> list[str]:
+    """Write a step as the command line that it stands for."""
+    step = dict(step)
+    name = step.pop("command", None)
+    if name not in commands:
+        msg = f"{path}: a step's command is one of {', '.join(commands)}, got {name!r}"
+        raise ValueError(msg)
+    given = step.pop("arguments", [])
+    arguments = [str(each) for each in given] if isinstance(given, list) else [str(given)]
+    known = _options_of(commands[name])
+    step |= {key: value for key, value in changes.items() if _option_name(key) in known}
+    options: list[str] = []
+    for key, value in step.items():
+        option = _option_name(key)
+        if option not in known:
+            msg = f"{path}: {name} has no option {key!r}; there are {', '.join(sorted(known))}"
+            raise ValueError(msg)
+        options += _option_words(option, value, known[option].secondary_opts)
+    return [*name.split(), *options, *(["--", *arguments] if arguments else [])]
+
+
+def _parse_changes(
+    commands: Mapping[str, click.Command], steps: Sequence[dict[str, Any]], items: Sequence[str]
+) -> dict[str, str]:
+    """Read --set key=value; every key must be an option of at least one step's command."""
+    changes = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not (key and equals):
+            msg = f"--set needs key=value, got {item!r}"
+            raise ValueError(msg)
+        used = [commands[name] for step in steps if (name := str(step.get("command"))) in commands]
+        if not any(_option_name(key) in _options_of(command) for command in used):
+            msg = f"--set {item}: no step has an option {key!r}"
+            raise ValueError(msg)
+        changes[key] = value
+    return changes
+
+
+def _options_of(command: click.Command) -> dict[str, click.Parameter]:
+    return {
+        option: parameter
+        for parameter in command.params
+        for option in parameter.opts
+        if isinstance(parameter, click.Option)
+    }
+
+
+def _option_name(key: str) -> str:
+    return "--" + key.replace("_", "-")
+
+
+def _option_words(option: str, value: Any, opposites: Sequence[str]) -> list[str]:
+    if value is True or value == "true":
+        return [option]
+    if value is False or value == "false":
+        return list(opposites[:1])
+    values = value if isinstance(value, list) else [value]
+    return [word for each in values for word in (option, str(each))]

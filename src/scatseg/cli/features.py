@@ -1,0 +1,122 @@
+"""`scatseg features`: recordings in, arrays out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from scatseg.cli.options import FileArgument, features_option
+from scatseg.cli.outcome import status_of, usage_errors
+from scatseg.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from scatseg.features import Extractor, Features
+    from scatseg.runs import Found
+
+
+_LONG = 1200
+"""Seconds from which on a recording is streamed rather than held in memory."""
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=FileArgument)
+@click.option("-o", "--output", type=FileArgument, help="An .npz, or a folder.")
+@features_option
+@click.option("--sr", type=click.IntRange(min=1), default=22050, show_default=True, help="In Hz.")
+@click.option("--plan", is_flag=True, help="Only tell what it would take.")
+@click.pass_obj
+def features(
+    verbosity: int, paths: tuple[Path, ...], output: Path | None, features: str, sr: int, plan: bool
+) -> int:
+    """Compute features and save them as .npz: X, edges (seconds), names.
+
+    Recordings of over 20 minutes are read piece by piece where the features allow it.
+    """
+    from scatseg.audio import AUDIO_EXTENSIONS, AudioError
+    from scatseg.extractors import extractor
+    from scatseg.formats import atomic_write
+    from scatseg.runs import find_sources
+
+    with usage_errors():
+        extract = extractor(features)
+    found = find_sources(paths, extensions=AUDIO_EXTENSIONS)
+    if plan:
+        return _tell_plans(extract, found, sr)
+    if output is None:
+        msg = "features need -o OUTPUT, an .npz or a folder (or --plan)"
+        raise click.UsageError(msg)
+    one_file = output.suffix == ".npz"
+    if one_file and len(found.sources) > 1:
+        msg = f"{len(found.sources)} tracks need a folder, got -o {output}"
+        raise click.UsageError(msg)
+    failed = [f"{failure.track}: {failure.error}" for failure in found.failures]
+    with usage_errors():
+        (output.parent if one_file else output).mkdir(parents=True, exist_ok=True)
+    with Progress(len(found.sources), verbosity) as progress:
+        for source in found.sources:
+            try:
+                described = _described(extract, source.path, sr)
+            except (AudioError, ValueError) as error:
+                failed.append(str(error))
+                progress.step(f"{source.id}: {error}", important=True)
+                continue
+            target = output if one_file else output / f"{source.id}.npz"
+            atomic_write(target, _features_npz(described))
+            progress.step(f"{source.id}: {described.X.shape[0]} x {described.X.shape[1]}")
+    for line in failed[: len(found.failures)]:
+        click.echo(line, err=True)
+    n_done = len(found.sources) - (len(failed) - len(found.failures))
+    if n_done:
+        click.echo(output)
+    return status_of(n_done, len(failed))
+
+
+def _described(extract: Extractor, path: Path, sr: int) -> Features:
+    """Extract features of a file, in memory or in pieces."""
+    from scatseg import audio
+
+    n_samples = audio.declared_samples(path, sr=sr)
+    is_long = n_samples is None or n_samples > _LONG * sr
+    if is_long and hasattr(extract, "stream"):
+        pieces = audio.stream(path, sr=sr)
+        return cast("Features", extract.stream(pieces, pieces.sr))
+    recording = audio.decode(path, sr=sr)
+    return extract(recording.y, recording.sr)
+
+
+def _tell_plans(extract: Extractor, found: Found, sr: int) -> int:
+    """Print what each recording would take."""
+    from scatseg import audio
+
+    if not hasattr(extract, "plan"):
+        msg = "only scattering and jtfs, one at a time, tell beforehand what they take"
+        raise click.UsageError(msg)
+    failed = [f"{failure.track}: {failure.error}" for failure in found.failures]
+    n_done = 0
+    for source in found.sources:
+        try:
+            n_samples = audio.declared_samples(source.path, sr=sr)
+            if n_samples is None:
+                n_samples = audio.stream(source.path, sr=sr).n_samples
+            plan = extract.plan(n_samples)
+        except (audio.AudioError, ValueError) as error:
+            failed.append(str(error))
+            continue
+        n_done += 1
+        click.echo(f"{source.id}\n{plan.describe(sr)}\n")
+    for line in failed:
+        click.echo(line, err=True)
+    return status_of(n_done, len(failed))
+
+
+def _features_npz(described: Any) -> bytes:
+    import io
+
+    import numpy as np
+
+    data = io.BytesIO()
+    names = np.array([str(name) for name in described.names])
+    np.savez_compressed(data, X=described.X, edges=described.edges, names=names)
+    return data.getvalue()

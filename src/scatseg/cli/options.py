@@ -1,0 +1,97 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scatseg.cli.outcome import usage_errors
+from scatseg.naming import parse_value
+
+FileArgument = click.Path(path_type=Path)
+
+
+def _set_defaults(context: click.Context, _: click.Parameter, path: Path | None) -> Path | None:
+    """Take option values from a TOML file; what is written on the command line wins."""
+    if path is None:
+        return None
+    with usage_errors():
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    known = {parameter.name for parameter in context.command.params}
+    by_option = {
+        option.lstrip("-").replace("-", "_"): parameter.name
+        for parameter in context.command.params
+        for option in parameter.opts
+    }
+    several = {parameter.name for parameter in context.command.params if _is_multiple(parameter)}
+    defaults = {}
+    for key, value in values.items():
+        name = by_option.get(key.replace("-", "_"), key)
+        if name not in known:
+            msg = f"{path}: unknown option {key!r} for {context.command.name}"
+            raise click.UsageError(msg)
+        if name == "settings" and isinstance(value, dict):
+            value = [f"{option}={setting}" for option, setting in value.items()]
+        defaults[name] = [value] if name in several and not isinstance(value, list) else value
+    context.default_map = {**(context.default_map or {}), **defaults}
+    return path
+
+
+def _is_multiple(parameter: click.Parameter) -> bool:
+    return isinstance(parameter, click.Option) and parameter.multiple
+
+
+def _parse_settings(
+    _: click.Context, __: click.Parameter, items: tuple[str, ...]
+) -> dict[str, Any]:
+    """Read --set key=value."""
+    settings = {}
+    for item in items:
+        key, equals, value = item.partition("=")
+        if not (key and equals):
+            msg = f"--set needs key=value, got {item!r}"
+            raise click.UsageError(msg)
+        settings[key.strip().replace("-", "_")] = parse_value(value.strip())
+    return settings
+
+
+config_option = click.option(
+    "--config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    callback=_set_defaults,
+    is_eager=True,
+    expose_value=False,
+    help="Take option values from a TOML file.",
+)
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=lambda: os.cpu_count() or 1,
+    show_default="all cores",
+    help="Processes.",
+)
+features_option = click.option(
+    "--features",
+    default="scattering",
+    show_default=True,
+    help="Features by name: scattering:J=12,Q=12/2+mfcc, or module:callable.",
+)
+settings_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=_parse_settings,
+    help="Set any other option of the segmenters, or sr.",
+)
+audio_option = click.option(
+    "--audio",
+    type=click.Choice(["copy", "link", "none"]),
+    default="copy",
+    show_default=True,
+    help="Copy recordings beside the page, link to them, or leave them out.",
+)

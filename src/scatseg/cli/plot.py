@@ -1,0 +1,335 @@
+"""`scatseg plot`: recordings, or the options of a transform, in; pictures out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scatseg.cli.options import FileArgument, features_option
+from scatseg.cli.outcome import DONE, usage_errors
+
+
+def _integers(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
+    """Read one integer or several: 8, or 12,2, or 12/2."""
+    try:
+        numbers = tuple(int(part) for part in text.replace("/", ",").split(","))
+    except ValueError:
+        numbers = ()
+    if not numbers or min(numbers) < 1:
+        msg = f"{text!r} is not a list of positive integers like 8 or 12,2"
+        raise click.BadParameter(msg)
+    return numbers
+
+
+def _pair(context: click.Context, parameter: click.Parameter, text: str) -> tuple[int, int]:
+    """Read wavelets per octave of both layers: one integer means 1 in the second."""
+    first, second, *more = (*_integers(context, parameter, text), 1)
+    if len(more) > 1:
+        msg = f"{text!r} is neither one integer nor two"
+        raise click.BadParameter(msg)
+    return first, second
+
+
+def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
+    """Read a time: 62.5, or 1:02.5, or 1:00:00."""
+    if text is None:
+        return None
+    try:
+        parts = [float(part) for part in text.split(":")]
+    except ValueError:
+        parts = []
+    if not 1 <= len(parts) <= 3 or not min(parts) >= 0:
+        msg = f"{text!r} is not a time like 62.5 or 1:02.5"
+        raise click.BadParameter(msg)
+    return sum(part * 60.0**i for i, part in enumerate(reversed(parts)))
+
+
+def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Join decorators into one that lists them in that order in the help."""
+
+    def decorate(command: Any) -> Any:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _option(name: str, kind: Any, default: Any, text: str, **rest: Any) -> Callable[[Any], Any]:
+    """Make an option that keeps the capital letters of its name: --J-fr is J_fr."""
+    shown = {"show_default": True, "default": default} if default is not None else {}
+    return click.option(f"--{name}", name.replace("-", "_"), type=kind, help=text, **(shown | rest))
+
+
+def _J(default: int) -> Callable[[Any], Any]:
+    return _option("J", click.IntRange(1), default, "Log2 of the largest scale in samples.")
+
+
+def _Q(default: int) -> Callable[[Any], Any]:
+    return _option("Q", click.IntRange(1), default, "Wavelets per octave.")
+
+
+def _Q_pair(default: str) -> Callable[[Any], Any]:
+    text = "Wavelets per octave, in both layers."
+    return _option("Q", str, default, text, callback=_pair, metavar="Q1[,Q2]")
+
+
+def _sr(default: int = 22050) -> Callable[[Any], Any]:
+    return _option("sr", click.IntRange(1), default, "Sampling rate in Hz.")
+
+
+_output = click.option(
+    "-o", "--output", required=True, type=FileArgument, help="A .png or .svg file."
+)
+_file = click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+_segmenter = click.option("--segmenter", default="foote", show_default=True, help="By name.")
+_stretch = _options(
+    _option(
+        "from", str, None, "Where to begin, in seconds or m:ss.", callback=_seconds, metavar="TIME"
+    ),
+    _option("to", str, None, "Where to end.", callback=_seconds, metavar="TIME"),
+)
+_T = _option("T", click.IntRange(1), None, "Samples to average over.  [default: 2^J]")
+_time = _option(
+    "time", str, None, "Show this moment instead of all.", callback=_seconds, metavar="TIME"
+)
+
+
+def _written(draw: str, *arguments: Path, **options: Any) -> int:
+    """Call a function of `scatseg.figures`, and say which file it wrote."""
+    from scatseg import figures
+
+    if "from" in options:
+        options["stretch"] = (options.pop("from"), options.pop("to"))
+    with usage_errors():
+        click.echo(getattr(figures, draw)(*arguments, **options))
+    return DONE
+
+
+@click.group()
+def plot() -> None:
+    """Draw recordings, and the wavelets that describe them.
+
+    Beside OUT.png goes OUT.svg, and for scattering OUT.npz with the numbers that were drawn.
+    """
+
+
+@plot.command()
+@_file
+@_output
+@features_option
+@_segmenter
+@click.option("--reference", type=FileArgument, help="An annotation to draw above.")
+def track(path: Path, output: Path, **options: Any) -> int:
+    """Draw sections, novelty and self-similarity over one time axis."""
+    return _written("draw_track", path, output, **options)
+
+
+@plot.command()
+@_file
+@_output
+@features_option
+def features(path: Path, output: Path, **options: Any) -> int:
+    """Draw features over time."""
+    return _written("draw_features", path, output, **options)
+
+
+@plot.command()
+@_file
+@_output
+@features_option
+@_segmenter
+def similarity(path: Path, output: Path, **options: Any) -> int:
+    """Draw self-similarity, and the sections found."""
+    return _written("draw_similarity", path, output, **options)
+
+
+@plot.command()
+@_file
+@_output
+@features_option
+@_segmenter
+def novelty(path: Path, output: Path, **options: Any) -> int:
+    """Draw a novelty curve, and the boundaries picked from it."""
+    return _written("draw_novelty", path, output, **options)
+
+
+@plot.command()
+@_file
+@_output
+def waveform(path: Path, output: Path) -> int:
+    """Draw the outline of the signal."""
+    return _written("draw_waveform", path, output)
+
+
+@plot.command()
+@_output
+@_option("xi", click.FloatRange(0, min_open=True), 440.0, "Center frequency in Hz.")
+@_Q(8)
+@click.option("--sr", type=click.IntRange(1), help="Sampling rate in Hz.")
+def wavelet(output: Path, **options: Any) -> int:
+    """Draw a Morlet wavelet in time and in frequency."""
+    return _written("draw_wavelet", output, **options)
+
+
+@plot.command()
+@_output
+@_J(12)
+@_Q_pair("8,1")
+@_T
+@_sr()
+def filterbank(output: Path, **options: Any) -> int:
+    """Draw the filters of both layers."""
+    return _written("draw_filterbank", output, **options)
+
+
+@plot.command()
+@_output
+@_option("J-fr", click.IntRange(1), 3, "Log2 of the largest scale along log-frequency.")
+@_option("Q-fr", click.IntRange(1), 1, "Wavelets per octave along log-frequency.")
+@_J(13)
+@_Q_pair("8,1")
+@_sr()
+@_option("rate", float, None, "In Hz; repeat.  [default: 4, 8, 16]", multiple=True)
+def wavelet2d(output: Path, rate: Sequence[float], **options: Any) -> int:
+    """Draw joint wavelets: a tile for each rate, scale and spin."""
+    if rate:
+        options["rates"] = rate
+    return _written("draw_wavelet2d", output, **options)
+
+
+@plot.command()
+@_output
+@_J(8)
+@_Q(8)
+@_sr()
+def parameters(output: Path, **options: Any) -> int:
+    """Draw what J, Q and T do to the filters."""
+    return _written("draw_parameters", output, **options)
+
+
+@plot.command()
+@_output
+@_sr()
+def techniques(output: Path, **options: Any) -> int:
+    """Draw five playing techniques whose rates are known."""
+    return _written("draw_techniques", output, **options)
+
+
+@plot.command()
+@_file
+@_output
+@_stretch
+@_J(12)
+@_Q(12)
+@_sr()
+def scalogram(path: Path, output: Path, **options: Any) -> int:
+    """Draw the wavelet transform's magnitude."""
+    return _written("draw_scalogram", path, output, **options)
+
+
+@plot.command()
+@_file
+@_output
+@_stretch
+@_J(12)
+@_Q(12)
+@_T
+@_sr()
+def s1(path: Path, output: Path, **options: Any) -> int:
+    """Draw first-order scattering: the scalogram, averaged."""
+    return _written("draw_s1", path, output, **options)
+
+
+@plot.command()
+@_file
+@_output
+@_stretch
+@_J(14)
+@_Q_pair("8,1")
+@_T
+@_sr()
+@click.option(
+    "--carrier", type=click.FloatRange(0, min_open=True), help="In Hz.  [default: the busiest]"
+)
+@_time
+def s2(path: Path, output: Path, **options: Any) -> int:
+    """Draw second-order scattering: carriers by rate, and one carrier over time."""
+    return _written("draw_s2", path, output, **options)
+
+
+@plot.command()
+@_file
+@_output
+@_stretch
+@_J(13)
+@_option("J-fr", click.IntRange(1), 4, "Log2 of the largest scale along log-frequency.")
+@_Q_pair("8,1")
+@_option("Q-fr", click.IntRange(1), 1, "Wavelets per octave along log-frequency.")
+@_T
+@_sr()
+@click.option(
+    "--rate", type=click.FloatRange(0, min_open=True), help="In Hz.  [default: the strongest]"
+)
+@click.option(
+    "--scale",
+    type=click.FloatRange(0, min_open=True),
+    help="In cycles per octave.  [default: the strongest]",
+)
+@_time
+def jtfs(path: Path, output: Path, **options: Any) -> int:
+    """Draw joint scattering: rates by scales, what rises and what falls."""
+    return _written("draw_jtfs", path, output, **options)
+
+
+@plot.command()
+@_file
+@_output
+@_stretch
+@_J(12)
+@_Q(12)
+@_sr()
+def compare(path: Path, output: Path, **options: Any) -> int:
+    """Draw waveform, spectrogram, CQT and scalogram over one time axis."""
+    return _written("draw_compare", path, output, **options)
+
+
+@plot.command()
+@_file
+@_output
+@_stretch
+@_J(13)
+@_Q_pair("8,1")
+@_T
+@_sr()
+def orders(path: Path, output: Path, **options: Any) -> int:
+    """Draw the energy of each scattering order over time."""
+    return _written("draw_orders", path, output, **options)
+
+
+@plot.command()
+@_file
+@_output
+@_stretch
+@_J(10)
+@_Q(8)
+@_option("T", str, "512,2048,8192", "Samples to average over: a curve each.", callback=_integers)
+@_sr()
+def invariance(path: Path, output: Path, **options: Any) -> int:
+    """Draw how far coefficients move when the sound is delayed."""
+    return _written("draw_invariance", path, output, **options)
+
+
+@plot.command()
+@_file
+@_output
+@_stretch
+@_J(10)
+@_option("Q", str, "1,8", "Wavelets per octave: a curve each.", callback=_integers)
+@_sr()
+def stability(path: Path, output: Path, **options: Any) -> int:
+    """Draw how far coefficients move when the sound is played slower."""
+    return _written("draw_stability", path, output, **options)

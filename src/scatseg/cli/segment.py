@@ -1,0 +1,235 @@
+"""`scatseg segment` and `scatseg demo`: recordings in, a run with sections out."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scatseg.cli.options import (
+    FileArgument,
+    audio_option,
+    config_option,
+    features_option,
+    jobs_option,
+    settings_option,
+)
+from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
+from scatseg.cli.progress import Progress
+from scatseg.formats import FORMATS
+
+if TYPE_CHECKING:
+    from scatseg.collection import Receipt, SegmentJob
+    from scatseg.report.sound import AudioMode
+    from scatseg.runs import Failure, Found, Source
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=FileArgument)
+@click.option("-o", "--output", type=FileArgument, help="The run folder.")
+@features_option
+@click.option(
+    "--segmenter",
+    "names",
+    multiple=True,
+    default=("laplacian",),
+    show_default=True,
+    help="A segmenter by name: laplacian, foote, structure-features, or module:callable. "
+    "Repeat for several; the first is the default system.",
+)
+@click.option("--n-segments", type=click.IntRange(min=1), help="How many sections.")
+@click.option(
+    "--granularity", type=click.FloatRange(0, 1), help="0 coarse to 1 fine.  [default: 0.5]"
+)
+@click.option(
+    "--format",
+    "exports",
+    multiple=True,
+    type=click.Choice(list(FORMATS)),
+    help="Also write this format, into exports/. Repeat for several.",
+)
+@jobs_option
+@click.option("--force", is_flag=True, help="Do again what is done.")
+@click.option("--dry-run", is_flag=True, help="Only list the tracks.")
+@click.option("--strict", is_flag=True, help="Refuse damaged files instead of warning.")
+@click.option("--report/--no-report", default=True, help="Build the page.  [default: report]")
+@audio_option
+@config_option
+@settings_option
+@click.pass_obj
+def segment(
+    verbosity: int,
+    paths: tuple[Path, ...],
+    output: Path | None,
+    features: str,
+    names: tuple[str, ...],
+    n_segments: int | None,
+    granularity: float | None,
+    exports: tuple[str, ...],
+    jobs: int,
+    force: bool,
+    dry_run: bool,
+    strict: bool,
+    report: bool,
+    audio: AudioMode,
+    settings: dict[str, Any],
+) -> int:
+    """Find the sections of recordings.
+
+    PATHS are files, folders (walked by audio extension) or patterns. With -o, a run folder gets one
+    JAMS file per track and a page; done tracks are kept. Without, the sections of one file are
+    printed.
+    """
+    from scatseg.audio import AUDIO_EXTENSIONS
+    from scatseg.collection import SegmentJob
+    from scatseg.runs import find_sources
+
+    given = {"n_segments": n_segments, "granularity": granularity}
+    chosen = {key: value for key, value in given.items() if value is not None}
+    with usage_errors():
+        job = SegmentJob(
+            segmenters=names,
+            features=features,
+            sr=settings.pop("sr", 22050),
+            settings=settings | chosen,
+            exports=exports,
+            strict=strict,
+        )
+    found = find_sources(paths, extensions=AUDIO_EXTENSIONS)
+    if dry_run:
+        for source in found.sources:
+            click.echo(f"{source.id}\t{source.path}")
+        for failure in found.failures:
+            click.echo(f"{failure.track}: {failure.error}", err=True)
+        return DONE if found.sources else NOTHING_DONE
+    if output is None:
+        return _print_segments(found.sources, found.failures, job)
+    status = _segment(found, output, job, jobs, force, verbosity)
+    page = output
+    if report:
+        from scatseg.report import build
+
+        page = build(output, audio=audio, figures=False)
+    click.echo(page)
+    return status
+
+
+def _print_segments(sources: Sequence[Source], failures: Sequence[Failure], job: SegmentJob) -> int:
+    """Segment one file and print it as LAB."""
+    from scatseg.audio import AudioError, decode
+    from scatseg.collection import analyze
+    from scatseg.formats.tables import lab_text
+
+    for failure in failures:
+        click.echo(f"{failure.track}: {failure.error}", err=True)
+    if len(sources) > 1:
+        msg = f"{len(sources)} tracks need a run folder: add -o FOLDER"
+        raise click.UsageError(msg)
+    for source in sources:
+        try:
+            recording = decode(source.path, sr=job.sr, strict=job.strict)
+            annotations, _ = analyze(recording.y, recording.sr, job)
+        except (AudioError, ValueError, TypeError) as error:
+            click.echo(str(error), err=True)
+            return NOTHING_DONE
+        for warning in recording.warnings:
+            click.echo(f"{source.path}: {warning}", err=True)
+        click.echo(lab_text(annotations[:1]), nl=False)
+    return DONE if sources else NOTHING_DONE
+
+
+def _segment(
+    found: Found,
+    output: Path,
+    job: SegmentJob,
+    jobs: int,
+    force: bool,
+    verbosity: int,
+) -> int:
+    """Segment a collection into a run folder."""
+    from scatseg.collection import segment_collection
+    from scatseg.runs import write_run
+
+    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    for failure in found.failures:
+        click.echo(f"{failure.track}: {failure.error}", err=True)
+    with usage_errors(), Progress(len(found.sources), verbosity) as progress:
+
+        def tell(receipt: Receipt) -> None:
+            failed = receipt.failure
+            what = f"{failed.stage}: {failed.error}" if failed else receipt.status
+            progress.step(
+                f"{receipt.track}: {what} ({receipt.seconds:.1f} s)", important=failed is not None
+            )
+
+        receipts = segment_collection(
+            found.sources,
+            output,
+            job,
+            n_jobs=jobs,
+            force=force,
+            failures=found.failures,
+            on_receipt=tell,
+        )
+        write_run(
+            output,
+            options=job.described(),
+            started=started.isoformat(timespec="seconds"),
+            seconds=time.perf_counter() - clock,
+            sources=found.sources,
+        )
+    n_failed = sum(receipt.failure is not None for receipt in receipts) + len(found.failures)
+    n_done = sum(receipt.failure is None for receipt in receipts)
+    if verbosity >= 0:
+        click.echo(f"{n_done} tracks segmented, {n_failed} failed", err=True)
+        if n_failed:
+            click.echo(f"what failed, and why: {output / 'failures.csv'}", err=True)
+    return status_of(n_done, n_failed)
+
+
+@click.command()
+@click.option("-o", "--output", type=FileArgument, default=Path("scatseg-demo"), show_default=True)
+@click.option("--only-pieces", is_flag=True, help="Only write the pieces and their form.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the composer.")
+@jobs_option
+@click.pass_obj
+def demo(verbosity: int, output: Path, only_pieces: bool, seed: int, jobs: int) -> int:
+    """Compose pieces of known form, segment, evaluate and report them."""
+    from scatseg.collection import SegmentJob
+    from scatseg.report import build
+    from scatseg.runs import find_sources
+    from scatseg.score_tables import summary_markdown
+    from scatseg.scoring import score_folder
+
+    with usage_errors():
+        _write_pieces(output, seed, verbosity)
+    if only_pieces:
+        click.echo(output)
+        return DONE
+    job = SegmentJob(segmenters=("laplacian", "foote", "structure-features"))
+    found = find_sources([output / "audio"], extensions=[".flac"])
+    status = _segment(found, output, job, jobs, False, verbosity)
+    outcome = score_folder([output], [output / "annotations"], output, n_jobs=jobs)
+    click.echo(summary_markdown(outcome.results.summaries))
+    click.echo(build(output, audio="copy", figures=True))
+    return status
+
+
+def _write_pieces(folder: Path, seed: int, verbosity: int) -> None:
+    """Compose the pieces into `audio/`, and what is known about them into `annotations/`."""
+    from scatseg import audio, formats, pieces
+
+    for name in ("audio", "annotations"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    for name in pieces.names():
+        if verbosity >= 0:
+            click.echo(f"composing {name}", err=True)
+        piece = pieces.compose(name, seed=seed)
+        form = formats.Annotation(segmentation=piece.form, annotator="composer", level="section")
+        jams = formats.Jams(annotations=(form,), duration=piece.form.end, title=piece.title)
+        audio.save(folder / "audio" / f"{name}.flac", piece.y, piece.sr)
+        formats.write_jams(folder / "annotations" / f"{name}.jams", jams)

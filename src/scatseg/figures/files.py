@@ -1,0 +1,125 @@
+"""What the pictures of files share: a stretch of a recording in, a picture and numbers out."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scatseg import pictures, plotting
+from scatseg.audio import decode
+from scatseg.formats import atomic_write
+from scatseg.pictures import TimeFrequency
+from scatseg.plotting import clock
+
+Panels = Callable[[NDArray[Any]], None]
+Timed = TypeVar("Timed", TimeFrequency, pictures.SecondOrder, pictures.Joint, pictures.Orders)
+
+Stretch = tuple[float | None, float | None]
+"""From and to, in seconds; None is the beginning or the end of the recording."""
+
+SHORT = 6.0
+"""Seconds that tell enough where a signal is transformed many times."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sound:
+    """A stretch of a recording."""
+
+    y: NDArray[np.floating]
+    sr: int
+    start: float
+    name: str
+
+    @property
+    def duration(self) -> float:
+        """Seconds."""
+        return len(self.y) / self.sr
+
+    def placed(self, picture: Timed) -> Timed:
+        """Move a picture of the stretch to its place in the recording."""
+        return replace(picture, times=picture.times + self.start)
+
+
+def read_sound(
+    path: Path,
+    stretch: Stretch = (None, None),
+    sr: int = 22050,
+    *,
+    longest: float | None = None,
+) -> Sound:
+    """Read a stretch of a file; from its middle where it may not be longer than `longest`."""
+    recording = decode(path, sr=sr)
+    start, end = stretch
+    if longest is not None and stretch == (None, None) and recording.duration > longest:
+        start = (recording.duration - longest) / 2
+        end = start + longest
+    first = 0 if start is None else round(start * sr)
+    last = len(recording.y) if end is None else min(round(end * sr), len(recording.y))
+    if not 0 <= first < last:
+        msg = (
+            f"{path}: a stretch must lie within 0 and {recording.duration:.3f} s and not be "
+            f"empty, got {start} to {end}"
+        )
+        raise ValueError(msg)
+    name = path.stem
+    if (first, last) != (0, len(recording.y)):
+        name += f" {clock(first / sr, 0.1)}\N{EN DASH}{clock(last / sr, 0.1)}"
+    return Sound(y=recording.y[first:last], sr=sr, start=first / sr, name=name)
+
+
+def plot_outline(sound: Sound, ax: Any) -> None:
+    """Draw the outline of a sound at its place in the recording."""
+    outline = pictures.outline(sound.y)
+    plotting.plot_waveform(outline, sound.duration, ax=ax, start=sound.start)
+
+
+def average_text(T: int | None, J: int, sr: int) -> str:
+    """Write how long the average is; T is 2**J samples when absent."""
+    seconds = (2**J if T is None else T) / sr
+    return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+
+
+def numbers_of(picture: TimeFrequency, prefix: str = "") -> dict[str, ArrayLike]:
+    """List the arrays of a picture by name."""
+    return {
+        f"{prefix}values": picture.values,
+        f"{prefix}frequencies": picture.frequencies,
+        f"{prefix}times": picture.times,
+    }
+
+
+def check_output(output: Path) -> None:
+    """Refuse a file whose name is not that of a picture, before any work is done."""
+    if output.suffix not in (".png", ".svg"):
+        msg = f"figures are written as .png or .svg, got {output.name!r}"
+        raise ValueError(msg)
+
+
+def write(
+    output: Path,
+    panels: Panels,
+    numbers: Mapping[str, ArrayLike] | None = None,
+    *,
+    heights: Sequence[float],
+    columns: int = 1,
+    title: str = "",
+    share: bool | Literal["col"] = False,
+) -> Path:
+    """Draw, and write the picture and its numbers."""
+    figure = plotting.axes_figure(
+        panels, heights=heights, columns=columns, title=title, share=share
+    )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    plotting.save_figure(figure, output.with_suffix(""))
+    if numbers is not None:
+        data = io.BytesIO()
+        arrays: dict[str, Any] = {key: np.asarray(array) for key, array in numbers.items()}
+        np.savez_compressed(data, **arrays)
+        atomic_write(output.with_suffix(".npz"), data.getvalue())
+    return output

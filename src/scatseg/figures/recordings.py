@@ -1,0 +1,341 @@
+"""The scattering transforms of a recording -> one picture in files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg import pictures, plotting
+from scatseg.figures.files import (
+    SHORT,
+    Stretch,
+    average_text,
+    check_output,
+    numbers_of,
+    plot_outline,
+    read_sound,
+    write,
+)
+from scatseg.pictures import TimeFrequency
+from scatseg.plotting import clock
+
+
+def draw_scalogram(
+    path: Path,
+    output: Path,
+    *,
+    stretch: Stretch = (None, None),
+    sr: int = 22050,
+    J: int = 12,
+    Q: int = 12,
+) -> Path:
+    """Draw the scalogram of a recording.
+
+    Parameters
+    ----------
+    path : Path
+        An audio file.
+    output : Path
+        A .png or .svg file; the other is written beside it.
+    stretch : (float or None, float or None)
+        Which part of the recording, in seconds.
+    sr : int, default 22050
+        Sampling rate in Hz.
+    J, Q : int
+        Log2 of the largest scale in samples; wavelets per octave.
+    """
+    check_output(output)
+    sound = read_sound(path, stretch, sr)
+    picture = sound.placed(pictures.scalogram(sound.y, sr, J=J, Q=Q))
+    return write(
+        output,
+        lambda axes: _plot_one(picture, axes),
+        numbers_of(picture),
+        heights=[3.6],
+        title=f"{sound.name}: scalogram, {Q} wavelets per octave",
+    )
+
+
+def draw_s1(
+    path: Path,
+    output: Path,
+    *,
+    stretch: Stretch = (None, None),
+    sr: int = 22050,
+    J: int = 12,
+    Q: int = 12,
+    T: int | None = None,
+) -> Path:
+    """Draw first-order scattering coefficients; as `draw_scalogram`, averaged over T samples."""
+    check_output(output)
+    sound = read_sound(path, stretch, sr)
+    picture = sound.placed(pictures.first_order(sound.y, sr, J=J, Q=Q, T=T))
+    return write(
+        output,
+        lambda axes: _plot_one(picture, axes),
+        numbers_of(picture),
+        heights=[3.6],
+        title=f"{sound.name}: first order, T = {average_text(T, J, sr)}",
+    )
+
+
+def draw_s2(
+    path: Path,
+    output: Path,
+    *,
+    stretch: Stretch = (None, None),
+    sr: int = 22050,
+    J: int = 14,
+    Q: tuple[int, int] = (8, 1),
+    T: int | None = None,
+    carrier: float | None = None,
+    time: float | None = None,
+) -> Path:
+    """Draw second-order scattering coefficients: all carriers by rate, one carrier over time.
+
+    Parameters
+    ----------
+    path, output, stretch, sr
+        As for `draw_scalogram`.
+    J, Q, T
+        Options of `scatseg.scattering.Scattering1D`.
+    carrier : float, optional
+        In Hz; the one whose modulations have the most energy when absent.
+    time : float, optional
+        Seconds at which all carriers are shown; their mean when absent.
+    """
+    check_output(output)
+    sound = read_sound(path, stretch, sr)
+    second = sound.placed(pictures.second_order(sound.y, sr, J=J, Q=Q, T=T))
+    carrier = second.busiest if carrier is None else carrier
+    one = second.by_carrier(carrier)
+    nearest = float(second.carriers[np.abs(np.log2(second.carriers / carrier)).argmin()])
+    when = "mean over time" if time is None else f"at {clock(time, 0.1)}"
+
+    def panels(axes: NDArray[Any]) -> None:
+        plotting.plot_carriers_and_rates(second, ax=axes[0, 0], time=time)
+        axes[0, 0].set_title(f"all carriers, {when}", fontsize=8, loc="left")
+        plotting.plot_time_frequency(one, ax=axes[1, 0], color="ratio", what="rate", lowest=0)
+        title = f"the carrier at {nearest:.0f} Hz"
+        axes[1, 0].set_title(title, fontsize=8, loc="left")
+
+    return write(
+        output,
+        panels,
+        {
+            "map": second.map(time),
+            "carriers": second.carriers,
+            "rates": second.rates,
+            **numbers_of(one, "carrier_"),
+        },
+        heights=[3.4, 2.0],
+        title=f"{sound.name}: second order, T = {average_text(T, J, sr)}",
+    )
+
+
+def draw_jtfs(
+    path: Path,
+    output: Path,
+    *,
+    stretch: Stretch = (None, None),
+    sr: int = 22050,
+    J: int = 13,
+    J_fr: int = 4,
+    Q: tuple[int, int] = (8, 1),
+    Q_fr: int = 1,
+    T: int | None = None,
+    rate: float | None = None,
+    scale: float | None = None,
+    time: float | None = None,
+) -> Path:
+    """Draw joint scattering: energy by rate and scale, and what falls and rises over time.
+
+    Parameters
+    ----------
+    path, output, stretch, sr
+        As for `draw_scalogram`.
+    J, J_fr, Q, Q_fr, T
+        Options of `scatseg.scattering.TimeFrequencyScattering`.
+    rate, scale : float, optional
+        Hz and cycles per octave of the path that is shown over time; the strongest when absent.
+    time : float, optional
+        Seconds at which all rates and scales are shown; their mean when absent.
+    """
+    check_output(output)
+    sound = read_sound(path, stretch, sr)
+    joint = sound.placed(pictures.joint(sound.y, sr, J=J, J_fr=J_fr, Q=Q, Q_fr=Q_fr, T=T))
+    strongest = joint.strongest
+    rate = strongest[0] if rate is None else rate
+    scale = strongest[1] if scale is None else abs(scale)
+    paths = {spin: joint.by_path(rate, spin * scale) for spin in (1, -1)}
+    when = "mean over time" if time is None else f"at {clock(time, 0.1)}"
+
+    def panels(axes: NDArray[Any]) -> None:
+        plotting.plot_rates_and_scales(joint, ax=axes[0, 0], time=time)
+        axes[0, 0].set_title(f"all rates and scales, {when}", fontsize=8, loc="left")
+        loudest = max(float(path.values.max()) for path in paths.values())
+        for ax, (spin, path) in zip(axes[1:, 0], paths.items(), strict=True):
+            plotting.plot_time_frequency(path, ax=ax, loudest=loudest, what="carrier")
+            name = "rising" if spin > 0 else "falling"
+            title = f"{name} at {rate:.3g} Hz and {scale:.2g} cycles per octave"
+            ax.set_title(f"{title}: {rate / scale:.3g} octaves per second", fontsize=8, loc="left")
+
+    return write(
+        output,
+        panels,
+        {
+            "energy": joint.rate_scale(time),
+            "rates": joint.rates,
+            "scales": joint.scales,
+            **numbers_of(paths[1], "rising_"),
+            **numbers_of(paths[-1], "falling_"),
+        },
+        heights=[2.4, 2.0, 2.0],
+        title=f"{sound.name}: joint scattering, T = {average_text(T, J, sr)}",
+    )
+
+
+def draw_compare(
+    path: Path,
+    output: Path,
+    *,
+    stretch: Stretch = (None, None),
+    sr: int = 22050,
+    J: int = 12,
+    Q: int = 12,
+) -> Path:
+    """Draw waveform, spectrogram, constant-Q transform and scalogram over one time axis.
+
+    Parameters are those of `draw_scalogram`.
+    """
+    check_output(output)
+    sound = read_sound(path, stretch, sr)
+    made = {
+        "spectrogram": pictures.spectrogram(sound.y, sr),
+        "constant-Q transform": pictures.constant_q(sound.y, sr),
+        "scalogram": pictures.scalogram(sound.y, sr, J=J, Q=Q),
+    }
+    made = {name: sound.placed(picture) for name, picture in made.items()}
+
+    def panels(axes: NDArray[Any]) -> None:
+        plot_outline(sound, axes[0, 0])
+        for ax, (name, picture) in zip(axes[1:, 0], made.items(), strict=True):
+            plotting.plot_time_frequency(picture, ax=ax)
+            ax.set_title(name, fontsize=8, loc="left")
+            ax.set(xlim=(sound.start, sound.start + sound.duration), ylim=(20, sr / 2))
+
+    numbers = {
+        key: array
+        for name, picture in made.items()
+        for key, array in numbers_of(picture, f"{name.split()[0]}_").items()
+    }
+    return write(
+        output, panels, numbers, heights=[0.7, 2.0, 2.0, 2.0], title=sound.name, share="col"
+    )
+
+
+def draw_orders(
+    path: Path,
+    output: Path,
+    *,
+    stretch: Stretch = (None, None),
+    sr: int = 22050,
+    J: int = 13,
+    Q: tuple[int, int] = (8, 1),
+    T: int | None = None,
+) -> Path:
+    """Draw the energy of the scattering orders of a recording over time.
+
+    Parameters are those of `draw_s2`.
+    """
+    check_output(output)
+    sound = read_sound(path, stretch, sr)
+    spread = sound.placed(pictures.orders(sound.y, sr, J=J, Q=Q, T=T))
+    return write(
+        output,
+        lambda axes: plotting.plot_orders(spread, ax=axes[0, 0]),
+        {"energies": spread.energies, "signal": spread.signal, "times": spread.times},
+        heights=[2.4],
+        title=f"{sound.name}: energy by order, T = {average_text(T, J, sr)}",
+    )
+
+
+def draw_invariance(
+    path: Path,
+    output: Path,
+    *,
+    stretch: Stretch = (None, None),
+    sr: int = 22050,
+    J: int = 10,
+    Q: int = 8,
+    T: Sequence[int] = (2**9, 2**11, 2**13),
+) -> Path:
+    """Draw how far coefficients move when a recording is delayed.
+
+    Parameters
+    ----------
+    path, output, sr
+        As for `draw_scalogram`.
+    stretch : (float or None, float or None)
+        Six seconds from the middle when both are None.
+    J, Q : int
+        Options of `scatseg.scattering.Scattering1D`.
+    T : sequence of int
+        Samples to average over: one curve each.
+    """
+    check_output(output)
+    sound = read_sound(path, stretch, sr, longest=SHORT)
+    curves = pictures.invariance(sound.y, sr, T=T, J=J, Q=Q)
+    return _write_distances(
+        output, curves, "delay (s)", f"{sound.name}: distance from itself, delayed"
+    )
+
+
+def draw_stability(
+    path: Path,
+    output: Path,
+    *,
+    stretch: Stretch = (None, None),
+    sr: int = 22050,
+    J: int = 10,
+    Q: Sequence[int] = (1, 8),
+) -> Path:
+    """Draw how far time-averaged coefficients move when a recording is played slower.
+
+    Parameters are those of `draw_invariance`; `Q` gives one curve each.
+    """
+    check_output(output)
+    sound = read_sound(path, stretch, sr, longest=SHORT)
+    curves = pictures.stability(sound.y, sr, J=J, Q=Q)
+    return _write_distances(
+        output,
+        curves,
+        "part by which it lasts longer",
+        f"{sound.name}: distance from itself, played slower",
+    )
+
+
+def _plot_one(picture: TimeFrequency, axes: NDArray[Any]) -> None:
+    plotting.plot_time_frequency(picture, ax=axes[0, 0])
+
+
+def _write_distances(
+    output: Path, curves: pictures.DistanceCurves, xlabel: str, title: str
+) -> Path:
+    names = np.array(list(curves.distances))
+    numbers = {
+        "sizes": curves.sizes,
+        "names": names,
+        "distances": np.array([curves.distances[name] for name in names]),
+    }
+    return write(
+        output,
+        lambda axes: plotting.plot_distances(curves, ax=axes[0, 0], xlabel=xlabel),
+        numbers,
+        heights=[3.0],
+        title=title,
+    )

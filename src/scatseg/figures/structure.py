@@ -1,0 +1,163 @@
+"""The structure of a recording -> one picture in files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from scatseg import formats, plotting
+from scatseg.audio import decode
+from scatseg.collection import SegmentJob, analyze
+from scatseg.extractors import extractor
+from scatseg.figures.files import check_output, plot_outline, read_sound, write
+from scatseg.formats import Annotation
+from scatseg.plotting import NoveltyCurve
+
+
+def draw_track(
+    path: Path,
+    output: Path,
+    *,
+    features: str = "scattering",
+    segmenter: str = "foote",
+    reference: Path | None = None,
+) -> Path:
+    """Draw all that is found in a recording over one time axis.
+
+    Parameters
+    ----------
+    path : Path
+        An audio file.
+    output : Path
+        A .png or .svg file; the other is written beside it.
+    features, segmenter : str
+        Names with options.
+    reference : Path, optional
+        An annotation, drawn above the estimate.
+
+    Raises
+    ------
+    ValueError
+        When the extension or a name is unknown, or a file cannot be read. So do all others here.
+    """
+    check_output(output)
+    found = _analysis(path, features, segmenter)
+    references: tuple[Annotation, ...] = ()
+    if reference is not None:
+        references = formats.read(reference, duration=found.duration)
+    figure = plotting.track_figure(
+        duration=found.duration,
+        references=plotting.annotation_strips(references),
+        estimates=plotting.annotation_strips(found.annotations[:1]),
+        waveform=found.pictures["waveform"] / 127,
+        S=found.pictures.get("S"),
+        S_edges=found.pictures.get("S_edges"),
+        curves={} if found.curve is None else {segmenter: found.curve},
+        title=path.stem,
+    )
+    output.parent.mkdir(parents=True, exist_ok=True)
+    plotting.save_figure(figure, output.with_suffix(""))
+    return output
+
+
+def draw_waveform(path: Path, output: Path) -> Path:
+    """Draw the outline of a recording."""
+    check_output(output)
+    sound = read_sound(path)
+    return write(
+        output, lambda axes: plot_outline(sound, axes[0, 0]), heights=[1.5], title=path.stem
+    )
+
+
+def draw_features(path: Path, output: Path, *, features: str = "scattering") -> Path:
+    """Draw the features of a recording, each brought to mean 0 and deviation 1."""
+    check_output(output)
+    extract = extractor(features)
+    sound = read_sound(path)
+    described = extract(sound.y, sound.sr)
+    return write(
+        output,
+        lambda axes: plotting.plot_features(described, ax=axes[0, 0]),
+        heights=[4.0],
+        title=path.stem,
+    )
+
+
+def draw_similarity(
+    path: Path, output: Path, *, features: str = "scattering", segmenter: str = "foote"
+) -> Path:
+    """Draw the self-similarity of a recording, and where it was cut.
+
+    Raises
+    ------
+    ValueError
+        When the recording is silent.
+    """
+    check_output(output)
+    found = _analysis(path, features, segmenter)
+    if "S" not in found.pictures:
+        msg = f"{path}: silence has no self-similarity to draw"
+        raise ValueError(msg)
+    S, edges = found.pictures["S"], found.pictures["S_edges"]
+    return write(
+        output,
+        lambda axes: plotting.plot_similarity(S, edges, ax=axes[0, 0], boundaries=found.boundaries),
+        heights=[6.0],
+        title=path.stem,
+    )
+
+
+def draw_novelty(
+    path: Path, output: Path, *, features: str = "scattering", segmenter: str = "foote"
+) -> Path:
+    """Draw a segmenter's novelty curve, and the boundaries picked from it.
+
+    Raises
+    ------
+    ValueError
+        When the segmenter has none, or the recording is silent.
+    """
+    check_output(output)
+    curve = _analysis(path, features, segmenter).curve
+    if curve is None:
+        msg = f"{segmenter!r} has no novelty curve here; choose foote or structure-features"
+        raise ValueError(msg)
+    return write(
+        output,
+        lambda axes: plotting.plot_novelty(
+            curve.novelty, curve.edges, ax=axes[0, 0], boundaries=curve.boundaries
+        ),
+        heights=[1.8],
+        title=path.stem,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Analysis:
+    """What one segmenter finds in a recording."""
+
+    duration: float
+    annotations: tuple[Annotation, ...]
+    pictures: Mapping[str, NDArray[Any]]
+    curve: NoveltyCurve | None
+
+    @property
+    def boundaries(self) -> Sequence[float]:
+        return self.annotations[0].segmentation.boundaries[1:-1]
+
+
+def _analysis(path: Path, features: str, segmenter: str) -> _Analysis:
+    job = SegmentJob(segmenters=(segmenter,), features=features)
+    recording = decode(path)
+    annotations, found = analyze(recording.y, recording.sr, job)
+    novelty, edges = (found.get(f"{name}_{segmenter}") for name in ("novelty", "novelty_edges"))
+    curve = None
+    if novelty is not None and edges is not None:
+        curve = NoveltyCurve(novelty, edges, annotations[0].segmentation.boundaries[1:-1])
+    return _Analysis(
+        duration=recording.duration, annotations=annotations, pictures=found, curve=curve
+    )

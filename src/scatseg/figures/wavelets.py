@@ -1,0 +1,284 @@
+"""Wavelets, filter banks, and what their options do -> one picture in files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg import pictures, plotting
+from scatseg.figures.files import check_output, numbers_of, write
+
+
+def draw_wavelet(output: Path, *, xi: float = 440, Q: int = 8, sr: float | None = None) -> Path:
+    """Draw a Morlet wavelet in time and in frequency.
+
+    Parameters
+    ----------
+    output : Path
+        A .png or .svg file; the other is written beside it.
+    xi : float, default 440
+        Center frequency in Hz.
+    Q : int, default 8
+        Wavelets per octave.
+    sr : float, optional
+        Sampling rate in Hz.
+    """
+    check_output(output)
+    wavelet = pictures.morlet(xi, Q, sr=sr)
+
+    def panels(axes: NDArray[Any]) -> None:
+        plotting.plot_wavelet(wavelet, ax=axes[0, 0])
+        plotting.plot_response(wavelet, ax=axes[1, 0])
+
+    return write(
+        output,
+        panels,
+        {
+            "times": wavelet.times,
+            "values": wavelet.values,
+            "frequencies": wavelet.frequencies,
+            "response": wavelet.response,
+        },
+        heights=[2.2, 1.8],
+        title=f"Morlet wavelet at {xi:g} Hz, Q = {Q}",
+    )
+
+
+def draw_filterbank(
+    output: Path,
+    *,
+    J: int = 12,
+    Q: tuple[int, int] = (8, 1),
+    T: int | None = None,
+    sr: float = 22050,
+) -> Path:
+    """Draw the filters of both layers of a scattering transform.
+
+    Parameters
+    ----------
+    output : Path
+        As for `draw_wavelet`.
+    J, Q, T
+        Options of `scatseg.scattering.Scattering1D`.
+    sr : float, default 22050
+        Sampling rate in Hz.
+    """
+    check_output(output)
+    curves = pictures.bank_curves(J, Q, T=T, sr=sr)
+
+    def panels(axes: NDArray[Any]) -> None:
+        layers: tuple[Literal[0, 1], ...] = (0, 1)
+        for ax, layer in zip(axes[:, 0], layers, strict=True):
+            plotting.plot_bank(curves, ax=ax, layer=layer)
+            n, (low, high) = len(curves.centers[layer]), curves.bounds[layer]
+            ax.set_title(
+                f"order {layer + 1}: {n} wavelets, {curves.Q[layer]} per octave; "
+                f"sum from {low:.2f} to {high:.2f}",
+                fontsize=8,
+                loc="left",
+            )
+        axes[0, 0].legend(
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            ncols=3,
+            frameon=False,
+            fontsize=7,
+            columnspacing=1.2,
+        )
+
+    return write(
+        output,
+        panels,
+        _bank_numbers(curves),
+        heights=[2.2, 2.2],
+        title=f"Filter bank J = {J}, Q = {Q[0]}, {Q[1]}, T = {curves.T} "
+        f"({curves.T / sr:.3g} s) at {sr:g} Hz",
+        share=True,
+    )
+
+
+def draw_wavelet2d(
+    output: Path,
+    *,
+    J_fr: int = 3,
+    Q_fr: int = 1,
+    J: int = 13,
+    Q: tuple[int, int] = (8, 1),
+    sr: float = 22050,
+    rates: Sequence[float] = (4.0, 8.0, 16.0),
+) -> Path:
+    """Draw joint wavelets: a row for each rate and spin, a column for each scale.
+
+    Parameters
+    ----------
+    output : Path
+        As for `draw_wavelet`.
+    J_fr, Q_fr, J, Q
+        Options of `scatseg.scattering.TimeFrequencyScattering`.
+    sr : float, default 22050
+        Sampling rate in Hz.
+    rates : sequence of float
+        In Hz; the nearest there are.
+    """
+    check_output(output)
+    tiles = pictures.joint_tiles(J_fr, Q_fr, J=J, Q=Q, sr=sr, rates=rates)
+    n = len(tiles.rates)
+
+    def panels(axes: NDArray[Any]) -> None:
+        # Rising from fast to slow, then falling from slow to fast: mirrored at the middle.
+        rows: list[tuple[int, Literal[1, -1]]] = [(rate, 1) for rate in reversed(range(n))]
+        rows += [(rate, -1) for rate in range(n)]
+        for (row, scale), ax in np.ndenumerate(axes):
+            rate, spin = rows[row]
+            plotting.plot_joint_tile(tiles, ax=ax, rate=rate, scale=scale, spin=spin)
+            arrow = "\N{NORTH EAST ARROW}" if spin > 0 else "\N{SOUTH EAST ARROW}"
+            ax.set(xlabel="", ylabel=f"{tiles.rates[rate]:.3g} Hz {arrow}")
+            if row == 0:
+                ax.set_title(f"{tiles.scales[scale]:.2g} c/o", fontsize=8)
+        axes[-1, 0].set_xlabel("time (s)")
+
+    return write(
+        output,
+        panels,
+        {
+            "values": tiles.values,
+            "rates": tiles.rates,
+            "scales": tiles.scales,
+            "times": tiles.times,
+            "octaves": tiles.octaves,
+        },
+        heights=[0.95] * (2 * n),
+        columns=len(tiles.scales),
+        title="Joint wavelets: octaves over time, by rate and by scale (c/o: cycles per octave)",
+        share=True,
+    )
+
+
+def draw_parameters(
+    output: Path,
+    *,
+    J: int = 8,
+    Q: int = 8,
+    sr: float = 22050,
+    vary: Mapping[str, Sequence[int]] | None = None,
+) -> Path:
+    """Draw what J, Q and T do to the first-order filters: a row each, the others as given.
+
+    Parameters
+    ----------
+    output : Path
+        As for `draw_wavelet`.
+    J, Q : int
+        What is kept where another is varied.
+    sr : float, default 22050
+        Sampling rate in Hz.
+    vary : mapping from {"J", "Q", "T"} to sequence of int, optional
+        Three values of each.
+    """
+    check_output(output)
+    vary = vary or {"J": (J - 2, J, J + 2), "Q": (1, Q, 2 * Q), "T": (2 ** (J - 3), 2**J, 2**J * 8)}
+    sheet = [
+        [(name, value, _varied(name, value, J, Q, sr)) for value in values]
+        for name, values in vary.items()
+    ]
+
+    def panels(axes: NDArray[Any]) -> None:
+        for (row, column), ax in np.ndenumerate(axes):
+            name, value, curves = sheet[row][column]
+            plotting.plot_bank(curves, ax=ax)
+            lowest, paths = curves.centers[0].min(), curves.n_paths
+            plotting.mark_hertz(ax.xaxis, digits=(1,))
+            ax.set_title(
+                f"{name} = {value}: {len(curves.centers[0])} wavelets, {paths} paths,\n"
+                f"from {lowest:.3g} Hz, T = {1000 * curves.T / sr:.3g} ms",
+                fontsize=7,
+                loc="left",
+            )
+
+        tallest = max(float(curves.sums[0].max()) for row in sheet for _, _, curves in row)
+        axes[0, 0].set_ylim(0, 1.08 * tallest)
+
+    numbers = {
+        f"{name}{value}_{key}": array
+        for each in sheet
+        for name, value, curves in each
+        for key, array in _bank_numbers(curves).items()
+    }
+    return write(
+        output,
+        panels,
+        numbers,
+        heights=[1.5] * len(sheet),
+        columns=len(sheet[0]),
+        title=f"What J, Q and T do; J = {J} and Q = {Q} where another is varied",
+        share=True,
+    )
+
+
+def _varied(name: str, value: int, J: int, Q: int, sr: float) -> pictures.BankCurves:
+    options = {"J": J, "Q": Q, "T": 2**J} | {name: value}
+    if name == "J":
+        options["T"] = 2**value
+    pair = (options["Q"], 1)
+    return pictures.bank_curves(options["J"], pair, T=options["T"], sr=sr, lowest=sr / 2 ** (J + 6))
+
+
+def _bank_numbers(curves: pictures.BankCurves) -> dict[str, NDArray[Any]]:
+    numbers = {"frequencies": curves.frequencies, "low_pass": curves.low_pass}
+    for layer in (0, 1):
+        numbers[f"centers{layer + 1}"] = curves.centers[layer]
+        numbers[f"wavelets{layer + 1}"] = curves.wavelets[layer]
+        numbers[f"sum{layer + 1}"] = curves.sums[layer]
+    return numbers
+
+
+def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
+    """Draw five playing techniques: scalogram, first order, and what the second order tells.
+
+    Parameters
+    ----------
+    output : Path
+        As for `draw_wavelet`.
+    sr : int, default 22050
+        Sampling rate in Hz.
+    """
+    check_output(output)
+    names = list(pictures.TECHNIQUES)
+    sounds = {name: pictures.technique(name, sr=sr) for name in names}
+    first = {name: pictures.scalogram(y, sr, J=11, Q=12) for name, y in sounds.items()}
+    average = {name: pictures.first_order(y, sr, J=11, Q=12, T=2**14) for name, y in sounds.items()}
+    second = {
+        name: pictures.second_order(y, sr, J=14, Q=(8, 2)).by_rate() for name, y in sounds.items()
+    }
+
+    def panels(axes: NDArray[Any]) -> None:
+        for row, name in zip(axes, names, strict=True):
+            for ax, picture in zip(row[:2], (first[name], average[name]), strict=True):
+                plotting.plot_time_frequency(picture, ax=ax, lowest=200, bar=False)
+                plotting.mark_minutes(ax.xaxis, most=4)
+            rates, energy = second[name]
+            plotting.plot_rates(rates, energy, ax=row[2], true=pictures.TECHNIQUES[name].rate)
+            plotting.mark_hertz(row[2].xaxis, digits=(1,))
+            row[0].set_ylabel(f"{name}\nfrequency (Hz)")
+            row[1].set_ylabel("")
+        for ax, title in zip(
+            axes[0], ("scalogram", "first order", "second order, all carriers"), strict=True
+        ):
+            ax.set_title(title, fontsize=8, loc="left")
+
+    numbers = {f"{name}_{key}": v for name in names for key, v in numbers_of(first[name]).items()}
+    for name, (rates, energy) in second.items():
+        numbers |= {f"{name}_rates": rates, f"{name}_second": energy}
+    return write(
+        output,
+        panels,
+        numbers,
+        heights=[1.3] * len(names),
+        columns=3,
+        title="Five playing techniques (colors: dB below the largest, from -60)",
+        share="col",
+    )

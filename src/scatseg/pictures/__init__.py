@@ -1,0 +1,56 @@
+"""The numbers of the pictures of scattering: what is drawn, without drawing it.
+
+Pure functions of signals and options; `scatseg.plotting` puts their results on Axes. Frequencies
+are in Hz and ascend, times are in seconds, along log-frequency the unit is the octave.
+"""
+
+from scatseg.pictures.robustness import DistanceCurves, invariance, stability
+from scatseg.pictures.techniques import TECHNIQUES, technique
+from scatseg.pictures.transforms import (
+    Joint,
+    Orders,
+    SecondOrder,
+    TimeFrequency,
+    constant_q,
+    first_order,
+    joint,
+    orders,
+    outline,
+    scalogram,
+    second_order,
+    spectrogram,
+)
+from scatseg.pictures.wavelets import (
+    BankCurves,
+    JointTiles,
+    Wavelet,
+    bank_curves,
+    joint_tiles,
+    morlet,
+)
+
+__all__ = [
+    "TECHNIQUES",
+    "BankCurves",
+    "DistanceCurves",
+    "Joint",
+    "JointTiles",
+    "Orders",
+    "SecondOrder",
+    "TimeFrequency",
+    "Wavelet",
+    "bank_curves",
+    "constant_q",
+    "first_order",
+    "invariance",
+    "joint",
+    "joint_tiles",
+    "morlet",
+    "orders",
+    "outline",
+    "scalogram",
+    "second_order",
+    "spectrogram",
+    "stability",
+    "technique",
+]

@@ -1,0 +1,285 @@
+"""Wavelets and filter banks in physical units: in time, in frequency, and along both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg.scattering import Scattering1D
+from scatseg.scattering.analysis import HALF_POWER, frame_bounds, littlewood_paley
+from scatseg.scattering.filterbank import Filter, filterbank, frequential_bank
+
+if TYPE_CHECKING:
+    from scatseg.scattering.filterbank import Wavelet as AnyFilter
+
+_REACH = 8.0
+"""Standard deviations in time after which a wavelet is taken for zero."""
+
+_EPS = 1e-7
+"""What is smaller, relative to its peak, is left out of a wavelet's spectrum."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Wavelet:
+    """A Morlet wavelet in time and in frequency.
+
+    Parameters
+    ----------
+    xi : float
+        Center frequency in Hz.
+    sigma : float
+        Standard deviation in Hz of the Gaussian in the Fourier domain.
+    times : ndarray of float, shape (n_samples,)
+        Seconds around the center of the wavelet.
+    values : ndarray of complex, shape (n_samples,)
+        The wavelet per second: its modulus integrates to 1.
+    frequencies : ndarray of float, shape (n_samples,)
+        Hz, negative ones first.
+    response : ndarray of float, shape (n_samples,)
+        The Fourier transform, real.
+    """
+
+    xi: float
+    sigma: float
+    times: NDArray[np.float64]
+    values: NDArray[np.complex128]
+    frequencies: NDArray[np.float64]
+    response: NDArray[np.float64]
+
+    @property
+    def duration(self) -> float:
+        """Standard deviation of the modulus in time, in seconds."""
+        return 1 / (2 * math.pi * self.sigma)
+
+    @property
+    def bandwidth(self) -> float:
+        """Hz between the frequencies that pass at half power."""
+        return 2 * HALF_POWER * self.sigma
+
+    @property
+    def quality(self) -> float:
+        """Center frequency over bandwidth."""
+        return self.xi / self.bandwidth
+
+
+def morlet(xi: float, Q: int, *, sr: float | None = None) -> Wavelet:
+    """Take one wavelet out of a constant-Q bank.
+
+    Parameters
+    ----------
+    xi : float
+        Center frequency in Hz.
+    Q : int
+        Wavelets per octave: how narrow it is.
+    sr : float, optional
+        Sampling rate in Hz; when absent, so high that the wavelet looks continuous.
+
+    Raises
+    ------
+    ValueError
+        When `xi` is not between 0 and half the sampling rate.
+    """
+    sr = 64 * xi if sr is None else sr
+    if not 0 < xi < sr / 2:
+        msg = f"xi must lie between 0 and half the sampling rate ({sr / 2:g} Hz), got {xi:g} Hz"
+        raise ValueError(msg)
+    sigma = xi * _relative_width(Q)
+    n = 2 ** math.ceil(math.log2(16 * _REACH * sr / (2 * math.pi * sigma)))
+    # Longer than the wavelet, so that its spectrum is a smooth line.
+    frequencies = np.fft.fftshift(np.fft.fftfreq(n))
+    response = Filter(xi / sr, sigma / sr, 0).response(frequencies)
+    values = np.fft.fftshift(np.fft.ifft(np.fft.ifftshift(response)))
+    return Wavelet(
+        xi=xi,
+        sigma=sigma,
+        times=(np.arange(n) - n // 2) / sr,
+        values=values * sr,
+        frequencies=frequencies * sr,
+        response=response,
+    )
+
+
+def _relative_width(Q: int) -> float:
+    """Width over center frequency in a bank of Q wavelets per octave."""
+    # The first of a bank with room for many octaves belongs to its constant-Q part.
+    highest = filterbank(20, (Q, 1), 1).psi1[0]
+    return highest.sigma / highest.xi
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BankCurves:
+    """The filters of a scattering transform over frequency.
+
+    Parameters
+    ----------
+    J, Q, T : int, (int, int), int
+        Options of `scatseg.scattering.Scattering1D`.
+    sr : float
+        Sampling rate in Hz.
+    frequencies : ndarray of float, shape (n,)
+        Hz, evenly spaced in octaves, up to half the sampling rate.
+    centers : (ndarray of float, ndarray of float)
+        Center frequencies in Hz of the first and second layer, from high to low.
+    wavelets : (ndarray of float, ndarray of float), shapes (n_wavelets, n)
+        Magnitudes of the first and second layer.
+    low_pass : ndarray of float, shape (n,)
+        Magnitude of the filter that averages.
+    sums : (ndarray of float, ndarray of float), shape (n,)
+        Littlewood-Paley sum of each layer: |phi|^2 plus half the wavelets' power at positive and
+        negative frequencies. It lies in [0, 1] where T is at least 2**J.
+    bounds : ((float, float), (float, float))
+        Least and largest sum of each layer from 0 Hz to its highest wavelet.
+    n_paths : int
+        Paths of orders 0, 1 and 2.
+    """
+
+    J: int
+    Q: tuple[int, int]
+    T: int
+    sr: float
+    frequencies: NDArray[np.float64]
+    centers: tuple[NDArray[np.float64], NDArray[np.float64]]
+    wavelets: tuple[NDArray[np.float64], NDArray[np.float64]]
+    low_pass: NDArray[np.float64]
+    sums: tuple[NDArray[np.float64], NDArray[np.float64]]
+    bounds: tuple[tuple[float, float], tuple[float, float]]
+    n_paths: int
+
+
+def bank_curves(
+    J: int,
+    Q: tuple[int, int],
+    *,
+    T: int | None = None,
+    sr: float,
+    lowest: float | None = None,
+    n_points: int = 2000,
+) -> BankCurves:
+    """Evaluate a filter bank over log-frequency.
+
+    Parameters
+    ----------
+    J, Q, T
+        Options of `scatseg.scattering.Scattering1D`; T is 2**J when absent.
+    sr : float
+        Sampling rate in Hz.
+    lowest : float, optional
+        Hz where the curves begin; a quarter of the lowest center when absent.
+    n_points : int, default 2000
+        Frequencies at which the filters are evaluated.
+    """
+    transform = Scattering1D(J=J, Q=Q, T=T)
+    T = 2**J if T is None else T
+    bank = filterbank(J, Q, T)
+    layers = (bank.psi1, bank.psi2)
+    begin = min(layer[-1].xi for layer in layers) / 4 if lowest is None else lowest / sr
+    at = np.geomspace(begin, 0.5, n_points)
+    wavelets = [np.abs([psi.response(at) for psi in layer]) for layer in layers]
+    sums = [littlewood_paley(layer, at, bank.phi) for layer in layers]
+    bounds = [frame_bounds(layer, phi=bank.phi, band=(0, layer[0].xi)) for layer in layers]
+    first, second = (np.array([psi.xi for psi in layer]) * sr for layer in layers)
+    return BankCurves(
+        J=J,
+        Q=Q,
+        T=T,
+        sr=sr,
+        frequencies=at * sr,
+        centers=(first, second),
+        wavelets=(wavelets[0], wavelets[1]),
+        low_pass=np.abs(bank.phi.response(at)),
+        sums=(sums[0], sums[1]),
+        bounds=((bounds[0].lower, bounds[0].upper), (bounds[1].lower, bounds[1].upper)),
+        n_paths=transform.output_size(),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class JointTiles:
+    """Joint wavelets, real parts: in time and along log-frequency, for rates, scales and spins.
+
+    Parameters
+    ----------
+    rates : ndarray of float, shape (n_rates,)
+        Hz, ascending.
+    scales : ndarray of float, shape (n_scales,)
+        Cycles per octave, ascending.
+    times : ndarray of float, shape (n_times,)
+        Seconds around the center.
+    octaves : ndarray of float, shape (n_octaves,)
+        Around the center, ascending: upwards is higher in pitch.
+    values : ndarray of float, shape (n_rates, n_scales, 2, n_octaves, n_times)
+        Spin 1 (rising), then spin -1 (falling); the largest of each is 1.
+    """
+
+    rates: NDArray[np.float64]
+    scales: NDArray[np.float64]
+    times: NDArray[np.float64]
+    octaves: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
+def joint_tiles(
+    J_fr: int,
+    Q_fr: int,
+    *,
+    J: int = 13,
+    Q: tuple[int, int] = (8, 1),
+    sr: float = 22050,
+    rates: Sequence[float] = (4.0, 8.0, 16.0),
+    n_points: int = 161,
+) -> JointTiles:
+    """Evaluate the wavelets of joint time-frequency scattering on one grid.
+
+    Parameters
+    ----------
+    J_fr, Q_fr, J, Q
+        Options of `scatseg.scattering.TimeFrequencyScattering`.
+    sr : float, default 22050
+        Sampling rate in Hz.
+    rates : sequence of float
+        In Hz; the nearest wavelets of the second layer are drawn.
+    n_points : int, default 161
+        Points along time and along log-frequency.
+    """
+    in_time = _nearest(filterbank(J, Q, 2**J).psi2, np.asarray(rates) / sr)
+    along = [psi.wavelet for psi in frequential_bank(J_fr, Q_fr, 2**J_fr).psi if psi.spin > 0]
+    along.sort(key=lambda psi: psi.xi)
+    # Three standard deviations of the longest of them.
+    times, filters = (
+        np.linspace(-3, 3, n_points) / (2 * math.pi * min(psi.sigma for psi in layer))
+        for layer in (in_time, along)
+    )
+    psi_t = np.array([_at(psi, times) for psi in in_time])
+    # Filters are counted from high to low, octaves from low to high.
+    psi_f = np.array([_at(psi, -filters) for psi in along])
+    rising = np.einsum("rt,so->rsot", psi_t, psi_f).real
+    falling = np.einsum("rt,so->rsot", psi_t, psi_f.conj()).real
+    values = np.stack([rising, falling], axis=2)
+    return JointTiles(
+        rates=np.array([psi.xi for psi in in_time]) * sr,
+        scales=np.array([psi.xi for psi in along]) * Q[0],
+        times=times / sr,
+        octaves=filters / Q[0],
+        values=values / np.abs(values).max(axis=(2, 3, 4), keepdims=True),
+    )
+
+
+def _nearest(filters: Sequence[AnyFilter], xi: NDArray[np.float64]) -> list[AnyFilter]:
+    """Choose for each frequency the filter nearest in octaves, once each, from low to high."""
+    octaves = np.log2([psi.xi for psi in filters])
+    chosen = {int(np.abs(octaves - wanted).argmin()) for wanted in np.log2(xi)}
+    return sorted((filters[n] for n in chosen), key=lambda psi: psi.xi)
+
+
+def _at(psi: AnyFilter, times: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """Evaluate a wavelet at any times, in samples."""
+    n = 2 ** math.ceil(math.log2(2 * _REACH / (2 * math.pi * psi.sigma)))
+    start, H = psi.band(n, _EPS)
+    bins = start + np.arange(len(H))
+    values: NDArray[np.complex128] = np.exp(2j * np.pi / n * np.outer(times, bins)) @ H / n
+    return values

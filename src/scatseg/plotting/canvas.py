@@ -1,0 +1,209 @@
+"""What all pictures share: style, size, the time axis, and how they are saved."""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import matplotlib.style
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
+from numpy.typing import NDArray
+
+from scatseg.formats import atomic_write
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+
+INK = "#16191D"
+LINE = "#2F6DB5"
+_STYLE = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
+    "font.size": 8.0,
+    "axes.edgecolor": "#8A9199",
+    "axes.linewidth": 0.6,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": "#4A5158",
+    "ytick.color": "#4A5158",
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "hatch.linewidth": 0.6,
+    "svg.hashsalt": "scatseg",
+    "svg.fonttype": "path",
+}
+# Inches: what a track figure leaves around its panels and between them.
+LEFT, RIGHT, TOP, BOTTOM, GAP = 1.75, 0.2, 0.42, 0.35, 0.09
+WIDTH = 8.0
+PANEL_WIDTH = WIDTH - LEFT - RIGHT
+
+
+def panel_figure(draw: Callable[[Axes], None], height: float) -> Figure:
+    """Make a figure of one panel, as wide as those of `track_figure`.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws on the Axes that it is given.
+    height : float
+        Of the panel, in inches.
+    """
+    with style():
+        figure = Figure(figsize=(WIDTH, height + TOP + BOTTOM), layout="constrained")
+        draw(figure.add_subplot())
+    return figure
+
+
+def axes_figure(
+    draw: Callable[[NDArray[Any]], None],
+    *,
+    heights: Sequence[float],
+    columns: int = 1,
+    title: str = "",
+    share: bool | Literal["row", "col", "all"] = False,
+) -> Figure:
+    """Make a figure of several panels in rows and columns, as wide as those of `track_figure`.
+
+    Parameters
+    ----------
+    draw : callable
+        Draws on the Axes that it is given, shape (n_rows, columns).
+    heights : sequence of float
+        Of the rows, in inches.
+    columns : int, default 1
+        Panels in a row.
+    title : str, optional
+        Written above.
+    share : bool or {"row", "col", "all"}, default False
+        Which panels have the same axes: those of a row the vertical one, of a column the
+        horizontal one. What is shared is written at the edge only.
+    """
+    with style():
+        size = (WIDTH, sum(heights) + TOP + BOTTOM)
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(
+            len(heights),
+            columns,
+            squeeze=False,
+            sharex="col" if share in ("col", "all") else share is True,
+            sharey="row" if share in ("row", "all") else share is True,
+            height_ratios=list(heights),
+        )
+        draw(axes)
+        if share:
+            for ax in axes.flat:
+                ax.label_outer()
+        if title:
+            name = shortened(title, 90)
+            figure.suptitle(name, x=0.01, ha="left", fontsize=10, fontweight="bold").set_parse_math(
+                False
+            )
+    return figure
+
+
+def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
+    """Write a figure as PNG and as SVG, the same bytes every time.
+
+    Parameters
+    ----------
+    figure : Figure
+        What to write.
+    path : Path
+        Where to, without the suffix: ".png" and ".svg" are appended.
+
+    Returns
+    -------
+    png, svg : Path
+        What was written.
+    """
+    png, svg = (path.with_name(path.name + suffix) for suffix in (".png", ".svg"))
+    pixels, lines = io.BytesIO(), io.BytesIO()
+    with style(), warnings.catch_warnings():
+        # A title may use any writing system; what the font lacks is drawn as a box.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        figure.savefig(pixels, format="png", dpi=150, metadata={"Software": None})
+        figure.savefig(lines, format="svg", metadata={"Date": None, "Creator": None})
+    atomic_write(png, pixels.getvalue())
+    atomic_write(svg, lines.getvalue())
+    return png, svg
+
+
+def mark_minutes(axis: Axis, most: int = 8) -> None:
+    """Write the times of an axis in minutes and seconds, at most about `most` of them."""
+    low, high = sorted(axis.get_view_interval())
+    step = _time_step(high - low, most)
+    axis.set_major_locator(MultipleLocator(step))
+    axis.set_major_formatter(FuncFormatter(lambda seconds, _: clock(seconds, step)))
+
+
+def mark_hertz(axis: Axis, digits: Sequence[int] = (1, 2, 5)) -> None:
+    """Make an axis logarithmic and write frequencies that begin with `digits`, thousands as k."""
+    ax = axis.axes
+    (ax.set_xscale if axis is ax.xaxis else ax.set_yscale)("log")
+    axis.set_major_locator(LogLocator(subs=tuple(digits)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda hertz, _: hertz_text(hertz)))
+
+
+def hertz_text(hertz: float) -> str:
+    """Write a frequency with three digits, thousands as k.
+
+    Examples
+    --------
+    >>> hertz_text(440), hertz_text(11025), hertz_text(2.8)
+    ('440', '11k', '2.8')
+    """
+    return f"{hertz / 1000:.3g}k" if hertz >= 999.5 else f"{hertz:.3g}"
+
+
+def clock(seconds: float, step: float = 1.0) -> str:
+    """Write seconds as m:ss or h:mm:ss, with decimals where `step` asks for them.
+
+    Examples
+    --------
+    >>> clock(83.4), clock(3725), clock(0.25, step=0.05)
+    ('1:23', '1:02:05', '0:00.25')
+    """
+    decimals = 0 if step >= 1 else int(np.ceil(-np.log10(step)))
+    units = round(abs(seconds) * 10**decimals)
+    whole, fraction = divmod(units, 10**decimals)
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    text = f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+    return f"{text}.{fraction:0{decimals}}" if decimals else text
+
+
+def _time_step(span: float, most: int) -> float:
+    """Find the shortest round number of seconds that cuts `span` into at most so many."""
+    steps = [1.0, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600]
+    if span < most:
+        steps = [digit * 10.0**power for power in (-3, -2, -1, 0) for digit in (1, 2, 5)]
+    hours = float(np.ceil(span / 3600 / most))
+    return next((step for step in steps if span / step <= most), 3600 * hours)
+
+
+def style() -> AbstractContextManager[None]:
+    """Draw and save in the style of all pictures, whatever the user's own is."""
+    return matplotlib.style.context(["default", _STYLE])
+
+
+def plain(text: str) -> str:
+    """Keep what can be printed, on one line."""
+    line = " ".join(text.split())
+    return "".join(c for c in line if c.isprintable())
+
+
+def shortened(text: str, limit: int = 26) -> str:
+    """Cut a name to about `limit` letters' width."""
+    line = plain(text)
+    widths = [2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line]
+    if sum(widths) <= limit:
+        return line
+    return line[: int(np.searchsorted(np.cumsum(widths), limit - 1, side="right"))] + "…"

@@ -1,0 +1,378 @@
+"""Wavelets, filter banks and scattering coefficients -> pictures.
+
+What is drawn comes from `scatseg.pictures`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import matplotlib
+import numpy as np
+from matplotlib.ticker import FuncFormatter
+from numpy.typing import ArrayLike, NDArray
+
+from scatseg.plotting.canvas import INK, LINE, mark_hertz, mark_minutes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
+
+    from scatseg.pictures import (
+        BankCurves,
+        DistanceCurves,
+        Joint,
+        JointTiles,
+        Orders,
+        SecondOrder,
+        TimeFrequency,
+        Wavelet,
+    )
+
+_COLORS = (LINE, "#D9552B", "#2B7A5B", "#7A5BD0", "#B8860B")
+_NOTHING = "#E8EAED"
+_LEVELS = "magma"
+_RATIOS = "viridis"
+_SIGNED = "RdBu_r"
+
+_LOWEST_HEARD = 20.0
+"""Hz: bands below are left out of pictures of sound."""
+
+_TINY = float(np.finfo(np.float32).tiny)
+_TIME = "time (minutes:seconds)"
+
+
+def decibel(
+    values: ArrayLike, *, floor: float = -60.0, loudest: float | None = None
+) -> NDArray[np.float64]:
+    """Express magnitudes in decibels below `loudest` (the largest one), not less than `floor`.
+
+    Examples
+    --------
+    >>> decibel([1.0, 0.1, 0.0])
+    array([  0., -20., -60.])
+    """
+    magnitudes = np.asarray(values, dtype=np.float64)
+    largest = float(np.nanmax(magnitudes)) if loudest is None else loudest
+    if largest <= 0:
+        return np.where(np.isnan(magnitudes), np.nan, floor)
+    return 20 * np.log10(np.maximum(magnitudes / largest, 10 ** (floor / 20)))
+
+
+def plot_wavelet(wavelet: Wavelet, *, ax: Axes) -> None:
+    """Draw a wavelet in time: real part, imaginary part and modulus, the largest 1."""
+    inside = np.abs(wavelet.times) <= 4 * wavelet.duration
+    unit, scale = ("ms", 1000) if wavelet.duration < 0.25 else ("s", 1)
+    times = wavelet.times[inside] * scale
+    values = wavelet.values[inside] / np.abs(wavelet.values).max()
+    ax.plot(times, values.real, color=_COLORS[0], linewidth=0.9, label="real part")
+    ax.plot(times, values.imag, color=_COLORS[1], linewidth=0.9, label="imaginary part")
+    ax.plot(times, np.abs(values), color=INK, linewidth=1.2, label="modulus")
+    ax.set(xlim=(times[0], times[-1]), ylim=(-1.1, 1.1), xlabel=f"time ({unit})")
+    ax.set_title(
+        f"in time: standard deviation {wavelet.duration * scale:.3g} {unit}", fontsize=8, loc="left"
+    )
+    ax.legend(loc="upper right", frameon=False, fontsize=7)
+
+
+def plot_response(wavelet: Wavelet, *, ax: Axes) -> None:
+    """Draw the magnitude of a wavelet's Fourier transform over log-frequency."""
+    low = max(wavelet.xi / 8, wavelet.frequencies[wavelet.frequencies > 0].min())
+    high = min(wavelet.xi * 4, wavelet.frequencies.max())
+    inside = (wavelet.frequencies >= low) & (wavelet.frequencies <= high)
+    hertz, H = wavelet.frequencies[inside], np.abs(wavelet.response[inside])
+    half = (wavelet.xi - wavelet.bandwidth / 2, wavelet.xi + wavelet.bandwidth / 2)
+    ax.axvspan(*half, color=LINE, alpha=0.12, linewidth=0)
+    ax.plot(hertz, H, color=LINE, linewidth=1.2)
+    ax.axvline(wavelet.xi, color=INK, linewidth=0.6, linestyle=(0, (3, 2)))
+    mark_hertz(ax.xaxis)
+    ax.set(xlim=(low, high), ylim=(0, 1.08), xlabel="frequency (Hz)", ylabel="magnitude")
+    ax.set_title(
+        f"in frequency: {wavelet.xi:g} Hz, half-power bandwidth "
+        f"{wavelet.bandwidth:.3g} Hz, quality factor {wavelet.quality:.3g}",
+        fontsize=8,
+        loc="left",
+    )
+
+
+def plot_bank(curves: BankCurves, *, ax: Axes, layer: Literal[0, 1] = 0) -> None:
+    """Draw the filters of a layer, the low-pass, and their Littlewood-Paley sum."""
+    hertz = curves.frequencies
+    for k, H in enumerate(curves.wavelets[layer]):
+        name = "_" if k else "wavelets"
+        ax.plot(hertz, H, color=LINE, linewidth=0.6, alpha=0.7, label=name)
+    ax.plot(hertz, curves.low_pass, color=_COLORS[1], linewidth=1.2, label="low-pass")
+    total = curves.sums[layer]
+    ax.plot(hertz, total, color=INK, linewidth=0.9, label="Littlewood-Paley sum, its bounds")
+    for bound in curves.bounds[layer]:
+        ax.axhline(bound, color=INK, linewidth=0.5, linestyle=(0, (3, 2)))
+    mark_hertz(ax.xaxis)
+    ax.set(
+        xlim=(hertz[0], hertz[-1]),
+        ylim=(0, 1.08 * max(1, float(total.max()))),
+        xlabel="frequency (Hz)",
+        ylabel="magnitude",
+    )
+
+
+def plot_joint_tile(
+    tiles: JointTiles, *, ax: Axes, rate: int = 0, scale: int = 0, spin: Literal[1, -1] = 1
+) -> None:
+    """Draw the real part of one joint wavelet, red above and blue below zero.
+
+    Parameters
+    ----------
+    tiles : JointTiles
+        All of them.
+    ax : Axes
+        Where to draw.
+    rate, scale : int
+        Places in `tiles.rates` and `tiles.scales`.
+    spin : {1, -1}
+        Rising or falling.
+    """
+    values = tiles.values[rate, scale, 0 if spin > 0 else 1]
+    ax.pcolorfast(
+        (tiles.times[0], tiles.times[-1]),
+        (tiles.octaves[0], tiles.octaves[-1]),
+        values,
+        cmap=matplotlib.colormaps[_SIGNED],
+        vmin=-1,
+        vmax=1,
+    )
+    ax.set(xlabel="time (s)", ylabel="octaves")
+
+
+def plot_time_frequency(
+    picture: TimeFrequency,
+    *,
+    ax: Axes,
+    color: Literal["decibel", "ratio"] = "decibel",
+    floor: float = -60.0,
+    what: str = "frequency",
+    lowest: float = _LOWEST_HEARD,
+    loudest: float | None = None,
+    bar: bool = True,
+) -> QuadMesh:
+    """Draw something over time and log-frequency, with the scale of its colors.
+
+    Parameters
+    ----------
+    picture : TimeFrequency
+        Magnitudes.
+    ax : Axes
+        Where to draw.
+    color : {"decibel", "ratio"}
+        Decibels below the largest magnitude, or the values as they are.
+    floor : float, default -60
+        Decibels that are darkest.
+    what : str, default "frequency"
+        What the vertical axis is, in Hz.
+    lowest : float, default 20
+        Hz below which nothing is drawn.
+    loudest : float, optional
+        Magnitude of 0 dB, for pictures to be compared; the largest here when absent.
+    bar : bool, default True
+        Whether to draw the scale of the colors.
+
+    Returns
+    -------
+    mesh : QuadMesh
+        What was drawn.
+    """
+    there = picture.frequencies >= min(lowest, picture.frequencies[-1])
+    values, hertz = picture.values[there], picture.frequencies[there]
+    edges = _time_edges(picture.times), _log_edges(hertz)
+    if color == "decibel":
+        mesh = _level_mesh(ax, *edges, values, floor=floor, loudest=loudest, bar=bar)
+    else:
+        mesh = _ratio_mesh(ax, *edges, values)
+    mark_hertz(ax.yaxis)
+    mark_minutes(ax.xaxis)
+    ax.set(xlabel=_TIME, ylabel=f"{what} (Hz)")
+    return mesh
+
+
+def plot_carriers_and_rates(
+    second: SecondOrder, *, ax: Axes, time: float | None = None
+) -> QuadMesh:
+    """Draw the modulations of all carriers, at one time in seconds or over all of it."""
+    heard = second.carriers >= min(_LOWEST_HEARD, second.carriers[-1])
+    values = second.map(time)[heard]
+    there = ~np.isnan(values).all(axis=0)
+    rates = second.rates[there]
+    mesh = _ratio_mesh(ax, _log_edges(rates), _log_edges(second.carriers[heard]), values[:, there])
+    mark_hertz(ax.xaxis)
+    mark_hertz(ax.yaxis)
+    ax.set(xlabel="modulation rate (Hz)", ylabel="carrier (Hz)")
+    return mesh
+
+
+def plot_rates_and_scales(joint: Joint, *, ax: Axes, time: float | None = None) -> QuadMesh:
+    """Draw the energy of joint scattering, falling left and rising right.
+
+    Parameters
+    ----------
+    joint : Joint
+        All of it.
+    ax : Axes
+        Where to draw.
+    time : float, optional
+        Seconds; over all of them when absent.
+    """
+    level = np.sqrt(joint.rate_scale(time).astype(np.float64))
+    n_scales = len(joint.scales)
+    columns = np.linspace(-0.5, n_scales - 0.5, n_scales + 1)
+    mesh = _level_mesh(ax, columns, _log_edges(joint.rates), level, floor=-40.0)
+    mark_hertz(ax.yaxis)
+    ax.set_xticks(columns[:-1] + 0.5, [f"{abs(scale):.2g}" for scale in joint.scales])
+    ax.set(
+        xlabel="falling  \N{LEFTWARDS ARROW}  cycles per octave  \N{RIGHTWARDS ARROW}  rising",
+        ylabel="modulation rate (Hz)",
+    )
+    return mesh
+
+
+def plot_rates(
+    rates: NDArray[np.float64],
+    energy: NDArray[np.floating],
+    *,
+    ax: Axes,
+    true: float | None = None,
+) -> None:
+    """Draw energy by modulation rate, the largest 1, and the true rate as a dashed line.
+
+    Parameters
+    ----------
+    rates : ndarray of float, shape (n_rates,)
+        Hz.
+    energy : ndarray of float, shape (n_rates,)
+        Not negative.
+    ax : Axes
+        Where to draw.
+    true : float, optional
+        Hz.
+    """
+    relative = energy / max(float(energy.max()), _TINY)
+    ax.plot(rates, relative, color=LINE, linewidth=1.0, marker="o", markersize=2.5)
+    if true is not None:
+        ax.axvline(true, color=INK, linewidth=0.8, linestyle=(0, (3, 2)))
+    mark_hertz(ax.xaxis)
+    ax.set(ylim=(0, 1.08), xlabel="modulation rate (Hz)", yticks=[])
+
+
+def plot_orders(orders: Orders, *, ax: Axes, floor: float = -60.0) -> None:
+    """Draw the energy of each order over time, in decibels below the loudest moment."""
+    loudest = max(float(orders.signal.max()), _TINY)
+    rows: list[tuple[str, str, NDArray[np.floating]]] = [("signal", INK, orders.signal)]
+    rows += [
+        (f"order {k}", color, np.asarray(energy))
+        for k, (color, energy) in enumerate(zip(_COLORS, orders.energies, strict=False))
+    ]
+    for name, color, energy in rows:
+        level = 10 * np.log10(np.maximum(energy / loudest, 10 ** ((floor - 20) / 10)))
+        ax.plot(orders.times, level, color=color, linewidth=1.0, label=name)
+    ax.set(xlim=(orders.times[0], orders.times[-1]), ylim=(floor, 3), ylabel="dB below the loudest")
+    ax.set_xlabel(_TIME)
+    mark_minutes(ax.xaxis)
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=7)
+
+
+def plot_distances(curves: DistanceCurves, *, ax: Axes, xlabel: str) -> None:
+    """Draw relative distances against the size of a change, both axes logarithmic."""
+    for color, (name, distances) in zip(_COLORS, curves.distances.items(), strict=False):
+        is_plain = name.startswith("spectrogram")
+        ax.plot(
+            curves.sizes,
+            distances,
+            color=INK if is_plain else color,
+            linestyle="--" if is_plain else "-",
+            marker="o",
+            markersize=2.5,
+            linewidth=1.0,
+            label=name,
+        )
+    ax.set(xscale="log", yscale="log", xlabel=xlabel, ylabel="relative distance")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.grid(visible=True, which="major", color=_NOTHING, linewidth=0.6)
+    ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=7)
+
+
+def _level_mesh(
+    ax: Axes,
+    x_edges: NDArray[np.float64],
+    y_edges: NDArray[np.float64],
+    values: ArrayLike,
+    *,
+    floor: float,
+    loudest: float | None = None,
+    bar: bool = True,
+) -> QuadMesh:
+    """Draw magnitudes in decibels."""
+    shown = decibel(values, floor=floor, loudest=loudest)
+    mesh = _mesh(ax, x_edges, y_edges, shown, _LEVELS, (floor, 0.0))
+    if bar:
+        _color_bar(ax, mesh, "dB below the largest", "min")
+    return mesh
+
+
+def _ratio_mesh(
+    ax: Axes,
+    x_edges: NDArray[np.float64],
+    y_edges: NDArray[np.float64],
+    values: NDArray[np.floating],
+) -> QuadMesh:
+    """Draw second-order coefficients over the first-order ones they come from."""
+    high = max(float(np.nanpercentile(values, 99.5)), 1e-3)
+    mesh = _mesh(ax, x_edges, y_edges, values, _RATIOS, (0.0, high))
+    _color_bar(ax, mesh, "S2 / S1", "max")
+    return mesh
+
+
+def _mesh(
+    ax: Axes,
+    x_edges: NDArray[np.float64],
+    y_edges: NDArray[np.float64],
+    values: NDArray[np.floating],
+    colors: str,
+    limits: tuple[float, float],
+) -> QuadMesh:
+    """Draw cells; gray is where there is nothing."""
+    ax.set_facecolor(_NOTHING)
+    mesh = ax.pcolormesh(
+        x_edges,
+        y_edges,
+        np.ma.masked_invalid(values),
+        cmap=matplotlib.colormaps[colors],
+        vmin=limits[0],
+        vmax=limits[1],
+        rasterized=True,
+    )
+    ax.set(xlim=(x_edges[0], x_edges[-1]), ylim=(y_edges[0], y_edges[-1]))
+    return mesh
+
+
+def _color_bar(ax: Axes, mesh: QuadMesh, label: str, extend: Literal["min", "max"]) -> None:
+    figure = ax.get_figure()
+    if figure is not None:
+        bar = figure.colorbar(mesh, ax=ax, pad=0.01, fraction=0.05, aspect=25, extend=extend)
+        bar.set_label(label, fontsize=7)
+        bar.ax.tick_params(labelsize=7)
+
+
+def _time_edges(times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where frames meet; the first one begins at its own center, the start of the signal."""
+    if len(times) == 1:
+        return np.array([times[0], times[0] + 1e-3])
+    inner = (times[:-1] + times[1:]) / 2
+    return np.concatenate([times[:1], inner, times[-1:] + (times[-1] - times[-2]) / 2])
+
+
+def _log_edges(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where bands meet, halfway between their centers in octaves."""
+    if len(hertz) == 1:
+        return np.array([hertz[0] / 2**0.5, hertz[0] * 2**0.5])
+    inner = np.sqrt(hertz[:-1] * hertz[1:])
+    first, last = hertz[0] ** 2 / inner[0], hertz[-1] ** 2 / inner[-1]
+    return np.concatenate([[first], inner, [last]])

@@ -1,0 +1,267 @@
+"""Scores of systems -> who is better, how surely, on which tracks."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scatseg import statistics
+from scatseg.plotting.canvas import INK, LINE, axes_figure, shortened
+from scatseg.summaries import Ranking, Summary, is_baseline
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_GRAY = "#8A9199"
+_SOFT = "#C4C9CF"
+_ACCENT = "#B4472A"
+_MOST_PAIRED = 4  # systems that are drawn pair by pair: six panels
+_N_NAMED = 3  # tracks written beside their points
+
+
+def systems_figure(
+    table: Mapping[str, Mapping[str, Mapping[str, float]]],
+    summaries: Mapping[tuple[str, str], Summary],
+) -> Figure:
+    """Draw the scores of all systems, a panel per metric.
+
+    Parameters
+    ----------
+    table : mapping of str to mapping
+        Metric -> system -> track -> score. Scores that are not finite are left out.
+    summaries : mapping of (str, str) to Summary
+        What describes them, by metric and system.
+    """
+    names = list(dict.fromkeys(name for systems in table.values() for name in systems))
+
+    def draw(axes: NDArray[Any]) -> None:
+        for ax, (metric, systems) in zip(axes[0], table.items(), strict=True):
+            samples = {name: _finite(systems.get(name, {})) for name in names}
+            described = {name: summaries[metric, name] for name in names if name in systems}
+            plot_scores(samples, described, ax=ax, title=metric)
+
+    return axes_figure(draw, heights=[0.3 * len(names) + 0.3], columns=len(table), share="row")
+
+
+def _finite(by_track: Mapping[str, float]) -> list[float]:
+    return [value for value in by_track.values() if math.isfinite(value)]
+
+
+def ranks_figure(rankings: Sequence[Ranking]) -> Figure:
+    """Draw critical-difference diagrams, one below the other."""
+
+    def draw(axes: NDArray[Any]) -> None:
+        for row, ranking in zip(axes, rankings, strict=True):
+            plot_ranking(ranking, ax=row[0], title=ranking.metric)
+
+    heights = [
+        0.7 + 0.1 * len(each.groups) + 0.17 * ((len(each.systems) + 1) // 2) for each in rankings
+    ]
+    return axes_figure(draw, heights=heights)
+
+
+def pairs_figure(systems: Mapping[str, Mapping[str, float]], *, title: str = "") -> Figure:
+    """Draw systems against each other, a panel per pair of the first four.
+
+    Parameters
+    ----------
+    systems : mapping of str to mapping
+        System -> track -> score. Tracks without a finite score of both are left out.
+    title : str, optional
+        Written above.
+    """
+    pairs = list(itertools.combinations(list(systems)[:_MOST_PAIRED], 2))
+    columns = min(3, len(pairs))
+
+    def draw(axes: NDArray[Any]) -> None:
+        for ax, (first, second) in zip(axes.flat, pairs, strict=False):
+            both = {
+                track: (value, systems[second].get(track, math.nan))
+                for track, value in systems[first].items()
+            }
+            finite = {track: two for track, two in both.items() if all(map(math.isfinite, two))}
+            plot_pair(finite, (first, second), ax=ax)
+        for ax in axes.flat[len(pairs) :]:
+            ax.set_axis_off()
+
+    n_rows = -(-len(pairs) // columns)
+    return axes_figure(draw, heights=[3.1] * n_rows, columns=columns, title=title)
+
+
+def plot_scores(
+    samples: Mapping[str, ArrayLike],
+    summaries: Mapping[str, Summary],
+    *,
+    ax: Axes,
+    title: str = "",
+) -> None:
+    """Draw the scores of systems: every track, quartiles, and the mean with its interval.
+
+    Parameters
+    ----------
+    samples : mapping of str to array_like of float, shape (n_tracks,)
+        System -> finite scores of its tracks, 0 to 1. The first system is on top.
+    summaries : mapping of str to Summary
+        System -> what describes them; those without a score need none.
+    ax : Axes
+        Where to draw: a gray point for each track, a box from quartile to quartile with the median
+        in it, and a diamond for the mean on the bar of its 95 % interval.
+    title : str, optional
+        Name of the metric.
+    """
+    rng = np.random.default_rng(0)
+    for row, (system, sample) in enumerate(samples.items()):
+        values = np.asarray(sample, dtype=np.float64)
+        if not values.size:
+            continue
+        summary = summaries[system]
+        color = _GRAY if is_baseline(system) else LINE
+        heights = row + rng.uniform(-0.3, 0.3, len(values))
+        ax.scatter(values, heights, s=5, color=_SOFT, linewidths=0, rasterized=True)
+        width = summary.q75 - summary.q25
+        ax.barh(row, width, left=summary.q25, height=0.56, color=color, alpha=0.28, linewidth=0)
+        ax.plot([summary.median] * 2, [row - 0.28, row + 0.28], color=color, linewidth=1.2)
+        ax.plot([summary.low, summary.high], [row, row], color=INK, linewidth=1.6)
+        ax.plot(summary.mean, row, marker="D", markersize=4, color=INK)
+    names = [shortened(system, 30) for system in samples]
+    ax.set_yticks(range(len(names)), names)
+    for label in ax.get_yticklabels():
+        label.set_parse_math(False)
+    ax.set_ylim(len(names) - 0.4, -0.6)
+    ax.set_xlim(-0.02, 1.02)
+    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "", "0.5", "", "1"])
+    ax.grid(axis="x", color="#E2E4E7", linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.tick_params(axis="y", length=0)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.set_title(title, fontsize=8, loc="left")
+
+
+def plot_ranking(ranking: Ranking, *, ax: Axes, title: str = "") -> None:
+    """Draw a critical-difference diagram, after Demšar.
+
+    Parameters
+    ----------
+    ranking : Ranking
+        At least two systems.
+    ax : Axes
+        Where to draw: the axis of average ranks with the best on the left, a name on a line for
+        every system, and a bar over those that the critical difference does not tell apart.
+    title : str, optional
+        What was ranked.
+
+    References
+    ----------
+    J. Demšar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7, 2006.
+    """
+    n = len(ranking.systems)
+    left = (n + 1) // 2
+    first_row = 0.5 + 0.32 * len(ranking.groups)
+    low, high = 1.0, float(max(n, 2))
+    margin = 0.6 * (high - low)  # for names
+    for place, (system, rank) in enumerate(zip(ranking.systems, ranking.ranks, strict=True)):
+        on_left = place < left
+        y = first_row + 0.55 * (place if on_left else n - 1 - place)
+        x = low - 0.05 * (high - low) if on_left else high + 0.05 * (high - low)
+        color = _GRAY if is_baseline(system) else INK
+        ax.plot([rank, rank, x], [0, y, y], color=color, linewidth=0.8, solid_joinstyle="miter")
+        name = shortened(system, 30)
+        text = f"{name}  {rank:.2f}" if on_left else f"{rank:.2f}  {name}"
+        offset = -0.01 * (high - low) if on_left else 0.01 * (high - low)
+        align = "right" if on_left else "left"
+        ax.text(x + offset, y, text, ha=align, va="center", color=color, parse_math=False)
+    by_name = dict(zip(ranking.systems, ranking.ranks, strict=True))
+    reach = 0.012 * (high - low)
+    for row, group in enumerate(ranking.groups):
+        ends = [by_name[group[0]] - reach, by_name[group[-1]] + reach]
+        y = 0.26 + 0.32 * row
+        ax.plot(ends, [y, y], color=LINE, linewidth=3.2, solid_capstyle="butt")
+    _draw_rank_axis(ranking, low, high, ax)
+    ax.set_xlim(low - margin, high + margin)
+    ax.set_ylim(first_row + 0.55 * left, -1.55)
+    ax.set_axis_off()
+    ax.set_title(title, fontsize=8, loc="left")
+
+
+def _draw_rank_axis(ranking: Ranking, low: float, high: float, ax: Axes) -> None:
+    """Draw the ranks from best to worst, and how long the critical difference is on them."""
+    ax.plot([low, high], [0, 0], color=INK, linewidth=0.8)
+    for rank in range(int(low), int(high) + 1):
+        ax.plot([rank, rank], [0, -0.14], color=INK, linewidth=0.8)
+        ax.text(rank, -0.22, str(rank), ha="center", va="bottom")
+    length = ranking.critical_difference
+    y = -1.05
+    ax.plot([low, low + length], [y, y], color=LINE, linewidth=1.2)
+    for end in (low, low + length):
+        ax.plot([end, end], [y - 0.1, y + 0.1], color=LINE, linewidth=1.2)
+    text = f"critical difference {length:.2f} (5 %, {ranking.n} tracks)"
+    ax.text(low + length + 0.02 * (high - low), y, text, va="center", color=LINE)
+
+
+def plot_pair(scores: Mapping[str, tuple[float, float]], names: Sequence[str], *, ax: Axes) -> None:
+    """Draw two systems against each other, a point for every track.
+
+    Parameters
+    ----------
+    scores : mapping of str to pair of float
+        Track -> scores of the two systems, 0 to 1, finite.
+    names : sequence of str
+        Of the two systems; the first is on the horizontal axis.
+    ax : Axes
+        Where to draw. Points below the diagonal are tracks on which the first is better. The three
+        tracks that differ most are numbered and named.
+    """
+    values = np.array(list(scores.values()), dtype=np.float64).reshape(-1, 2)
+    ax.plot([0, 1], [0, 1], color=_SOFT, linewidth=0.8, zorder=0)
+    ax.scatter(values[:, 0], values[:, 1], s=9, color=LINE, alpha=0.6, linewidths=0, clip_on=False)
+    differences = values[:, 0] - values[:, 1]
+    order = np.argsort(-np.abs(differences), kind="stable")[:_N_NAMED]
+    named = [int(i) for i in order if differences[i]]
+    _number_points(values[named], ax)
+    tracks = list(scores)
+    lines = [f"{number}  {shortened(tracks[i], 34)}" for number, i in enumerate(named, start=1)]
+    below, on, above = statistics.count_outcomes(differences)
+    ax.set_title(f"{below} below, {on} on, {above} above the diagonal", fontsize=7, loc="left")
+    ax.set_xlim(-0.02, 1.02)
+    ax.set_ylim(-0.02, 1.02)
+    ax.set_aspect("equal")
+    ticks = [0, 0.5, 1]
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.set_xlabel(shortened(names[0], 32), parse_math=False)
+    ax.set_ylabel(shortened(names[1], 32), parse_math=False)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.annotate(
+        "\n".join(lines),
+        (0, 0),
+        xycoords="axes fraction",
+        xytext=(0, -32),
+        textcoords="offset points",
+        va="top",
+        fontsize=6.5,
+        color=_ACCENT,
+        parse_math=False,
+    )
+
+
+def _number_points(points: NDArray[np.float64], ax: Axes) -> None:
+    """Write 1, 2, 3 beside points: above, right and left, as they often have one height."""
+    ax.scatter(points[:, 0], points[:, 1], s=12, color=_ACCENT, linewidths=0, clip_on=False)
+    places = ((0, 6), (5, 0), (-5, 0))
+    for number, (point, place) in enumerate(zip(points, places, strict=False), start=1):
+        ax.annotate(
+            str(number),
+            (float(point[0]), float(point[1])),
+            xytext=place,
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=6.5,
+            color=_ACCENT,
+        )
