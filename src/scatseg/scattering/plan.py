@@ -51,26 +51,36 @@ class _Knobs:
     `eps` is where filters are cut off, relative to their peak. The others are sampling rates over
     bandwidth, to which what the low-pass reads is added, so that aliases land above it. `first` is
     that of a first-order band as wide as the low-pass: the more of a band's samples are averaged,
-    the less its aliases matter, down to `least`. `read` is the rate over what the second layer
-    reads, `second` that of the second layer. `tail` is where averages end, relative to their peak.
+    the less its aliases matter, down to `least_first`; `second` and `least_second` are those of the
+    second layer. `read` is the rate over what the second layer reads. `tail` is where averages
+    end, relative to their peak.
     """
 
     eps: float
     first: float
-    least: float
+    least_first: float
     read: float
     second: float
+    least_second: float
     tail: float
 
 
 _KNOBS: dict[str, _Knobs] = {
-    "fast": _Knobs(eps=1e-3, first=2.0, least=1.2, read=1.5, second=1.0, tail=1e-4),
-    "default": _Knobs(eps=8e-5, first=4.0, least=1.4, read=2.0, second=1.3, tail=1e-5),
-    "exact": _Knobs(eps=1e-5, first=6.0, least=2.5, read=3.0, second=2.5, tail=1e-6),
+    "fast": _Knobs(
+        eps=1e-3, first=2.0, least_first=1.2, read=1.5, second=1.2, least_second=0.9, tail=1e-4
+    ),
+    "default": _Knobs(
+        eps=8e-5, first=4.0, least_first=1.4, read=2.0, second=1.6, least_second=1.0, tail=1e-5
+    ),
+    "exact": _Knobs(
+        eps=1e-5, first=6.0, least_first=2.5, read=3.0, second=3.0, least_second=2.0, tail=1e-6
+    ),
 }
 """The errors that they give are in the docstring of `Scattering1D`."""
 
-_ALL = _Knobs(eps=1e-14, first=1.0, least=1.0, read=1.0, second=1.0, tail=1e-14)
+_ALL = _Knobs(
+    eps=1e-14, first=1.0, least_first=1.0, read=1.0, second=1.0, least_second=1.0, tail=1e-14
+)
 """Every sample that Kymatio computes, from filters as long as its own: "exact" in float64."""
 
 _DECAY = 0.15
@@ -226,7 +236,8 @@ def _second_layer(
         if not n_rows:
             continue
         start, response = psi.band(period, knobs.eps)
-        needed = knobs.second * len(response) + min(n_low, len(response))
+        rate = _rate(options, knobs.second, knobs.least_second, psi.sigma)
+        needed = rate * len(response) + min(n_low, len(response))
         own = _own_points(options, period, psi.j)
         n_points = own if _keeps_all(options, dtype) else min(_fft_size(needed), own)
         layers.append(SecondLayer(n2, n_rows, n_points, start, _stored(response, dtype)))
@@ -248,8 +259,7 @@ def _first_layer(
         readers = [layer for layer in second if n1 < layer.n_rows]
         n_negative = max([n_low - 1, *(-layer.start for layer in readers)])
         n_read = max([n_low, *(layer.start + len(layer.response) for layer in readers)])
-        rate = knobs.first * (options.T * psi.sigma / SIGMA0) ** -_DECAY
-        rate = min(max(rate, knobs.least), knobs.first)
+        rate = _rate(options, knobs.first, knobs.least_first, psi.sigma)
         needed = max(rate * len(response) + min(n_low, len(response)), knobs.read * n_read)
         own = _own_points(options, period, psi.j)
         sizes.append(own if _keeps_all(options, dtype) else min(_fft_size(needed), own))
@@ -277,6 +287,11 @@ def _first_layer(
             )
         )
     return tuple(layers)
+
+
+def _rate(options: Options, most: float, least: float, sigma: float) -> float:
+    """Choose a sampling rate over bandwidth: the more samples are averaged, the lower it may be."""
+    return min(max(most * (options.T * sigma / SIGMA0) ** -_DECAY, least), most)
 
 
 def _stored(response: NDArray[np.inexact], dtype: Dtype) -> NDArray[np.inexact]:
