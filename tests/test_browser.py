@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 
 from scatseg.audio import save
-from scatseg.evaluation import score_collection, scores_csv, summarize, summary_csv, summary_json
+from scatseg.evaluation import score_collection
 from scatseg.formats import Annotation, Jams, write_jams
 from scatseg.report import build
+from scatseg.score_tables import scores_csv, summary_csv, summary_json
 from scatseg.segmentation import Segmentation
+from scatseg.summaries import assess
 
 pytestmark = pytest.mark.browser
 
@@ -82,8 +84,9 @@ def run(tmp_path_factory, aba, aba_signal):
         {each.system: {"minute": each.segmentation} for each in estimates},
     )
     (folder / "scores.csv").write_text(scores_csv(scores), encoding="utf-8")
-    (folder / "summary.csv").write_text(summary_csv(summarize(scores)), encoding="utf-8")
-    (folder / "summary.json").write_text(summary_json(summarize(scores)), encoding="utf-8")
+    results = assess(scores)
+    (folder / "summary.csv").write_text(summary_csv(results.summaries), encoding="utf-8")
+    (folder / "summary.json").write_text(summary_json(results), encoding="utf-8")
     with (folder / "failures.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("track", "stage", "error"), (IMAGE, "decode", SCRIPT)])
     build(folder, figures=False)
@@ -334,15 +337,48 @@ def test_index_sorts_by_a_click_and_back_by_another(visit):
     page = visit("index.html")
     titles = "[...document.querySelectorAll('.tracks tbody a')].map((link) => link.href)"
     first = page.evaluate(titles)
-    column = page.get_by_role("button", name="F at 0.5 s")
+    column = page.locator(".tracks").get_by_role("button", name="F at 0.5 s")
     column.click()
     falling = page.evaluate(titles)
     column.click()
     # One track has no scores and stays last; the other comes first either way.
     assert falling[0].endswith("minute.html")
     assert page.evaluate(titles) == falling
-    page.get_by_role("button", name="Track").click()
+    page.locator(".tracks").get_by_role("button", name="Track").click()
     assert page.evaluate(titles) == first
+
+
+def test_scores_are_sorted_by_a_click_and_show_their_intervals(visit):
+    page = visit("index.html")
+    table = page.locator("#summary .scores").first
+    column = table.get_by_role("button", name="F at 0.5 s")
+    means = """[...document.querySelectorAll("#summary .scores")[0].querySelectorAll("tbody tr")]
+      .map((row) => parseFloat(row.cells[2].textContent))"""
+    column.click()
+    falling = page.evaluate(means)
+    assert falling == sorted(falling, reverse=True)
+    column.click()
+    assert page.evaluate(means) == sorted(falling)
+    assert table.locator("th[aria-sort=ascending]").count() == 1
+
+
+def test_differences_between_systems_open_on_request(visit):
+    page = visit("index.html")
+    cell = page.get_by_role("cell", name="Pairwise F").first
+    assert not cell.is_visible()
+    page.get_by_text("Differences between systems").click()
+    assert cell.is_visible()
+
+
+def test_figures_of_the_scores_are_seen(context, run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    page = context.new_page()
+    page.goto(build(copy, audio="none").as_uri())
+    page.locator("#figures img").last.scroll_into_view_if_needed()
+    wait_until(page, "[...document.querySelectorAll('#figures img')].every((i) => i.naturalWidth)")
+    assert page.locator("#figures img").count() > 0
+    page.close()
 
 
 def test_neighbors_lead_from_track_to_track(visit):

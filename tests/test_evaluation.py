@@ -1,9 +1,7 @@
 """Scores: answers known by hand, and mir_eval's own on random and real pairs."""
 
 import itertools
-import json
 import math
-import statistics
 import warnings
 
 import mir_eval
@@ -12,25 +10,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scatseg.agreement import hierarchy_scores
 from scatseg.evaluation import (
     CEILING,
     EVENLY_SPACED,
+    HIERARCHY,
     NO_BOUNDARY,
-    Score,
+    RANDOM,
     evaluate,
+    evaluate_hierarchy,
     evenly_spaced,
     no_boundary,
-    read_scores,
+    random_boundaries,
+    reference_hierarchies,
     score_collection,
     score_track,
-    scores_csv,
-    summarize,
-    summary_csv,
-    summary_json,
-    summary_markdown,
 )
 from scatseg.formats import Annotation, read
-from scatseg.segmentation import Hierarchy, Segmentation
+from scatseg.segmentation import Hierarchy, Segmentation, letter_labels
 
 ABA = Segmentation([0, 10, 25, 40], ["A", "B", "A"])
 
@@ -128,6 +125,12 @@ def test_pairwise_counts_pairs_of_moments_that_share_a_label():
     assert scores["Pairwise Precision"] == pytest.approx(2 * both / one)
 
 
+@pytest.mark.parametrize("window", [0, -1, math.nan, math.inf])
+def test_window_that_is_no_length_of_time_is_refused(window):
+    with pytest.raises(ValueError, match="windows are positive seconds"):
+        evaluate(ABA, ABA, windows=[0.5, window])
+
+
 def test_names_of_labels_do_not_matter():
     estimate = Segmentation([0, 12, 30, 40], ["verse", "chorus", "verse"])
     renamed = Segmentation([0, 12, 30, 40], ["x", "a", "x"])
@@ -221,6 +224,36 @@ def test_random_pairs_score_as_mir_eval_says(reference, estimate):
 
 
 @settings(max_examples=30, deadline=None)
+@given(segmentations(from_zero=True), segmentations(from_zero=True))
+def test_boundary_scores_do_not_change_when_time_and_windows_are_scaled(reference, estimate):
+    scaled = [Segmentation(8 * np.array(s.boundaries), s.labels) for s in (reference, estimate)]
+    original = evaluate(reference, estimate)
+    slow = evaluate(*scaled, windows=[4, 24])
+    for kind in ("Precision", "Recall", "F-measure"):
+        for trim in ("", " (untrimmed)"):
+            assert slow[f"{kind}@4{trim}"] == original[f"{kind}@0.5{trim}"]
+            assert slow[f"{kind}@24{trim}"] == original[f"{kind}@3.0{trim}"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(segmentations(), segmentations(from_zero=True), st.permutations("abc"))
+def test_scores_do_not_change_when_labels_are_renamed(reference, estimate, names):
+    renamed = [names["abc".index(label.lower())] for label in estimate.labels]
+    changed = evaluate(reference, Segmentation(estimate.boundaries, renamed))
+    assert changed == pytest.approx(evaluate(reference, estimate), nan_ok=True)
+
+
+@settings(max_examples=30, deadline=None)
+@given(segmentations(from_zero=True))
+def test_perfect_estimate_scores_one_or_cannot_be_told_apart(form):
+    scores = evaluate(form, form)
+    names = ["F-measure@0.5 (untrimmed)", "F-measure@3.0 (untrimmed)", "Rand Index"]
+    names += ["F-measure@0.5", "F-measure@3.0"] if len(form) > 1 else []
+    names += ["Pairwise F-measure", "Adjusted Rand Index"]
+    assert all(scores[name] == pytest.approx(1) or math.isnan(scores[name]) for name in names)
+
+
+@settings(max_examples=30, deadline=None)
 @given(segmentations(), segmentations(from_zero=True))
 def test_scores_are_shares(reference, estimate):
     scores = evaluate(reference, estimate)
@@ -259,6 +292,126 @@ def test_two_annotators_of_the_corpus_agree_as_published(shared):
     np.testing.assert_allclose(means, [0.831, 0.869, 0.921, 0.938, 0.922], atol=5e-4)
 
 
+def test_one_label_against_many_segments_is_not_rounded_to_perfection():
+    many = Segmentation([0, 189.64638045807044, 230.0846816615644, 238.2], "bea")
+    one = Segmentation([0, 238.2], "x")
+    assert_equals_mir_eval(one, many)
+    assert_equals_mir_eval(many, one)
+
+
+# --- all levels at once ------------------------------------------------------------------------
+
+COARSE = Segmentation([0, 20, 40], ["A", "B"])
+FINE = Segmentation([0, 10, 20, 30, 40], list("abac"))
+
+
+def with_mir_eval(reference, estimate):
+    sides = (
+        part
+        for hierarchy in (reference, estimate)
+        for part in (
+            [level.intervals for level in hierarchy],
+            [list(level.labels) for level in hierarchy],
+        )
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return mir_eval.hierarchy.evaluate(*sides)
+
+
+def nested(rng, duration, sizes):
+    """Make levels with more and more segments, of few labels."""
+    levels = []
+    for size in sizes:
+        inner = np.unique(np.round(rng.uniform(0.05, duration - 0.05, size - 1), 2))
+        labels = letter_labels(rng.integers(0, 4, len(inner) + 1))
+        levels.append(Segmentation([0, *inner, duration], labels))
+    return Hierarchy(levels)
+
+
+@pytest.mark.parametrize(
+    ("duration", "sizes"),
+    [(0.3, (1, 2)), (5.0, (2, 3)), (16.25, (3, 6)), (4.7, (4,))],
+)
+def test_hierarchies_score_as_mir_eval_says(rng, duration, sizes):
+    reference, estimate = nested(rng, duration, (2, 4)), nested(rng, duration, sizes)
+    ours, theirs = evaluate_hierarchy(reference, estimate), with_mir_eval(reference, estimate)
+    assert list(ours) == list(theirs)
+    np.testing.assert_allclose(list(ours.values()), list(theirs.values()), rtol=0, atol=1e-12)
+
+
+def test_estimated_hierarchy_is_cropped_and_extended_as_by_mir_eval():
+    reference = Hierarchy([COARSE, FINE])
+    estimate = Hierarchy(
+        [Segmentation([5, 18, 60], "AB"), Segmentation([5, 9, 18, 47, 60], "abca")]
+    )
+    theirs = with_mir_eval(reference, estimate)
+    assert evaluate_hierarchy(reference, estimate) == pytest.approx(theirs)
+
+
+def test_perfect_hierarchy_scores_one():
+    form = Hierarchy([COARSE, FINE])
+    assert set(evaluate_hierarchy(form, form).values()) == {1.0}
+
+
+def test_hierarchy_without_any_boundary_orders_nothing_and_scores_zero():
+    flat = Hierarchy([no_boundary(COARSE)] * 2)
+    assert set(evaluate_hierarchy(flat, flat).values()) == {0.0}
+
+
+def test_labels_of_a_hierarchy_are_compared_without_regard_to_case_or_name():
+    upper = Hierarchy([COARSE, Segmentation(FINE.boundaries, list("XyxZ"))])
+    form = Hierarchy([COARSE, FINE])
+    assert evaluate_hierarchy(form, upper)["L-Measure"] == 1
+
+
+def test_levels_of_a_few_frames_score_without_a_warning():
+    short = Segmentation([0, 0.05, 0.12], "ab")
+    assert set(hierarchy_scores([short], [short]).values()) == {0.0}
+
+
+def test_one_level_is_no_hierarchy():
+    with pytest.raises(TypeError, match="estimate must be a Hierarchy, got Segmentation"):
+        evaluate_hierarchy(Hierarchy([ABA]), ABA)
+
+
+def test_hierarchy_of_another_time_is_refused():
+    with pytest.raises(ValueError, match="starts at 40 s and the reference ends at 40 s"):
+        evaluate_hierarchy(Hierarchy([ABA]), Hierarchy([Segmentation([40, 50], ["A"])]))
+
+
+def test_levels_of_an_annotator_go_from_coarse_to_fine_without_functions():
+    found = reference_hierarchies(
+        [
+            Annotation(segmentation=FINE, annotator="1", level="lower"),
+            Annotation(segmentation=COARSE, annotator="1", level="upper"),
+            Annotation(segmentation=ABA, annotator="1", level="function"),
+            Annotation(segmentation=COARSE, annotator="2", level="upper"),
+        ]
+    )
+    assert found == {"1": Hierarchy([COARSE, FINE], ["upper", "lower"])}
+
+
+def test_levels_that_end_before_the_others_are_extended():
+    short = Segmentation([0, 20], ["A"])
+    found = reference_hierarchies(
+        [
+            Annotation(segmentation=short, annotator="1", level="upper"),
+            Annotation(segmentation=FINE, annotator="1", level="lower"),
+        ]
+    )
+    assert found["1"].levels[0].boundaries == (0, 20, 40)
+
+
+@pytest.mark.corpus
+@pytest.mark.slow
+def test_two_levels_of_the_corpus_score_as_mir_eval_says(shared):
+    path = shared / "corpus/pop909_dev/annotations/pop909_002.jams"
+    first, second = reference_hierarchies(read(path)).values()
+    theirs = with_mir_eval(first, second)
+    assert evaluate_hierarchy(first, second) == pytest.approx(theirs, abs=1e-9)
+
+
 # --- baselines ---------------------------------------------------------------------------------
 
 
@@ -282,6 +435,22 @@ def test_evenly_spaced_segments_are_equal_and_all_different(reference):
     assert len(set(guess.labels)) == len(guess)
 
 
+@settings(deadline=None)
+@given(segmentations(), st.integers(0, 2**32))
+def test_random_boundaries_are_as_many_as_the_reference_s(reference, seed):
+    guess = random_boundaries(reference, np.random.default_rng(seed))
+    assert len(guess) == len(reference) == len(set(guess.labels))
+    assert (guess.start, guess.end) == (0, reference.end)
+
+
+def test_random_boundaries_fall_anywhere():
+    reference = Segmentation([0, 1, 100], ["A", "B"])
+    rng = np.random.default_rng(440)
+    times = [random_boundaries(reference, rng).boundaries[1] for _ in range(400)]
+    counts = np.histogram(times, bins=4, range=(0, 100))[0]
+    assert counts.min() > 70
+
+
 # --- tracks ------------------------------------------------------------------------------------
 
 ONE = annotation([0, 10, 25, 40], ["A", "B", "A"], "1")
@@ -296,7 +465,7 @@ def values(scores, metric="F-measure@0.5"):
 
 def test_track_is_scored_by_reference_then_system_with_baselines_last():
     scores = score_track("song", [ONE, TWO], {"foote": ABA, "serra": ABA})
-    systems = ["foote", "serra", NO_BOUNDARY, EVENLY_SPACED, CEILING]
+    systems = ["foote", "serra", NO_BOUNDARY, EVENLY_SPACED, RANDOM, CEILING]
     assert list(values(scores)) == [
         (annotator, "section", system) for annotator in "12" for system in systems
     ]
@@ -324,6 +493,59 @@ def test_another_annotator_changes_no_score_of_a_system():
     alone = score_track("song", [ONE], {"foote": ABA}, baselines=False)
     together = score_track("song", [ONE, TWO], {"foote": ABA}, baselines=False)
     assert [score for score in together if score.annotator == "1"] == alone
+
+
+def test_random_baseline_of_a_track_depends_on_no_other_track_or_annotator():
+    alone = score_collection({"song": [ONE]}, {})
+    among = score_collection({"other": [TWO], "song": [THREE, ONE], "third": [ONE]}, {})
+    mine = [score for score in alone if score.system == RANDOM]
+    assert [
+        s for s in among if s.track == "song" and s.system == RANDOM and s.annotator == "1"
+    ] == (mine)
+
+
+def test_tracks_have_different_random_boundaries():
+    drawn = {
+        track: [
+            score.value
+            for score in score_track(track, [ONE], {})
+            if score.system == RANDOM and "deviation" in score.metric
+        ]
+        for track in ("a", "b")
+    }
+    assert drawn["a"] != drawn["b"]
+
+
+def test_answer_of_several_levels_is_scored_at_its_default_and_as_a_whole():
+    answer = Hierarchy([no_boundary(ABA), ABA], default=1)
+    scores = score_track("song", [ONE, PHRASE], {"deep": answer}, baselines=False)
+    flat = {s.metric: s.value for s in scores if s.level == "section"}
+    whole = {s.metric: s.value for s in scores if s.level == HIERARCHY}
+    assert flat == evaluate(ABA, ABA)
+    (reference,) = reference_hierarchies([ONE, PHRASE]).values()
+    assert whole == evaluate_hierarchy(reference, answer)
+
+
+def test_answers_of_one_level_have_no_scores_of_a_hierarchy():
+    scores = score_track("song", [ONE, PHRASE], {"flat": ABA, "single": Hierarchy([ABA])})
+    assert HIERARCHY not in {score.level for score in scores}
+
+
+def test_levels_of_two_annotators_have_a_ceiling_and_baselines():
+    second = Annotation(segmentation=FINE, annotator="2", level="phrase")
+    references = [ONE, PHRASE, TWO, second]
+    scores = score_track("song", references, {"deep": Hierarchy([ABA, FINE])})
+    whole = values([s for s in scores if s.level == HIERARCHY], "L-Measure")
+    by_annotator = reference_hierarchies(references)
+    expected = evaluate_hierarchy(by_annotator["1"], by_annotator["2"])["L-Measure"]
+    assert whole["1", HIERARCHY, CEILING] == expected
+    assert len(whole) == 2 * len(["deep", NO_BOUNDARY, EVENLY_SPACED, RANDOM, CEILING])
+
+
+def test_level_named_like_the_hierarchy_is_refused():
+    taken = annotation([0, 40], ["A"], "1", HIERARCHY)
+    with pytest.raises(ValueError, match="song: 'hierarchy' means all levels at once"):
+        score_track("song", [taken], {})
 
 
 def test_without_baselines_only_systems_are_scored():
@@ -355,160 +577,9 @@ def test_collection_keeps_the_order_of_the_references_and_leaves_out_what_nobody
 
 def test_collection_without_systems_has_its_baselines():
     scores = score_collection({"a": [ONE, TWO]}, {})
-    assert {score.system for score in scores} == {NO_BOUNDARY, EVENLY_SPACED, CEILING}
+    assert {score.system for score in scores} == {NO_BOUNDARY, EVENLY_SPACED, RANDOM, CEILING}
 
 
 def test_estimate_without_reference_is_refused():
     with pytest.raises(ValueError, match="foote has 1 without, such as 'x'"):
         score_collection({"a": [ONE]}, {"foote": {"a": ABA, "x": ABA}})
-
-
-# --- summaries ---------------------------------------------------------------------------------
-
-
-def score(track, value, *, annotator="1", system="foote", metric="F", level="section"):
-    return Score(track, annotator, level, system, metric, value)
-
-
-def test_annotators_are_averaged_before_tracks():
-    scores = [
-        score("a", 0.0, annotator="1"),
-        score("a", 1.0, annotator="2"),
-        score("b", 1.0, annotator="1"),
-    ]
-    overall = summarize(scores)[0]
-    assert (overall.annotator, overall.n, overall.mean) == ("", 2, 0.75)
-
-
-def test_each_annotator_has_rows_where_there_are_several():
-    scores = [
-        score("a", 0.0, annotator="1"),
-        score("a", 1.0, annotator="2"),
-        score("b", 1.0, annotator="1"),
-        score("b", 0.3, system="other"),
-    ]
-    found = {(row.system, row.annotator): (row.n, row.mean) for row in summarize(scores)}
-    assert found == {
-        ("foote", ""): (2, 0.75),
-        ("foote", "1"): (2, 0.5),
-        ("foote", "2"): (1, 1.0),
-        ("other", ""): (1, 0.3),
-    }
-
-
-def test_spread_is_that_of_the_tracks():
-    row = summarize([score(str(i), float(i)) for i in range(5)])[0]
-    assert row[5:] == pytest.approx((2.0, math.sqrt(2.5), 2.0, 1.0, 3.0))
-
-
-def test_undefined_values_do_not_count():
-    row = summarize([score("a", math.nan), score("b", 0.5)])[0]
-    assert (row.n, row.mean, row.median) == (1, 0.5, 0.5)
-    assert math.isnan(row.std)
-
-
-def test_annotator_without_a_value_does_not_count():
-    scores = [score("a", math.nan, annotator="1"), score("a", 0.5, annotator="2")]
-    assert summarize(scores)[0].mean == 0.5
-
-
-def test_metric_that_is_never_defined_counts_no_track():
-    row = summarize([score("a", math.nan)])[0]
-    assert row.n == 0
-    assert all(math.isnan(value) for value in row[5:])
-
-
-def test_summary_puts_baselines_and_ceiling_last():
-    systems = [CEILING, EVENLY_SPACED, "foote", NO_BOUNDARY, "serra"]
-    rows = summarize([score("a", 1.0, system=system) for system in systems])
-    assert [row.system for row in rows] == ["foote", "serra", EVENLY_SPACED, NO_BOUNDARY, CEILING]
-
-
-def test_nothing_has_an_empty_summary():
-    assert summarize([]) == []
-
-
-# --- files -------------------------------------------------------------------------------------
-
-AWKWARD = [
-    score('a "live", 2', 1 / 3, annotator="Anna, B."),
-    score("b\nb", 0.1 + 0.2, level="Größe"),
-    score("c", math.nan),
-]
-
-
-def test_scores_come_back_as_they_were(tmp_path):
-    path = tmp_path / "scores.csv"
-    path.write_text(scores_csv(AWKWARD), encoding="utf-8", newline="")
-    back = read_scores(path)
-    assert back[:2] == AWKWARD[:2]
-    assert math.isnan(back[2].value)
-    assert back[2][:5] == AWKWARD[2][:5]
-
-
-def test_undefined_values_are_written_as_nan():
-    assert scores_csv(AWKWARD).splitlines()[-1] == "c,1,section,foote,F,nan"
-
-
-def test_scores_of_a_track_leave_no_field_empty(tmp_path):
-    path = tmp_path / "scores.csv"
-    path.write_text(scores_csv(score_track("song", [ONE, TWO], {"foote": no_boundary(ABA)})))
-    assert all("" not in line.split(",") for line in path.read_text().splitlines())
-
-
-def test_other_tables_are_not_read_as_scores(tmp_path):
-    path = tmp_path / "scores.csv"
-    path.write_text("track,error\n")
-    with pytest.raises(ValueError, match=r"scores\.csv, line 1: expected track,annotator,"):
-        read_scores(path)
-
-
-@pytest.mark.parametrize("line", ["a,1,section,foote,F,much", "a,1,section,foote,0.5", ""])
-def test_broken_line_is_named(tmp_path, line):
-    path = tmp_path / "scores.csv"
-    path.write_text(scores_csv([score("a", 1.0)]) + line + "\n")
-    with pytest.raises(ValueError, match=r"scores\.csv, line 3: expected five names"):
-        read_scores(path)
-
-
-def test_summary_csv_has_the_fields_of_a_run_folder():
-    header, row = summary_csv(summarize([score("a", 0.5), score("b", 1.0)])).splitlines()
-    assert header == "system,annotator,level,metric,n,mean,std,median,q25,q75"
-    assert row == f"foote,,section,F,2,0.75,{statistics.stdev([0.5, 1.0])!r},0.75,0.625,0.875"
-
-
-def test_summary_json_is_strict_and_names_the_baselines():
-    text = summary_json(summarize([score("a", 0.5), score("a", math.nan, system=NO_BOUNDARY)]))
-    content = json.loads(text, parse_constant=pytest.fail)
-    assert [row["mean"] for row in content["rows"]] == [0.5, None]
-    assert content["baselines"] == [NO_BOUNDARY]
-
-
-def test_markdown_shows_one_table_per_level():
-    text = summary_markdown(summarize(score_track("song", [ONE, TWO, PHRASE], {"foote": ABA})))
-    section, phrase = text.split("\n\nLevel ")
-    assert section.splitlines()[0] == (
-        "Level section, means over tracks; the references have 2.5 segments:"
-    )
-    cells = [line.split("|")[1].strip() for line in section.splitlines()[2:]]
-    assert cells[:1] + cells[2:] == ["system", "foote", NO_BOUNDARY, EVENLY_SPACED, CEILING]
-    assert phrase.startswith("phrase, means over tracks; the references have 2.0 segments:")
-
-
-def test_markdown_columns_line_up():
-    text = summary_markdown(summarize(score_track("song", [ONE], {"a|b": ABA})))
-    bars = {len(line) for line in text.splitlines() if line.startswith("|")}
-    assert len(bars) == 1
-
-
-def test_markdown_shows_means_of_the_table():
-    text = summary_markdown(summarize(score_track("song", [TWO], {"foote": ABA})))
-    foote = next(line for line in text.splitlines() if "foote" in line)
-    assert [cell.strip() for cell in foote.split("|")[2:5]] == ["1", "0.667", "0.667"]
-
-
-def test_one_label_against_many_segments_is_not_rounded_to_perfection():
-    many = Segmentation([0, 189.64638045807044, 230.0846816615644, 238.2], "bea")
-    one = Segmentation([0, 238.2], "x")
-    assert_equals_mir_eval(one, many)
-    assert_equals_mir_eval(many, one)

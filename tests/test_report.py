@@ -13,21 +13,18 @@ import soundfile
 from matplotlib.image import imread
 
 from scatseg.audio import save
-from scatseg.evaluation import (
-    score_collection,
-    scores_csv,
-    summarize,
-    summary_csv,
-    summary_json,
-)
+from scatseg.evaluation import Score, score_collection
 from scatseg.formats import Annotation, Jams, write_jams
 from scatseg.plotting import similarity_colors
 from scatseg.report import build
 from scatseg.report.contents import Run, Track
 from scatseg.report.pages import asset, index_data, page_html, thinned
 from scatseg.report.png import palette_png
+from scatseg.report.score_figures import draw_scores
 from scatseg.report.sound import relative_url
+from scatseg.score_tables import scores_csv, summary_csv, summary_json
 from scatseg.segmentation import Segmentation
+from scatseg.summaries import assess, summarize
 
 SCRIPT = "</script><script>alert(1)</script>"
 IMAGE = "<img src=x onerror=alert(1)>"
@@ -51,11 +48,12 @@ def score_files():
     tracks = ("first", ODD_ID)
     estimates = {"foote": dict.fromkeys(tracks, FOOTE), "even": dict.fromkeys(tracks, EVEN)}
     scores = score_collection(dict.fromkeys(tracks, REFERENCES), estimates)
-    summaries = summarize(scores)
+    groups = {"first": "piano", ODD_ID: "band"}
+    results = assess(scores, groups=groups, group_by="render")
     return {
         "scores.csv": scores_csv(scores),
-        "summary.csv": summary_csv(summaries),
-        "summary.json": summary_json(summaries),
+        "summary.csv": summary_csv(results.summaries),
+        "summary.json": summary_json(results),
     }
 
 
@@ -200,8 +198,87 @@ def test_index_tells_baselines_from_systems(run):
         "even": "system",
         "no boundary": "baseline",
         "evenly spaced": "baseline",
+        "random": "baseline",
         "other annotators": "ceiling",
     }
+
+
+def test_index_shows_the_interval_and_the_median_of_each_mean():
+    scores = [Score(str(i), "1", "section", "foote", "V-measure", i**2 / 99) for i in range(9)]
+    (summary,) = summarize(scores)
+    (level,) = index_data(Run(folder=Path("run"), summary=(summary,)))["summary"]
+    (cell,) = level["rows"][0]["cells"]
+    shown = [cell[key] for key in ("low", "median", "mean", "high")]
+    expected = [summary.low, summary.median, summary.mean, summary.high]
+    assert len(set(expected)) == 4
+    assert shown == pytest.approx(expected, abs=1e-6)
+
+
+def test_index_tells_groups_and_annotators_from_all_tracks(run):
+    data = data_of(build(run, figures=False))
+    rows = [row for row in data["summary"][0]["rows"] if row["system"] == "foote"]
+    assert [(row["group"], row["annotator"], row["tracks"]) for row in rows] == [
+        ("", "", 2),
+        ("", "best of annotators", 2),
+        ("", "ann", 2),
+        ("", "bob", 2),
+        ("band", "", 1),
+        ("piano", "", 1),
+    ]
+    assert data["groupBy"] == "render"
+
+
+def test_index_compares_systems_with_each_other_and_with_baselines(run):
+    (level,) = data_of(build(run, figures=False))["summary"]
+    found = [each for each in level["comparisons"] if each["metric"] == "F-measure@0.5"]
+    assert [(each["system"], each["other"], each["baseline"]) for each in found] == [
+        ("foote", "even", False),
+        ("foote", "no boundary", True),
+        ("foote", "evenly spaced", True),
+        ("foote", "random", True),
+        ("even", "no boundary", True),
+        ("even", "evenly spaced", True),
+        ("even", "random", True),
+    ]
+    assert found[1]["outcomes"] == [2, 0, 0]
+
+
+def test_scores_of_an_older_version_ask_for_a_new_evaluation(run):
+    (run / "summary.json").write_text('{"rows": [{"system": "foote"}]}')
+    with pytest.raises(
+        ValueError, match=r"summary\.json has no 'group': `scatseg evaluate` writes"
+    ):
+        build(run, figures=False)
+
+
+def test_figures_of_the_scores_are_drawn_and_shown_on_request_only(run):
+    assert data_of(build(run, figures=False))["figures"] == []
+    figures = data_of(build(run))["figures"]
+    assert [figure["title"] for figure in figures] == [
+        "Scores, the only level",
+        "Average ranks, the only level",
+        "F-measure@0.5 of each track, the only level",
+        "F-measure@3.0 of each track, the only level",
+    ]
+    assert all((run / figure[kind]).is_file() for figure in figures for kind in ("png", "svg"))
+
+
+def test_figure_of_scores_that_are_gone_is_removed(run):
+    (run / "figures" / "scores").mkdir(parents=True)
+    (run / "figures" / "scores" / "9-old-systems.png").touch()
+    draw_scores(run)
+    assert not (run / "figures" / "scores" / "9-old-systems.png").exists()
+
+
+def test_names_of_levels_cannot_leave_the_folder_of_the_figures(tmp_path):
+    level = "../../" + SCRIPT
+    scores = [
+        Score(f"t{i}", "1", level, name, "V-measure", i / 3) for i in range(3) for name in "xy"
+    ]
+    (tmp_path / "scores.csv").write_text(scores_csv(scores))
+    drawn = draw_scores(tmp_path)
+    assert {figure.png.parent for figure in drawn} <= {tmp_path / "figures" / "scores"}
+    assert [path.name for path in tmp_path.glob("*")] == sorted(["figures", "scores.csv"])
 
 
 def test_tracks_carry_the_scores_of_the_first_system(run):
@@ -296,6 +373,7 @@ def test_similarity_image_shows_the_matrix(run):
 
 
 def test_downloads_exist(run):
+    (run / "summary.json").unlink()  # no figures of scores
     build(run)
     links = {link["text"]: link["url"] for link in page_data(run, ODD_ID)["downloads"]}
     assert set(links) == {
@@ -463,6 +541,7 @@ def test_pages_of_tracks_that_are_gone_are_removed(run):
     (run / "figures").mkdir()
     (run / "figures" / "first.svg").touch()
     (run / "tracks" / "first.jams").unlink()
+    (run / "summary.json").unlink()  # no figures of scores
     build(run)
     left = [path.name for path in contents(run) if path.parts[0] in ("pages", "figures", "assets")]
     assert not any(name.startswith("first") for name in left)

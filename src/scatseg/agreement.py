@@ -1,22 +1,26 @@
 """Two labelings of the same frames -> how far they agree, from their contingency table.
 
-The measures and their numbers are those of mir_eval.segment, which compares every frame with
-every other. Counting how often each pair of labels meets says as much, in time and memory that
-grow with the frames and not with their square.
+The measures and their numbers are those of mir_eval.segment and mir_eval.hierarchy, which
+compare every frame with every other. Counting how often each pair of labels meets says as much,
+in time and memory that grow with the frames and not with their square.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import scipy.special
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from scatseg.segmentation import Segmentation
 
 FRAME = 0.1
 """Seconds between the moments at which labels are compared (mir_eval's default)."""
+
+QUERY_WINDOW = 15.0
+"""Seconds around a moment within which T-measures compare others to it (mir_eval's default)."""
 
 Table = NDArray[np.int64]
 
@@ -206,3 +210,128 @@ def _conditional_entropies(table: Table, *, marginal: bool) -> tuple[float, floa
     under = 1 - (together - _entropy(of_estimate)) / most[0] if most[0] > 0 else 0.0
     over = 1 - (together - _entropy(of_reference)) / most[1] if most[1] > 0 else 0.0
     return over, under, _f_measure(over, under)
+
+
+def hierarchy_scores(
+    reference: Sequence[Segmentation], estimate: Sequence[Segmentation]
+) -> dict[str, float]:
+    """Score which of two moments is closer to a third, over all levels at once.
+
+    Two moments are as close as the deepest level at which they share a segment (T-measures) or
+    a label (L-measures). For every moment, pairs of others that the reference orders by their
+    closeness should be ordered alike by the estimate (recall), and the reverse (precision).
+
+    Parameters
+    ----------
+    reference, estimate : sequence of Segmentation
+        Coarse to fine, all from 0 to the same end. Labels are compared without regard to case.
+
+    Returns
+    -------
+    scores : dict of str to float
+        By mir_eval's names. "reduced" compares neighboring levels only, "full" all of them. 0
+        where no moment orders others.
+
+    References
+    ----------
+    B. McFee, O. Nieto, J. P. Bello, "Hierarchical evaluation of segment boundary detection",
+    ISMIR 2015 (T). B. McFee, O. Nieto, M. M. Farbood, J. P. Bello, "Evaluating hierarchical
+    structure in music annotations", Frontiers in Psychology 8, 2017 (L).
+    """
+    n_frames = int(_rounded_down(reference[0].end) / FRAME)
+    window = int(_rounded_down(QUERY_WINDOW) / FRAME)
+    sides = (reference, estimate)
+    segments = [np.stack([_frame_segments(each, n_frames) for each in side]) for side in sides]
+    labels = [
+        np.stack([_label_codes(each)[codes] for each, codes in zip(side, rows, strict=True)])
+        for side, rows in zip(sides, segments, strict=True)
+    ]
+    depths = len(reference) + 1, len(estimate) + 1
+    near = _depth_tables(np.concatenate(segments), depths, window)
+    far = _depth_tables(np.concatenate(labels), depths, n_frames)
+    scores: dict[str, float] = {}
+    for name, tables, adjacent in (
+        ("T-{} reduced", near, True),
+        ("T-{} full", near, False),
+        ("L-{}", far, False),
+    ):
+        recall = _ordered_alike(tables, adjacent=adjacent)
+        precision = _ordered_alike(tables.transpose(0, 2, 1), adjacent=adjacent)
+        values = (precision, recall, _f_measure(precision, recall))
+        kinds = ("Precision", "Recall", "Measure")
+        scores |= {name.format(kind): value for kind, value in zip(kinds, values, strict=True)}
+    return scores
+
+
+def _rounded_down(time: ArrayLike) -> NDArray[np.float64]:
+    """Round to whole frames, like mir_eval: 15.0 s are 149 frames of 0.1 s."""
+    times = np.asarray(time, dtype=np.float64)
+    return times - np.mod(times, FRAME)
+
+
+def _frame_segments(segmentation: Segmentation, n_frames: int) -> NDArray[np.intp]:
+    """Say which segment each frame is in; segments shorter than a frame may have none."""
+    starts = (_rounded_down(segmentation.boundaries[:-1]) / FRAME).astype(int)
+    return np.searchsorted(starts, np.arange(n_frames), side="right") - 1
+
+
+def _label_codes(segmentation: Segmentation) -> NDArray[np.intp]:
+    lower = [label.lower() for label in segmentation.labels]
+    codes: NDArray[np.intp] = np.unique(lower, return_inverse=True)[1]
+    return codes
+
+
+def _depth_tables(codes: NDArray[np.intp], depths: tuple[int, int], window: int) -> Table:
+    """Count, for every frame, how deep it meets the frames around it.
+
+    Parameters
+    ----------
+    codes : ndarray of int, shape (n_reference_levels + n_estimated_levels, n_frames)
+        What a frame is at each level.
+    depths : tuple of int
+        n_reference_levels + 1, n_estimated_levels + 1.
+    window : int
+        The frames from `window` before to `window` after, excluding the last, are met.
+
+    Returns
+    -------
+    tables : ndarray of int, shape (n_frames, *depths)
+        Frames met at each pair of depths in reference and estimate, without the frame itself.
+    """
+    n_frames = codes.shape[1]
+    tables = np.empty((n_frames, depths[0] * depths[1]), dtype=np.int64)
+    kinds, kind_of = np.unique(codes, axis=1, return_inverse=True)
+    is_kind = kind_of[:, None] == np.arange(kinds.shape[1])
+    before = np.zeros((n_frames + 1, kinds.shape[1]))  # floats: their product is the fast one
+    np.cumsum(is_kind, axis=0, out=before[1:])
+    frames = np.arange(n_frames)
+    starts, ends = np.maximum(frames - window, 0), np.minimum(frames + window, n_frames)
+    for kind, here in enumerate(is_kind.T):
+        same = kinds == kinds[:, [kind]]
+        reference, estimate = (_deepest(part) for part in np.split(same, [depths[0] - 1]))
+        meeting = reference * depths[1] + estimate
+        around = before[ends[here]] - before[starts[here]]
+        tables[here] = around @ (meeting[:, None] == np.arange(tables.shape[1]))
+    tables[:, -1] -= 1  # the frame itself, which it meets at every level
+    return tables.reshape(-1, *depths)
+
+
+def _deepest(same: NDArray[np.bool_]) -> NDArray[np.intp]:
+    """Find the last true row of each column, counted from 1; 0 where there is none."""
+    rows = np.arange(1, len(same) + 1)[:, None]
+    deepest: NDArray[np.intp] = (same * rows).max(axis=0)
+    return deepest
+
+
+def _ordered_alike(tables: Table, *, adjacent: bool) -> float:
+    """Average, over frames, the share of pairs ordered along the rows that the columns confirm."""
+    n_rows = tables.shape[1]
+    counted = np.triu(np.ones((n_rows, n_rows), dtype=bool), k=1)
+    if adjacent:
+        counted &= ~np.triu(counted, k=2)
+    sizes = tables.sum(axis=2)
+    pairs = (sizes[:, :, None] * sizes[:, None, :])[:, counted].sum(axis=1)
+    at_least = np.cumsum(tables[:, :, ::-1], axis=2)[:, :, ::-1]
+    wrong = np.einsum("qic,qjc->qij", at_least, tables)[:, counted].sum(axis=1)
+    asked = pairs > 0
+    return float((1 - wrong[asked] / pairs[asked]).mean()) if asked.any() else 0.0

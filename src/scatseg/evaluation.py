@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import mir_eval
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg.agreement import label_scores
+from scatseg.agreement import hierarchy_scores, label_scores
 from scatseg.formats import Annotation
-from scatseg.segmentation import Segmentation, letter_labels
+from scatseg.segmentation import Hierarchy, Segmentation, letter_labels
 
 NO_BOUNDARY = "baseline:none"
 """The system that hears one section, see `no_boundary`."""
@@ -24,23 +20,26 @@ NO_BOUNDARY = "baseline:none"
 EVENLY_SPACED = "baseline:even"
 """The system that cuts at equal distances, see `evenly_spaced`."""
 
+RANDOM = "baseline:random"
+"""The system that cuts anywhere, see `random_boundaries`."""
+
 CEILING = "human ceiling"
 """The system that is another annotator of the same track and level."""
+
+BASELINES = (NO_BOUNDARY, EVENLY_SPACED, RANDOM)
+"""Systems that know the reference and not the music."""
+
+HIERARCHY = "hierarchy"
+"""The level of scores that compare all levels at once, see `evaluate_hierarchy`."""
 
 REFERENCE_SEGMENTS = "Reference segments"
 ESTIMATED_SEGMENTS = "Estimated segments"
 
-TABLE_METRICS = (
-    "F-measure@0.5",
-    "F-measure@3.0",
-    "Pairwise F-measure",
-    "NCE F-measure",
-    "V-measure",
-    ESTIMATED_SEGMENTS,
-)
-"""What a reader looks for first: the columns of `summary_markdown`."""
+WINDOWS = (0.5, 3.0)
+"""Seconds by which a found boundary may miss one of the reference, as published scores use."""
 
-_WINDOWS = (0.5, 3.0)
+
+_Form = TypeVar("_Form", Segmentation, Hierarchy)
 
 
 class Score(NamedTuple):
@@ -51,11 +50,11 @@ class Score(NamedTuple):
     track : str
         Which recording.
     annotator, level : str
-        Which reference of that recording.
+        Which reference of that recording. The level is `HIERARCHY` for all of them at once.
     system : str
         Whose estimate.
     metric : str
-        A key of `evaluate`.
+        A key of `evaluate` or `evaluate_hierarchy`.
     value : float
         NaN where the metric is not defined.
     """
@@ -68,39 +67,9 @@ class Score(NamedTuple):
     value: float
 
 
-class Summary(NamedTuple):
-    """One metric of one system, over tracks.
-
-    Parameters
-    ----------
-    system : str
-        Whose estimates.
-    annotator : str
-        Whose references; "" for each track's mean over its annotators.
-    level : str
-        Level of the references.
-    metric : str
-        A key of `evaluate`.
-    n : int
-        Tracks with a finite value: those that the other fields describe.
-    mean, std, median, q25, q75 : float
-        Over these tracks. The standard deviation is the sample's (n - 1 in the
-        denominator); the quartiles are interpolated. NaN where n is too small.
-    """
-
-    system: str
-    annotator: str
-    level: str
-    metric: str
-    n: int
-    mean: float
-    std: float
-    median: float
-    q25: float
-    q75: float
-
-
-def evaluate(reference: Segmentation, estimate: Segmentation) -> dict[str, float]:
+def evaluate(
+    reference: Segmentation, estimate: Segmentation, *, windows: Sequence[float] = WINDOWS
+) -> dict[str, float]:
     """Score an estimate against a reference with every metric of `mir_eval.segment`.
 
     Both are first made to span the same time, as `mir_eval.segment.evaluate` does it: the
@@ -113,21 +82,23 @@ def evaluate(reference: Segmentation, estimate: Segmentation) -> dict[str, float
         The annotation.
     estimate : Segmentation
         What is to be judged.
+    windows : sequence of float, default (0.5, 3.0)
+        Seconds by which a boundary may be missed and still be found; positive.
 
     Returns
     -------
     scores : dict of str to float
-        Named as by mir_eval. Boundary metrics (`Precision`, `Recall` and `F-measure` at 0.5
-        and 3.0 s, both deviations in seconds) leave out the first and the last boundary;
-        with " (untrimmed)" after the name they count them. `Reference segments` and
-        `Estimated segments` count the segments of both as given.
+        Named as by mir_eval. Boundary metrics (`Precision`, `Recall` and `F-measure` at each
+        window, as in "F-measure@0.5", and both deviations in seconds) leave out the first and
+        the last boundary; with " (untrimmed)" after the name they count them. `Reference
+        segments` and `Estimated segments` count the segments of both as given.
 
     Raises
     ------
     TypeError
-        When either is not a Segmentation.
+        When either is not a Segmentation (for several levels, see `evaluate_hierarchy`).
     ValueError
-        When the estimate starts after the reference ends.
+        When the estimate starts after the reference ends, or a window is not positive.
 
     Notes
     -----
@@ -152,11 +123,15 @@ def evaluate(reference: Segmentation, estimate: Segmentation) -> dict[str, float
         if not isinstance(value, Segmentation):
             msg = f"{side} must be one Segmentation, got {type(value).__name__}"
             raise TypeError(msg)
+    wrong = [window for window in windows if not (window > 0 and math.isfinite(window))]
+    if wrong:
+        msg = f"windows are positive seconds, got {wrong[0]}"
+        raise ValueError(msg)
     sides = _aligned(reference, estimate)
-    intervals = [side.intervals for side in sides]
+    intervals = sides[0].intervals, sides[1].intervals
     return {
-        **_boundary_scores(*intervals, trim=True),
-        **_boundary_scores(*intervals, trim=False),
+        **_boundary_scores(*intervals, windows, trim=True),
+        **_boundary_scores(*intervals, windows, trim=False),
         **label_scores(*sides),
         REFERENCE_SEGMENTS: float(len(reference)),
         ESTIMATED_SEGMENTS: float(len(estimate)),
@@ -171,19 +146,25 @@ def _aligned(reference: Segmentation, estimate: Segmentation) -> tuple[Segmentat
             f"the reference ends at {reference.end:g} s: are they of the same recording?"
         )
         raise ValueError(msg)
+    return _spanning(reference, reference.end), _spanning(estimate, reference.end)
+
+
+def _spanning(segmentation: Segmentation, end: float) -> Segmentation:
+    """Crop or extend to 0 to `end`, which must come after the start."""
     # mir_eval would keep a segment that starts exactly at the end, with no length, and refuse it.
-    kept = sum(start < reference.end for start, _, _ in estimate)
-    extended = mir_eval.util.adjust_intervals(
-        reference.intervals, list(reference.labels), t_min=0.0
+    kept = sum(start < end for start, _, _ in segmentation)
+    intervals, labels = mir_eval.util.adjust_intervals(
+        segmentation.intervals[:kept], list(segmentation.labels[:kept]), t_min=0.0, t_max=end
     )
-    cropped = mir_eval.util.adjust_intervals(
-        estimate.intervals[:kept], list(estimate.labels[:kept]), t_min=0.0, t_max=reference.end
-    )
-    return Segmentation.from_intervals(*extended), Segmentation.from_intervals(*cropped)
+    return Segmentation.from_intervals(intervals, labels)
 
 
 def _boundary_scores(
-    ref_intervals: NDArray[np.float64], est_intervals: NDArray[np.float64], *, trim: bool
+    ref_intervals: NDArray[np.float64],
+    est_intervals: NDArray[np.float64],
+    windows: Sequence[float],
+    *,
+    trim: bool,
 ) -> dict[str, float]:
     """Count hits and measure distances, with or without the first and last boundary."""
     suffix = "" if trim else " (untrimmed)"
@@ -191,7 +172,7 @@ def _boundary_scores(
     nothing_left = trim and min(len(ref_intervals), len(est_intervals)) < 2
     hits, distances = (0.0, 0.0, 0.0), (math.nan, math.nan)
     scores: dict[str, float] = {}
-    for window in _WINDOWS:
+    for window in windows:
         if not nothing_left:
             hits = mir_eval.segment.detection(
                 ref_intervals, est_intervals, window=window, trim=trim
@@ -203,6 +184,55 @@ def _boundary_scores(
     names = (f"{name} deviation{suffix}" for name in ("Ref-to-est", "Est-to-ref"))
     scores.update(zip(names, map(float, distances), strict=True))
     return scores
+
+
+def evaluate_hierarchy(reference: Hierarchy, estimate: Hierarchy) -> dict[str, float]:
+    """Score all levels of an estimate against all of a reference, as `mir_eval.hierarchy`.
+
+    Every level is first made to span the time from 0 to the end of the reference, see `evaluate`.
+
+    Parameters
+    ----------
+    reference : Hierarchy
+        The annotation.
+    estimate : Hierarchy
+        What is to be judged; it may have another number of levels.
+
+    Returns
+    -------
+    scores : dict of str to float
+        Named as by mir_eval: precision, recall and measure of T (segments; "reduced" and
+        "full") and L (labels), 0 to 1.
+
+    Raises
+    ------
+    TypeError
+        When either is not a Hierarchy.
+    ValueError
+        When the estimate starts after the reference ends.
+
+    Notes
+    -----
+    Moments are taken every 0.1 s. T-measures look 15 s back and forth, L-measures at the whole
+    recording. Where no moment is closer to one moment than to another, as in a reference whose
+    levels have one segment each, the scores are 0. A boundary need not return at the finer levels.
+
+    Examples
+    --------
+    >>> coarse = Segmentation([0, 30, 60], ["A", "B"])
+    >>> fine = Segmentation([0, 15, 30, 45, 60], ["a", "b", "a", "c"])
+    >>> scores = evaluate_hierarchy(Hierarchy([coarse, fine]), Hierarchy([coarse, coarse]))
+    >>> round(scores["T-Recall full"], 3), round(scores["L-Recall"], 3)
+    (0.286, 0.601)
+    """
+    for side, value in (("reference", reference), ("estimate", estimate)):
+        if not isinstance(value, Hierarchy):
+            msg = f"{side} must be a Hierarchy, got {type(value).__name__}"
+            raise TypeError(msg)
+    aligned = [_aligned(reference.levels[0], level)[1] for level in estimate]
+    return hierarchy_scores(
+        [_spanning(level, reference.levels[0].end) for level in reference], aligned
+    )
 
 
 def no_boundary(reference: Segmentation) -> Segmentation:
@@ -232,10 +262,62 @@ def evenly_spaced(reference: Segmentation) -> Segmentation:
     return Segmentation(times, letter_labels(range(n_segments)))
 
 
+def random_boundaries(reference: Segmentation, rng: np.random.Generator) -> Segmentation:
+    """Cut from 0 to the reference's end into as many parts as it has, anywhere.
+
+    Every part has a label of its own.
+
+    Parameters
+    ----------
+    reference : Segmentation
+        Says how long and how many.
+    rng : numpy.random.Generator
+        Where the boundaries are drawn from, uniformly.
+
+    Examples
+    --------
+    >>> reference = Segmentation([0, 10, 40], ["A", "B"])
+    >>> len(random_boundaries(reference, np.random.default_rng(0)))
+    2
+    """
+    inner = reference.end * (1 - rng.random(len(reference) - 1))  # 0 is never drawn
+    times = np.unique([0.0, *inner, reference.end])
+    return Segmentation(times, letter_labels(range(len(times) - 1)))
+
+
+def reference_hierarchies(references: Sequence[Annotation]) -> dict[str, Hierarchy]:
+    """Put the levels of each annotator together.
+
+    Parameters
+    ----------
+    references : sequence of Annotation
+        Of one track. Levels of functions ("verse", "solo") name the sections of another level
+        and are left out.
+
+    Returns
+    -------
+    hierarchies : dict from str to Hierarchy
+        By annotator, of those who give two levels or more: the one of fewest segments first,
+        each made to last from 0 to the annotator's latest end.
+    """
+    levels: dict[str, list[Annotation]] = {}
+    for each in references:
+        if not each.level.startswith("function"):
+            levels.setdefault(each.annotator, []).append(each)
+    hierarchies = {}
+    for annotator, found in levels.items():
+        if len(found) > 1:
+            found.sort(key=lambda each: len(each.segmentation))
+            end = max(each.segmentation.end for each in found)
+            spans = [_spanning(each.segmentation, end) for each in found]
+            hierarchies[annotator] = Hierarchy(spans, [each.level for each in found])
+    return hierarchies
+
+
 def score_track(
     track_id: str,
     references: Sequence[Annotation],
-    estimates: Mapping[str, Segmentation],
+    estimates: Mapping[str, Segmentation | Hierarchy],
     *,
     baselines: bool = True,
 ) -> list[Score]:
@@ -244,71 +326,124 @@ def score_track(
     Parameters
     ----------
     track_id : str
-        Name of the track, for the scores.
+        Name of the track, for the scores and as the seed of the random baseline.
     references : sequence of Annotation
         One per annotator and level.
-    estimates : mapping of str to Segmentation
-        System name -> its answer.
+    estimates : mapping of str to Segmentation or Hierarchy
+        System name -> its answer. Of a Hierarchy, the default level is scored against every
+        annotation, and where an annotator gives several levels (`reference_hierarchies`), all
+        of it against all of these (`evaluate_hierarchy`), at the level `HIERARCHY`.
     baselines : bool, default True
-        Also score `no_boundary`, `evenly_spaced` and, where a level has several annotators,
-        the `human ceiling`: the mean over the other annotators, each taken as an estimate.
+        Also score `no_boundary`, `evenly_spaced`, `random_boundaries` and, where a level has
+        several annotators, the `human ceiling`: the mean over the other annotators, each taken
+        as an estimate.
 
     Returns
     -------
     scores : list of Score
-        By reference, then system, then metric, in the order given; baselines last.
+        By reference, then system, then metric, in the order given; baselines last. Further
+        annotators and systems change no score but the ceiling's.
 
     Raises
     ------
     ValueError
-        When two references share annotator and level, a system has the name of a baseline,
-        or a pair cannot be compared.
+        When two references share annotator and level, a level is named like `HIERARCHY`, a
+        system has the name of a baseline, or a pair cannot be compared.
     """
+    _check_names(track_id, references, estimates, baselines=baselines)
+    flat = {
+        system: answer.levels[answer.default] if isinstance(answer, Hierarchy) else answer
+        for system, answer in estimates.items()
+    }
+    known = {(each.annotator, each.level): each.segmentation for each in references}
+    scores = _score_pairs(track_id, known, flat, evaluate, _flat_baseline, baselines=baselines)
+    deep = {
+        system: answer
+        for system, answer in estimates.items()
+        if isinstance(answer, Hierarchy) and len(answer) > 1
+    }
+    if deep or not estimates:
+        levels = {
+            (annotator, HIERARCHY): levels
+            for annotator, levels in reference_hierarchies(references).items()
+        }
+        scores += _score_pairs(
+            track_id, levels, deep, evaluate_hierarchy, _deep_baseline, baselines=baselines
+        )
+    return scores
+
+
+def _check_names(
+    track_id: str,
+    references: Sequence[Annotation],
+    systems: Iterable[str],
+    *,
+    baselines: bool,
+) -> None:
     keys = [(reference.annotator, reference.level) for reference in references]
     if len(set(keys)) < len(keys):
         annotator, level = next(key for key in keys if keys.count(key) > 1)
         msg = f"{track_id}: two references by annotator {annotator!r} at level {level!r}; keep one"
         raise ValueError(msg)
-    taken = [name for name in (NO_BOUNDARY, EVENLY_SPACED, CEILING) if name in estimates]
+    if any(level == HIERARCHY for _, level in keys):
+        msg = f"{track_id}: {HIERARCHY!r} means all levels at once; rename that level"
+        raise ValueError(msg)
+    taken = [name for name in (*BASELINES, CEILING) if name in systems]
     if baselines and taken:
         msg = (
             f"{track_id}: {taken[0]!r} names a baseline; rename that system or set baselines=False"
         )
         raise ValueError(msg)
 
+
+def _score_pairs(
+    track_id: str,
+    references: Mapping[tuple[str, str], _Form],
+    estimates: Mapping[str, _Form],
+    judge: Callable[[_Form, _Form], dict[str, float]],
+    baseline: Callable[[str, _Form, str], _Form],
+    *,
+    baselines: bool,
+) -> list[Score]:
+    """Score answers against references by (annotator, level), baselines and ceiling last."""
     scores = []
-    for reference in references:
+    for (annotator, level), reference in references.items():
         answers = {system: [estimate] for system, estimate in estimates.items()}
         if baselines:
-            answers |= _baseline_answers(reference, references)
-        for system, segmentations in answers.items():
+            seed = "\n".join((track_id, annotator, level))
+            answers |= {name: [baseline(name, reference, seed)] for name in BASELINES}
+            others = [
+                other
+                for (name, its_level), other in references.items()
+                if its_level == level and name != annotator
+            ]
+            answers |= {CEILING: others} if others else {}
+        for system, given in answers.items():
             try:
-                results = [evaluate(reference.segmentation, each) for each in segmentations]
+                results = [judge(reference, each) for each in given]
             except ValueError as error:
-                who = f"annotator {reference.annotator!r}, level {reference.level!r}"
+                who = f"annotator {annotator!r}, level {level!r}"
                 msg = f"{track_id}: {system} against {who}: {error}"
                 raise ValueError(msg) from error
             scores += [
-                Score(track_id, reference.annotator, reference.level, system, metric, value)
+                Score(track_id, annotator, level, system, metric, value)
                 for metric, value in _mean_scores(results).items()
             ]
     return scores
 
 
-def _baseline_answers(
-    reference: Annotation, references: Sequence[Annotation]
-) -> dict[str, list[Segmentation]]:
-    """Answers that know the reference, and the other annotators' at its level."""
-    answers = {
-        NO_BOUNDARY: [no_boundary(reference.segmentation)],
-        EVENLY_SPACED: [evenly_spaced(reference.segmentation)],
-    }
-    others = [
-        other.segmentation
-        for other in references
-        if other.level == reference.level and other.annotator != reference.annotator
-    ]
-    return answers | ({CEILING: others} if others else {})
+def _flat_baseline(name: str, reference: Segmentation, seed: str) -> Segmentation:
+    if name == NO_BOUNDARY:
+        return no_boundary(reference)
+    if name == EVENLY_SPACED:
+        return evenly_spaced(reference)
+    return random_boundaries(reference, np.random.default_rng(list(seed.encode())))
+
+
+def _deep_baseline(name: str, reference: Hierarchy, seed: str) -> Hierarchy:
+    """_Form every level of the reference by itself."""
+    levels = zip(reference.names, reference.levels, strict=True)
+    return Hierarchy([_flat_baseline(name, level, f"{seed}\n{which}") for which, level in levels])
 
 
 def _mean_scores(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -316,14 +451,14 @@ def _mean_scores(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _mean(values: Iterable[float]) -> float:
-    """Average what is finite; NaN when nothing is."""
+    """Average what is finite; NaN where nothing is."""
     finite = [value for value in values if math.isfinite(value)]
     return math.fsum(finite) / len(finite) if finite else math.nan
 
 
 def score_collection(
     references: Mapping[str, Sequence[Annotation]],
-    estimates: Mapping[str, Mapping[str, Segmentation]],
+    estimates: Mapping[str, Mapping[str, Segmentation | Hierarchy]],
     *,
     baselines: bool = True,
 ) -> list[Score]:
@@ -364,188 +499,3 @@ def score_collection(
         if here or not estimates:
             scores += score_track(track, annotated, here, baselines=baselines)
     return scores
-
-
-def summarize(scores: Iterable[Score]) -> list[Summary]:
-    """Average over annotators, then describe the spread over tracks.
-
-    Parameters
-    ----------
-    scores : iterable of Score
-        Of one or many tracks.
-
-    Returns
-    -------
-    summaries : list of Summary
-        Per system and level: each metric over all annotators (`annotator` is ""), then, where
-        there are several, over each annotator by itself. Systems and levels in the order of
-        the scores, baselines and ceiling last.
-    """
-    # (system, level) -> metric -> track -> annotator -> value
-    table: dict[tuple[str, str], dict[str, dict[str, dict[str, float]]]] = {}
-    for score in scores:
-        metrics = table.setdefault((score.system, score.level), {})
-        tracks = metrics.setdefault(score.metric, {})
-        tracks.setdefault(score.track, {})[score.annotator] = score.value
-
-    summaries = []
-    for system, level in sorted(table, key=lambda key: _rank(key[0])):
-        metrics = table[system, level]
-        summaries += [
-            _describe(system, "", level, metric, [_mean(by.values()) for by in tracks.values()])
-            for metric, tracks in metrics.items()
-        ]
-        annotators = dict.fromkeys(
-            name for tracks in metrics.values() for by in tracks.values() for name in by
-        )
-        if len(annotators) > 1:
-            summaries += [
-                _describe(
-                    system, name, level, metric, [by[name] for by in tracks.values() if name in by]
-                )
-                for name in annotators
-                for metric, tracks in metrics.items()
-            ]
-    return summaries
-
-
-def _rank(system: str) -> int:
-    """Sort systems before baselines, and the ceiling last."""
-    return 2 if system == CEILING else int(system.startswith("baseline:"))
-
-
-def _describe(
-    system: str, annotator: str, level: str, metric: str, values: Sequence[float]
-) -> Summary:
-    finite = [value for value in values if math.isfinite(value)]
-    q25, median, q75 = np.quantile(finite, [0.25, 0.5, 0.75]) if finite else [math.nan] * 3
-    std = float(np.std(finite, ddof=1)) if len(finite) > 1 else math.nan
-    return Summary(
-        system,
-        annotator,
-        level,
-        metric,
-        n=len(finite),
-        mean=_mean(finite),
-        std=std,
-        median=float(median),
-        q25=float(q25),
-        q75=float(q75),
-    )
-
-
-def scores_csv(scores: Iterable[Score]) -> str:
-    """Write scores as CSV, numbers in full precision, "nan" where there is none.
-
-    Examples
-    --------
-    >>> print(scores_csv([Score("song", "1", "section", "foote", "F-measure@0.5", 0.5)]))
-    track,annotator,level,system,metric,value
-    song,1,section,foote,F-measure@0.5,0.5
-    """
-    return _csv_text(Score._fields, scores)
-
-
-def summary_csv(summaries: Iterable[Summary]) -> str:
-    """Write summaries as CSV, numbers in full precision, "nan" where there is none."""
-    return _csv_text(Summary._fields, summaries)
-
-
-def _csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")  # writes floats by their repr
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
-
-
-def read_scores(path: str | Path) -> list[Score]:
-    """Read back what `scores_csv` wrote.
-
-    Raises
-    ------
-    ValueError
-        When the header or a line is another; the message names file and line.
-    """
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file)
-        header = next(rows, [])
-        if tuple(header) != Score._fields:
-            msg = f"{path}, line 1: expected {','.join(Score._fields)}, got {','.join(header)!r}"
-            raise ValueError(msg)
-        scores = []
-        for row in rows:
-            try:
-                track, annotator, level, system, metric, value = row
-                scores.append(Score(track, annotator, level, system, metric, float(value)))
-            except ValueError as error:
-                msg = f"{path}, line {rows.line_num}: expected five names and a number, got {row}"
-                raise ValueError(msg) from error
-    return scores
-
-
-def summary_json(summaries: Iterable[Summary]) -> str:
-    """Write summaries as JSON, null where there is no number.
-
-    Returns
-    -------
-    text : str
-        `rows` holds one object per summary, with the names of its fields; `baselines` the
-        systems among them that are there for comparison.
-    """
-    rows = [summary._asdict() for summary in summaries]
-    systems = dict.fromkeys(str(row["system"]) for row in rows)
-    plain = [
-        {
-            name: None if isinstance(value, float) and math.isnan(value) else value
-            for name, value in row.items()
-        }
-        for row in rows
-    ]
-    baselines = [system for system in systems if _rank(system)]
-    return json.dumps({"rows": plain, "baselines": baselines}, indent=1, allow_nan=False) + "\n"
-
-
-def summary_markdown(summaries: Iterable[Summary]) -> str:
-    """Show the mean scores of all systems in one table per level.
-
-    Returns
-    -------
-    text : str
-        Markdown that is as readable on a terminal: columns line up. Baselines and the human
-        ceiling come last.
-    """
-    means = [summary for summary in summaries if not summary.annotator]
-    levels = dict.fromkeys(summary.level for summary in means)
-    return "\n".join(
-        _level_table(level, [row for row in means if row.level == level]) for level in levels
-    )
-
-
-def _level_table(level: str, summaries: Sequence[Summary]) -> str:
-    by_system: dict[str, dict[str, Summary]] = {}
-    for summary in summaries:
-        by_system.setdefault(summary.system, {})[summary.metric] = summary
-    rows = [["system", "tracks", *TABLE_METRICS[:-1], "segments"]]
-    for system, metrics in by_system.items():
-        n_tracks = max(summary.n for summary in metrics.values())
-        means = [metrics[name].mean if name in metrics else math.nan for name in TABLE_METRICS]
-        cells = [*(_cell(mean, 3) for mean in means[:-1]), _cell(means[-1], 1)]
-        rows.append([system.replace("|", r"\|"), str(n_tracks), *cells])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rows.insert(1, ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])])
-    title = f"Level {level}, means over tracks" if level else "Means over tracks"
-    n_segments = [row.mean for row in summaries if row.metric == REFERENCE_SEGMENTS]
-    if n_segments:
-        title += f"; the references have {n_segments[0]:.1f} segments"
-    return "\n".join([f"{title}:", "", *(_padded(row, widths) for row in rows), ""])
-
-
-def _cell(value: float, digits: int) -> str:
-    return "-" if math.isnan(value) else f"{value:.{digits}f}"
-
-
-def _padded(cells: Sequence[str], widths: Sequence[int]) -> str:
-    first, *others = cells
-    padded = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-    return f"| {' | '.join([first.ljust(widths[0]), *padded])} |"

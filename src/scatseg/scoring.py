@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import csv
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from scatseg import datasets, evaluation, formats, runs
+from scatseg import datasets, evaluation, formats, runs, score_tables, summaries
 from scatseg.collection import map_pure
-from scatseg.evaluation import Score, Summary
-from scatseg.formats import Annotation, Jams
+from scatseg.evaluation import Score
+from scatseg.formats import Annotation, FormatError, Jams
 from scatseg.runs import Failure
-from scatseg.segmentation import Segmentation
+from scatseg.segmentation import Hierarchy, Segmentation
+from scatseg.summaries import Results
+
+Answers = Mapping[str, Segmentation | Hierarchy]
+"""Track -> what one system says."""
+
+_SAME_END = 0.1  # seconds; levels are compared in steps of this size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +28,8 @@ class Outcome:
 
     Parameters
     ----------
-    summaries : tuple of Summary
-        Per system, level and metric.
+    results : Results
+        Summaries per system, level and metric, and how the systems compare.
     n_tracks : int
         Tracks with a score.
     failures : tuple of Failure
@@ -31,7 +38,7 @@ class Outcome:
         What had no partner, was repaired, or looks odd.
     """
 
-    summaries: tuple[Summary, ...]
+    results: Results
     n_tracks: int
     failures: tuple[Failure, ...]
     notes: tuple[str, ...]
@@ -42,7 +49,7 @@ class _Task(NamedTuple):
 
     track: str
     references: tuple[Annotation, ...]
-    estimates: Mapping[str, Segmentation]
+    estimates: Answers
 
 
 def score_folder(
@@ -50,6 +57,10 @@ def score_folder(
     references: Sequence[Path],
     out: Path,
     *,
+    partners: Mapping[str, str] | None = None,
+    metadata: Path | None = None,
+    group_by: str = "",
+    seed: int = 0,
     n_jobs: int = 1,
     on_track: Callable[[str], object] | None = None,
 ) -> Outcome:
@@ -62,8 +73,17 @@ def score_folder(
     references : sequence of Path
         Folders of annotations.
     out : Path
-        Where scores.csv, summary.csv, summary.json, summary.md, failures.csv and references/ go. It
-        may be one of the runs.
+        Where scores.csv, summary.csv, .json, .md and .tex, comparisons.csv, failures.csv and
+        references/ go. It may be one of the runs.
+    partners : mapping of str to str, optional
+        Estimate id -> reference id, for those that are not to be matched by their names, see
+        `read_partners`.
+    metadata : Path, optional
+        A table of tracks, see `read_groups`.
+    group_by : str, default ""
+        The column of it whose values are summarized separately as well.
+    seed : int, default 0
+        Of the bootstrap.
     n_jobs : int, default 1
         Processes.
     on_track : callable, optional
@@ -78,12 +98,17 @@ def score_folder(
     ------
     RunLockedError
         When another process writes to the folder.
+    ValueError
+        When two folders annotate a track, two systems cannot be told apart, `partners` names an
+        unknown reference, or the metadata cannot be used.
     """
+    groups = read_groups(metadata, group_by) if metadata is not None else {}
     annotated = [datasets.read_references(path) for path in references]
     known = _merged(references, annotated)
     found = [datasets.read_estimates(path) for path in estimates]
-    systems = _unique_systems(estimates, found)
-    tasks, notes = _tasks(systems, known)
+    systems, notes = _unique_systems(estimates, found)
+    tasks, task_notes = _tasks(systems, known, partners or {})
+    groups, group_notes = _groups_of([task.track for task in tasks], groups)
     problems = [each for one in annotated for each in one.problems]
     problems += [each for one in found for each in one.problems]
     failures = [Failure(problem.path.stem, "evaluate", problem.reason) for problem in problems]
@@ -96,19 +121,19 @@ def score_folder(
                 scores += result
             if on_track:
                 on_track(task.track)
-        summaries = tuple(evaluation.summarize(scores))
+        results = summaries.assess(scores, groups=groups, group_by=group_by, seed=seed)
         if scores:
-            _write_scores(out, scores, summaries)
+            _write_scores(out, scores, results)
             _write_references(out, tasks)
         listed = [f for f in runs.read_failures(out) if f.stage != "evaluate"]
         runs.write_failures(out, [*listed, *failures])
     read_notes = [note for one in annotated for note in one.notes]
     read_notes += [note for one in found for note in one.notes]
     return Outcome(
-        summaries=summaries,
+        results=results,
         n_tracks=len({score.track for score in scores}),
         failures=tuple(failures),
-        notes=(*read_notes, *notes),
+        notes=(*read_notes, *notes, *task_notes, *group_notes),
     )
 
 
@@ -135,61 +160,226 @@ def _score(task: _Task) -> list[Score] | Failure:
 
 def _unique_systems(
     paths: Sequence[Path], found: Sequence[datasets.Estimates]
-) -> dict[str, Mapping[str, Segmentation]]:
+) -> tuple[dict[str, Answers], list[str]]:
     """Name systems by their folder where two folders have a system of one name."""
     names = [name for each in found for name in each.systems]
-    systems: dict[str, Mapping[str, Segmentation]] = {}
+    systems: dict[str, Answers] = {}
+    notes: list[str] = []
     for path, each in zip(paths, found, strict=True):
+        deep, found_notes = _hierarchies(path)
+        notes += found_notes
         for name, answers in each.systems.items():
             unique = name if names.count(name) == 1 else f"{path.resolve().name}/{name}"
             if unique in systems:
                 msg = f"two systems are named {unique!r}; give their folders different names"
                 raise ValueError(msg)
-            systems[unique] = answers
-    return systems
+            several = {
+                track: levels
+                for track, levels in deep.get(name, {}).items()
+                if track in answers and len(levels) > 1
+            }
+            systems[unique] = {**answers, **several}
+    return systems, notes
+
+
+def _hierarchies(path: Path) -> tuple[dict[str, dict[str, Hierarchy]], list[str]]:
+    """Read the answers of several levels in JAMS files: system -> track -> levels, and notes."""
+    root = path / "tracks" if (path / "tracks").is_dir() else path
+    folder_name = (path if path.is_dir() else path.parent).resolve().name
+    systems: dict[str, dict[str, Hierarchy]] = {}
+    notes = []
+    for file in sorted(root.rglob("*.jams")) if root.is_dir() else [root]:
+        try:
+            annotations = formats.read_jams(file).annotations if file.suffix == ".jams" else ()
+        except (FormatError, OSError):
+            continue  # it is among the problems of the estimates
+        by_system: dict[str, list[Annotation]] = {}
+        for each in annotations:
+            by_system.setdefault(each.system or folder_name, []).append(each)
+        for system, levels in by_system.items():
+            track = datasets.parse_name(file).track_id
+            try:
+                systems.setdefault(system, {})[track] = _hierarchy(levels)
+            except ValueError as error:
+                notes.append(f"{track}: {system} is scored by its first level only: {error}")
+    return systems, notes
+
+
+def _hierarchy(levels: Sequence[Annotation]) -> Hierarchy:
+    """Put levels from coarse to fine; the first given is the default."""
+    ordered = sorted(levels, key=lambda each: len(each.segmentation))
+    default = next(i for i, each in enumerate(ordered) if each is levels[0])
+    return Hierarchy([each.segmentation for each in ordered], default=default)
 
 
 def _tasks(
-    systems: Mapping[str, Mapping[str, Segmentation]],
+    systems: Mapping[str, Answers],
     references: Mapping[str, tuple[Annotation, ...]],
+    partners: Mapping[str, str],
 ) -> tuple[list[_Task], list[str]]:
     """Match estimates with references; every matched estimate id is a track."""
-    notes = []
     ids = {id_ for answers in systems.values() for id_ in answers}
-    matching = datasets.match_ids(ids, references)
-    for id_, candidates in matching.ambiguous.items():
-        notes.append(f"{id_}: several references fit ({', '.join(candidates)}); not scored")
+    strangers = sorted(set(partners.values()) - references.keys())
+    if strangers:
+        msg = f"the map names {strangers[0]!r}, but no reference has that id"
+        raise ValueError(msg)
+    given = {id_: reference for id_, reference in partners.items() if id_ in ids}
+    matching = datasets.match_ids(ids - given.keys(), references)
+    pairs = {**matching.pairs, **given}
+    unused = [id_ for id_ in matching.unmatched_references if id_ not in given.values()]
+    notes = [
+        f"{id_}: several references fit ({', '.join(candidates)}); not scored"
+        for id_, candidates in matching.ambiguous.items()
+    ]
     for what, names in (
-        ("estimate", matching.unmatched_estimates),
-        ("reference", matching.unmatched_references),
+        ("no partner for {} estimate(s)", matching.unmatched_estimates),
+        ("no partner for {} reference(s)", unused),
+        ("no estimate of {} name(s) in the map", sorted(partners.keys() - ids)),
     ):
         if names:
             some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-            notes.append(f"no partner for {len(names)} {what}(s): {some}")
+            notes.append(f"{what.format(len(names))}: {some}")
     tasks = [
         _Task(
             track,
             references[reference],
             {name: answers[track] for name, answers in systems.items() if track in answers},
         )
-        for track, reference in sorted(matching.pairs.items())
+        for track, reference in sorted(pairs.items())
     ]
     scored = {name for task in tasks for name in task.estimates}
     notes += [f"{name} has no track with a reference" for name in systems if name not in scored]
-    by_track = {task.track: task.references for task in tasks}
-    matched = {
-        name: {id_: answer for id_, answer in answers.items() if id_ in by_track}
-        for name, answers in systems.items()
-    }
-    return tasks, [*notes, *datasets.duration_notes(by_track, matched)]
+    return tasks, [*notes, *_duration_notes(tasks)]
 
 
-def _write_scores(out: Path, scores: Sequence[Score], summaries: Sequence[Summary]) -> None:
+def _duration_notes(tasks: Sequence[_Task]) -> Iterator[str]:
+    """Name what is of different length: an estimate and its reference, levels of an annotator."""
+    matched: dict[str, dict[str, Segmentation]] = {}
+    for task in tasks:
+        for name, answer in task.estimates.items():
+            flat = answer.levels[answer.default] if isinstance(answer, Hierarchy) else answer
+            matched.setdefault(name, {})[task.track] = flat
+    yield from datasets.duration_notes({task.track: task.references for task in tasks}, matched)
+    for task in tasks:
+        if not any(isinstance(answer, Hierarchy) for answer in task.estimates.values()):
+            continue
+        ends: dict[str, list[float]] = {}
+        for each in task.references:
+            ends.setdefault(each.annotator, []).append(each.segmentation.end)
+        for annotator, times in ends.items():
+            if max(times) - min(times) > _SAME_END:
+                yield (
+                    f"{task.track}: the levels of annotator {annotator} end at {min(times):.2f} to "
+                    f"{max(times):.2f} s; scored as a hierarchy, all last until the latest"
+                )
+
+
+def read_partners(path: Path) -> dict[str, str]:
+    """Read which estimate goes with which reference.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with the columns `estimate` and `reference`, ids without extension; further columns
+        are ignored.
+
+    Returns
+    -------
+    partners : dict of str to str
+        Estimate id -> reference id.
+
+    Raises
+    ------
+    ValueError
+        When a column or a name is missing, or an estimate has two references; with file and
+        line.
+    """
+    partners: dict[str, str] = {}
+    for line, row in _table(path, ("estimate", "reference")):
+        estimate, reference = row["estimate"], row["reference"]
+        if not (estimate and reference):
+            msg = f"{path}, line {line}: expected an estimate and a reference, got {row}"
+            raise ValueError(msg)
+        if partners.setdefault(estimate, reference) != reference:
+            msg = (
+                f"{path}, line {line}: {estimate!r} goes with {partners[estimate]!r} already; "
+                f"keep one reference"
+            )
+            raise ValueError(msg)
+    return partners
+
+
+def read_groups(path: Path, column: str) -> dict[str, str]:
+    """Read a column of a table of tracks.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with a header; the first column holds the ids of tracks or of their references.
+    column : str
+        Name of the column: genre, render, annotator, ...
+
+    Returns
+    -------
+    groups : dict of str to str
+        Id -> value, without those whose value is empty.
+
+    Raises
+    ------
+    ValueError
+        When there is no such column, or an id has two values; with file and line.
+    """
+    groups: dict[str, str] = {}
+    for line, row in _table(path, (column,)):
+        id_, value = next(iter(row.values())), row[column]
+        if value and groups.setdefault(id_, value) != value:
+            msg = f"{path}, line {line}: {id_!r} has {column} {groups[id_]!r} already; keep one"
+            raise ValueError(msg)
+    return groups
+
+
+def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Read a CSV file with a header: line number and fields, without the spaces around them."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file)
+        header = [name.strip() for name in next(rows, [])]
+        missing = [name for name in columns if name not in header]
+        if missing:
+            msg = f"{path}, line 1: expected a column {missing[0]!r}, got {', '.join(header)!r}"
+            raise ValueError(msg)
+        for row in rows:
+            if not any(field.strip() for field in row):
+                continue
+            if len(row) != len(header):
+                msg = f"{path}, line {rows.line_num}: expected {len(header)} fields, got {len(row)}"
+                raise ValueError(msg)
+            fields = (field.strip() for field in row)
+            yield rows.line_num, dict(zip(header, fields, strict=True))
+
+
+def _groups_of(
+    tracks: Sequence[str], groups: Mapping[str, str]
+) -> tuple[dict[str, str], list[str]]:
+    """Find the group of every track by its id, and note the tracks that have none."""
+    if not groups:
+        return {}, []
+    pairs = datasets.match_ids(tracks, groups).pairs
+    without = [track for track in tracks if track not in pairs]
+    some = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
+    notes = [f"no group for {len(without)} track(s): {some}"] if without else []
+    return {track: groups[id_] for track, id_ in pairs.items()}, notes
+
+
+def _write_scores(out: Path, scores: Sequence[Score], results: Results) -> None:
+    shown = [score_tables.summary_markdown(results.summaries)]
+    shown += [score_tables.comparison_markdown(results)] if results.comparisons else []
     texts = {
-        "scores.csv": evaluation.scores_csv(scores),
-        "summary.csv": evaluation.summary_csv(summaries),
-        "summary.json": evaluation.summary_json(summaries),
-        "summary.md": evaluation.summary_markdown(summaries),
+        "scores.csv": score_tables.scores_csv(scores),
+        "summary.csv": score_tables.summary_csv(results.summaries),
+        "summary.json": score_tables.summary_json(results),
+        "summary.md": "\n".join(shown),
+        "summary.tex": score_tables.summary_latex(results.summaries),
+        "comparisons.csv": score_tables.comparisons_csv(results.comparisons),
     }
     for name, text in texts.items():
         formats.atomic_write(out / name, text.encode("utf-8"))

@@ -25,6 +25,7 @@ from scatseg.report.pages import (
     track_data,
 )
 from scatseg.report.png import palette_png
+from scatseg.report.score_figures import ScoreFigure, draw_scores
 from scatseg.report.sound import AudioMode, place_sound
 
 __all__ = ["build"]
@@ -45,7 +46,8 @@ def build(run: Path, *, audio: AudioMode = "copy", figures: bool = True) -> Path
         Copy the recordings beside the pages (converted to FLAC where browsers cannot play
         them), link to where they are, or build silent pages.
     figures : bool, default True
-        Also save a picture of each track as PNG and SVG.
+        Also save a picture of each track and, after an evaluation, pictures of the scores, as
+        PNG and SVG.
 
     Returns
     -------
@@ -63,7 +65,10 @@ def build(run: Path, *, audio: AudioMode = "copy", figures: bool = True) -> Path
         _write(run / "assets" / name, asset(name))
     for number in range(len(contents.tracks)):
         written |= _build_track(contents, number, audio, figures)
-    _write(run / "index.html", page_html("index.html", index_data(contents)))
+    drawn: tuple[ScoreFigure, ...] = ()
+    if figures and contents.summary and (run / "scores.csv").exists():
+        drawn = draw_scores(run)
+    _write(run / "index.html", page_html("index.html", index_data(contents, drawn)))
     owned = ["pages", "assets/audio", "assets/similarity", *(["figures"] if figures else [])]
     _remove_others((run / name for name in owned), written)
     return run / "index.html"

@@ -8,15 +8,19 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg.evaluation import Score, Summary, read_scores
+from scatseg.evaluation import Score
 from scatseg.formats import Annotation, FormatError, Jams, read_jams
 from scatseg.plotting import NoveltyCurve
 from scatseg.runs import Failure, read_failures, read_run_facts
+from scatseg.score_tables import read_scores
+from scatseg.summaries import Comparison, Summary
+
+Row = TypeVar("Row", Summary, Comparison)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +78,12 @@ class Run:
         As listed by the run, and files of it that cannot be read.
     summary : tuple of Summary
         Scores over tracks; empty before an evaluation.
+    comparisons : tuple of Comparison
+        Pairs of systems.
     baselines : frozenset of str
         Systems that are there for comparison.
+    group_by : str
+        What the tracks of the summary are grouped by, if they are.
     """
 
     folder: Path
@@ -83,7 +91,9 @@ class Run:
     tracks: tuple[Track, ...] = ()
     failures: tuple[Failure, ...] = ()
     summary: tuple[Summary, ...] = ()
+    comparisons: tuple[Comparison, ...] = ()
     baselines: frozenset[str] = frozenset()
+    group_by: str = ""
 
     @property
     def audio(self) -> Mapping[str, str]:
@@ -159,8 +169,10 @@ def read_run(folder: Path) -> Run:
         facts=facts,
         tracks=tuple(tracks),
         failures=tuple(failures),
-        summary=tuple(_summary(row) for row in rows.get("rows", ())),
+        summary=tuple(_row(Summary, row) for row in rows.get("rows", ())),
+        comparisons=tuple(_row(Comparison, row) for row in rows.get("comparisons", ())),
         baselines=frozenset(rows.get("baselines", ())),
+        group_by=str(rows.get("group_by", "")),
     )
 
 
@@ -232,9 +244,13 @@ def _json(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def _summary(row: Mapping[str, Any]) -> Summary:
+def _row(kind: type[Row], row: Mapping[str, Any]) -> Row:
     """Take back what `summary_json` wrote, where null is NaN."""
+    missing = [name for name in kind._fields if name not in row]
+    if missing:
+        msg = f"summary.json has no {missing[0]!r}: `scatseg evaluate` writes it again"
+        raise ValueError(msg)
     values: dict[str, Any] = {
-        name: math.nan if row[name] is None else row[name] for name in Summary._fields
+        name: math.nan if row[name] is None else row[name] for name in kind._fields
     }
-    return Summary(**values)
+    return kind(**values)

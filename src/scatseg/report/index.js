@@ -2,13 +2,16 @@
 // The index page: the run's scores, its tracks, its failures, and what was run.
 
 (() => {
-  const { data, element, clock, table, segmentBox, metricColumn, score, systemName, downloads } = page;
+  const {
+    data, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, downloads,
+  } = page;
   const place = (id) => document.getElementById(id);
 
   document.title = `${data.title} · scatseg`;
   place("title").textContent = data.title;
   place("subtitle").append(...subtitle());
   place("summary").append(...summary());
+  place("figures").append(...figures());
   place("tracks").append(...tracks());
   place("failures").append(...failures());
   place("setup").append(...setup());
@@ -39,45 +42,95 @@
   }
 
   function levelScores(level) {
-    const pooled = level.rows.filter((row) => !row.annotator);
+    const pooled = level.rows.filter((row) => !row.annotator && !row.group);
     const single = level.rows.filter((row) => row.annotator);
-    const parts = [
-      element("h2", {}, level.name ? `Scores, level ${level.name}` : "Scores"),
-      scoreTable(level.columns, pooled, false),
-    ];
+    const grouped = level.rows.filter((row) => row.group);
+    const title = level.hierarchy ? "Scores, all levels at once"
+      : level.name ? `Scores, level ${level.name}` : "Scores";
     const count = level.segments === null ? ""
       : ` The references have ${level.segments.toFixed(1)} segments on average.`;
-    parts.push(element("p", { className: "hint" },
-      `Mean over tracks ± standard deviation; the best system in bold.${count}`));
-    if (single.length) {
-      parts.push(element("details", {}, element("summary", {}, "By annotator"),
-        scoreTable(level.columns, single, true)));
-    }
-    return parts;
+    const more = [
+      ["By annotator", single.length && scoreTable(level.columns, single, "annotator")],
+      [`By ${data.groupBy}`, grouped.length && scoreTable(level.columns, grouped, "group")],
+      ["Differences between systems", level.comparisons.length && comparisons(level.comparisons)],
+    ];
+    return [
+      element("h2", {}, title),
+      scoreTable(level.columns, pooled),
+      element("p", { className: "hint" },
+        `Mean over tracks [95 % bootstrap interval]; the best system in bold.${count}`),
+      ...more.filter(([, content]) => content).map(([heading, content]) =>
+        element("details", {}, element("summary", {}, heading), content)),
+    ];
   }
 
-  function scoreTable(metrics, rows, withAnnotator) {
+  // Scores of systems; `by` is "annotator" or "group" where rows differ in that, too.
+  function scoreTable(metrics, rows, by) {
     const columns = [
-      { text: "System" },
-      ...(withAnnotator ? [{ text: "Annotator" }] : []),
-      { text: "Tracks", number: true },
-      ...metrics.map(metricColumn),
+      { text: "System", of: (row) => row.system.toLowerCase() },
+      ...(by ? [{ text: by === "group" ? data.groupBy : "Annotator", of: (row) => row[by] }] : []),
+      { text: "Tracks", number: true, of: (row) => row.tracks },
+      ...metrics.map((metric, i) => ({ ...metricColumn(metric), of: (row) => row.cells[i].mean })),
     ];
     const cells = rows.map((row) => [
       systemName(row),
-      ...(withAnnotator ? [row.annotator] : []),
+      ...(by ? [row[by]] : []),
       String(row.tracks),
       ...row.cells.map((cell, i) => meanCell(cell, metrics[i] === "Estimated segments" ? 1 : 3)),
     ]);
-    return table(columns, cells, (i) => (rows[i].kind === "system" ? "" : "muted"));
+    const made = table(columns, cells, (i) => (rows[i].kind === "system" ? "" : "muted"));
+    made.classList.add("scores");
+    return makeSortable(made, columns, rows);
   }
 
-  function meanCell({ mean, std, best }, digits) {
+  function meanCell({ mean, low, high, best, median }, digits) {
     if (mean === null) return null;
     const number = element(best ? "strong" : "span", {}, score(mean, digits));
-    if (std === null) return number;
-    const spread = element("span", { className: "spread" }, ` ±${score(std, Math.min(digits, 2))}`);
-    return element("span", {}, number, spread);
+    if (low === null) return number;
+    const few = Math.min(digits, 2);
+    const interval = element("span", { className: "spread" },
+      ` [${score(low, few)}, ${score(high, few)}]`);
+    return element("span", { title: `median ${score(median, digits)}` }, number, interval);
+  }
+
+  function comparisons(rows) {
+    const columns = [
+      { text: "Metric", of: (row) => row.metric },
+      { text: "System", of: (row) => row.system.toLowerCase() },
+      { text: "Against", of: (row) => row.other.toLowerCase() },
+      { text: "Tracks", number: true, of: (row) => row.tracks },
+      { text: "Difference", number: true, of: (row) => row.difference },
+      { text: "p", title: "Wilcoxon signed-rank test, adjusted after Holm", number: true,
+        of: (row) => row.p },
+      { text: "Wins / ties / losses", number: true, of: (row) => row.outcomes[0] },
+    ];
+    const cells = rows.map((row) => [
+      metricColumn(row.metric).text,
+      row.system,
+      row.other,
+      String(row.tracks),
+      difference(row),
+      row.p < 0.001 ? "< 0.001" : score(row.p),
+      row.outcomes.join(" / "),
+    ]);
+    const made = table(columns, cells, (i) => (rows[i].baseline ? "muted" : ""));
+    return makeSortable(made, columns, rows);
+  }
+
+  function difference({ difference, low, high }) {
+    const signed = (value, digits) => (value < 0 ? "−" : "+") + score(Math.abs(value), digits);
+    if (low === null) return signed(difference, 3);
+    return element("span", {}, signed(difference, 3),
+      element("span", { className: "spread" }, ` [${signed(low, 2)}, ${signed(high, 2)}]`));
+  }
+
+  function figures() {
+    if (!data.figures.length) return [];
+    return [element("h2", {}, "Figures"), element("div", { className: "figures" },
+      ...data.figures.map(({ title, png, svg }) =>
+        element("figure", {},
+          element("a", { href: svg }, element("img", { src: png, alt: title, loading: "lazy" })),
+          element("figcaption", {}, title))))];
   }
 
   function failures() {
@@ -102,7 +155,7 @@
     const listing = table(keys, data.tracks.map(trackCells));
     listing.classList.add("tracks");
     const rows = [...listing.querySelectorAll("tbody tr")];
-    makeSortable(listing, keys, rows);
+    makeSortable(listing, keys, data.tracks);
     const scored = data.summary.length
       ? [element("p", { className: "hint" },
           `Scores of ${data.default}, mean over each track's references.`)]
@@ -135,32 +188,6 @@
         role: "img",
         "aria-label": `${strip.name}: ${strip.segments.map((segment) => segment[2]).join(" ")}`,
       }, ...strip.segments.map((segment) => segmentBox("i", segment, row.styles, row.duration)))));
-  }
-
-  function makeSortable(listing, keys, rows) {
-    const body = listing.querySelector("tbody");
-    const heads = [...listing.querySelectorAll("th")];
-    heads.forEach((head, column) => {
-      const { text, number, of } = keys[column];
-      if (!of) return;
-      const button = element("button", { type: "button", className: "sort" }, text);
-      button.addEventListener("click", () => {
-        const now = head.getAttribute("aria-sort");
-        const falling = number ? now !== "descending" : now === "ascending";
-        const order = data.tracks.map((row, i) => [of(row), i])
-          .sort(([a, i], [b, j]) => compare(a, b, falling) || i - j);
-        heads.forEach((other) => other.removeAttribute("aria-sort"));
-        head.setAttribute("aria-sort", falling ? "descending" : "ascending");
-        body.append(...order.map(([, i]) => rows[i]));
-      });
-      head.replaceChildren(button);
-    });
-  }
-
-  // What is missing comes last, whichever way the others go.
-  function compare(a, b, falling) {
-    if (a === null || b === null) return (a === null) - (b === null);
-    return (falling ? -1 : 1) * (a < b ? -1 : a > b ? 1 : 0);
   }
 
   function filterBox(rows) {

@@ -44,6 +44,36 @@ const page = (() => {
         element("tbody", {}, ...body)));
   }
 
+  // Let a click on a heading sort the rows of a table. Columns that have one say by `of` what an
+  // item, one per row, is sorted by; numbers fall at the first click, names rise.
+  function makeSortable(listing, columns, items) {
+    const body = listing.querySelector("tbody");
+    const rows = [...body.children];
+    const heads = [...listing.querySelectorAll("th")];
+    heads.forEach((head, column) => {
+      const { text, number, of } = columns[column];
+      if (!of) return;
+      const button = element("button", { type: "button", className: "sort" }, text);
+      button.addEventListener("click", () => {
+        const now = head.getAttribute("aria-sort");
+        const falling = number ? now !== "descending" : now === "ascending";
+        const order = items.map((item, i) => [of(item), i])
+          .sort(([a, i], [b, j]) => compare(a, b, falling) || i - j);
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", falling ? "descending" : "ascending");
+        body.append(...order.map(([, i]) => rows[i]));
+      });
+      head.replaceChildren(button);
+    });
+    return listing;
+  }
+
+  // What is missing comes last, whichever way the others go.
+  function compare(a, b, falling) {
+    if (a === null || b === null) return (a === null) - (b === null);
+    return (falling ? -1 : 1) * (a < b ? -1 : a > b ? 1 : 0);
+  }
+
   // One segment, [start, end, label, number of its style], placed on a strip of `duration` seconds.
   function segmentBox(tag, [start, end, label, style], styles, duration) {
     const [color, texture] = styles[style];
@@ -64,6 +94,9 @@ const page = (() => {
     "Pairwise F-measure": "Pairwise F",
     "NCE F-measure": "NCE F",
     "V-measure": "V",
+    "T-Measure reduced": "T reduced",
+    "T-Measure full": "T full",
+    "L-Measure": "L",
     "Estimated segments": "Segments",
   };
 
@@ -87,5 +120,5 @@ const page = (() => {
       element("li", {}, element("a", { href: url }, text))));
   }
 
-  return { data, element, clock, table, segmentBox, metricColumn, score, systemName, downloads };
+  return { data, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, downloads };
 })();

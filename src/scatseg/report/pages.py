@@ -17,11 +17,11 @@ from scatseg.evaluation import (
     CEILING,
     ESTIMATED_SEGMENTS,
     EVENLY_SPACED,
+    HIERARCHY,
     NO_BOUNDARY,
+    RANDOM,
     REFERENCE_SEGMENTS,
-    TABLE_METRICS,
     Score,
-    Summary,
 )
 from scatseg.formats import Annotation
 from scatseg.plotting import (
@@ -32,14 +32,24 @@ from scatseg.plotting import (
     label_styles,
 )
 from scatseg.report.contents import Arrays, Run, Track
+from scatseg.report.score_figures import ScoreFigure
 from scatseg.report.sound import Sound, relative_url
+from scatseg.score_tables import table_metrics
+from scatseg.summaries import (
+    ALL_TRACKS,
+    FLAT_METRICS,
+    MEAN_OF_ANNOTATORS,
+    Comparison,
+    Summary,
+    is_baseline,
+)
 
 _SYSTEM_TITLES = {
     NO_BOUNDARY: "no boundary",
     EVENLY_SPACED: "evenly spaced",
+    RANDOM: "random",
     CEILING: "other annotators",
 }
-_SCORE_METRICS = tuple(metric for metric in TABLE_METRICS if metric != ESTIMATED_SEGMENTS)
 _MAX_CURVE_POINTS = 2048
 
 JSON = dict[str, Any]
@@ -72,20 +82,43 @@ def asset(name: str) -> bytes:
     return files("scatseg.report").joinpath(name).read_bytes()
 
 
-def index_data(run: Run) -> JSON:
-    """Collect what the index page shows."""
+def index_data(run: Run, figures: Sequence[ScoreFigure] = ()) -> JSON:
+    """Collect what the index page shows.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    figures : sequence of ScoreFigure
+        Of its scores.
+
+    Returns
+    -------
+    data : dict
+        JSON values.
+    """
     page = run.folder / "index.html"
     default = default_system(run)
-    names = ("scores.csv", "summary.csv", "failures.csv", "run.json")
+    tables = ("scores.csv", "summary.csv", "summary.md", "summary.tex", "comparisons.csv")
+    names = (*tables, "failures.csv", "run.json")
     return {
         "title": _title(run),
         "options": _flat(run.facts.get("options", {})),
         "versions": _flat(run.facts.get("versions", {})),
         "summary": _levels(run),
+        "groupBy": run.group_by,
         "systems": [] if run.summary else _segment_counts(run.tracks),
-        "columns": list(_SCORE_METRICS),
+        "columns": list(FLAT_METRICS),
         "default": default,
         "tracks": [_index_row(track, page, default) for track in run.tracks],
+        "figures": [
+            {
+                "title": figure.title,
+                "png": relative_url(figure.png, page),
+                "svg": relative_url(figure.svg, page),
+            }
+            for figure in figures
+        ],
         "failures": [list(failure) for failure in run.failures],
         "downloads": [
             {"text": name, "url": name} for name in names if (run.folder / name).exists()
@@ -186,56 +219,81 @@ def _levels(run: Run) -> list[JSON]:
     """Make one table per level of the references."""
     levels = dict.fromkeys(summary.level for summary in run.summary)
     return [
-        _level(level, [each for each in run.summary if each.level == level], run.baselines)
+        _level(level, [each for each in run.summary if each.level == level], run)
         for level in levels
     ]
 
 
-def _level(level: str, summaries: Sequence[Summary], baselines: frozenset[str]) -> JSON:
-    rows: dict[tuple[str, str], dict[str, Summary]] = {}
+def _level(level: str, summaries: Sequence[Summary], run: Run) -> JSON:
+    rows: dict[tuple[str, str, str], dict[str, Summary]] = {}
     for each in summaries:
-        rows.setdefault((each.annotator, each.system), {})[each.metric] = each
-    best = _best(rows, baselines)
+        rows.setdefault((each.group, each.annotator, each.system), {})[each.metric] = each
+    best = _best(rows, run.baselines)
+    columns = table_metrics(summaries)
     counts = [each.mean for each in summaries if each.metric == REFERENCE_SEGMENTS]
     return {
-        "name": level,
-        "columns": [*_SCORE_METRICS, ESTIMATED_SEGMENTS],
+        "name": "" if level == HIERARCHY else level,
+        "hierarchy": level == HIERARCHY,
+        "columns": list(columns),
         "segments": _number(counts[0]) if counts else None,
         "rows": [
             {
-                **_system(system, baselines),
-                "annotator": annotator,
+                **_system(system, run.baselines),
+                "group": "" if group == ALL_TRACKS else group,
+                "annotator": "" if annotator == MEAN_OF_ANNOTATORS else annotator,
                 "tracks": max(each.n for each in metrics.values()),
                 "cells": [
-                    _summary_cell(metrics.get(metric), best.get((annotator, metric)))
-                    for metric in (*_SCORE_METRICS, ESTIMATED_SEGMENTS)
+                    _summary_cell(metrics.get(metric), best.get((group, annotator, metric)))
+                    for metric in columns
                 ],
             }
-            for (annotator, system), metrics in rows.items()
+            for (group, annotator, system), metrics in rows.items()
         ],
+        "comparisons": [_comparison(each) for each in run.comparisons if each.level == level],
+    }
+
+
+def _comparison(each: Comparison) -> JSON:
+    names = {"system": each.system, "other": each.other}
+    return {
+        "metric": each.metric,
+        **{key: _SYSTEM_TITLES.get(name, name) for key, name in names.items()},
+        "baseline": is_baseline(each.other),
+        "tracks": each.n,
+        "difference": _number(each.difference),
+        "low": _number(each.low),
+        "high": _number(each.high),
+        "p": _number(each.p_holm),
+        "outcomes": [each.wins, each.ties, each.losses],
     }
 
 
 def _best(
-    rows: Mapping[tuple[str, str], Mapping[str, Summary]], baselines: frozenset[str]
-) -> dict[tuple[str, str], float]:
-    """Find the highest mean score per annotator and metric, among two or more systems."""
-    means: dict[tuple[str, str], list[float]] = {}
-    for (annotator, system), metrics in rows.items():
+    rows: Mapping[tuple[str, str, str], Mapping[str, Summary]], baselines: frozenset[str]
+) -> dict[tuple[str, str, str], float]:
+    """Find the highest mean per group, annotator and metric, among two or more systems."""
+    means: dict[tuple[str, str, str], list[float]] = {}
+    for (group, annotator, system), metrics in rows.items():
         for metric, each in metrics.items():
             if (
                 system not in baselines
                 and metric != ESTIMATED_SEGMENTS
                 and math.isfinite(each.mean)
             ):
-                means.setdefault((annotator, metric), []).append(each.mean)
+                means.setdefault((group, annotator, metric), []).append(each.mean)
     return {key: max(values) for key, values in means.items() if len(values) > 1}
 
 
 def _summary_cell(each: Summary | None, best: float | None) -> JSON:
     if each is None:
-        return {"mean": None, "std": None, "best": False}
-    return {"mean": _number(each.mean), "std": _number(each.std), "best": each.mean == best}
+        return {"mean": None, "low": None, "high": None, "best": False}
+    return {
+        "mean": _number(each.mean),
+        "low": _number(each.low),
+        "high": _number(each.high),
+        "median": _number(each.median),
+        "best": each.mean == best,
+    }
 
 
 def _system(name: str, baselines: frozenset[str]) -> JSON:
@@ -268,9 +326,9 @@ def _index_row(track: Track, page: Path, default: str) -> JSON:
     form = track.jams.annotations[0].segmentation if track.jams.annotations else None
     by_metric: dict[str, list[float]] = {}
     for score in track.scores:
-        if score.system == default and math.isfinite(score.value):
+        if score.system == default and score.level != HIERARCHY and math.isfinite(score.value):
             by_metric.setdefault(score.metric, []).append(score.value)
-    means = [fmean(by_metric[metric]) if metric in by_metric else None for metric in _SCORE_METRICS]
+    means = [fmean(by_metric[metric]) if metric in by_metric else None for metric in FLAT_METRICS]
     return {
         "title": track.title,
         "url": relative_url(page_path(page.parent, track), page),
@@ -350,7 +408,7 @@ def _track_scores(track: Track, baselines: frozenset[str]) -> JSON:
         rows.setdefault(key, {})[score.metric] = score
     metrics = list(dict.fromkeys(score.metric for score in track.scores))
     return {
-        "columns": [*_SCORE_METRICS, ESTIMATED_SEGMENTS],
+        "columns": [*FLAT_METRICS, ESTIMATED_SEGMENTS],
         "metrics": metrics,
         "rows": [
             {

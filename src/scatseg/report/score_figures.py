@@ -1,0 +1,110 @@
+"""The scores of a run -> figures: systems with their intervals, ranks, and pairs of systems."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from scatseg.evaluation import HIERARCHY, Score
+from scatseg.plotting import save_figure
+from scatseg.plotting.scores import pairs_figure, ranks_figure, systems_figure
+from scatseg.score_tables import read_scores
+from scatseg.summaries import (
+    ALL_TRACKS,
+    HIERARCHY_METRICS,
+    MEAN_OF_ANNOTATORS,
+    is_baseline,
+    level_title,
+    rank,
+    summarize,
+    track_values,
+)
+
+_FLAT_DRAWN = ("F-measure@0.5", "F-measure@3.0", "Pairwise F-measure")
+
+
+class ScoreFigure(NamedTuple):
+    """A figure that was written.
+
+    Parameters
+    ----------
+    title : str
+        What it shows.
+    png, svg : Path
+        Where it is.
+    """
+
+    title: str
+    png: Path
+    svg: Path
+
+
+def draw_scores(folder: Path, *, seed: int = 0) -> tuple[ScoreFigure, ...]:
+    """Draw the scores of a folder into its `figures/scores`.
+
+    Parameters
+    ----------
+    folder : Path
+        With a scores.csv. What an earlier call drew and this one does not is removed.
+    seed : int, default 0
+        Of the bootstrap intervals.
+
+    Returns
+    -------
+    figures : tuple of ScoreFigure
+        Per level: systems, ranks, pairs of systems; those for which there is enough. Equal scores
+        give equal bytes.
+    """
+    place = folder / "figures" / "scores"
+    place.mkdir(parents=True, exist_ok=True)
+    drawn = (*_FLAT_DRAWN, *HIERARCHY_METRICS)
+    scores = [each for each in read_scores(folder / "scores.csv") if each.metric in drawn]
+    written: list[ScoreFigure] = []
+    for number, level in enumerate(dict.fromkeys(score.level for score in scores), start=1):
+        # Numbered: the names of levels are anything, and may differ in what a file name drops.
+        stem = place / f"{number}-{_slug(level)}"
+        written += _draw_level([each for each in scores if each.level == level], stem, seed)
+    kept = {path for each in written for path in (each.png, each.svg)}
+    for path in place.glob("*"):
+        if path.is_file() and path not in kept:
+            path.unlink()
+    return tuple(written)
+
+
+def _slug(name: str) -> str:
+    return re.sub("[^A-Za-z0-9.]+", "-", name).strip("-.") or "level"
+
+
+def _draw_level(scores: Sequence[Score], stem: Path, seed: int) -> list[ScoreFigure]:
+    """Draw the scores of one level into files whose names begin with `stem`."""
+    level = scores[0].level
+    table = {metric: systems for (_, metric), systems in track_values(scores).items()}
+    wanted = HIERARCHY_METRICS if level == HIERARCHY else _FLAT_DRAWN
+    metrics = [metric for metric in wanted if metric in table]
+    summaries = {
+        (each.metric, each.system): each
+        for each in summarize(scores, seed=seed)
+        if each.group == ALL_TRACKS and each.annotator == MEAN_OF_ANNOTATORS
+    }
+    title = f"Scores, {level_title(level)}"
+    figure = systems_figure({metric: table[metric] for metric in metrics}, summaries)
+    written = [ScoreFigure(title, *save_figure(figure, _named(stem, "systems")))]
+    rankings = [ranking for ranking in rank(scores) if ranking.metric in metrics[:2]]
+    if rankings:
+        title = f"Average ranks, {level_title(level)}"
+        paths = save_figure(ranks_figure(rankings), _named(stem, "ranks"))
+        written.append(ScoreFigure(title, *paths))
+    for metric in metrics[:2]:
+        systems = {name: tracks for name, tracks in table[metric].items() if not is_baseline(name)}
+        if len(systems) > 1:
+            title = f"{metric} of each track, {level_title(level)}"
+            name = f"pairs-{_slug(metric)}"
+            paths = save_figure(pairs_figure(systems, title=title), _named(stem, name))
+            written.append(ScoreFigure(title, *paths))
+    return written
+
+
+def _named(stem: Path, name: str) -> Path:
+    return stem.with_name(f"{stem.name}-{name}")

@@ -1,0 +1,365 @@
+"""Scores and what they say -> CSV and JSON for machines, Markdown and LaTeX for readers."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scatseg.evaluation import ESTIMATED_SEGMENTS, REFERENCE_SEGMENTS, Score
+from scatseg.statistics import N_RESAMPLES
+from scatseg.summaries import (
+    ALL_TRACKS,
+    FLAT_METRICS,
+    HIERARCHY_METRICS,
+    MEAN_OF_ANNOTATORS,
+    Comparison,
+    Disagreement,
+    Results,
+    Summary,
+    is_baseline,
+    level_title,
+)
+
+_MARKDOWN_COMPARED = ("F-measure@0.5", "F-measure@3.0", "L-Measure")
+_LATEX_NAMES = {
+    "F-measure@0.5": r"$F_{0.5}$",
+    "F-measure@3.0": r"$F_{3}$",
+    "Pairwise F-measure": "Pairwise $F$",
+    "NCE F-measure": "NCE $F$",
+    "V-measure": "$V$",
+    "T-Measure reduced": "$T$ reduced",
+    "T-Measure full": "$T$ full",
+    "L-Measure": "$L$",
+}
+_LATEX_SPECIAL = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        **{character: f"\\{character}" for character in "&%$#_{}"},
+    }
+)
+
+
+def scores_csv(scores: Iterable[Score]) -> str:
+    """Write scores as CSV, numbers in full precision, "nan" where there is none.
+
+    Examples
+    --------
+    >>> print(scores_csv([Score("song", "1", "section", "foote", "F-measure@0.5", 0.5)]))
+    track,annotator,level,system,metric,value
+    song,1,section,foote,F-measure@0.5,0.5
+    """
+    return _csv_text(Score._fields, scores)
+
+
+def summary_csv(summaries: Iterable[Summary]) -> str:
+    """Write summaries as CSV, numbers in full precision, "nan" where there is none."""
+    return _csv_text(Summary._fields, summaries)
+
+
+def comparisons_csv(comparisons: Iterable[Comparison]) -> str:
+    """Write comparisons as CSV, numbers in full precision, "nan" where there is none."""
+    return _csv_text(Comparison._fields, comparisons)
+
+
+def _csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")  # writes floats by their repr
+    writer.writerow(header)
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def read_scores(path: str | Path) -> list[Score]:
+    """Read back what `scores_csv` wrote.
+
+    Raises
+    ------
+    ValueError
+        When the header or a line is another; the message names file and line.
+    """
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        header = next(rows, [])
+        if tuple(header) != Score._fields:
+            msg = f"{path}, line 1: expected {','.join(Score._fields)}, got {','.join(header)!r}"
+            raise ValueError(msg)
+        scores = []
+        for row in rows:
+            try:
+                track, annotator, level, system, metric, value = row
+                scores.append(Score(track, annotator, level, system, metric, float(value)))
+            except ValueError as error:
+                msg = f"{path}, line {rows.line_num}: expected five names and a number, got {row}"
+                raise ValueError(msg) from error
+    return scores
+
+
+def summary_json(results: Results) -> str:
+    """Write results as JSON, null where there is no number.
+
+    Returns
+    -------
+    text : str
+        `rows`, `comparisons`, `rankings` and `disagreements` hold one object each, with the
+        names of their fields; `baselines` the systems that are there for comparison;
+        `intervals` and `group_by` how the rows came about.
+    """
+    systems = dict.fromkeys(summary.system for summary in results.summaries)
+    content = {
+        "rows": [_plain(each) for each in results.summaries],
+        "comparisons": [_plain(each) for each in results.comparisons],
+        "rankings": [_plain(each) for each in results.rankings],
+        "disagreements": [_plain(each) for each in results.disagreements],
+        "baselines": [system for system in systems if is_baseline(system)],
+        "group_by": results.group_by,
+        "intervals": {
+            "method": "percentile bootstrap of the mean over tracks",
+            "confidence": 0.95,
+            "resamples": N_RESAMPLES,
+            "seed": results.seed,
+        },
+    }
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _plain(row: NamedTuple) -> dict[str, Any]:
+    return {
+        name: None if isinstance(value, float) and math.isnan(value) else value
+        for name, value in row._asdict().items()
+    }
+
+
+def table_metrics(summaries: Iterable[Summary]) -> tuple[str, ...]:
+    """Choose the columns of a table of one level, of what there is."""
+    there = {summary.metric for summary in summaries}
+    wanted = (*FLAT_METRICS, *HIERARCHY_METRICS, ESTIMATED_SEGMENTS)
+    return tuple(metric for metric in wanted if metric in there)
+
+
+class _LevelTable(NamedTuple):
+    """The rows of one level and group: system -> metric -> summary."""
+
+    title: str
+    level: str
+    metrics: tuple[str, ...]
+    systems: Mapping[str, Mapping[str, Summary]]
+
+
+def _level_tables(summaries: Iterable[Summary]) -> list[_LevelTable]:
+    by_key: dict[tuple[str, str], dict[str, dict[str, Summary]]] = {}
+    for each in summaries:
+        if each.annotator == MEAN_OF_ANNOTATORS:
+            systems = by_key.setdefault((each.group, each.level), {})
+            systems.setdefault(each.system, {})[each.metric] = each
+    tables = []
+    for (group, level), systems in by_key.items():
+        rows = [row for metrics in systems.values() for row in metrics.values()]
+        title = level_title(level)
+        title = title[0].upper() + title[1:]
+        if group != ALL_TRACKS:
+            title += f", {group}"
+        title += ", means over tracks with 95 % intervals"
+        counts = [row.mean for row in rows if row.metric == REFERENCE_SEGMENTS]
+        if counts:
+            title += f"; the references have {counts[0]:.1f} segments"
+        tables.append(_LevelTable(title, level, table_metrics(rows), systems))
+    return tables
+
+
+def summary_markdown(summaries: Iterable[Summary]) -> str:
+    """Show the mean scores of all systems, with intervals, in one table per level and group.
+
+    Returns
+    -------
+    text : str
+        Markdown that is as readable on a terminal: columns line up. Baselines and the human
+        ceiling come last.
+    """
+    return "\n".join(_level_markdown(table) for table in _level_tables(summaries))
+
+
+def _level_markdown(table: _LevelTable) -> str:
+    names = ["segments" if name == ESTIMATED_SEGMENTS else name for name in table.metrics]
+    rows = [["system", "tracks", *names]]
+    for system, metrics in table.systems.items():
+        cells = [_markdown_cell(metrics.get(name), name) for name in table.metrics]
+        rows.append([_escaped(system), _n_tracks(metrics), *cells])
+    return "\n".join([f"{table.title}:", "", *_markdown_rows(rows), ""])
+
+
+def _n_tracks(metrics: Mapping[str, Summary]) -> str:
+    return str(max(summary.n for summary in metrics.values()))
+
+
+def _markdown_cell(summary: Summary | None, metric: str) -> str:
+    if summary is None or math.isnan(summary.mean):
+        return "-"
+    if metric == ESTIMATED_SEGMENTS:
+        return f"{summary.mean:.1f}"
+    if math.isnan(summary.low):
+        return f"{summary.mean:.3f}"
+    return f"{summary.mean:.3f} [{summary.low:.2f}, {summary.high:.2f}]"
+
+
+def comparison_markdown(results: Results) -> str:
+    """Show which systems differ, by how much and where, in one table per level and metric.
+
+    Returns
+    -------
+    text : str
+        Markdown; "" where there is nothing to compare.
+    """
+    parts = []
+    keys = dict.fromkeys((each.level, each.metric) for each in results.comparisons)
+    for level, metric in keys:
+        if metric not in _MARKDOWN_COMPARED:
+            continue
+        rows = [["system", "against", "tracks", "difference", "p (Holm)", "wins/ties/losses"]]
+        rows += [
+            _comparison_cells(each)
+            for each in results.comparisons
+            if (each.level, each.metric) == (level, metric)
+        ]
+        lines = [
+            f"Differences in {metric}, {level_title(level)}:",
+            "",
+            *_markdown_rows(rows, text_columns=2),
+        ]
+        listen = [
+            each for each in results.disagreements if (each.level, each.metric) == (level, metric)
+        ]
+        parts.append("\n".join([*lines, "", *_listening_lines(listen)]))
+    return "\n".join(parts)
+
+
+def _comparison_cells(each: Comparison) -> list[str]:
+    interval = "" if math.isnan(each.low) else f" [{each.low:+.2f}, {each.high:+.2f}]"
+    return [
+        _escaped(each.system),
+        _escaped(each.other),
+        str(each.n),
+        f"{each.difference:+.3f}{interval}",
+        "< 0.001" if each.p_holm < 0.001 else f"{each.p_holm:.3f}",
+        f"{each.wins}/{each.ties}/{each.losses}",
+    ]
+
+
+def _listening_lines(found: Iterable[Disagreement]) -> list[str]:
+    """Name the tracks to listen to, a line per pair of systems."""
+    by_pair: dict[tuple[str, str], list[str]] = {}
+    for each in found:
+        text = f"{_escaped(each.track)} ({each.difference:+.2f})"
+        by_pair.setdefault((each.system, each.other), []).append(text)
+    return [
+        f"{_escaped(system)} and {_escaped(other)} differ most on {', '.join(tracks)}.\n"
+        for (system, other), tracks in by_pair.items()
+    ]
+
+
+def _escaped(name: str) -> str:
+    return name.replace("|", r"\|")
+
+
+def _markdown_rows(rows: Sequence[Sequence[str]], text_columns: int = 1) -> list[str]:
+    """Line up columns, the first as text, the others as numbers."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rules = [
+        "-" * width if i < text_columns else "-" * (width - 1) + ":"
+        for i, width in enumerate(widths)
+    ]
+    lines = []
+    for row in (rows[0], rules, *rows[1:]):
+        cells = [
+            cell.ljust(width) if i < text_columns else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def summary_latex(summaries: Iterable[Summary]) -> str:
+    """Set the mean scores of all systems, with intervals, in one table per level and group.
+
+    Returns
+    -------
+    text : str
+        LaTeX for the package booktabs; baselines and ceiling below a rule, the best system of
+        each column in bold.
+    """
+    tables = [_level_latex(table) for table in _level_tables(summaries)]
+    return "\n".join([r"% needs \usepackage{booktabs}", *tables])
+
+
+def _level_latex(table: _LevelTable) -> str:
+    names = [
+        "Segments" if name == ESTIMATED_SEGMENTS else _LATEX_NAMES[name] for name in table.metrics
+    ]
+    best = _best_means(table)
+    lines = [_latex_row(["System", "Tracks", *names]), r"\midrule"]
+    below = False
+    for system, metrics in table.systems.items():
+        if is_baseline(system) and not below:
+            lines += [r"\midrule"] if len(lines) > 2 else []
+            below = True
+        cells = [
+            _latex_cell(metrics.get(name), name, None if below else best.get(name))
+            for name in table.metrics
+        ]
+        lines.append(_latex_row([_latex_text(system), _n_tracks(metrics), *cells]))
+    return "\n".join(
+        [
+            r"\begin{table*}",
+            r"\centering\small\setlength{\tabcolsep}{4pt}",
+            rf"\caption{{{_latex_text(table.title)}.}}",
+            rf"\begin{{tabular}}{{lr{'r' * len(names)}}}",
+            r"\toprule",
+            *lines,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table*}",
+            "",
+        ]
+    )
+
+
+def _best_means(table: _LevelTable) -> dict[str, float]:
+    """Find the highest mean of each column, as it is printed, among two or more systems."""
+    means: dict[str, list[float]] = {}
+    for system, metrics in table.systems.items():
+        if not is_baseline(system):
+            for metric, summary in metrics.items():
+                if summary.n:
+                    means.setdefault(metric, []).append(round(summary.mean, 3))
+    return {metric: max(values) for metric, values in means.items() if len(values) > 1}
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(cells) + r" \\"
+
+
+def _latex_cell(summary: Summary | None, metric: str, best: float | None) -> str:
+    if summary is None or math.isnan(summary.mean):
+        return "--"
+    if metric == ESTIMATED_SEGMENTS:
+        return f"{summary.mean:.1f}"
+    number = f"{summary.mean:.3f}"
+    if round(summary.mean, 3) == best:
+        number = rf"\textbf{{{number}}}"
+    if math.isnan(summary.low):
+        return number
+    low, high = (f"{bound:.2f}".removeprefix("0") for bound in (summary.low, summary.high))
+    return rf"{number} {{\scriptsize [{low}, {high}]}}"
+
+
+def _latex_text(text: str) -> str:
+    return " ".join(text.translate(_LATEX_SPECIAL).split())

@@ -1,0 +1,315 @@
+"""Numbers over tracks -> how sure they are, and which systems they tell apart.
+
+Pure functions of arrays. A value is one track's score; tracks are what is resampled, paired and
+ranked, since they are what a collection has more of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+N_RESAMPLES = 10_000
+"""Bootstrap samples: the bounds of a 95 % interval then repeat to about 1 % of its width."""
+
+_TIE = 1e-9  # scores closer than this are one score: rounding decides no win
+_BLOCK = 2**22  # weights in memory at a time
+
+
+class Outcomes(NamedTuple):
+    """On how many tracks one system is better than, as good as and worse than another."""
+
+    wins: int
+    ties: int
+    losses: int
+
+
+def bootstrap_intervals(
+    samples: Sequence[ArrayLike],
+    *,
+    confidence: float = 0.95,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Find the percentile bootstrap interval of the mean of each sample.
+
+    Parameters
+    ----------
+    samples : sequence of array_like of float, each of shape (n_values,)
+        Finite values, whose order plays no role; the samples may differ in length.
+    confidence : float, default 0.95
+        Share of the resampled means within the interval, 0 to 1.
+    n_resamples : int, default 10000
+        How often each sample is drawn anew.
+    seed : int, default 0
+        Equal seeds give equal intervals. An interval depends on its own sample alone, not on
+        what else is asked for.
+
+    Returns
+    -------
+    intervals : ndarray of float, shape (n_samples, 2)
+        Lower and upper bound, rounded to 1e-12; NaN for a sample of less than two values.
+
+    Raises
+    ------
+    ValueError
+        When a value is not finite or an option is out of range.
+
+    References
+    ----------
+    B. Efron and R. J. Tibshirani, "An introduction to the bootstrap", Chapman & Hall, 1993,
+    chapter 13.
+
+    Examples
+    --------
+    >>> bootstrap_intervals([[0.2, 0.4, 0.6, 0.8]]).round(2)
+    array([[0.3, 0.7]])
+    """
+    if not 0 < confidence < 1:
+        msg = f"confidence must lie between 0 and 1, got {confidence:g}"
+        raise ValueError(msg)
+    if n_resamples < 1:
+        msg = f"n_resamples must be at least 1, got {n_resamples}"
+        raise ValueError(msg)
+    arrays = [np.sort(_finite_vector(sample)) for sample in samples]
+    intervals = np.full((len(arrays), 2), np.nan)
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    for size in {len(array) for array in arrays if len(array) > 1}:
+        numbers = [i for i, array in enumerate(arrays) if len(array) == size]
+        means = _resampled_means(np.column_stack([arrays[i] for i in numbers]), n_resamples, seed)
+        # Rounded: how a product of matrices adds up depends on its size and on the machine.
+        intervals[numbers] = np.quantile(means, tails, axis=0).T.round(12)
+    return intervals
+
+
+def _finite_vector(sample: ArrayLike) -> NDArray[np.float64]:
+    array = np.asarray(sample, dtype=np.float64)
+    if array.ndim != 1 or not np.isfinite(array).all():
+        msg = (
+            f"a sample must be finite numbers in one row, got {array}: leave out what is undefined"
+        )
+        raise ValueError(msg)
+    return array
+
+
+def _resampled_means(
+    columns: NDArray[np.float64], n_resamples: int, seed: int
+) -> NDArray[np.float64]:
+    """Average columns (n, m) over n rows drawn with replacement, n_resamples times."""
+    n = len(columns)
+    rng = np.random.default_rng([seed, n])
+    means = np.empty((n_resamples, columns.shape[1]))
+    block = max(1, _BLOCK // n)
+    for start in range(0, n_resamples, block):
+        rows = min(block, n_resamples - start)
+        drawn = rng.integers(0, n, size=(rows, n)) + n * np.arange(rows)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
+        means[start : start + rows] = counts @ columns / n
+    return means
+
+
+def count_outcomes(differences: ArrayLike) -> Outcomes:
+    """Count wins, ties and losses.
+
+    Parameters
+    ----------
+    differences : array_like of float, shape (n_tracks,)
+        Positive where the first system is better. Differences under 1e-9 are ties.
+
+    Examples
+    --------
+    >>> count_outcomes([0.2, 0.0, -0.1, 0.3])
+    Outcomes(wins=2, ties=1, losses=1)
+    """
+    values = np.asarray(differences, dtype=np.float64)
+    wins, losses = int((values > _TIE).sum()), int((values < -_TIE).sum())
+    return Outcomes(wins, values.size - wins - losses, losses)
+
+
+def signed_rank_test(differences: ArrayLike) -> float:
+    """Test by Wilcoxon's signed ranks whether paired differences are symmetric around 0.
+
+    Parameters
+    ----------
+    differences : array_like of float, shape (n_tracks,)
+        Rounded to 1e-9; zeros are left out (Wilcoxon's own treatment).
+
+    Returns
+    -------
+    p : float
+        Two-sided. Exact for at most 50 differences of different size, else by the normal
+        approximation (as `scipy.stats.wilcoxon` chooses); 1 when nothing differs.
+
+    References
+    ----------
+    F. Wilcoxon, "Individual comparisons by ranking methods", Biometrics Bulletin 1(6), 1945.
+    J. Demšar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7, 2006.
+
+    Examples
+    --------
+    >>> signed_rank_test([0.1, 0.2, 0.3, 0.4, 0.5])
+    0.0625
+    """
+    import scipy.stats
+
+    values = np.round(np.asarray(differences, dtype=np.float64), 9)  # equal sizes share a rank
+    values = values[values != 0]
+    if not values.size:
+        return 1.0
+    return float(scipy.stats.wilcoxon(values).pvalue)
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Adjust p-values for having tested several hypotheses, after Holm.
+
+    Parameters
+    ----------
+    p_values : array_like of float, shape (n_tests,)
+        0 to 1.
+
+    Returns
+    -------
+    adjusted : ndarray of float, shape (n_tests,)
+        In the given order; those below a level may all be rejected with that family-wise error.
+
+    References
+    ----------
+    S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
+    Statistics 6(2), 1979.
+
+    Examples
+    --------
+    >>> holm([0.04, 0.01, 0.03])
+    array([0.06, 0.03, 0.06])
+    """
+    values = np.asarray(p_values, dtype=np.float64)
+    order = np.argsort(values)
+    factors = np.arange(len(values), 0, -1)
+    adjusted = np.empty_like(values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(values[order] * factors), 1.0)
+    return adjusted
+
+
+def average_ranks(values: ArrayLike) -> NDArray[np.float64]:
+    """Rank systems on every track, 1 the highest value, and average over tracks.
+
+    Parameters
+    ----------
+    values : array_like of float, shape (n_tracks, n_systems)
+        Finite, higher is better. Ties share the mean of their ranks.
+
+    Returns
+    -------
+    ranks : ndarray of float, shape (n_systems,)
+        1 to n_systems.
+
+    Examples
+    --------
+    >>> average_ranks([[0.9, 0.5, 0.5], [0.6, 0.7, 0.1]])
+    array([1.5 , 1.75, 2.75])
+    """
+    import scipy.stats
+
+    rounded = np.round(np.asarray(values, dtype=np.float64), 9)
+    ranks: NDArray[np.float64] = scipy.stats.rankdata(-rounded, axis=1).mean(axis=0)
+    return ranks
+
+
+def friedman_test(values: ArrayLike) -> float:
+    """Test whether any of several systems ranks higher than the others.
+
+    Parameters
+    ----------
+    values : array_like of float, shape (n_tracks, n_systems)
+        Finite, higher is better.
+
+    Returns
+    -------
+    p : float
+        By the chi-squared approximation, corrected for ties; 1 when all is tied.
+
+    References
+    ----------
+    M. Friedman, "The use of ranks to avoid the assumption of normality implicit in the analysis
+    of variance", JASA 32(200), 1937.
+    """
+    import scipy.stats
+
+    rounded = np.round(np.asarray(values, dtype=np.float64), 9)
+    n_tracks, n_systems = rounded.shape
+    ranks = scipy.stats.rankdata(rounded, axis=1)
+    spread = ((ranks - (n_systems + 1) / 2) ** 2).sum()
+    if spread == 0:
+        return 1.0
+    between = ((ranks.sum(axis=0) - n_tracks * (n_systems + 1) / 2) ** 2).sum()
+    return float(scipy.stats.chi2.sf((n_systems - 1) * between / spread, n_systems - 1))
+
+
+def critical_difference(n_systems: int, n_tracks: int, *, alpha: float = 0.05) -> float:
+    """Say how far average ranks must lie apart to differ, after Nemenyi.
+
+    Parameters
+    ----------
+    n_systems, n_tracks : int
+        At least 2 and 1.
+    alpha : float, default 0.05
+        Family-wise error over all pairs of systems.
+
+    Returns
+    -------
+    difference : float
+        In ranks.
+
+    References
+    ----------
+    P. Nemenyi, "Distribution-free multiple comparisons", Princeton University, 1963. J. Demšar,
+    "Statistical comparisons of classifiers over multiple data sets", JMLR 7, 2006, section 3.2.2.
+
+    Examples
+    --------
+    >>> round(critical_difference(4, 14), 2)  # Demšar's example
+    1.25
+    """
+    import scipy.stats
+
+    if n_systems < 2 or n_tracks < 1:
+        msg = f"ranks need 2 systems and 1 track or more, got {n_systems} and {n_tracks}"
+        raise ValueError(msg)
+    q = scipy.stats.studentized_range.ppf(1 - alpha, n_systems, np.inf) / np.sqrt(2)
+    return float(q * np.sqrt(n_systems * (n_systems + 1) / (6 * n_tracks)))
+
+
+def indistinct_groups(ranks: ArrayLike, difference: float) -> list[tuple[int, ...]]:
+    """Find the largest groups of systems whose ranks lie within the critical difference.
+
+    Parameters
+    ----------
+    ranks : array_like of float, shape (n_systems,)
+        Average ranks.
+    difference : float
+        The critical difference; ranks that far apart differ.
+
+    Returns
+    -------
+    groups : list of tuple of int
+        Numbers of the systems, best first; groups of one are left out.
+
+    Examples
+    --------
+    >>> indistinct_groups([1.0, 1.5, 2.2, 4.0], 1.0)
+    [(0, 1), (1, 2)]
+    """
+    values = np.asarray(ranks, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    groups: list[tuple[int, ...]] = []
+    last_end = 0
+    for start in range(len(order)):
+        within = values[order[start:]] - values[order[start]] < difference
+        end = start + int(within.sum())
+        if end - start > 1 and end > last_end:
+            groups.append(tuple(order[start:end].tolist()))
+        last_end = max(last_end, end)
+    return groups

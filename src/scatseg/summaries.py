@@ -1,0 +1,533 @@
+"""Scores of many tracks -> means with their uncertainty, and what tells the systems apart.
+
+Everything is over tracks: annotators of one track are averaged first.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg import statistics
+from scatseg.evaluation import (
+    CEILING,
+    ESTIMATED_SEGMENTS,
+    HIERARCHY,
+    REFERENCE_SEGMENTS,
+    Score,
+)
+
+ALL_TRACKS = "all tracks"
+"""The group of every track."""
+
+MEAN_OF_ANNOTATORS = "mean of annotators"
+"""In place of an annotator: each track's mean over its annotators."""
+
+BEST_OF_ANNOTATORS = "best of annotators"
+"""In place of an annotator: each track's best value, metric by metric."""
+
+FLAT_METRICS = (
+    "F-measure@0.5",
+    "F-measure@3.0",
+    "Pairwise F-measure",
+    "NCE F-measure",
+    "V-measure",
+)
+"""What a reader looks for first."""
+
+HIERARCHY_METRICS = ("T-Measure reduced", "T-Measure full", "L-Measure")
+"""The same for scores of all levels at once."""
+
+N_DIFFERING = 5
+"""Tracks to listen to, per pair of systems."""
+
+_COUNTS = (REFERENCE_SEGMENTS, ESTIMATED_SEGMENTS)
+
+# level, metric -> system -> track -> value
+Table = dict[tuple[str, str], dict[str, dict[str, float]]]
+
+
+class Summary(NamedTuple):
+    """One metric of one system, over tracks.
+
+    Parameters
+    ----------
+    system : str
+        Whose estimates.
+    group : str
+        Which tracks: `ALL_TRACKS`, or a value of what they are grouped by.
+    annotator : str
+        Whose references: `MEAN_OF_ANNOTATORS`, `BEST_OF_ANNOTATORS` or a name.
+    level : str
+        Level of the references.
+    metric : str
+        A key of `evaluate` or `evaluate_hierarchy`.
+    n : int
+        Tracks with a finite value: those that the other fields describe.
+    mean : float
+        Over these tracks, as all that follow. NaN where n is too small, here and there.
+    low, high : float
+        The 95 % bootstrap interval of the mean.
+    std, median, q25, q75 : float
+        The standard deviation is the sample's (n - 1 in the denominator); the quartiles are
+        interpolated.
+    """
+
+    system: str
+    group: str
+    annotator: str
+    level: str
+    metric: str
+    n: int
+    mean: float
+    low: float
+    high: float
+    std: float
+    median: float
+    q25: float
+    q75: float
+
+
+class Comparison(NamedTuple):
+    """Two systems on the tracks that both answered.
+
+    Parameters
+    ----------
+    level, metric : str
+        What is compared.
+    system, other : str
+        Who is compared.
+    n : int
+        Tracks on which both have a finite value.
+    difference : float
+        Mean of `system` minus `other`.
+    low, high : float
+        Its 95 % bootstrap interval; NaN for one track.
+    p : float
+        Wilcoxon's signed-rank test, two-sided.
+    p_holm : float
+        The same, adjusted for all comparisons of this level and metric.
+    wins, ties, losses : int
+        Tracks on which `system` is better, equal, worse.
+    """
+
+    level: str
+    metric: str
+    system: str
+    other: str
+    n: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+    wins: int
+    ties: int
+    losses: int
+
+
+class Ranking(NamedTuple):
+    """All systems and baselines on the tracks that all of them answered.
+
+    Parameters
+    ----------
+    level, metric : str
+        What is ranked.
+    n : int
+        Tracks.
+    systems : tuple of str
+        Best first.
+    ranks : tuple of float
+        Their average ranks, 1 the best possible.
+    p : float
+        Friedman's test of no difference.
+    critical_difference : float
+        Nemenyi's, at 5 %: ranks that far apart differ.
+    groups : tuple of tuple of str
+        The largest groups of systems that do not differ by it.
+    """
+
+    level: str
+    metric: str
+    n: int
+    systems: tuple[str, ...]
+    ranks: tuple[float, ...]
+    p: float
+    critical_difference: float
+    groups: tuple[tuple[str, ...], ...]
+
+
+class Disagreement(NamedTuple):
+    """A track on which two systems differ more than on most others: one to listen to.
+
+    Parameters
+    ----------
+    level, metric : str
+        What differs.
+    system, other : str
+        Who differs.
+    track : str
+        Where.
+    difference : float
+        `system` minus `other`.
+    """
+
+    level: str
+    metric: str
+    system: str
+    other: str
+    track: str
+    difference: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """What scores say.
+
+    Parameters
+    ----------
+    summaries : tuple of Summary
+        See `summarize`.
+    comparisons : tuple of Comparison
+        See `compare`.
+    rankings : tuple of Ranking
+        See `rank`.
+    disagreements : tuple of Disagreement
+        See `disagreements`.
+    group_by : str
+        What the groups are values of; "" without groups.
+    seed : int
+        Of the bootstrap.
+    """
+
+    summaries: tuple[Summary, ...]
+    comparisons: tuple[Comparison, ...] = ()
+    rankings: tuple[Ranking, ...] = ()
+    disagreements: tuple[Disagreement, ...] = ()
+    group_by: str = ""
+    seed: int = 0
+
+
+def assess(
+    scores: Sequence[Score],
+    *,
+    groups: Mapping[str, str] | None = None,
+    group_by: str = "",
+    seed: int = 0,
+) -> Results:
+    """Summarize, compare and rank.
+
+    Parameters
+    ----------
+    scores : sequence of Score
+        Of one or many tracks.
+    groups : mapping of str to str, optional
+        Track -> the group that it is summarized in besides.
+    group_by : str, default ""
+        What the groups are values of, for the record.
+    seed : int, default 0
+        Of the bootstrap; equal seeds give equal results.
+
+    Returns
+    -------
+    results : Results
+        Everything there is to say.
+    """
+    return Results(
+        summaries=tuple(summarize(scores, groups=groups, seed=seed)),
+        comparisons=tuple(compare(scores, seed=seed)),
+        rankings=tuple(rank(scores)),
+        disagreements=tuple(disagreements(scores)),
+        group_by=group_by,
+        seed=seed,
+    )
+
+
+def level_title(level: str) -> str:
+    """Name a level in a heading.
+
+    Examples
+    --------
+    >>> level_title("section"), level_title("hierarchy")
+    ('level section', 'all levels at once')
+    """
+    if level == HIERARCHY:
+        return "all levels at once"
+    return f"level {level}" if level else "the only level"
+
+
+def is_baseline(system: str) -> bool:
+    """Tell what is there for comparison, the human ceiling included."""
+    return system == CEILING or system.startswith("baseline:")
+
+
+def summarize(
+    scores: Iterable[Score], *, groups: Mapping[str, str] | None = None, seed: int = 0
+) -> list[Summary]:
+    """Describe each metric over tracks.
+
+    Parameters
+    ----------
+    scores : iterable of Score
+        Of one or many tracks.
+    groups : mapping of str to str, optional
+        Track -> group. Tracks without one count only among all.
+    seed : int, default 0
+        Of the bootstrap.
+
+    Returns
+    -------
+    summaries : list of Summary
+        Per system and level: all tracks, each metric as the mean over annotators; then, where
+        there are several, as the best of them (for deviations the smallest; counts of segments
+        have none) and by each annotator alone; then each group, as the mean over annotators.
+        Systems and levels in the order of the scores, baselines and ceiling last.
+    """
+    # (system, level) -> metric -> track -> annotator -> value
+    table: dict[tuple[str, str], dict[str, dict[str, dict[str, float]]]] = {}
+    for score in scores:
+        metrics = table.setdefault((score.system, score.level), {})
+        tracks = metrics.setdefault(score.metric, {})
+        tracks.setdefault(score.track, {})[score.annotator] = score.value
+
+    keys: list[tuple[str, str, str, str, str]] = []
+    samples: list[NDArray[np.float64]] = []
+    for system, level in sorted(table, key=lambda key: _order(key[0])):
+        for group, annotator, metric, values in _columns(table[system, level], groups or {}):
+            keys.append((system, group, annotator, level, metric))
+            samples.append(np.array(sorted(value for value in values if math.isfinite(value))))
+    intervals = statistics.bootstrap_intervals(samples, seed=seed)
+    return [
+        _describe(key, sample, interval)
+        for key, sample, interval in zip(keys, samples, intervals.tolist(), strict=True)
+    ]
+
+
+def _order(system: str) -> int:
+    """Sort systems before baselines, and the ceiling last."""
+    return 2 if system == CEILING else int(is_baseline(system))
+
+
+def _columns(
+    metrics: Mapping[str, Mapping[str, Mapping[str, float]]], groups: Mapping[str, str]
+) -> Iterable[tuple[str, str, str, list[float]]]:
+    """List group, annotator, metric and values over tracks, of one system and level."""
+    means = {
+        metric: {track: _mean(by.values()) for track, by in tracks.items()}
+        for metric, tracks in metrics.items()
+    }
+    for metric, by_track in means.items():
+        yield ALL_TRACKS, MEAN_OF_ANNOTATORS, metric, list(by_track.values())
+    annotators = dict.fromkeys(
+        name for tracks in metrics.values() for by in tracks.values() for name in by
+    )
+    if len(annotators) > 1:
+        for metric, tracks in metrics.items():
+            if metric not in _COUNTS:
+                best = [_best(metric, by.values()) for by in tracks.values()]
+                yield ALL_TRACKS, BEST_OF_ANNOTATORS, metric, best
+        for name in annotators:
+            for metric, tracks in metrics.items():
+                values = [by[name] for by in tracks.values() if name in by]
+                yield ALL_TRACKS, name, metric, values
+    for group in sorted(set(groups.values())):
+        for metric, by_track in means.items():
+            values = [value for track, value in by_track.items() if groups.get(track) == group]
+            if values:
+                yield group, MEAN_OF_ANNOTATORS, metric, values
+
+
+def _mean(values: Iterable[float]) -> float:
+    """Average what is finite; NaN where nothing is."""
+    finite = [value for value in values if math.isfinite(value)]
+    return math.fsum(finite) / len(finite) if finite else math.nan
+
+
+def _best(metric: str, values: Iterable[float]) -> float:
+    finite = [value for value in values if math.isfinite(value)]
+    choose = min if "deviation" in metric else max
+    return choose(finite, default=math.nan)
+
+
+def _describe(
+    key: tuple[str, str, str, str, str], sample: NDArray[np.float64], interval: Sequence[float]
+) -> Summary:
+    n = len(sample)
+    q25, median, q75 = np.quantile(sample, [0.25, 0.5, 0.75]).tolist() if n else [math.nan] * 3
+    mean = _mean(sample.tolist())
+    std = float(np.std(sample, ddof=1)) if n > 1 else math.nan
+    return Summary(*key, n, mean, interval[0], interval[1], std, median, q25, q75)
+
+
+def compare(scores: Iterable[Score], *, seed: int = 0) -> list[Comparison]:
+    """Compare systems pair by pair, and each with the baselines.
+
+    Parameters
+    ----------
+    scores : iterable of Score
+        Of one or many tracks.
+    seed : int, default 0
+        Of the bootstrap.
+
+    Returns
+    -------
+    comparisons : list of Comparison
+        Per level and metric (`FLAT_METRICS`, `HIERARCHY_METRICS`); systems first, then systems
+        against baselines. The human ceiling is no system: it knows only tracks with several
+        annotators.
+    """
+    found: list[Comparison] = []
+    for (level, metric), systems in track_values(scores).items():
+        pairs, samples = [], []
+        for system, other in _pairs(systems):
+            values = _paired(systems[system], systems[other])
+            if len(values):
+                pairs.append((system, other))
+                samples.append(values[:, 0] - values[:, 1])
+        intervals = statistics.bootstrap_intervals(samples, seed=seed)
+        p_values = [statistics.signed_rank_test(sample) for sample in samples]
+        p_holm = statistics.holm(p_values).tolist()
+        for i, (pair, sample) in enumerate(zip(pairs, samples, strict=True)):
+            low, high = intervals[i].tolist()
+            found.append(
+                Comparison(
+                    level,
+                    metric,
+                    *pair,
+                    n=len(sample),
+                    difference=_mean(sample.tolist()),
+                    low=low,
+                    high=high,
+                    p=p_values[i],
+                    p_holm=p_holm[i],
+                    **statistics.count_outcomes(sample)._asdict(),
+                )
+            )
+    return found
+
+
+def rank(scores: Iterable[Score]) -> list[Ranking]:
+    """Rank systems and baselines on every track.
+
+    Parameters
+    ----------
+    scores : iterable of Score
+        Of one or many tracks.
+
+    Returns
+    -------
+    rankings : list of Ranking
+        Per level and metric, as in `compare`; none where fewer than two systems have fewer than
+        two tracks in common.
+    """
+    rankings = []
+    for (level, metric), systems in track_values(scores).items():
+        names = [name for name in systems if name != CEILING]
+        common = _paired(*(systems[name] for name in names))
+        if len(names) < 2 or len(common) < 2:
+            continue
+        ranks = statistics.average_ranks(common)
+        order = np.argsort(ranks, kind="stable")
+        difference = statistics.critical_difference(len(names), len(common))
+        groups = statistics.indistinct_groups(ranks, difference)
+        rankings.append(
+            Ranking(
+                level,
+                metric,
+                len(common),
+                systems=tuple(names[i] for i in order),
+                ranks=tuple(ranks[order].tolist()),
+                p=statistics.friedman_test(common),
+                critical_difference=difference,
+                groups=tuple(tuple(names[i] for i in group) for group in groups),
+            )
+        )
+    return rankings
+
+
+def disagreements(scores: Iterable[Score], *, n_tracks: int = N_DIFFERING) -> list[Disagreement]:
+    """Find the tracks on which two systems differ most.
+
+    Parameters
+    ----------
+    scores : iterable of Score
+        Of one or many tracks.
+    n_tracks : int, default 5
+        So many per pair of systems, level and metric; tracks without a difference never count.
+
+    Returns
+    -------
+    found : list of Disagreement
+        Largest difference first. Baselines and ceiling are no systems here.
+    """
+    found = []
+    for (level, metric), systems in track_values(scores).items():
+        for system, other in _pairs(systems):
+            if is_baseline(other):
+                continue
+            mine, theirs = systems[system], systems[other]
+            differences = {
+                track: mine[track] - theirs[track]
+                for track in mine
+                if track in theirs and mine[track] != theirs[track]
+            }
+            finite = [(track, d) for track, d in differences.items() if math.isfinite(d)]
+            finite.sort(key=lambda item: -abs(item[1]))
+            found += [
+                Disagreement(level, metric, system, other, track, d)
+                for track, d in finite[:n_tracks]
+            ]
+    return found
+
+
+def track_values(scores: Iterable[Score]) -> Table:
+    """Lay out what is compared: each track's mean over annotators.
+
+    Parameters
+    ----------
+    scores : iterable of Score
+        Of one or many tracks.
+
+    Returns
+    -------
+    table : dict
+        (level, metric) -> system -> track -> value, for `FLAT_METRICS` and `HIERARCHY_METRICS`;
+        systems first, then baselines, then the ceiling.
+    """
+    wanted = {*FLAT_METRICS, *HIERARCHY_METRICS}
+    by_annotator: dict[tuple[str, str], dict[str, dict[str, list[float]]]] = {}
+    for score in scores:
+        if score.metric in wanted:
+            systems = by_annotator.setdefault((score.level, score.metric), {})
+            tracks = systems.setdefault(score.system, {})
+            tracks.setdefault(score.track, []).append(score.value)
+    return {
+        key: {
+            system: {track: _mean(values) for track, values in systems[system].items()}
+            for system in sorted(systems, key=_order)
+        }
+        for key, systems in by_annotator.items()
+    }
+
+
+def _pairs(systems: Iterable[str]) -> list[tuple[str, str]]:
+    """Pair systems with each other, then with baselines, which come after them."""
+    names = [name for name in systems if name != CEILING]
+    pairs = [pair for pair in itertools.combinations(names, 2) if not is_baseline(pair[0])]
+    return sorted(pairs, key=lambda pair: is_baseline(pair[1]))
+
+
+def _paired(*systems: Mapping[str, float]) -> NDArray[np.float64]:
+    """Lay out what several systems reach on the tracks that all have, (n_tracks, n_systems)."""
+    first, *others = systems if systems else ({},)
+    tracks = [track for track in first if all(track in other for other in others)]
+    values = np.array([[system[track] for system in systems] for track in tracks])
+    values = values.reshape(len(tracks), len(systems))
+    complete: NDArray[np.float64] = values[np.isfinite(values).all(axis=1)]
+    return complete

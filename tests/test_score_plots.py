@@ -1,0 +1,99 @@
+"""Figures of scores show the scores that they are given."""
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from scatseg.evaluation import CEILING, NO_BOUNDARY, Score
+from scatseg.plotting import save_figure
+from scatseg.plotting.scores import pairs_figure, plot_pair, plot_ranking, plot_scores, ranks_figure
+from scatseg.summaries import Ranking, rank, summarize, track_values
+
+METRIC = "F-measure@0.5"
+
+
+@pytest.fixture
+def ax():
+    return Figure(figsize=(6, 4)).add_subplot()
+
+
+def scores_of(**systems):
+    return [
+        Score(f"t{i}", "1", "section", name, METRIC, value)
+        for name, values in systems.items()
+        for i, value in enumerate(values)
+    ]
+
+
+def texts(ax):
+    return [text.get_text() for text in ax.texts]
+
+
+def test_scores_show_every_track_quartiles_mean_and_interval(ax, rng):
+    values = rng.random(20)
+    (summary,) = summarize(scores_of(x=values))
+    plot_scores({"x": values}, {"x": summary}, ax=ax)
+    np.testing.assert_allclose(ax.collections[0].get_offsets()[:, 0], values)
+    (box,) = ax.patches
+    assert (box.get_x(), box.get_x() + box.get_width()) == pytest.approx((summary.q25, summary.q75))
+    median, interval, mean = ax.lines
+    assert median.get_xdata()[0] == summary.median
+    assert list(interval.get_xdata()) == [summary.low, summary.high]
+    assert mean.get_xdata()[0] == summary.mean
+
+
+def test_first_system_is_on_top_and_one_without_scores_keeps_its_row(ax):
+    (summary,) = summarize(scores_of(y=[0.5, 0.6]))
+    plot_scores({"$x$": [], "y": [0.5, 0.6]}, {"y": summary}, ax=ax)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["$x$", "y"]
+    low, high = ax.get_ylim()
+    assert low > high
+    assert ax.lines[-1].get_ydata()[0] == 1
+
+
+def test_ranking_puts_every_system_at_its_rank(ax):
+    (ranking,) = rank(scores_of(x=[0.9, 0.8, 0.7], y=[0.5, 0.9, 0.1], z=[0.1, 0.2, 0.2]))
+    plot_ranking(ranking, ax=ax)
+    starts = {line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 3}
+    assert starts == set(ranking.ranks)
+    assert [text.split()[0] for text in texts(ax)[:2]] == ["x", "y"]
+
+
+def test_ranking_joins_the_systems_that_do_not_differ(ax):
+    ranking = Ranking(
+        "section", METRIC, 30, ("a", "b", "c"), (1.0, 1.4, 3.0), 0.0, 0.6, (("a", "b"),)
+    )
+    plot_ranking(ranking, ax=ax)
+    thick = [line for line in ax.lines if line.get_linewidth() > 3]
+    (left, right) = thick[0].get_xdata()
+    assert len(thick) == 1
+    assert left < 1.0 < 1.4 < right < 1.6
+
+
+def test_pair_numbers_and_names_the_tracks_that_differ_most(ax):
+    scores = {"same": (0.5, 0.5), "far": (0.9, 0.1), "near": (0.4, 0.5)}
+    plot_pair(scores, ("x", "y"), ax=ax)
+    assert texts(ax) == ["1", "2", "1  far\n2  near"]
+    assert ax.get_title(loc="left") == "1 below, 1 on, 1 above the diagonal"
+
+
+def test_pairs_leave_out_tracks_that_one_system_lacks():
+    systems = {"x": {"a": 0.1, "b": 0.2, "c": np.nan}, "y": {"a": 0.3, "c": 0.4}}
+    (panel,) = pairs_figure(systems).axes
+    assert panel.collections[0].get_offsets().tolist() == [[0.1, 0.3]]
+
+
+def test_pairs_of_many_systems_are_those_of_the_first_four():
+    systems = {name: {"a": i / 9} for i, name in enumerate("abcdefg")}
+    labels = [(ax.get_xlabel(), ax.get_ylabel()) for ax in pairs_figure(systems).axes]
+    assert labels == [("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"), ("c", "d")]
+
+
+def test_figures_are_saved_without_a_warning_and_twice_the_same(tmp_path):
+    values = scores_of(**{"$a_b$ 歌": [0.1, 0.2, 0.9], NO_BOUNDARY: [0, 0, 0], CEILING: [1, 1, 1]})
+    saved = [
+        [path.read_bytes() for path in save_figure(ranks_figure(rank(values)), tmp_path / name)]
+        for name in ("one", "two")
+    ]
+    assert saved[0] == saved[1]
+    assert len(track_values(values)["section", METRIC]) == 3

@@ -1,0 +1,219 @@
+"""Folders of estimates and references become scores, matched by name, by a map, in groups."""
+
+import json
+
+import pytest
+
+from scatseg.evaluation import HIERARCHY, evaluate_hierarchy, reference_hierarchies
+from scatseg.formats import Annotation, Jams, write, write_jams
+from scatseg.score_tables import read_scores
+from scatseg.scoring import read_groups, read_partners, score_folder
+from scatseg.segmentation import Hierarchy, Segmentation
+from scatseg.summaries import ALL_TRACKS
+
+COARSE = Segmentation([0, 20, 40], ["A", "B"])
+FINE = Segmentation([0, 10, 20, 30, 40], list("abac"))
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """A folder of estimates, one of references by two annotators, and one to write into."""
+    for name in ("estimates", "references"):
+        (tmp_path / name).mkdir()
+    for track in ("one", "two"):
+        write(tmp_path / "estimates" / f"{track}.lab", [Annotation(segmentation=FINE)])
+        for annotator in "12":
+            path = tmp_path / "references" / f"{track}.section{annotator}.lab"
+            write(path, [Annotation(segmentation=COARSE)])
+    return tmp_path / "estimates", tmp_path / "references", tmp_path / "out"
+
+
+def table(path, text):
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_everything_is_written_in_every_form(folders):
+    estimates, references, out = folders
+    outcome = score_folder([estimates], [references], out)
+    assert outcome.n_tracks == 2
+    written = {path.name for path in out.iterdir()}
+    assert written >= {
+        "scores.csv", "summary.csv", "summary.json", "summary.md", "summary.tex", "comparisons.csv"
+    }  # fmt: skip
+
+
+def test_results_do_not_depend_on_the_number_of_processes(folders, tmp_path):
+    estimates, references, out = folders
+    score_folder([estimates], [references], out)
+    score_folder([estimates], [references], tmp_path / "two", n_jobs=2)
+    for path in out.glob("*.*"):
+        assert (tmp_path / "two" / path.name).read_bytes() == path.read_bytes()
+
+
+# --- odd names ---------------------------------------------------------------------------------
+
+
+def test_map_brings_odd_names_together(folders):
+    estimates, references, out = folders
+    (estimates / "one.lab").rename(estimates / "Song No. 1.lab")
+    outcome = score_folder([estimates], [references], out, partners={"Song No. 1": "one"})
+    assert {score.track for score in read_scores(out / "scores.csv")} == {"Song No. 1", "two"}
+    assert outcome.notes == ()
+
+
+def test_map_goes_before_the_names(folders):
+    estimates, references, out = folders
+    for annotator in "12":
+        path = references / f"two.section{annotator}.lab"
+        write(path, [Annotation(segmentation=FINE)])
+    score_folder([estimates], [references], out, partners={"one": "two"})
+    values = {
+        score.track: score.value
+        for score in read_scores(out / "scores.csv")
+        if (score.system, score.metric) == ("estimates", "Reference segments")
+    }
+    assert values == {"one": 4, "two": 4}
+
+
+def test_name_in_the_map_that_nobody_answered_is_noted(folders):
+    estimates, references, out = folders
+    outcome = score_folder([estimates], [references], out, partners={"three": "two"})
+    assert outcome.notes == ("no estimate of 1 name(s) in the map: three",)
+
+
+def test_reference_in_the_map_that_is_not_there_is_refused(folders):
+    estimates, references, out = folders
+    with pytest.raises(ValueError, match="the map names 'tow', but no reference has that id"):
+        score_folder([estimates], [references], out, partners={"one": "tow"})
+
+
+def test_what_has_no_partner_and_other_lengths_are_noted(folders):
+    estimates, references, out = folders
+    (estimates / "one.lab").rename(estimates / "other.lab")
+    longer = Segmentation([0, 20, 41.5], "AB")
+    write(estimates / "two.lab", [Annotation(segmentation=longer)])
+    outcome = score_folder([estimates], [references], out)
+    assert outcome.notes == (
+        "no partner for 1 estimate(s): other",
+        "no partner for 1 reference(s): one",
+        "two: estimates ends at 41.5 s, the reference at 40.0 s; are they of the same recording?",
+    )
+
+
+def test_map_is_read_with_spaces_blank_lines_and_further_columns(tmp_path):
+    text = '\ufeffestimate,by,reference\n a ,x, b \n\n"c, d",y,e\n'
+    assert read_partners(table(tmp_path / "map.csv", text)) == {"a": "b", "c, d": "e"}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("estimate\na\n", "line 1: expected a column 'reference', got 'estimate'"),
+        ("", "line 1: expected a column 'estimate', got ''"),
+        ("estimate,reference\na\n", "line 2: expected 2 fields, got 1"),
+        ("estimate,reference\na,b\nc,\n", "line 3: expected an estimate and a reference"),
+        ("estimate,reference\na,b\na,c\n", "line 3: 'a' goes with 'b' already"),
+    ],
+)
+def test_broken_map_is_refused_with_its_line(tmp_path, text, reason):
+    with pytest.raises(ValueError, match=rf"map\.csv, {reason}"):
+        read_partners(table(tmp_path / "map.csv", text))
+
+
+# --- groups ------------------------------------------------------------------------------------
+
+
+def test_tracks_are_summarized_by_a_column_of_the_metadata(folders, tmp_path):
+    estimates, references, out = folders
+    metadata = table(tmp_path / "meta.csv", "id,genre\none,jazz\ntwo,rock\n")
+    outcome = score_folder([estimates], [references], out, metadata=metadata, group_by="genre")
+    rows = json.loads((out / "summary.json").read_text())
+    assert {row["group"] for row in rows["rows"]} == {ALL_TRACKS, "jazz", "rock"}
+    assert rows["group_by"] == "genre"
+    assert outcome.notes == ()
+
+
+def test_track_without_a_group_is_noted(folders, tmp_path):
+    estimates, references, out = folders
+    metadata = table(tmp_path / "meta.csv", "id,genre\none,jazz\ntwo,\n")
+    outcome = score_folder([estimates], [references], out, metadata=metadata, group_by="genre")
+    assert outcome.notes == ("no group for 1 track(s): two",)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("id,genre\none,jazz\n", "line 1: expected a column 'render', got 'id, genre'"),
+        ("id,render\na,x\na,y\n", "line 3: 'a' has render 'x' already; keep one"),
+    ],
+)
+def test_metadata_that_cannot_be_used_are_refused(tmp_path, text, reason):
+    with pytest.raises(ValueError, match=rf"meta\.csv, {reason}"):
+        read_groups(table(tmp_path / "meta.csv", text), "render")
+
+
+# --- several levels ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def deep(tmp_path):
+    """A run whose system answers with two levels, and references with two levels."""
+    run, references = tmp_path / "run", tmp_path / "references"
+    (run / "tracks").mkdir(parents=True)
+    references.mkdir()
+    levels = ((FINE, "fine"), (COARSE, "coarse"))
+    estimates = tuple(Annotation(segmentation=s, system="deep", level=name) for s, name in levels)
+    write_jams(run / "tracks" / "song.jams", Jams(annotations=estimates, duration=40.0))
+    known = tuple(Annotation(segmentation=s, annotator="ann", level=name) for s, name in levels)
+    write_jams(references / "song.jams", Jams(annotations=known, duration=40.0))
+    return run, references
+
+
+def test_answers_of_several_levels_are_scored_as_hierarchies(deep, tmp_path):
+    run, references = deep
+    outcome = score_folder([run], [references], tmp_path / "out")
+    scores = [
+        score for score in read_scores(tmp_path / "out" / "scores.csv") if score.system == "deep"
+    ]
+    whole = {score.metric: score.value for score in scores if score.level == HIERARCHY}
+    form = Hierarchy([COARSE, FINE])
+    assert whole == evaluate_hierarchy(form, form)
+    flat = {s.level: s.value for s in scores if s.metric == "Estimated segments"}
+    assert flat == {"fine": 4, "coarse": 4}
+    assert (outcome.failures, outcome.notes) == ((), ())
+
+
+def test_levels_in_a_folder_of_files_of_any_tool_are_found_too(deep, tmp_path):
+    run, references = deep
+    score_folder([run / "tracks"], [references], tmp_path / "out")
+    assert HIERARCHY in {score.level for score in read_scores(tmp_path / "out" / "scores.csv")}
+
+
+def test_levels_that_do_not_belong_together_are_scored_by_the_first_and_noted(deep, tmp_path):
+    run, references = deep
+    forms = (FINE, Segmentation([0, 20, 30], "AB"))
+    estimates = tuple(
+        Annotation(segmentation=form, system="deep", level=str(i)) for i, form in enumerate(forms)
+    )
+    write_jams(run / "tracks" / "song.jams", Jams(annotations=estimates, duration=40.0))
+    outcome = score_folder([run], [references], tmp_path / "out")
+    assert outcome.n_tracks == 1
+    assert [note.split(":")[:2] for note in outcome.notes] == [
+        ["song", " deep is scored by its first level only"]
+    ]
+
+
+def test_levels_that_end_at_different_times_are_noted(deep, tmp_path):
+    run, references = deep
+    known = (
+        Annotation(segmentation=COARSE, annotator="ann", level="coarse"),
+        Annotation(segmentation=Segmentation([0, 10, 39.5], "ab"), annotator="ann", level="fine"),
+    )
+    assert list(reference_hierarchies(known)) == ["ann"]
+    write_jams(references / "song.jams", Jams(annotations=known, duration=40.0))
+    outcome = score_folder([run], [references], tmp_path / "out")
+    assert outcome.notes == (
+        "song: the levels of annotator ann end at 39.50 to 40.00 s; scored as a hierarchy, "
+        "all last until the latest",
+    )
