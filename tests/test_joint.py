@@ -417,7 +417,7 @@ def test_coefficients_equal_the_stored_ones(name, accuracy, shared):
     with np.load(shared / "oracles" / f"jtfs_{name}.npz") as file:
         stored = dict(file)
     with np.load(shared / "oracles" / "signals.npz") as signals:
-        x = signals[str(stored["signal"])].astype(np.float64)
+        x = signals[str(stored["signal"])]
     params = json.loads(str(stored["params"]))
     params["Q"] = tuple(params["Q"])
     out_type = "array" if "array" in name else "list"
@@ -427,6 +427,23 @@ def test_coefficients_equal_the_stored_ones(name, accuracy, shared):
     np.testing.assert_array_equal(meta["order"], stored["order"])
     coefficients = [row["coef"] for row in S] if out_type == "list" else list(S)
     assert_same_by_order(coefficients, stored_paths(stored), meta["order"], ERRORS[accuracy])
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("name", ["noise8192_J8_time_list", "noise8192_J8_joint_Tglobal_list"])
+def test_double_precision_at_exact_equals_the_stored_ones_to_rounding(name, shared):
+    """But for the widest falling wavelet: Kymatio cuts off its tail (2e-5 of its peak)."""
+    with np.load(shared / "oracles" / f"jtfs_{name}.npz") as file:
+        stored = dict(file)
+    with np.load(shared / "oracles" / "signals.npz") as signals:
+        x = signals[str(stored["signal"])].astype(np.float64)
+    params = json.loads(str(stored["params"]))
+    params["Q"] = tuple(params["Q"])
+    S = TimeFrequencyScattering(**params, out_type="dict", accuracy="exact")(x)
+    widest = 1 + len(frequential_bank(3, 1, 8).psi) // 2
+    for (key, ours), theirs in zip(S.items(), stored_paths(stored), strict=True):
+        bound = 1e-4 if key and key[-1] == widest else 1e-9
+        assert relative_error(ours, theirs) < bound
 
 
 def stored_paths(stored):
