@@ -6,6 +6,8 @@ are cut out of a spectrum, and in little else.
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -78,10 +80,20 @@ class Arrays(Protocol):
         """Filter the bins of runs of rows, (..., n_rows, n_points)."""
 
 
+class _Workspace(threading.local):
+    """Memory that a thread uses again and again."""
+
+    def __init__(self) -> None:
+        self.memory = np.empty(0, dtype=np.uint8)
+
+
 class NumpyArrays:
     """NumPy and SciPy, with buffers that are written in place."""
 
     tile = 50_000
+
+    def __init__(self) -> None:
+        self._workspace = _Workspace()
 
     def placed(self, plan: Plan) -> Plan:
         """Return the plan itself."""
@@ -146,16 +158,17 @@ class NumpyArrays:
         return function(*parts)
 
     def first_bands(self, spectrum: Tensor, lowest: int, layer: FirstLayer) -> Tensor:
-        """Filter a spectrum, row by row into a buffer."""
+        """Filter a spectrum, row by row; overwritten by the next bands."""
         n_rows, width = layer.responses.shape
         buffer = self._buffer(spectrum.shape[:-1], n_rows, width, layer.n_points, spectrum.dtype)
         for i, (start, length) in enumerate(zip(layer.starts, layer.lengths, strict=True)):
             here = spectrum[..., start - lowest : start - lowest + length]
             np.multiply(here, layer.responses[i, :length], out=buffer[..., i, :length])
+            buffer[..., i, length:width] = 0
         return self._transformed(buffer, n_rows, layer.n_points)
 
     def second_bands(self, parts: Sequence[Tensor], layer: SecondLayer) -> Tensor:
-        """Filter the bins of runs of rows, run by run into a buffer."""
+        """Filter the bins of runs of rows, run by run; overwritten by the next bands."""
         width, first = len(layer.response), 0
         shape = parts[0].shape[:-2]
         buffer = self._buffer(shape, layer.n_rows, width, layer.n_points, parts[0].dtype)
@@ -168,8 +181,19 @@ class NumpyArrays:
     def _buffer(
         self, shape: tuple[int, ...], n_rows: int, width: int, n_points: int, dtype: Any
     ) -> Tensor:
+        """Return rows, in full lanes, that are 0 from `width` on; the same memory every time.
+
+        Fresh memory would cost as much as the arithmetic.
+        """
         n_lanes = -(-n_rows // LANES) * LANES
-        return np.zeros((*shape, n_lanes, max(1, -(-width // n_points)) * n_points), dtype=dtype)
+        shape = (*shape, n_lanes, max(1, -(-width // n_points)) * n_points)
+        n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
+        if self._workspace.memory.nbytes < n_bytes:
+            self._workspace.memory = np.empty(n_bytes, dtype=np.uint8)
+        buffer = self._workspace.memory[:n_bytes].view(dtype).reshape(shape)
+        buffer[..., :n_rows, width:] = 0
+        buffer[..., n_rows:, :] = 0
+        return buffer
 
     def _transformed(self, buffer: Tensor, n_rows: int, n_points: int) -> Tensor:
         if buffer.shape[-1] > n_points:

@@ -102,7 +102,16 @@ class TimeFrequencyScattering:
     accuracy : {"default", "fast", "exact"}
         Each path is sampled at its own bandwidth. Relative l2 errors of the first and second order
         stay below 1e-4 and 1e-3 (default), 1e-3 and 5e-3 (fast), 5e-5 and 1e-4 (exact); below four
-        times that where T is 0.
+        times that where T is 0. In float64, "exact" computes every sample that Kymatio does and
+        agrees to 1e-9, but for the widest falling wavelet, whose tail Kymatio cuts off (1e-4).
+    workers : int, optional
+        Threads that share signals and blocks, not part of the options: the coefficients do not
+        depend on it. OMP_NUM_THREADS where that is set, else all cores.
+
+    Raises
+    ------
+    ValueError
+        When an option is out of its range, or the array would have unequal rows.
 
     References
     ----------
@@ -211,13 +220,13 @@ class TimeFrequencyScattering:
 
         Parameters
         ----------
-        x : array_like of float, shape (..., n_samples)
+        x : array_like or torch.Tensor of float, shape (..., n_samples)
             Signals of any length, n_samples > 0. float64 is computed in float64, everything else
-            in float32.
+            in float32. A tensor stays on its device, and a gradient passes.
 
         Returns
         -------
-        S : ndarray, list of dict, or dict
+        S : ndarray, list of dict, or dict; tensors for a tensor
             "array": shape (..., n_paths, n_frames), or in format "joint" (..., n_paths, n_rows,
             n_frames) without order 0. "list": for each path its row of `meta` and "coef",
             shape (..., n_frames), in format "joint" (..., n_rows, n_frames) but for order 0.

@@ -88,11 +88,23 @@ class Scattering1D:
     accuracy : {"default", "fast", "exact"}
         Each path is sampled at its own bandwidth. Relative l2 errors of the first and second order
         stay below 1e-4 and 1e-3 (default), 2e-3 and 4e-3 (fast), 5e-5 and 4e-4 (exact; half of
-        that where T >= 2**J); below twice that where T is "global".
+        that where T >= 2**J); below twice that where T is "global". In float64, "exact" computes
+        every sample that Kymatio does and agrees to 1e-9.
     out_type : {"array", "list", "dict"}
         "array" needs paths of equal length: T may not be 0.
     shape : optional
         Accepted for Kymatio's sake. Signals of any length can be transformed.
+    filterbank : Filterbank, optional
+        Other filters than Kymatio's Morlet wavelets: gammatone, mel or your own, see
+        `scatseg.scattering.banks`. Q and the low-pass are then those of the bank.
+    workers : int, optional
+        Threads that share signals and blocks, not part of the options: the coefficients do not
+        depend on it. OMP_NUM_THREADS where that is set, else all cores.
+
+    Raises
+    ------
+    ValueError
+        When an option is out of its range, or `filterbank` adds energy or is out of order.
 
     References
     ----------
@@ -167,13 +179,13 @@ class Scattering1D:
 
         Parameters
         ----------
-        x : array_like of float, shape (..., n_samples)
+        x : array_like or torch.Tensor of float, shape (..., n_samples)
             Signals of any length, n_samples > 0. float64 is computed in float64, everything else
-            in float32.
+            in float32. A tensor stays on its device, and a gradient passes.
 
         Returns
         -------
-        S : ndarray, list of dict, or dict
+        S : ndarray, list of dict, or dict; tensors for a tensor
             "array": shape (..., n_paths, n_frames). Rows as in `meta`: order 0 (signed), order 1,
             order 2. "list": for each path "coef", shape (..., n_frames), "order", and the tuples
             "n" and "j" of its filters. "dict": "coef" by the tuple n. n_frames is
