@@ -30,6 +30,7 @@ types: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only
+	$(BIN)/python tests/benchmarks/engine.py -o reports/benchmarks/engine.md
 
 $(STAMP): pyproject.toml
 	@if command -v uv >/dev/null 2>&1; then \

@@ -257,7 +257,7 @@ def test_responses_and_bands_of_frequential_filters_agree():
 def test_numbers_of_filters_and_paths(J, Q, n_first, n_second, n_paths):
     bank = filterbank(J, Q, 2**J)
     assert (len(bank.psi1), len(bank.psi2)) == (n_first, n_second)
-    assert len(Scattering1D(J, Q).meta()["key"]) == n_paths
+    assert len(Scattering1D(J, Q=Q).meta()["key"]) == n_paths
 
 
 @each_setting

@@ -118,7 +118,7 @@ def test_a_batch_equals_a_loop():
 @pytest.mark.parametrize("format", ["time", "joint"])
 def test_a_batch_in_a_list_keeps_its_axes(format):
     x = noise(2 * 3 * 500).reshape(2, 3, 500)
-    transform = TimeFrequencyScattering(5, 2, 4, out_type="dict", format=format, T=0, F=0)
+    transform = TimeFrequencyScattering(5, 2, Q=4, out_type="dict", format=format, T=0, F=0)
     S, one = transform(x), transform(x[1, 2])
     for key, coefficient in S.items():
         assert coefficient.shape == (2, 3, *one[key].shape)
@@ -155,8 +155,8 @@ def test_blocks_equal_the_whole_without_a_seam(color, monkeypatch):
 @pytest.mark.parametrize("finer", [2, 16])
 def test_a_finer_stride_only_adds_frames(finer, T):
     x = noise(20_000).astype(np.float32)
-    coarse = TimeFrequencyScattering(5, 2, 2, T=T, stride=64, accuracy="exact")(x)
-    fine = TimeFrequencyScattering(5, 2, 2, T=T, stride=64 // finer, accuracy="exact")(x)
+    coarse = TimeFrequencyScattering(5, 2, Q=2, T=T, stride=64, accuracy="exact")(x)
+    fine = TimeFrequencyScattering(5, 2, Q=2, T=T, stride=64 // finer, accuracy="exact")(x)
     assert relative_error(fine[1:, ::finer], coarse[1:]) < 1e-3
 
 
@@ -233,7 +233,7 @@ def test_each_accuracy_keeps_its_promise(options, accuracy):
 @pytest.mark.parametrize(("n_samples", "T"), [(600, 512), (300, 256)])
 def test_coefficients_are_kymatios_where_the_signal_is_hardly_longer_than_its_scale(n_samples, T):
     x = noise(n_samples)
-    transform = TimeFrequencyScattering(8, 2, (8, 1), T=T, out_type="dict", accuracy="exact")
+    transform = TimeFrequencyScattering(8, 2, Q=(8, 1), T=T, out_type="dict", accuracy="exact")
     S, reference = transform(x), joint_scattering(x, 8, 2, (8, 1), T=T, format="time")
     order = transform.meta()["order"]
     assert_same_by_order(S.values(), reference.values(), order, (5e-5, 5e-4))
@@ -262,7 +262,7 @@ def test_shapes(options, n_samples, shape):
 
 @pytest.mark.parametrize(("format", "n_paths"), [("joint", 323), ("time", 3039)])
 def test_the_tutorial_setting_has_its_paths(format, n_paths):
-    transform = TimeFrequencyScattering(12, 3, (12, 2), T=2**13, Q_fr=2, F=12, format=format)
+    transform = TimeFrequencyScattering(12, 3, Q=(12, 2), T=2**13, Q_fr=2, F=12, format=format)
     assert transform.output_size() == n_paths
 
 
@@ -270,7 +270,7 @@ def test_the_tutorial_setting_has_its_paths(format, n_paths):
 @pytest.mark.parametrize("T", [None, 0, "global"])
 @pytest.mark.parametrize("format", ["time", "joint"])
 def test_every_row_has_its_description(format, T, F):
-    transform = TimeFrequencyScattering(6, 2, 4, T=T, F=F, out_type="list", format=format)
+    transform = TimeFrequencyScattering(6, 2, Q=4, T=T, F=F, out_type="list", format=format)
     meta, S = transform.meta(), transform(noise(1000))
     assert transform.output_size() == len(S)
     for name, column in meta.items():
@@ -282,8 +282,8 @@ def test_every_row_has_its_description(format, T, F):
 def test_rows_in_time_are_those_of_the_joint_array(F):
     """That a row's n1 is where the joint array has it shows that the description is true."""
     x = noise(2000)
-    in_time = TimeFrequencyScattering(6, 2, 6, F=F)
-    joint = TimeFrequencyScattering(6, 2, 6, F=F, format="joint")
+    in_time = TimeFrequencyScattering(6, 2, Q=6, F=F)
+    joint = TimeFrequencyScattering(6, 2, Q=6, F=F, format="joint")
     S, meta = joint(x), joint.meta()
     rows = {
         (n1, *key): S[i, n1 // ranges.step]
@@ -295,8 +295,8 @@ def test_rows_in_time_are_those_of_the_joint_array(F):
 
 
 def test_a_row_is_described_by_its_filters():
-    transform = TimeFrequencyScattering(8, 3, (8, 2), Q_fr=2)
-    meta, in_time = transform.meta(), Scattering1D(8, (8, 2)).meta()
+    transform = TimeFrequencyScattering(8, 3, Q=(8, 2), Q_fr=2)
+    meta, in_time = transform.meta(), Scattering1D(8, Q=(8, 2)).meta()
     psi_fr = frequential_bank(3, 2, 8).psi
     for i, key in enumerate(meta["key"]):
         assert meta["order"][i] == max(0, len(key) - 1)
@@ -314,9 +314,9 @@ def test_a_row_is_described_by_its_filters():
 
 def test_a_dict_holds_the_list_by_key():
     x = noise(1000)
-    as_list = TimeFrequencyScattering(5, 2, 4, out_type="list")(x)
-    as_dict = TimeFrequencyScattering(5, 2, 4, out_type="dict")(x)
-    array = TimeFrequencyScattering(5, 2, 4)(x)
+    as_list = TimeFrequencyScattering(5, 2, Q=4, out_type="list")(x)
+    as_dict = TimeFrequencyScattering(5, 2, Q=4, out_type="dict")(x)
+    array = TimeFrequencyScattering(5, 2, Q=4)(x)
     assert [row["key"] for row in as_list] == list(as_dict)
     for row, coefficient in zip(as_list, array, strict=True):
         np.testing.assert_array_equal(row["coef"], coefficient)
@@ -325,8 +325,8 @@ def test_a_dict_holds_the_list_by_key():
 
 def test_the_length_may_be_given_and_need_not():
     x = noise(1000)
-    given_ = TimeFrequencyScattering(5, 2, 4, shape=(1000,))
-    np.testing.assert_array_equal(given_(x), TimeFrequencyScattering(5, 2, 4)(x))
+    given_ = TimeFrequencyScattering(5, 2, Q=4, shape=(1000,))
+    np.testing.assert_array_equal(given_(x), TimeFrequencyScattering(5, 2, Q=4)(x))
 
 
 # Wrong use.
@@ -341,9 +341,9 @@ def test_the_length_may_be_given_and_need_not():
         ({"Q": 0}, "Q must be an integer of at least 1, got 0"),
         ({"Q": (8, 1, 1)}, "Q must be an integer or a pair of integers"),
         ({"Q_fr": 0}, "Q_fr must be an integer of at least 1, got 0"),
-        ({"T": -1}, "T must be an integer of at least 0, got -1"),
+        ({"T": -1}, 'T must be an integer of at least 0 or "global", got -1'),
         ({"T": "local"}, "T must be an integer of at least 0 or \"global\", got 'local'"),
-        ({"F": 2.5}, r"F must be an integer of at least 0, got 2\.5"),
+        ({"F": 2.5}, r'F must be an integer of at least 0 or "global", got 2\.5'),
         ({"F": 29}, r"F may be at most \(J \+ 1\) \* Q = 28.* got 29"),
         ({"J_fr": 5}, r"2\*\*J_fr may be at most \(J \+ 1\) \* Q = 28.* got 32"),
         ({"stride": 48}, "stride must be a power of two, got 48"),

@@ -185,6 +185,18 @@ def test_more_accuracy_is_closer_to_the_limit():
     assert errors[-1] < 1e-4
 
 
+@pytest.mark.parametrize("accuracy", ["fast", "default", "exact"])
+@pytest.mark.parametrize("Q", [(8, 1), (8, 4)])
+@pytest.mark.parametrize("T", [2, 8, 64])
+def test_averages_far_shorter_than_the_wavelets_keep_the_promise(T, Q, accuracy):
+    x = noise(2**13)
+    limit = Scattering1D(J=9, Q=Q, T=T, accuracy="exact")(x)  # float64: every sample
+    transform = Scattering1D(J=9, Q=Q, T=T, accuracy=accuracy)
+    S, order = transform(x.astype(np.float32)), transform.meta()["order"]
+    for i, bound in enumerate(ERRORS[accuracy], start=1):
+        assert relative_error(S[order == i], limit[order == i]) < bound
+
+
 # Without a local average.
 
 WITHOUT = [
@@ -224,7 +236,7 @@ def slow_moduli(x, transform):
     ],
 )
 def test_coefficients_equal_the_slow_ones(x, options, accuracy):
-    transform = Scattering1D(6, (4, 2), accuracy=accuracy, **options)
+    transform = Scattering1D(6, Q=(4, 2), accuracy=accuracy, **options)
     n_samples, j = len(x), transform.meta()["j"]
     S, (U, start) = transform(x), slow_moduli(x, transform)
     assert list(S) == list(U)
@@ -422,7 +434,7 @@ def test_the_input_is_left_alone():
 @pytest.mark.parametrize("max_order", [1, 2])
 @pytest.mark.parametrize(("J", "Q", "T"), [(8, (8, 1), None), (6, (12, 2), 100), (10, (4, 4), 512)])
 def test_rows_are_described_as_in_kymatio(J, Q, T, max_order):
-    ours = Scattering1D(J, Q, T, max_order=max_order).meta()
+    ours = Scattering1D(J, Q=Q, T=T, max_order=max_order).meta()
     theirs = ScatteringNumPy1D(J, 2**12, Q, T, max_order=max_order).meta()
     assert ours["key"] == theirs["key"]
     for name in ("order", "n", "xi", "sigma", "j"):
@@ -438,9 +450,9 @@ def test_rows_go_by_order_then_first_then_second_filter():
 def test_lists_and_dicts_hold_the_rows_of_the_array(T):
     x = noise(2 * 1000).reshape(2, 1000)
     array, as_list, as_dict = (
-        Scattering1D(6, 4, T, out_type=out_type)(x) for out_type in ("array", "list", "dict")
+        Scattering1D(6, Q=4, T=T, out_type=out_type)(x) for out_type in ("array", "list", "dict")
     )
-    assert [path["n"] for path in as_list] == list(as_dict) == Scattering1D(6, 4).meta()["key"]
+    assert [path["n"] for path in as_list] == list(as_dict) == Scattering1D(6, Q=4).meta()["key"]
     for i, path in enumerate(as_list):
         np.testing.assert_array_equal(path["coef"], array[:, i])
         np.testing.assert_array_equal(as_dict[path["n"]], array[:, i])
@@ -451,7 +463,7 @@ def test_lists_and_dicts_hold_the_rows_of_the_array(T):
 def test_a_list_describes_its_paths_as_in_kymatio(max_order, T):
     x = noise(2**10)
     options = {"T": T, "max_order": max_order, "out_type": "list"}
-    ours = Scattering1D(6, (4, 2), **options)(x)
+    ours = Scattering1D(6, Q=(4, 2), **options)(x)
     theirs = ScatteringNumPy1D(6, 2**10, (4, 2), **options)(x)
     for our, their in zip(ours, theirs, strict=True):
         assert {*our} == {"coef", "j", "n", "order"}
@@ -463,7 +475,7 @@ def test_a_list_describes_its_paths_as_in_kymatio(max_order, T):
 @pytest.mark.parametrize("T", [None, 100, 0, "global"])
 @pytest.mark.parametrize("n_samples", [100, 1000])
 def test_the_size_of_the_output_is_known_before(n_samples, T):
-    transform = Scattering1D(6, 4, T, out_type="dict")
+    transform = Scattering1D(6, Q=4, T=T, out_type="dict")
     S = transform(noise(n_samples))
     assert transform.output_size() == len(S)
     assert transform.output_size(n_samples) == sum(path.size for path in S.values())
@@ -471,7 +483,7 @@ def test_the_size_of_the_output_is_known_before(n_samples, T):
 
 def test_the_length_may_be_given_and_need_not():
     x = noise(1000)
-    np.testing.assert_array_equal(Scattering1D(5, 4, shape=(1000,))(x), Scattering1D(5, 4)(x))
+    np.testing.assert_array_equal(Scattering1D(5, Q=4, shape=(1000,))(x), Scattering1D(5, Q=4)(x))
 
 
 @pytest.mark.parametrize("accuracy", ERRORS)
@@ -481,7 +493,7 @@ def test_the_length_may_be_given_and_need_not():
 )
 def test_coefficients_equal_those_of_kymatio(J, Q, n_samples, accuracy):
     x = noise(n_samples)
-    transform = Scattering1D(J, Q, accuracy=accuracy)
+    transform = Scattering1D(J, Q=Q, accuracy=accuracy)
     assert_close(transform(x), kymatio_coefficients(J, Q, x), transform.meta(), accuracy)
 
 
@@ -489,19 +501,17 @@ def test_coefficients_equal_those_of_kymatio(J, Q, n_samples, accuracy):
 def test_coefficients_equal_those_of_kymatio_at_its_own_frame_times(n_samples):
     x = noise(n_samples)
     theirs = ScatteringNumPy1D(6, n_samples, (4, 1))
-    transform = Scattering1D(6, (4, 1), stride=1)
+    transform = Scattering1D(6, Q=(4, 1), stride=1)
     S = transform(x)[:, -theirs.pad_left % 64 :: 64]
     reference = kymatio_coefficients(6, (4, 1), x)[:, : S.shape[1]]
     assert_close(S, reference, transform.meta(), "default")
 
 
 @settings(max_examples=10, deadline=None)
-@given(
-    st.integers(3, 7), st.sampled_from([(1, 1), (8, 1), (12, 2)]), st.sampled_from([1024, 4096])
-)
+@given(st.integers(3, 7), st.sampled_from([(1, 1), (8, 1), (12, 2)]), st.sampled_from([1024, 4096]))
 def test_double_precision_at_exact_equals_kymatio_to_rounding(J, Q, n_samples):
     x = noise(n_samples)
-    S, reference = Scattering1D(J, Q, accuracy="exact")(x), kymatio_coefficients(J, Q, x)
+    S, reference = Scattering1D(J, Q=Q, accuracy="exact")(x), kymatio_coefficients(J, Q, x)
     assert relative_error(S, reference) < 1e-9
 
 
@@ -592,8 +602,8 @@ def test_a_bank_that_adds_energy_is_refused():
         ({"Q": 0}, "Q must be an integer of at least 1, got 0"),
         ({"Q": (8, 0)}, "Q must be an integer of at least 1, got 0"),
         ({"Q": (8, 1, 1)}, "Q must be an integer or a pair of integers"),
-        ({"T": -1}, "T must be an integer of at least 0, got -1"),
-        ({"T": 2.5}, r"T must be an integer of at least 0, got 2\.5"),
+        ({"T": -1}, 'T must be an integer of at least 0 or "global", got -1'),
+        ({"T": 2.5}, r'T must be an integer of at least 0 or "global", got 2\.5'),
         ({"T": "local"}, "T must be an integer of at least 0 or \"global\", got 'local'"),
         ({"T": 0}, 'T=0 gives paths of unequal lengths: choose out_type="list" or "dict"'),
         (
@@ -646,20 +656,49 @@ def test_a_scale_longer_than_the_signal_is_accepted():
     assert np.isfinite(S).all()
 
 
+def test_a_bank_of_another_average_is_refused():
+    with pytest.raises(ValueError, match="filterbank averages over 64 samples, T=32"):
+        Scattering1D(J=6, T=32, filterbank=BANKS["mel"])
+
+
+@pytest.mark.parametrize("bank", [3, "mel"])
+def test_a_bank_has_to_be_one(bank):
+    with pytest.raises(ValueError, match="filterbank must be a Filterbank"):
+        Scattering1D(J=6, filterbank=bank)
+
+
+@pytest.mark.parametrize("J", [21, 100])
+def test_scales_beyond_any_sound_are_refused(J):
+    with pytest.raises(ValueError, match=f"J may be at most 20, got {J}"):
+        Scattering1D(J=J)
+
+
+def test_only_the_scale_is_positional_since_kymatio_has_the_shape_second():
+    with pytest.raises(TypeError, match="positional"):
+        Scattering1D(6, 2048)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", ">i2"])
+def test_the_order_of_bytes_does_not_matter(dtype):
+    x = np.round(100 * noise(500)).astype(dtype)
+    transform = Scattering1D(J=5)
+    np.testing.assert_array_equal(transform(x), transform(x.astype(x.dtype.newbyteorder("="))))
+
+
 def test_a_size_needs_a_length():
     with pytest.raises(ValueError, match="n_samples must be an integer of at least 1, got 0"):
         Scattering1D(J=4).output_size(0)
 
 
 def test_numbers_from_numpy_are_numbers():
-    ours = Scattering1D(np.int64(6), (np.int32(4), np.int32(1)), stride=np.int64(32))
-    assert ours.options == Scattering1D(6, 4, stride=32).options
+    ours = Scattering1D(np.int64(6), Q=(np.int32(4), np.int32(1)), stride=np.int64(32))
+    assert ours.options == Scattering1D(6, Q=4, stride=32).options
     assert Scattering1D(np.int64(6)).options == Scattering1D(6).options
 
 
 def test_equal_options_are_equal_transforms():
-    assert Scattering1D(6, 8) == Scattering1D(6, 8)
-    assert len({Scattering1D(6, 8), Scattering1D(6, 8), Scattering1D(6, 4)}) == 2
+    assert Scattering1D(6, Q=8) == Scattering1D(6, Q=8)
+    assert len({Scattering1D(6, Q=8), Scattering1D(6, Q=8), Scattering1D(6, Q=4)}) == 2
 
 
 # Stored outputs of Kymatio's main branch.

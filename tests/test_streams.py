@@ -51,6 +51,22 @@ def test_a_stream_of_several_channels_gives_their_frames(transform):
     assert np.linalg.norm(S - transform(x)) < 1e-6 * np.linalg.norm(S)
 
 
+def test_a_stream_may_fill_one_buffer_again_and_again():
+    x, buffer, transform = (
+        noise(LONG)[: LONG - 1],
+        np.empty(1000, np.float32),
+        Scattering1D(J=6, Q=4),
+    )
+
+    def live():
+        for piece in x.reshape(-1, 1000):
+            buffer[:] = piece
+            yield buffer
+
+    S = np.concatenate(list(transform.stream(live())), axis=-1)
+    np.testing.assert_array_equal(S, transform(x))
+
+
 def test_a_stream_yields_as_soon_as_the_plan_says():
     transform, n_read, frames_at = Scattering1D(J=6, Q=4), 0, []
 
@@ -166,7 +182,7 @@ def test_the_plan_knows_the_output(transform):
 
 @pytest.mark.parametrize("T", [0, "global"])
 @pytest.mark.parametrize(
-    "transform", [Scattering1D, lambda J, **options: TimeFrequencyScattering(J, 2, 4, **options)]
+    "transform", [Scattering1D, lambda J, **options: TimeFrequencyScattering(J, 2, Q=4, **options)]
 )
 def test_the_plan_knows_how_many_coefficients_there_are_without_a_local_average(transform, T):
     transform = transform(5, T=T, out_type="list")

@@ -83,6 +83,23 @@ def test_gradients_are_finite_everywhere(transform, kind):
     assert torch.isfinite(x.grad).all()
 
 
+@pytest.mark.parametrize("level", [1e-20, 1e-30, 1e-38])
+@pytest.mark.parametrize("transform", [Scattering1D(J=6, Q=4), ARRAYS[2]])
+def test_gradients_of_nearly_nothing_are_finite(transform, level):
+    x = (level * torch.from_numpy(noise(1024)).float()).requires_grad_()
+    transform(x).sum().backward()
+    assert torch.isfinite(x.grad).all()
+
+
+def test_a_gradient_passes_after_a_call_without_one():
+    transform, x = Scattering1D(J=5, Q=3), torch.from_numpy(noise(700))
+    with torch.inference_mode():
+        transform(x)
+    x = x.clone().requires_grad_()
+    transform(x).sum().backward()
+    assert torch.isfinite(x.grad).all()
+
+
 def test_no_gradient_comes_from_silence_but_that_of_the_mean():
     x = torch.zeros(512, requires_grad=True)
     Scattering1D(J=4, Q=2)(x)[1:].sum().backward()
@@ -129,8 +146,10 @@ def test_a_layer_refuses_the_state_of_other_options():
     from scatseg.scattering.modules import ScatteringModule
 
     state = ScatteringModule(Scattering1D(J=5, Q=4)).state_dict()
-    with pytest.raises(RuntimeError, match="size mismatch"):
+    with pytest.raises(ValueError, match=r"the state is of .* make it with the same"):
         ScatteringModule(Scattering1D(J=5, Q=2)).load_state_dict(state)
+    with pytest.raises(ValueError, match=r"the state is of .* make it with the same"):
+        ScatteringModule(Scattering1D(J=5, Q=4, T=16)).load_state_dict(state)
 
 
 def test_a_layer_needs_one_tensor():

@@ -112,7 +112,7 @@ def test_spins_are_the_directions_of_order_two(joint):
 
 
 def test_a_joint_axis_of_carriers_has_no_one_carrier():
-    columns = physical_meta(TimeFrequencyScattering(6, 2, 4, format="joint").meta(), SR, 4)
+    columns = physical_meta(TimeFrequencyScattering(6, 2, Q=4, format="joint").meta(), SR, 4)
     assert np.isnan(columns["carrier_hz"]).all()
     np.testing.assert_array_equal(np.isfinite(columns["modulation_hz"]), columns["order"] == 2)
     assert set(columns["spin"][columns["order"] == 2]) == {-1, 0, 1}
@@ -120,7 +120,7 @@ def test_a_joint_axis_of_carriers_has_no_one_carrier():
 
 def test_both_formats_have_the_same_scales_and_modulations():
     in_time, joint = (
-        physical_meta(TimeFrequencyScattering(6, 2, 4, format=format).meta(), SR, 4)
+        physical_meta(TimeFrequencyScattering(6, 2, Q=4, format=format).meta(), SR, 4)
         for format in ("time", "joint")
     )
     rows = {key[-2:]: i for i, key in enumerate(in_time["key"]) if len(key) == 3}
@@ -167,7 +167,7 @@ def test_a_table_has_a_row_per_path(joint):
 @pytest.mark.parametrize("format", ["time", "joint"])
 def test_layers_become_numbered_columns(format):
     pytest.importorskip("pandas")
-    meta = TimeFrequencyScattering(6, 2, 4, format=format).meta()
+    meta = TimeFrequencyScattering(6, 2, Q=4, format=format).meta()
     table = to_frame(meta)
     assert len(table) == len(meta["key"])
     np.testing.assert_array_equal(table.xi2, meta["xi"][:, 1])
@@ -195,5 +195,7 @@ def test_a_transform_describes_its_paths_in_hertz_too(transform):
     plain, physical = transform.meta(), transform.meta(sr=SR)
     assert plain.keys() < physical.keys()
     assert len(physical["modulation_hz"]) == transform.output_size()
+    if "spin" in physical:
+        assert np.isnan(physical["spin"][physical["order"] == 1]).all()
     pytest.importorskip("pandas")
     assert len(transform.to_frame(sr=SR)) == transform.output_size()

@@ -80,7 +80,7 @@ def beside_kymatio(n_rounds):
         # 0.3.0 multiplies each coefficient by 2**-j for each of its filters: undo it.
         scale = 2 ** np.nansum(theirs.meta()["j"], axis=1)[:, None]
         reference = theirs(x) * scale
-        ours = {a: Scattering1D(J, Q, accuracy=a, workers=1) for a in ACCURACIES}
+        ours = {a: Scattering1D(J, Q=Q, accuracy=a, workers=1) for a in ACCURACIES}
         functions = {"Kymatio 0.3.0": lambda f=theirs, x=x: f(x)}
         functions |= {a: lambda f=f, x=x: f(x) for a, f in ours.items()}
         best = in_turns(functions, n_rounds)
@@ -108,13 +108,13 @@ def beside_kymatio(n_rounds):
 def batches(n_rounds):
     n_samples, J, Q = next(iter(SETTINGS.values()))
     x, theirs = noise(8, n_samples), ScatteringNumPy1D(J, n_samples, Q)
-    one, two = (Scattering1D(J, Q, workers=n) for n in (1, 2))
+    one, two = (Scattering1D(J, Q=Q, workers=n) for n in (1, 2))
     best = in_turns(
         {"theirs": lambda: theirs(x), "one": lambda: one(x), "two": lambda: two(x)}, n_rounds
     )
     long = noise(SR * 60)
     blocks = in_turns(
-        {n: lambda n=n: Scattering1D(13, 8, workers=n)(long) for n in (1, 2)}, n_rounds
+        {n: lambda n=n: Scattering1D(13, Q=8, workers=n)(long) for n in (1, 2)}, n_rounds
     )
     return table(
         ["Batches and threads", "s", "ratio"],
@@ -179,7 +179,7 @@ def gradients(n_rounds):
 
     transforms = {
         "Kymatio 0.3.0 torch": ScatteringTorch1D(J, n_samples, Q),
-        "Scattering1D": Scattering1D(J, Q),
+        "Scattering1D": Scattering1D(J, Q=Q),
     }
     best = in_turns(
         {k: lambda f=f: forward_and_backward(f) for k, f in transforms.items()}, n_rounds
@@ -228,7 +228,7 @@ def in_a_fresh_process(script, *arguments):
 def lengths(n_rounds, longest):
     cold = [list(map(float, in_a_fresh_process(COLD, SR * 240).split())) for _ in range(n_rounds)]
     plan, four_minutes = (min(times) for times in zip(*cold, strict=True))
-    transform = Scattering1D(13, 8, workers=1)
+    transform = Scattering1D(13, Q=8, workers=1)
     rows = []
     for log2 in range(16, 25, 2):
         x = noise(2**log2)

@@ -60,7 +60,7 @@ def test_one_signal(accuracy, setting, bench):
     if accuracy == "kymatio":
         bench(kymatio(n_samples, J, Q), x)
         return
-    transform = Scattering1D(J, Q, accuracy=accuracy)
+    transform = Scattering1D(J, Q=Q, accuracy=accuracy)
     transform(x)  # makes the plan
     S = bench(transform, x)
     order, reference = transform.meta()["order"], kymatio_coefficients(n_samples, J, Q)
@@ -74,7 +74,7 @@ def test_one_signal(accuracy, setting, bench):
 @each_setting
 def test_plan(setting, bench):
     n_samples, J, Q = shortened(bench, setting)
-    options = Scattering1D(J, Q).options
+    options = Scattering1D(J, Q=Q).options
     period = layout(options, n_samples).period
     bench.group = "plan"
 

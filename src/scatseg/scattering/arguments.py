@@ -16,6 +16,9 @@ OutType = Literal["array", "list", "dict"]
 NamedPaths = list[dict[str, Any]] | dict[tuple[int, ...], Array]
 Scale = int | Literal["global"] | None
 
+MOST_OCTAVES = 20
+"""At 44.1 kHz, 2**20 samples are 24 seconds."""
+
 
 def named_paths(
     out_type: OutType,
@@ -43,11 +46,21 @@ def scale_and_average(value: Scale, largest: int) -> tuple[int, Average]:
 
 def check_scale(name: str, value: object) -> None:
     """Refuse what is not an integer of at least 0, "global" or None."""
-    if value is not None and value != "global":
-        if isinstance(value, str):
-            msg = f'{name} must be an integer of at least 0 or "global", got {value!r}'
-            raise ValueError(msg)
-        check_integer(name, value, 0)
+    is_count = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 0
+    if value is not None and value != "global" and not is_count:
+        msg = f'{name} must be an integer of at least 0 or "global", got {value!r}'
+        raise ValueError(msg)
+
+
+def check_octaves(J: int) -> None:
+    """Refuse what is not an integer from 1 to the most octaves that any sound has use for."""
+    check_integer("J", J, 1)
+    if J > MOST_OCTAVES:
+        msg = (
+            f"J may be at most {MOST_OCTAVES}, got {J}: 2**J samples are the largest scale, and "
+            "shorter signals are continued by their mirror image"
+        )
+        raise ValueError(msg)
 
 
 def check_stride(name: str, value: int | None, scale_name: str, scale: Scale) -> None:
@@ -127,8 +140,10 @@ def check_signal(x: ArrayLike | Tensor, *, empty: bool = False) -> Tensor:
     A tensor stays one. `empty` allows for no samples.
     """
     signal: Tensor = x if is_tensor(x) else np.asarray(x)
-    kind = str(signal.dtype).removeprefix("torch.")
-    is_real = kind.startswith(("float", "int", "uint", "bfloat"))
+    if is_tensor(signal):
+        is_real = not signal.is_complex() and "bool" not in str(signal.dtype)
+    else:
+        is_real = signal.dtype.kind in "fiu"
     if not is_real or not signal.ndim or not (empty or 0 not in signal.shape):
         msg = (
             "x must hold real samples, shape (..., n_samples) with n_samples > 0, "
@@ -152,4 +167,5 @@ def _floating(signal: Tensor) -> Tensor:
     """Convert to float32 what is not float32 or float64. Never rescaled."""
     if is_tensor(signal):
         return signal if dtype_of(signal) == "float64" else signal.float()
-    return signal if signal.dtype == np.float64 else signal.astype(np.float32, copy=False)
+    is_double = signal.dtype.kind == "f" and signal.dtype.itemsize == 8
+    return signal.astype(np.float64 if is_double else np.float32, copy=False)

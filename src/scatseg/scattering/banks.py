@@ -398,9 +398,28 @@ def check_filterbank(bank: Filterbank, *, tolerance: float = 1e-3) -> None:
     --------
     >>> check_filterbank(mel(10, 40, 22050, 1024))
     """
+    if not isinstance(bank, Filterbank):
+        msg = f"filterbank must be a Filterbank, as scatseg.scattering.banks makes, got {bank!r}"
+        raise ValueError(msg)
     for name, psi in (("psi1", bank.psi1), ("psi2", bank.psi2)):
         _check_hashable(name, psi)
     _check_filters(bank, tolerance)
+
+
+def check_low_pass(bank: Filterbank, T: int) -> None:
+    """Refuse a bank whose low-pass is not that of the averaging scale `T` in samples.
+
+    Raises
+    ------
+    ValueError
+        When it is another; says for which T the bank was made.
+    """
+    if bank.phi.xi != 0 or not math.isclose(bank.phi.sigma * T, SIGMA0, rel_tol=1e-9):
+        msg = (
+            f"filterbank averages over {SIGMA0 / bank.phi.sigma:g} samples, T={T}: "
+            "make the bank with the T of the transform"
+        )
+        raise ValueError(msg)
 
 
 def _check_hashable(name: str, psi: Sequence[Wavelet]) -> None:

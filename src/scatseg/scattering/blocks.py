@@ -131,8 +131,9 @@ class _Held:
         self._pieces: list[Tensor] = []
 
     def append(self, piece: Tensor) -> None:
+        """Keep a copy: whoever reads live input fills one buffer again and again."""
         if piece.shape[-1]:
-            self._pieces.append(piece)
+            self._pieces.append(piece.clone() if is_tensor(piece) else piece.copy())
             self.n_samples += piece.shape[-1]
 
     def drop(self, before: int) -> None:

@@ -37,9 +37,11 @@ class Cost:
     n_operations : float
         Additions and multiplications, a transform of n points counted as 5 n log2 n.
     n_bytes : int
-        Memory beside the signal and the output: arrays that a block needs at one time.
+        Memory beside the signal and the output: arrays that a block needs at one time, for each
+        thread.
     latency : int
-        Samples that a stream reads beyond a frame before it yields it, at most.
+        Samples that a stream reads beyond a frame before it yields it, at most; 0 where it cannot
+        be streamed.
     """
 
     n_samples: int
@@ -55,7 +57,10 @@ class Cost:
     latency: int
 
     def describe(self, sr: int | None = None) -> str:
-        """Write a few lines for people, in seconds where `sr` (in Hz) is given."""
+        """Write a few lines for people, in seconds where `sr` (in Hz, positive) is given."""
+        if sr is not None and not sr > 0:
+            msg = f"sr must be positive, in Hz, got {sr}"
+            raise ValueError(msg)
         rows = [
             ("signal", _length(self.n_samples, sr)),
             ("output", f"{self.n_paths} paths, {self.n_coefficients:,} coefficients"),
@@ -63,13 +68,16 @@ class Cost:
             ("blocks", f"{self.n_blocks} of {_length(self.period, sr)}, {self.overlap:.0%} shared"),
             ("operations", f"{self.n_operations / 1e9:.3g} billion"),
             ("memory", f"{self.n_bytes / 1e6:.3g} MB beside the signal and the output"),
-            ("latency", f"{_length(self.latency, sr)} in a stream"),
         ]
+        if self.latency:
+            rows.append(("latency", f"{_length(self.latency, sr)} in a stream"))
         return "\n".join(f"{name:<12}{text}" for name, text in rows)
 
     def _frames(self, sr: int | None) -> str:
         if not self.stride:
             return "as many as each path's own stride gives"
+        if not self.latency:
+            return "one for all"
         return f"{self.n_frames:,}, one every {_length(self.stride, sr)}"
 
 
@@ -137,7 +145,7 @@ def _cost(
     working = 2.5 * max(largest_first, largest_second) + spectra + 2 * cut.period
     transform_of_signal = 2.5 * cut.period * math.log2(max(cut.period, 2))
     covered = len(cut) * cut.period
-    several = len(cut) > 1
+    latency = longest_block(options) + cut.start if len(cut) > 1 else n_samples
     return Cost(
         n_samples=n_samples,
         n_paths=n_paths,
@@ -148,8 +156,8 @@ def _cost(
         period=cut.period,
         overlap=max(0.0, 1 - n_samples / covered),
         n_operations=len(cut) * (transform_of_signal + first + second_operations),
-        n_bytes=int(working * n_complex),
-        latency=longest_block(options) + cut.start if several else n_samples,
+        n_bytes=int((working + n_coefficients * cut.step / cut.n_frames) * n_complex),
+        latency=latency if options.average == "local" else 0,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from typing import Any, Literal, cast
 
@@ -18,6 +18,7 @@ from scatseg.scattering.arguments import (
     check_fits,
     check_integer,
     check_lengths_equal,
+    check_octaves,
     check_pieces,
     check_scale,
     check_signal,
@@ -137,6 +138,7 @@ class TimeFrequencyScattering:
 
     J: int
     J_fr: int
+    _: KW_ONLY
     Q: int | tuple[int, int] = 1
     shape: int | tuple[int, ...] | None = None
     T: Scale = None
@@ -150,7 +152,7 @@ class TimeFrequencyScattering:
     workers: int | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_integer("J", self.J, 1)
+        check_octaves(self.J)
         check_integer("J_fr", self.J_fr, 1)
         pair = self.Q if isinstance(self.Q, tuple) else (self.Q, 1)
         if len(pair) != 2:
@@ -176,6 +178,12 @@ class TimeFrequencyScattering:
         if cast(int, F) > most:
             name = "F" if F == self.F else "2**J_fr"
             msg = f"{name} may be at most (J + 1) * Q = {most}, the height of the bank, got {F}"
+            raise ValueError(msg)
+        if 2**self.J_fr > most + 8 * min(F, 2**self.J_fr):
+            msg = (
+                f"J_fr={self.J_fr} needs a bank of at least 2**J_fr - 8 F first-order wavelets, "
+                f"got (J + 1) * Q = {most} and F = {F}: choose a smaller J_fr or a larger Q"
+            )
             raise ValueError(msg)
         if self.stride_fr is not None and self.stride_fr > 2**self.J_fr:
             msg = f"stride_fr may be at most 2**J_fr = {2**self.J_fr}, got {self.stride_fr}"
@@ -323,7 +331,7 @@ class TimeFrequencyScattering:
             per first-order wavelet. NaN where there is none.
         """
         meta = _meta(self.options, self.format == "joint", self.out_type == "array")
-        return meta if sr is None else physical_meta(meta, sr, self.options.Q[0]) | meta
+        return meta if sr is None else meta | physical_meta(meta, sr, self.options.Q[0])
 
     def to_frame(self, sr: float | None = None) -> Any:
         """Return `meta` as a pandas.DataFrame, one row per path of the output."""

@@ -279,7 +279,7 @@ def _time_points(
     """Count the samples in time of |Y2 * psi_fr|, which has the bandwidth of psi2."""
     if options.time == "none":
         return period >> j2
-    needed = knobs.time * n_band + knobs.low * min(n_low, n_band)
+    needed = knobs.time * n_band + knobs.low * n_low
     most = period >> min(j2, options.stride.bit_length() - 1)
     return most if needed >= most else min(int(scipy.fft.next_fast_len(math.ceil(needed))), most)
 

@@ -24,7 +24,7 @@ class ScatteringModule(torch.nn.Module):
     ----------
     order, xi, sigma, j : Tensor
         Buffers: what `transform.meta()` says of each path of the output. They move with the
-        module and are in its state, so that a state of other options is refused.
+        module and are in its state, with the options: a state of other options is refused.
 
     Examples
     --------
@@ -55,6 +55,16 @@ class ScatteringModule(torch.nn.Module):
         """Transform signals (..., n_samples) -> (..., n_paths, n_frames), or more axes."""
         y: torch.Tensor = self.transform(x.to(device=self.xi.device, dtype=self.xi.dtype))
         return y
+
+    def get_extra_state(self) -> str:
+        """Save the options."""
+        return repr(self.transform)
+
+    def set_extra_state(self, state: str) -> None:
+        """Refuse other options than those of the transform."""
+        if state != repr(self.transform):
+            msg = f"the state is of {state}, the layer of {self.transform!r}: make it with the same"
+            raise ValueError(msg)
 
     def extra_repr(self) -> str:
         """Show the options."""

@@ -111,7 +111,10 @@ class Options:
     @property
     def scale(self) -> int:
         """The longest scale in samples, that of a wavelet or of the low-pass."""
-        return int(max(self.T, 2**self.J))
+        if self.own_bank is None:
+            return int(max(self.T, 2**self.J))
+        narrowest = min(psi.sigma for psi in (*self.own_bank.psi1, *self.own_bank.psi2))
+        return int(max(self.T, 2 ** math.ceil(math.log2(SIGMA0 / narrowest))))
 
     def all_samples(self, dtype: Dtype) -> bool:
         """Tell whether every sample is computed that Kymatio computes."""
@@ -237,7 +240,7 @@ def _second_layer(
             continue
         start, response = psi.band(period, knobs.eps)
         rate = _rate(options, knobs.second, knobs.least_second, psi.sigma)
-        needed = rate * len(response) + min(n_low, len(response))
+        needed = rate * len(response) + n_low
         own = _own_points(options, period, psi.j)
         n_points = own if _keeps_all(options, dtype) else min(_fft_size(needed), own)
         layers.append(SecondLayer(n2, n_rows, n_points, start, _stored(response, dtype)))
@@ -260,7 +263,7 @@ def _first_layer(
         n_negative = max([n_low - 1, *(-layer.start for layer in readers)])
         n_read = max([n_low, *(layer.start + len(layer.response) for layer in readers)])
         rate = _rate(options, knobs.first, knobs.least_first, psi.sigma)
-        needed = max(rate * len(response) + min(n_low, len(response)), knobs.read * n_read)
+        needed = max(rate * len(response) + n_low, knobs.read * n_read)
         own = _own_points(options, period, psi.j)
         sizes.append(own if _keeps_all(options, dtype) else min(_fft_size(needed), own))
         bands.append((start, response / period))
@@ -291,7 +294,7 @@ def _first_layer(
 
 def _rate(options: Options, most: float, least: float, sigma: float) -> float:
     """Choose a sampling rate over bandwidth: the more samples are averaged, the lower it may be."""
-    return min(max(most * (options.T * sigma / SIGMA0) ** -_DECAY, least), most)
+    return float(min(max(most * (options.T * sigma / SIGMA0) ** -_DECAY, least), most))
 
 
 def _stored(response: NDArray[np.inexact], dtype: Dtype) -> NDArray[np.inexact]:

@@ -33,8 +33,9 @@ class Modulus(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         """Turn a gradient into the direction of z."""
         z, r = ctx.saved_tensors
-        scale = (gradient / r).masked_fill_(r == 0, 0.0)
-        return torch.view_as_complex(torch.view_as_real(z) * scale[..., None])
+        # Divided first: the direction of z is at most 1, a gradient over a quiet |z| may overflow.
+        direction = (torch.view_as_real(z) / r[..., None]).masked_fill_((r == 0)[..., None], 0.0)
+        return torch.view_as_complex(direction * gradient[..., None])
 
 
 class TorchArrays:
@@ -128,7 +129,8 @@ def on_device(device: torch.device) -> TorchArrays:
 
 @lru_cache(maxsize=64)
 def _placed(plan: object, device: torch.device) -> object:
-    return _moved(plan, on_device(device).constant)
+    with torch.inference_mode(False):  # or a later gradient could not use what is kept
+        return _moved(plan, on_device(device).constant)
 
 
 def _moved(value: object, move: Callable[[np.ndarray], Tensor]) -> object:
@@ -148,4 +150,5 @@ def _bins(layer: FirstLayer, lowest: int, n_bins: int, device: torch.device) -> 
     """Return where each row's band lies in a spectrum; what is beyond its end meets zeros."""
     starts = np.array(layer.starts)[:, None] - lowest
     at = np.minimum(starts + np.arange(layer.responses.shape[1]), n_bins - 1)
-    return torch.from_numpy(at).to(device)
+    with torch.inference_mode(False):
+        return torch.from_numpy(at).to(device)

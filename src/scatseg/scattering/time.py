@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache, partial
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from scatseg.scattering.arguments import (
     check_fits,
     check_integer,
     check_lengths_equal,
+    check_octaves,
     check_pieces,
     check_scale,
     check_signal,
@@ -28,7 +29,7 @@ from scatseg.scattering.arguments import (
     scale_and_average,
 )
 from scatseg.scattering.arrays import Array, Arrays, Tensor, arrays_of, dtype_of
-from scatseg.scattering.banks import check_filterbank
+from scatseg.scattering.banks import check_filterbank, check_low_pass
 from scatseg.scattering.blocks import (
     Compute,
     each_signal,
@@ -96,7 +97,7 @@ class Scattering1D:
         Accepted for Kymatio's sake. Signals of any length can be transformed.
     filterbank : Filterbank, optional
         Other filters than Kymatio's Morlet wavelets: gammatone, mel or your own, see
-        `scatseg.scattering.banks`. Q and the low-pass are then those of the bank.
+        `scatseg.scattering.banks`. Q is then that of the bank, whose low-pass has to be that of T.
     workers : int, optional
         Threads that share signals and blocks, not part of the options: the coefficients do not
         depend on it. OMP_NUM_THREADS where that is set, else all cores.
@@ -126,6 +127,7 @@ class Scattering1D:
     """
 
     J: int
+    _: KW_ONLY
     Q: int | tuple[int, int] = 1
     T: Scale = None
     stride: int | None = None
@@ -137,7 +139,7 @@ class Scattering1D:
     workers: int | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        check_integer("J", self.J, 1)
+        check_octaves(self.J)
         pair = self.Q if isinstance(self.Q, tuple) else (self.Q, 1)
         if len(pair) != 2:
             msg = f"Q must be an integer or a pair of integers, got {self.Q}"
@@ -147,7 +149,7 @@ class Scattering1D:
         check_scale("T", self.T)
         check_stride("stride", self.stride, "T", self.T)
         if self.max_order not in (1, 2):
-            msg = f"max_order must be 1 or 2, got {self.max_order}"
+            msg = f"max_order must be 1 or 2, got {self.max_order!r}"
             raise ValueError(msg)
         if self.accuracy not in ("fast", "default", "exact"):
             msg = f'accuracy must be "fast", "default" or "exact", got {self.accuracy!r}'
@@ -157,6 +159,7 @@ class Scattering1D:
         check_workers(self.workers)
         if self.filterbank is not None:
             check_filterbank(self.filterbank)
+            check_low_pass(self.filterbank, self.options.T)
 
     @property
     def options(self) -> Options:
@@ -269,7 +272,7 @@ class Scattering1D:
             Frequencies in cycles per sample.
         """
         meta = _meta(self.options)
-        return meta if sr is None else physical_meta(meta, sr) | meta
+        return meta if sr is None else meta | physical_meta(meta, sr)
 
     def to_frame(self, sr: float | None = None) -> Any:
         """Return `meta` as a pandas.DataFrame, one row per path of the output."""
