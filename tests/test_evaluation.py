@@ -392,6 +392,14 @@ def test_levels_of_an_annotator_go_from_coarse_to_fine_without_functions():
     assert found == {"1": Hierarchy([COARSE, FINE], ["upper", "lower"])}
 
 
+def test_names_order_levels_before_counts_and_second_readings_are_left_out():
+    levels = (("lower", COARSE), ("upper", FINE), ("upper-b", ABA))
+    found = reference_hierarchies(
+        [Annotation(segmentation=form, annotator="1", level=level) for level, form in levels]
+    )
+    assert found == {"1": Hierarchy([FINE, COARSE], ["upper", "lower"])}
+
+
 def test_levels_that_end_before_the_others_are_extended():
     short = Segmentation([0, 20], ["A"])
     found = reference_hierarchies(
@@ -567,6 +575,14 @@ def test_pair_that_cannot_be_scored_is_named():
     late = Segmentation([99, 100], ["A"])
     with pytest.raises(ValueError, match="song: foote against annotator '1', level 'section': "):
         score_track("song", [ONE], {"foote": late})
+
+
+def test_pair_that_cannot_be_scored_is_told_and_left_out():
+    late, told = Segmentation([99, 100], ["A"]), []
+    answers = {"foote": late, "good": ABA}
+    scores = score_track("song", [ONE], answers, on_refusal=told.append)
+    assert "foote" not in {score.system for score in scores}
+    assert len(told) == 1
 
 
 def test_collection_keeps_the_order_of_the_references_and_leaves_out_what_nobody_answered():

@@ -1,15 +1,26 @@
 """Which sections are the same again: known clusters, and what has none."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from scatseg import audio, formats
+from scatseg.agreement import label_scores
+from scatseg.features import uniform_edges
 from scatseg.labels import (
     absorb_short_runs,
     cluster_rows,
     cluster_segments,
+    label_by_repetition,
     majority_labels,
     run_edges,
+    segment_similarity,
 )
+from scatseg.segmentation import Segmentation
+from scatseg.spectral import CQT
 
 
 def sections(rng, form, n_frames=10, n_features=16, noise=0.1):
@@ -83,6 +94,202 @@ def test_clustering_segments_leaves_its_input_alone(rng):
     before = X.copy()
     cluster_segments(X, edges)
     np.testing.assert_array_equal(X, before)
+
+
+@pytest.mark.corpus
+def test_labels_of_annotated_sections_are_those_of_the_annotator(shared):
+    folder = shared / "corpus" / "real_lyrics"
+    y, sr = audio.load(folder / "audio" / "JonathanCoulton-Better.ogg")
+    (annotation,) = formats.read(folder / "annotations" / "JonathanCoulton-Better.lab")
+    form = annotation.segmentation
+    features = CQT()(y, sr).pooled(uniform_edges(len(y) / sr, 0.5))
+    edges = np.searchsorted(features.centers, form.boundaries)
+    labels = label_by_repetition(correlations(features.X), edges)
+    found = Segmentation(form.boundaries, labels)
+    assert label_scores(form, found)["Pairwise F-measure"] > 0.9
+
+
+def z_scored(S):
+    different = S[np.triu_indices(len(S), 1)]
+    return (S - different.mean()) / different.std()
+
+
+def correlations(X):
+    rows = X - X.mean(axis=0)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return z_scored(rows @ rows.T)
+
+
+def repetitions(rng, form, n_frames=8, noise=0.5):
+    """Z of phrases whose frames all differ, in the same order each time, and their edges."""
+    phrases = {letter: rng.normal(size=(n_frames, 24)) for letter in sorted(set(form))}
+    X = np.concatenate([phrases[letter] for letter in form])
+    return correlations(X + noise * rng.normal(size=X.shape)), np.arange(len(form) + 1) * n_frames
+
+
+def blocks(form, n_frames=10):
+    """Z of sections that do not change within, and their edges."""
+    letters = np.repeat(list(form), n_frames)
+    same = np.equal.outer(letters, letters).astype(float)
+    return z_scored(same), np.arange(len(form) + 1) * n_frames
+
+
+FORMS = ["AB", "ABA", "AABA", "ABABCB", "ABACADA", "ABCDEFGA", "ABCDBEFB"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_segments_that_repeat_each_other_get_one_label(form, rng):
+    assert label_by_repetition(*repetitions(rng, form)) == tuple(form)
+
+
+@pytest.mark.parametrize("form", ["AB", "ABA", "AABA", "AABB", "ABCABCA", "AAAAAAAAAB"])
+def test_segments_of_one_sound_get_one_label(form):
+    assert label_by_repetition(*blocks(form)) == tuple(form)
+
+
+def test_a_long_piece_keeps_its_labels(rng):
+    form = "".join(rng.choice(list("ABCDE"), size=150))
+    order = {letter: "ABCDE"[i] for i, letter in enumerate(dict.fromkeys(form))}
+    labels = label_by_repetition(*repetitions(rng, form, noise=1))
+    assert labels == tuple(order[letter] for letter in form)
+
+
+@pytest.mark.parametrize("n_frames", [4, 8, 40])
+def test_what_never_repeats_seldom_has_a_label_twice(n_frames, rng):
+    Z = correlations(rng.normal(size=(12 * n_frames, 24)))
+    labels = label_by_repetition(Z, np.arange(13) * n_frames)
+    assert len(set(labels)) >= 9
+
+
+@pytest.mark.parametrize("level", [0.0, 1.0, -3.0])
+def test_where_nothing_differs_all_is_a(level):
+    Z = np.full((60, 60), level)
+    np.fill_diagonal(Z, 4)
+    assert label_by_repetition(Z, np.array([0, 5, 30, 60])) == ("A", "A", "A")
+
+
+def test_one_segment_of_a_matrix_is_a(rng):
+    Z, _ = repetitions(rng, "ABA")
+    assert label_by_repetition(Z, np.array([0, len(Z)])) == ("A",)
+
+
+def test_one_frame_is_a():
+    assert label_by_repetition(np.array([[4.0]]), np.array([0, 1])) == ("A",)
+
+
+def alike_blocks(similarities, n_frames=4):
+    """Z of segments, each as like each other throughout as given."""
+    return np.kron(similarities, np.ones((n_frames, n_frames)))
+
+
+@pytest.mark.parametrize(("similarity", "labels"), [(0.9, "ABC"), (1.1, "ABA")])
+def test_segments_are_alike_above_the_threshold(similarity, labels):
+    Z = alike_blocks([[4, 0.5, similarity], [0.5, 4, 0.5], [similarity, 0.5, 4]])
+    assert label_by_repetition(Z, np.array([0, 4, 8, 12])) == tuple(labels)
+
+
+@pytest.mark.parametrize(("similarity", "labels"), [(-0.1, "ABC"), (0.1, "ABA")])
+def test_far_below_the_threshold_only_what_is_above_average_is_alike(similarity, labels):
+    Z = alike_blocks([[4, -3, similarity], [-3, 4, -3], [similarity, -3, 4]])
+    assert label_by_repetition(Z, np.array([0, 4, 8, 12])) == tuple(labels)
+
+
+@pytest.mark.parametrize("threshold", [0.9, 1.2])
+@pytest.mark.parametrize("form", FORMS)
+def test_labels_do_not_hang_on_the_threshold(threshold, form, rng):
+    Z, edges = repetitions(rng, form)
+    assert label_by_repetition(Z, edges, threshold=threshold) == tuple(form)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_labels_survive_boundaries_a_frame_off(form, rng):
+    Z, edges = repetitions(rng, form)
+    edges[1:-1] += rng.integers(-1, 2, size=len(edges) - 2)
+    assert label_by_repetition(Z, edges) == tuple(form)
+
+
+def test_a_repetition_is_found_at_any_offset(rng):
+    # The second segment begins three frames before what it has in common with the first.
+    X = rng.normal(size=(60, 24))
+    X[33:48] = X[:15]
+    assert label_by_repetition(correlations(X), np.array([0, 15, 30, 48, 60])) == tuple("ABAC")
+
+
+def test_the_order_inside_a_segment_counts(rng):
+    X = rng.normal(size=(36, 24))
+    X[12:24] = X[11::-1]  # the same frames, backwards
+    X[24:36] = X[:12]
+    assert label_by_repetition(correlations(X), np.arange(4) * 12) == ("A", "B", "A")
+
+
+def test_silence_is_like_nothing_else(rng):
+    Z, edges = repetitions(rng, "ABACB")
+    Z[24:32] = Z[:, 24:32] = 0
+    assert label_by_repetition(Z, edges) == tuple("ABACB")
+
+
+@pytest.mark.parametrize("n_labels", [1, 2, 3, 4, 9])
+def test_so_many_labels_of_repetitions_are_used(n_labels, rng):
+    labels = label_by_repetition(*repetitions(rng, "ABCD"), n_labels=n_labels)
+    assert len(set(labels)) == min(n_labels, 4)
+
+
+def test_what_is_most_alike_stays_together_longest(rng):
+    assert label_by_repetition(*repetitions(rng, "ABCAB"), n_labels=4)[3] == "A"
+
+
+def test_a_higher_threshold_never_joins_more(rng):
+    Z, edges = repetitions(rng, "ABCABCAB", noise=2)
+    counts = [
+        len(set(label_by_repetition(Z, edges, threshold=threshold)))
+        for threshold in np.linspace(-1, 4, 21)
+    ]
+    assert counts == sorted(counts)
+
+
+def test_labeling_leaves_its_input_alone(rng):
+    Z, edges = repetitions(rng, "ABA")
+    before = Z.copy(), edges.copy()
+    label_by_repetition(Z, edges)
+    np.testing.assert_array_equal(Z, before[0])
+    np.testing.assert_array_equal(edges, before[1])
+
+
+def test_no_labels_of_repetitions_are_refused(rng):
+    with pytest.raises(ValueError, match="n_labels must be at least 1, got 0"):
+        label_by_repetition(*repetitions(rng, "ABA"), n_labels=0)
+
+
+@pytest.mark.parametrize("edges", [[0, 4], [1, 6], [0, 3, 3, 6], [0, 4, 2, 6]])
+def test_boundaries_that_do_not_fit_the_matrix_are_refused(edges):
+    with pytest.raises(ValueError, match="must increase from 0 to 6, got"):
+        segment_similarity(np.eye(6), np.array(edges))
+
+
+def test_a_matrix_that_is_not_square_is_refused():
+    with pytest.raises(ValueError, match=r"shape \(n_frames, n_frames\), got \(6, 5\)"):
+        segment_similarity(np.ones((6, 5)), np.array([0, 6]))
+
+
+def best_placement(Z, first, second):
+    """What `segment_similarity` says of two (start, stop), by trying every lag and every frame."""
+    lengths = sorted([first[1] - first[0], second[1] - second[0]])
+    sums = []
+    for lag in range(-len(Z), len(Z)):
+        frames = [i for i in range(*first) if second[0] <= i + lag < second[1]]
+        if frames and len(frames) >= lengths[0] / 2:
+            sums.append(sum(Z[i, i + lag] for i in frames))
+    return max(sums) / (lengths[0] ** 0.25 * lengths[1] ** 0.75)
+
+
+@given(lengths=st.lists(st.integers(1, 6), min_size=1, max_size=5), seed=st.integers(0, 2**32 - 1))
+def test_segment_similarity_is_that_of_the_best_placement(lengths, seed):
+    edges = np.concatenate([[0], np.cumsum(lengths)])
+    Z = np.random.default_rng(seed).normal(size=(edges[-1], edges[-1]))
+    Z += Z.T
+    spans = list(pairwise(edges.tolist()))
+    expected = [[best_placement(Z, one, other) for other in spans] for one in spans]
+    np.testing.assert_allclose(segment_similarity(Z, edges), expected, atol=1e-12)
 
 
 def test_rows_of_one_blob_get_one_code(rng):

@@ -270,6 +270,16 @@ def test_figure_of_scores_that_are_gone_is_removed(run):
     assert not (run / "figures" / "scores" / "9-old-systems.png").exists()
 
 
+def test_figures_use_the_seed_of_the_tables(tmp_path):
+    scores = [Score(f"t{i}", "1", "x", "foote", "F-measure@0.5", i**0.5 / 4) for i in range(16)]
+    pixels = []
+    for seed in (0, 0, 1):
+        (tmp_path / "scores.csv").write_text(scores_csv(scores))
+        (tmp_path / "summary.json").write_text(summary_json(assess(scores, seed=seed)))
+        pixels.append(draw_scores(tmp_path)[0].svg.read_bytes())
+    assert pixels[0] == pixels[1] != pixels[2]
+
+
 def test_names_of_levels_cannot_leave_the_folder_of_the_figures(tmp_path):
     level = "../../" + SCRIPT
     scores = [

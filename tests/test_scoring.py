@@ -51,6 +51,50 @@ def test_results_do_not_depend_on_the_number_of_processes(folders, tmp_path):
         assert (tmp_path / "two" / path.name).read_bytes() == path.read_bytes()
 
 
+@pytest.mark.parametrize("place", ["estimates", "references/out", "out"])
+def test_evaluating_again_into_any_folder_changes_nothing(folders, tmp_path, place):
+    estimates, references, _ = folders
+    out = tmp_path / place
+    score_folder([estimates], [references], out)
+    before = (out / "scores.csv").read_bytes()
+    score_folder([estimates], [references], out)
+    assert (out / "scores.csv").read_bytes() == before
+
+
+def test_references_and_scores_of_tracks_that_are_gone_are_removed(folders):
+    estimates, references, out = folders
+    score_folder([estimates], [references], out)
+    (estimates / "one.lab").unlink()
+    score_folder([estimates], [references], out)
+    assert [path.name for path in (out / "references").iterdir()] == ["two.jams"]
+    (estimates / "two.lab").rename(estimates / "other.lab")
+    score_folder([estimates], [references], out)
+    assert not (out / "scores.csv").exists()
+
+
+def test_references_in_the_folder_of_the_scores_stay(folders):
+    estimates, references, out = folders
+    score_folder([estimates], [references], out)
+    (out / "tracks").mkdir()
+    write(out / "tracks" / "two.jams", [Annotation(segmentation=FINE, system="x")])
+    score_folder([out], [out], out)
+    assert {path.name for path in (out / "references").iterdir()} == {"one.jams", "two.jams"}
+
+
+def test_answer_that_cannot_be_compared_hinders_no_other_system(folders, tmp_path):
+    estimates, references, out = folders
+    late = tmp_path / "late"
+    late.mkdir()
+    write(late / "one.lab", [Annotation(segmentation=Segmentation([50, 60], "A"))])
+    write(late / "two.lab", [Annotation(segmentation=FINE)])
+    outcome = score_folder([estimates, late], [references], out)
+    scored = {(s.system, s.track) for s in read_scores(out / "scores.csv") if s.system[0] in "el"}
+    assert scored == {("estimates", "one"), ("estimates", "two"), ("late", "two")}
+    assert [failure.error.split(": ")[1] for failure in outcome.failures] == [
+        f"late against annotator '{annotator}', level 'section'" for annotator in "12"
+    ]
+
+
 # --- odd names ---------------------------------------------------------------------------------
 
 
@@ -121,6 +165,19 @@ def test_broken_map_is_refused_with_its_line(tmp_path, text, reason):
         read_partners(table(tmp_path / "map.csv", text))
 
 
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ("estimate,reference\ncaf\u00e9,a\n".encode("latin-1"), "is not UTF-8 .*: save it as CSV"),
+        (b"estimate;reference\na;b\n", "separate the columns by commas, not by semicolons"),
+    ],
+)
+def test_map_in_another_dialect_is_refused_with_advice(tmp_path, data, reason):
+    (tmp_path / "map.csv").write_bytes(data)
+    with pytest.raises(ValueError, match=rf"map\.csv.*{reason}"):
+        read_partners(tmp_path / "map.csv")
+
+
 # --- groups ------------------------------------------------------------------------------------
 
 
@@ -131,6 +188,17 @@ def test_tracks_are_summarized_by_a_column_of_the_metadata(folders, tmp_path):
     rows = json.loads((out / "summary.json").read_text())
     assert {row["group"] for row in rows["rows"]} == {ALL_TRACKS, "jazz", "rock"}
     assert rows["group_by"] == "genre"
+    assert outcome.notes == ()
+
+
+def test_group_is_found_by_the_reference_in_the_map(folders, tmp_path):
+    estimates, references, out = folders
+    (estimates / "one.lab").rename(estimates / "Song No. 1.lab")
+    metadata = table(tmp_path / "meta.csv", "id,genre\none,jazz\ntwo,rock\n")
+    outcome = score_folder(
+        [estimates], [references], out,
+        partners={"Song No. 1": "one"}, metadata=metadata, group_by="genre",
+    )  # fmt: skip
     assert outcome.notes == ()
 
 
@@ -145,6 +213,7 @@ def test_track_without_a_group_is_noted(folders, tmp_path):
     ("text", "reason"),
     [
         ("id,genre\none,jazz\n", "line 1: expected a column 'render', got 'id, genre'"),
+        ("id,render\na,all tracks\n", "line 2: 'all tracks' names the group of every track"),
         ("id,render\na,x\na,y\n", "line 3: 'a' has render 'x' already; keep one"),
     ],
 )
@@ -188,6 +257,18 @@ def test_levels_in_a_folder_of_files_of_any_tool_are_found_too(deep, tmp_path):
     run, references = deep
     score_folder([run / "tracks"], [references], tmp_path / "out")
     assert HIERARCHY in {score.level for score in read_scores(tmp_path / "out" / "scores.csv")}
+
+
+def test_scored_run_in_a_folder_of_runs_is_its_tracks_only(deep, tmp_path):
+    run, references = deep
+    parent = tmp_path / "runs"
+    parent.mkdir()
+    run = run.rename(parent / "run")
+    score_folder([parent], [references], tmp_path / "out")
+    before = (tmp_path / "out" / "scores.csv").read_bytes()
+    score_folder([run], [references], run)
+    score_folder([parent], [references], tmp_path / "out")
+    assert (tmp_path / "out" / "scores.csv").read_bytes() == before
 
 
 def test_levels_that_do_not_belong_together_are_scored_by_the_first_and_noted(deep, tmp_path):

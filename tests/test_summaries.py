@@ -442,6 +442,27 @@ def test_latex_groups_and_environments_are_closed():
     ]
 
 
+def test_latex_marks_no_best_of_systems_with_unequal_tracks():
+    text = summary_latex(summarize(paired([0.5, 0.6], [0.1])))
+    assert r"\textbf" not in text
+
+
+def test_segments_of_the_references_are_those_of_all_tracks():
+    counts = [score("a", 2.0, metric="Reference segments")]
+    counts += [
+        score(track, n, metric="Reference segments", system=NO_BOUNDARY)
+        for track, n in (("a", 2.0), ("b", 6.0))
+    ]
+    assert "the references have 4.0 segments" in summary_markdown(summarize(counts))
+
+
+@pytest.mark.parametrize(("n_tracks", "warned"), [(1, False), (14, True), (15, False)])
+def test_intervals_of_few_tracks_are_called_too_narrow(n_tracks, warned):
+    rows = summarize(paired([i / 20 for i in range(n_tracks)], [0.5] * n_tracks))
+    for text in (summary_markdown(rows), summary_latex(rows)):
+        assert ("Intervals of under 15 tracks are too narrow" in text) is warned
+
+
 def test_latex_marks_the_best_system_but_no_baseline():
     scores = paired([0.5, 0.6], [0.1, 0.2]) + paired([0.9, 0.9], [], names=(RANDOM, "none"))
     rows = latex_rows(summary_latex(summarize(scores)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scatseg.formats import FORMATS, Annotation, FormatError, read
+from scatseg.runs import safe_id
 from scatseg.segmentation import Segmentation
 
 LEVELS = frozenset(
@@ -40,7 +42,17 @@ _OTHER_KINDS = frozenset(
 
 # Tables and texts that come along with collections and runs.
 _OTHER_FILES = frozenset(
-    {"failures", "index", "license", "licence", "metadata", "readme", "scores", "summary"}
+    {
+        "comparisons",
+        "failures",
+        "index",
+        "license",
+        "licence",
+        "metadata",
+        "readme",
+        "scores",
+        "summary",
+    }
 )
 
 _SUFFIXES = frozenset(suffix for known in FORMATS.values() for suffix in known.reads)
@@ -49,6 +61,8 @@ _LOOSE_SUFFIXES = frozenset({".csv", ".txt"})  # that other text has, too
 _FAMILY = re.compile(r"(?P<id>.+)\.(?P<level>[a-z]+)(?P<annotator>\d*)")
 _SALAMI = re.compile(r"textfile(?P<annotator>\d+)(?P<again>[a-z]?)(_(?P<level>[a-z]+))?")
 _SALAMI_LEVELS = {"uppercase": "upper", "lowercase": "lower", "functions": "function"}
+
+_NUMBER = re.compile(r"\s*[\"']?[-+]?(\d+([.,]\d*)?|[.,]\d+)[\"']?([\s,;]|$)")
 
 _SAME = 1e-3  # seconds between times that are one time, written with 3 decimals
 _SAME_RECORDING = 1.0  # seconds between the ends of one recording
@@ -108,6 +122,8 @@ class Estimates:
     ----------
     systems : mapping of str to mapping
         System -> track id -> its segmentation.
+    levels : mapping of str to mapping
+        System -> track id -> all levels of its answer, for JAMS files with several.
     problems : tuple of Problem
         Files that could not be used; the rest was.
     notes : tuple of str
@@ -115,6 +131,7 @@ class Estimates:
     """
 
     systems: Mapping[str, Mapping[str, Segmentation]]
+    levels: Mapping[str, Mapping[str, tuple[Annotation, ...]]]
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -191,8 +208,9 @@ def parse_name(path: str | Path, *, levels: Collection[str] = LEVELS) -> FileNam
 
 
 def _printable(name: str) -> str:
-    """Replace what no text file can hold: bytes of a file name that are not UTF-8."""
-    return name.encode("utf-8", "replace").decode("utf-8")
+    """Compose accents, and replace bytes of a file name that are not UTF-8."""
+    # Some systems write "é" as two characters: files of one recording must still match.
+    return unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode("utf-8"))
 
 
 def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> References:
@@ -202,7 +220,8 @@ def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> Re
     ----------
     path : path
         Files as in `parse_name`, in any format of `scatseg.formats`, mixed at will. Of a run
-        folder, its `references`.
+        folder, its `references`. Runs in sub-folders, and the copies of references that
+        `scatseg evaluate` leaves beside its scores, are passed over.
     levels : collection of str, default LEVELS
         Words that are levels in file names.
 
@@ -211,7 +230,8 @@ def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> Re
     references : References
         An annotator without a name is "1", and so is a level. An annotation that a JAMS and
         another file of the track both hold (same level, labels, and times to 1 ms) is used
-        once. Of two that differ under one annotator and level, the second is a problem.
+        once. Where files of one name in several sub-folders differ, folder and name make
+        the id, as in a run ("A__01"); of two in one folder, the second is a problem.
 
     Raises
     ------
@@ -222,6 +242,7 @@ def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> Re
     if _is_run(root):
         root = root / "references"
     found, problems, notes = _read_all(root, levels)
+    found = _told_apart(found, root)
     by_track: dict[str, list[_Found]] = {}
     for each in found:
         by_track.setdefault(each.track_id, []).append(each)
@@ -249,15 +270,17 @@ def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Est
     Parameters
     ----------
     path : path
-        A run folder, a folder of annotation files (sub-folders included), or one file.
+        A run folder, a folder of annotation files (sub-folders included), or one file. Of runs
+        in sub-folders, their tracks.
     levels : collection of str, default LEVELS
         Words that are levels in file names.
 
     Returns
     -------
     estimates : Estimates
-        Systems have the names that the files give them, else that of the folder. Where a
-        system gives several levels of a track, its first counts.
+        Systems have the names that the files give them, else that of the folder; annotators
+        who share a JAMS file are systems of their own ("folder/annotator"). Where a system
+        gives several levels of a track, its first counts. Ids as in `read_references`.
 
     Raises
     ------
@@ -266,18 +289,26 @@ def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Est
     """
     root = Path(path)
     folder_name = (root if root.is_dir() else root.parent).resolve().name
-    found, problems, notes = _read_all(root / "tracks" if _is_run(root) else root, levels)
+    folder = root / "tracks" if _is_run(root) else root
+    found, problems, notes = _read_all(folder, levels, nested_runs=True)
+    found = _told_apart(found, folder)
     first: dict[tuple[str, str], _Found] = {}
-    for each in found:
-        system = each.annotation.system or folder_name
+    answers: dict[tuple[str, str], list[Annotation]] = {}
+    for each, system in zip(found, _system_names(found, folder_name), strict=True):
         other = first.setdefault((system, each.track_id), each)
         if other.path != each.path and not _is_level_of(each, other):
             reason = f"{other.path} is {system}'s answer for {each.track_id} already; keep one"
             problems.append(Problem(each.path, reason))
+        elif other.path == each.path and each.is_jams:
+            answers.setdefault((system, each.track_id), []).append(each.annotation)
     systems: dict[str, dict[str, Segmentation]] = {}
     for (system, track_id), each in first.items():
         systems.setdefault(system, {})[track_id] = each.annotation.segmentation
-    return Estimates(systems=systems, problems=tuple(problems), notes=tuple(notes))
+    several: dict[str, dict[str, tuple[Annotation, ...]]] = {}
+    for (system, track_id), given in answers.items():
+        if len(given) > 1:
+            several.setdefault(system, {})[track_id] = tuple(given)
+    return Estimates(systems=systems, levels=several, problems=tuple(problems), notes=tuple(notes))
 
 
 class _Found(NamedTuple):
@@ -292,7 +323,42 @@ class _Found(NamedTuple):
         return self.path.suffix.lower() == ".jams"
 
 
-def _read_all(root: Path, levels: Collection[str]) -> tuple[list[_Found], list[Problem], list[str]]:
+def _system_names(found: Sequence[_Found], folder_name: str) -> list[str]:
+    """Name who gave each answer; annotators who share a JAMS file are no levels of one answer."""
+    names = [each.annotation.system or folder_name for each in found]
+    sharing: dict[tuple[str, Path], set[str]] = {}
+    for each, name in zip(found, names, strict=True):
+        if each.is_jams:
+            sharing.setdefault((name, each.path), set()).add(each.annotation.annotator)
+    divided = {name for (name, _), annotators in sharing.items() if len(annotators) > 1}
+    return [
+        f"{name}/{each.annotation.annotator}" if name in divided else name
+        for each, name in zip(found, names, strict=True)
+    ]
+
+
+def _told_apart(found: Sequence[_Found], root: Path) -> list[_Found]:
+    """Put folders into the ids of files of one name that say different things."""
+    first: dict[tuple[str, str, str], _Found] = {}
+    unclear = set()
+    for each in found:
+        annotation = each.annotation
+        if annotation.system:  # written by a run, whose ids are its own
+            continue
+        other = first.setdefault((each.track_id, annotation.annotator, annotation.level), each)
+        if other.path.parent != each.path.parent and not _is_repeat(each, other):
+            unclear.add(each.track_id)
+    return [
+        each._replace(track_id=safe_id(str(each.path.parent.relative_to(root) / each.track_id)))
+        if each.track_id in unclear
+        else each
+        for each in found
+    ]
+
+
+def _read_all(
+    root: Path, levels: Collection[str], *, nested_runs: bool = False
+) -> tuple[list[_Found], list[Problem], list[str]]:
     """Read every annotation under `root`, in the order of the paths."""
     found: list[_Found] = []
     problems: list[Problem] = []
@@ -300,7 +366,7 @@ def _read_all(root: Path, levels: Collection[str]) -> tuple[list[_Found], list[P
     if not root.exists():
         msg = f"there is no file or folder {root}"
         raise FileNotFoundError(msg)
-    paths = [root] if root.is_file() else list(_walk(root, problems))
+    paths = [root] if root.is_file() else list(_walk(root, problems, nested_runs))
     skipped = [path for path in paths if path != root and _is_other(path, root)]
     if skipped:
         notes.append(f"{_ignored(skipped, root)}: no segmentation, by the name")
@@ -309,7 +375,8 @@ def _read_all(root: Path, levels: Collection[str]) -> tuple[list[_Found], list[P
         try:
             annotations = read(path)
         except (FormatError, OSError) as error:
-            if path.suffix.lower() in _LOOSE_SUFFIXES and path != root and not name.level:
+            loose = path.suffix.lower() in _LOOSE_SUFFIXES and path != root and not name.level
+            if loose and not _has_times(path):
                 notes.append(f"ignored as no segmentation: {error}")
             else:
                 problems.append(Problem(path, str(error)))
@@ -320,14 +387,27 @@ def _read_all(root: Path, levels: Collection[str]) -> tuple[list[_Found], list[P
     return found, problems, notes
 
 
+def _has_times(path: Path) -> bool:
+    """Tell whether a row of a text begins with a number, as those of a segmentation do."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True  # nobody knows
+    return any(_NUMBER.match(line) for line in text.splitlines())
+
+
 def _is_run(root: Path) -> bool:
     """Tell a run folder, which keeps estimates and references apart."""
     tracks = root / "tracks"
     return tracks.is_dir() and ((root / "run.json").is_file() or any(tracks.glob("*.jams")))
 
 
-def _walk(folder: Path, problems: list[Problem]) -> Iterator[Path]:
-    """Find annotation files in sorted order, through links, entering no folder twice."""
+def _walk(folder: Path, problems: list[Problem], nested_runs: bool) -> Iterator[Path]:
+    """Find annotation files in sorted order, through links, entering no folder twice.
+
+    Copies of references that an evaluation left are passed over; of a run in a sub-folder come
+    the tracks if `nested_runs`, else nothing.
+    """
 
     def unreadable(error: OSError) -> None:
         problems.append(Problem(Path(os.fsdecode(error.filename)), f"unreadable folder: {error}"))
@@ -339,6 +419,12 @@ def _walk(folder: Path, problems: list[Problem]) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(here)
+        if "scores.csv" in files and "references" in folders:
+            folders.remove("references")
+        is_run = "tracks" in folders and not {"run.json", "scores.csv"}.isdisjoint(files)
+        if is_run and Path(parent) != folder:
+            folders[:] = ["tracks"] if nested_runs else []
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES:
@@ -417,6 +503,8 @@ def match_ids(estimate_ids: Iterable[str], reference_ids: Iterable[str]) -> Matc
     that shares most with the estimate counts, if it is the only one. A reference that has an
     estimate of its own id takes no other: "song_2" is no version of "song" where there is a
     "song". For the same reason a reference goes only to those estimates that share most with it.
+    An estimate that still has none goes by its id without the folders ("A__song" by "song"), if
+    it is the only one of that name.
 
     Parameters
     ----------
@@ -456,6 +544,14 @@ def match_ids(estimate_ids: Iterable[str], reference_ids: Iterable[str]) -> Matc
             pairs[estimate] = candidates[0]
         elif candidates:
             ambiguous[estimate] = tuple(candidates)
+    left = [each for each in estimates if each not in pairs and each not in ambiguous]
+    names = [each.rpartition("__")[2] for each in left]
+    still_free = free - set(pairs.values()) - {each for some in ambiguous.values() for each in some}
+    pairs |= {
+        each: name
+        for each, name in zip(left, names, strict=True)
+        if name in still_free and names.count(name) == 1
+    }
     used = set(pairs.values())
     return Matching(
         pairs=pairs,

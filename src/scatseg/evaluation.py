@@ -39,6 +39,10 @@ WINDOWS = (0.5, 3.0)
 """Seconds by which a found boundary may miss one of the reference, as published scores use."""
 
 
+_COARSE = ("coarse", "section", "upper", "uppercase")
+_FINE = ("fine", "lower", "lowercase", "pattern", "phrase")
+_DEPTHS = {**dict.fromkeys(_COARSE, 0), **dict.fromkeys(_FINE, 1)}
+
 _Form = TypeVar("_Form", Segmentation, Hierarchy)
 
 
@@ -285,6 +289,28 @@ def random_boundaries(reference: Segmentation, rng: np.random.Generator) -> Segm
     return Segmentation(times, letter_labels(range(len(times) - 1)))
 
 
+def coarse_to_fine(levels: Sequence[Annotation]) -> list[Annotation]:
+    """Put levels of one recording in order.
+
+    Parameters
+    ----------
+    levels : sequence of Annotation
+        Of one annotator or system.
+
+    Returns
+    -------
+    ordered : list of Annotation
+        By their names where all are known ("upper", "coarse" and "section" before "lower",
+        "fine", "phrase" and "pattern"), then by the number of segments, fewest first.
+    """
+    depths = [_DEPTHS.get(each.level.partition("-")[0]) for each in levels]
+    if None in depths:
+        return sorted(levels, key=lambda each: len(each.segmentation))
+    return sorted(
+        levels, key=lambda each: (_DEPTHS[each.level.partition("-")[0]], len(each.segmentation))
+    )
+
+
 def reference_hierarchies(references: Sequence[Annotation]) -> dict[str, Hierarchy]:
     """Put the levels of each annotator together.
 
@@ -292,12 +318,12 @@ def reference_hierarchies(references: Sequence[Annotation]) -> dict[str, Hierarc
     ----------
     references : sequence of Annotation
         Of one track. Levels of functions ("verse", "solo") name the sections of another level
-        and are left out.
+        and are left out, and so are second readings ("upper-b" beside "upper").
 
     Returns
     -------
     hierarchies : dict from str to Hierarchy
-        By annotator, of those who give two levels or more: the one of fewest segments first,
+        By annotator, of those who give two levels or more: in the order of `coarse_to_fine`,
         each made to last from 0 to the annotator's latest end.
     """
     levels: dict[str, list[Annotation]] = {}
@@ -305,9 +331,12 @@ def reference_hierarchies(references: Sequence[Annotation]) -> dict[str, Hierarc
         if not each.level.startswith("function"):
             levels.setdefault(each.annotator, []).append(each)
     hierarchies = {}
-    for annotator, found in levels.items():
+    for annotator, given in levels.items():
+        names = {each.level for each in given}
+        # "upper-b" is "upper" heard a second time, and no level between "upper" and "lower".
+        found = [each for each in given if each.level[-2:-1] != "-" or each.level[:-2] not in names]
         if len(found) > 1:
-            found.sort(key=lambda each: len(each.segmentation))
+            found = coarse_to_fine(found)
             end = max(each.segmentation.end for each in found)
             spans = [_spanning(each.segmentation, end) for each in found]
             hierarchies[annotator] = Hierarchy(spans, [each.level for each in found])
@@ -320,6 +349,7 @@ def score_track(
     estimates: Mapping[str, Segmentation | Hierarchy],
     *,
     baselines: bool = True,
+    on_refusal: Callable[[ValueError], object] | None = None,
 ) -> list[Score]:
     """Score every system on one track against every annotation of it.
 
@@ -337,6 +367,9 @@ def score_track(
         Also score `no_boundary`, `evenly_spaced`, `random_boundaries` and, where a level has
         several annotators, the `human ceiling`: the mean over the other annotators, each taken
         as an estimate.
+    on_refusal : callable, optional
+        Told of every pair that cannot be compared, in words that name system, annotator and
+        level; the other pairs are scored. Without it the first such pair is an error.
 
     Returns
     -------
@@ -348,15 +381,19 @@ def score_track(
     ------
     ValueError
         When two references share annotator and level, a level is named like `HIERARCHY`, a
-        system has the name of a baseline, or a pair cannot be compared.
+        system has the name of a baseline, or a pair cannot be compared and there is no
+        `on_refusal`.
     """
     _check_names(track_id, references, estimates, baselines=baselines)
+    refuse = on_refusal or _raise
     flat = {
         system: answer.levels[answer.default] if isinstance(answer, Hierarchy) else answer
         for system, answer in estimates.items()
     }
     known = {(each.annotator, each.level): each.segmentation for each in references}
-    scores = _score_pairs(track_id, known, flat, evaluate, _flat_baseline, baselines=baselines)
+    scores = _score_pairs(
+        track_id, known, flat, evaluate, _flat_baseline, refuse, baselines=baselines
+    )
     deep = {
         system: answer
         for system, answer in estimates.items()
@@ -368,7 +405,7 @@ def score_track(
             for annotator, levels in reference_hierarchies(references).items()
         }
         scores += _score_pairs(
-            track_id, levels, deep, evaluate_hierarchy, _deep_baseline, baselines=baselines
+            track_id, levels, deep, evaluate_hierarchy, _deep_baseline, refuse, baselines=baselines
         )
     return scores
 
@@ -402,6 +439,7 @@ def _score_pairs(
     estimates: Mapping[str, _Form],
     judge: Callable[[_Form, _Form], dict[str, float]],
     baseline: Callable[[str, _Form, str], _Form],
+    refuse: Callable[[ValueError], object],
     *,
     baselines: bool,
 ) -> list[Score]:
@@ -424,12 +462,19 @@ def _score_pairs(
             except ValueError as error:
                 who = f"annotator {annotator!r}, level {level!r}"
                 msg = f"{track_id}: {system} against {who}: {error}"
-                raise ValueError(msg) from error
+                refused = ValueError(msg)
+                refused.__cause__ = error
+                refuse(refused)
+                continue
             scores += [
                 Score(track_id, annotator, level, system, metric, value)
                 for metric, value in _mean_scores(results).items()
             ]
     return scores
+
+
+def _raise(error: ValueError) -> None:
+    raise error
 
 
 def _flat_baseline(name: str, reference: Segmentation, seed: str) -> Segmentation:
@@ -441,16 +486,16 @@ def _flat_baseline(name: str, reference: Segmentation, seed: str) -> Segmentatio
 
 
 def _deep_baseline(name: str, reference: Hierarchy, seed: str) -> Hierarchy:
-    """_Form every level of the reference by itself."""
+    """Guess every level of the reference by itself."""
     levels = zip(reference.names, reference.levels, strict=True)
     return Hierarchy([_flat_baseline(name, level, f"{seed}\n{which}") for which, level in levels])
 
 
 def _mean_scores(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    return {metric: _mean([result[metric] for result in results]) for metric in results[0]}
+    return {metric: finite_mean([result[metric] for result in results]) for metric in results[0]}
 
 
-def _mean(values: Iterable[float]) -> float:
+def finite_mean(values: Iterable[float]) -> float:
     """Average what is finite; NaN where nothing is."""
     finite = [value for value in values if math.isfinite(value)]
     return math.fsum(finite) / len(finite) if finite else math.nan

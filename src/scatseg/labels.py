@@ -1,4 +1,4 @@
-"""Features and boundary frames -> labels: which sections are the same again."""
+"""Features or similarity, and boundary frames -> labels: which sections are the same again."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.cluster import hierarchy
+from scipy.spatial.distance import squareform
 from threadpoolctl import ThreadpoolController
 
 from scatseg.segmentation import letter_labels
@@ -41,27 +43,205 @@ def cluster_segments(
     labels : tuple of str, length n_segments
         "A" is the first heard.
     """
-    if n_labels is not None and n_labels < 1:
-        msg = f"n_labels must be at least 1, got {n_labels}"
-        raise ValueError(msg)
-    n_segments = len(boundary_frames) - 1
-    if n_segments == 1:
+    _check_n_labels(n_labels)
+    if len(boundary_frames) == 2:
         return ("A",)
     means = np.array(
         [X[start:stop].mean(axis=0, dtype=np.float64) for start, stop in pairwise(boundary_frames)]
     )
-    distance = 1 - cosine(centered(means, around=X))
-    np.fill_diagonal(distance, 0)
+    distance = np.maximum(1 - cosine(centered(means, around=X)), 0)
+    merges = _average_linkage(distance)
+    if n_labels is None:
+        n_labels = len(means) - int(np.count_nonzero(merges[:, 2] < threshold))
+    return _cut(merges, n_labels)
 
-    from sklearn.cluster import AgglomerativeClustering
 
-    clusters = AgglomerativeClustering(
-        n_clusters=None if n_labels is None else min(n_labels, n_segments),
-        distance_threshold=threshold if n_labels is None else None,
-        metric="precomputed",
-        linkage="average",
-    ).fit_predict(np.maximum(distance, 0))
-    return letter_labels(clusters)
+def label_by_repetition(
+    Z: NDArray[np.floating],
+    boundary_frames: NDArray[np.integer],
+    *,
+    n_labels: int | None = None,
+    threshold: float = 1.0,
+) -> tuple[str, ...]:
+    """Give segments that repeat each other one label.
+
+    Segments are merged by average linkage of their `segment_similarity`, the most alike first.
+
+    Parameters
+    ----------
+    Z : ndarray of float, shape (n_frames, n_frames)
+        Symmetric similarity of bars or of shorter frames, z-scored: 0 is as alike as two frames
+        of this recording are on average, 1 a standard deviation more.
+    boundary_frames : ndarray of int, shape (n_segments + 1,)
+        Edge indices from 0 to n_frames, increasing.
+    n_labels : int, optional
+        How many different labels to use, at most n_segments.
+    threshold : float, default 1.0
+        Groups this similar or less stay apart, where `n_labels` is not given. Repetition may be so
+        common that it is hardly above the average: the threshold is lowered into the first gap
+        of at least 1 between the similarities at which groups would merge, if its upper end is
+        above 0. Where no two frames differ more than others, all is "A".
+
+    Returns
+    -------
+    labels : tuple of str, length n_segments
+        "A" is the first heard. Silent frames, 0 in all of Z, are like nothing else.
+
+    Examples
+    --------
+    >>> form = np.repeat(list("ABAC"), 4)
+    >>> place = np.tile(np.arange(4), 4)
+    >>> S = np.equal.outer(form, form) & np.equal.outer(place, place)
+    >>> different = S[~np.eye(16, dtype=bool)]
+    >>> Z = (S - different.mean()) / different.std()
+    >>> label_by_repetition(Z, np.array([0, 4, 8, 12, 16]))
+    ('A', 'B', 'A', 'C')
+    """
+    _check_n_labels(n_labels)
+    similarity = segment_similarity(Z, boundary_frames)
+    n_segments = len(similarity)
+    if n_segments == 1:
+        return ("A",)
+    different = Z[np.triu_indices(len(Z), 1)]
+    if n_labels is None and np.ptp(different) <= _ROUNDING * np.abs(different).max():
+        return ("A",) * n_segments
+    most = float(similarity.max())
+    merges = _average_linkage(most - similarity)
+    if n_labels is None:
+        merged_at = most - merges[:, 2]
+        alike = merged_at > _into_gap(merged_at, threshold)
+        n_labels = n_segments - int(np.count_nonzero(alike))
+    return _cut(merges, n_labels)
+
+
+def segment_similarity(
+    Z: NDArray[np.floating], boundary_frames: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Compare every segment with every other as a whole, in order and in the same tempo.
+
+    One segment slides along the other; the similarities of the frames that then coincide are
+    summed, and the best position counts, among those in which half of the shorter segment
+    coincides or more. The sum is divided by a mean of both lengths, so that frames without a
+    counterpart count as 0.
+
+    Parameters
+    ----------
+    Z : ndarray of float, shape (n_frames, n_frames)
+        Symmetric similarity of frames, 0 on average.
+    boundary_frames : ndarray of int, shape (n_segments + 1,)
+        Edge indices from 0 to n_frames, increasing.
+
+    Returns
+    -------
+    similarity : ndarray of float64, shape (n_segments, n_segments)
+        Symmetric, in units of Z: for segments of one length that repeat each other, the mean of
+        Z along the repetition.
+
+    Raises
+    ------
+    ValueError
+        When the boundaries do not fit Z.
+
+    Examples
+    --------
+    >>> Z = np.array([[4, -1, 2, 0], [-1, 4, 0, 2], [2, 0, 4, -1], [0, 2, -1, 4.0]])
+    >>> segment_similarity(Z, np.array([0, 2, 4]))
+    array([[4., 2.],
+           [2., 4.]])
+    """
+    _check_frames(Z, boundary_frames)
+    starts, lengths = boundary_frames[:-1], np.diff(boundary_frames)
+    similarity = np.empty((len(lengths), len(lengths)))
+    for i, (start, length) in enumerate(zip(starts, lengths, strict=True)):
+        others, at = lengths[i:], starts[i:] - start
+        sums = _diagonal_sums(Z[start : start + length, start:])
+        # All lags at which this segment and another coincide somewhere, one other after the next.
+        n_lags = others + length - 1
+        first = np.cumsum(n_lags) - n_lags
+        lag = np.arange(n_lags.sum()) - np.repeat(first + length - 1, n_lags)
+        row, column = np.maximum(-lag, 0), np.maximum(lag, 0)
+        overlap = np.minimum(length - row, np.repeat(others, n_lags) - column)
+        column += np.repeat(at, n_lags)
+        path = sums[row + overlap, column + overlap] - sums[row, column]
+        shorter, longer = np.minimum(others, length), np.maximum(others, length)
+        path[2 * overlap < np.repeat(shorter, n_lags)] = -np.inf
+        best = np.maximum.reduceat(path, first)
+        similarity[i, i:] = best / (shorter ** (1 - _OF_LONGER) * longer**_OF_LONGER)
+        similarity[i:, i] = similarity[i, i:]
+    return similarity
+
+
+_OF_LONGER = 0.75
+"""How far the longer of two segments decides what their sum along a diagonal is divided by.
+
+0: a part is as similar to the whole as another whole is; 1: only what covers the whole is. Chosen,
+like the threshold, for pairwise F and V of up to 15 songs of POP909 and 12 recorded songs, with
+annotated and with estimated boundaries, on bars and on half seconds; 0.5 does as well within 0.006.
+"""
+
+_GAP = 1.0
+"""Standard deviations between what is merged and what is not that leave no doubt."""
+
+_ROUNDING = 1e-9
+"""Relative differences at or below this are rounding, not music."""
+
+
+def _diagonal_sums(Z: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Accumulate along diagonals: `sums[i + 1, j + 1] - sums[i, j]` is `Z[i, j]`."""
+    sums = np.zeros((Z.shape[0] + 1, Z.shape[1] + 1))
+    for i, row in enumerate(Z):
+        sums[i + 1, 1:] = sums[i, :-1] + row
+    return sums
+
+
+def _into_gap(merged_at: NDArray[np.float64], threshold: float) -> float:
+    """Lower a threshold through the first wide gap below it whose upper end is above 0.
+
+    What recurs in half of all pairs of frames cannot be more than one standard deviation above
+    their mean; what it is told from then lies far below.
+
+    Parameters
+    ----------
+    merged_at : ndarray of float, shape (n_segments - 1,)
+        Similarities at which groups merge, decreasing.
+    threshold : float
+        What is returned where there is no such gap.
+    """
+    below = merged_at[merged_at <= threshold]
+    upper, lower = below[:-1], below[1:]
+    wide = np.flatnonzero((upper - lower >= _GAP) & (upper > 0))
+    return float(lower[wide[0]]) if wide.size else threshold
+
+
+def _average_linkage(distance: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Merge the two groups that are nearest on average, again and again, as `scipy` describes."""
+    merges: NDArray[np.float64] = hierarchy.linkage(squareform(distance, checks=False), "average")
+    return merges
+
+
+def _cut(merges: NDArray[np.float64], n_labels: int) -> tuple[str, ...]:
+    """Stop merging at so many groups, or as many as there are segments, and name them."""
+    n_segments = len(merges) + 1
+    codes = hierarchy.cut_tree(merges, n_clusters=min(n_labels, n_segments))[:, 0]
+    return letter_labels(codes.tolist())
+
+
+def _check_n_labels(n_labels: int | None) -> None:
+    """Refuse no labels at all, with a ValueError."""
+    if n_labels is not None and n_labels < 1:
+        msg = f"n_labels must be at least 1, got {n_labels}"
+        raise ValueError(msg)
+
+
+def _check_frames(Z: NDArray[np.floating], boundary_frames: NDArray[np.integer]) -> None:
+    """Refuse a matrix that is not square, and boundaries that do not fit it, with a ValueError."""
+    if Z.ndim != 2 or Z.shape[0] != Z.shape[1]:
+        msg = f"Z must have shape (n_frames, n_frames), got {Z.shape}"
+        raise ValueError(msg)
+    ends = (boundary_frames[0], boundary_frames[-1])
+    if ends != (0, len(Z)) or not (np.diff(boundary_frames) > 0).all():
+        msg = f"boundary_frames must increase from 0 to {len(Z)}, got {boundary_frames.tolist()}"
+        raise ValueError(msg)
 
 
 def cluster_rows(E: NDArray[np.floating], *, n_clusters: int, seed: int = 0) -> NDArray[np.intp]:

@@ -26,6 +26,7 @@ from scatseg.summaries import (
 )
 
 _MARKDOWN_COMPARED = ("F-measure@0.5", "F-measure@3.0", "L-Measure")
+_ENOUGH_TRACKS = 15
 _LATEX_NAMES = {
     "F-measure@0.5": r"$F_{0.5}$",
     "F-measure@3.0": r"$F_{3}$",
@@ -169,9 +170,11 @@ def _level_tables(summaries: Iterable[Summary]) -> list[_LevelTable]:
         if group != ALL_TRACKS:
             title += f", {group}"
         title += ", means over tracks with 95 % intervals"
-        counts = [row.mean for row in rows if row.metric == REFERENCE_SEGMENTS]
+        counts = [row for row in rows if row.metric == REFERENCE_SEGMENTS]
         if counts:
-            title += f"; the references have {counts[0]:.1f} segments"
+            # A system may lack tracks, baselines lack none.
+            count = max(counts, key=lambda row: (row.n, is_baseline(row.system))).mean
+            title += f"; the references have {count:.1f} segments"
         tables.append(_LevelTable(title, level, table_metrics(rows), systems))
     return tables
 
@@ -183,7 +186,7 @@ def summary_markdown(summaries: Iterable[Summary]) -> str:
     -------
     text : str
         Markdown that is as readable on a terminal: columns line up. Baselines and the human
-        ceiling come last.
+        ceiling come last. A line below says where tracks are too few for the intervals.
     """
     return "\n".join(_level_markdown(table) for table in _level_tables(summaries))
 
@@ -194,7 +197,25 @@ def _level_markdown(table: _LevelTable) -> str:
     for system, metrics in table.systems.items():
         cells = [_markdown_cell(metrics.get(name), name) for name in table.metrics]
         rows.append([_escaped(system), _n_tracks(metrics), *cells])
-    return "\n".join([f"{table.title}:", "", *_markdown_rows(rows), ""])
+    lines = [f"{table.title}:", "", *_markdown_rows(rows), ""]
+    note = _interval_note(table)
+    return "\n".join([*lines, f"{note}\n"] if note else lines)
+
+
+def _interval_note(table: _LevelTable) -> str:
+    """Say that intervals of few tracks promise too much; "" where there are enough."""
+    intervals = [
+        summary
+        for metrics in table.systems.values()
+        for name, summary in metrics.items()
+        if name in table.metrics and name != ESTIMATED_SEGMENTS and not math.isnan(summary.low)
+    ]
+    if all(summary.n >= _ENOUGH_TRACKS for summary in intervals):
+        return ""
+    return (
+        f"Intervals of under {_ENOUGH_TRACKS} tracks are too narrow: bootstrap samples of so few "
+        "vary less than tracks do."
+    )
 
 
 def _n_tracks(metrics: Mapping[str, Summary]) -> str:
@@ -294,7 +315,7 @@ def summary_latex(summaries: Iterable[Summary]) -> str:
     -------
     text : str
         LaTeX for the package booktabs; baselines and ceiling below a rule, the best system of
-        each column in bold.
+        each column in bold if all have as many tracks. Too few tracks are noted below.
     """
     tables = [_level_latex(table) for table in _level_tables(summaries)]
     return "\n".join([r"% needs \usepackage{booktabs}", *tables])
@@ -305,6 +326,7 @@ def _level_latex(table: _LevelTable) -> str:
         "Segments" if name == ESTIMATED_SEGMENTS else _LATEX_NAMES[name] for name in table.metrics
     ]
     best = _best_means(table)
+    note = _interval_note(table)
     lines = [_latex_row(["System", "Tracks", *names]), r"\midrule"]
     below = False
     for system, metrics in table.systems.items():
@@ -326,6 +348,7 @@ def _level_latex(table: _LevelTable) -> str:
             *lines,
             r"\bottomrule",
             r"\end{tabular}",
+            *([rf"\par\smallskip {_latex_text(note)}"] if note else []),
             r"\end{table*}",
             "",
         ]
@@ -333,14 +356,18 @@ def _level_latex(table: _LevelTable) -> str:
 
 
 def _best_means(table: _LevelTable) -> dict[str, float]:
-    """Find the highest mean of each column, as it is printed, among two or more systems."""
-    means: dict[str, list[float]] = {}
+    """Find the highest mean of each column, as it is printed, among systems of as many tracks."""
+    columns: dict[str, list[Summary]] = {}
     for system, metrics in table.systems.items():
         if not is_baseline(system):
             for metric, summary in metrics.items():
                 if summary.n:
-                    means.setdefault(metric, []).append(round(summary.mean, 3))
-    return {metric: max(values) for metric, values in means.items() if len(values) > 1}
+                    columns.setdefault(metric, []).append(summary)
+    return {
+        metric: max(round(summary.mean, 3) for summary in column)
+        for metric, column in columns.items()
+        if len(column) > 1 and len({summary.n for summary in column}) == 1
+    }
 
 
 def _latex_row(cells: Sequence[str]) -> str:

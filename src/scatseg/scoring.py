@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +13,18 @@ from typing import NamedTuple
 from scatseg import datasets, evaluation, formats, runs, score_tables, summaries
 from scatseg.collection import map_pure
 from scatseg.evaluation import Score
-from scatseg.formats import Annotation, FormatError, Jams
+from scatseg.formats import Annotation, Jams
 from scatseg.runs import Failure
 from scatseg.segmentation import Hierarchy, Segmentation
-from scatseg.summaries import Results
+from scatseg.summaries import ALL_TRACKS, Results
 
 Answers = Mapping[str, Segmentation | Hierarchy]
 """Track -> what one system says."""
+
+_SCORE_FILES = (
+    *("scores.csv", "summary.csv", "summary.json", "summary.md", "summary.tex"),
+    "comparisons.csv",
+)
 
 _SAME_END = 0.1  # seconds; levels are compared in steps of this size
 
@@ -45,9 +52,10 @@ class Outcome:
 
 
 class _Task(NamedTuple):
-    """One track: its references, and each system's answer."""
+    """One track: its references and their id, and each system's answer."""
 
     track: str
+    reference: str
     references: tuple[Annotation, ...]
     estimates: Answers
 
@@ -92,7 +100,8 @@ def score_folder(
     Returns
     -------
     outcome : Outcome
-        Also when nothing could be scored; then no scores are written.
+        Also when nothing could be scored; then no scores are written. What an earlier call
+        wrote is removed in any case.
 
     Raises
     ------
@@ -108,20 +117,19 @@ def score_folder(
     found = [datasets.read_estimates(path) for path in estimates]
     systems, notes = _unique_systems(estimates, found)
     tasks, task_notes = _tasks(systems, known, partners or {})
-    groups, group_notes = _groups_of([task.track for task in tasks], groups)
+    groups, group_notes = _groups_of({task.track: task.reference for task in tasks}, groups)
     problems = [each for one in annotated for each in one.problems]
     problems += [each for one in found for each in one.problems]
     failures = [Failure(problem.path.stem, "evaluate", problem.reason) for problem in problems]
     scores: list[Score] = []
     with runs.locked(out):
         for task, result in zip(tasks, map_pure(_score, tasks, n_jobs=n_jobs), strict=True):
-            if isinstance(result, Failure):
-                failures.append(result)
-            else:
-                scores += result
+            scores += result[0]
+            failures += result[1]
             if on_track:
                 on_track(task.track)
         results = summaries.assess(scores, groups=groups, group_by=group_by, seed=seed)
+        _clear(out, keep=references)
         if scores:
             _write_scores(out, scores, results)
             _write_references(out, tasks)
@@ -151,11 +159,18 @@ def _merged(
     return known
 
 
-def _score(task: _Task) -> list[Score] | Failure:
+def _score(task: _Task) -> tuple[list[Score], list[Failure]]:
+    """Score a track; a pair that cannot be compared is a failure and hinders no other."""
+    refused: list[ValueError] = []
     try:
-        return evaluation.score_track(task.track, task.references, task.estimates)
+        scores = evaluation.score_track(
+            task.track, task.references, task.estimates, on_refusal=refused.append
+        )
     except ValueError as error:
-        return Failure(task.track, "evaluate", str(error))
+        scores, refused = [], [error]
+    answered = any(score.system in task.estimates for score in scores)
+    failures = [Failure(task.track, "evaluate", str(error)) for error in refused]
+    return scores if answered else [], failures
 
 
 def _unique_systems(
@@ -166,40 +181,27 @@ def _unique_systems(
     systems: dict[str, Answers] = {}
     notes: list[str] = []
     for path, each in zip(paths, found, strict=True):
-        deep, found_notes = _hierarchies(path)
+        deep, found_notes = _hierarchies(each.levels)
         notes += found_notes
         for name, answers in each.systems.items():
             unique = name if names.count(name) == 1 else f"{path.resolve().name}/{name}"
             if unique in systems:
                 msg = f"two systems are named {unique!r}; give their folders different names"
                 raise ValueError(msg)
-            several = {
-                track: levels
-                for track, levels in deep.get(name, {}).items()
-                if track in answers and len(levels) > 1
-            }
-            systems[unique] = {**answers, **several}
+            systems[unique] = {**answers, **deep.get(name, {})}
     return systems, notes
 
 
-def _hierarchies(path: Path) -> tuple[dict[str, dict[str, Hierarchy]], list[str]]:
-    """Read the answers of several levels in JAMS files: system -> track -> levels, and notes."""
-    root = path / "tracks" if (path / "tracks").is_dir() else path
-    folder_name = (path if path.is_dir() else path.parent).resolve().name
+def _hierarchies(
+    levels: Mapping[str, Mapping[str, Sequence[Annotation]]],
+) -> tuple[dict[str, dict[str, Hierarchy]], list[str]]:
+    """Put answers of several levels together: system -> track -> levels, and notes."""
     systems: dict[str, dict[str, Hierarchy]] = {}
     notes = []
-    for file in sorted(root.rglob("*.jams")) if root.is_dir() else [root]:
-        try:
-            annotations = formats.read_jams(file).annotations if file.suffix == ".jams" else ()
-        except (FormatError, OSError):
-            continue  # it is among the problems of the estimates
-        by_system: dict[str, list[Annotation]] = {}
-        for each in annotations:
-            by_system.setdefault(each.system or folder_name, []).append(each)
-        for system, levels in by_system.items():
-            track = datasets.parse_name(file).track_id
+    for system, tracks in levels.items():
+        for track, given in tracks.items():
             try:
-                systems.setdefault(system, {})[track] = _hierarchy(levels)
+                systems.setdefault(system, {})[track] = _hierarchy(given)
             except ValueError as error:
                 notes.append(f"{track}: {system} is scored by its first level only: {error}")
     return systems, notes
@@ -207,7 +209,7 @@ def _hierarchies(path: Path) -> tuple[dict[str, dict[str, Hierarchy]], list[str]
 
 def _hierarchy(levels: Sequence[Annotation]) -> Hierarchy:
     """Put levels from coarse to fine; the first given is the default."""
-    ordered = sorted(levels, key=lambda each: len(each.segmentation))
+    ordered = evaluation.coarse_to_fine(levels)
     default = next(i for i, each in enumerate(ordered) if each is levels[0])
     return Hierarchy([each.segmentation for each in ordered], default=default)
 
@@ -242,6 +244,7 @@ def _tasks(
     tasks = [
         _Task(
             track,
+            reference,
             references[reference],
             {name: answers[track] for name, answers in systems.items() if track in answers},
         )
@@ -327,11 +330,15 @@ def read_groups(path: Path, column: str) -> dict[str, str]:
     Raises
     ------
     ValueError
-        When there is no such column, or an id has two values; with file and line.
+        When there is no such column, an id has two values, or a value is the name of the group
+        of all tracks; with file and line.
     """
     groups: dict[str, str] = {}
     for line, row in _table(path, (column,)):
         id_, value = next(iter(row.values())), row[column]
+        if value == ALL_TRACKS:
+            msg = f"{path}, line {line}: {value!r} names the group of every track; rename it"
+            raise ValueError(msg)
         if value and groups.setdefault(id_, value) != value:
             msg = f"{path}, line {line}: {id_!r} has {column} {groups[id_]!r} already; keep one"
             raise ValueError(msg)
@@ -340,34 +347,66 @@ def read_groups(path: Path, column: str) -> dict[str, str]:
 
 def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Read a CSV file with a header: line number and fields, without the spaces around them."""
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file)
-        header = [name.strip() for name in next(rows, [])]
-        missing = [name for name in columns if name not in header]
-        if missing:
-            msg = f"{path}, line 1: expected a column {missing[0]!r}, got {', '.join(header)!r}"
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        msg = f"{path} is not UTF-8 ({error}): save it as CSV in UTF-8"
+        raise ValueError(msg) from error
+    # Ids of files are composed as well: "é" is one character everywhere.
+    rows = csv.reader(io.StringIO(unicodedata.normalize("NFC", text), newline=""))
+    header = [name.strip() for name in next(rows, [])]
+    missing = [name for name in columns if name not in header]
+    if missing:
+        msg = f"{path}, line 1: expected a column {missing[0]!r}, got {', '.join(header)!r}"
+        if len(header) == 1 and ";" in header[0]:
+            msg += "; separate the columns by commas, not by semicolons"
+        raise ValueError(msg)
+    for row in rows:
+        if not any(field.strip() for field in row):
+            continue
+        if len(row) != len(header):
+            msg = f"{path}, line {rows.line_num}: expected {len(header)} fields, got {len(row)}"
             raise ValueError(msg)
-        for row in rows:
-            if not any(field.strip() for field in row):
-                continue
-            if len(row) != len(header):
-                msg = f"{path}, line {rows.line_num}: expected {len(header)} fields, got {len(row)}"
-                raise ValueError(msg)
-            fields = (field.strip() for field in row)
-            yield rows.line_num, dict(zip(header, fields, strict=True))
+        fields = (field.strip() for field in row)
+        yield rows.line_num, dict(zip(header, fields, strict=True))
 
 
 def _groups_of(
-    tracks: Sequence[str], groups: Mapping[str, str]
+    tracks: Mapping[str, str], groups: Mapping[str, str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Find the group of every track by its id, and note the tracks that have none."""
+    """Find the group of every track by its id or its reference's, and note those without."""
     if not groups:
         return {}, []
-    pairs = datasets.match_ids(tracks, groups).pairs
+    alike = datasets.match_ids(tracks, groups).pairs
+    candidates = {track: (track, id_, alike.get(track, "")) for track, id_ in tracks.items()}
+    found = {
+        track: next((groups[id_] for id_ in ids if id_ in groups), None)
+        for track, ids in candidates.items()
+    }
+    pairs = {track: group for track, group in found.items() if group is not None}
     without = [track for track in tracks if track not in pairs]
     some = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
     notes = [f"no group for {len(without)} track(s): {some}"] if without else []
-    return {track: groups[id_] for track, id_ in pairs.items()}, notes
+    return pairs, notes
+
+
+def _clear(out: Path, *, keep: Sequence[Path]) -> None:
+    """Remove what an earlier evaluation wrote; what it lists as its own, and nothing else.
+
+    References in the folder that were scored against just now (`keep`) stay.
+    """
+    try:
+        with (out / "scores.csv").open(encoding="utf-8", newline="") as file:
+            tracks = {row.get("track") or "" for row in csv.DictReader(file)}
+    except FileNotFoundError:
+        return
+    copies = out / "references"
+    if not any(path.resolve().is_relative_to(out.resolve()) for path in keep):
+        for path in copies.glob("*.jams"):
+            if path.stem in tracks:
+                path.unlink()
+    for name in _SCORE_FILES:
+        (out / name).unlink(missing_ok=True)
 
 
 def _write_scores(out: Path, scores: Sequence[Score], results: Results) -> None:

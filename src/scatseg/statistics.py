@@ -140,8 +140,9 @@ def signed_rank_test(differences: ArrayLike) -> float:
     Returns
     -------
     p : float
-        Two-sided. Exact for at most 50 differences of different size, else by the normal
-        approximation (as `scipy.stats.wilcoxon` chooses); 1 when nothing differs.
+        Two-sided; 1 when nothing differs. `scipy.stats.wilcoxon` chooses how: exact for at most
+        50 differences of different size; where some are of equal size, by all permutations for
+        at most 13; else by the normal approximation.
 
     References
     ----------

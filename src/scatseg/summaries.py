@@ -21,6 +21,7 @@ from scatseg.evaluation import (
     HIERARCHY,
     REFERENCE_SEGMENTS,
     Score,
+    finite_mean,
 )
 
 ALL_TRACKS = "all tracks"
@@ -319,7 +320,7 @@ def _columns(
 ) -> Iterable[tuple[str, str, str, list[float]]]:
     """List group, annotator, metric and values over tracks, of one system and level."""
     means = {
-        metric: {track: _mean(by.values()) for track, by in tracks.items()}
+        metric: {track: finite_mean(by.values()) for track, by in tracks.items()}
         for metric, tracks in metrics.items()
     }
     for metric, by_track in means.items():
@@ -343,12 +344,6 @@ def _columns(
                 yield group, MEAN_OF_ANNOTATORS, metric, values
 
 
-def _mean(values: Iterable[float]) -> float:
-    """Average what is finite; NaN where nothing is."""
-    finite = [value for value in values if math.isfinite(value)]
-    return math.fsum(finite) / len(finite) if finite else math.nan
-
-
 def _best(metric: str, values: Iterable[float]) -> float:
     finite = [value for value in values if math.isfinite(value)]
     choose = min if "deviation" in metric else max
@@ -360,7 +355,7 @@ def _describe(
 ) -> Summary:
     n = len(sample)
     q25, median, q75 = np.quantile(sample, [0.25, 0.5, 0.75]).tolist() if n else [math.nan] * 3
-    mean = _mean(sample.tolist())
+    mean = finite_mean(sample.tolist())
     std = float(np.std(sample, ddof=1)) if n > 1 else math.nan
     return Summary(*key, n, mean, interval[0], interval[1], std, median, q25, q75)
 
@@ -401,7 +396,7 @@ def compare(scores: Iterable[Score], *, seed: int = 0) -> list[Comparison]:
                     metric,
                     *pair,
                     n=len(sample),
-                    difference=_mean(sample.tolist()),
+                    difference=finite_mean(sample.tolist()),
                     low=low,
                     high=high,
                     p=p_values[i],
@@ -509,7 +504,7 @@ def track_values(scores: Iterable[Score]) -> Table:
             tracks.setdefault(score.track, []).append(score.value)
     return {
         key: {
-            system: {track: _mean(values) for track, values in systems[system].items()}
+            system: {track: finite_mean(values) for track, values in systems[system].items()}
             for system in sorted(systems, key=_order)
         }
         for key, systems in by_annotator.items()

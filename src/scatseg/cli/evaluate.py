@@ -44,7 +44,13 @@ if TYPE_CHECKING:
     metavar="COLUMN",
     help="Also summarize the tracks of each value of this column of --metadata.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap intervals.")
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Of the bootstrap intervals.",
+)
 @click.option("--figures", is_flag=True, help="Also draw the figures.")
 @click.option("--report/--no-report", default=True, help="Build the page.  [default: report]")
 @audio_option
@@ -82,6 +88,9 @@ def evaluate(
         if not path.exists():
             msg = f"{path} does not exist"
             raise click.UsageError(msg)
+    if output.exists() and not output.is_dir():
+        msg = f"-o {output} is a file: name a folder, new or existing"
+        raise click.UsageError(msg)
     if bool(group_by) != bool(metadata):
         msg = "--group-by COLUMN needs --metadata FILE, and the other way round"
         raise click.UsageError(msg)

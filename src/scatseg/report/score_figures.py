@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,15 +42,14 @@ class ScoreFigure(NamedTuple):
     svg: Path
 
 
-def draw_scores(folder: Path, *, seed: int = 0) -> tuple[ScoreFigure, ...]:
+def draw_scores(folder: Path) -> tuple[ScoreFigure, ...]:
     """Draw the scores of a folder into its `figures/scores`.
 
     Parameters
     ----------
     folder : Path
-        With a scores.csv. What an earlier call drew and this one does not is removed.
-    seed : int, default 0
-        Of the bootstrap intervals.
+        With a scores.csv, and the summary.json whose seed the intervals use; 0 without. What an
+        earlier call drew and this one does not is removed.
 
     Returns
     -------
@@ -61,6 +61,7 @@ def draw_scores(folder: Path, *, seed: int = 0) -> tuple[ScoreFigure, ...]:
     place.mkdir(parents=True, exist_ok=True)
     drawn = (*_FLAT_DRAWN, *HIERARCHY_METRICS)
     scores = [each for each in read_scores(folder / "scores.csv") if each.metric in drawn]
+    seed = _seed(folder)
     written: list[ScoreFigure] = []
     for number, level in enumerate(dict.fromkeys(score.level for score in scores), start=1):
         # Numbered: the names of levels are anything, and may differ in what a file name drops.
@@ -71,6 +72,15 @@ def draw_scores(folder: Path, *, seed: int = 0) -> tuple[ScoreFigure, ...]:
         if path.is_file() and path not in kept:
             path.unlink()
     return tuple(written)
+
+
+def _seed(folder: Path) -> int:
+    """Read the seed of the tables' intervals: the figures show the same ones."""
+    try:
+        summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return 0
+    return int(summary.get("intervals", {}).get("seed", 0))
 
 
 def _slug(name: str) -> str:
