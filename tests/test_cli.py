@@ -234,7 +234,7 @@ def test_long_recordings_are_described_in_pieces_as_in_memory(music, tmp_path, m
         np.testing.assert_allclose(pieces["X"], whole["X"], atol=2e-3)
 
 
-def test_features_tell_beforehand_what_they_take(music, tmp_path, capsys):
+def test_features_tell_beforehand_what_they_take(music, capsys):
     options = ("--features", "jtfs:J=8", "--sr", SR)
     assert scatseg("features", "--plan", music, *options) == cli.DONE
     out, _ = capsys.readouterr()
