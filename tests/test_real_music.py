@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from scatseg import formats
-from scatseg.evaluation import evaluate, read_scores
+from scatseg.evaluation import evaluate
+from scatseg.score_tables import read_scores
 
 pytestmark = [pytest.mark.corpus, pytest.mark.slow]
 
