@@ -16,12 +16,12 @@ FLOW = [
     {"", "segmentation", "naming"},
     {"scattering", "compression"},
     {"features"},
-    {"audio", "spectral", "extractors", "pieces"},
+    {"audio", "spectral", "extractors", "pieces", "synth"},
     {"similarity", "transformers", "pictures"},
     {"novelty", "boundaries", "labels"},
     {"formats"},
     {"segmenters", "runs", "agreement", "statistics"},
-    {"evaluation"},
+    {"evaluation", "gear"},
     {"summaries"},
     {"score_tables"},
     {"datasets"},
@@ -40,7 +40,7 @@ DOORS = {
     "av": {"audio"},
     "librosa": {"spectral"},
     "kymatio": {"scattering.filterbank"},
-    "sklearn": {"labels", "transformers"},
+    "sklearn": {"gear.neighbors", "labels", "transformers"},
     "mir_eval": {"evaluation"},
     "matplotlib": {"plotting"},
     "joblib": {"collection"},
@@ -50,7 +50,7 @@ DOORS = {
     "mirdata": {"loaders"},
     "pandas": {"scattering.units"},
     "jams": set(),
-    "torch": {"scattering.modules", "scattering.tensors"},
+    "torch": {"synth", "scattering.modules", "scattering.tensors"},
 }
 
 HEAVY = ("torch", "matplotlib", "librosa", "sklearn", "kymatio", "numba", "scipy", "mir_eval")

@@ -14,7 +14,18 @@ from typing import NoReturn
 import click
 
 from scatseg import __version__
-from scatseg.cli import convert, datasets, doctor, evaluate, experiment, features, plot, segment
+from scatseg.cli import (
+    convert,
+    datasets,
+    doctor,
+    evaluate,
+    experiment,
+    features,
+    gear,
+    plot,
+    segment,
+    synth,
+)
 from scatseg.cli.outcome import DONE, INTERRUPTED, NOTHING_DONE, SOME_FAILED, USAGE
 
 __all__ = ["DONE", "INTERRUPTED", "NOTHING_DONE", "SOME_FAILED", "USAGE", "cli", "main"]
@@ -58,6 +69,8 @@ for command in (
     segment.demo,
     features.features,
     plot.plot,
+    synth.synth,
+    gear.gear,
     convert.convert,
     datasets.datasets,
     experiment.run,

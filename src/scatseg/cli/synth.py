@@ -1,0 +1,147 @@
+"""`scatseg synth`: parameters in, sounds out."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scatseg.cli.options import FileArgument
+from scatseg.cli.outcome import DONE, usage_errors
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from scatseg.synth import Synth
+
+range_option = click.option(
+    "--range",
+    "ranges",
+    multiple=True,
+    metavar="NAME=LOW,HIGH",
+    help="Another range of a parameter. Repeat.",
+)
+signed_option = click.option(
+    "--signed", is_flag=True, help="Run over both signs of a parameter that may be negative."
+)
+
+
+def parse_ranges(items: Sequence[str]) -> dict[str, tuple[float, float]]:
+    """Read NAME=LOW,HIGH.
+
+    Examples
+    --------
+    >>> parse_ranges(["f_m=4,16"])
+    {'f_m': (4.0, 16.0)}
+    """
+    ranges = {}
+    for item in items:
+        name, _, text = item.partition("=")
+        try:
+            low, high = (float(part) for part in text.split(","))
+        except ValueError as error:
+            msg = f"a range is written name=low,high, got {item!r}"
+            raise ValueError(msg) from error
+        ranges[name.strip()] = (low, high)
+    return ranges
+
+
+def parse_values(items: Sequence[str]) -> dict[str, float]:
+    """Read NAME=VALUE.
+
+    Examples
+    --------
+    >>> parse_values(["f_m=8", "gamma=-1.5"])
+    {'f_m': 8.0, 'gamma': -1.5}
+    """
+    values = {}
+    for item in items:
+        name, _, text = item.partition("=")
+        try:
+            values[name.strip()] = float(text)
+        except ValueError as error:
+            msg = f"a parameter is written name=value, got {item!r}"
+            raise ValueError(msg) from error
+    return values
+
+
+@click.command()
+@click.argument("name")
+@click.argument("values", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option(
+    "-o", "--output", required=True, type=FileArgument, help="A sound, or a folder for a grid."
+)
+@click.option("--grid", type=click.IntRange(1), help="Values per parameter: a folder of sounds.")
+@range_option
+@signed_option
+def synth(
+    name: str,
+    values: tuple[str, ...],
+    output: Path,
+    grid: int | None,
+    ranges: tuple[str, ...],
+    signed: bool,
+) -> int:
+    """Play a synthesizer: one sound, or all of a grid with an index.csv.
+
+    NAME is am-chirp, additive, ripple, vibrato, trill, tremolo, flatterzunge, bisbigliando, or
+    module:name, with options as in am-chirp:gain=energy. Parameters that are not given are
+    mid-range. Sounds that exceed full scale are scaled down, those of a grid alike.
+    """
+    from scatseg.synth import synthesizer, theta_of
+
+    with usage_errors():
+        play = synthesizer(name)
+        if grid is None:
+            if ranges or signed:
+                msg = "--range and --signed need --grid"
+                raise ValueError(msg)
+            _save_one(play, theta_of(play, parse_values(values)), output)
+        else:
+            if values:
+                msg = f"a grid takes all values of its ranges: leave out {' '.join(values)}"
+                raise ValueError(msg)
+            _save_grid(play, grid, parse_ranges(ranges), output, signed=signed)
+    click.echo(output)
+    return DONE
+
+
+def _save_one(play: Synth, theta: NDArray[np.float64], output: Path) -> None:
+    from scatseg import audio
+
+    y = play(theta)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    audio.save(output, y / max(1.0, float(abs(y).max())), play.sr)
+
+
+def _save_grid(
+    play: Synth,
+    n: int,
+    ranges: dict[str, tuple[float, float]],
+    output: Path,
+    *,
+    signed: bool,
+) -> None:
+    """Write audio/ and index.csv; sounds are played twice, to find the loudest first."""
+    from scatseg import audio
+    from scatseg.formats import atomic_write
+    from scatseg.synth import grid, ranged
+
+    parameters = ranged(play, ranges)
+    thetas = grid(parameters, n, signed=signed)
+    loudest = max(1.0, *(float(abs(play(theta)).max()) for theta in thetas))
+    digits = len(str(len(thetas) - 1))
+    (output / "audio").mkdir(parents=True, exist_ok=True)
+    index = io.StringIO()
+    writer = csv.writer(index, lineterminator="\n")
+    writer.writerow(["file", *(each.name for each in parameters)])
+    for i, theta in enumerate(thetas):
+        file = f"audio/{i:0{digits}}.wav"
+        audio.save(output / file, play(theta) / loudest, play.sr)
+        writer.writerow([file, *(f"{value:.9g}" for value in theta)])
+    atomic_write(output / "index.csv", index.getvalue().encode())

@@ -1,0 +1,114 @@
+"""GEAR, generative evaluation of audio representations: a test of which parameters they hear.
+
+Sounds are made from known parameters; each becomes a vector; neighbors among the vectors should be
+neighbors among the parameters, and their graph should unfold to the grid that the sounds lie on.
+
+>>> from scatseg import gear, synth
+>>> system = gear.representation("scattering:J=12")
+>>> result = gear.evaluate(synth.AMChirp(), system, grid=3, n_neighbors=2)
+>>> result.error_octaves["f_c"] < 0.2
+True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from scatseg.gear.neighbors import (
+    QUANTILES,
+    SIGN_NEIGHBORS,
+    Evaluation,
+    chance,
+    check_neighbors,
+    coordinates,
+    examine,
+)
+from scatseg.gear.representations import (
+    REPRESENTATIONS,
+    MeanJointScattering,
+    MeanMFCC,
+    MeanScattering,
+    Representation,
+    SideBySide,
+    describe,
+    representation,
+)
+from scatseg.gear.runs import BATCH, CHANCE, IDEAL, Examined, System, run, system_scores
+from scatseg.gear.sounds import PlayedSounds, RecordedSounds, Sounds, played, recorded
+from scatseg.synth import Synth
+
+__all__ = [
+    "BATCH",
+    "CHANCE",
+    "IDEAL",
+    "QUANTILES",
+    "REPRESENTATIONS",
+    "SIGN_NEIGHBORS",
+    "Evaluation",
+    "Examined",
+    "MeanJointScattering",
+    "MeanMFCC",
+    "MeanScattering",
+    "PlayedSounds",
+    "RecordedSounds",
+    "Representation",
+    "SideBySide",
+    "Sounds",
+    "System",
+    "chance",
+    "check_neighbors",
+    "coordinates",
+    "describe",
+    "evaluate",
+    "examine",
+    "played",
+    "recorded",
+    "representation",
+    "run",
+    "system_scores",
+]
+
+
+def evaluate(
+    synth: Synth,
+    extract: Representation,
+    *,
+    grid: int | Sequence[int] = 16,
+    n_neighbors: int = 40,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    signed: bool = False,
+) -> Evaluation:
+    """Examine a representation on the sounds of a synthesizer.
+
+    Parameters
+    ----------
+    synth : Synth
+        See `scatseg.synth`.
+    extract : Representation
+        Any `(y, sr) -> vector`, `(n_frames, dim)` or `Features`; see `representation` for names.
+    grid : int or sequence of int, default 16
+        Values of every parameter, or of each, evenly spaced along its scale.
+    n_neighbors : int, default 40
+        Nearest other sounds whose parameters are averaged.
+    ranges : mapping from str to (float, float), optional
+        Other ranges than the synthesizer declares.
+    signed : bool, default False
+        Whether parameters that may be negative run over both signs, half of the values each.
+
+    Returns
+    -------
+    evaluation : Evaluation
+        Errors, ratios, recall, and the embedding. Those of `coordinates` and `chance` in place of
+        vectors are the yardsticks: a grid has edges, at which even perfect vectors err.
+    """
+    sounds = played(synth, grid, ranges=ranges, signed=signed)
+    check_neighbors(n_neighbors, len(sounds.theta))
+    vectors = [
+        describe(extract, batch, sounds.sr)
+        for start in range(0, len(sounds.theta), BATCH)
+        for batch in sounds.batch(start, start + BATCH)
+    ]
+    X = np.concatenate(vectors)
+    return examine(X, sounds.theta, sounds.parameters, n_neighbors=n_neighbors)

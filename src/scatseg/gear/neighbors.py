@@ -1,0 +1,318 @@
+"""Vectors and the parameters that made them in, what the vectors know of the parameters out.
+
+The door to scikit-learn's neighbors and Isomap.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg.synth import Parameter
+
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+"""Of the ratios, where an `Evaluation` tells them."""
+
+SIGN_NEIGHBORS = 5
+"""Neighbors that vote for the sign of a parameter."""
+
+_COMPONENTS = 3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Evaluation:
+    """What a representation knows of the parameters that made the sounds.
+
+    Parameters
+    ----------
+    parameters : tuple of Parameter
+        Those of the sounds.
+    theta : ndarray of float, shape (n_sounds, n_params)
+        Their values.
+    dim : int
+        Size of the vectors.
+    n_neighbors : int
+        Nearest sounds that the estimates average. Only the sound itself is left out.
+    n_duplicates : int
+        Sounds whose vector some other sound has too, exactly.
+    errors : ndarray of float, shape (n_sounds, n_params)
+        Signed difference of estimate and truth, the mean taken along each parameter's scale (the
+        geometric mean on a logarithmic one): octaves of the parameter's size on a logarithmic
+        scale, fractions of the range on a linear one.
+    errors_arithmetic : ndarray of float, shape (n_sounds, n_params)
+        The same where estimates are arithmetic means.
+    sign_accuracy : dict from str to float
+        Share of sounds whose sign most of the nearest `SIGN_NEIGHBORS` share, a tie counting half;
+        of each parameter with both signs.
+    recall : float
+        Share of neighbors that are neighbors on the grid too: as near as the K-th nearest there.
+    embedding : ndarray of float, shape (n_sounds, 3)
+        Isomap of the graph of neighbors.
+    n_components : int
+        Pieces the graph of neighbors falls into, joined by their nearest sounds before Isomap.
+    isomap_r2 : dict from str to float
+        For each parameter, how much of its place along its scale a linear function of the embedding
+        explains.
+    """
+
+    parameters: tuple[Parameter, ...]
+    theta: NDArray[np.floating]
+    dim: int
+    n_neighbors: int
+    n_duplicates: int
+    errors: NDArray[np.floating]
+    errors_arithmetic: NDArray[np.floating]
+    sign_accuracy: dict[str, float]
+    recall: float
+    embedding: NDArray[np.floating]
+    n_components: int
+    isomap_r2: dict[str, float]
+
+    @property
+    def error(self) -> dict[str, float]:
+        """Mean size of `errors` by parameter."""
+        return self._named(np.abs(self.errors).mean(axis=0))
+
+    @property
+    def error_arithmetic(self) -> dict[str, float]:
+        """Mean size of `errors_arithmetic` by parameter."""
+        return self._named(np.abs(self.errors_arithmetic).mean(axis=0))
+
+    @property
+    def error_octaves(self) -> dict[str, float]:
+        """The part of `error` that is in octaves."""
+        on_log = {each.name for each in self.parameters if each.scale == "log"}
+        return {name: value for name, value in self.error.items() if name in on_log}
+
+    @property
+    def ratios(self) -> NDArray[np.floating]:
+        """Estimate over truth, shape (n_sounds, n_params); 1 is exact.
+
+        On a linear scale, where a ratio means nothing, 1 plus the error.
+        """
+        on_log = np.array([each.scale == "log" for each in self.parameters])
+        ratios: NDArray[np.floating] = np.where(on_log, 2**self.errors, 1 + self.errors)
+        return ratios
+
+    @property
+    def ratio_quantiles(self) -> dict[str, list[float]]:
+        """`QUANTILES` of the ratios by parameter."""
+        quantiles = np.quantile(self.ratios, QUANTILES, axis=0)
+        return {each.name: quantiles[:, i].tolist() for i, each in enumerate(self.parameters)}
+
+    def _named(self, values: NDArray[np.floating]) -> dict[str, float]:
+        return {each.name: float(v) for each, v in zip(self.parameters, values, strict=True)}
+
+
+def examine(
+    X: NDArray[np.floating],
+    theta: NDArray[np.floating],
+    parameters: Sequence[Parameter],
+    *,
+    n_neighbors: int = 40,
+) -> Evaluation:
+    """Ask whether neighbors among vectors are neighbors among parameters.
+
+    Parameters
+    ----------
+    X : ndarray of float, shape (n_sounds, dim)
+        One vector for each sound; distances are Euclidean.
+    theta : ndarray of float, shape (n_sounds, n_params)
+        What made the sounds.
+    parameters : sequence of Parameter, length n_params
+        Their ranges and scales.
+    n_neighbors : int, default 40
+        Nearest other sounds, fewer than there are.
+
+    Raises
+    ------
+    ValueError
+        When shapes do not fit, there are too few sounds, X is not finite, or all its rows are
+        equal.
+
+    References
+    ----------
+    V. Lostanlen et al., "From HEAR to GEAR: generative evaluation of audio representations",
+    PMLR 166, 2022. J. Tenenbaum, V. de Silva and J. Langford, "A global geometric framework for
+    nonlinear dimensionality reduction", Science 290, 2000.
+
+    Examples
+    --------
+    >>> parameters = (Parameter("f", "Hz", 1.0, 8.0),)
+    >>> theta = 2.0 ** np.arange(4)[:, None]
+    >>> evaluation = examine(np.log(theta), theta, parameters, n_neighbors=2)
+    >>> evaluation.ratios[:, 0]
+    array([2.83, 1. , 1. , 0.35])
+    """
+    _check(X, theta, parameters, n_neighbors)
+    distances, neighbors = _nearest(X, n_neighbors)
+    places = coordinates(theta, parameters)
+    embedding, n_components = _isomap(X, n_neighbors)
+    return Evaluation(
+        parameters=tuple(parameters),
+        theta=theta,
+        dim=X.shape[1],
+        n_neighbors=n_neighbors,
+        n_duplicates=int((distances[:, 0] == 0).sum()),
+        errors=_errors(theta, neighbors, parameters, geometric=True),
+        errors_arithmetic=_errors(theta, neighbors, parameters, geometric=False),
+        sign_accuracy=_sign_accuracy(theta, neighbors, parameters),
+        recall=_recall(places, neighbors),
+        embedding=embedding,
+        n_components=n_components,
+        isomap_r2={
+            each.name: _explained(embedding, places[:, i]) for i, each in enumerate(parameters)
+        },
+    )
+
+
+def coordinates(
+    theta: NDArray[np.floating], parameters: Sequence[Parameter]
+) -> NDArray[np.float64]:
+    """Place sounds on the grid: each parameter along its scale, from 0 to 1.
+
+    Values of both signs are placed as far from 0 as two of one sign are apart, so that a grid
+    over both signs is an even one.
+
+    Examples
+    --------
+    >>> gamma = Parameter("gamma", "octaves/s", 1.0, 4.0, either_sign=True)
+    >>> coordinates(np.array([[-4.0], [-2.0], [-1.0], [1.0], [2.0], [4.0]]), [gamma])[:, 0]
+    array([0. , 0.2, 0.4, 0.6, 0.8, 1. ])
+    """
+    columns = []
+    for i, each in enumerate(parameters):
+        values = theta[:, i].astype(np.float64)
+        place = np.asarray(each.encode(values), dtype=np.float64)
+        if each.scale == "log" and (values < 0).any():
+            steps = np.diff(np.unique(place.round(9)))
+            place = np.sign(values) * (place - place.min() + (steps.min() if len(steps) else 1) / 2)
+        width = np.ptp(place)
+        columns.append((place - place.min()) / (width if width > 0 else 1.0))
+    return np.stack(columns, axis=1)
+
+
+def chance(n_sounds: int, *, seed: int = 0) -> NDArray[np.float64]:
+    """Vectors that know nothing: independent and normal, shape (n_sounds, 3)."""
+    return np.random.default_rng(seed).standard_normal((n_sounds, _COMPONENTS))
+
+
+def _check(
+    X: NDArray[np.floating],
+    theta: NDArray[np.floating],
+    parameters: Sequence[Parameter],
+    n_neighbors: int,
+) -> None:
+    if X.ndim != 2 or theta.shape != (len(X), len(parameters)):
+        msg = (
+            f"X (n_sounds, dim) needs theta (n_sounds, {len(parameters)}), "
+            f"got {X.shape} and {theta.shape}"
+        )
+        raise ValueError(msg)
+    check_neighbors(n_neighbors, len(X))
+    if not np.isfinite(X).all():
+        msg = f"a representation must be finite, got {X[~np.isfinite(X)][0]}"
+        raise ValueError(msg)
+    if not (X - X[0]).any():
+        msg = f"all {len(X)} sounds have the same vector: nothing can be told from it"
+        raise ValueError(msg)
+
+
+def check_neighbors(n_neighbors: int, n_sounds: int) -> None:
+    """Refuse more neighbors than there are other sounds.
+
+    Raises
+    ------
+    ValueError
+        Telling how many there may be.
+    """
+    if n_sounds <= _COMPONENTS:
+        msg = f"an examination needs more than {_COMPONENTS} sounds, got {n_sounds}"
+        raise ValueError(msg)
+    if not 1 <= n_neighbors < n_sounds:
+        msg = f"{n_sounds} sounds have 1 to {n_sounds - 1} neighbors, got {n_neighbors}"
+        raise ValueError(msg)
+
+
+def _nearest(
+    X: NDArray[np.floating], n_neighbors: int
+) -> tuple[NDArray[np.floating], NDArray[np.intp]]:
+    """Distances to the nearest others and their indices, each (n_sounds, n_neighbors)."""
+    from sklearn.neighbors import NearestNeighbors
+
+    search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(X)
+    distances, neighbors = search.kneighbors()
+    return distances, neighbors
+
+
+def _errors(
+    theta: NDArray[np.floating],
+    neighbors: NDArray[np.intp],
+    parameters: Sequence[Parameter],
+    *,
+    geometric: bool,
+) -> NDArray[np.float64]:
+    columns = []
+    for i, each in enumerate(parameters):
+        sizes = np.abs(theta[:, i]) if each.scale == "log" else theta[:, i]
+        if geometric:
+            estimate = each.encode(sizes)[neighbors].mean(axis=1)
+        else:
+            estimate = each.encode(sizes[neighbors].mean(axis=1))
+        columns.append(estimate - each.encode(sizes))
+    return np.stack(columns, axis=1)
+
+
+def _sign_accuracy(
+    theta: NDArray[np.floating], neighbors: NDArray[np.intp], parameters: Sequence[Parameter]
+) -> dict[str, float]:
+    accuracy = {}
+    for i, each in enumerate(parameters):
+        signs = np.sign(theta[:, i])
+        if signs.min() < 0 < signs.max():
+            votes = signs[neighbors[:, :SIGN_NEIGHBORS]].sum(axis=1)
+            accuracy[each.name] = float((1 + np.sign(votes) * signs).mean() / 2)
+    return accuracy
+
+
+def _recall(places: NDArray[np.float64], neighbors: NDArray[np.intp]) -> float:
+    """Count neighbors as far on the grid as the last of as many there, or nearer."""
+    n_neighbors = neighbors.shape[1]
+    found = 0
+    for i, near in enumerate(neighbors):
+        away = np.linalg.norm(places - places[i], axis=1)
+        others = np.delete(away, i)
+        limit = np.partition(others, n_neighbors - 1)[n_neighbors - 1]
+        found += int((away[near] <= limit * (1 + 1e-9)).sum())  # rounding breaks no ties
+    return found / neighbors.size
+
+
+def _isomap(X: NDArray[np.floating], n_neighbors: int) -> tuple[NDArray[np.floating], int]:
+    """Unfold the graph of neighbors, and count the pieces it falls into."""
+    from scipy.sparse.csgraph import connected_components
+    from sklearn.manifold import Isomap
+
+    isomap = Isomap(n_neighbors=n_neighbors, n_components=_COMPONENTS, neighbors_algorithm="brute")
+    with warnings.catch_warnings():
+        # Pieces are joined as the warning says, and counted; SciPy has views on sparse formats.
+        warnings.filterwarnings("ignore", message="The number of connected components")
+        warnings.filterwarnings("ignore", message="Changing the sparsity structure")
+        embedding = isomap.fit_transform(X)
+    graph = isomap.nbrs_.kneighbors_graph(n_neighbors=n_neighbors)
+    return embedding, int(connected_components(graph, directed=False)[0])
+
+
+def _explained(embedding: NDArray[np.floating], place: NDArray[np.float64]) -> float:
+    """R^2 of a linear regression; 0 where there is nothing to explain."""
+    centered = place - place.mean()
+    total = float(centered @ centered)
+    if total == 0:
+        return 0.0
+    columns = embedding - embedding.mean(axis=0)
+    weights = np.linalg.lstsq(columns, centered, rcond=None)[0]
+    rest = centered - columns @ weights
+    return 1 - float(rest @ rest) / total

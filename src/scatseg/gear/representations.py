@@ -1,0 +1,330 @@
+"""A sound in, one vector out: the representations of the tutorial, uncompressed, and any other.
+
+Those of the table accept many sounds of one length at once, and tensors on any device. Their
+vectors are plain means over time. What is not in the table is looked up among the extractors of
+`scatseg.extractors`, whose frames are averaged, or is a `module:callable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from scatseg import naming
+from scatseg.extractors import EXTRACTORS
+from scatseg.features import Features
+from scatseg.scattering.arrays import Tensor, is_tensor
+from scatseg.scattering.joint import TimeFrequencyScattering
+from scatseg.scattering.plan import Accuracy
+from scatseg.scattering.time import Scattering1D
+
+REPRESENTATIONS: Mapping[str, str] = {
+    **EXTRACTORS,
+    "mfcc": "scatseg.gear.representations:MeanMFCC",
+    "scattering": "scatseg.gear.representations:MeanScattering",
+    "jtfs": "scatseg.gear.representations:MeanJointScattering",
+}
+"""Where each representation lives."""
+
+
+class Representation(Protocol):
+    """Anything that turns a sound into a vector, or into frames that are then averaged.
+
+    Where it has a true attribute `takes_batches`, it is given sounds (n_sounds, n_samples) and
+    answers with vectors (n_sounds, dim).
+    """
+
+    def __call__(self, y: Any, sr: int) -> Any:
+        """Describe `y` (n_samples,) at `sr` Hz: (dim,), (n_frames, dim), or Features."""
+
+
+def representation(text: str) -> Representation:
+    """Make the representation that a name describes.
+
+    Parameters
+    ----------
+    text : str
+        `name[:key=value,...]`, or `module:callable`. The vectors of names joined by `+` stand
+        side by side, as they are.
+
+    Examples
+    --------
+    >>> representation("scattering:Q=8")
+    MeanScattering(J=14, Q=8, T=None, max_order=2, accuracy='default')
+    """
+    parts = tuple(
+        naming.build(name, options, REPRESENTATIONS, "feature")
+        for name, options in naming.parse_names(text)
+    )
+    return parts[0] if len(parts) == 1 else SideBySide(parts=parts)
+
+
+def describe(extract: Representation, sounds: Tensor, sr: int) -> NDArray[np.floating]:
+    """Turn sounds into vectors.
+
+    Parameters
+    ----------
+    extract : Representation
+        Called once for all sounds if it takes batches, else once for each.
+    sounds : ndarray or torch.Tensor of float, shape (n_sounds, n_samples)
+        Of one length.
+    sr : int
+        Sampling rate in Hz.
+
+    Returns
+    -------
+    X : ndarray of float, shape (n_sounds, dim)
+        One vector for each sound.
+
+    Raises
+    ------
+    ValueError
+        When an answer is not a vector or frames of vectors, is not finite, or has another size
+        than the one before.
+    """
+    if getattr(extract, "takes_batches", False):
+        X: NDArray[np.floating] = _on_host(extract(sounds, sr))
+    else:
+        X = _stacked([_vector(extract(y, sr)) for y in _on_host(sounds)])
+    if not np.isfinite(X).all():
+        msg = f"a representation must be finite, got {X[~np.isfinite(X)][0]}"
+        raise ValueError(msg)
+    return X
+
+
+def _stacked(vectors: list[NDArray[np.floating]]) -> NDArray[np.floating]:
+    sizes = sorted({len(vector) for vector in vectors})
+    if len(sizes) > 1:
+        msg = f"a representation must have one size for all sounds, got {sizes[0]} and {sizes[-1]}"
+        raise ValueError(msg)
+    return np.stack(vectors)
+
+
+def _vector(answer: Any) -> NDArray[np.floating]:
+    """Average frames, if there are any."""
+    if isinstance(answer, Features):
+        pooled: NDArray[np.floating] = answer.pooled([0.0, answer.duration]).X[0]
+        return pooled
+    values = np.asarray(_on_host(answer), dtype=np.float64)
+    if values.ndim not in (1, 2) or not values.size:
+        msg = f"a representation is (dim,) or (n_frames, dim), got the shape {values.shape}"
+        raise ValueError(msg)
+    averaged: NDArray[np.floating] = values if values.ndim == 1 else values.mean(axis=0)
+    return averaged
+
+
+def _on_host(x: Any) -> Any:
+    return x.detach().cpu().numpy() if is_tensor(x) else x
+
+
+@dataclass(frozen=True, kw_only=True)
+class SideBySide:
+    """Several representations as one vector.
+
+    Parameters
+    ----------
+    parts : tuple of Representation
+        None of them is scaled.
+    """
+
+    parts: tuple[Representation, ...]
+
+    takes_batches = True
+
+    def __call__(self, y: Tensor, sr: int) -> NDArray[np.floating]:
+        """Describe sounds (n_sounds, n_samples)."""
+        return np.concatenate([describe(part, y, sr) for part in self.parts], axis=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanMFCC:
+    """Mel-frequency cepstral coefficients of the logarithm of power, averaged over frames.
+
+    Triangular bands of height 1, evenly spaced along mel = 2595 log10(1 + Hz / 700) up to half the
+    sampling rate; frames are centered at multiples of the hop; the signal is mirrored at its ends.
+
+    Parameters
+    ----------
+    n_mfcc : int, default 40
+        Coefficients, the first (loudness) among them.
+    n_fft : int, default 400
+        Samples of a frame, under a Hann window.
+    hop_length : int, default 200
+        Samples between frames.
+    n_mels : int, default 128
+        Bands. Where they are narrower than the bins of the frame, some are empty.
+    eps : float, default 1e-6
+        Added to power before the natural logarithm.
+
+    References
+    ----------
+    S. Davis and P. Mermelstein, "Comparison of parametric representations for monosyllabic word
+    recognition", IEEE Transactions on ASSP 28(4), 1980.
+    """
+
+    n_mfcc: int = 40
+    n_fft: int = 400
+    hop_length: int = 200
+    n_mels: int = 128
+    eps: float = 1e-6
+
+    takes_batches = True
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.n_mfcc <= self.n_mels:
+            msg = f"n_mfcc must be 1 to n_mels = {self.n_mels}, got {self.n_mfcc}"
+            raise ValueError(msg)
+        if min(self.n_fft, self.hop_length) < 1 or not self.eps > 0:
+            msg = (
+                "n_fft, hop_length and eps must be positive, got "
+                f"{self.n_fft}, {self.hop_length}, {self.eps}"
+            )
+            raise ValueError(msg)
+
+    def __call__(self, y: Tensor, sr: int) -> NDArray[np.floating]:
+        """Describe sounds (..., n_samples)."""
+        signals = np.asarray(_on_host(y))
+        half = self.n_fft // 2
+        mode: Literal["reflect", "constant"] = "reflect" if signals.shape[-1] > 1 else "constant"
+        padded = np.pad(signals, [(0, 0)] * (signals.ndim - 1) + [(half, half)], mode=mode)
+        frames = np.lib.stride_tricks.sliding_window_view(padded, self.n_fft, axis=-1)
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.n_fft) / self.n_fft)
+        windowed = frames[..., :: self.hop_length, :] * window.astype(signals.dtype)
+        power = np.abs(scipy.fft.rfft(windowed)) ** 2
+        mel = power @ _mel_bands(sr, self.n_fft, self.n_mels).astype(power.dtype)
+        mean = np.log(mel + self.eps).mean(axis=-2)
+        cepstrum: NDArray[np.floating] = scipy.fft.dct(mean, norm="ortho")[..., : self.n_mfcc]
+        return cepstrum
+
+
+def _mel_bands(sr: int, n_fft: int, n_mels: int) -> NDArray[np.float64]:
+    """Weights of the bins in triangular bands, shape (n_bins, n_mels)."""
+    top = 2595 * np.log10(1 + sr / 2 / 700)
+    corners = 700 * (10 ** (np.linspace(0, top, n_mels + 2) / 2595) - 1)
+    bins = np.arange(n_fft // 2 + 1)[:, None] * sr / n_fft
+    rising = (bins - corners[:-2]) / np.diff(corners)[:-1]
+    falling = (corners[2:] - bins) / np.diff(corners)[1:]
+    weights: NDArray[np.float64] = np.maximum(0, np.minimum(rising, falling))
+    return weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanScattering:
+    """Scattering in time, all orders, averaged over frames; neither compressed nor renormalized.
+
+    Parameters
+    ----------
+    J : int, default 14
+        Log2 of the largest scale in samples.
+    Q : int or (int, int), default 1
+        Wavelets per octave in the first and second layer.
+    T : int or "global", optional
+        Averaging scale in samples, 2**J when absent, and at most the whole sound. "global" sums
+        over the padded sound instead, each path at its own rate, as Kymatio does.
+    max_order : {2, 1}
+        Whether to compute the second order.
+    accuracy : {"default", "fast", "exact"}
+        See `scatseg.scattering.Scattering1D`.
+    """
+
+    J: int = 14
+    Q: int | tuple[int, int] = 1
+    T: int | Literal["global"] | None = None
+    max_order: Literal[1, 2] = 2
+    accuracy: Accuracy = "default"
+
+    takes_batches = True
+
+    def __post_init__(self) -> None:
+        self._transform(self.T)  # checks its options
+
+    def __call__(self, y: Tensor, sr: int) -> Tensor:  # noqa: ARG002 - scales are in samples
+        """Describe sounds (..., n_samples)."""
+        n_samples = y.shape[-1]
+        T = _fitting(2**self.J if self.T is None else self.T, n_samples)
+        return _mean_inside(self._transform(T)(y), T, n_samples)
+
+    def _transform(self, T: int | Literal["global"] | None) -> Scattering1D:
+        return Scattering1D(self.J, Q=self.Q, T=T, max_order=self.max_order, accuracy=self.accuracy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanJointScattering:
+    """Joint scattering, all paths, averaged over frames; neither compressed nor renormalized.
+
+    The average over the whole sound is that of the reference, and cannot tell rising from falling:
+    it takes in the mirror image that continues the sound. With a short T, like 2048, the vector is
+    the mean of the frames that lie inside the sound, and tells them apart.
+
+    Parameters
+    ----------
+    J : int, default 13
+        Log2 of the largest scale in samples.
+    J_fr : int, default 5
+        Log2 of the largest scale along log-frequency, in first-order wavelets.
+    Q : int or (int, int), default (8, 1)
+        Wavelets per octave in the first and second layer.
+    Q_fr : int, default 2
+        Wavelets per octave along log-frequency.
+    T : int or "global", optional
+        Averaging scale in samples, that of the whole sound when absent, and at most that. "global"
+        sums over the padded sound instead, each path at its own rate, as Kymatio does.
+    F : int, default 0
+        Averaging scale along log-frequency, 0 for none, so that the carrier stays visible.
+    accuracy : {"default", "fast", "exact"}
+        See `scatseg.scattering.TimeFrequencyScattering`.
+
+    References
+    ----------
+    V. Lostanlen et al., "From HEAR to GEAR: generative evaluation of audio representations",
+    PMLR 166, 2022, for the settings.
+    """
+
+    J: int = 13
+    J_fr: int = 5
+    Q: int | tuple[int, int] = (8, 1)
+    Q_fr: int = 2
+    T: int | Literal["global"] | None = None
+    F: int | Literal["global"] | None = 0
+    accuracy: Accuracy = "default"
+
+    takes_batches = True
+
+    def __post_init__(self) -> None:
+        self._transform(self.T)  # checks its options
+
+    def __call__(self, y: Tensor, sr: int) -> Tensor:  # noqa: ARG002 - scales are in samples
+        """Describe sounds (..., n_samples)."""
+        n_samples = y.shape[-1]
+        T = _fitting(n_samples if self.T is None else self.T, n_samples)
+        return _mean_inside(self._transform(T)(y), T, n_samples)
+
+    def _transform(self, T: int | Literal["global"] | None) -> TimeFrequencyScattering:
+        return TimeFrequencyScattering(
+            self.J,
+            self.J_fr,
+            Q=self.Q,
+            Q_fr=self.Q_fr,
+            T=T,
+            F=self.F,
+            accuracy=self.accuracy,
+        )
+
+
+def _fitting(T: int | Literal["global"], n_samples: int) -> int | Literal["global"]:
+    return T if isinstance(T, str) else min(T, n_samples)
+
+
+def _mean_inside(S: Tensor, T: int | Literal["global"], n_samples: int) -> Tensor:
+    """Average frames over time, those left out that reach half a scale beyond the sound's ends."""
+    n_frames = S.shape[-1]
+    if isinstance(T, str) or n_frames < 3:
+        return S.mean(-1)
+    centers = np.arange(n_frames) * 2 ** (T.bit_length() - 1)
+    inside = np.flatnonzero((centers >= T / 2) & (centers <= n_samples - T / 2))
+    return S[..., inside[0] : inside[-1] + 1].mean(-1) if len(inside) else S.mean(-1)

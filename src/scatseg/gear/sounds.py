@@ -1,0 +1,216 @@
+"""Sounds whose parameters are known: played on a grid, or read from a folder with an index."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg import audio
+from scatseg.scattering.arrays import Tensor
+from scatseg.synth import Parameter, Synth, grid, placed, ranged
+
+
+class Sounds(Protocol):
+    """Sounds and the parameters that made them, played or read as they are asked for."""
+
+    @property
+    def sr(self) -> int:
+        """Sampling rate in Hz."""
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """What the columns of theta are."""
+
+    @property
+    def theta(self) -> NDArray[np.float64]:
+        """Parameters, shape (n_sounds, n_params)."""
+
+    @property
+    def key(self) -> str:
+        """What the sounds depend on, beside theta and sr."""
+
+    def batch(self, start: int, end: int) -> list[Tensor]:
+        """Return some of the sounds, those of one length together, (n, n_samples), in order."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlayedSounds:
+    """Sounds of a synthesizer.
+
+    Parameters
+    ----------
+    synth : Synth
+        Plays them.
+    parameters : tuple of Parameter
+        Those of the synthesizer, with the ranges of the grid.
+    theta : ndarray of float64, shape (n_sounds, n_params)
+        What is played.
+    device : str, default ""
+        Of torch, like "cuda": where sounds are played and described. NumPy when empty.
+    """
+
+    synth: Synth
+    parameters: tuple[Parameter, ...]
+    theta: NDArray[np.float64]
+    device: str = ""
+
+    @property
+    def sr(self) -> int:
+        """Sampling rate in Hz."""
+        return self.synth.sr
+
+    @property
+    def key(self) -> str:
+        """The synthesizer and its options."""
+        return repr(self.synth)
+
+    def batch(self, start: int, end: int) -> list[Tensor]:
+        """Play some of the sounds, as float32."""
+        theta = self.theta[start:end]
+        if self.device:
+            return [self.synth(placed(theta, self.device)).float()]
+        return [np.asarray(self.synth(theta), dtype=np.float32)]
+
+
+def played(
+    synth: Synth,
+    n: int | Sequence[int] = 16,
+    *,
+    ranges: Mapping[str, tuple[float, float]] | None = None,
+    signed: bool = False,
+    device: str = "",
+) -> PlayedSounds:
+    """Play a synthesizer on a grid of its parameters.
+
+    Parameters
+    ----------
+    synth : Synth
+        See `scatseg.synth`.
+    n : int or sequence of int, default 16
+        Values of every parameter, or of each.
+    ranges : mapping from str to (float, float), optional
+        Other ranges than the synthesizer declares.
+    signed : bool, default False
+        Whether parameters that may be negative run over both signs.
+    device : str, default ""
+        Of torch, like "cuda"; NumPy when empty.
+    """
+    parameters = ranged(synth, ranges or {})
+    theta = grid(parameters, n, signed=signed)
+    if device:
+        placed(theta[:0], device)  # refuses a device that is not there, before any work is done
+    return PlayedSounds(synth=synth, parameters=parameters, theta=theta, device=device)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RecordedSounds:
+    """Sounds in files.
+
+    Parameters
+    ----------
+    paths : tuple of Path
+        The files.
+    sr : int
+        To which they are resampled, in Hz.
+    parameters : tuple of Parameter
+        With the ranges of their values.
+    theta : ndarray of float64, shape (n_sounds, n_params)
+        What the index says of them.
+    """
+
+    paths: tuple[Path, ...]
+    sr: int
+    parameters: tuple[Parameter, ...]
+    theta: NDArray[np.float64]
+
+    @property
+    def key(self) -> str:
+        """The files, their sizes, and when they were written."""
+        stats = [path.stat() for path in self.paths]
+        return repr(
+            [(str(p), s.st_size, s.st_mtime_ns) for p, s in zip(self.paths, stats, strict=True)]
+        )
+
+    def batch(self, start: int, end: int) -> list[Tensor]:
+        """Read some of the sounds."""
+        batches: list[list[NDArray[np.float32]]] = []
+        for path in self.paths[start:end]:
+            y, _ = audio.load(path, sr=self.sr)
+            if batches and len(batches[-1][0]) == len(y):
+                batches[-1].append(y)
+            else:
+                batches.append([y])
+        return [np.stack(sounds) for sounds in batches]
+
+
+def recorded(folder: Path, *, sr: int | None = None) -> RecordedSounds:
+    """Read which sounds an `index.csv` lists, and their parameters.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds `index.csv`: a column `file`, relative to the folder or to `audio` in it, and one for
+        each parameter. Columns that hold anything but numbers are not parameters, nor are those
+        that hold one number only. Parameters are on a logarithmic scale where all values are
+        positive, else on a linear one.
+    sr : int, optional
+        In Hz; that of the first file when absent.
+
+    Raises
+    ------
+    ValueError
+        When the index has no column `file`, no parameters, or lists files that do not exist.
+    FileNotFoundError
+        When there is no index.
+    """
+    rows = _rows(folder / "index.csv")
+    parameters, columns = [], []
+    for name in rows[0]:
+        values = _numbers([row.get(name) for row in rows]) if name != "file" else None
+        if values is not None and np.ptp(values) > 0:
+            parameters.append(_parameter(name, values))
+            columns.append(values)
+    if not parameters:
+        msg = f"{folder / 'index.csv'}: no column but `file` holds numbers that differ"
+        raise ValueError(msg)
+    paths = tuple(_found(folder, row["file"]) for row in rows)
+    rate = audio.decode(paths[0], sr=None).sr if sr is None else sr
+    theta = np.stack(columns, axis=1)
+    return RecordedSounds(paths=paths, sr=rate, parameters=tuple(parameters), theta=theta)
+
+
+def _rows(index: Path) -> list[dict[str, str]]:
+    text = index.read_text(encoding="utf-8-sig")
+    rows = [row for row in csv.DictReader(io.StringIO(text, newline="")) if row]
+    if not rows or "file" not in rows[0]:
+        msg = f"{index}: needs a column `file` and at least one line, got {text.splitlines()[:1]}"
+        raise ValueError(msg)
+    return rows
+
+
+def _numbers(cells: Sequence[str | None]) -> NDArray[np.float64] | None:
+    try:
+        values = np.array([float(cell or "nan") for cell in cells])
+    except ValueError:
+        return None
+    return values if np.isfinite(values).all() else None
+
+
+def _parameter(name: str, values: NDArray[np.float64]) -> Parameter:
+    low, high = float(values.min()), float(values.max())
+    return Parameter(name, "", low, high, "log" if low > 0 else "linear")
+
+
+def _found(folder: Path, name: str) -> Path:
+    for path in (folder / name, folder / "audio" / name):
+        if path.is_file():
+            return path
+    msg = f"{folder / 'index.csv'} lists {name!r}, which is neither there nor in {folder / 'audio'}"
+    raise ValueError(msg)

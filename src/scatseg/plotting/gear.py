@@ -1,0 +1,165 @@
+"""Examinations of representations -> how far neighbors' estimates are off, and unfolded graphs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.colors import LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from numpy.typing import NDArray
+
+from scatseg.gear import Evaluation
+from scatseg.plotting.canvas import BOTTOM, INK, LINE, TOP, WIDTH, axes_figure, shortened, style
+from scatseg.synth import Parameter
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_SOFT = "#8A9199"
+_TICKS = {1 / 8: "1/8", 1 / 5: "1/5", 1 / 3: "1/3", 1 / 2: "1/2", 1: "1", 2: "2", 3: "3"} | {
+    5: "5",
+    8: "8",
+}
+_JITTER = 0.32
+"""Half the width of a system's cloud, where systems are 1 apart."""
+
+
+def ratio_figure(evaluations: Mapping[str, Evaluation]) -> Figure:
+    """Draw estimates over truths, a panel for each parameter, systems side by side.
+
+    Parameters
+    ----------
+    evaluations : mapping from str to Evaluation
+        By the systems' names, all on the same sounds.
+    """
+    parameters = next(iter(evaluations.values())).parameters
+
+    def draw(axes: NDArray[Any]) -> None:
+        for i, (parameter, row) in enumerate(zip(parameters, axes, strict=True)):
+            ratios = {name: each.ratios[:, i] for name, each in evaluations.items()}
+            plot_ratios(ratios, parameter, ax=row[0])
+
+    return axes_figure(draw, heights=[1.7] * len(parameters), share="col")
+
+
+def plot_ratios(
+    ratios: Mapping[str, NDArray[np.floating]], parameter: Parameter, *, ax: Axes
+) -> None:
+    """Draw the estimates of one parameter over their truths, a cloud for each system.
+
+    Horizontal lines show the median and the 5 % and 95 % quantiles.
+
+    Parameters
+    ----------
+    ratios : mapping from str to ndarray of float, shape (n_sounds,)
+        By the systems' names.
+    parameter : Parameter
+        Which one. The axis is logarithmic if its scale is.
+    ax : Axes
+        Where to draw.
+    """
+    rng = np.random.default_rng(0)
+    for place, values in enumerate(ratios.values()):
+        x = place + rng.uniform(-_JITTER, _JITTER, len(values))
+        size = float(np.clip(2000 / len(values), 0.3, 6))
+        ax.scatter(x, values, s=size, color=LINE, alpha=0.35, linewidths=0, rasterized=True)
+        low, middle, high = np.quantile(values, (0.05, 0.5, 0.95))
+        ax.hlines((low, high), place - _JITTER, place + _JITTER, color=INK, linewidth=0.7)
+        ax.hlines(middle, place - _JITTER, place + _JITTER, color=INK, linewidth=1.6)
+    ax.axhline(1, color=_SOFT, linewidth=0.6, zorder=0)
+    ax.set_xticks(range(len(ratios)), [shortened(name, 22) for name in ratios])
+    ax.set_xlim(-0.6, len(ratios) - 0.4)
+    if parameter.scale == "log":
+        everything = np.concatenate(list(ratios.values()))
+        reach = max(3.2, 1.1 * float(np.exp2(np.abs(np.log2(everything)).max())))
+        ax.set_yscale("log")
+        ax.set_ylim(1 / reach, reach)
+        shown = [tick for tick in _TICKS if 1 / reach < tick < reach]
+        ax.yaxis.set_major_locator(FixedLocator(shown))
+        ax.yaxis.set_minor_locator(NullLocator())
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda tick, _: _ratio_text(tick)))
+        ax.set_ylabel(f"{parameter.name}: estimate / truth")
+    else:
+        ax.set_ylabel(f"{parameter.name}: 1 + error / range")
+
+
+def _ratio_text(tick: float) -> str:
+    return min(_TICKS.items(), key=lambda item: abs(item[0] - tick))[1]
+
+
+def embedding_figure(evaluations: Mapping[str, Evaluation]) -> Figure:
+    """Draw the Isomap of each system, a row each, once for each parameter that colors it.
+
+    Parameters
+    ----------
+    evaluations : mapping from str to Evaluation
+        By the systems' names, all on the same sounds.
+    """
+    parameters = next(iter(evaluations.values())).parameters
+    rows, columns = len(evaluations), len(parameters)
+    with style():
+        height = 2.4 * rows + TOP + BOTTOM
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False, subplot_kw={"projection": "3d"})
+        for row, (name, evaluation) in zip(axes, evaluations.items(), strict=True):
+            for i, (ax, parameter) in enumerate(zip(row, parameters, strict=True)):
+                plot_embedding(evaluation.embedding, evaluation.theta[:, i], parameter, ax=ax)
+                r2 = evaluation.isomap_r2[parameter.name]
+                title = f"{parameter.name}: R² = {r2:.2f}"
+                ax.set_title(f"{shortened(name, 24)}\n{title}" if not i else title, fontsize=8)
+    return figure
+
+
+def plot_embedding(
+    embedding: NDArray[np.floating],
+    values: NDArray[np.floating],
+    parameter: Parameter,
+    *,
+    ax: Any,
+) -> None:
+    """Draw points in space, colored by a parameter.
+
+    Parameters
+    ----------
+    embedding : ndarray of float, shape (n_sounds, 3)
+        The points.
+    values : ndarray of float, shape (n_sounds,)
+        Of the parameter; both signs are colored along one linear scale.
+    parameter : Parameter
+        Which one.
+    ax : Axes3D
+        Where to draw.
+    """
+    logarithmic = parameter.scale == "log" and values.min() > 0
+    norm = LogNorm() if logarithmic else Normalize()
+    size = float(np.clip(3000 / len(values), 0.8, 10))
+    points = ax.scatter(
+        *embedding.T,
+        c=values,
+        norm=norm,
+        cmap="viridis",
+        s=size,
+        linewidths=0,
+        depthshade=False,
+        rasterized=True,
+    )
+    for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
+        axis.set_ticklabels([])
+        axis.set_tick_params(length=0)
+    ax.set_box_aspect((1, 1, 1), zoom=1.05)
+    bar = ax.figure.colorbar(points, ax=ax, shrink=0.55, pad=0.02, aspect=14)
+    bar.outline.set_visible(False)
+    bar.ax.yaxis.set_minor_locator(NullLocator())
+    bar.set_ticks(_bar_ticks(values, logarithmic=logarithmic))
+    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.4g}"))
+    bar.ax.tick_params(labelsize=6)
+    if parameter.unit:
+        bar.ax.set_title(parameter.unit, fontsize=6)
+
+
+def _bar_ticks(values: NDArray[np.floating], *, logarithmic: bool) -> NDArray[np.float64]:
+    low, high = float(values.min()), float(values.max())
+    return np.geomspace(low, high, 3) if logarithmic else np.linspace(low, high, 3)

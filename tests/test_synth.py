@@ -1,0 +1,357 @@
+"""Synthesizers: sounds whose frequencies, amplitudes and rates are those that were asked for."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.signal import hilbert
+
+from scatseg import audio, cli, synth
+from scatseg.scattering import Scattering1D
+from scatseg.synth import AdditiveTone, AMChirp, Parameter, Ripple
+
+NAMES = list(synth.SYNTHS)
+TECHNIQUES = ("vibrato", "trill", "tremolo", "flatterzunge", "bisbigliando")
+
+
+def command(*arguments):
+    with pytest.raises(SystemExit) as exited:
+        cli.main([str(argument) for argument in arguments])
+    return exited.value.code
+
+
+# ---------------------------------------------------------------- parameters
+
+
+@given(st.floats(0.01, 100), st.floats(1.1, 50), st.integers(2, 30))
+def test_logarithmic_values_are_evenly_spaced_in_octaves(low, ratio, n):
+    values = Parameter("f", "Hz", low, low * ratio).spaced(n)
+    np.testing.assert_allclose(values[1:] / values[:-1], ratio ** (1 / (n - 1)))
+    np.testing.assert_allclose(values[[0, -1]], [low, low * ratio])
+
+
+@given(st.sampled_from(["log", "linear"]), st.floats(2, 9))
+def test_decoding_undoes_encoding(scale, value):
+    parameter = Parameter("p", "", 1.5, 10.0, scale)
+    np.testing.assert_allclose(parameter.decode(parameter.encode(np.array(value))), value)
+
+
+def test_linear_places_are_fractions_of_the_range():
+    parameter = Parameter("r", "", -0.5, 1.5, "linear")
+    np.testing.assert_allclose(parameter.encode(np.array([-0.5, 0.0, 1.5])), [0, 0.25, 1])
+
+
+def test_a_grid_over_both_signs_is_symmetric():
+    theta = synth.grid(AMChirp().parameters, (1, 1, 6), signed=True)
+    np.testing.assert_allclose(theta[:, 2], -theta[::-1, 2])
+    np.testing.assert_allclose(theta[3:, 2], [0.5, 2**0.5, 4.0])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "scale", "message"),
+    [
+        (2.0, 1.0, "log", "low to a high"),
+        (0.0, 1.0, "log", "must be positive"),
+        (0.0, np.inf, "linear", "low to a high"),
+        (1.0, 2.0, "cubic", "must be"),
+    ],
+)
+def test_impossible_ranges_are_refused(low, high, scale, message):
+    with pytest.raises(ValueError, match=message):
+        Parameter("p", "", low, high, scale)
+
+
+def test_ranges_beyond_half_the_sampling_rate_are_refused():
+    with pytest.raises(ValueError, match="f_c must be at most half the sampling rate 8192"):
+        synth.ranged(AMChirp(), {"f_c": (512, 5000)})
+
+
+def test_unknown_parameters_are_named_with_those_there_are():
+    with pytest.raises(ValueError, match="unknown parameter 'fm': choose from f_c, f_m, gamma"):
+        synth.theta_of(AMChirp(), {"fm": 4})
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"f_m": -4.0}, "f_m must be positive"),
+        ({"f_c": 5000.0}, "f_c must be at most half"),
+        ({"gamma": np.nan}, "gamma must be finite"),
+    ],
+)
+def test_values_that_cannot_be_played_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        synth.theta_of(AMChirp(), values)
+
+
+def test_signs_need_a_parameter_that_has_them():
+    with pytest.raises(ValueError, match="no parameter of this synth may be negative"):
+        synth.grid(AdditiveTone().parameters, 4, signed=True)
+
+
+def test_signs_need_an_even_number_of_values():
+    with pytest.raises(
+        ValueError, match="both signs of gamma need an even number of values, got 3"
+    ):
+        synth.grid(AMChirp().parameters, 3, signed=True)
+
+
+# ---------------------------------------------------------------- every synthesizer
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_batches_are_played_as_their_members_are(name):
+    play = replace(synth.synthesizer(name), duration=0.5)
+    theta = synth.grid(play.parameters, 2).reshape(2, 4, 3)
+    together = play(theta)
+    assert together.shape == (2, 4, round(0.5 * play.sr))
+    np.testing.assert_allclose(together[1, 2], play(theta[1, 2]), atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_equal_energy_is_equal_over_the_grid(name):
+    play = synth.synthesizer(f"{name}:gain=energy")
+    energy = (play(synth.grid(play.parameters, 2)) ** 2).sum(axis=-1)
+    np.testing.assert_allclose(energy, energy[0])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shift_delays_by_whole_samples(name):
+    play = replace(synth.synthesizer(name), duration=0.5)
+    theta = synth.theta_of(play, {})
+    late, early = replace(play, shift=100)(theta), replace(play, shift=-100)(theta)
+    np.testing.assert_array_equal(late[100:], play(theta)[:-100])
+    np.testing.assert_array_equal(early[:-100], play(theta)[100:])
+    assert not late[:100].any()
+    assert not early[-100:].any()
+
+
+def test_a_shift_beyond_the_end_leaves_silence():
+    assert not synth.delayed(np.ones(10), 12).any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_wrong_numbers_of_parameters_are_told_by_name(name):
+    play = synth.synthesizer(name)
+    names = ", ".join(each.name for each in play.parameters)
+    with pytest.raises(ValueError, match=f"3 values \\({names}\\)"):
+        play(np.ones(2))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_unknown_gains_are_refused(name):
+    with pytest.raises(ValueError, match=r"gain must be one of .*energy.*, got 'loud'"):
+        synth.synthesizer(f"{name}:gain=loud")
+
+
+def test_unknown_synthesizers_are_refused():
+    with pytest.raises(ValueError, match="unknown synth 'theremin': choose from am-chirp"):
+        synth.synthesizer("theremin")
+
+
+def test_a_synthesizer_of_ones_own_is_found_by_module_and_name(tmp_path, monkeypatch):
+    (tmp_path / "my_synths.py").write_text(
+        "import numpy as np\n"
+        "from scatseg.synth import Parameter\n"
+        "def tone(theta):\n"
+        "    return np.sin(2 * np.pi * theta[..., :1] * np.arange(100) / 1000)\n"
+        "tone.sr, tone.parameters = 1000, (Parameter('f', 'Hz', 50.0, 200.0),)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    tone = synth.synthesizer("my_synths:tone")
+    assert tone(synth.grid(tone.parameters, 3)).shape == (3, 100)
+
+
+def test_a_callable_that_declares_nothing_is_refused():
+    with pytest.raises(ValueError, match="must have `sr`, in Hz, and `parameters`"):
+        synth.synthesizer("math:sin")
+
+
+# ---------------------------------------------------------------- known answers
+
+
+@pytest.mark.parametrize("gamma", [-2.0, 0.0, 0.5, 2.0])
+def test_chirp_frequency_is_that_of_the_formula(gamma):
+    play = AMChirp(gain="unit")
+    x = play(np.array([600.0, 1.0, gamma]))
+    t = np.arange(x.size) / play.sr - 2
+    phase = np.unwrap(np.angle(hilbert(x)))
+    # Between zeros of the amplitude's sine, at 0 and 0.5 s, where the phase would jump.
+    here = (t > 0.05) & (t < 0.2)
+    frequency = np.gradient(phase[here], 1 / play.sr) / (2 * np.pi)
+    np.testing.assert_allclose(frequency, 600 * 2 ** (gamma * t[here]), rtol=0.01)
+
+
+@pytest.mark.parametrize("gamma", [-1.0, 0.5, 4.0])
+def test_chirp_lasts_as_long_as_its_bandwidth_takes(gamma):
+    play = AMChirp(gain="unit", bandwidth=2.0)
+    energy = play(np.array([700.0, 64.0, gamma])) ** 2
+    t = np.arange(energy.size) / play.sr - 2
+    deviation = np.sqrt((t**2 * energy).sum() / energy.sum())
+    # Squared, the Gaussian of 0.1 bandwidth / |gamma| seconds is narrower by the root of 2.
+    np.testing.assert_allclose(deviation, 0.2 / abs(gamma) / 2**0.5, rtol=0.01)
+
+
+def test_chirp_gains_are_those_of_the_text():
+    theta = np.array([[600.0, 32.0, 0.7], [600.0, 32.0, 2.8]])
+    unit = AMChirp(gain="unit")(theta)
+    np.testing.assert_allclose(AMChirp()(theta), theta[:, 2:] * unit)
+    peaks = np.abs(AMChirp(gain="energy")(theta)).max(axis=1) / np.abs(unit).max(axis=1)
+    np.testing.assert_allclose(peaks, np.sqrt(theta[:, 2]), rtol=0.01)
+
+
+def test_a_chirp_played_backwards_has_the_other_sign():
+    rising, falling = AMChirp()(np.array([[600.0, 5.0, 1.5], [600.0, 5.0, -1.5]]))
+    np.testing.assert_allclose(falling[1:], rising[:0:-1], atol=1e-12)
+
+
+@pytest.mark.parametrize("gain", ["gamma", "unit", "energy"])
+def test_chirps_are_continuous_where_they_become_tones(gain):
+    play = AMChirp(gain=gain, duration=1.0)
+    tone, chirp = play(np.array([[600.0, 5.0, 0.0], [600.0, 5.0, 1e-6]]))
+    np.testing.assert_allclose(chirp, tone, atol=1e-2)
+
+
+def test_nothing_sounds_where_a_chirp_is_above_half_the_sampling_rate():
+    play = AMChirp(gain="unit", bandwidth=40.0)
+    x = play(np.array([3000.0, 8.0, 2.0]))
+    t = np.arange(x.size) / play.sr - 2
+    assert not x[3000 * 2 ** (2 * t) + 8 >= play.sr / 2].any()
+
+
+@pytest.mark.parametrize(
+    ("f_1", "alpha", "r"), [(256, 1.0, 0.0), (300, 0.5, 0.6), (800, 2.0, -1.0)]
+)
+def test_partials_have_the_amplitudes_of_the_formula(f_1, alpha, r):
+    play = AdditiveTone()
+    spectrum = np.abs(np.fft.rfft(play(np.array([f_1, alpha, r])))) / play.sr * 4
+    n = np.arange(1, round(8192 / (2 * f_1)))
+    np.testing.assert_allclose(spectrum[n * f_1], (1 + (-1) ** n * r) * n**-alpha, atol=1e-3)
+
+
+@pytest.mark.parametrize("f_1", [300, 1000])
+def test_nothing_sounds_beside_the_partials(f_1):
+    power = np.abs(np.fft.rfft(AdditiveTone()(np.array([f_1, 0.25, 0.0])))) ** 2
+    beside = np.abs((np.arange(power.size) + f_1 / 2) % f_1 - f_1 / 2) > 1
+    assert power[beside].sum() < 1e-12 * power.sum()
+
+
+@pytest.mark.parametrize("direction", [-1.0, 1.0])
+def test_ripples_travel_as_declared(direction):
+    rate, density = 4.0, 0.75
+    parameters = synth.ranged(Ripple(), {"density": (0.25, 1.0)})
+    play = Ripple(tones_per_octave=3, parameters=parameters)
+    x = play(np.array([rate, density, direction]))
+    t = np.arange(x.size) / play.sr
+    for octaves in (1, 5 / 3, 3):
+        tone = np.exp(-2j * np.pi * 128 * 2**octaves * t)
+        at_tone = np.fft.fft(x * tone)
+        at_tone[13:-12] = 0  # beyond 6 Hz
+        envelope = np.abs(np.fft.ifft(at_tone))
+        expected = 1 + 0.9 * np.cos(2 * np.pi * (rate * t - direction * density * octaves))
+        similar = np.corrcoef(envelope[2000:-2000], expected[2000:-2000])[0, 1]
+        assert similar > 0.98
+
+
+def test_tones_too_sparse_for_a_density_are_refused():
+    with pytest.raises(ValueError, match="at least twice as many tones per octave, got 3"):
+        Ripple(tones_per_octave=3)
+
+
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_second_order_finds_the_rate_of_a_technique(name):
+    play = synth.synthesizer(name)
+    rate, depth, _ = play.parameters
+    rates = rate.spaced(20)
+    deep = depth.low + 0.75 * (depth.high - depth.low)
+    theta = np.stack([rates, np.full(20, deep), np.full(20, 330.0)], axis=1)
+    transform = Scattering1D(12, Q=(8, 2))
+    S = transform(play(theta).astype(np.float32)).mean(-1)
+    meta = transform.meta(play.sr)
+    second = meta["order"] == 2
+    modulation = meta["modulation_hz"][second]
+    bands = np.unique(modulation)
+    energy = np.stack([S[:, second][:, modulation == band].sum(axis=1) for band in bands], axis=1)
+    found = bands[energy.argmax(axis=1)]
+    factors = (1, 2) if name in ("vibrato", "trill") else (1,)
+    octaves = np.min([np.abs(np.log2(found / (k * rates))) for k in factors], axis=0)
+    assert octaves.max() <= 0.5
+
+
+# ---------------------------------------------------------------- torch
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_torch_plays_what_numpy_plays(name):
+    torch = pytest.importorskip("torch")
+    play = replace(synth.synthesizer(name), duration=0.5)
+    theta = synth.grid(play.parameters, 2)
+    double = play(torch.from_numpy(theta))
+    assert double.dtype == torch.float64
+    np.testing.assert_allclose(double.numpy(), play(theta), atol=1e-7)
+    single = play(torch.from_numpy(theta).float())
+    assert single.dtype == torch.float32
+    np.testing.assert_allclose(single.numpy(), play(theta), atol=5e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_derivatives_are_those_of_finite_differences(name):
+    torch = pytest.importorskip("torch")
+    play = replace(synth.synthesizer(name), duration=0.02, gain="energy")
+    theta = torch.tensor(synth.theta_of(play, {}), requires_grad=True)
+    assert torch.autograd.gradcheck(play, (theta,), atol=1e-4, rtol=1e-3)
+
+
+@pytest.mark.parametrize("gain", ["gamma", "energy", "unit"])
+def test_the_derivative_is_finite_at_a_steady_tone(gain):
+    torch = pytest.importorskip("torch")
+    theta = torch.tensor([600.0, 5.0, 0.0], requires_grad=True)
+    AMChirp(gain=gain)(theta).pow(3).sum().backward()
+    assert torch.isfinite(theta.grad).all()
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_the_command_plays_one_sound(tmp_path, capsys):
+    assert (
+        command("synth", "am-chirp:gain=unit", "f_m=8", "gamma=-1", "-o", tmp_path / "x.wav") == 0
+    )
+    assert capsys.readouterr().out == f"{tmp_path / 'x.wav'}\n"
+    y, sr = audio.load(tmp_path / "x.wav", sr=None)
+    expected = AMChirp(gain="unit")(synth.theta_of(AMChirp(), {"f_m": 8, "gamma": -1}))
+    assert sr == 8192
+    np.testing.assert_allclose(y, expected, atol=1e-4)
+
+
+def test_the_command_plays_a_grid_with_its_index(tmp_path):
+    assert command("synth", "am-chirp", "--grid", 2, "--range", "f_m=4,16", "-o", tmp_path) == 0
+    with (tmp_path / "index.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 8
+    assert {float(row["f_m"]) for row in rows} == {4.0, 16.0}
+    saved = np.array([audio.load(tmp_path / row["file"], sr=None)[0] for row in rows])
+    theta = np.array([[float(row[name]) for name in ("f_c", "f_m", "gamma")] for row in rows])
+    played = AMChirp()(theta)
+    # One factor for all: what is louder stays louder.
+    np.testing.assert_allclose(saved, played / np.abs(played).max(), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["theremin"], "unknown synth"),
+        (["am-chirp", "fm=3"], "unknown parameter 'fm'"),
+        (["am-chirp", "f_m"], "a parameter is written name=value"),
+        (["am-chirp", "--signed"], "need --grid"),
+        (["am-chirp", "--grid", "2", "f_m=3"], "leave out f_m=3"),
+        (["am-chirp", "--grid", "2", "--range", "f_m=3"], "a range is written"),
+        (["am-chirp", "--grid", "2", "--range", "f_m=16,4"], "low to a high"),
+    ],
+)
+def test_wrong_usage_is_one_line(arguments, message, tmp_path, capsys):
+    assert command("synth", *arguments, "-o", tmp_path / "x.wav") == cli.USAGE
+    assert message in capsys.readouterr().err
