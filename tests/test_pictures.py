@@ -319,6 +319,14 @@ def test_outline_keeps_the_extremes(rng):
 # ---- second order -------------------------------------------------------------------------
 
 
+def test_the_map_of_a_tremolo_is_brightest_where_its_carrier_and_rate_meet():
+    second = pictures.second_order(tremolo(880, 8), SR, J=13)
+    picture = second.map()
+    row, column = np.unravel_index(np.nanargmax(picture), picture.shape)
+    assert second.carriers[row] == pytest.approx(880, rel=0.1)
+    assert second.rates[column] == pytest.approx(8, rel=0.45)
+
+
 @pytest.mark.parametrize("carrier", [400, 1500])
 @pytest.mark.parametrize("rate", [2, 3, 6, 8, 12, 16, 24, 40, 64])
 def test_the_largest_second_order_path_is_the_one_nearest_the_rate(carrier, rate):

@@ -230,7 +230,7 @@ def second_order(
     J: int,
     Q: int | tuple[int, int] = 8,
     T: int | None = None,
-    eps: float = 1e-3,
+    eps: float = 1e-2,
 ) -> SecondOrder:
     """Compute second-order scattering coefficients by carrier and modulation rate.
 
@@ -240,7 +240,7 @@ def second_order(
         As for `scalogram`.
     J, Q, T
         Options of `scatseg.scattering.Scattering1D`.
-    eps : float, default 1e-3
+    eps : float, default 1e-2
         Level below which modulations fade, relative to the largest first-order coefficient.
 
     References
