@@ -16,7 +16,7 @@ FLOW = [
     {"", "segmentation", "naming"},
     {"scattering", "compression"},
     {"features"},
-    {"audio", "spectral", "extractors", "pieces", "synth"},
+    {"audio", "spectral", "extractors", "pieces", "rhythm", "synth"},
     {"similarity", "transformers", "pictures"},
     {"novelty", "boundaries", "labels"},
     {"formats"},

@@ -1,0 +1,127 @@
+"""A signal in, its beats and bar lines out, or a fixed grid where there is no pulse."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scatseg.rhythm.files import read_beats
+from scatseg.rhythm.grid import (
+    Grid,
+    checked_times,
+    fixed_grid,
+    grid_of_bars,
+    grid_of_positions,
+)
+from scatseg.rhythm.metre import find_bars, pulse_cues
+from scatseg.rhythm.pulse import MIN_PULSES, Pulse, find_pulse, onset_strength, subdivided
+from scatseg.rhythm.spectra import Spectrum, band_spectrum, pitch_spectrum
+
+__all__ = ["Grid", "find_grid", "fixed_grid", "read_beats"]
+
+CLEAR_PULSE = 0.16
+"""Least clarity of a pulse that is followed."""
+
+RIVAL_LEAD = 1.0
+"""Log probability by which bars between the strongest pulses must be better to be believed."""
+
+SURE_BARS = 0.25
+"""With less confidence, a grid comes with a warning."""
+
+
+def find_grid(
+    y: NDArray[np.floating],
+    sr: int,
+    *,
+    beats: ArrayLike | None = None,
+    downbeats: ArrayLike | None = None,
+) -> Grid:
+    """Find the beats and the bar lines of a recording.
+
+    First a pulse is followed through the recording that is fast enough to contain the beats and
+    what is between them: autocorrelation of the onset strength gives its period over time,
+    dynamic programming its instants. Then every metre and every place of the bar lines is
+    compared by what changes there: chords, bass, attacks, and where passages that are heard again
+    begin and end. The best one wins, with a preference for usual tempos.
+
+    Parameters
+    ----------
+    y : ndarray of float, shape (n_samples,)
+        The signal, mono.
+    sr : int
+        Sampling rate in Hz.
+    beats : array_like of float, shape (n_beats,), optional
+        Beats in seconds where they are known. Only the metre and the bar lines are then looked
+        for.
+    downbeats : array_like of float, shape (n_downbeats,), optional
+        The first beats of all bars in seconds where they are known. They are then the bar lines,
+        and nothing is looked for. None of them is as good as absent.
+
+    Returns
+    -------
+    grid : Grid
+        With bar lines from 0 to the duration. A fixed grid of two-second bars where no pulse is
+        clear, with a warning.
+
+    Raises
+    ------
+    ValueError
+        When the signal is empty, or beats are not finite or do not increase.
+
+    References
+    ----------
+    D. Ellis, "Beat tracking by dynamic programming", Journal of New Music Research 36(1), 2007,
+    for following the pulse. P. Grosche, M. Müller and F. Kurth, "Cyclic tempogram", ICASSP 2010,
+    for reading tempo up to octaves, which are decided with the metre here.
+
+    Examples
+    --------
+    >>> silence = np.zeros(5 * 22050)
+    >>> find_grid(silence, 22050).edges
+    array([0. , 2.5, 5. ])
+    >>> find_grid(silence, 22050, downbeats=[0.5, 2.5, 4.5]).edges
+    array([0. , 0.5, 2.5, 4.5, 5. ])
+    """
+    if not len(y):
+        msg = "a grid needs at least one sample, got an empty signal"
+        raise ValueError(msg)
+    duration = len(y) / sr
+    if downbeats is not None and np.size(downbeats):
+        return grid_of_bars(duration, downbeats=downbeats, beats=beats)
+    bands = band_spectrum(y, sr)
+    if beats is None:
+        pulse = find_pulse(bands)
+    else:
+        pulse = subdivided(checked_times("beats", beats, duration))
+    if len(pulse.times) < MIN_PULSES or pulse.clarity < CLEAR_PULSE:
+        return fixed_grid(duration, warnings=("no clear pulse: the bars are a fixed grid",))
+    pitches = pitch_spectrum(y, sr)
+    bars = find_bars(pulse, pulse_cues(pulse.times, bands, pitches))
+    if beats is None and _is_syncopated(pulse, bands):
+        between = pulse.between()
+        rival = find_bars(between, pulse_cues(between.times, bands, pitches))
+        if rival.score > bars.score + RIVAL_LEAD:
+            pulse, bars = between, rival
+    confidence = float(min(1.0, 2 * pulse.clarity) * (1 - np.exp(-max(0.0, bars.lead))))
+    unsure = ("the place of the bar lines is uncertain",) if confidence < SURE_BARS else ()
+    return grid_of_positions(
+        duration,
+        pulse.times,
+        bars.positions,
+        pulses_per_bar=len(bars.metre.pattern),
+        pulses_per_beat=bars.metre.pulses_per_beat,
+        metre=bars.metre.beats,
+        confidence=confidence,
+        warnings=unsure,
+    )
+
+
+def _is_syncopated(pulse: Pulse, bands: Spectrum) -> bool:
+    """Tell whether what is halfway between pulses is nearly as strong as they are."""
+    strength = onset_strength(bands)
+
+    def at(times: NDArray[np.float64]) -> float:
+        frames = np.round(times / bands.hop).astype(np.intp)
+        return float(strength[np.minimum(frames, len(strength) - 1)].mean())
+
+    return pulse.period > 0.33 and at(pulse.between().times) > 0.6 * at(pulse.times)

@@ -1,0 +1,166 @@
+"""Beats and bar lines of a recording, from its beginning to its end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FALLBACK_BAR = 2.0
+"""Seconds between the lines of a fixed grid."""
+
+_SLIVER = 1 / 16  # of a bar: a line so near an end of the recording is that end
+_SHORT = 1 / 2  # of a bar: less between two lines is no bar
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Grid:
+    """Beats and bar lines of a recording.
+
+    Parameters
+    ----------
+    beats : ndarray of float64, shape (n_beats,)
+        Seconds, strictly increasing, from the first attack to the last one. Empty on a fixed grid.
+    edges : ndarray of float64, shape (n_bars + 1,)
+        Bar lines in seconds, strictly increasing, the first 0 and the last the duration. The
+        first and the last bar may be partial ones.
+    metre : int
+        Beats per bar: 2, 3, 4 or 6 where they are found; 0 on a fixed grid.
+    confidence : float
+        In [0, 1]: how clear the pulse is, and how far these bar lines are ahead of all others.
+        1 for bar lines that were given, 0 on a fixed grid.
+    is_regular : bool, default True
+        Whether there is a pulse. Where there is none, the bar lines are a fixed grid.
+    warnings : tuple of str, default ()
+        What to know before trusting the bar lines.
+    """
+
+    beats: NDArray[np.float64]
+    edges: NDArray[np.float64]
+    metre: int
+    confidence: float
+    is_regular: bool = True
+    warnings: tuple[str, ...] = field(default=())
+
+    @property
+    def downbeats(self) -> NDArray[np.float64]:
+        """The bar lines that are beats (n_downbeats,), in seconds."""
+        return self.edges[np.isin(self.edges, self.beats)]
+
+
+def fixed_grid(duration: float, *, warnings: tuple[str, ...] = ()) -> Grid:
+    """Cut a recording of `duration` seconds into equal bars of about two seconds.
+
+    Examples
+    --------
+    >>> fixed_grid(5.1).edges
+    array([0.  , 1.7, 3.4, 5.1])
+    """
+    n_bars = max(1, round(duration / FALLBACK_BAR))
+    edges = np.linspace(0, duration, n_bars + 1)
+    edges[-1] = duration
+    return Grid(
+        beats=np.empty(0),
+        edges=edges,
+        metre=0,
+        confidence=0.0,
+        is_regular=False,
+        warnings=warnings,
+    )
+
+
+def grid_of_bars(duration: float, *, downbeats: ArrayLike, beats: ArrayLike | None = None) -> Grid:
+    """Take known bar lines, and beats where they are known too, all in seconds.
+
+    Examples
+    --------
+    >>> grid = grid_of_bars(7.0, downbeats=[1, 3, 5], beats=np.arange(1, 7))
+    >>> grid.edges, grid.metre
+    (array([0., 1., 3., 5., 7.]), 2)
+    """
+    lines = checked_times("downbeats", downbeats, duration)
+    known = lines if beats is None else checked_times("beats", beats, duration)
+    per_bar = np.diff(np.searchsorted(known, lines - 1e-3))
+    return Grid(
+        beats=known,
+        edges=_edges(lines, duration, reach=0.0),
+        metre=int(np.median(per_bar)) if per_bar.size else len(known),
+        confidence=1.0,
+    )
+
+
+def grid_of_positions(
+    duration: float,
+    times: NDArray[np.float64],
+    positions: NDArray[np.intp],
+    *,
+    pulses_per_bar: int,
+    pulses_per_beat: int,
+    metre: int,
+    confidence: float,
+    warnings: tuple[str, ...] = (),
+) -> Grid:
+    """Turn pulses and their positions in the bar into bar lines that reach both ends.
+
+    Parameters
+    ----------
+    duration : float
+        Seconds.
+    times : ndarray of float64, shape (n_pulses,)
+        Seconds, increasing, at least two.
+    positions : ndarray of int, shape (n_pulses,)
+        In pulses from the last bar line: 0 on it.
+    pulses_per_bar, pulses_per_beat : int
+        How many there are.
+    metre, confidence, warnings
+        As in `Grid`.
+    """
+    inside = (times >= 0) & (times <= duration)
+    beats = times[inside & (positions % pulses_per_beat == 0)]
+    first, last = (float(np.median(np.diff(part))) for part in (times[:9], times[-9:]))
+    n_before, n_after = int(times[0] / first), int((duration - times[-1]) / last)
+    places = np.concatenate(
+        [
+            times[0] - first * np.arange(n_before, 0, -1),
+            times,
+            times[-1] + last * np.arange(1, n_after + 1),
+        ]
+    )
+    ranks = np.concatenate(
+        [
+            positions[0] - np.arange(n_before, 0, -1),
+            positions,
+            positions[-1] + np.arange(1, n_after + 1),
+        ]
+    )
+    lines = places[ranks % pulses_per_bar == 0]
+    bar = pulses_per_bar * float(np.median(np.diff(times)))
+    return Grid(
+        beats=beats,
+        edges=_edges(lines, duration, reach=bar),
+        metre=metre,
+        confidence=confidence,
+        warnings=warnings,
+    )
+
+
+def _edges(lines: NDArray[np.float64], duration: float, *, reach: float) -> NDArray[np.float64]:
+    """Lines strictly inside, none at an end or on the heels of another, and both ends.
+
+    `reach` is the usual length of a bar in seconds.
+    """
+    inner = lines[(lines > _SLIVER * reach) & (lines < duration - _SLIVER * reach)]
+    if inner.size:
+        apart = np.diff(inner, prepend=-np.inf) >= _SHORT * reach
+        inner = inner[apart]
+    return np.concatenate([[0.0], inner, [duration]])
+
+
+def checked_times(what: str, times: ArrayLike, duration: float) -> NDArray[np.float64]:
+    """Keep the times (n,) inside a recording; refuse others than finite, increasing seconds."""
+    given = np.asarray(times, dtype=np.float64)
+    if given.ndim != 1 or not np.isfinite(given).all() or (np.diff(given) <= 0).any():
+        msg = f"{what} must be finite seconds in strictly increasing order, shape (n,)"
+        raise ValueError(msg)
+    return given[(given >= 0) & (given <= duration)]

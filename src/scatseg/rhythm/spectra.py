@@ -1,0 +1,82 @@
+"""A signal -> magnitudes in bands of log-frequency, relative to how loud the recording is."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+ONSET_HOP = 0.0116
+"""Seconds between the frames in which attacks are looked for."""
+
+_PITCH_HOP = 4 * ONSET_HOP
+_CHUNK = 512  # frames: what is transformed at a time
+_QUIET = 1e-9  # of full scale: smaller magnitudes count as silence
+_COMPRESSION = 40.0  # how far below the recording's loud bands a level still counts
+
+
+class Spectrum(NamedTuple):
+    """Levels log(1 + c * magnitude / loud) in bands: the same at any loudness of the recording.
+
+    Parameters
+    ----------
+    levels : ndarray of float32, shape (n_frames, n_bands)
+        Frame k is centered at `k * hop` seconds.
+    hop : float
+        Seconds between frames.
+    centers : ndarray of float, shape (n_bands,)
+        Center frequencies in Hz.
+    """
+
+    levels: NDArray[np.float32]
+    hop: float
+    centers: NDArray[np.floating]
+
+
+def band_spectrum(y: NDArray[np.floating], sr: int) -> Spectrum:
+    """Quarter-octave bands from 30 Hz to 10 kHz, every 12 ms: for attacks."""
+    centers = 30 * 2 ** (np.arange(34) / 4)
+    return _spectrum(y, sr, window=0.046, hop=ONSET_HOP, centers=centers)
+
+
+def pitch_spectrum(y: NDArray[np.floating], sr: int) -> Spectrum:
+    """Semitones from A1 (55 Hz) over five octaves, every 46 ms: for harmony."""
+    centers = 55 * 2 ** (np.arange(60) / 12)
+    return _spectrum(y, sr, window=0.186, hop=_PITCH_HOP, centers=centers)
+
+
+def _spectrum(
+    y: NDArray[np.floating], sr: int, *, window: float, hop: float, centers: NDArray[np.floating]
+) -> Spectrum:
+    length = max(2, round(window * sr))
+    n_fft = scipy.fft.next_fast_len(length, real=True)
+    hertz = np.fft.rfftfreq(n_fft, 1 / sr)
+    weights = _triangles(hertz, centers)
+    heard = weights.any(axis=0)  # a bin falls into it, and it is below half the sampling rate
+    weights, centers = weights[:, heard], centers[heard]
+    n_bins = int(np.flatnonzero(weights.any(axis=1)).max(initial=0)) + 1
+    n_frames = int(len(y) / sr / hop) + 1
+    padded = np.pad(np.asarray(y, dtype=np.float32), (length // 2, length))
+    frames = np.lib.stride_tricks.sliding_window_view(padded, length)
+    starts = np.round(np.arange(n_frames) * hop * sr).astype(np.intp)
+    taper = np.hanning(length).astype(np.float32)
+    energies = []
+    for k in range(0, n_frames, _CHUNK):
+        spectrum = scipy.fft.rfft(frames[starts[k : k + _CHUNK]] * taper, n_fft)[:, :n_bins]
+        power = np.square(spectrum.real) + np.square(spectrum.imag)
+        energies.append(power @ weights[:n_bins])
+    magnitudes = np.sqrt(np.concatenate(energies))
+    # Weighted by themselves, so that silence before or after the music changes nothing.
+    loud = np.square(magnitudes).sum() / max(float(magnitudes.sum()), _QUIET)
+    levels = np.log1p(_COMPRESSION * magnitudes / max(float(loud), _QUIET * length))
+    return Spectrum(levels, hop, centers)
+
+
+def _triangles(hertz: NDArray[np.floating], centers: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Triangles (n_bins, n_bands) on log-frequency, each from its neighbor to its neighbor."""
+    octaves = np.log2(np.maximum(hertz, centers[0] / 4))
+    step = np.log2(centers[1] / centers[0])
+    rise = 1 - np.abs(octaves[:, None] - np.log2(centers)) / step
+    return np.asarray(np.maximum(0, rise), dtype=np.float32)

@@ -1,0 +1,348 @@
+"""Beats and bar lines of pieces whose beats are known, and a fixed grid where there are none."""
+
+import json
+
+import hypothesis.strategies as st
+import mir_eval
+import numpy as np
+import pytest
+from hypothesis import given, settings
+
+from scatseg import load, pieces
+from scatseg.rhythm import find_grid, fixed_grid, read_beats
+from scatseg.rhythm.grid import grid_of_bars
+from scatseg.rhythm.metre import repetition_steps
+from scatseg.rhythm.pulse import follow_pulse, pulse_periods
+
+SR = 22050
+
+
+def steady(bpm, *, start=0.4, duration=40.0):
+    return np.arange(start, duration - 0.5, 60 / bpm)
+
+
+def chords(beats, metre, *, pickup=0, sr=SR, duration=40.0, strong=(0,)):
+    """Strum a triad at each beat, another one from each bar line on, with a bass note there."""
+    rng = np.random.default_rng(seed=7)
+    y = np.zeros(int(duration * sr))
+    t = np.arange(int(0.35 * sr)) / sr
+    sweep = rng.choice([0, 2, 4, 5, 7, 9], size=64)
+    for i, beat in enumerate(beats):
+        bar, position = divmod(i - pickup, metre)
+        root = 220 * 2 ** (sweep[bar % 64] / 12)
+        tones = root * 2 ** (np.array([0, 4, 7]) / 12)
+        note = np.sin(2 * np.pi * np.outer(tones, t)).sum(axis=0) * (
+            0.6 + 0.4 * (position in strong)
+        )
+        if position == 0:
+            note += 2 * np.sin(2 * np.pi * root / 4 * t)
+        at = round(beat * sr)
+        length = min(t.size, y.size - at)
+        y[at : at + length] += (0.1 * note * np.exp(-t / 0.12))[:length]
+    return y.astype(np.float32)
+
+
+def score(reference, estimate):
+    return mir_eval.beat.f_measure(reference, estimate)
+
+
+@pytest.mark.parametrize(
+    ("bpm", "metre"), [(72, 4), (96, 4), (120, 4), (84, 3), (100, 3), (126, 3)], ids=str
+)
+def test_beats_and_bar_lines_of_a_strummed_piece_are_found(bpm, metre):
+    beats = steady(bpm)
+    grid = find_grid(chords(beats, metre), SR)
+    assert grid.metre == metre
+    assert score(beats, grid.beats) > 0.98
+    assert score(beats[::metre], grid.downbeats) > 0.98
+
+
+def test_compound_metre_counts_six():
+    eighths = steady(200)
+    grid = find_grid(chords(eighths, 6, strong=(0, 3)), SR)
+    assert grid.metre == 6
+    assert score(eighths[::6], grid.downbeats) > 0.98
+
+
+@pytest.mark.parametrize("pickup", [1, 2, 3])
+def test_a_pickup_moves_the_bar_lines(pickup):
+    beats = steady(96)
+    grid = find_grid(chords(beats, 4, pickup=pickup), SR)
+    assert score(beats[pickup::4], grid.downbeats) > 0.95
+
+
+def test_bar_lines_are_a_little_before_the_attack_and_never_far_after_it():
+    beats = steady(96)
+    grid = find_grid(chords(beats, 4), SR)
+    lines = grid.edges[1:-1]
+    late = lines - beats[np.abs(beats[:, None] - lines).argmin(axis=0)]
+    assert -0.03 < np.median(late) < 0.005
+
+
+def test_no_bar_is_a_sliver():
+    beats = steady(96, start=0.06)
+    grid = find_grid(chords(beats, 4), SR)
+    assert np.diff(grid.edges).min() > 0.3
+
+
+def test_a_change_of_tempo_is_followed():
+    slow = steady(84, duration=30.0)
+    beats = np.concatenate([slow, np.arange(slow[-1] + 0.5, 59.5, 0.5)])
+    beats = beats[: len(beats) // 4 * 4]
+    grid = find_grid(chords(beats, 4, duration=60.0), SR)
+    assert score(beats, grid.beats) > 0.95
+    assert score(beats[::4], grid.downbeats) > 0.9
+
+
+def test_a_slowly_drifting_tempo_is_followed():
+    beats = 0.4 + np.cumsum(0.6 * (1 + 0.1 * np.sin(np.arange(64) / 10)))
+    grid = find_grid(chords(beats, 4, duration=beats[-1] + 1), SR)
+    assert score(beats, grid.beats) > 0.95
+
+
+def test_bars_go_on_through_silence():
+    beats = steady(96)
+    y = chords(beats, 4)
+    y[16 * SR : 24 * SR] = 0
+    grid = find_grid(y, SR)
+    assert score(beats[::4], grid.downbeats) > 0.95
+
+
+@pytest.mark.parametrize("name", ["verse-chorus", "tempo-change", "waltz"])
+def test_sections_of_a_composed_piece_begin_on_bar_lines(name):
+    piece = pieces.compose(name)
+    edges = find_grid(piece.y, piece.sr).edges
+    starts = np.array(piece.form.boundaries[1:-1])
+    assert np.abs(edges[:, None] - starts).min(axis=0).max() < 0.05
+
+
+def test_clicks_off_the_beat_are_not_the_beat_where_chords_speak_against_it():
+    rng = np.random.default_rng(seed=3)
+    t = np.arange(64 * SR) / SR
+    roots = 110 * 2 ** (rng.permuted(np.tile([0, 2, 4, 5, 7, 9], 4))[:20] / 12)
+    root = roots[(t / 3.2).astype(int)]
+    y = 0.1 * sum(np.sin(2 * np.pi * np.cumsum(root * ratio) / SR) for ratio in (1, 2.5, 3))
+    for k in range(int(64 / 0.2) - 1):
+        click = np.exp(-np.arange(400) / 60) * (-1.0) ** np.arange(400)
+        y[round(k * 0.2 * SR) :][:400] += (0.25 if k % 2 else 0.1) * click
+    bar_lines = np.arange(3.2, 63, 3.2)
+    assert score(bar_lines, find_grid(y, SR).downbeats) > 0.9
+
+
+def speech(rng):
+    """Noise in syllables of uneven length, with pauses."""
+    parts = []
+    while sum(map(len, parts)) < 30 * SR:
+        syllable = np.hanning(int(rng.uniform(0.06, 0.35) * SR))
+        parts += [syllable * rng.normal(size=syllable.size)]
+        parts += [np.zeros(int(rng.exponential(0.12) * SR))]
+    return 0.1 * np.concatenate(parts)
+
+
+NO_PULSE = {
+    "silence": lambda _: np.zeros(20 * SR),
+    "noise": lambda rng: 0.1 * rng.normal(size=60 * SR),
+    "short noise": lambda rng: 0.1 * rng.normal(size=5 * SR),
+    "one tone": lambda _: np.sin(np.arange(20 * SR) * 0.1),
+    "speech": speech,
+    "one sample": lambda _: np.ones(1),
+    "one click": lambda _: np.eye(1, 5 * SR, 2 * SR)[0],
+}
+
+
+@pytest.mark.parametrize("what", NO_PULSE)
+def test_without_a_pulse_the_grid_is_fixed_and_says_so(what, rng):
+    y = NO_PULSE[what](rng).astype(np.float32)
+    grid = find_grid(y, SR)
+    np.testing.assert_allclose(grid.edges, fixed_grid(len(y) / SR).edges)
+    assert (grid.is_regular, grid.metre, grid.confidence, grid.beats.size) == (False, 0, 0.0, 0)
+    assert len(grid.warnings) == 1
+
+
+def test_a_clip_of_five_seconds_has_bars():
+    grid = find_grid(chords(steady(120, duration=5.0), 4, duration=5.0), SR)
+    assert grid.edges[0] == 0
+    assert grid.edges[-1] == 5
+    assert 2 <= len(grid.edges) - 1 <= 5
+
+
+@given(
+    n_samples=st.integers(1, 4 * 8000),
+    n_clicks=st.integers(0, 30),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(deadline=None, max_examples=25)
+def test_edges_reach_from_zero_to_the_end_of_anything(n_samples, n_clicks, seed):
+    rng = np.random.default_rng(seed)
+    y = np.zeros(n_samples)
+    y[rng.integers(0, n_samples, size=n_clicks)] = rng.normal(size=n_clicks)
+    grid = find_grid(y, 8000)
+    assert grid.edges[0] == 0
+    assert grid.edges[-1] == n_samples / 8000
+    assert (np.diff(grid.edges) > 0).all()
+    assert ((grid.beats >= 0) & (grid.beats <= n_samples / 8000)).all()
+    assert 0 <= grid.confidence <= 1
+
+
+@pytest.fixture(scope="module")
+def strummed():
+    return chords(steady(96), 4)
+
+
+@pytest.fixture(scope="module")
+def strummed_grid(strummed):
+    return find_grid(strummed, SR)
+
+
+@pytest.mark.parametrize("gain", [1e-3, 10])
+def test_loudness_moves_nothing(gain, strummed, strummed_grid):
+    grid = find_grid(gain * strummed, SR)
+    np.testing.assert_allclose(grid.edges, strummed_grid.edges, atol=0.001)
+
+
+@pytest.mark.parametrize("sr", [11025, 16000, 44100])
+def test_the_sampling_rate_moves_no_bar_line(sr, strummed_grid):
+    grid = find_grid(chords(steady(96), 4, sr=sr), sr)
+    np.testing.assert_allclose(grid.edges, strummed_grid.edges, atol=0.03)
+
+
+def test_silence_before_and_after_moves_no_bar_line(strummed, strummed_grid):
+    grid = find_grid(np.pad(strummed, (int(3.21 * SR), int(4.5 * SR))), SR)
+    inner = strummed_grid.edges[1:-1] + 3.21
+    apart = np.abs(grid.edges[:, None] - inner).min(axis=0)
+    assert apart.max() < 0.03
+
+
+def test_confidence_is_higher_where_chords_show_the_bar(strummed_grid):
+    flat = find_grid(chords(steady(96), 1), SR)
+    assert strummed_grid.confidence > 0.5 > flat.confidence
+
+
+def test_uncertain_bar_lines_come_with_a_warning():
+    clicks = np.zeros(30 * SR, dtype=np.float32)
+    clicks[(steady(100, duration=30.0) * SR).astype(int)] = 1
+    grid = find_grid(clicks, SR)
+    assert grid.is_regular
+    assert grid.warnings == ("the place of the bar lines is uncertain",)
+
+
+@pytest.mark.parametrize("metre", [3, 4])
+def test_given_beats_are_kept_and_bar_lines_fall_on_them(metre):
+    beats = steady(96)
+    grid = find_grid(chords(beats, metre), SR, beats=beats)
+    np.testing.assert_array_equal(grid.beats, beats)
+    assert grid.metre == metre
+    assert score(beats[::metre], grid.downbeats) == 1
+
+
+def test_given_downbeats_are_the_bar_lines(strummed):
+    grid = find_grid(strummed, SR, downbeats=[1.5, 3.5, 5.5], beats=np.arange(0.5, 7, 0.5))
+    np.testing.assert_array_equal(grid.edges, [0, 1.5, 3.5, 5.5, 40])
+    assert (grid.metre, grid.confidence) == (4, 1.0)
+
+
+def test_no_known_downbeats_are_as_good_as_absent(strummed):
+    beats = steady(96)
+    grid = find_grid(strummed, SR, beats=beats, downbeats=[])
+    np.testing.assert_array_equal(grid.edges, find_grid(strummed, SR, beats=beats).edges)
+
+
+def test_beats_after_the_end_are_left_out():
+    np.testing.assert_array_equal(grid_of_bars(3.0, downbeats=[1, 2, 3, 4]).edges, [0, 1, 2, 3])
+
+
+@pytest.mark.parametrize("times", [[2, 1], [1, 1], [np.nan, 1]])
+def test_beats_out_of_order_are_refused(times, strummed):
+    with pytest.raises(ValueError, match="beats must be finite seconds in strictly increasing"):
+        find_grid(strummed, SR, beats=times)
+
+
+def test_an_empty_signal_is_refused():
+    with pytest.raises(ValueError, match="at least one sample"):
+        find_grid(np.empty(0), SR)
+
+
+def test_the_period_of_a_pulse_train_is_its_own():
+    strength = np.zeros(3000)
+    strength[::30] = 1
+    periods, clarity = pulse_periods(strength, 0.01)
+    np.testing.assert_allclose(periods, 30, rtol=0.01)
+    assert clarity > 0.8
+
+
+def test_ripples_on_a_steady_strength_are_no_pulse():
+    ripples = 1 + 0.02 * np.cos(np.arange(3000) * 2 * np.pi / 30)
+    assert pulse_periods(ripples, 0.01)[1] < 0.1
+
+
+def test_pulses_fall_on_attacks_and_bridge_a_missing_one():
+    strength = np.zeros(1000)
+    strength[5::30] = 1
+    strength[305] = 0
+    np.testing.assert_array_equal(
+        follow_pulse(strength, np.full(1000, 30.0)), np.arange(5, 1000, 30)
+    )
+
+
+def test_a_return_shows_where_it_begins_and_ends(rng):
+    passage = rng.normal(size=(40, 20))
+    X = np.concatenate(
+        [rng.normal(size=(30, 20)), passage, rng.normal(size=(50, 20)), passage, passage[:1] * 0]
+    )
+    steps = repetition_steps(X, width=8)
+    assert {30, 70, 120} <= set(np.argsort(steps)[-6:])
+
+
+def jams(value_of):
+    beats = [{"time": 0.5 * i, "duration": 0, "value": value_of(i)} for i in range(1, 9)]
+    return json.dumps(
+        {"annotations": [{"namespace": "chord", "data": []}, {"namespace": "beat", "data": beats}]}
+    )
+
+
+FILES = {
+    "a.jams": jams(lambda i: 1 + (i + 3) % 4),
+    "a.csv": "time,beat\n" + "".join(f"{i / 2},{1 + (i + 3) % 4}\n" for i in range(1, 9)),
+    "a.txt": "# beats\n" + "".join(f"{i / 2}\t{1 + (i + 3) % 4}\n" for i in range(1, 9)),
+    "b.txt": "".join(f"{i / 2} {1 + (i + 3) % 4}.0\r\n" for i in range(1, 9)),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_beats_are_read_from_jams_and_tables(name, tmp_path):
+    (tmp_path / name).write_text(FILES[name], encoding="utf-8")
+    beats, downbeats = read_beats(tmp_path / name)
+    np.testing.assert_array_equal(beats, np.arange(1, 9) / 2)
+    np.testing.assert_array_equal(downbeats, [0.5, 2.5])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.csv", "1\n2\n3\n"), ("a.jams", jams(lambda _: None))]
+)
+def test_a_file_without_positions_has_no_downbeats(name, text, tmp_path):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    beats, downbeats = read_beats(tmp_path / name)
+    assert beats.size
+    assert not downbeats.size
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.csv", ""), ("a.csv", "1,1\nx,2\n"), ("a.jams", "{}"), ("a.jams", "["), ("a.jams", "[]")],
+)
+def test_a_file_without_beats_is_refused(name, text, tmp_path):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"a\.\w+: no beats"):
+        read_beats(tmp_path / name)
+
+
+@pytest.mark.corpus
+def test_bar_lines_of_songs_are_found(shared):
+    folder = shared / "corpus" / "pop909_dev"
+    scores = []
+    for song in ("156_band", "203_band", "534_piano", "681_band"):
+        y, sr = load(folder / "audio" / f"pop909_{song}.ogg")
+        name = f"pop909_{song.split('_')[0]}.jams"
+        _, downbeats = read_beats(folder / "annotations" / name)
+        scores.append(score(downbeats, find_grid(y, sr).downbeats))
+    assert min(scores) > 0.95
