@@ -15,6 +15,7 @@ import click
 
 from scatseg import __version__
 from scatseg.cli import (
+    classify,
     convert,
     datasets,
     doctor,
@@ -69,6 +70,7 @@ for command in (
     segment.demo,
     features.features,
     plot.plot,
+    classify.classify,
     synth.synth,
     gear.gear,
     convert.convert,

@@ -1,0 +1,126 @@
+"""Names -> classifiers of sounds: compression, standardization, margins and calibration in one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from scatseg import naming
+from scatseg.classification.calibration import Calibrated
+from scatseg.classification.steps import (
+    Clipper,
+    ColumnCompressor,
+    LinearMarginClassifier,
+    NeighborsClassifier,
+    RBFMarginClassifier,
+)
+
+_DEFAULT = "rbf-svm"
+
+
+def make_classifier(
+    name: str = _DEFAULT,
+    *,
+    compress: bool | ArrayLike = True,
+    eps: float = 0.1,
+    tune: bool = False,
+    calibration_folds: int = 10,
+    seed: int = 0,
+) -> Calibrated:
+    """Make the classifier that a name describes, with all that comes before it.
+
+    The steps are those of one pipeline: compress by the medians of the training set, standardize,
+    clip to +-10, classify. Around it lies the calibration of the probabilities.
+
+    Parameters
+    ----------
+    name : str, default "rbf-svm"
+        "rbf-svm", "linear-svm", "logistic", "knn", with options ("rbf-svm:C=3"), or any estimator
+        of scikit-learn's kind as `module:class`, "sklearn.ensemble:RandomForestClassifier".
+    compress : bool or array_like of bool, shape (n_features,), default True
+        Which columns are uncompressed scattering coefficients.
+    eps : float, default 0.1
+        See `MedianLogCompressor`.
+    tune : bool, default False
+        Whether the strength of the regularization (the number of neighbors) is chosen on inner
+        folds. For the built-in classifiers.
+    calibration_folds : int, default 10
+        Inner folds, by group where `fit` is given groups.
+    seed : int, default 0
+        Of the inner folds and of what the classifier draws.
+
+    Returns
+    -------
+    classifier : Calibrated
+        `fit(X, y, groups=groups)`, `predict`, `predict_proba`.
+
+    Raises
+    ------
+    ValueError
+        When the name is unknown or does not take the options.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> X = np.exp(rng.normal(size=(60, 4)))
+    >>> labels = np.where(X[:, 2] > 1, "loud", "quiet")
+    >>> classifier = make_classifier("linear-svm").fit(X[:40], labels[:40])
+    >>> classifier.score(X[40:], labels[40:])
+    1.0
+    """
+    ((base, options),) = _one(naming.parse_names(name), name)
+    final = naming.build(base, options, CLASSIFIERS, "classifier")
+    if not (hasattr(final, "fit") and hasattr(final, "get_params")):
+        msg = f"classifier {name!r} must have fit and get_params, as scikit-learn's estimators do"
+        raise ValueError(msg)
+    if "random_state" in final.get_params():
+        final.set_params(random_state=seed)
+    if tune and base not in _GRIDS:
+        msg = f"tuning is for {', '.join(_GRIDS)}, got {name!r}"
+        raise ValueError(msg)
+    steps = [
+        ("compress", ColumnCompressor(compress, eps=eps)),
+        ("standardize", StandardScaler()),
+        ("clip", Clipper()),
+        ("classify", final),
+    ]
+    return Calibrated(
+        Pipeline(steps),
+        grid=_GRIDS[base] if tune else None,
+        n_folds=calibration_folds,
+        seed=seed,
+    )
+
+
+def _one(names: Sequence[Any], text: str) -> Sequence[Any]:
+    if len(names) > 1:
+        msg = f"one classifier is needed, got {text!r}"
+        raise ValueError(msg)
+    return names
+
+
+def _logistic(C: float = 0.02) -> LogisticRegression:
+    return LogisticRegression(C=C, class_weight="balanced", max_iter=2000)
+
+
+CLASSIFIERS: Mapping[str, Any] = {
+    "rbf-svm": RBFMarginClassifier,
+    "linear-svm": LinearMarginClassifier,
+    "logistic": _logistic,
+    "knn": NeighborsClassifier,
+}
+"""The names there are."""
+
+_GRIDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
+    "rbf-svm": {"classify__C": [1.0, 3.0, 10.0, 30.0]},
+    "linear-svm": {"classify__C": [0.1, 0.3, 1.0, 3.0]},
+    "logistic": {"classify__C": [0.001, 0.01, 0.1, 1.0]},
+    "knn": {"classify__n_neighbors": [1, 3, 5, 9]},
+}
+"""What tuning tries."""

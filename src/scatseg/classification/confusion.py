@@ -1,0 +1,253 @@
+"""Truths and predictions -> confusion matrices, scores, and how sure they are.
+
+Pure functions of arrays. Rows of a confusion matrix are true classes, columns predicted ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+SCORES = ("accuracy", "balanced_accuracy", "macro_f1")
+"""What `scores_of` returns, each from 0 to 1."""
+
+N_RESAMPLES = 10_000
+
+
+class Reliability(NamedTuple):
+    """How often predictions are right, by how sure they were.
+
+    Parameters
+    ----------
+    edges : ndarray of float, shape (n_bins + 1,)
+        Of the bins of confidence, 0 to 1.
+    counts : ndarray of int, shape (n_bins,)
+        Predictions in each bin.
+    confidence, accuracy : ndarray of float, shape (n_bins,)
+        Mean of each bin; NaN in empty ones.
+    """
+
+    edges: NDArray[np.float64]
+    counts: NDArray[np.intp]
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+
+
+def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, n_classes: int) -> NDArray[np.intp]:
+    """Count which class was taken for which.
+
+    Parameters
+    ----------
+    truth, predicted : array_like of int, shape (n_clips,)
+        Numbers of classes.
+    n_classes : int
+        How many there are.
+
+    Returns
+    -------
+    confusion : ndarray of int, shape (n_classes, n_classes)
+
+    Examples
+    --------
+    >>> confusion_matrix([0, 0, 1], [0, 1, 1], 2)
+    array([[1, 1],
+           [0, 1]])
+    """
+    pairs = np.asarray(truth, dtype=np.intp) * n_classes + np.asarray(predicted, dtype=np.intp)
+    counts = np.bincount(pairs, minlength=n_classes**2)
+    return counts.reshape(n_classes, n_classes)
+
+
+def scores_of(confusion: ArrayLike) -> NDArray[np.float64]:
+    """Score confusion matrices.
+
+    Parameters
+    ----------
+    confusion : array_like, shape (..., n_classes, n_classes)
+        Counts, at least one of them positive.
+
+    Returns
+    -------
+    scores : ndarray of float, shape (..., 3)
+        Accuracy; balanced accuracy, the mean recall of the classes that occur; macro F1, the mean
+        over the classes that occur or are predicted. As scikit-learn has them.
+
+    Examples
+    --------
+    >>> scores_of([[8, 2], [0, 10]]).round(3)
+    array([0.9  , 0.9  , 0.899])
+    """
+    counts = np.asarray(confusion, dtype=np.float64)
+    hits = np.diagonal(counts, axis1=-2, axis2=-1)
+    occurs, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
+    recall = _ratio(hits, occurs)
+    f1 = _ratio(2 * hits, occurs + predicted)
+    return np.stack(
+        [
+            hits.sum(axis=-1) / counts.sum(axis=(-2, -1)),
+            recall.sum(axis=-1) / (occurs > 0).sum(axis=-1),
+            f1.sum(axis=-1) / (occurs + predicted > 0).sum(axis=-1),
+        ],
+        axis=-1,
+    )
+
+
+def class_scores(confusion: ArrayLike) -> NDArray[np.float64]:
+    """Score each class of a confusion matrix.
+
+    Returns
+    -------
+    scores : ndarray of float, shape (n_classes, 3)
+        Precision, recall and F1; 0 where undefined.
+    """
+    counts = np.asarray(confusion, dtype=np.float64)
+    hits, occurs, predicted = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)
+    parts = (_ratio(hits, predicted), _ratio(hits, occurs), _ratio(2 * hits, occurs + predicted))
+    return np.stack(parts, axis=1)
+
+
+def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Divide, 0 / 0 being 0."""
+    return part / np.where(whole > 0, whole, 1)
+
+
+def resampled_scores(
+    truth: ArrayLike,
+    predicted: Sequence[ArrayLike],
+    units: ArrayLike,
+    *,
+    n_classes: int,
+    n_resamples: int = N_RESAMPLES,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Score what might as well have been collected: the bootstrap over groups.
+
+    Parameters
+    ----------
+    truth : array_like of int, shape (n_clips,)
+        Numbers of classes.
+    predicted : sequence of array_like of int, each of shape (n_clips,)
+        Of each system. All are resampled alike, so that their differences are paired.
+    units : array_like, shape (n_clips,)
+        What is drawn with replacement: groups whose clips share a player or a kit, or each clip
+        for itself where nothing is shared. Drawing clips where groups are shared would promise
+        too narrow an interval.
+    n_classes : int
+        How many there are.
+    n_resamples : int, default 10000
+        How often the units are drawn.
+    seed : int, default 0
+        Equal seeds draw alike.
+
+    Returns
+    -------
+    scores : ndarray of float, shape (n_systems, n_resamples, 3)
+        As `scores_of`.
+    """
+    _, unit = np.unique(np.asarray(units), return_inverse=True)
+    n_units = int(unit.max()) + 1
+    truth = np.asarray(truth, dtype=np.intp)
+    rng = np.random.default_rng([seed, n_units])
+    drawn = rng.integers(0, n_units, size=(n_resamples, n_units))
+    weights = np.zeros((n_resamples, n_units))
+    np.add.at(weights, (np.arange(n_resamples)[:, None], drawn), 1)
+    scored = []
+    for each in predicted:
+        cells = (unit * n_classes + truth) * n_classes + np.asarray(each, dtype=np.intp)
+        counts = np.bincount(cells, minlength=n_units * n_classes**2)
+        summed = weights @ counts.reshape(n_units, n_classes**2)
+        scored.append(scores_of(summed.reshape(n_resamples, n_classes, n_classes)))
+    return np.stack(scored)
+
+
+def percentile_interval(
+    samples: NDArray[np.float64], *, confidence: float = 0.95
+) -> NDArray[np.float64]:
+    """Find the interval of resampled values.
+
+    Parameters
+    ----------
+    samples : ndarray of float, shape (n_resamples, ...)
+        As `resampled_scores` gives them, or differences of these.
+    confidence : float, default 0.95
+        Share of the values within it.
+
+    Returns
+    -------
+    interval : ndarray of float, shape (2, ...)
+        Lower and upper bound, rounded to 1e-12.
+    """
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    interval: NDArray[np.float64] = np.quantile(samples, tails, axis=0).round(12)
+    return interval
+
+
+def reliability(
+    probabilities: NDArray[np.floating], truth: ArrayLike, *, n_bins: int = 10
+) -> Reliability:
+    """Compare how sure predictions were with how often they were right.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n_clips, n_classes)
+        Rows sum to 1.
+    truth : array_like of int, shape (n_clips,)
+        Numbers of classes.
+    n_bins : int, default 10
+        Bins of equal width.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == np.asarray(truth)
+    # A confidence on an edge belongs to the bin below it, 0 to the first.
+    bins = np.clip(np.ceil(confidence * n_bins).astype(np.intp) - 1, 0, n_bins - 1)
+    counts = np.bincount(bins, minlength=n_bins)
+    filled = np.where(counts > 0, counts, np.nan)
+    return Reliability(
+        np.linspace(0, 1, n_bins + 1),
+        counts,
+        np.bincount(bins, confidence, n_bins) / filled,
+        np.bincount(bins, right, n_bins) / filled,
+    )
+
+
+def expected_calibration_error(
+    probabilities: NDArray[np.floating], truth: ArrayLike, *, n_bins: int = 10
+) -> float:
+    """Average how far confidence and accuracy lie apart, bins weighted by their counts.
+
+    Few clips alone make it large: 240 clips of perfectly calibrated probabilities have about 0.05.
+
+    References
+    ----------
+    C. Guo, G. Pleiss, Y. Sun and K. Q. Weinberger, "On calibration of modern neural networks",
+    ICML 2017.
+
+    Examples
+    --------
+    >>> P = np.array([[0.75, 0.25]] * 4)
+    >>> expected_calibration_error(P, [0, 0, 0, 1]), expected_calibration_error(P, [0, 0, 0, 0])
+    (0.0, 0.25)
+    """
+    _, counts, confidence, accuracy = reliability(probabilities, truth, n_bins=n_bins)
+    gaps = np.where(counts > 0, np.abs(confidence - accuracy), 0)
+    return float(counts @ gaps / counts.sum())
+
+
+def brier_score(probabilities: NDArray[np.floating], truth: ArrayLike) -> float:
+    """Average the squared distance between probabilities and what was true, 0 to 2.
+
+    References
+    ----------
+    G. W. Brier, "Verification of forecasts expressed in terms of probability", Monthly Weather
+    Review 78(1), 1950.
+
+    Examples
+    --------
+    >>> brier_score(np.array([[1.0, 0.0], [0.5, 0.5]]), [0, 0])
+    0.25
+    """
+    true = np.eye(probabilities.shape[1])[np.asarray(truth, dtype=np.intp)]
+    return float(((probabilities - true) ** 2).sum(axis=1).mean())

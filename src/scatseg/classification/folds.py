@@ -1,0 +1,125 @@
+"""Labels and groups -> which clips to train on and which to test, groups kept together."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
+
+Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""Rows for training, rows for testing."""
+
+LEAVE_ONE_GROUP_OUT = "leave-one-group-out"
+
+
+class SplitError(ValueError):
+    """Clips that cannot be split as was asked."""
+
+
+def split(
+    labels: ArrayLike,
+    *,
+    groups: ArrayLike | None,
+    n_folds: int = 5,
+    leave_one_group_out: bool = False,
+    seed: int = 0,
+) -> list[Fold]:
+    """Cut clips into folds whose groups stay together and whose composition is alike.
+
+    Parameters
+    ----------
+    labels : array_like of shape (n_clips,)
+        Classes.
+    groups : array_like of shape (n_clips,) or None
+        What shares a player, a kit, a recording. None: nothing does.
+    n_folds : int, default 5
+        Folds.
+    leave_one_group_out : bool, default False
+        One fold per group instead.
+    seed : int, default 0
+        Of the shuffling.
+
+    Returns
+    -------
+    folds : list of (train, test)
+        Each clip is in one test set.
+
+    Raises
+    ------
+    SplitError
+        When there is one class, too few groups, or without groups a class with too few clips.
+    """
+    labels = np.asarray(labels)
+    names, counts = np.unique(labels, return_counts=True)
+    if len(names) < 2:
+        msg = f"at least 2 classes are needed, got {len(names)}: {', '.join(map(str, names))}"
+        raise SplitError(msg)
+    if n_folds < 2:
+        msg = f"at least 2 folds are needed, got {n_folds}"
+        raise SplitError(msg)
+    if groups is None:
+        if leave_one_group_out:
+            msg = "leaving one group out needs groups: name their column, or ask for folds"
+            raise SplitError(msg)
+        if counts.min() < n_folds:
+            rare = names[counts.argmin()]
+            msg = (
+                f"{n_folds} folds need as many clips of every class, {rare} has {counts.min()}: "
+                "ask for fewer folds, or leave the class out"
+            )
+            raise SplitError(msg)
+        return inner_folds(labels, None, n_folds, seed)
+    groups = np.asarray(groups)
+    n_groups = len(np.unique(groups))
+    if n_groups < (2 if leave_one_group_out else n_folds):
+        msg = f"{n_folds} folds need as many groups, there are {n_groups}: ask for fewer folds" + (
+            ", or to leave one group out" if n_groups > 1 else ", or check the column"
+        )
+        raise SplitError(msg)
+    if leave_one_group_out:
+        return list(LeaveOneGroupOut().split(labels, labels, groups))
+    folds = inner_folds(labels, groups, n_folds, seed)
+    if len(folds) < n_folds:
+        msg = f"{n_folds} folds need a class of as many clips, the largest has {counts.max()}"
+        raise SplitError(msg)
+    return folds
+
+
+def inner_folds(
+    labels: NDArray[Any], groups: ArrayLike | None, n_folds: int, seed: int
+) -> list[Fold]:
+    """Cut a training set into folds of like composition, by group where there are groups.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_clips,)
+        Classes.
+    groups : array_like of shape (n_clips,), optional
+        What must not lie on both sides.
+    n_folds : int
+        At most; no more than groups, nor without groups than clips of the rarest class.
+    seed : int
+        Of the shuffling.
+
+    Returns
+    -------
+    folds : list of (train, test)
+        Empty where there is too little for two.
+    """
+    _, counts = np.unique(labels, return_counts=True)
+    if groups is None:
+        n_splits = min(n_folds, int(counts.min()))
+        splitter: Any = StratifiedKFold(max(2, n_splits), shuffle=True, random_state=seed)
+    else:
+        # A fold may lack a class, but no fold may be asked for beyond the most frequent one.
+        n_splits = min(n_folds, len(np.unique(np.asarray(groups))), int(counts.max()))
+        splitter = StratifiedGroupKFold(max(2, n_splits), shuffle=True, random_state=seed)
+    if n_splits < 2:
+        return []
+    with warnings.catch_warnings():
+        # That a fold lacks a class is seen and said where it matters.
+        warnings.filterwarnings("ignore", message="The least populated class")
+        return list(splitter.split(np.zeros(len(labels)), labels, groups))

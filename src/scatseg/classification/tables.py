@@ -1,0 +1,187 @@
+"""Cross-validations of systems -> scores.json, predictions.csv, confusion.csv and a summary."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scatseg.classification.confusion import SCORES, confusion_matrix, scores_of
+from scatseg.classification.validation import CrossValidation, describe_scores, paired_differences
+from scatseg.formats import atomic_write
+from scatseg.labelled import Clip
+
+BASELINES = ("baseline:majority", "baseline:duration")
+"""Stand beside every system."""
+
+
+def scores_document(
+    systems: Mapping[str, CrossValidation],
+    baselines: Mapping[str, CrossValidation],
+    *,
+    classifier: str,
+    clips: Sequence[Clip],
+    columns: Sequence[str] = ("label",),
+    seed: int = 0,
+    min_probability: float = 0.0,
+) -> dict[str, Any]:
+    """Gather what scores.json holds.
+
+    Parameters
+    ----------
+    systems : mapping of str to CrossValidation
+        By the name of their features, on the same folds.
+    baselines : mapping of str to CrossValidation
+        Likewise, by names of `BASELINES`.
+    classifier : str
+        Its name with options.
+    clips : sequence of Clip
+        What was classified.
+    columns : sequence of str
+        Label columns. With several, each is also scored by itself.
+    seed : int, default 0
+        Of the intervals.
+    min_probability : float, default 0
+        Where it is positive, `sure` tells how many predictions are at least as probable, and their
+        accuracy.
+
+    Returns
+    -------
+    document : dict
+        The scores of one system at the top level; of several in a list `systems`. With
+        `baselines`, and `differences` of the first system from each other one.
+    """
+    described = [
+        {"features": name, "classifier": classifier}
+        | describe_scores(result, seed=seed)
+        | ({"columns": _by_column(result, clips, columns)} if len(columns) > 1 else {})
+        | ({"sure": _sure(result, min_probability)} if min_probability > 0 else {})
+        for name, result in systems.items()
+    ]
+    beside = [
+        {"features": name, "classifier": "baseline"} | describe_scores(result, seed=seed)
+        for name, result in baselines.items()
+    ]
+    document: dict[str, Any] = described[0] if len(described) == 1 else {"systems": described}
+    document["baselines"] = beside
+    document["differences"] = paired_differences({**systems, **baselines}, seed=seed)
+    return document
+
+
+def _by_column(
+    result: CrossValidation, clips: Sequence[Clip], columns: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """Score each label column of joint classes by itself."""
+    labels_of = {clip.label: clip.labels for clip in clips}
+    here = result.tested
+    scored = {}
+    for i, column in enumerate(columns):
+        parts = [labels_of[str(name)][i] for name in result.classes]
+        names, number = np.unique(parts, return_inverse=True)
+        truth, predicted = number[result.truth[here]], number[result.predicted[here]]
+        values = map(float, scores_of(confusion_matrix(truth, predicted, len(names))))
+        scored[column] = dict(zip(SCORES, values, strict=True))
+    return scored
+
+
+def _sure(result: CrossValidation, least: float) -> dict[str, float | None]:
+    """Score the predictions that are probable enough."""
+    here = result.tested
+    sure = result.probabilities[here].max(axis=1) >= least
+    right = (result.predicted[here] == result.truth[here])[sure]
+    accuracy = float(right.mean()) if right.size else None
+    return {"min_probability": least, "share": float(sure.mean()), "accuracy": accuracy}
+
+
+def systems_of(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """List systems, then baselines, of a scores.json."""
+    systems = document.get("systems", [document])
+    return [*systems, *document["baselines"]]
+
+
+def summary_markdown(document: Mapping[str, Any]) -> str:
+    """Write a scores.json as a table, and what should be known about it."""
+    systems = systems_of(document)
+    first = systems[0]
+    lines = [
+        f"{first['classifier']}, {first['split']}: {first['n']} of {first['n_clips']} clips, "
+        f"{len(first['classes'])} classes. 95 % bootstrap intervals.",
+        "",
+        "| Features | Accuracy | Balanced accuracy | Macro F1 | Calibration error | Brier |",
+        "| --- | --- | --- | --- | ---: | ---: |",
+    ]
+    for each in systems:
+        cells = [_with_interval(each[score], each["intervals"][score]) for score in SCORES]
+        row = [each["features"], *cells, f"{each['calibration_error']:.3f}", f"{each['brier']:.3f}"]
+        lines.append(f"| {' | '.join(row)} |")
+    differences = [each for each in document["differences"] if each["score"] == "accuracy"]
+    lines += ["", "| Accuracy of | less that of | Difference |", "| --- | --- | --- |"]
+    lines += [
+        f"| {each['first']} | {each['second']} | {each['difference']:+.3f} "
+        f"[{each['interval'][0]:+.3f}, {each['interval'][1]:+.3f}] |"
+        for each in differences
+    ]
+    notes = dict.fromkeys(note for each in systems for note in each["notes"])
+    return "\n".join([*lines, *([""] if notes else []), *(f"- {note}" for note in notes)]) + "\n"
+
+
+def _with_interval(value: float, interval: Sequence[float]) -> str:
+    low, high = interval
+    return f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def predictions_csv(systems: Mapping[str, CrossValidation], clips: Sequence[Clip]) -> str:
+    """Write every prediction: features, file, fold, truth, prediction, a probability per class."""
+    classes = [str(name) for name in next(iter(systems.values())).classes]
+    rows: list[list[str]] = [
+        ["features", "file", "fold", "truth", "prediction", *(f"p_{name}" for name in classes)]
+    ]
+    for features, result in systems.items():
+        for i, clip in enumerate(clips):
+            if not result.tested[i]:
+                rows.append([features, clip.id, "", clip.label, "", *([""] * len(classes))])
+                continue
+            probabilities = [f"{value:.6f}" for value in result.probabilities[i]]
+            called = classes[result.predicted[i]]
+            row = [features, clip.id, str(result.fold[i]), clip.label, called, *probabilities]
+            rows.append(row)
+    return csv_text(rows)
+
+
+def confusion_csv(result: CrossValidation) -> str:
+    """Write the confusion matrix: true classes in rows, predicted ones in columns."""
+    classes = [str(name) for name in result.classes]
+    rows = [["truth", *classes]]
+    rows += [
+        [name, *map(str, row)] for name, row in zip(classes, result.confusion.tolist(), strict=True)
+    ]
+    return csv_text(rows)
+
+
+def csv_text(rows: Iterable[Sequence[str]]) -> str:
+    """Write rows as a table, lines ending with a line feed."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def write_tables(
+    folder: Path,
+    document: Mapping[str, Any],
+    systems: Mapping[str, CrossValidation],
+    clips: Sequence[Clip],
+) -> None:
+    """Write scores.json, predictions.csv, confusion.csv (of the first system) and summary.md."""
+    texts = {
+        "scores.json": json.dumps(document, indent=2) + "\n",
+        "predictions.csv": predictions_csv(systems, clips),
+        "confusion.csv": confusion_csv(next(iter(systems.values()))),
+        "summary.md": summary_markdown(document),
+    }
+    for name, text in texts.items():
+        atomic_write(folder / name, text.encode("utf-8", "backslashreplace"))

@@ -1,0 +1,407 @@
+"""`scatseg classify`: train, predict, evaluate and explain classifiers of sounds."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from scatseg.cli.options import FileArgument, config_option, jobs_option
+from scatseg.cli.outcome import NOTHING_DONE, status_of, usage_errors
+from scatseg.cli.sounds import (
+    clip_features,
+    cross_validated,
+    described,
+    found,
+    groups_of,
+    loaded_model,
+    model_tested,
+    plain_options,
+    tell,
+)
+
+if TYPE_CHECKING:
+    from scatseg.classification.models import Model
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+UNSURE = "unsure"
+"""What is predicted where no class is probable enough."""
+
+
+@click.group()
+def classify() -> None:
+    """Train, evaluate and explain classifiers of sounds.
+
+    A FOLDER has sub-folders as labels, or an index.csv with the columns file,label,group: what
+    shares a group (a player, a kit, a recording) is never on both sides of a split.
+    """
+
+
+def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    def with_options(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_options
+
+
+_folder = click.argument("folder", type=FileArgument)
+_feature_options = _options(
+    click.option("--sr", type=click.IntRange(min=1000), default=22050, show_default=True),
+    click.option(
+        "--seconds",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Cut or pad sounds to this length.  [default: all of each, at least 1 s]",
+    ),
+    click.option(
+        "--aggregate",
+        default="mean",
+        show_default=True,
+        help="What remains of the frames: mean, std, median, max, joined by +.",
+    ),
+)
+_several_features = click.option(
+    "--features",
+    multiple=True,
+    default=("scattering",),
+    show_default=True,
+    help="Features by name: scattering:J=12,Q=12/2+mfcc. Repeat to compare several.",
+)
+_one_feature = click.option(
+    "--features", default="scattering", show_default=True, help="Features by name."
+)
+_label_options = _options(
+    click.option(
+        "--label",
+        "labels",
+        multiple=True,
+        default=("label",),
+        show_default=True,
+        help="Column of labels in index.csv. Repeat to classify several together.",
+    ),
+    click.option("--group", default="group", show_default=True, help="Column of groups."),
+)
+_classifier_options = _options(
+    click.option(
+        "--classifier",
+        default="rbf-svm",
+        show_default=True,
+        help="rbf-svm, linear-svm, logistic, knn, or module:class; options as rbf-svm:C=3.",
+    ),
+    click.option("--nested", is_flag=True, help="Choose the regularization on inner folds."),
+    click.option("--seed", type=int, default=0, show_default=True),
+)
+_store = click.option(
+    "--store", type=FileArgument, help="Keep vectors in this folder, and take them from there."
+)
+_unsure = click.option(
+    "--min-probability",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help=f'Answer "{UNSURE}" where no class is as probable.',
+)
+_trust = click.option(
+    "--trust", multiple=True, metavar="TYPE", help="Allow this type in a model stored by skops."
+)
+
+
+@classify.command()
+@_folder
+@click.option("-o", "--output", required=True, type=FileArgument, help="The model file.")
+@_one_feature
+@_feature_options
+@_label_options
+@_classifier_options
+@_store
+@jobs_option
+@config_option
+@click.pass_obj
+def train(
+    verbosity: int,
+    folder: Path,
+    output: Path,
+    features: str,
+    sr: int,
+    seconds: float | None,
+    aggregate: str,
+    labels: tuple[str, ...],
+    group: str,
+    classifier: str,
+    nested: bool,
+    seed: int,
+    store: Path | None,
+    jobs: int,
+) -> int:
+    """Train a classifier on all sounds of FOLDER."""
+    from scatseg.classification import make_classifier
+    from scatseg.classification.model_files import save_model
+    from scatseg.classification.models import Description, model_of
+    from scatseg.clips import ClipFeatures
+    from scatseg.labelled import label_counts, read_labelled
+
+    with usage_errors():
+        how = ClipFeatures(features=features, sr=sr, seconds=seconds, aggregate=aggregate)
+        labelled = read_labelled(folder, columns=labels, group=group)
+        clips = described(labelled.clips, how, store=store, jobs=jobs, verbosity=verbosity)
+        tell((*labelled.failures, *clips.failures), labelled.notes, verbosity)
+        if not clips.clips:
+            return NOTHING_DONE
+        made = make_classifier(
+            classifier, compress=clips.columns.uncompressed, tune=nested, seed=seed
+        ).fit(clips.X, [clip.label for clip in clips.clips], groups=groups_of(clips.clips))
+        about = Description(
+            classes=tuple(str(name) for name in made.classes_),
+            features=asdict(how),
+            fingerprint=how.fingerprint(),
+            names=clips.columns.names,
+            columns=labelled.columns,
+            summary={
+                "classifier": classifier,
+                "clips": label_counts(clips.clips),
+                "groups": len({clip.group for clip in clips.clips if clip.group}),
+                "seconds": round(float(clips.seconds.sum()), 3),
+            },
+        )
+        save_model(output, model_of(made, clips.X, about))
+    if verbosity >= 0:
+        click.echo(f"{len(clips.clips)} clips, {len(about.classes)} classes", err=True)
+    click.echo(output)
+    return status_of(len(clips.clips), len(labelled.failures) + len(clips.failures))
+
+
+@classify.command()
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=FileArgument)
+@click.option("-o", "--output", type=FileArgument, help="A .csv.  [default: standard output]")
+@_unsure
+@_trust
+@jobs_option
+@click.pass_obj
+def predict(
+    verbosity: int,
+    model: Path,
+    paths: tuple[Path, ...],
+    output: Path | None,
+    min_probability: float,
+    trust: tuple[str, ...],
+    jobs: int,
+) -> int:
+    """Say which class each of PATHS (files, folders, patterns) is, with probabilities."""
+    from scatseg.classification.tables import csv_text
+    from scatseg.formats import atomic_write
+
+    with usage_errors():
+        loaded, how = loaded_model(model, trust)
+    clips, failures = found(paths, how, jobs=jobs, verbosity=verbosity)
+    tell(failures, (), verbosity)
+    if clips.clips:
+        probabilities = loaded.predict_proba(clips.X)
+        classes = loaded.about.classes
+        rows = [["file", "prediction", *(f"p_{name}" for name in classes)]]
+        for clip, row in zip(clips.clips, probabilities, strict=True):
+            called = classes[int(row.argmax())] if row.max() >= min_probability else UNSURE
+            rows.append([str(clip.path), called, *(f"{value:.6f}" for value in row)])
+        if output is None:
+            csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+        else:
+            with usage_errors():
+                atomic_write(output, csv_text(rows).encode("utf-8", "backslashreplace"))
+            click.echo(output)
+    return status_of(len(clips.clips), len(failures))
+
+
+@classify.command()
+@_folder
+@click.option("-o", "--output", type=FileArgument, help="A folder for scores and figures.")
+@_several_features
+@_feature_options
+@_label_options
+@_classifier_options
+@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
+@click.option("--leave-one-group-out", is_flag=True, help="A fold for each group instead.")
+@click.option("--ignore-groups", is_flag=True, help="Split as if nothing were shared.")
+@click.option(
+    "--model",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Score this model instead; FOLDER must be new to it.",
+)
+@_store
+@_unsure
+@_trust
+@jobs_option
+@config_option
+@click.pass_obj
+def evaluate(verbosity: int, /, folder: Path, output: Path | None, **options: Any) -> int:
+    """Score classifiers on sounds of FOLDER that they were not trained on.
+
+    Groups stay together. Beside every system stand the majority class and the nearest neighbors in
+    duration, and the differences from both.
+    """
+    from scatseg.classification.tables import scores_document, summary_markdown, write_tables
+    from scatseg.labelled import read_labelled
+    from scatseg.runs import write_failures, write_run
+
+    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    with usage_errors():
+        labelled = read_labelled(folder, columns=options["labels"], group=options["group"])
+        work = model_tested if options["model"] else cross_validated
+        evaluated = work(labelled, options, verbosity)
+        tell(evaluated.failures, labelled.notes, verbosity)
+        if not evaluated.systems:
+            return NOTHING_DONE
+        document = scores_document(
+            evaluated.systems,
+            evaluated.baselines,
+            classifier=evaluated.classifier,
+            clips=evaluated.clips,
+            columns=labelled.columns,
+            seed=options["seed"],
+            min_probability=options["min_probability"],
+        )
+        if output is not None:
+            from scatseg.figures.classification import draw_classification
+
+            output.mkdir(parents=True, exist_ok=True)
+            write_tables(output, document, evaluated.systems, evaluated.clips)
+            draw_classification(output, evaluated.systems)
+            write_failures(output, evaluated.failures)
+            write_run(
+                output,
+                options={"folder": str(folder), **plain_options(options)},
+                started=started.isoformat(timespec="seconds"),
+                seconds=time.perf_counter() - clock,
+                section="classify",
+            )
+    click.echo(summary_markdown(document), nl=False)
+    if output is not None:
+        click.echo(output)
+    return status_of(len(evaluated.clips), len(evaluated.failures))
+
+
+@classify.command()
+@_folder
+@click.option("-o", "--output", type=FileArgument, help="A .csv.  [default: standard output]")
+@_one_feature
+@_feature_options
+@_label_options
+@_classifier_options
+@click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
+@click.option("--draws", type=click.IntRange(min=1), default=5, show_default=True)
+@_store
+@jobs_option
+@config_option
+@click.pass_obj
+def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) -> int:
+    """Score classifiers that are trained on 2, 4, 8, 16 and 32 clips of each class."""
+    from scatseg.classification import learning_curve, make_classifier
+    from scatseg.classification.confusion import SCORES
+    from scatseg.classification.tables import csv_text
+    from scatseg.formats import atomic_write
+    from scatseg.labelled import read_labelled
+
+    with usage_errors():
+        how = clip_features(options, options["features"])
+        labelled = read_labelled(folder, columns=options["labels"], group=options["group"])
+        clips = described(
+            labelled.clips,
+            how,
+            store=options["store"],
+            jobs=options["jobs"],
+            verbosity=verbosity,
+        )
+        tell((*labelled.failures, *clips.failures), labelled.notes, verbosity)
+        if not clips.clips:
+            return NOTHING_DONE
+        points = learning_curve(
+            make_classifier(
+                options["classifier"],
+                compress=clips.columns.uncompressed,
+                tune=options["nested"],
+                seed=options["seed"],
+            ),
+            clips.X,
+            [clip.label for clip in clips.clips],
+            groups=groups_of(clips.clips),
+            n_draws=options["draws"],
+            n_folds=options["folds"],
+            seed=options["seed"],
+        )
+        header = [f"{score}_{key}" for score in SCORES for key in ("mean", "low", "high")]
+        rows = [["clips", *header]]
+        for point in points:
+            values = [point[score][key] for score in SCORES for key in ("mean", "low", "high")]
+            rows.append([str(point["clips"]), *(f"{value:.4f}" for value in values)])
+        if output is not None:
+            atomic_write(output, csv_text(rows).encode())
+    click.echo(csv_text(rows) if output is None else str(output), nl=output is not None)
+    return status_of(len(clips.clips), len(labelled.failures) + len(clips.failures))
+
+
+@classify.command()
+@click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("paths", nargs=-1, type=FileArgument)
+@click.option("-o", "--output", type=FileArgument, help="A folder for figures.")
+@click.option("--as", "label", help="Explain this class.  [default: the predicted one]")
+@_trust
+@jobs_option
+@click.pass_obj
+def explain(
+    verbosity: int,
+    model: Path,
+    paths: tuple[Path, ...],
+    output: Path | None,
+    label: str | None,
+    trust: tuple[str, ...],
+    jobs: int,
+) -> int:
+    """Say which carriers and modulation rates decided, for PATHS, or for each class."""
+    from scatseg.classification.models import Model
+
+    with usage_errors():
+        loaded, how = loaded_model(model, trust)
+        if not isinstance(loaded, Model):
+            msg = "only linear-svm, logistic and rbf-svm explain single clips"
+            raise click.UsageError(msg)
+        if label is not None and label not in loaded.about.classes:
+            msg = f"the model has no class {label!r}, only {', '.join(loaded.about.classes)}"
+            raise click.UsageError(msg)
+        if output is not None:
+            output.mkdir(parents=True, exist_ok=True)
+    if not paths:
+        with usage_errors():
+            for number, name in enumerate(loaded.about.classes):
+                if label in (None, name):
+                    _explain(loaded, loaded.arrays["centers"][number], number, name, output)
+        return status_of(1, 0)
+    clips, failures = found(paths, how, jobs=jobs, verbosity=verbosity)
+    tell(failures, (), verbosity)
+    with usage_errors():
+        for clip, x in zip(clips.clips, clips.X, strict=True):
+            z = loaded.standardized(x[None])[0]
+            best = int(loaded.scores(z[None])[0].argmax())
+            number = best if label is None else loaded.about.classes.index(label)
+            _explain(loaded, z, number, clip.id, output)
+    return status_of(len(clips.clips), len(failures))
+
+
+def _explain(loaded: Model, z: Any, number: int, title: str, output: Path | None) -> None:
+    from scatseg.explain import sentence
+    from scatseg.runs import safe_id
+
+    reasons = loaded.reasons(z, number)
+    text = sentence(loaded.about.classes[number], reasons)
+    click.echo(f"{title}: {text}")
+    if output is not None:
+        from scatseg.figures.classification import draw_reasons
+
+        draw_reasons(output / safe_id(title), reasons, title=f"{title}: {text}")

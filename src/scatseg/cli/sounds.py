@@ -1,0 +1,193 @@
+"""What commands over labelled sounds share: vectors with progress, systems, models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from scatseg.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from scatseg.classification import CrossValidation
+    from scatseg.classification.models import ForeignModel, Model
+    from scatseg.clips import ClipFeatures, DescribedClips
+    from scatseg.labelled import Clip, LabelledClips
+    from scatseg.runs import Failure
+
+
+class Evaluated(NamedTuple):
+    """Systems and baselines on the same clips and folds; `systems` is empty if there are none."""
+
+    classifier: str
+    clips: tuple[Clip, ...]
+    systems: Mapping[str, CrossValidation]
+    baselines: Mapping[str, CrossValidation]
+    failures: tuple[Failure, ...]
+
+
+def clip_features(options: Mapping[str, Any], features: str) -> ClipFeatures:
+    """Read the options that say how sounds are described."""
+    from scatseg.clips import ClipFeatures
+
+    return ClipFeatures(
+        features=features,
+        sr=options["sr"],
+        seconds=options["seconds"],
+        aggregate=options["aggregate"],
+    )
+
+
+def described(
+    clips: Sequence[Clip], how: ClipFeatures, *, store: Path | None, jobs: int, verbosity: int
+) -> DescribedClips:
+    """Describe sounds, and say how far it is."""
+    from scatseg.clips import describe_clips
+
+    with Progress(len(clips), verbosity) as progress:
+        return describe_clips(clips, how, store=store, n_jobs=jobs, on_clip=progress.step)
+
+
+def found(
+    paths: Sequence[Path], how: ClipFeatures, *, jobs: int, verbosity: int
+) -> tuple[DescribedClips, tuple[Failure, ...]]:
+    """Find sounds without labels, and describe them."""
+    from scatseg.audio import AUDIO_EXTENSIONS
+    from scatseg.labelled import Clip
+    from scatseg.runs import find_sources
+
+    there = find_sources(paths, extensions=AUDIO_EXTENSIONS)
+    clips = [Clip(id=each.id, path=each.path, labels=()) for each in there.sources]
+    vectors = described(clips, how, store=None, jobs=jobs, verbosity=verbosity)
+    return vectors, (*there.failures, *vectors.failures)
+
+
+def groups_of(clips: Sequence[Clip]) -> list[str] | None:
+    """Return what clips share; a clip without a group is one by itself. None if none has any."""
+    if not any(clip.group for clip in clips):
+        return None
+    return [clip.group or f"\0{clip.id}" for clip in clips]
+
+
+def loaded_model(path: Path, trust: Sequence[str]) -> tuple[Model | ForeignModel, ClipFeatures]:
+    """Load a model, and make the features that it was trained on."""
+    from scatseg.classification.model_files import load_model
+    from scatseg.classification.models import ModelError
+    from scatseg.clips import ClipFeatures
+
+    model = load_model(path, trusted=trust)
+    try:
+        how = ClipFeatures(**model.about.features)
+    except TypeError as error:
+        msg = f"{path}: its features are not those of this scatseg ({error}): train it again"
+        raise ModelError(msg) from error
+    model.about.check_fingerprint(how.fingerprint())
+    return model, how
+
+
+def cross_validated(
+    labelled: LabelledClips, options: Mapping[str, Any], verbosity: int
+) -> Evaluated:
+    """Cross-validate a classifier on each kind of features, on the same folds."""
+    from scatseg import classification
+
+    kinds = {name: clip_features(options, name) for name in dict.fromkeys(options["features"])}
+    vectors: dict[str, DescribedClips] = {}
+    clips = labelled.clips
+    for name, how in kinds.items():
+        vectors[name] = described(
+            clips, how, store=options["store"], jobs=options["jobs"], verbosity=verbosity
+        )
+        clips = vectors[name].clips  # what fails once is left out of all
+    failed = tuple(failure for each in vectors.values() for failure in each.failures)
+    if not clips:
+        return Evaluated("", (), {}, {}, (*labelled.failures, *failed))
+    labels = [clip.label for clip in clips]
+    groups = None if options["ignore_groups"] else groups_of(clips)
+    split: dict[str, Any] = {
+        "groups": groups,
+        "n_folds": options["folds"],
+        "leave_one_group_out": options["leave_one_group_out"],
+        "seed": options["seed"],
+    }
+    systems: dict[str, CrossValidation] = {}
+    for name, each in vectors.items():
+        rows = _rows_of(each, clips)
+        if not systems and verbosity >= 0:
+            _tell_copies(clips, rows, labels, groups)
+        made = classification.make_classifier(
+            options["classifier"],
+            compress=each.columns.uncompressed,
+            tune=options["nested"],
+            seed=options["seed"],
+        )
+        systems[name] = classification.cross_validate(made, rows, labels, **split)
+    seconds = next(reversed(vectors.values())).seconds
+    baselines = {
+        "baseline:majority": classification.majority_baseline(labels, **split),
+        "baseline:duration": classification.duration_baseline(seconds, labels, **split),
+    }
+    failures = (*labelled.failures, *failed)
+    return Evaluated(options["classifier"], clips, systems, baselines, failures)
+
+
+def _rows_of(vectors: DescribedClips, clips: Sequence[Clip]) -> Any:
+    number = {clip.id: i for i, clip in enumerate(vectors.clips)}
+    return vectors.X[[number[clip.id] for clip in clips]]
+
+
+def _tell_copies(
+    clips: Sequence[Clip], rows: Any, labels: Sequence[str], groups: Sequence[str] | None
+) -> None:
+    from scatseg.classification import conflicting_copies
+
+    for first, second in conflicting_copies(rows, labels, groups):
+        a, b = clips[first], clips[second]
+        text = f"{b.id} ({b.label}, group {b.group!r}) sounds exactly like "
+        click.echo(f"{text}{a.id} ({a.label}, group {a.group!r})", err=True)
+
+
+def model_tested(labelled: LabelledClips, options: Mapping[str, Any], verbosity: int) -> Evaluated:
+    """Score a trained model on clips that it has not seen."""
+    from scatseg import classification
+
+    model, how = loaded_model(options["model"], options["trust"])
+    vectors = described(
+        labelled.clips, how, store=options["store"], jobs=options["jobs"], verbosity=verbosity
+    )
+    failures = (*labelled.failures, *vectors.failures)
+    clips = vectors.clips
+    if not clips:
+        return Evaluated("", (), {}, {}, failures)
+    name = str(model.about.features.get("features"))
+    result = classification.result_elsewhere(
+        model.about.classes,
+        model.predict_proba(vectors.X),
+        [clip.label for clip in clips],
+        groups=groups_of(clips),
+        split=f"the model {options['model'].name}, trained before",
+    )
+    classifier = str(model.about.summary.get("classifier", "?"))
+    return Evaluated(classifier, clips, {name: result}, {}, failures)
+
+
+def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Write options as JSON holds them."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return [plain(each) for each in value]
+        return value if isinstance(value, str | int | float | None) else str(value)
+
+    return {key: plain(value) for key, value in options.items()}
+
+
+def tell(failures: Sequence[Failure], notes: Sequence[str], verbosity: int) -> None:
+    """Say what could not be used, and what was repaired."""
+    if verbosity >= 0:
+        for note in notes:
+            click.echo(note, err=True)
+    for failure in failures:
+        click.echo(f"{failure.track}: {failure.error}", err=True)

@@ -1,0 +1,286 @@
+"""Sound files -> one vector each, computed once and kept."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg import audio, naming
+from scatseg.collection import SILENT_PEAK, file_hash, map_pure
+from scatseg.extractors import EXTRACTORS, Stack
+from scatseg.features import Extractor, FeatureName, JointScattering, Scattering
+from scatseg.formats import atomic_write
+from scatseg.labelled import Clip
+from scatseg.runs import Failure
+from scatseg.transformers import FeatureTransformer
+
+# What a name leaves open. Coefficients stay uncompressed, for what is usual is learned from the
+# training set. J=12 hears modulations down to 5.4 Hz at 22050 Hz.
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "scattering": {"J": 12, "compression": None, "renormalize": False},
+    "jtfs": {"J": 12, "compression": None, "renormalize": False},
+}
+
+
+class ClipStoreError(ValueError):
+    """Stored vectors that cannot be read."""
+
+
+class Columns(NamedTuple):
+    """What the columns of vectors measure.
+
+    Parameters
+    ----------
+    titles : tuple of str
+        "std scattering S2 440 Hz rate 5.38 Hz": all different.
+    names : tuple of FeatureName
+        In physical units.
+    uncompressed : ndarray of bool, shape (n_columns,)
+        Which hold scattering coefficients without a logarithm.
+    """
+
+    titles: tuple[str, ...]
+    names: tuple[FeatureName, ...]
+    uncompressed: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipFeatures:
+    """How a sound becomes a vector: cut or padded, scaled to its peak, described, aggregated.
+
+    Parameters
+    ----------
+    features : str, default "scattering"
+        In the grammar of names. `scattering` and `jtfs` mean J=12 without compression and
+        renormalization where the name does not say otherwise.
+    sr : int, default 22050
+        Sampling rate in Hz.
+    seconds : float, optional
+        Cut or pad to this length. When absent, all of a sound is taken.
+    least_seconds : float, default 1.0
+        Shorter sounds are padded with silence: a decay is then heard as one, and not as
+        the steady sound that its mirror image would make of it.
+    aggregate : str, default "mean"
+        See `FeatureTransformer`.
+
+    Raises
+    ------
+    ValueError
+        When a name or an option is unknown, or a length is not positive.
+    """
+
+    features: str = "scattering"
+    sr: int = 22050
+    seconds: float | None = None
+    least_seconds: float = 1.0
+    aggregate: str = "mean"
+
+    def __post_init__(self) -> None:
+        if not (self.least_seconds > 0 and (self.seconds is None or self.seconds > 0)):
+            msg = f"lengths must be positive, got {self.seconds} and {self.least_seconds} s"
+            raise ValueError(msg)
+        self.transformer()
+
+    def transformer(self) -> FeatureTransformer:
+        """Make the transformer from signals to vectors."""
+        made = FeatureTransformer(_extractor(self.features), sr=self.sr, aggregate=self.aggregate)
+        return made.fit([np.zeros(self.sr, dtype=np.float32)])
+
+    def columns(self) -> Columns:
+        """Tell what the columns measure."""
+        made = self.transformer()
+        titles = tuple(str(title) for title in made.get_feature_names_out())
+        n_statistics = len(titles) // len(made.feature_names_)
+        extract = _extractor(self.features)
+        parts = extract.parts if isinstance(extract, Stack) else (extract,)
+        raw = {
+            name.family: isinstance(part, Scattering | JointScattering) and part.compression is None
+            for part in parts
+            for name in part(np.zeros(self.sr, dtype=np.float32), self.sr).names
+        }
+        names = made.feature_names_ * n_statistics
+        return Columns(titles, names, np.array([raw[name.family] for name in names]))
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that determines a vector but the sound: options and columns."""
+        options = {**asdict(self), "features": repr(_extractor(self.features))}
+        text = json.dumps([options, self.columns().titles], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def prepared(self, y: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Cut or pad a signal, and scale it to a peak of 1.
+
+        Raises
+        ------
+        ValueError
+            When it is silent.
+        """
+        if self.seconds is None:
+            n_samples = max(len(y), round(self.least_seconds * self.sr))
+        else:
+            n_samples = round(self.seconds * self.sr)
+        cut = np.asarray(y[:n_samples], dtype=np.float32)
+        peak = float(np.abs(cut).max())
+        if peak <= SILENT_PEAK:
+            msg = "silent: there is nothing to describe; leave the file out"
+            raise ValueError(msg)
+        return np.pad(cut / np.float32(peak), (0, n_samples - len(cut)))
+
+
+def _extractor(text: str) -> Extractor:
+    parts = tuple(
+        naming.build(name, {**_DEFAULTS.get(name, {}), **options}, EXTRACTORS, "feature")
+        for name, options in naming.parse_names(text)
+    )
+    return parts[0] if len(parts) == 1 else Stack(parts=parts)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DescribedClips:
+    """Vectors of sounds.
+
+    Parameters
+    ----------
+    clips : tuple of Clip
+        Those that could be described.
+    X : ndarray of float, shape (n_clips, n_columns)
+        Their vectors.
+    seconds : ndarray of float, shape (n_clips,)
+        How long they are, before cutting and padding.
+    columns : Columns
+        What X holds.
+    failures : tuple of Failure
+        Those that could not.
+    """
+
+    clips: tuple[Clip, ...]
+    X: NDArray[np.float64]
+    seconds: NDArray[np.float64]
+    columns: Columns
+    failures: tuple[Failure, ...] = ()
+
+
+def describe_clips(
+    clips: Sequence[Clip],
+    features: ClipFeatures,
+    *,
+    store: Path | None = None,
+    n_jobs: int = 1,
+    on_clip: Callable[[str], object] | None = None,
+) -> DescribedClips:
+    """Describe sound files.
+
+    Parameters
+    ----------
+    clips : sequence of Clip
+        Files.
+    features : ClipFeatures
+        How.
+    store : Path, optional
+        A folder, made when missing, in which vectors are kept by the content of their file and the
+        fingerprint of the options.
+    n_jobs : int, default 1
+        Processes.
+    on_clip : callable, optional
+        Told of every file as it is done, by its id.
+
+    Returns
+    -------
+    described : DescribedClips
+        Files that cannot be read, or are silent, are failures.
+
+    Raises
+    ------
+    ClipStoreError
+        When the store cannot be read.
+    """
+    file = None if store is None else store / f"{features.fingerprint()}.npz"
+    kept = {} if file is None else _read_store(file)
+    columns, transformer = features.columns(), features.transformer()
+    work = functools.partial(_describe, features=features, transformer=transformer, kept=kept)
+    done: dict[str, tuple[NDArray[np.float64], float]] = {}
+    described, failures = [], []
+    for clip, (key, vector, seconds, reason) in zip(
+        clips, map_pure(work, [clip.path for clip in clips], n_jobs=n_jobs), strict=True
+    ):
+        if vector is None:
+            failures.append(Failure(clip.id, "features", reason))
+        else:
+            described.append((clip, vector, seconds))
+            done[key] = (vector, seconds)
+        if on_clip is not None:
+            on_clip(clip.id)
+    if file is not None and not done.keys() <= kept.keys():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(file, _store_bytes({**kept, **done}))
+    return DescribedClips(
+        clips=tuple(clip for clip, _, _ in described),
+        X=np.array([vector for _, vector, _ in described]).reshape(-1, len(columns.names)),
+        seconds=np.array([seconds for _, _, seconds in described]),
+        columns=columns,
+        failures=tuple(failures),
+    )
+
+
+class _Described(NamedTuple):
+    key: str
+    vector: NDArray[np.float64] | None = None
+    seconds: float = 0.0
+    reason: str = ""
+
+
+def _describe(
+    path: Path,
+    *,
+    features: ClipFeatures,
+    transformer: FeatureTransformer,
+    kept: Mapping[str, tuple[NDArray[np.float64], float]],
+) -> _Described:
+    """Describe one file, unless that was done; whatever is wrong with it is in the answer."""
+    try:
+        key = file_hash(path)
+        if key in kept:
+            return _Described(key, *kept[key])
+        recording = audio.decode(path, sr=features.sr)
+        signal = features.prepared(recording.y)
+        vector = transformer.transform([signal])[0].astype(np.float64)
+    except (audio.AudioError, ValueError) as error:
+        return _Described("", reason=f"{type(error).__name__}: {error}")
+    return _Described(key, vector, recording.duration)
+
+
+def _read_store(file: Path) -> dict[str, tuple[NDArray[np.float64], float]]:
+    if not file.exists():
+        return {}
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            keys, X, seconds = (arrays[name] for name in ("keys", "X", "seconds"))
+        return {
+            str(key): (row, float(length))
+            for key, row, length in zip(keys, X, seconds, strict=True)
+        }
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        msg = f"{file}: stored vectors cannot be read ({error}); delete the file, it is made again"
+        raise ClipStoreError(msg) from error
+
+
+def _store_bytes(vectors: Mapping[str, tuple[NDArray[np.float64], float]]) -> bytes:
+    keys = sorted(vectors)
+    data = io.BytesIO()
+    np.savez(
+        data,
+        keys=np.array(keys),
+        X=np.array([vectors[key][0] for key in keys]),
+        seconds=np.array([vectors[key][1] for key in keys]),
+    )
+    return data.getvalue()

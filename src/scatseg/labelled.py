@@ -1,0 +1,274 @@
+"""A folder of sounds -> clips with labels and groups, from an index.csv or from sub-folders."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from scatseg.audio import AUDIO_EXTENSIONS
+from scatseg.formats import FormatError
+from scatseg.formats.text import decoded, plain
+from scatseg.runs import Failure, shown
+
+INDEX = "index.csv"
+"""The table that a folder is described by; without one its sub-folders are the labels."""
+
+_DELIMITERS = ",;\t"
+_PLAIN_COLUMNS = ("file", "label", "group", "meta")
+
+
+class LabelError(ValueError):
+    """A folder or table from which no labelled clips can be read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """A sound, what it is, and with what it belongs together.
+
+    Parameters
+    ----------
+    id : str
+        As the table or the folder names the file: its path relative to it, with `/`.
+    path : Path
+        The file.
+    labels : tuple of str
+        One per label column; none of them empty.
+    group : str
+        What clips of one player, instrument, kit or recording share; empty when unknown.
+    meta : str
+        The column of that name.
+    """
+
+    id: str
+    path: Path
+    labels: tuple[str, ...]
+    group: str = ""
+    meta: str = ""
+
+    @property
+    def label(self) -> str:
+        """All labels as one: "violin/vibrato"."""
+        return "/".join(self.labels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelledClips:
+    """The clips of a folder.
+
+    Parameters
+    ----------
+    clips : tuple of Clip
+        In the order of the table, or by name.
+    columns : tuple of str
+        What the labels of each clip say, "label" where sub-folders do.
+    failures : tuple of Failure
+        Rows and files that cannot be used; the rest can.
+    notes : tuple of str
+        What was repaired or left out on purpose.
+    """
+
+    clips: tuple[Clip, ...]
+    columns: tuple[str, ...] = ("label",)
+    failures: tuple[Failure, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def has_groups(self) -> bool:
+        """Whether any clip says with what it belongs together."""
+        return any(clip.group for clip in self.clips)
+
+
+def read_labelled(
+    path: str | os.PathLike[str],
+    *,
+    columns: Sequence[str] = ("label",),
+    group: str = "group",
+) -> LabelledClips:
+    """Read which clips a folder holds, and their labels.
+
+    Parameters
+    ----------
+    path : path-like
+        An index.csv (`file,label,group,meta`), a folder with one, or a folder whose sub-folders
+        are the labels. `file` is relative to the table's folder or to `audio/` beside it.
+    columns : sequence of str, default ("label",)
+        The columns that hold labels.
+    group : str, default "group"
+        The column that holds groups; it may be absent.
+
+    Returns
+    -------
+    labelled : LabelledClips
+        Rows that name a missing file, lack a label or contradict an earlier row are failures.
+
+    Raises
+    ------
+    LabelError
+        When there is no such folder, the table lacks a column or cannot be read, or there is
+        nothing in it.
+    """
+    root = Path(path)
+    if root.is_dir() and not (root / INDEX).is_file():
+        return _from_folders(root, columns)
+    table = root / INDEX if root.is_dir() else root
+    try:
+        data = table.read_bytes()
+    except OSError as error:
+        msg = f"{shown(root)}: a folder of sounds or an index.csv is needed, but {error.strerror}"
+        raise LabelError(msg) from error
+    try:
+        text, notes = decoded(data)
+    except FormatError as error:
+        msg = f"{shown(table)}: {error}"
+        raise LabelError(msg) from error
+    reader = _Table(table, tuple(columns), group, notes)
+    reader.read(text)
+    if not reader.clips and not reader.failures:
+        msg = f"{shown(table)}: a row per sound is needed below the header, there is none"
+        raise LabelError(msg)
+    return LabelledClips(
+        clips=tuple(reader.clips.values()),
+        columns=tuple(columns),
+        failures=tuple(reader.failures),
+        notes=tuple(reader.notes),
+    )
+
+
+@dataclass
+class _Table:
+    """One index.csv while it is read."""
+
+    path: Path
+    columns: tuple[str, ...]
+    group: str
+    notes: list[str]
+    clips: dict[str, Clip] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+
+    def read(self, text: str) -> None:
+        delimiter = _delimiter(text)
+        if delimiter != ",":
+            kind = "tabs" if delimiter == "\t" else "semicolons"
+            self.notes.append(f"columns are separated by {kind}")
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+        try:
+            header = [plain(name).lower() for name in next(rows, [])]
+            self._check_header(header)
+            for row in rows:
+                if any(cell.strip() for cell in row):
+                    self._take(rows.line_num, header, row)
+        except csv.Error as error:
+            msg = f"{shown(self.path)}, line {rows.line_num}: {error}; is a quote not closed?"
+            raise LabelError(msg) from error
+        n_same = self.notes.count("")
+        if n_same:
+            self.notes = [note for note in self.notes if note]
+            self.notes.append(f"{n_same} repeated row(s) left out")
+
+    def _check_header(self, header: Sequence[str]) -> None:
+        needed = ("file", *(name.lower() for name in self.columns))
+        missing = [name for name in needed if name not in header]
+        if missing:
+            msg = (
+                f"{shown(self.path)}: the columns {', '.join(needed)} are needed, there are "
+                f"{', '.join(header) or 'none'}; name yours in the first line"
+            )
+            raise LabelError(msg)
+        if len(set(header)) < len(header):
+            msg = f"{shown(self.path)}: each column needs a name of its own, got {header}"
+            raise LabelError(msg)
+        extra = [name for name in header if name not in (*needed, *_PLAIN_COLUMNS, self.group)]
+        if extra:
+            self.notes.append(f"column(s) not used: {', '.join(extra)}")
+
+    def _take(self, line: int, header: Sequence[str], row: Sequence[str]) -> None:
+        where = f"line {line}"
+        if len(row) > len(header):
+            self._fail(where, f"has {len(row)} cells where the header names {len(header)}")
+            return
+        cells = {name: plain(cell) for name, cell in zip(header, row, strict=False)}
+        name = cells["file"].replace("\\", "/")
+        labels = tuple(cells.get(column.lower(), "") for column in self.columns)
+        if not name:
+            self._fail(where, "names no file")
+        elif not all(labels):
+            empty = self.columns[labels.index("")]
+            self._fail(name, f"{where}: the column {empty!r} is empty; every clip needs a label")
+        elif (found := self._file(name)) is None:
+            self._fail(name, f"{where}: there is no such file, nor in audio/ beside {INDEX}")
+        else:
+            group, meta = cells.get(self.group.lower(), ""), cells.get("meta", "")
+            self._add(where, Clip(id=name, path=found, labels=labels, group=group, meta=meta))
+
+    def _add(self, where: str, clip: Clip) -> None:
+        before = self.clips.get(clip.id)
+        if clip.id in self.refused:
+            return
+        if before is None:
+            self.clips[clip.id] = clip
+        elif (before.labels, before.group) == (clip.labels, clip.group):
+            self.notes.append("")  # counted, and told once
+        else:
+            del self.clips[clip.id]
+            self.refused.add(clip.id)
+            first, second = (f"{each.label} of group {each.group!r}" for each in (before, clip))
+            self._fail(clip.id, f"{where}: is {first} and also {second}; left out")
+
+    def _fail(self, name: str, reason: str) -> None:
+        self.failures.append(Failure(name, "index", reason))
+
+    def _file(self, name: str) -> Path | None:
+        for folder in (self.path.parent, self.path.parent / "audio"):
+            if (folder / name).is_file():
+                return folder / name
+        return None
+
+
+def _delimiter(text: str) -> str:
+    """Tell by the first line what separates columns."""
+    header = text.lstrip().split("\n", 1)[0]
+    return max(_DELIMITERS, key=header.count)
+
+
+def _from_folders(root: Path, columns: Sequence[str]) -> LabelledClips:
+    if len(columns) > 1:
+        msg = f"{shown(root)}: several label columns need an {INDEX}, sub-folders give one"
+        raise LabelError(msg)
+    clips = [
+        Clip(id=file.relative_to(root).as_posix(), path=file, labels=(folder.name,))
+        for folder in sorted(each for each in root.iterdir() if each.is_dir())
+        for file in _sounds(folder)
+    ]
+    if not clips:
+        msg = (
+            f"{shown(root)}: an {INDEX} (file,label,group,meta) or sub-folders of sounds named "
+            "after their labels are needed, there is neither"
+        )
+        raise LabelError(msg)
+    loose = sum(1 for _ in _sounds(root, below=False))
+    notes = (f"{loose} sound(s) in no sub-folder left out",) if loose else ()
+    return LabelledClips(clips=tuple(clips), columns=tuple(columns), notes=notes)
+
+
+def _sounds(folder: Path, *, below: bool = True) -> Iterator[Path]:
+    if folder.name.startswith("."):
+        return
+    for path in sorted(folder.iterdir()):
+        if path.is_dir():
+            if below:
+                yield from _sounds(path)
+        elif path.suffix.lower() in AUDIO_EXTENSIONS and not path.name.startswith("."):
+            yield path
+
+
+def label_counts(clips: Sequence[Clip]) -> Mapping[str, int]:
+    """Count the clips of each label, labels sorted."""
+    counts: dict[str, int] = {}
+    for clip in clips:
+        counts[clip.label] = counts.get(clip.label, 0) + 1
+    return dict(sorted(counts.items()))

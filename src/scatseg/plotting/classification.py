@@ -1,0 +1,172 @@
+"""Confusions, reliability and relevance -> pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scatseg.classification.confusion import Reliability
+from scatseg.explain import Reason, carriers_and_rates
+from scatseg.plotting.canvas import INK, LINE, axes_figure, hertz_text, panel_figure, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_SOFT = "#C4C9CF"
+_AGAINST = "#B4472A"
+_MOST_BARS = 12
+
+
+def confusion_figure(confusion: ArrayLike, classes: Sequence[str], *, title: str = "") -> Figure:
+    """Make a figure of a confusion matrix, see `plot_confusion`."""
+
+    def draw(ax: Axes) -> None:
+        plot_confusion(confusion, classes, ax=ax)
+        ax.set_title(shortened(title, 90), loc="left", fontsize=8, parse_math=False)
+
+    return panel_figure(draw, max(2.5, 0.42 * len(classes) + 0.9))
+
+
+def reliability_figure(systems: Mapping[str, Reliability]) -> Figure:
+    """Make a figure of how far probabilities can be trusted, a panel per system."""
+
+    def draw(axes: NDArray[Any]) -> None:
+        for ax, (name, each) in zip(axes.flat, systems.items(), strict=False):
+            plot_reliability(each, ax=ax)
+            ax.set_title(shortened(name, 40), loc="left", fontsize=8, parse_math=False)
+        for ax in axes.flat[len(systems) :]:
+            ax.set_axis_off()
+
+    columns = min(3, len(systems))
+    return axes_figure(draw, heights=[2.6] * (-(-len(systems) // columns)), columns=columns)
+
+
+def relevance_figure(reasons: Sequence[Reason], *, title: str = "") -> Figure:
+    """Make a figure of what decided: a map for each direction there is, and bars."""
+    spins = sorted({each.band.spin for each in reasons if each.band.spin is not None})
+    maps: list[int | None] = [None, *spins]
+
+    def draw(axes: NDArray[Any]) -> None:
+        for ax, spin in zip(axes[:-1, 0], maps, strict=True):
+            plot_relevance(reasons, ax=ax, spin=spin)
+        plot_reasons(reasons, ax=axes[-1, 0])
+
+    n_bars = min(_MOST_BARS, len(reasons))
+    return axes_figure(draw, heights=[2.6] * len(maps) + [0.2 * n_bars + 0.4], title=title)
+
+
+def plot_confusion(confusion: ArrayLike, classes: Sequence[str], *, ax: Axes) -> None:
+    """Draw a confusion matrix.
+
+    Parameters
+    ----------
+    confusion : array_like of int, shape (n_classes, n_classes)
+        Counts, true classes in rows.
+    classes : sequence of str, length n_classes
+        Their names.
+    ax : Axes
+        Where to draw: counts in the cells, colored by their share of the row, so that a rare class
+        is as dark as a frequent one that is recognized as often.
+    """
+    counts = np.asarray(confusion)
+    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    ax.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            color = "white" if share[row, column] > 0.55 else INK
+            ax.text(column, row, str(count), ha="center", va="center", color=color, fontsize=7)
+    names = [shortened(name, 18) for name in classes]
+    recall = np.diagonal(share)
+    ax.set_yticks(
+        range(len(names)), [f"{name}  {r:.2f}" for name, r in zip(names, recall, strict=True)]
+    )
+    ax.set_xticks(range(len(names)), names, rotation=35, ha="right", rotation_mode="anchor")
+    for label in (*ax.get_xticklabels(), *ax.get_yticklabels()):
+        label.set_parse_math(False)
+    ax.set(xlabel="predicted", ylabel="true, and recall")
+    ax.tick_params(length=0)
+
+
+def plot_reliability(found: Reliability, *, ax: Axes) -> None:
+    """Draw how often predictions were right, by how sure they were.
+
+    Parameters
+    ----------
+    found : Reliability
+        As `scatseg.classification.confusion.reliability` returns it.
+    ax : Axes
+        Where to draw: a point per bin, the larger the more predictions it holds; on the diagonal
+        probabilities can be taken at their word, above it they are too low.
+    """
+    ax.plot([0, 1], [0, 1], color=_SOFT, linewidth=0.8, zorder=0)
+    there = found.counts > 0
+    sizes = 8 + 120 * found.counts[there] / max(int(found.counts.sum()), 1)
+    ax.plot(found.confidence[there], found.accuracy[there], color=LINE, linewidth=0.8)
+    ax.scatter(found.confidence[there], found.accuracy[there], s=sizes, color=LINE, linewidths=0)
+    ax.set_xlim(0, 1.02)
+    ax.set_ylim(-0.02, 1.02)
+    ax.set(xlabel="probability of the predicted class", ylabel="share that was right")
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def plot_relevance(reasons: Sequence[Reason], *, ax: Axes, spin: int | None = None) -> None:
+    """Draw by octaves of carriers and of modulation rates what spoke for and against a class.
+
+    Parameters
+    ----------
+    reasons : sequence of Reason
+        As `scatseg.explain.reasons_for` gives them.
+    ax : Axes
+        Where to draw: blue speaks for the class, red against it; the first column is order 1.
+    spin : int, optional
+        +1 rising, -1 falling; None for modulations that are neither.
+    """
+    carriers, rates, values = carriers_and_rates(reasons, spin=spin)
+    if not carriers.size:
+        ax.set_axis_off()
+        return
+    if spin is not None:
+        values[:, 0] = np.nan
+    most = max((abs(each.relevance) for each in reasons), default=1.0) or 1.0
+    ax.pcolormesh(
+        np.arange(len(rates) + 2) - 0.5,
+        np.arange(len(carriers) + 1) - 0.5,
+        np.ma.masked_invalid(values),
+        cmap="RdBu",
+        vmin=-most,
+        vmax=most,
+    )
+    ax.set_xticks(range(len(rates) + 1), ["none", *(hertz_text(2.0**rate) for rate in rates)])
+    ax.set_yticks(np.arange(len(carriers)) - 0.5, [hertz_text(2.0**each) for each in carriers])
+    what = {1: "rising", -1: "falling"}.get(spin or 0, "modulation")
+    ax.set(xlabel=f"{what} rate (Hz)", ylabel="carrier (Hz)")
+
+
+def plot_reasons(reasons: Sequence[Reason], *, ax: Axes, most: int = _MOST_BARS) -> None:
+    """Draw the bands that spoke loudest, for a class in blue and against it in red."""
+    loudest = sorted(reasons, key=lambda each: -abs(each.relevance))[:most]
+    values = [each.relevance for each in loudest]
+    colors = [LINE if value > 0 else _AGAINST for value in values]
+    ax.barh(range(len(loudest)), values, color=colors, height=0.7)
+    ax.set_yticks(range(len(loudest)), [_band_text(each) for each in loudest])
+    ax.set_ylim(len(loudest) - 0.4, -0.6)
+    ax.axvline(0, color=_SOFT, linewidth=0.8)
+    ax.tick_params(axis="y", length=0)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.set_xlabel("relevance")
+
+
+def _band_text(reason: Reason) -> str:
+    band = reason.band
+    words = [band.family if band.order is None else f"S{band.order}"]
+    if band.carrier is not None:
+        words.append(f"{hertz_text(2.0**band.carrier)}-{hertz_text(2.0 ** (band.carrier + 1))} Hz")
+    if band.rate is not None:
+        words.append(f"at {hertz_text(2.0**band.rate)} Hz")
+    if band.spin:
+        words.append("rising" if band.spin > 0 else "falling")
+    return " ".join(words)

@@ -1,0 +1,890 @@
+"""Classification: sounds whose answer is known, splits that do not leak, and the command line."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
+from sklearn.model_selection import GridSearchCV
+from sklearn.svm import SVC
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from scatseg import audio, cli
+from scatseg.classification import (
+    conflicting_copies,
+    cross_validate,
+    describe_scores,
+    duration_baseline,
+    learning_curve,
+    majority_baseline,
+    paired_differences,
+    result_elsewhere,
+)
+from scatseg.classification.calibration import Calibrated
+from scatseg.classification.classifiers import make_classifier
+from scatseg.classification.confusion import (
+    brier_score,
+    class_scores,
+    confusion_matrix,
+    expected_calibration_error,
+    percentile_interval,
+    reliability,
+    resampled_scores,
+    scores_of,
+)
+from scatseg.classification.folds import SplitError, split
+from scatseg.classification.models import Description, model_of
+from scatseg.classification.steps import (
+    Clipper,
+    ColumnCompressor,
+    LinearMarginClassifier,
+    NeighborsClassifier,
+    RBFMarginClassifier,
+)
+from scatseg.clips import ClipFeatures, ClipStoreError, describe_clips
+from scatseg.explain import sentence
+from scatseg.labelled import Clip
+
+SR = 5512  # the modulation filters lie at 15.07, 7.54, 3.77, 1.88, ... Hz
+SECONDS = np.arange(2 * SR) / SR
+
+# --- sounds that differ in one thing only ------------------------------------------------------
+
+
+def tremolo(rate, carrier, phase):
+    envelope = 1 + 0.9 * np.sin(2 * np.pi * (rate * SECONDS + phase))
+    return envelope * np.sin(2 * np.pi * carrier * SECONDS)
+
+
+def vibrato(rate, carrier, phase):
+    hertz = carrier * 2 ** (0.12 * np.sin(2 * np.pi * (rate * SECONDS + phase)))
+    return np.sin(2 * np.pi * np.cumsum(hertz) / SR)
+
+
+def chirps(direction, carrier, phase):
+    place = (2 * SECONDS + phase) % 1
+    hertz = carrier * 2 ** (place - 0.5)
+    return (np.sin(np.pi * place) ** 2 * np.sin(2 * np.pi * np.cumsum(hertz) / SR))[::direction]
+
+
+def pulses(pattern, carrier, phase):
+    place = ((SECONDS + phase) % 1) * 8
+    struck = np.array([int(digit) for digit in str(pattern)])[place.astype(int) % 8]
+    return struck * np.exp(-6 * (place % 1)) * np.sin(2 * np.pi * carrier * SECONDS)
+
+
+SOUNDS = {
+    "tremolo": (tremolo, (4, 8, 16), "scattering:J=12,Q=1"),
+    "vibrato": (vibrato, (4, 8), "scattering:J=12,Q=1"),
+    "chirps": (chirps, (1, -1), "jtfs:J=12,J_fr=3,Q=8"),
+    "pulses": (pulses, (10101010, 11001100), "scattering:J=12,Q=1"),
+}
+
+
+class Sounds:
+    """Vectors of one kind of sounds, by both orders and by the first alone."""
+
+    def __init__(self, kind):
+        make, classes, features = SOUNDS[kind]
+        rng = np.random.default_rng(seed=440)
+        signals, labels, groups = [], [], []
+        for group, carrier in enumerate(2 ** rng.uniform(8.2, 10, size=16)):
+            phase = rng.uniform()
+            for name in classes:
+                signals.append(rng.uniform(0.05, 0.5) * make(name, carrier, phase))
+                labels.append(str(name))
+                groups.append(group)
+        self.labels, self.groups = np.array(labels), np.array(groups)
+        self.X, self.columns = described(features, signals)
+        order_one = "scattering:J=12,Q=8,max_order=1"
+        self.X1, self.columns1 = described(order_one, signals)
+
+
+def described(features, signals):
+    how = ClipFeatures(features=features, sr=SR)
+    prepared = [how.prepared(y) for y in signals]
+    return how.transformer().transform(prepared).astype(float), how.columns()
+
+
+@pytest.fixture(scope="module")
+def sounds():
+    made = {}
+
+    def of(kind):
+        if kind not in made:
+            made[kind] = Sounds(kind)
+        return made[kind]
+
+    return of
+
+
+def accuracy(name, X, labels, groups, columns):
+    # Inner folds decide how sure predictions are, not what they are: two are as good as ten.
+    classifier = make_classifier(name, compress=columns.uncompressed, calibration_folds=2)
+    result = cross_validate(classifier, X, labels, groups=groups, n_folds=4)
+    return describe_scores(result, n_resamples=10)["accuracy"]
+
+
+@pytest.mark.parametrize("kind", SOUNDS)
+@pytest.mark.parametrize("name", ["rbf-svm", "linear-svm"])
+def test_what_differs_in_one_thing_is_told_apart_on_carriers_never_heard(sounds, kind, name):
+    made = sounds(kind)
+    assert accuracy(name, made.X, made.labels, made.groups, made.columns) > 0.95
+
+
+@pytest.mark.parametrize("kind", SOUNDS)
+def test_order_one_alone_stays_near_chance(sounds, kind):
+    made = sounds(kind)
+    chance = 1 / len(set(made.labels))
+    found = accuracy("linear-svm", made.X1, made.labels, made.groups, made.columns1)
+    assert found < chance + 0.25
+
+
+def explained(made, name):
+    """Sentences for all clips, each with its label."""
+    classifier = make_classifier(name, compress=made.columns.uncompressed)
+    classifier.fit(made.X, made.labels, groups=made.groups)
+    about = Description(
+        classes=tuple(str(each) for each in classifier.classes_),
+        features={},
+        fingerprint="",
+        names=made.columns.names,
+    )
+    model = model_of(classifier, made.X, about)
+    for z, label in zip(model.standardized(made.X), made.labels, strict=True):
+        yield label, model.reasons(z, about.classes.index(label))
+
+
+def named_rate(reasons):
+    words = sentence("x", reasons).split(" at ")
+    return float(words[1].split(" Hz")[0]) if len(words) > 1 else np.nan
+
+
+@pytest.mark.parametrize("name", ["rbf-svm", "linear-svm"])
+def test_an_explanation_names_the_rate_of_a_tremolo(sounds, name):
+    for label, reasons in explained(sounds("tremolo"), name):
+        assert abs(np.log2(named_rate(reasons) / float(label))) < 0.5
+
+
+def test_an_explanation_names_the_rate_of_a_vibrato_or_its_double(sounds):
+    # A carrier is crossed twice a period.
+    octaves = [
+        np.log2(named_rate(reasons) / float(label))
+        for label, reasons in explained(sounds("vibrato"), "rbf-svm")
+    ]
+    right = [min(abs(each), abs(each - 1)) < 0.5 for each in octaves]
+    assert np.mean(right) > 0.9
+
+
+@pytest.mark.parametrize("name", ["rbf-svm", "linear-svm"])
+def test_an_explanation_names_the_direction_of_chirps(sounds, name):
+    for label, reasons in explained(sounds("chirps"), name):
+        direction = "rising" if label == "1" else "falling"
+        assert f"because of {direction} modulation" in sentence(label, reasons)
+
+
+def test_permuted_labels_give_chance(sounds):
+    made = sounds("tremolo")
+    found = [
+        accuracy("rbf-svm", made.X, rng.permutation(made.labels), made.groups, made.columns)
+        for rng in map(np.random.default_rng, range(5))
+    ]
+    # 240 draws of chance 1/3, of which 3 standard deviations are 0.09.
+    assert np.mean(found) == pytest.approx(1 / 3, abs=0.1)
+
+
+# --- splits ------------------------------------------------------------------------------------
+
+
+QUICK = make_classifier(calibration_folds=2)
+
+
+@pytest.fixture
+def clusters(rng):
+    """(X, labels, groups): groups are far apart, classes in them close together."""
+    groups = np.repeat(np.arange(10), 12)
+    labels = np.tile(np.repeat(["a", "b"], 6), 10)
+    centers = rng.normal(size=(10, 2, 6))
+    X = centers[groups, (labels == "b").astype(int)] + 0.1 * rng.normal(size=(120, 6))
+    return np.exp(X), labels, groups
+
+
+@pytest.mark.parametrize("options", [{}, {"n_folds": 3, "seed": 4}, {"leave_one_group_out": True}])
+def test_groups_stay_together_and_every_clip_is_tested_once(clusters, options):
+    _, labels, groups = clusters
+    folds = split(labels, groups=groups, **options)
+    assert sorted(np.concatenate([test for _, test in folds])) == list(range(len(labels)))
+    for train, test in folds:
+        assert not set(groups[train]) & set(groups[test])
+
+
+def test_a_split_without_groups_leaks_and_one_with_groups_does_not(clusters):
+    X, labels, groups = clusters
+    leaking = cross_validate(QUICK, X, labels, groups=None)
+    honest = cross_validate(QUICK, X, labels, groups=groups)
+    assert describe_scores(leaking)["accuracy"] > 0.95
+    assert describe_scores(honest)["accuracy"] < 0.7
+    assert "no groups: if clips share" in leaking.notes[0]
+    assert not honest.notes
+
+
+def test_what_is_learned_comes_from_the_training_folds_alone(clusters, rng):
+    X, labels, groups = clusters
+    train, test = split(labels, groups=groups)[0]
+    noise = X.copy()
+    noise[test] = np.exp(9 * rng.normal(size=noise[test].shape))
+    states = []
+    for rows in (X, noise):
+        fitted = make_classifier().fit(rows[train], labels[train], groups=groups[train])
+        steps = fitted.estimator_.named_steps
+        learned = (steps["compress"].levels_, steps["standardize"].mean_, fitted.temperature_)
+        states.append(np.concatenate([np.ravel(each) for each in learned]))
+    np.testing.assert_array_equal(*states)
+
+
+def test_predictions_do_not_depend_on_the_other_clips_of_the_test_fold(clusters, rng):
+    X, labels, groups = clusters
+    result = cross_validate(QUICK, X, labels, groups=groups)
+    noise = X.copy()
+    spoiled = np.flatnonzero(result.fold == 0)[1:]
+    noise[spoiled] = np.exp(rng.normal(size=noise[spoiled].shape))
+    kept = np.flatnonzero(result.fold == 0)[0]
+    again = cross_validate(QUICK, noise, labels, groups=groups)
+    np.testing.assert_array_equal(again.probabilities[kept], result.probabilities[kept])
+
+
+def test_a_class_of_one_group_is_named_and_left_out_of_its_fold(clusters):
+    X, labels, groups = clusters
+    labels = np.where(groups == 3, "rare", labels)
+    result = cross_validate(QUICK, X, labels, groups=groups)
+    assert result.notes == (
+        "class rare: 12 clip(s) not tested, for all its clips are in one group",
+    )
+    assert not result.tested[groups == 3].any()
+    assert result.tested[groups != 3].all()
+    assert np.isnan(result.probabilities[groups == 3]).all()
+    assert describe_scores(result)["n"] == 108
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups", "options", "message"),
+    [
+        ("aaaa", None, {}, "at least 2 classes are needed, got 1: a"),
+        ("aabb", "1122", {}, "5 folds need as many groups, there are 2: ask for fewer folds, or"),
+        ("aabb", "1111", {}, "there are 1: ask for fewer folds, or check the column"),
+        ("aabb", None, {"n_folds": 3}, "3 folds need as many clips of every class, a has 2"),
+        ("aabb", None, {"n_folds": 1}, "at least 2 folds are needed, got 1"),
+        ("aabb", None, {"leave_one_group_out": True}, "leaving one group out needs groups"),
+        ("aabb", "1112", {"leave_one_group_out": True, "n_folds": 2}, None),
+        ("abab", "1122", {"n_folds": 2}, None),
+    ],
+)
+def test_what_cannot_be_split_says_why(labels, groups, options, message):
+    groups = None if groups is None else list(groups)
+    if message is None:
+        assert len(split(list(labels), groups=groups, **options)) == 2
+        return
+    with pytest.raises(SplitError, match=message):
+        split(list(labels), groups=groups, **options)
+
+
+def test_classes_that_never_meet_cannot_be_tested(rng):
+    with pytest.raises(SplitError, match="every class needs clips in at least two groups"):
+        cross_validate(
+            make_classifier(compress=False),
+            rng.normal(size=(8, 2)),
+            list("aaaabbbb"),
+            groups=list("11112222"),
+            n_folds=2,
+        )
+
+
+def test_groups_have_no_default(clusters):
+    X, labels, _ = clusters
+    with pytest.raises(TypeError, match="groups"):
+        cross_validate(QUICK, X, labels)
+
+
+def test_copies_under_two_labels_or_in_two_groups_are_found():
+    X = np.array([[1.0, 2], [3, 4], [1, 2], [3, 4], [1, 2], [5, 6]])
+    labels, groups = list("aabaab"), list("112221")
+    assert conflicting_copies(X, labels, groups) == [(0, 2), (1, 3), (0, 4)]
+    assert conflicting_copies(X, labels, None) == [(0, 2), (1, 3), (0, 4)]
+    assert conflicting_copies(X[:4], list("abab"), list("xyxy")) == []
+
+
+def test_the_majority_class_is_predicted_by_its_baseline(clusters):
+    _, labels, groups = clusters
+    labels = np.where(np.arange(len(labels)) % 12 < 8, "a", "b")
+    result = majority_baseline(labels, groups=groups)
+    assert (result.predicted == 0).all()
+    assert describe_scores(result)["accuracy"] == pytest.approx(2 / 3)
+
+
+def test_duration_tells_what_durations_tell(rng):
+    labels = np.repeat(["short", "long"], 40)
+    seconds = np.where(labels == "short", 0.5, 3.0) * rng.uniform(0.9, 1.1, size=80)
+    result = duration_baseline(seconds, labels, groups=None)
+    assert describe_scores(result)["accuracy"] == 1
+    shuffled = duration_baseline(rng.permutation(seconds), labels, groups=None)
+    assert describe_scores(shuffled)["accuracy"] < 0.75
+
+
+def test_more_clips_teach_more(clusters):
+    X, labels, _ = clusters
+    points = learning_curve(
+        make_classifier("knn:n_neighbors=1", calibration_folds=2),
+        X,
+        labels,
+        groups=None,
+        sizes=(2, 32, 1000),
+        n_draws=3,
+    )
+    assert [point["clips"] for point in points] == [2, 32]
+    assert points[0]["accuracy"]["mean"] + 0.1 < points[1]["accuracy"]["mean"]
+    assert points[0]["accuracy"]["low"] <= points[0]["accuracy"]["mean"]
+
+
+# --- scores ------------------------------------------------------------------------------------
+
+numbers = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40)
+
+
+@given(numbers)
+def test_scores_are_those_of_scikit_learn(pairs):
+    truth, predicted = np.array(pairs).T
+    accuracy_, balanced, macro_f1 = scores_of(confusion_matrix(truth, predicted, 4))
+    occurs = np.unique(truth)
+    recalls = metrics.recall_score(truth, predicted, labels=occurs, average="macro")
+    assert accuracy_ == pytest.approx(metrics.accuracy_score(truth, predicted))
+    assert balanced == pytest.approx(recalls)
+    assert macro_f1 == pytest.approx(metrics.f1_score(truth, predicted, average="macro"))
+
+
+def test_scores_of_each_class_by_hand():
+    # Of class 1 two of three predictions are right, and two of four clips are found.
+    np.testing.assert_allclose(class_scores([[1, 1], [2, 2]])[1], [2 / 3, 1 / 2, 4 / 7])
+
+
+def test_a_class_that_is_never_predicted_has_no_precision_and_no_warning():
+    np.testing.assert_array_equal(class_scores([[3, 0], [2, 0]])[1], [0, 0, 0])
+
+
+def test_resampled_scores_center_on_the_score(rng):
+    truth, predicted = rng.integers(0, 3, size=(2, 300))
+    drawn = resampled_scores(truth, [predicted], np.arange(300), n_classes=3, n_resamples=500)
+    expected = scores_of(confusion_matrix(truth, predicted, 3))
+    np.testing.assert_allclose(drawn[0].mean(axis=0), expected, atol=0.01)
+    low, high = percentile_interval(drawn[0])
+    assert (high - low)[0] == pytest.approx(2 * 1.96 * np.sqrt(2 / 9 / 300), rel=0.15)
+
+
+def test_clips_that_stand_and_fall_together_make_intervals_wider(rng):
+    right = rng.random(20) < 0.7
+    truth = np.zeros(200, dtype=int)
+    predicted = np.repeat(~right, 10).astype(int)
+    widths = []
+    for units in (np.arange(200), np.repeat(np.arange(20), 10)):
+        drawn = resampled_scores(truth, [predicted], units, n_classes=2, n_resamples=1000)
+        low, high = percentile_interval(drawn[0])
+        widths.append(high[0] - low[0])
+    assert widths[1] / widths[0] == pytest.approx(np.sqrt(10), rel=0.15)
+
+
+def test_equal_systems_do_not_differ_and_unequal_ones_do(clusters):
+    X, labels, groups = clusters
+    good = cross_validate(QUICK, X, labels, groups=None)
+    bad = majority_baseline(labels, groups=None)
+    same, worse = (
+        next(
+            each
+            for each in paired_differences({"first": good, "second": other}, n_resamples=500)
+            if each["score"] == "accuracy"
+        )
+        for other in (good, bad)
+    )
+    assert (same["difference"], same["interval"], same["differs"]) == (0, [0, 0], False)
+    assert worse["differs"]
+    assert worse["interval"][0] > 0.3
+    with pytest.raises(ValueError, match="first and second were not tested on the same clips"):
+        paired_differences(
+            {
+                "first": good,
+                "second": cross_validate(
+                    QUICK, X, np.where(groups == 3, "r", labels), groups=groups
+                ),
+            }
+        )
+
+
+def test_calibration_error_of_probabilities_that_hold_is_small(rng):
+    P = rng.dirichlet([1, 1, 1], size=20_000)
+    truth = (P.cumsum(axis=1) < rng.random((20_000, 1))).sum(axis=1)
+    assert expected_calibration_error(P, truth) < 0.015
+    assert brier_score(P, truth) == pytest.approx(1 - (P**2).sum(axis=1).mean(), abs=0.02)
+
+
+def test_reliability_puts_every_prediction_into_its_bin():
+    P = np.array([[0.55, 0.45], [0.6, 0.4], [0.95, 0.05], [0.0, 1.0]])
+    found = reliability(P, [0, 1, 0, 1])
+    assert found.counts.tolist() == [0, 0, 0, 0, 0, 2, 0, 0, 0, 2]
+    assert found.accuracy[5] == 0.5
+    assert found.confidence[9] == pytest.approx(0.975)
+
+
+def test_a_class_unknown_to_a_model_counts_as_wrong():
+    P = np.array([[0.9, 0.1], [0.2, 0.8]])
+    result = result_elsewhere(["a", "c"], P, ["a", "b"], groups=None, split="before")
+    assert result.confusion.tolist() == [[1, 0, 0], [0, 0, 1], [0, 0, 0]]
+    assert "class b: not known" in result.notes[1]
+
+
+# --- classifiers -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def overlapping(rng):
+    """(X, labels): three classes that overlap."""
+    labels = np.repeat(["a", "b", "c"], 80)
+    centers = {"a": 0.0, "b": 1.0, "c": 2.0}
+    X = np.array([[centers[label], -centers[label]] for label in labels])
+    return np.exp(X + rng.normal(size=(240, 2))), labels
+
+
+def test_added_margins_are_those_of_scikit_learn(overlapping):
+    X, labels = overlapping
+    ours = RBFMarginClassifier(C=2.0).fit(X, labels)
+    theirs = SVC(C=2.0, gamma="scale", class_weight="balanced", decision_function_shape="ovo").fit(
+        X, labels
+    )
+    ab, ac, bc = theirs.decision_function(X).T
+    expected = np.stack([ab + ac, bc - ab, -ac - bc], axis=1) / 2
+    np.testing.assert_allclose(ours.decision_function(X), expected, atol=1e-9)
+
+
+def test_of_two_classes_the_margin_is_scikit_learn_s(overlapping):
+    X, labels = overlapping[0][:160], overlapping[1][:160]
+    ours = RBFMarginClassifier(C=2.0).fit(X, labels)
+    theirs = SVC(C=2.0, gamma="scale", class_weight="balanced").fit(X, labels)
+    np.testing.assert_allclose(ours.decision_function(X), theirs.decision_function(X), atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["rbf-svm", "linear-svm", "logistic", "knn"])
+def test_probabilities_can_be_taken_at_their_word(overlapping, rng, name):
+    X, labels = overlapping
+    order = rng.permutation(len(labels))
+    result = cross_validate(make_classifier(name), X[order], labels[order], groups=None)
+    scores = describe_scores(result, n_resamples=10)
+    assert scores["calibration_error"] < 0.1
+    assert scores["accuracy"] > 0.6
+
+
+def test_calibration_does_not_change_which_class_is_named(overlapping):
+    X, labels = overlapping
+    fitted = make_classifier().fit(X, labels)
+    named = fitted.classes_[fitted.predict_proba(X).argmax(axis=1)]
+    np.testing.assert_array_equal(fitted.predict(X), named)
+    np.testing.assert_array_equal(fitted.estimator_.predict(X), named)
+    np.testing.assert_allclose(fitted.predict_proba(X).sum(axis=1), 1)
+
+
+def test_too_few_clips_for_inner_folds_leave_the_temperature_at_one():
+    fitted = make_classifier("knn:n_neighbors=1", compress=False).fit([[0.0], [1.0]], ["a", "b"])
+    assert (fitted.temperature_, fitted.n_folds_) == (1, 0)
+
+
+def test_no_error_among_few_clips_is_no_certainty(rng):
+    X = np.concatenate([rng.normal(-5, 1, size=20), rng.normal(5, 1, size=20)])[:, None]
+    fitted = make_classifier(compress=False).fit(X, np.repeat(["a", "b"], 20))
+    assert 0.9 < fitted.predict_proba([[5.0]]).max() < 0.995
+
+
+def test_neighbors_are_all_where_there_are_less():
+    fitted = make_classifier("knn:n_neighbors=9", compress=False).fit([[0.0], [1.0]], ["a", "b"])
+    np.testing.assert_allclose(fitted.predict_proba([[0.1]]), [[0.5, 0.5]])
+
+
+def test_inner_folds_keep_groups_together(clusters):
+    seen = []
+
+    class Spy(LinearMarginClassifier):
+        def fit(self, X, y):
+            seen.append(set(X[:, -1]))
+            return super().fit(X, y)
+
+    X, labels, groups = clusters
+    tagged = np.column_stack([X, groups])
+    Calibrated(Spy(), n_folds=5).fit(tagged, labels, groups=groups)
+    *inner, whole = seen
+    assert len(inner) == 5
+    assert whole == set(groups)
+    assert [len(each) for each in inner] == [8] * 5
+
+
+def test_tuning_finds_the_number_of_neighbors_that_noise_asks_for(overlapping):
+    X, labels = overlapping
+    fitted = make_classifier("knn", tune=True).fit(X, labels)
+    assert fitted.estimator_.named_steps["classify"].n_neighbors > 1
+
+
+def test_only_the_named_columns_are_compressed():
+    X = np.array([[1.0, -5.0], [2.0, 3.0], [4.0, 9.0]])
+    found = ColumnCompressor([True, False]).fit_transform(X)
+    np.testing.assert_allclose(found[:, 0], np.log1p(X[:, 0] / 0.2))
+    np.testing.assert_array_equal(found[:, 1], X[:, 1])
+
+
+def test_columns_must_be_those_of_x():
+    with pytest.raises(ValueError, match="columns must be True, False or 2 of these"):
+        ColumnCompressor([True]).fit([[1.0, 2.0]])
+
+
+def test_outliers_are_clipped():
+    np.testing.assert_array_equal(Clipper().fit_transform([[-99.0, 3.0]]), [[-10, 3]])
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("svn", "unknown classifier 'svn': choose from rbf-svm"),
+        ("knn:C=1", "classifier 'knn' does not take"),
+        ("knn+logistic", r"one classifier is needed, got 'knn\+logistic'"),
+        ("collections:Counter", "must have fit and get_params"),
+    ],
+)
+def test_a_classifier_that_cannot_be_made_says_why(name, message):
+    with pytest.raises(ValueError, match=message):
+        make_classifier(name)
+
+
+def test_any_classifier_of_scikit_learn_can_be_named(overlapping):
+    X, labels = overlapping
+    forest = make_classifier("sklearn.ensemble:RandomForestClassifier:n_estimators=10", seed=3)
+    assert forest.estimator.named_steps["classify"].random_state == 3
+    assert forest.fit(X, labels).predict_proba(X).shape == (240, 3)
+
+
+def test_one_class_is_refused():
+    with pytest.raises(ValueError, match="at least 2 classes are needed, got 1 class: a"):
+        make_classifier(compress=False).fit([[0.0], [1.0]], ["a", "a"])
+
+
+def test_a_search_can_set_the_steps(overlapping):
+    X, labels = overlapping
+    search = GridSearchCV(make_classifier(), {"estimator__classify__C": [1, 10]}, cv=2)
+    assert search.fit(X, labels).best_params_["estimator__classify__C"] in (1, 10)
+
+
+@parametrize_with_checks(
+    [
+        ColumnCompressor(),
+        Clipper(),
+        RBFMarginClassifier(),
+        NeighborsClassifier(),
+        Calibrated(RBFMarginClassifier(), n_folds=2),
+    ]
+)
+def test_scikit_learn_finds_nothing_amiss(estimator, check):
+    check(estimator)
+
+
+# --- vectors of files --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def drums(tmp_path):
+    """A folder of 2 classes x 6 kits, as an index.csv in audio/ style."""
+    rng = np.random.default_rng(seed=440)
+    (tmp_path / "audio").mkdir()
+    rows = ["file,label,group"]
+    t = np.arange(2000) / 8000
+    for kit in range(6):
+        for label, hertz in (("kick", 80), ("hat", 2500)):
+            y = np.exp(-20 * t) * np.sin(2 * np.pi * hertz * rng.uniform(0.9, 1.1) * t)
+            audio.save(tmp_path / "audio" / f"{label}{kit}.wav", 0.5 * y, 8000)
+            rows.append(f"{label}{kit}.wav,{label},{kit}")
+    (tmp_path / "index.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path
+
+
+FAST = ClipFeatures(features="scattering:J=8,Q=1", sr=8000)
+
+
+def clip(path):
+    return Clip(id=path.name, path=path, labels=("x",))
+
+
+def test_loudness_of_a_file_does_not_matter(tmp_path, rng):
+    y = rng.normal(size=4000) * 0.05
+    for name, gain in (("quiet.wav", 1), ("loud.wav", 4)):
+        audio.save(tmp_path / name, gain * y, 8000)
+    found = describe_clips([clip(tmp_path / "quiet.wav"), clip(tmp_path / "loud.wav")], FAST)
+    np.testing.assert_allclose(found.X[0], found.X[1], rtol=2e-3, atol=1e-6)
+    assert found.seconds.tolist() == [0.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "n_samples"), [(None, 8000), (0.5, 4000), (0.1, 800), (2.0, 16000)]
+)
+def test_short_sounds_are_padded_and_long_ones_cut(seconds, n_samples):
+    how = ClipFeatures(features="mfcc", sr=8000, seconds=seconds)
+    prepared = how.prepared(np.full(2000, 0.5))
+    assert len(prepared) == n_samples
+    assert prepared[: min(2000, n_samples)].tolist() == [1.0] * min(2000, n_samples)
+    assert not prepared[2000:].any()
+
+
+def test_files_that_cannot_be_described_do_not_stop_the_others(drums):
+    audio.save(drums / "silent.wav", np.zeros(4000), 8000)
+    (drums / "broken.wav").write_text("no music")
+    audio.save(drums / "short.wav", np.full(80, 0.1), 8000)  # 10 ms
+    names = ("silent.wav", "broken.wav", "missing.wav", "short.wav")
+    found = describe_clips([clip(drums / name) for name in names], FAST)
+    assert [each.id for each in found.clips] == ["short.wav"]
+    reasons = {failure.track: failure.error for failure in found.failures}
+    assert "silent: there is nothing to describe" in reasons["silent.wav"]
+    assert "NotAudioError" in reasons["broken.wav"]
+    assert "check the path" in reasons["missing.wav"]
+
+
+def test_stored_vectors_are_those_of_the_files(drums, tmp_path, monkeypatch):
+    clips = [clip(path) for path in sorted((drums / "audio").iterdir())]
+    store = tmp_path / "store"
+    first = describe_clips(clips[:5], FAST, store=store)
+    second = describe_clips(clips, FAST, store=store)
+    monkeypatch.setattr("scatseg.audio.decode", None)
+    third = describe_clips(clips, FAST, store=store)
+    np.testing.assert_array_equal(third.X, second.X)
+    np.testing.assert_array_equal(third.X[:5], first.X)
+
+
+def test_other_options_are_stored_apart():
+    names = {
+        ClipFeatures(**options).fingerprint()
+        for options in (
+            {},
+            {"sr": 16000},
+            {"seconds": 1.0},
+            {"aggregate": "mean+std"},
+            {"features": "scattering:J=11"},
+        )
+    }
+    assert len(names) == 5
+
+
+def test_a_store_that_is_broken_says_so(drums, tmp_path):
+    (tmp_path / f"{FAST.fingerprint()}.npz").write_bytes(b"broken")
+    with pytest.raises(ClipStoreError, match="stored vectors cannot be read"):
+        describe_clips([clip(drums / "audio" / "kick0.wav")], FAST, store=tmp_path)
+
+
+def test_only_scattering_is_left_to_be_compressed():
+    columns = ClipFeatures(features="scattering:J=8+mfcc").columns()
+    families = np.array([name.family for name in columns.names])
+    np.testing.assert_array_equal(columns.uncompressed, families == "scattering")
+    loud = ClipFeatures(features="scattering:J=8,compression=mean").columns()
+    assert not loud.uncompressed.any()
+
+
+# --- the command line --------------------------------------------------------------------------
+
+
+def scatseg(*arguments):
+    with pytest.raises(SystemExit) as exited:
+        cli.main([str(argument) for argument in arguments])
+    return exited.value.code
+
+
+HOW = ("--features", "scattering:J=8,Q=1", "--sr", 8000, "--jobs", 1)
+
+
+def test_evaluate_writes_scores_predictions_and_figures(drums, tmp_path, capsys):
+    out = tmp_path / "out"
+    command = ("classify", "evaluate", drums, "-o", out, *HOW, "--folds", 3)
+    assert scatseg(*command) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(out)
+    scores = json.loads((out / "scores.json").read_text())
+    assert scores["features"] == "scattering:J=8,Q=1"
+    assert scores["classifier"] == "rbf-svm"
+    assert scores["split"] == "StratifiedGroupKFold(3), seed 0"
+    assert (scores["n"], scores["classes"]) == (12, ["hat", "kick"])
+    assert scores["accuracy"] == scores["balanced_accuracy"] == scores["macro_f1"] == 1
+    assert [each["features"] for each in scores["baselines"]] == [
+        "baseline:majority",
+        "baseline:duration",
+    ]
+    rows = list(csv.DictReader((out / "predictions.csv").read_text().splitlines()))
+    assert len(rows) == 12
+    assert all(row["truth"] == row["prediction"] for row in rows)
+    assert float(rows[0]["p_kick"]) + float(rows[0]["p_hat"]) == pytest.approx(1, abs=1e-5)
+    assert (out / "confusion.csv").read_text() == "truth,hat,kick\nhat,6,0\nkick,0,6\n"
+    written = {path.name for path in out.iterdir()}
+    assert {"confusion.png", "confusion.svg", "reliability.png", "run.json"} <= written
+
+
+def test_several_features_are_compared_on_the_same_folds(drums, tmp_path):
+    out = tmp_path / "out"
+    more = ("--features", "mfcc", "--classifier", "linear-svm", "--folds", 3)
+    assert scatseg("classify", "evaluate", drums, "-o", out, *HOW, *more) == 0
+    scores = json.loads((out / "scores.json").read_text())
+    assert [each["features"] for each in scores["systems"]] == ["scattering:J=8,Q=1", "mfcc"]
+    folds = {}
+    for row in csv.DictReader((out / "predictions.csv").read_text().splitlines()):
+        folds.setdefault(row["features"], []).append((row["file"], row["fold"]))
+    assert folds["mfcc"] == folds["scattering:J=8,Q=1"]
+    assert {each["second"] for each in scores["differences"]} == {
+        "mfcc",
+        "baseline:majority",
+        "baseline:duration",
+    }
+
+
+def test_no_groups_is_said_aloud(drums, capsys):
+    assert scatseg("classify", "evaluate", drums, *HOW, "--ignore-groups", "--folds", 3) == 0
+    assert "these scores are too good" in capsys.readouterr().out
+
+
+def test_train_then_predict_then_explain(drums, tmp_path, capsys):
+    model = tmp_path / "drums.model"
+    assert scatseg("-q", "classify", "train", drums, "-o", model, *HOW) == 0
+    assert capsys.readouterr().out == f"{model}\n"
+    sound = drums / "audio" / "kick3.wav"
+    assert scatseg("-q", "classify", "predict", model, sound, "--jobs", 1) == 0
+    header, row = csv.reader(capsys.readouterr().out.splitlines())
+    assert header == ["file", "prediction", "p_hat", "p_kick"]
+    assert row[:2] == [str(sound), "kick"]
+    command = ("-q", "classify", "explain", model, sound, "-o", tmp_path / "why", "--jobs", 1)
+    assert scatseg(*command) == 0
+    assert capsys.readouterr().out.startswith("kick3: called kick because of ")
+    assert (tmp_path / "why" / "kick3.png").is_file()
+    assert scatseg("-q", "classify", "explain", model) == 0
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["hat", "kick"]
+
+
+def test_what_is_not_probable_enough_is_unsure(drums, tmp_path, capsys):
+    model = tmp_path / "drums.model"
+    scatseg("-q", "classify", "train", drums, "-o", model, *HOW)
+    capsys.readouterr()
+    command = ("-q", "classify", "predict", model, drums / "audio", "--min-probability", 1)
+    assert scatseg(*command, "--jobs", 1) == 0
+    predictions = {row[1] for row in csv.reader(capsys.readouterr().out.splitlines()[1:])}
+    assert predictions == {"unsure"}
+
+
+def test_a_model_is_scored_on_sounds_new_to_it(drums, tmp_path, capsys):
+    model, out = tmp_path / "drums.model", tmp_path / "out"
+    scatseg("-q", "classify", "train", drums, "-o", model, *HOW)
+    command = ("-q", "classify", "evaluate", drums, "--model", model, "-o", out, "--jobs", 1)
+    assert scatseg(*command) == 0
+    assert "not trained on any of these clips" in capsys.readouterr().out
+    assert json.loads((out / "scores.json").read_text())["accuracy"] == 1
+
+
+def test_labels_of_several_columns_are_scored_together_and_apart(drums, tmp_path):
+    lines = (drums / "index.csv").read_text().splitlines()
+    more = [f"{line},{'even' if int(line[-1]) % 2 == 0 else 'odd'}" for line in lines[1:]]
+    (drums / "index.csv").write_text("\n".join([f"{lines[0]},parity", *more]))
+    out = tmp_path / "out"
+    options = ("--label", "label", "--label", "parity", "--folds", 2, "-o", out)
+    assert scatseg("classify", "evaluate", drums, *HOW, *options) == 0
+    scores = json.loads((out / "scores.json").read_text())
+    assert scores["classes"] == ["hat/even", "hat/odd", "kick/even", "kick/odd"]
+    assert scores["columns"]["label"]["accuracy"] == 1
+    assert scores["columns"]["parity"]["accuracy"] == scores["accuracy"] < 1
+
+
+def test_a_curve_is_a_table(drums, capsys):
+    assert scatseg("-q", "classify", "curve", drums, *HOW, "--folds", 3, "--draws", 2) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [row["clips"] for row in rows] == ["2", "4"]
+    assert float(rows[1]["accuracy_mean"]) > 0.9
+
+
+def test_some_failures_are_listed_and_exit_with_1(drums, tmp_path, capsys):
+    audio.save(drums / "audio" / "nothing.wav", np.zeros(4000), 8000)
+    with (drums / "index.csv").open("a") as file:
+        file.write("nothing.wav,kick,1\nlost.wav,kick,1\n")
+    out = tmp_path / "out"
+    command = ("classify", "evaluate", drums, *HOW, "--folds", 3, "-o", out)
+    assert scatseg(*command) == cli.SOME_FAILED
+    err = capsys.readouterr().err
+    assert "nothing.wav: ValueError: silent" in err
+    assert "lost.wav: line 15: there is no such file" in err
+    failures = (out / "failures.csv").read_text().splitlines()
+    assert [line.split(",")[:2] for line in failures[1:]] == [
+        ["lost.wav", "index"],
+        ["nothing.wav", "features"],
+    ]
+
+
+def test_copies_are_reported(drums, capsys):
+    (drums / "audio" / "copy.wav").write_bytes((drums / "audio" / "kick0.wav").read_bytes())
+    with (drums / "index.csv").open("a") as file:
+        file.write("copy.wav,hat,5\n")
+    assert scatseg("classify", "evaluate", drums, *HOW, "--folds", 3) == 0
+    assert "copy.wav (hat, group '5') sounds exactly like kick0.wav" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        (("evaluate", "nowhere"), "a folder of sounds or an index.csv is needed"),
+        (("evaluate", ".", "--folds", "9"), "9 folds need as many groups, there are 6"),
+        (("evaluate", ".", "--label", "mood"), "the columns file, mood are needed"),
+        (("evaluate", ".", "--classifier", "svn"), "unknown classifier 'svn'"),
+        (("evaluate", ".", "--features", "mfccc"), "unknown feature 'mfccc'"),
+        (("evaluate", ".", "--model", "index.csv"), "a model written by scatseg is needed"),
+        (("predict", "index.csv", "audio"), "a model written by scatseg is needed"),
+        (("train", ".", "-o", "nowhere/model"), "No such file or directory"),
+    ],
+)
+def test_wrong_usage_is_one_message_and_exits_with_2(command, message, drums, monkeypatch, capsys):
+    monkeypatch.chdir(drums)
+    how = () if command[0] == "predict" else ("--sr", 8000, "--features", "scattering:J=6,Q=1")
+    if "--features" in command:
+        how = ()
+    assert scatseg("classify", *command, *how, "--jobs", 1) == cli.USAGE
+    err = capsys.readouterr().err
+    assert message in err
+    assert "Traceback" not in err
+
+
+def test_one_class_only_is_wrong_usage(drums, capsys):
+    text = (drums / "index.csv").read_text().replace(",hat,", ",kick,")
+    (drums / "index.csv").write_text(text)
+    assert scatseg("classify", "evaluate", drums, *HOW) == cli.USAGE
+    assert "at least 2 classes are needed, got 1: kick" in capsys.readouterr().err
+
+
+def test_nothing_that_can_be_read_exits_with_3(tmp_path):
+    (tmp_path / "index.csv").write_text("file,label\nlost.wav,kick\n")
+    assert scatseg("classify", "evaluate", tmp_path, *HOW) == cli.NOTHING_DONE
+
+
+# --- published sets ----------------------------------------------------------------------------
+
+
+@pytest.mark.corpus
+@pytest.mark.slow
+def test_drums_of_kits_never_heard_are_recognized_better_than_by_mfcc(shared, tmp_path):
+    out = tmp_path / "out"
+    folder = shared / "corpus" / "similarity" / "drums"
+    both = ("--features", "scattering", "--features", "mfcc")
+    assert scatseg("-q", "classify", "evaluate", folder, "-o", out, *both) == 0
+    scattering, mfcc = json.loads((out / "scores.json").read_text())["systems"]
+    assert scattering["accuracy"] >= 0.75
+    assert scattering["macro_f1"] >= 0.75
+    assert scattering["calibration_error"] < 0.08
+    assert scattering["accuracy"] - mfcc["accuracy"] >= 0.05
+
+
+@pytest.mark.corpus
+@pytest.mark.slow
+def test_samples_without_groups_are_recognized(shared, tmp_path):
+    out = tmp_path / "out"
+    folder = shared / "corpus" / "similarity" / "sonicpi"
+    assert scatseg("-q", "classify", "evaluate", folder, "-o", out) == 0
+    assert json.loads((out / "scores.json").read_text())["accuracy"] >= 0.49

@@ -1,0 +1,196 @@
+"""What decided: sums that must come out, and sounds of which it is known."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from scatseg.explain import (
+    Band,
+    Reason,
+    band_of,
+    carriers_and_rates,
+    integrated_gradients,
+    linear_relevance,
+    permutation_importance,
+    reasons_for,
+    sentence,
+)
+from scatseg.features import FeatureName
+
+
+def modulation(carrier, rate, spin=None):
+    family = "scattering" if spin is None else "jtfs"
+    return FeatureName(family, 0, order=2, carrier=carrier, modulation=rate, spin=spin)
+
+
+NAMES = [
+    FeatureName("scattering", 0, order=1, carrier=300.0),
+    FeatureName("scattering", 1, order=1, carrier=600.0),
+    modulation(300.0, 4.0),
+    modulation(600.0, 4.2),
+    modulation(610.0, 4.0),
+    modulation(600.0, 8.0),
+    FeatureName("mfcc", 3),
+]
+vectors = hnp.arrays(float, len(NAMES), elements=st.floats(-5, 5))
+
+
+@pytest.mark.parametrize(
+    ("hertz", "octave"), [(256.0, 8), (511.0, 8), (512.0, 9), (40.0, 5), (0.75, -1)]
+)
+def test_a_band_of_carriers_begins_at_a_power_of_two(hertz, octave):
+    assert band_of(modulation(hertz, 4.0)).carrier == octave
+
+
+@pytest.mark.parametrize(("hertz", "octave"), [(4.0, 2), (2.9, 2), (5.6, 2), (5.7, 3), (0.7, -1)])
+def test_a_band_of_rates_has_a_power_of_two_in_its_middle(hertz, octave):
+    assert band_of(modulation(300.0, hertz)).rate == octave
+
+
+def test_rising_and_falling_are_two_bands():
+    assert band_of(modulation(300.0, 4.0, 1)) != band_of(modulation(300.0, 4.0, -1))
+
+
+@given(vectors, vectors)
+def test_relevance_of_a_linear_score_adds_up_to_it(weights, z):
+    assert linear_relevance(weights, z).sum() == pytest.approx(weights @ z, abs=1e-9)
+
+
+@given(vectors, vectors)
+def test_integrated_gradients_of_a_linear_score_are_its_relevance(weights, z):
+    found = integrated_gradients(lambda points: np.broadcast_to(weights, points.shape), z)
+    np.testing.assert_allclose(found, linear_relevance(weights, z), atol=1e-12)
+
+
+@given(hnp.arrays(float, 3, elements=st.floats(-2, 2)))
+def test_integrated_gradients_add_up_to_the_change_of_the_score(z):
+    center = np.array([0.5, -0.3, 1.0])
+
+    def score(points):
+        return np.exp(-((points - center) ** 2).sum(axis=-1))
+
+    def gradient(points):
+        return -2 * (points - center) * score(points)[:, None]
+
+    total = integrated_gradients(gradient, z).sum()
+    assert total == pytest.approx(score(z) - score(np.zeros(3)), abs=3e-3)
+
+
+@given(vectors, vectors)
+def test_reasons_add_up_to_the_relevance(relevance, z):
+    reasons = reasons_for(relevance, NAMES, Z=z)
+    assert sum(each.relevance for each in reasons) == pytest.approx(relevance.sum(), abs=1e-9)
+    assert all(each.evidence >= 0 for each in reasons)
+
+
+def test_columns_of_one_band_are_one_reason():
+    reasons = reasons_for([0, 0, 0, 1.0, 2.0, 0, 0], NAMES)
+    assert reasons[0].band == Band(family="scattering", order=2, carrier=9, rate=2)
+    assert reasons[0].relevance == 3
+    assert reasons[0].rate == pytest.approx((4.2 * 4.0 * 4.0) ** (1 / 3))
+    assert len(reasons) == 6
+
+
+def test_reasons_come_with_the_strongest_first():
+    values = [each.relevance for each in reasons_for([1.0, -2, 5, 1, 1, -3, 0], NAMES)]
+    assert values == sorted(values, reverse=True)
+
+
+def test_what_is_missing_is_no_evidence():
+    reasons = reasons_for([0, 0, 1.0, 0, 0, 1.0, 0], NAMES, Z=[0, 0, -1.0, 0, 0, 1.0, 0])
+    assert {each.band.rate: each.evidence > 0 for each in reasons[:2]} == {2: False, 3: True}
+
+
+def test_of_two_filters_that_hear_one_modulation_the_louder_is_named():
+    relevance = [0, 0, 0, 1.0, 0, 1.2, 0]
+    energy = [1.0, 1.0, 0, 9.0, 0, 1.0, 1.0]
+    text = sentence("trill", reasons_for(relevance, NAMES, energy=energy))
+    assert text == "called trill because of amplitude modulation at 4.2 Hz (2.8-5.7 Hz) " + (
+        "around 0.51-1 kHz"
+    )
+
+
+def test_a_relevance_per_name_is_needed():
+    with pytest.raises(ValueError, match=r"relevance must have shape \(7,\), one per name"):
+        reasons_for([1.0, 2.0], NAMES)
+
+
+@pytest.mark.parametrize(
+    ("band", "text"),
+    [
+        (Band(family="jtfs", order=2, carrier=7, rate=2, spin=1), "rising modulation at 4 Hz"),
+        (Band(family="jtfs", order=2, carrier=7, rate=2, spin=-1), "falling modulation at 4 Hz"),
+        (Band(family="scattering", order=1, carrier=7), "energy around 128-256 Hz"),
+        (Band(family="mfcc"), "because of mfcc"),
+    ],
+)
+def test_a_sentence_says_what_it_was(band, text):
+    rate = None if band.rate is None else 4.0
+    assert text in sentence("a", [Reason(band=band, relevance=1.0, evidence=1.0, rate=rate)])
+
+
+def test_a_sentence_says_what_was_missing():
+    band = Band(family="scattering", order=1, carrier=7)
+    text = sentence("a", [Reason(band=band, relevance=1.0)])
+    assert text == "called a because of little energy around 128-256 Hz"
+
+
+@pytest.mark.parametrize(
+    "reasons", [[], [Reason(band=Band(family="mfcc"), relevance=-1.0, evidence=0.0)]]
+)
+def test_nothing_may_speak_for_a_class(reasons):
+    assert sentence("a", reasons) == "called a although nothing speaks for it"
+
+
+def test_evidence_at_one_rate_is_added_up_over_carriers():
+    scattered = [
+        Reason(
+            band=Band(family="scattering", order=2, carrier=carrier, rate=2),
+            relevance=1,
+            evidence=0.4,
+            rate=4.0,
+        )
+        for carrier in (7, 8, 9)
+    ]
+    single = Reason(
+        band=Band(family="scattering", order=2, carrier=8, rate=4),
+        relevance=2,
+        evidence=1.0,
+        rate=16.0,
+    )
+    assert "at 4 Hz" in sentence("a", [single, *scattered])
+
+
+def test_a_map_holds_every_band_at_its_place():
+    relevance = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
+    carriers, rates, values = carriers_and_rates(reasons_for(relevance, NAMES))
+    assert (carriers.tolist(), rates.tolist()) == ([8, 9], [2, 3])
+    np.testing.assert_array_equal(values, [[1, 3, np.nan], [2, 9, 6]])
+
+
+def test_permutation_finds_the_only_band_that_matters(rng):
+    X = rng.normal(size=(200, len(NAMES)))
+    truth = X[:, 5] > 0
+
+    def accuracy(rows):
+        return float(((rows[:, 5] > 0) == truth).mean())
+
+    first, *others = permutation_importance(accuracy, X, NAMES)
+    assert first.band == band_of(NAMES[5])
+    assert first.relevance == pytest.approx(0.5, abs=0.1)
+    assert [each.relevance for each in others] == [0] * 5
+
+
+def test_permutation_shuffles_the_columns_of_a_band_together(rng):
+    # Each of columns 3 and 4 tells all; shuffled one by one, neither would seem to matter.
+    X = rng.normal(size=(200, len(NAMES)))
+    X[:, 4] = X[:, 3]
+    truth = X[:, 3] > 0
+
+    def accuracy(rows):
+        votes = np.where(rows[:, 3] == X[:, 3], rows[:, 3], rows[:, 4])
+        return float(((votes > 0) == truth).mean())
+
+    assert permutation_importance(accuracy, X, NAMES)[0].relevance > 0.3
