@@ -1,11 +1,20 @@
-"""Where to cut: peaks of curves that are drawn by hand, and joins of segments."""
+"""Where to cut: peaks of curves drawn by hand, joins of segments, covers found by trying all."""
 
 import itertools
 
 import numpy as np
 import pytest
 
-from scatseg.boundaries import check_detail, join_segments, pick_boundaries
+from scatseg.boundaries import (
+    best_boundaries,
+    block_scores,
+    boundary_probabilities,
+    check_detail,
+    join_segments,
+    length_scores,
+    pick_boundaries,
+    repetition_scores,
+)
 
 #           0  1  2  3  4  5  6  7  8  9 10 11 12 13 14 15 16
 CURVE = [0, 0, 1, 0, 0, 8, 0, 0, 4, 0, 0, 2, 0, 0, 1, 0, 0]
@@ -141,3 +150,148 @@ def test_joining_leaves_its_input_alone(rng):
     cuts = np.array([0, 5, 10, 15])
     join_segments(cuts, rng.normal(size=(15, 2)), n_segments=1)
     np.testing.assert_array_equal(cuts, [0, 5, 10, 15])
+
+
+# Scores of segments, and the best cover
+
+
+def covers(n):
+    """All ways to cut n frames."""
+    inner = range(1, n)
+    for size in range(n):
+        for cut in itertools.combinations(inner, size):
+            yield [0, *cut, n]
+
+
+def total(scores, cuts, cost=0.0):
+    return sum(scores[start, stop] - cost for start, stop in itertools.pairwise(cuts))
+
+
+def symmetric(rng, n):
+    Z = rng.normal(size=(n, n))
+    return Z + Z.T
+
+
+def test_repetition_is_the_mean_along_the_diagonals_of_the_best_copies(rng):
+    Z = symmetric(rng, 13)
+    expected = np.zeros((14, 14))
+    for start, stop in itertools.combinations(range(14), 2):
+        length = stop - start
+        copies = [
+            max(0, sum(Z[start + i, other + i] for i in range(length)))
+            for other in range(13 - length + 1)
+            if abs(other - start) >= max(length, 2)
+        ]
+        best = [*sorted(copies, reverse=True), 0, 0, 0]
+        expected[start, stop] = (sum(best[:2]) / 2 + sum(best[:3]) / 3) / 2
+    np.testing.assert_allclose(repetition_scores(Z, min_lag=2), expected, atol=1e-12)
+
+
+def test_a_passage_that_comes_three_times_scores_its_length():
+    Z = np.tile(np.eye(5), (3, 3))
+    scores = repetition_scores(Z, n_copies=(2,))
+    assert [scores[0, 5], scores[5, 10], scores[10, 15]] == [5, 5, 5]
+
+
+def test_a_copy_never_overlaps_its_segment():
+    assert repetition_scores(np.ones((7, 7)), n_copies=(1,), min_lag=1)[0, 4] == 0
+    assert repetition_scores(np.ones((8, 8)), n_copies=(1,), min_lag=1)[0, 4] == 4
+
+
+def test_a_copy_is_not_nearer_than_asked():
+    Z = np.eye(9) + np.eye(9, k=3) + np.eye(9, k=-3)
+    assert repetition_scores(Z, n_copies=(1,), min_lag=3)[0, 3] == 3
+    assert repetition_scores(Z, n_copies=(1,), min_lag=4)[0, 3] == 0
+
+
+def test_segments_longer_than_asked_are_not_looked_for():
+    Z = np.tile(np.eye(5), (2, 2))
+    assert not repetition_scores(Z, n_copies=(1,), max_frames=4)[0, 5]
+    assert repetition_scores(Z, n_copies=(1,), max_frames=5)[0, 5] == 5
+
+
+@pytest.mark.parametrize("n_bands", [1, 3, 20])
+def test_a_block_is_the_sum_of_its_pairs_over_its_length(n_bands, rng):
+    Z = symmetric(rng, 9)
+    expected = np.zeros((10, 10))
+    for start, stop in itertools.combinations(range(10), 2):
+        inside = range(start, stop)
+        pairs = [Z[i, j] for i in inside for j in inside if 0 < abs(i - j) <= n_bands]
+        expected[start, stop] = sum(pairs) / (stop - start)
+    np.testing.assert_allclose(block_scores(Z, n_bands=n_bands), expected, atol=1e-12)
+
+
+def test_phrases_are_mostly_of_four_or_eight_bars():
+    by_length = length_scores(40)[0, 1:]
+    assert set(np.argsort(by_length)[-2:] + 1) == {4, 8}
+
+
+def test_lengths_are_logarithms_of_shares():
+    assert np.exp(length_scores(40)[0, 1:]).sum() == pytest.approx(1)
+
+
+def test_lengths_count_in_bars():
+    bars, quarters = length_scores(40), length_scores(160, frames_per_bar=4)
+    np.testing.assert_allclose(quarters[0, 4::4], bars[0, 1:])
+    between = (bars[0, 8] + bars[0, 9]) / 2
+    assert quarters[0, 34] == pytest.approx(between)
+
+
+@pytest.mark.parametrize("cost", [-1.0, 0.0, 0.7])
+def test_the_best_cover_is_better_than_all_others(cost, rng):
+    scores = rng.normal(size=(10, 10))
+    best = max(covers(9), key=lambda cuts: total(scores, cuts, cost))
+    assert best_boundaries(scores, cost=cost).tolist() == best
+
+
+@pytest.mark.parametrize("n_segments", range(1, 10))
+def test_the_best_cover_of_so_many_segments_is_better_than_all_others(n_segments, rng):
+    scores = rng.normal(size=(10, 10))
+    so_many = (cuts for cuts in covers(9) if len(cuts) == n_segments + 1)
+    best = max(so_many, key=lambda cuts: total(scores, cuts))
+    assert best_boundaries(scores, n_segments=n_segments).tolist() == best
+
+
+def test_no_more_segments_are_made_than_there_are_frames(rng):
+    assert best_boundaries(rng.normal(size=(4, 4)), n_segments=9).tolist() == [0, 1, 2, 3]
+
+
+def test_a_higher_cost_never_gives_more_segments(rng):
+    scores = rng.normal(size=(60, 60))
+    counts = [len(best_boundaries(scores, cost=cost)) for cost in np.linspace(-3, 3, 50)]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[0] > counts[-1]
+
+
+def test_what_is_known_of_a_boundary_can_be_added_to_its_column(rng):
+    known = np.where(np.isin(np.arange(21), [4, 11]), 5.0, -5.0)
+    scores = 0.1 * rng.normal(size=(21, 21)) + known
+    assert best_boundaries(scores).tolist() == [0, 4, 11, 20]
+
+
+def test_forbidden_segments_are_not_used(rng):
+    scores = rng.normal(size=(10, 10))
+    scores[:4, 5:] = scores[4, 6:] = -np.inf
+    assert {4, 5} <= set(best_boundaries(scores, cost=5).tolist())
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_a_boundary_is_as_probable_as_the_covers_that_have_it(temperature, rng):
+    scores = rng.normal(size=(9, 9))
+    expected = np.zeros(9)
+    for cuts in covers(8):
+        expected[cuts] += np.exp(total(scores, cuts, 0.3) / temperature)
+    found = boundary_probabilities(scores, cost=0.3, temperature=temperature)
+    np.testing.assert_allclose(found, expected / expected[0])
+
+
+def test_the_best_cover_is_certain_where_nothing_else_comes_near(rng):
+    scores = rng.normal(size=(30, 30))
+    sure = boundary_probabilities(scores, temperature=1e-3)
+    assert np.flatnonzero(sure > 0.5).tolist() == best_boundaries(scores).tolist()
+
+
+def test_probabilities_stay_finite_for_large_scores(rng):
+    probabilities = boundary_probabilities(1e4 * rng.normal(size=(200, 200)))
+    assert np.isfinite(probabilities).all()
+    assert probabilities.max() <= 1 + 1e-9

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from scatseg.bars import Bars
 from scatseg.extractors import Stack, extractor
 from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
 from scatseg.spectral import CQT, MFCC, Chroma, LogMel, Tempogram
@@ -35,6 +36,7 @@ EXTRACTORS = [
     Case(extract=Scattering(J=10, Q=4, compression=None, renormalize=False)),
     Case(extract=Scattering(J=10, Q=4, compression="median"), rounding=2e-3),  # in empty paths
     Case(extract=Stack(parts=(Scattering(J=10), MFCC()))),
+    Case(extract=Bars(length=0.5, positions=4)),
 ]
 
 

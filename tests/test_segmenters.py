@@ -12,6 +12,7 @@ from scatseg.features import Features, uniform_edges
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters import (
     MAX_FRAMES,
+    CoverSegmenter,
     FooteSegmenter,
     LaplacianSegmenter,
     StructureFeaturesSegmenter,
@@ -32,12 +33,17 @@ SEGMENTERS = [
     FooteSegmenter(granularity=0.2, n_labels=2),
     StructureFeaturesSegmenter(**STEADY),
     StructureFeaturesSegmenter(**STEADY, n_segments=3),
+    CoverSegmenter(),
+    CoverSegmenter(n_segments=3),
+    CoverSegmenter(repetition=0.0, cost=1.0),
 ]
 
 # These look for more in it by default: finer levels, passages that have an order.
 OTHERS = [
     LaplacianSegmenter(),
     StructureFeaturesSegmenter(),
+    CoverSegmenter(blocks=0.0),
+    CoverSegmenter(granularity=1.0),
 ]
 
 PEAK_PICKERS = [FooteSegmenter, StructureFeaturesSegmenter]
@@ -195,7 +201,8 @@ def test_long_features_are_compared_over_few_frames(each, monkeypatch, rng):
 
 
 def test_every_named_segmenter_keeps_the_contract():
-    assert {type(each) for each in SEGMENTERS} == set(scatseg.segmenters.SEGMENTERS.values())
+    named = {type(make()) for make in scatseg.segmenters.SEGMENTERS.values()}
+    assert {type(each) for each in SEGMENTERS} == named
 
 
 # Options that they have in common
@@ -444,7 +451,7 @@ def test_segment_takes_anything_that_predicts(song, aba):
 def test_an_unknown_name_is_refused_with_what_there_is(call):
     with pytest.raises(
         ValueError,
-        match="unknown segmenter 'foot': choose from laplacian, foote, structure-features, or",
+        match="unknown segmenter 'foot': choose from laplacian, default, repetition, cbm, ",
     ):
         call("foot")
 

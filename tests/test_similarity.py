@@ -3,14 +3,22 @@
 import numpy as np
 import pytest
 
+from scatseg.features import FeatureName, Features
 from scatseg.similarity import (
+    by_family,
     centered,
     cosine,
     enhance_paths,
+    fused_similarity,
+    heard_frames,
+    path_contrast,
     recurrence,
     self_similarity,
     stacked,
     to_lags,
+    whitened,
+    without_places,
+    z_scored,
 )
 
 METRICS = ["cosine", "euclidean"]
@@ -208,3 +216,152 @@ def test_enhancing_keeps_symmetry(rng):
 def test_enhancing_over_one_frame_changes_nothing(rng):
     S = self_similarity(rng.normal(size=(9, 3)))
     np.testing.assert_array_equal(enhance_paths(S, n_frames=1), S)
+
+
+# Several kinds of features
+
+
+def different(S):
+    return S[np.triu_indices(len(S), 1)]
+
+
+def test_whitening_by_a_power_of_one_keeps_all_angles(rng):
+    X = rng.normal(size=(12, 30))
+    np.testing.assert_allclose(cosine(whitened(X, power=1)), cosine(centered(X, around=X)))
+
+
+def test_whitening_fully_makes_all_directions_equally_important(rng):
+    rows = whitened(rng.normal(size=(30, 5)) * [100, 10, 1, 0.1, 0.01], power=0)
+    squares = np.linalg.svd(rows, compute_uv=False)
+    np.testing.assert_allclose(squares[:5], 1)
+    np.testing.assert_allclose(squares[5:], 0, atol=1e-9)
+
+
+def test_whitening_brings_out_what_a_loud_direction_hides():
+    X = np.array([[9.0, 1], [-9, 1], [9, -1], [-9, -1]])
+    plain, white = (cosine(whitened(X, power=power)) for power in (1, 0.5))
+    assert white[0, 2] < plain[0, 2]
+    assert white[0, 1] > plain[0, 1]
+
+
+def test_frames_that_never_differ_whiten_to_nothing():
+    np.testing.assert_array_equal(whitened(np.full((5, 3), 0.1)), 0)
+
+
+def test_z_scores_of_different_frames_have_mean_zero_and_spread_one(rng):
+    Z = different(z_scored(self_similarity(rng.normal(size=(20, 4)))))
+    assert Z.mean() == pytest.approx(0, abs=1e-12)
+    assert Z.std() == pytest.approx(1)
+
+
+def test_z_scores_are_limited():
+    S = np.zeros((40, 40))
+    S[3, 7] = S[7, 3] = 1
+    assert z_scored(S, limit=4)[3, 7] == 4
+
+
+def test_small_chance_differences_stay_small(rng):
+    S = 0.5 + 0.001 * rng.normal(size=(20, 20))
+    assert np.abs(different(z_scored(S, least_spread=0.05))).max() < 0.2
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 5])
+@pytest.mark.parametrize("level", [0.0, 0.3])
+def test_what_is_equally_alike_everywhere_has_no_z_score(n_frames, level):
+    np.testing.assert_array_equal(z_scored(np.full((n_frames, n_frames), level)), 0)
+
+
+def test_fused_similarity_is_the_mean_over_families(rng):
+    families = [rng.normal(size=(15, 6)), rng.normal(size=(15, 9))]
+    heard = np.ones(15, dtype=bool)
+    alone = [fused_similarity([X], heard=heard) for X in families]
+    np.testing.assert_allclose(fused_similarity(families, heard=heard), np.mean(alone, axis=0))
+
+
+def test_fused_similarity_does_not_depend_on_units_nor_on_what_all_frames_share(rng):
+    families = [rng.normal(size=(15, 6)), rng.normal(size=(15, 9))]
+    heard = np.ones(15, dtype=bool)
+    np.testing.assert_allclose(
+        fused_similarity([100 * families[0] + 3, families[1]], heard=heard),
+        fused_similarity(families, heard=heard),
+        atol=1e-9,
+    )
+
+
+def test_silent_frames_are_neither_alike_nor_unlike(rng):
+    X = rng.normal(size=(15, 6))
+    heard = np.arange(15) % 4 > 0
+    Z = fused_similarity([X], heard=heard)
+    assert not Z[~heard].any()
+    np.testing.assert_array_equal(Z, Z.T)
+    np.testing.assert_allclose(
+        Z[np.ix_(heard, heard)], fused_similarity([X[heard]], heard=heard[heard])
+    )
+
+
+def test_nothing_is_compared_in_silence():
+    Z = fused_similarity([np.zeros((4, 3))], heard=np.zeros(4, dtype=bool))
+    np.testing.assert_array_equal(Z, np.zeros((4, 4)))
+
+
+def test_a_frame_is_silent_where_all_features_are_zero():
+    features = Features(np.array([[0.0, 0], [0, 1e-3], [0, 1e-9], [5, 0]]), np.arange(5))
+    assert heard_frames(features).tolist() == [False, True, False, True]
+
+
+def test_nothing_is_heard_where_all_is_zero():
+    assert not heard_frames(Features(np.zeros((3, 2)), np.arange(4))).any()
+
+
+def test_homogeneity_has_no_contrast(rng):
+    blocks = np.kron(symmetric_blocks(rng), np.ones((8, 8)))
+    contrast = path_contrast(blocks)
+    for i in range(3):
+        for j in range(3):
+            inside = contrast[8 * i + 1 : 8 * i + 7, 8 * j + 1 : 8 * j + 7]
+            np.testing.assert_allclose(inside, 0, atol=1e-12)
+
+
+def symmetric_blocks(rng):
+    S = rng.normal(size=(3, 3))
+    return S + S.T
+
+
+def test_a_repetition_stands_out_as_it_is():
+    stripe = np.eye(20, k=8) + np.eye(20, k=-8)
+    contrast = path_contrast(stripe)
+    np.testing.assert_array_equal(contrast[stripe > 0], 1)
+
+
+def test_contrast_looks_as_far_off_as_asked():
+    wide = sum(np.eye(40, k=k) + np.eye(40, k=-k) for k in (18, 19, 20, 21, 22))
+    assert path_contrast(wide, n_frames=1)[5, 25] == 0
+    assert path_contrast(wide, n_frames=4)[5, 25] == 1
+
+
+def test_orders_of_scattering_are_families_of_their_own():
+    names = [
+        FeatureName("scattering", 1, order=1),
+        FeatureName("mfcc", 0),
+        FeatureName("scattering", 2, order=2),
+        FeatureName("mfcc", 1),
+    ]
+    families = by_family(Features([[1.0, 2, 3, 4]], [0, 1], names))
+    assert {kind: X.tolist() for kind, X in families.items()} == {
+        "scattering 1": [[1]],
+        "mfcc": [[2, 4]],
+        "scattering 2": [[3]],
+    }
+
+
+def test_places_are_averaged_and_the_rest_is_kept():
+    names = [FeatureName("mfcc", i, place=place) for place in (0, 1) for i in (0, 1)]
+    names.append(FeatureName("chroma", 0))
+    averaged = without_places(Features([[1.0, 10, 3, 30, 7]], [0, 1], names))
+    assert averaged.X.tolist() == [[2, 20, 7]]
+    assert [str(name) for name in averaged.names] == ["mfcc 0", "mfcc 1", "chroma 0"]
+
+
+def test_features_without_places_stay_as_they_are():
+    features = Features([[1.0, 2]], [0, 1])
+    assert without_places(features) is features

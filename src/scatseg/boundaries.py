@@ -1,7 +1,8 @@
-"""Novelty -> boundary frames: where to cut, and where not to."""
+"""Novelty, or scores of segments -> boundary frames: where to cut, and where not to."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -10,6 +11,17 @@ from numpy.typing import NDArray
 
 _ROUNDING = 1e-9
 """Novelty at or below this is rounding, not music."""
+
+# fmt: off
+PHRASE_LENGTHS = np.array([
+    256, 140, 189, 2615, 265, 166, 111, 2371, 320, 154, 27, 88, 17, 24, 12, 166, 8, 7, 2, 1,
+    *[0] * 20,
+]) + 5.0
+PHRASE_LENGTHS /= PHRASE_LENGTHS.sum()
+# fmt: on
+"""Share of phrases of 1, 2, ... 40 bars in 340 popular songs, each read by two annotators; what
+does not occur there counts as very rare (S. Dai, H. Zhang and R. B. Dannenberg, "Automatic analysis
+and influence of hierarchical structure on melody, rhythm and harmony in popular music", 2020)."""
 
 
 def pick_boundaries(
@@ -96,6 +108,238 @@ def join_segments(
         steps = np.linalg.norm(np.diff(means, axis=0), axis=1)
         boundary_frames = np.delete(boundary_frames, np.argmin(steps) + 1)
     return boundary_frames
+
+
+def repetition_scores(
+    Z: NDArray[np.floating],
+    *,
+    n_copies: Sequence[int] = (2, 3),
+    min_lag: int = 4,
+    max_frames: int = 40,
+) -> NDArray[np.float64]:
+    """Score every segment by how well it recurs, as a whole, elsewhere in the recording.
+
+    Parameters
+    ----------
+    Z : ndarray of float, shape (n_frames, n_frames)
+        Symmetric similarity, 0 for frames that are as alike as usual.
+    n_copies : sequence of int, default (2, 3)
+        How many of its best copies a segment is judged by; the mean of the answers counts. One
+        copy alone is often chance.
+    min_lag : int, default 4
+        Fewest frames between a segment and its copy. A copy never overlaps its segment.
+    max_frames : int, default 40
+        Longest segment that is looked for elsewhere; longer ones score 0.
+
+    Returns
+    -------
+    scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
+        `scores[start, stop]`: frames in the segment times its mean similarity to its copies along
+        the diagonal, never negative, 0 where there is no copy. 0 where `start >= stop`.
+
+    Examples
+    --------
+    Four different frames, and the same again, and again:
+
+    >>> Z = np.tile(np.eye(4), (3, 3))
+    >>> repetition_scores(Z, n_copies=(2,))[[0, 0, 0], [3, 4, 5]]
+    array([3., 4., 2.5])
+    """
+    n, most = len(Z), max(n_copies)
+    sums = np.zeros((n + 1, n + 1))
+    for i in range(n):
+        sums[i + 1, 1:] = sums[i, :-1] + Z[i]
+    lag = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    scores = np.zeros((n + 1, n + 1))
+    for length in range(1, min(max_frames, n // 2) + 1):
+        along = sums[length:, length:] - sums[:-length, :-length]
+        n_starts = len(along)
+        apart = lag[:n_starts, :n_starts] >= max(length, min_lag)
+        best = _largest(np.where(apart, np.maximum(along, 0), 0), most)
+        start = np.arange(n_starts)
+        scores[start, start + length] = np.mean(
+            [best[:, :k].sum(axis=1) / k for k in n_copies], axis=0
+        )
+    return scores
+
+
+def _largest(rows: NDArray[np.floating], n: int) -> NDArray[np.floating]:
+    """Find the n largest values of each row, from the largest down."""
+    n = min(n, rows.shape[1])
+    return -np.sort(np.partition(-rows, n - 1, axis=1)[:, :n], axis=1)
+
+
+def block_scores(Z: NDArray[np.floating], *, n_bands: int = 7) -> NDArray[np.float64]:
+    """Score every segment by how alike its own frames are (correlation block matching).
+
+    Parameters
+    ----------
+    Z : ndarray of float, shape (n_frames, n_frames)
+        Symmetric similarity, 0 for frames that are as alike as usual.
+    n_bands : int, default 7
+        Frames further apart than this are not compared, so that a long section may develop.
+
+    Returns
+    -------
+    scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
+        `scores[start, stop]`: sum over pairs of different frames at most `n_bands` apart, divided
+        by the frames in the segment. 0 where `start >= stop`.
+
+    References
+    ----------
+    A. Marmoret, J. E. Cohen and F. Bimbot, "Barwise music structure analysis with the correlation
+    block-matching segmentation algorithm", TISMIR 6(1), 2023.
+
+    Examples
+    --------
+    >>> block_scores(np.ones((4, 4)))[0]
+    array([0., 0., 1., 2., 3.])
+    """
+    n = len(Z)
+    lag = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    sums = np.zeros((n + 1, n + 1))
+    np.cumsum(np.where((lag > 0) & (lag <= n_bands), Z, 0), axis=0, out=sums[1:, 1:])
+    np.cumsum(sums, axis=1, out=sums)
+    before = np.diag(sums)
+    inside = before[:, None] + before[None, :] - sums - sums.T
+    length = np.subtract.outer(np.arange(n + 1), np.arange(n + 1)).T
+    return np.asarray(np.where(length > 0, inside / np.maximum(length, 1), 0))
+
+
+def length_scores(n_frames: int, *, frames_per_bar: int = 1) -> NDArray[np.float64]:
+    """Score every segment by how usual its length is.
+
+    Parameters
+    ----------
+    n_frames : int
+        In the recording.
+    frames_per_bar : int, default 1
+        Frames that make up what a bar is: a segment between two whole numbers of bars gets what
+        lies between.
+
+    Returns
+    -------
+    scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
+        `scores[start, stop]`: the logarithm of the share of phrases that are so long. 0 where
+        `start >= stop`.
+    """
+    bars = np.arange(n_frames + 1) / frames_per_bar
+    known = np.log(PHRASE_LENGTHS)
+    by_length = np.interp(bars, np.arange(1, len(known) + 1), known)
+    length = np.subtract.outer(np.arange(n_frames + 1), np.arange(n_frames + 1)).T
+    return np.asarray(np.where(length > 0, by_length[np.maximum(length, 0)], 0))
+
+
+def best_boundaries(
+    scores: NDArray[np.floating], *, cost: float = 0.0, n_segments: int | None = None
+) -> NDArray[np.intp]:
+    """Find the segments that cover a recording at the highest total score.
+
+    Parameters
+    ----------
+    scores : ndarray of float, shape (n_frames + 1, n_frames + 1)
+        `scores[start, stop]` of each possible segment, the sum of whatever speaks for it; what is
+        known of a boundary is added to its column. Minus infinity forbids a segment.
+    cost : float, default 0
+        What each segment costs: a higher cost never gives more segments.
+    n_segments : int, optional
+        Find the best of exactly so many segments, or as many as there are frames; `cost` is then
+        not used.
+
+    Returns
+    -------
+    boundary_frames : ndarray of int, shape (n_segments + 1,)
+        Edge indices, increasing, the first 0, the last n_frames. Of two answers that are as
+        good, the one with the longer last segment.
+
+    Examples
+    --------
+    >>> scores = np.zeros((7, 7))
+    >>> scores[0, 2] = scores[2, 6] = 3
+    >>> best_boundaries(scores, cost=1)
+    array([0, 2, 6])
+    >>> best_boundaries(scores, cost=7)
+    array([0, 6])
+    >>> best_boundaries(scores, n_segments=3)
+    array([0, 2, 3, 6])
+    """
+    n = len(scores) - 1
+    if n_segments is not None:
+        return _best_of_so_many(scores, min(n_segments, n))
+    best = np.zeros(n + 1)
+    came_from = np.zeros(n + 1, dtype=np.intp)
+    for stop in range(1, n + 1):
+        totals = best[:stop] + scores[:stop, stop] - cost
+        came_from[stop] = totals.argmax()
+        best[stop] = totals[came_from[stop]]
+    boundary_frames = [n]
+    while boundary_frames[-1] > 0:
+        boundary_frames.append(int(came_from[boundary_frames[-1]]))
+    return np.array(boundary_frames[::-1], dtype=np.intp)
+
+
+def _best_of_so_many(scores: NDArray[np.floating], n_segments: int) -> NDArray[np.intp]:
+    """Find the best cover by exactly so many segments."""
+    n = len(scores) - 1
+    best = np.full(n + 1, -np.inf)
+    best[0] = 0
+    came_from = np.zeros((n_segments, n + 1), dtype=np.intp)
+    inside = np.where(np.tri(n + 1, k=-1).T > 0, scores, -np.inf)
+    for i in range(n_segments):
+        totals = best[:, None] + inside
+        came_from[i] = totals.argmax(axis=0)
+        best = totals.max(axis=0)
+    boundary_frames = [n]
+    for origins in came_from[::-1]:
+        boundary_frames.append(int(origins[boundary_frames[-1]]))
+    return np.array(boundary_frames[::-1], dtype=np.intp)
+
+
+def boundary_probabilities(
+    scores: NDArray[np.floating], *, cost: float = 0.0, temperature: float = 1.0
+) -> NDArray[np.float64]:
+    """Weigh all ways to cover a recording against each other.
+
+    Parameters
+    ----------
+    scores : ndarray of float, shape (n_frames + 1, n_frames + 1)
+        As in `best_boundaries`.
+    cost : float, default 0
+        What each segment costs.
+    temperature : float, default 1
+        A cover is e times as probable as one whose total score is so much lower.
+
+    Returns
+    -------
+    probabilities : ndarray of float64, shape (n_frames + 1,)
+        Of a boundary at each edge, 1 at both ends.
+
+    Examples
+    --------
+    Two covers are as good as each other, a third is out of the question:
+
+    >>> scores = np.zeros((4, 4))
+    >>> scores[0, 3] = scores[1, 3] = -np.inf
+    >>> boundary_probabilities(scores)
+    array([1. , 0.5, 1. , 1. ])
+    """
+    n = len(scores) - 1
+    weights = (scores - cost) / temperature
+    until, since = np.zeros(n + 1), np.zeros(n + 1)
+    for i in range(1, n + 1):
+        until[i] = _log_sum(until[:i] + weights[:i, i])
+        since[n - i] = _log_sum(since[n - i + 1 :] + weights[n - i, n - i + 1 :])
+    return np.asarray(np.exp(until + since - until[n]))
+
+
+def _log_sum(logarithms: NDArray[np.floating]) -> float:
+    """Add numbers that are given by their logarithms."""
+    largest = float(logarithms.max())
+    return (
+        largest + float(np.log(np.exp(logarithms - largest).sum()))
+        if largest > -np.inf
+        else largest
+    )
 
 
 def _spaced_peaks(

@@ -19,6 +19,7 @@ EXTRACTORS: Mapping[str, str] = {
     "cqt": "scatseg.spectral:CQT",
     "chroma": "scatseg.spectral:Chroma",
     "tempogram": "scatseg.spectral:Tempogram",
+    "bars": "scatseg.bars:Bars",
 }
 """Where each feature lives; librosa is imported only when one of its own is asked for."""
 
@@ -75,13 +76,16 @@ class Stack:
         first, *others = (part(y, sr) for part in self.parts)
         on_grid = [first, *(features.pooled(first.edges) for features in others)]
         return Features(
-            np.concatenate([_unit_variance(features.X) for features in on_grid], axis=1),
+            np.concatenate([unit_variance(features.X) for features in on_grid], axis=1),
             first.edges,
             [name for features in on_grid for name in features.names],
         )
 
 
-def _unit_variance(X: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Scale to a total variance of 1, unless there is none but that of rounding."""
+def unit_variance(X: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Scale features (n_frames, n_features) to a total variance of 1.
+
+    Where there is none but that of rounding they stay as they are.
+    """
     total = float(np.sqrt(X.var(axis=0).sum()))
     return X / total if total > 1e-6 * float(np.abs(X).max()) else X

@@ -37,6 +37,9 @@ class FeatureName:
         Modulation along log-frequency in cycles per octave.
     spin : int or None
         Direction of a joint modulation: +1 rising, -1 falling, 0 neither.
+    place : int or None
+        Which part of the frame is described, from 0, where frames are bars or otherwise long
+        enough to have several.
     """
 
     family: str
@@ -46,6 +49,7 @@ class FeatureName:
     modulation: float | None = None
     scale: float | None = None
     spin: int | None = None
+    place: int | None = None
 
     def __str__(self) -> str:
         parts = [self.family if self.order is None else f"{self.family} S{self.order}"]
@@ -57,7 +61,11 @@ class FeatureName:
             parts.append(f"scale {_rounded(self.scale, 3)} c/o")
         if self.spin:
             parts.append("rising" if self.spin > 0 else "falling")
-        return " ".join(parts) if len(parts) > 1 else f"{parts[0]} {self.index}"
+        if len(parts) == 1:
+            parts.append(str(self.index))
+        if self.place is not None:
+            parts.append(f"in part {self.place + 1}")
+        return " ".join(parts)
 
 
 def _rounded(value: float, digits: int) -> str:

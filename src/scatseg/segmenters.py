@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -14,7 +15,14 @@ import scipy.sparse.linalg
 from numpy.typing import NDArray
 
 from scatseg import naming
-from scatseg.boundaries import check_detail, join_segments, pick_boundaries
+from scatseg.boundaries import (
+    best_boundaries,
+    boundary_probabilities,
+    check_detail,
+    join_segments,
+    pick_boundaries,
+)
+from scatseg.cover import Comparison, compare, cover_labels, cover_scores
 from scatseg.features import Features, uniform_edges
 from scatseg.labels import (
     absorb_short_runs,
@@ -277,8 +285,111 @@ class LaplacianSegmenter:
         return np.asarray(scipy.ndimage.median_filter(E, size=(smoothing, 1)))
 
 
-SEGMENTERS: Mapping[str, type[Segmenter]] = {
+@dataclass(frozen=True, kw_only=True)
+class CoverSegmenter:
+    """The best cover of a recording by segments that recur as a whole or are of one piece.
+
+    Every possible segment is scored by what speaks for it, and one dynamic programme finds the
+    sequence with the highest total. Repetition is heard by all features, in order; that a
+    passage is of one piece, by timbre alone (MFCC and scattering, where there are any) and
+    whatever the order. Meant for one row per bar (`scatseg.bars.Bars`); shorter frames are
+    compared together with those around them, over the length of a bar.
+
+    Parameters
+    ----------
+    repetition : float, default 1.0
+        How much it counts that a segment recurs, see `boundaries.repetition_scores`.
+    blocks : float, default 1.0
+        How much it counts that a segment's bars are alike, see `boundaries.block_scores`.
+    lengths : float, default 0.4
+        How much it counts that a segment is as long as phrases are, see
+        `boundaries.length_scores`.
+    cost : float, default 2.5
+        What a segment costs at a granularity of 0.5.
+    frame : float, default 0.5
+        Seconds per compared frame; longer for recordings of over a quarter of an hour.
+    bar : float, default 2.0
+        Seconds that count as a bar, where three frames or more fit into it.
+    granularity : float, default 0.5
+        In [0, 1]: larger never gives fewer sections.
+    n_segments : int, optional
+        How many sections, instead of `granularity`.
+    n_labels : int, optional
+        How many different labels; by likeness when absent.
+
+    References
+    ----------
+    A. Marmoret, J. E. Cohen and F. Bimbot, "Barwise music structure analysis with the correlation
+    block-matching segmentation algorithm", TISMIR 6(1), 2023, for the blocks.
+    """
+
+    repetition: float = 1.0
+    blocks: float = 1.0
+    lengths: float = 0.4
+    cost: float = 2.5
+    frame: float = 0.5
+    bar: float = 2.0
+    granularity: float = 0.5
+    n_segments: int | None = None
+    n_labels: int | None = None
+
+    def __post_init__(self) -> None:
+        check_detail(self.granularity, self.n_segments)
+        _check_seconds(frame=self.frame, bar=self.bar)
+
+    def predict(self, features: Features) -> Segmentation:
+        """Find the sections of one recording; long silence is one, labeled as such."""
+        bars = self._bars(features)
+        if not bars.in_order.any():
+            return Segmentation([0, features.duration], ["A"])
+        boundary_frames = best_boundaries(
+            self._scores(bars), cost=self._cost(), n_segments=self.n_segments
+        )
+        labels = cover_labels(bars, boundary_frames, n_labels=self.n_labels)
+        return Segmentation(bars.edges[boundary_frames], labels)
+
+    def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Compute how probable a boundary is at each edge, by all covers and not the best alone.
+
+        Returns
+        -------
+        edges : ndarray of float64, shape (n_frames + 1,)
+            Seconds.
+        novelty : ndarray of float64, shape (n_frames + 1,)
+            In [0, 1] on these edges, 0 at both ends.
+        """
+        bars = self._bars(features)
+        novelty = np.zeros(len(bars.edges))
+        if bars.in_order.any():
+            probable = boundary_probabilities(self._scores(bars), cost=self._cost())
+            novelty[1:-1] = probable[1:-1]
+        return bars.edges, novelty
+
+    def _bars(self, features: Features) -> Comparison:
+        frame = max(self.frame, features.duration / MAX_COVERED)
+        return compare(on_uniform_frames(features, frame), bar=self.bar)
+
+    def _scores(self, bars: Comparison) -> NDArray[np.float64]:
+        return cover_scores(
+            bars, repetition=self.repetition, blocks=self.blocks, lengths=self.lengths
+        )
+
+    def _cost(self) -> float:
+        return self.cost + _COST_SPAN * (0.5 - self.granularity)
+
+
+MAX_COVERED = 2048
+"""Frames that `CoverSegmenter` compares at most."""
+
+_COST_SPAN = 12.0
+"""By how much a segment costs more at the lowest granularity than at the highest."""
+
+SEGMENTERS: Mapping[str, Callable[..., Segmenter]] = {
     "laplacian": LaplacianSegmenter,
+    "default": CoverSegmenter,
+    "repetition": partial(CoverSegmenter, blocks=0.3, cost=2.0),
+    "cbm": partial(CoverSegmenter, repetition=0.0, cost=1.0),
+    "grid-free": partial(LaplacianSegmenter, frame=0.5),
     "foote": FooteSegmenter,
     "structure-features": StructureFeaturesSegmenter,
 }

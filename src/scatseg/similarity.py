@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
+
+from scatseg.features import FeatureName, Features
 
 Metric = Literal["cosine", "euclidean"]
 
@@ -207,3 +211,179 @@ def enhance_paths(S: NDArray[np.floating], *, n_frames: int) -> NDArray[np.float
     out = np.empty_like(lags)
     out[i[None, :], (i[None, :] + i[:, None]) % len(S)] = lags
     return cast(NDArray[np.floating], np.maximum(out, out.T))
+
+
+def whitened(X: NDArray[np.floating], *, power: float = 0.5) -> NDArray[np.float64]:
+    """Even out how much the directions of variation in a recording count.
+
+    Parameters
+    ----------
+    X : ndarray of float, shape (n_frames, n_features)
+        One vector per frame.
+    power : float, default 0.5
+        To which the singular values of the centered rows are raised: 1 leaves angles as they are,
+        0 gives all directions the same importance.
+
+    Returns
+    -------
+    rows : ndarray of float64, shape (n_frames, n_frames)
+        The frames relative to their mean, in coordinates that are uncorrelated. Directions in
+        which there is only rounding are 0.
+
+    Examples
+    --------
+    >>> X = np.array([[4.0, 0.0], [-4.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    >>> np.linalg.norm(whitened(X, power=1), axis=1).round(2)
+    array([4., 4., 1., 1.])
+    >>> np.linalg.norm(whitened(X, power=0.5), axis=1).round(2)
+    array([1.68, 1.68, 0.84, 0.84])
+    """
+    rows = centered(X, around=X)
+    squares, vectors = np.linalg.eigh(rows @ rows.T)
+    singular = np.sqrt(np.maximum(squares, 0))
+    real = singular > _ROUNDING * singular[-1]
+    return np.asarray(vectors * np.power(singular, power, where=real, out=np.zeros_like(singular)))
+
+
+def z_scored(
+    S: NDArray[np.floating], *, least_spread: float = 0.0, limit: float = 4.0
+) -> NDArray[np.float64]:
+    """Tell how unusual each similarity is among those of different frames.
+
+    Parameters
+    ----------
+    S : ndarray of float, shape (n_frames, n_frames)
+        Symmetric similarity. Only what lies off the diagonal decides what is usual.
+    least_spread : float, default 0
+        The standard deviation is taken to be at least so large, lest chance differences in a
+        short piece, or in one that never repeats, look like structure.
+    limit : float, default 4
+        Largest absolute value.
+
+    Returns
+    -------
+    Z : ndarray of float64, shape (n_frames, n_frames)
+        0 is as alike as two frames of this recording are on average, 1 a standard deviation more.
+        All 0 where nothing differs.
+
+    Examples
+    --------
+    >>> z_scored(np.array([[1.0, 0.2, 0.0], [0.2, 1.0, 0.1], [0.0, 0.1, 1.0]])).round(1)
+    array([[ 4. ,  1.2, -1.2],
+           [ 1.2,  4. ,  0. ],
+           [-1.2,  0. ,  4. ]])
+    """
+    different = S[np.triu_indices(len(S), 1)]
+    if not different.size or np.ptp(different) <= _ROUNDING * np.abs(different).max():
+        return np.zeros(S.shape)
+    Z = (S - different.mean()) / max(float(different.std()), least_spread)
+    return np.asarray(np.clip(Z, -limit, limit), dtype=np.float64)
+
+
+def fused_similarity(
+    families: Sequence[NDArray[np.floating]], *, heard: NDArray[np.bool_], power: float = 0.5
+) -> NDArray[np.float64]:
+    """Compare every frame with every other by several kinds of features at once.
+
+    Parameters
+    ----------
+    families : sequence of ndarray of float, shape (n_frames, n_features)
+        One kind of features each, on the same frames.
+    heard : ndarray of bool, shape (n_frames,)
+        False where a frame is silent, see `heard_frames`.
+    power : float, default 0.5
+        See `whitened`.
+
+    Returns
+    -------
+    Z : ndarray of float64, shape (n_frames, n_frames)
+        Mean over the families of z-scored cosines of whitened frames, symmetric. Silent frames
+        are neither like nor unlike anything: 0.
+    """
+    Z = np.zeros((len(heard), len(heard)))
+    if heard.any():
+        parts = [
+            z_scored(cosine(whitened(X[heard], power=power)), least_spread=_LEAST_SPREAD)
+            for X in families
+        ]
+        Z[np.ix_(heard, heard)] = np.mean(parts, axis=0)
+    return (Z + Z.T) / 2
+
+
+def heard_frames(features: Features) -> NDArray[np.bool_]:
+    """Tell frames in which something sounds from silent ones, whose features are all 0.
+
+    Returns
+    -------
+    heard : ndarray of bool, shape (n_frames,)
+    """
+    loudest = np.abs(features.X).max(axis=1)
+    return np.asarray(loudest > _ROUNDING * loudest.max())
+
+
+_LEAST_SPREAD = 0.05
+"""Standard deviation of the cosines of whitened bars: less is not expected of music."""
+
+
+def by_family(features: Features) -> dict[str, NDArray[np.floating]]:
+    """Split features into kinds that are compared on their own.
+
+    Returns
+    -------
+    families : dict of str to ndarray of float, shape (n_frames, n_features of the kind)
+        One for each family, "scattering 1" and "scattering 2" for the orders of scattering.
+    """
+    columns: dict[str, list[int]] = {}
+    for i, name in enumerate(features.names):
+        kind = name.family if name.order is None else f"{name.family} {name.order}"
+        columns.setdefault(kind, []).append(i)
+    return {kind: features.X[:, where] for kind, where in columns.items()}
+
+
+def without_places(features: Features) -> Features:
+    """Average over the parts of each frame: what sounds in a bar, in whatever order.
+
+    Returns
+    -------
+    features : Features
+        Those given, where frames have no parts.
+    """
+    columns: dict[FeatureName, list[int]] = {}
+    for i, name in enumerate(features.names):
+        columns.setdefault(replace(name, place=None), []).append(i)
+    if len(columns) == len(features.names):
+        return features
+    X = np.stack([features.X[:, where].mean(axis=1) for where in columns.values()], axis=1)
+    return Features(X, features.edges, list(columns))
+
+
+def path_contrast(Z: NDArray[np.floating], *, n_frames: int = 1) -> NDArray[np.float64]:
+    """Tell repetition from mere homogeneity: how much a diagonal stands out from those beside it.
+
+    Parameters
+    ----------
+    Z : ndarray of float, shape (n_frames_total, n_frames_total)
+        Symmetric similarity.
+    n_frames : int, default 1
+        How far off in lag, to both sides, the diagonals are with which each is compared.
+
+    Returns
+    -------
+    contrast : ndarray of float64, shape (n_frames_total, n_frames_total)
+        Symmetric: each value minus the mean of those that compare one of the two frames with
+        its neighbors. 0 in a block whose frames are all equally alike.
+
+    Examples
+    --------
+    >>> path_contrast(np.array([[1.0, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]]))
+    array([[ 0. ,  0.5, -0.5,  0. ],
+           [ 0.5,  0.5, -0.5, -0.5],
+           [-0.5, -0.5,  0.5,  0.5],
+           [ 0. , -0.5,  0.5,  0. ]])
+    """
+    padded = np.pad(np.asarray(Z, dtype=np.float64), n_frames, mode="reflect")
+    inner = slice(n_frames, -n_frames)
+    before, after = slice(None, -2 * n_frames), slice(2 * n_frames, None)
+    rows = padded[before, inner] + padded[after, inner]
+    columns = padded[inner, before] + padded[inner, after]
+    return np.asarray(Z - (rows + columns) / 4)

@@ -1,0 +1,238 @@
+"""A signal and its bar lines -> Features with one row per bar that keeps the order inside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import scipy.ndimage
+from numpy.typing import ArrayLike, NDArray
+
+from scatseg.extractors import extractor, unit_variance
+from scatseg.features import Extractor, FeatureName, Features, Scattering, uniform_edges
+from scatseg.rhythm import find_grid
+
+SILENT_BAR = -60.0
+"""Decibels below the loudest bar: what is quieter counts as silence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bars:
+    """Several kinds of features, each at several places in each bar: one row per bar.
+
+    Two bars are alike when the same happens at the same places in them. A bar that is cut by the
+    beginning or the end of the recording is laid out from the line that is there. Each kind
+    of features has a total variance of 1; bars 60 dB below the loudest are silence, 0.
+
+    Parameters
+    ----------
+    features : tuple of str or extractor, or str
+        Names in `BAR_FEATURES`, names of other features as in `scatseg.extractors.extractor`, or
+        extractors.
+    positions : int, default 8
+        Places in each bar.
+    length : float, optional
+        Seconds per bar, where bars are not to be looked for: the grid is then uniform.
+    """
+
+    features: tuple[str | Extractor, ...] | str = ("s2", "cqt", "mfcc", "chroma")
+    positions: int = 8
+    length: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.positions < 1:
+            msg = f"positions must be at least 1, got {self.positions}"
+            raise ValueError(msg)
+        if self.length is not None and not self.length > 0:
+            msg = f"length must be a positive number of seconds, got {self.length:g}"
+            raise ValueError(msg)
+        if not self._extractors():
+            msg = "a bar needs at least one kind of features, got none"
+            raise ValueError(msg)
+
+    def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
+        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, bar by bar."""
+        if self.length is not None:
+            return self.on_grid(y, sr, uniform_edges(len(y) / sr, self.length))
+        return self.on_grid(y, sr, find_grid(y, sr).edges)
+
+    def on_grid(self, y: NDArray[np.floating], sr: int, edges: ArrayLike) -> Features:
+        """Describe the bars between given lines.
+
+        Parameters
+        ----------
+        y : ndarray of float, shape (n_samples,)
+            Mono signal.
+        sr : int
+            Sampling rate in Hz.
+        edges : array_like of float, shape (n_bars + 1,)
+            Seconds, increasing, from 0 to the duration.
+        """
+        lines = np.asarray(edges, dtype=np.float64)
+        parts = [
+            laid_out(extract(y, sr), lines, positions=self.positions)
+            for extract in self._extractors()
+        ]
+        X = np.concatenate([unit_variance(part.X) for part in parts], axis=1)
+        level = bar_levels(y, sr, lines)
+        X[level <= max(float(level.max()) * 10 ** (SILENT_BAR / 20), _LEAST_LEVEL)] = 0
+        return Features(X, lines, [name for part in parts for name in part.names])
+
+    def _extractors(self) -> tuple[Extractor, ...]:
+        named = (self.features,) if isinstance(self.features, str) else self.features
+        return tuple(
+            (BAR_FEATURES[each] if each in BAR_FEATURES else extractor(each))
+            if isinstance(each, str)
+            else each
+            for each in named
+        )
+
+
+def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) -> Features:
+    """Put what happens inside each bar side by side, in order.
+
+    Parameters
+    ----------
+    features : Features
+        Frames shorter than a bar.
+    edges : ndarray of float64, shape (n_bars + 1,)
+        Bar lines in seconds, increasing, from 0 to the duration.
+    positions : int
+        Places in each bar.
+
+    Returns
+    -------
+    bars : Features
+        Row i holds the means over equal parts of bar i, the first part first. A first or last bar
+        that is shorter than its neighbor is taken for the end or the beginning of one as long;
+        at the places that it lacks stands the mean of the other bars.
+    """
+    starts, lengths = _whole_bars(edges)
+    places = starts[:, None] + lengths[:, None] * np.arange(positions + 1) / positions
+    places[:-1, -1] = places[1:, 0]
+    limits = np.clip(places, 0, edges[-1])
+    there = np.diff(limits, axis=1) > _ROUNDING
+    inner = limits[:, 1:][there]
+    inner[-1] = edges[-1]
+    n_bars, n_features = len(starts), features.X.shape[1]
+    X = np.zeros((n_bars, positions, n_features), dtype=features.X.dtype)
+    X[there] = features.pooled(np.concatenate([[0.0], inner])).X
+    usual = X.sum(axis=0) / np.maximum(there.sum(axis=0), 1)[:, None]
+    X = np.where(there[:, :, None], X, usual.astype(X.dtype))
+    names = [replace(name, place=place) for place in range(positions) for name in features.names]
+    return Features(X.reshape(n_bars, -1), edges, names)
+
+
+def _whole_bars(edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Continue the first and the last bar to the length of their neighbors, where shorter."""
+    starts, lengths = edges[:-1].copy(), np.diff(edges)
+    if len(starts) > 2:
+        lengths[[0, -1]] = np.maximum(lengths[[0, -1]], lengths[[1, -2]])
+        starts[0] = edges[1] - lengths[0]
+    return starts, lengths
+
+
+def bar_levels(y: NDArray[np.floating], sr: int, edges: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Measure how loud each bar is.
+
+    Returns
+    -------
+    levels : ndarray of float64, shape (n_bars,)
+        Root mean square, 1 for full scale.
+
+    Examples
+    --------
+    >>> bar_levels(np.array([0.0, 0.0, 0.5, -0.5]), 1, np.array([0.0, 2.0, 4.0]))
+    array([0. , 0.5])
+    """
+    limits = np.clip(np.round(edges * sr).astype(int), 0, len(y))
+    energy = np.concatenate([[0.0], np.cumsum(np.square(y, dtype=np.float64))])
+    n_samples = np.maximum(np.diff(limits), 1)
+    return np.asarray(np.sqrt(np.maximum(np.diff(energy[limits]), 0) / n_samples))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OneOrder:
+    """The coefficients of one order of a scattering transform.
+
+    Parameters
+    ----------
+    extract : Scattering
+        Which transform.
+    order : {1, 2}
+        Which of its orders.
+    """
+
+    extract: Scattering
+    order: int
+
+    def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
+        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        features = self.extract(y, sr)
+        return _columns(features, [name.order == self.order for name in features.names])
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpectralPeaks:
+    """Constant-Q bins relative to their neighborhood, where they stand out from it.
+
+    Parameters
+    ----------
+    width : int, default 13
+        Bins (semitones) over which the neighborhood is averaged, that in the middle among them.
+    """
+
+    width: int = 13
+
+    def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
+        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        features = extractor("cqt")(y, sr)
+        around = scipy.ndimage.uniform_filter1d(features.X, self.width, axis=1, mode="nearest")
+        return Features(np.maximum(features.X - around, 0), features.edges, features.names)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MelodyChroma:
+    """Pitch classes of the octaves in which melodies are sung, each relative to the strongest.
+
+    Parameters
+    ----------
+    lowest, highest : float, default 261 and 2093
+        Hz: C4 and, not included, C7.
+    eps : float, default 0.01
+        What counts as quiet, relative to the recording's mean.
+    """
+
+    lowest: float = 261.0
+    highest: float = 2093.0
+    eps: float = 0.01
+
+    def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
+        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        features = extractor("cqt")(y, sr)
+        magnitude = np.expm1(features.X)
+        folded = np.zeros((len(features), 12), dtype=features.X.dtype)
+        for column, name in zip(magnitude.T, features.names, strict=True):
+            if name.carrier is not None and self.lowest <= name.carrier < self.highest - 1:
+                folded[:, name.index % 12] += column
+        floor = max(self.eps * float(folded.mean()), _LEAST_LEVEL)
+        chroma = folded / (folded.max(axis=1, keepdims=True) + floor)
+        return Features(chroma, features.edges, [FeatureName("chroma", i) for i in range(12)])
+
+
+BAR_FEATURES: Mapping[str, Extractor] = {
+    "s1": OneOrder(extract=Scattering(J=11, Q=16, T=2048, stride=1024, max_order=1), order=1),
+    "s2": OneOrder(extract=Scattering(J=13, Q=8, T=8192, stride=4096), order=2),
+    "cqt": SpectralPeaks(),
+    "chroma": MelodyChroma(),
+}
+"""What some names mean inside a bar: the variants of features that tell bars apart best."""
+
+_ROUNDING = 1e-9
+_LEAST_LEVEL = 1e-6
+
+
+def _columns(features: Features, kept: list[bool]) -> Features:
+    names = [name for name, keep in zip(features.names, kept, strict=True) if keep]
+    return Features(features.X[:, np.array(kept)], features.edges, names)

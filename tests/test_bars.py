@@ -1,0 +1,192 @@
+"""Rows of bars: what is where in them is known by construction."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from scatseg.bars import Bars, MelodyChroma, SpectralPeaks, bar_levels, laid_out
+from scatseg.extractors import extractor
+from scatseg.features import FeatureName, Features, Scattering
+from scatseg.similarity import by_family, self_similarity
+from scatseg.spectral import MFCC
+
+SR = 22050
+
+
+@dataclass(frozen=True)
+class Ramp:
+    """Frames of a tenth of a second, whose two features are their times and the opposite."""
+
+    def __call__(self, y, sr):
+        edges = np.linspace(0, len(y) / sr, round(10 * len(y) / sr) + 1)
+        centers = (edges[:-1] + edges[1:]) / 2
+        names = [FeatureName("ramp", i) for i in range(2)]
+        return Features(np.stack([centers, -centers], axis=1), edges, names)
+
+
+def ramp(duration):
+    return Ramp()(np.zeros(round(100 * duration)), 100)
+
+
+def melody(notes, duration=0.5):
+    """Tones of so many Hz, one after the other."""
+    t = np.arange(round(duration * SR)) / SR
+    fade = np.minimum(1, 50 * np.minimum(t, t[::-1]))
+    return np.concatenate([0.3 * fade * np.sin(2 * np.pi * f * t) for f in notes]).astype("f4")
+
+
+def test_parts_of_a_bar_stand_side_by_side_in_order():
+    bars = laid_out(ramp(6), np.array([0.0, 2, 4, 6]), positions=2)
+    np.testing.assert_allclose(
+        bars.X, [[0.5, -0.5, 1.5, -1.5], [2.5, -2.5, 3.5, -3.5], [4.5, -4.5, 5.5, -5.5]]
+    )
+
+
+def test_parts_follow_the_tempo():
+    bars = laid_out(ramp(9), np.array([0.0, 3, 5, 9]), positions=2)
+    np.testing.assert_allclose(bars.X[:, ::2], [[0.75, 2.25], [3.5, 4.5], [6, 8]])
+
+
+def test_names_tell_the_part():
+    names = laid_out(ramp(4), np.array([0.0, 2, 4]), positions=2).names
+    assert [(str(name), name.place) for name in names] == [
+        ("ramp 0 in part 1", 0),
+        ("ramp 1 in part 1", 0),
+        ("ramp 0 in part 2", 1),
+        ("ramp 1 in part 2", 1),
+    ]
+
+
+def test_a_pickup_is_the_end_of_a_bar():
+    X = laid_out(ramp(7), np.array([0.0, 1, 3, 5, 7]), positions=4).X[:, ::2]
+    np.testing.assert_allclose(X[0, 2:], [0.25, 0.75])
+    np.testing.assert_allclose(X[0, :2], X[1:, :2].mean(axis=0))
+
+
+def test_what_is_left_at_the_end_is_the_beginning_of_a_bar():
+    X = laid_out(ramp(7), np.array([0.0, 2, 4, 6, 7]), positions=4).X[:, ::2]
+    np.testing.assert_allclose(X[3, :2], [6.25, 6.75])
+    np.testing.assert_allclose(X[3, 2:], X[:3, 2:].mean(axis=0))
+
+
+def test_a_longer_first_bar_is_one_bar():
+    X = laid_out(ramp(7), np.array([0.0, 3, 5, 7]), positions=2).X[:, ::2]
+    np.testing.assert_allclose(X[0], [0.75, 2.25])
+
+
+@pytest.mark.parametrize("positions", [1, 3, 8, 16])
+def test_a_bar_averaged_over_its_parts_is_the_mean_of_the_bar(positions):
+    edges = np.array([0.0, 1.7, 3.4, 5.1])
+    X = laid_out(ramp(5.1), edges, positions=positions).X[:, ::2]
+    np.testing.assert_allclose(X.mean(axis=1), (edges[:-1] + edges[1:]) / 2)
+
+
+def test_the_order_inside_a_bar_is_heard():
+    up, down = [262, 330, 392, 523], [523, 392, 330, 262]
+    y = melody([*up, *down, *up, *down])
+    S = self_similarity(Bars(length=2.0, features=("cqt",))(y, SR).X)
+    assert S[0, 2] > 0.9
+    assert S[1, 3] > 0.9
+    assert S[0, 1] < 0.2
+
+
+def test_each_kind_of_features_has_the_same_weight():
+    y = melody(np.random.default_rng(1).uniform(200, 2000, size=32))
+    families = by_family(Bars(length=2.0)(y, SR))
+    assert list(families) == ["scattering 2", "cqt", "mfcc", "chroma"]
+    for X in families.values():
+        assert X.var(axis=0).sum() == pytest.approx(1, rel=1e-3)
+
+
+@pytest.mark.parametrize("quiet", [0.0, 1e-5])
+def test_bars_in_which_hardly_anything_sounds_are_silent(quiet):
+    y = melody([262, 330, 392, 523] * 4)
+    y[2 * 2 * SR : 3 * 2 * SR] *= quiet
+    X = Bars(length=2.0)(y, SR).X
+    assert X.any(axis=1).tolist() == [True, True, False, True]
+
+
+def test_loudness_does_not_matter():
+    y = melody(np.random.default_rng(1).uniform(200, 2000, size=32))
+    loud, soft = (Bars(length=2.0)(gain * y, SR).X for gain in (1, 0.1))
+    np.testing.assert_allclose(soft, loud, atol=1e-3 * np.abs(loud).max())
+
+
+def test_given_bar_lines_are_the_edges():
+    y = melody([262, 330, 392, 523] * 2)
+    edges = [0, 0.7, 2.1, 4.0]
+    assert Bars(features=("mfcc",)).on_grid(y, SR, edges).edges.tolist() == edges
+
+
+def test_bars_are_looked_for_where_no_length_is_given():
+    clicks = np.zeros(20 * SR, dtype=np.float32)
+    for i in range(40):
+        clicks[round(i * 0.5 * SR) :][:2000] += (1.0 if i % 4 else 2.0) * melody([440], 0.1)[:2000]
+    edges = Bars(features=("mfcc",))(clicks, SR).edges
+    np.testing.assert_allclose(np.diff(edges[1:-1]), 2.0, atol=0.05)
+
+
+def test_other_features_can_be_laid_out():
+    y = melody([262, 330, 392, 523])
+    made = Bars(length=1.0, features=("logmel:n_mels=20", MFCC(n_mfcc=13), Ramp()), positions=2)
+    assert made(y, SR).X.shape == (2, 2 * (20 + 13 + 2))
+
+
+def test_one_name_is_enough():
+    assert extractor("bars:features=mfcc,positions=4") == Bars(features="mfcc", positions=4)
+    y = melody([262, 330])
+    assert Bars(length=0.5, features="mfcc", positions=4)(y, SR).X.shape == (2, 80)
+
+
+def test_orders_of_scattering_come_one_by_one():
+    y = melody([262, 330, 392, 523])
+    for name, order in (("s1", 1), ("s2", 2)):
+        names = Bars(length=1.0, features=name)(y, SR).names
+        assert {each.order for each in names} == {order}
+
+
+def test_second_orders_are_those_of_the_whole_transform():
+    y = melody([262, 330, 392, 523])
+    whole = Scattering(J=13, Q=8, T=8192, stride=4096)(y, SR)
+    second = [name for name in whole.names if name.order == 2]
+    names = Bars(length=1.0, features="s2", positions=1)(y, SR).names
+    assert [name.modulation for name in names] == [name.modulation for name in second]
+
+
+def test_a_tone_is_a_peak_among_its_neighbors():
+    features = SpectralPeaks()(melody([440], 2.0), SR)
+    middle = features.X[len(features) // 2]
+    carriers = np.array([name.carrier for name in features.names])
+    assert carriers[middle.argmax()] == pytest.approx(440, rel=0.03)
+    np.testing.assert_allclose(carriers[middle > 0.1 * middle.max()], 440, rtol=0.13)
+
+
+def test_a_bass_note_has_no_place_in_the_melody():
+    high, low = (MelodyChroma()(melody([f], 2.0), SR) for f in (440, 110))
+    middle = len(high) // 2
+    assert high.X[middle].argmax() == 9  # C is 0, A is 9
+    assert high.X[middle].max() > 0.9
+    both = MelodyChroma()(melody([440], 2.0) + melody([98], 2.0), SR)
+    assert both.X[middle, 7] < 0.2
+    assert both.X[middle].argmax() == 9
+    assert low.names == high.names
+
+
+def test_levels_are_root_mean_squares_between_the_lines():
+    y = np.repeat([0.5, -0.25, 0.0], 100)
+    np.testing.assert_allclose(bar_levels(y, 100, np.array([0.0, 1, 2, 3])), [0.5, 0.25, 0])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"positions": 0}, "positions must be at least 1, got 0"),
+        ({"length": 0.0}, "length must be a positive number of seconds, got 0"),
+        ({"features": ()}, "at least one kind of features, got none"),
+        ({"features": ("mfc",)}, "unknown feature 'mfc'"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Bars(**options)

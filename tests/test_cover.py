@@ -1,0 +1,187 @@
+"""Forms made of bars that are known to recur, to be of one sound, or to be silent."""
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+from scatseg.boundaries import repetition_scores
+from scatseg.cover import block_share, compare, cover_labels, cover_scores
+from scatseg.features import FeatureName, Features
+from scatseg.segmentation import Segmentation
+from scatseg.segmenters import CoverSegmenter, segment, segmenter
+
+BAR = 2.0
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Matrices this small take longer on several."""
+    with threadpool_limits(1):
+        yield
+
+
+def on_bars(X, names=None):
+    return Features(X, BAR * np.arange(len(X) + 1), names)
+
+
+def tune(form, rng, *, n_bars=8, noise=0.5, sound=0.0):
+    """Phrases in which no bar is like another, and that recur as their letters do."""
+    phrases = {letter: rng.normal(size=(n_bars, 40)) for letter in sorted(set(form))}
+    timbres = {letter: sound * rng.normal(size=40) for letter in sorted(set(form))}
+    X = np.concatenate([phrases[letter] + timbres[letter] for letter in form])
+    return on_bars(X + noise * rng.normal(size=X.shape))
+
+
+def form_of(letters, n_bars=8):
+    return Segmentation(BAR * n_bars * np.arange(len(letters) + 1), letters)
+
+
+@pytest.mark.parametrize("form", ["ABAABA", "AABBABBA", "ABACBCABC"])
+@pytest.mark.parametrize("name", ["default", "repetition"])
+def test_phrases_that_recur_are_found(name, form, rng):
+    assert segment(tune(form, rng), segmenter=name) == form_of(form)
+
+
+@pytest.mark.parametrize("n_bars", [4, 6, 8, 9, 12])
+def test_phrases_of_unusual_length_are_found_too(n_bars, rng):
+    found = segment(tune("AABBABBA", rng, n_bars=n_bars), segmenter="default")
+    assert found == form_of("AABBABBA", n_bars)
+
+
+def test_one_bar_of_intro_shifts_what_follows(rng):
+    song = tune("ABAABA", rng)
+    X = np.concatenate([rng.normal(size=(3, 40)), song.X])
+    found = segment(on_bars(X), segmenter="default")
+    np.testing.assert_allclose(found.boundaries[1:], np.add(form_of("ABAABA").boundaries, 3 * BAR))
+
+
+@pytest.mark.parametrize("name", ["default", "cbm"])
+def test_blocks_of_one_sound_are_found_where_nothing_recurs(name, rng):
+    lengths = [8, 6, 9, 7, 8]
+    X = np.concatenate([rng.normal(size=40) + rng.normal(size=(n, 40)) for n in lengths])
+    found = segment(on_bars(X), segmenter=name)
+    np.testing.assert_allclose(found.boundaries, BAR * np.cumsum([0, *lengths]))
+
+
+def test_beats_are_compared_over_bars(rng):
+    song = tune("ABAABA", rng)
+    beats = np.repeat(song.X, 4, axis=0) + np.tile(rng.normal(size=(4, 40)), (48, 1))
+    found = segment(Features(beats, np.arange(193) / 2), segmenter="default")
+    np.testing.assert_allclose(found.boundaries, form_of("ABAABA").boundaries, atol=1)
+
+
+@pytest.mark.parametrize("name", ["default", "repetition", "cbm"])
+def test_more_granularity_never_gives_fewer_sections(name, rng):
+    song = tune("ABCABCAB", rng, n_bars=6, noise=2.0, sound=0.5)
+    make = segmenter(name)
+    counts = [
+        len(segment(song, segmenter=type(make)(**{**vars(make), "granularity": each})))
+        for each in np.linspace(0, 1, 9)
+    ]
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1]
+
+
+@pytest.mark.parametrize("n_segments", [1, 2, 3, 7, 20, 48])
+def test_so_many_sections_are_made(n_segments, rng):
+    song = tune("ABAABA", rng)
+    assert len(segment(song, segmenter=CoverSegmenter(n_segments=n_segments))) == n_segments
+
+
+def test_so_many_labels_are_used(rng):
+    song = tune("ABCABC", rng)
+    found = segment(song, segmenter=CoverSegmenter(n_segments=6, n_labels=2))
+    assert len(set(found.labels)) == 2
+
+
+def test_a_long_silence_is_a_section_of_its_own(rng):
+    X = np.insert(tune("ABAABA", rng).X, [16] * 5 + [0] * 3 + [48] * 2, 0.0, axis=0)
+    found = segment(on_bars(X), segmenter="default")
+    bars = [0, 3, 11, 19, 24, 32, 40, 48, 56, 58]
+    silence = "silence"
+    assert found.labels == (silence, "A", "B", silence, "A", "A", "B", "A", silence)
+    np.testing.assert_allclose(found.boundaries, BAR * np.array(bars))
+
+
+def test_a_silent_bar_is_a_rest(rng):
+    X = tune("ABAABA", rng).X
+    X[12] = 0
+    assert segment(on_bars(X), segmenter="default") == form_of("ABAABA")
+
+
+def test_silence_does_not_look_like_a_passage_that_recurs():
+    X = np.random.default_rng(3).normal(size=(40, 40))
+    X[[5, 6, 7, 15, 16, 17, 25, 26, 27]] = 0
+    bars = compare(on_bars(X), bar=BAR)
+    assert len(bars.silences) == 3
+    assert not bars.in_order[bars.silences].any()
+
+
+def test_a_segment_never_holds_a_part_of_a_silence(rng):
+    X = np.insert(tune("ABAABA", rng).X, [20] * 6, 0.0, axis=0)
+    for n_segments in (3, 4, 9):
+        found = segment(on_bars(X), segmenter=CoverSegmenter(n_segments=n_segments))
+        assert {40.0, 52.0} <= set(found.boundaries)
+
+
+def test_the_curve_is_higher_at_the_boundaries_than_anywhere_else(rng):
+    song = tune("ABAABA", rng)
+    edges, novelty = CoverSegmenter().novelty(song)
+    at = np.isin(edges, form_of("ABAABA").boundaries[1:-1])
+    assert novelty[at].min() > 0.8 > 0.5 > novelty[~at].max()
+
+
+def test_the_curve_is_flat_where_nothing_differs():
+    edges, novelty = CoverSegmenter().novelty(on_bars(np.ones((20, 3))))
+    assert len(edges) == len(novelty)
+    assert not novelty.any()
+
+
+def test_order_counts_for_repetition_and_not_for_timbre(rng):
+    names = [FeatureName("mfcc", i, place=place) for place in range(2) for i in range(60)]
+    X = rng.normal(size=(12, 120))
+    X[5] = np.roll(X[3], 60)  # the two halves of bar 3, the other way round
+    bars = compare(on_bars(X, names), bar=BAR)
+    assert bars.by_timbre[3, 5] == bars.by_timbre[np.triu_indices(12, 1)].max()
+    assert bars.in_order[3, 5] < 1
+
+
+def test_timbre_is_heard_in_mfcc_and_not_in_chroma(rng):
+    names = [FeatureName("mfcc", i) for i in range(6)] + [
+        FeatureName("chroma", i) for i in range(6)
+    ]
+    X = rng.normal(size=(12, 12))
+    bars = compare(on_bars(X, names), bar=BAR)
+    alone = compare(on_bars(X[:, :6], names[:6]), bar=BAR)
+    np.testing.assert_allclose(bars.by_timbre, alone.by_timbre)
+    assert np.abs(bars.in_order - alone.in_order).max() > 0.1
+
+
+def test_all_features_tell_of_timbre_where_none_is_known_to(rng):
+    bars = compare(on_bars(rng.normal(size=(12, 5))), bar=BAR)
+    np.testing.assert_allclose(bars.by_timbre, bars.in_order)
+
+
+def share(features):
+    bars = compare(features, bar=BAR)
+    return block_share(bars, repetition_scores(bars.in_order))
+
+
+def test_blocks_count_for_more_where_passages_are_of_one_sound(rng):
+    blocks = np.concatenate([2 * rng.normal(size=40) + rng.normal(size=(12, 40)) for _ in range(4)])
+    assert share(on_bars(blocks)) > 1 > share(tune("ABAABA", rng))
+
+
+def test_there_is_no_telling_in_a_few_bars(rng):
+    assert share(on_bars(rng.normal(size=(11, 4)))) == 1
+
+
+def test_terms_without_weight_do_not_count(rng):
+    bars = compare(tune("ABA", rng), bar=BAR)
+    assert not cover_scores(bars, repetition=0, blocks=0, lengths=0).any()
+
+
+def test_letters_skip_silence(rng):
+    X = np.insert(tune("ABA", rng).X, [8] * 3, 0.0, axis=0)
+    bars = compare(on_bars(X), bar=BAR)
+    assert cover_labels(bars, np.array([0, 8, 9, 17, 25])) == ("A", "silence", "B", "A")
