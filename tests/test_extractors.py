@@ -36,7 +36,7 @@ EXTRACTORS = [
     Case(extract=Scattering(J=10, Q=4, compression=None, renormalize=False)),
     Case(extract=Scattering(J=10, Q=4, compression="median"), rounding=2e-3),  # in empty paths
     Case(extract=Stack(parts=(Scattering(J=10), MFCC()))),
-    Case(extract=Bars(length=0.5, positions=4)),
+    Case(extract=Bars(features=("cqt", "mfcc"), length=0.5, positions=4)),
 ]
 
 

@@ -33,7 +33,7 @@ SEGMENTERS = [
     FooteSegmenter(granularity=0.2, n_labels=2),
     StructureFeaturesSegmenter(**STEADY),
     StructureFeaturesSegmenter(**STEADY, n_segments=3),
-    CoverSegmenter(),
+    CoverSegmenter(granularity=0.4),
     CoverSegmenter(n_segments=3),
     CoverSegmenter(repetition=0.0, cost=1.0),
 ]
@@ -42,6 +42,7 @@ SEGMENTERS = [
 OTHERS = [
     LaplacianSegmenter(),
     StructureFeaturesSegmenter(),
+    CoverSegmenter(),
     CoverSegmenter(blocks=0.0),
     CoverSegmenter(granularity=1.0),
 ]
@@ -436,7 +437,7 @@ def test_segment_takes_a_name_or_a_segmenter(name, song):
 
 def test_segment_gives_the_default_level_of_the_laplacian_segmenter(song):
     hierarchy = LaplacianSegmenter().predict(song)
-    assert segment(song) == hierarchy.levels[hierarchy.default]
+    assert segment(song, segmenter="laplacian") == hierarchy.levels[hierarchy.default]
 
 
 def test_segment_takes_anything_that_predicts(song, aba):

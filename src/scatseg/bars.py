@@ -55,9 +55,17 @@ class Bars:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, bar by bar."""
         if self.length is not None:
             return self.on_grid(y, sr, uniform_edges(len(y) / sr, self.length))
-        return self.on_grid(y, sr, find_grid(y, sr).edges)
+        grid = find_grid(y, sr)
+        return self.on_grid(y, sr, grid.edges, notes=grid.warnings)
 
-    def on_grid(self, y: NDArray[np.floating], sr: int, edges: ArrayLike) -> Features:
+    def on_grid(
+        self,
+        y: NDArray[np.floating],
+        sr: int,
+        edges: ArrayLike,
+        *,
+        notes: tuple[str, ...] = (),
+    ) -> Features:
         """Describe the bars between given lines.
 
         Parameters
@@ -68,6 +76,8 @@ class Bars:
             Sampling rate in Hz.
         edges : array_like of float, shape (n_bars + 1,)
             Seconds, increasing, from 0 to the duration.
+        notes : tuple of str, default ()
+            What to know before trusting the lines.
         """
         lines = np.asarray(edges, dtype=np.float64)
         parts = [
@@ -77,7 +87,7 @@ class Bars:
         X = np.concatenate([unit_variance(part.X) for part in parts], axis=1)
         level = bar_levels(y, sr, lines)
         X[level <= max(float(level.max()) * 10 ** (SILENT_BAR / 20), _LEAST_LEVEL)] = 0
-        return Features(X, lines, [name for part in parts for name in part.names])
+        return Features(X, lines, [name for part in parts for name in part.names], notes=notes)
 
     def _extractors(self) -> tuple[Extractor, ...]:
         named = (self.features,) if isinstance(self.features, str) else self.features

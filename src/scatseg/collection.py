@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from scatseg import audio, extractors, formats, runs, segmenters
-from scatseg.features import Extractor, Features, uniform_edges
+from scatseg.features import Features, uniform_edges
 from scatseg.formats import Annotation, FormatError, Jams
 from scatseg.runs import Failure, Source
 from scatseg.segmentation import SILENCE, Hierarchy, Segmentation
@@ -39,6 +39,9 @@ Result = TypeVar("Result")
 
 SILENT_PEAK = 1e-5
 """Of full scale: a recording that never exceeds it (-100 dB) is taken for silence."""
+
+PLAIN_FEATURES = "scattering"
+"""What segmenters are given that ask for nothing else."""
 
 _SLOWEST, _FASTEST = 1000, 1_000_000
 _PICTURE_FRAMES = 1024
@@ -54,8 +57,9 @@ class SegmentJob:
     ----------
     segmenters : sequence of str
         Names with options, see `scatseg.segmenters.segmenter`; the first is the default system.
-    features : str
-        Names with options, see `scatseg.extractors.extractor`.
+    features : str, optional
+        Names with options, see `scatseg.extractors.extractor`. What each segmenter is made for
+        when absent.
     sr : int
         Sampling rate in Hz at which recordings are analyzed.
     settings : mapping
@@ -71,8 +75,8 @@ class SegmentJob:
         When a name or an option is unknown, or a system is named twice.
     """
 
-    segmenters: tuple[str, ...] = ("laplacian",)
-    features: str = "scattering"
+    segmenters: tuple[str, ...] = ("default",)
+    features: str | None = None
     sr: int = 22050
     settings: Mapping[str, Any] = field(default_factory=dict)
     exports: tuple[str, ...] = ()
@@ -90,12 +94,15 @@ class SegmentJob:
             if name not in formats.FORMATS:
                 msg = f"unknown format {name!r}: choose from {', '.join(formats.FORMATS)}"
                 raise ValueError(msg)
-        self.systems()
-        self.extractor()
+        for name in self.features_of_systems().values():
+            extractors.extractor(name)
 
-    def extractor(self) -> Extractor:
-        """Make the extractor."""
-        return extractors.extractor(self.features)
+    def features_of_systems(self) -> dict[str, str]:
+        """Name the features that each system is given."""
+        return {
+            name: self.features or str(getattr(each, "hears", PLAIN_FEATURES))
+            for name, each in self.systems().items()
+        }
 
     def systems(self) -> dict[str, Segmenter]:
         """Make the segmenters by name, with the settings that each of them has."""
@@ -113,7 +120,10 @@ class SegmentJob:
     def described(self) -> dict[str, Any]:
         """All that determines the result, with every default filled in."""
         return {
-            "features": _described(self.extractor(), self.features),
+            "features": {
+                name: _described(extractors.extractor(features), features)
+                for name, features in self.features_of_systems().items()
+            },
             "segmenters": {name: _described(each, name) for name, each in self.systems().items()},
             "sr": self.sr,
             "strict": self.strict,
@@ -245,17 +255,20 @@ def _segment_source(source: Source, run: Path, job: SegmentJob, force: bool, sta
     needed = jams is None
     if jams is None:
         recording = audio.decode(source.path, sr=job.sr, strict=job.strict)
-        annotations, pictures = analyze(recording.y, recording.sr, job, stage)
+        found = analyze(recording.y, recording.sr, job, stage)
         stage.name = "write"
-        drawn = _npz(pictures)
+        drawn = _npz(found.pictures)
         drawn_hash = hashlib.sha256(drawn).hexdigest()
         jams = Jams(
-            annotations=annotations,
+            annotations=found.annotations,
             duration=recording.duration,
             title=source.path.stem,
             sandbox={
                 "scatseg": facts
-                | {"arrays_sha256": drawn_hash, "warnings": list(recording.warnings)}
+                | {
+                    "arrays_sha256": drawn_hash,
+                    "warnings": [*recording.warnings, *found.warnings],
+                }
             },
         )
         formats.atomic_write(arrays, drawn)
@@ -294,9 +307,27 @@ def _done_before(target: Path, arrays: Path, facts: Mapping[str, Any]) -> Jams |
     return jams if all(known.get(key) == value for key, value in expected.items()) else None
 
 
+class Analysis(NamedTuple):
+    """What all systems of a job find in one signal.
+
+    Parameters
+    ----------
+    annotations : tuple of Annotation
+        Per system its levels, the default one first. Silence is one segment labeled as such.
+    pictures : dict of str to ndarray
+        What the report draws: pooled self-similarity, waveform, novelty curves.
+    warnings : tuple of str
+        What to know before trusting them.
+    """
+
+    annotations: tuple[Annotation, ...]
+    pictures: dict[str, NDArray[Any]]
+    warnings: tuple[str, ...]
+
+
 def analyze(
     y: NDArray[np.floating], sr: int, job: SegmentJob, stage: _Stage | None = None
-) -> tuple[tuple[Annotation, ...], dict[str, NDArray[Any]]]:
+) -> Analysis:
     """Segment one signal with every system of a job.
 
     Parameters
@@ -310,18 +341,15 @@ def analyze(
 
     Returns
     -------
-    annotations : tuple of Annotation
-        Per system its levels, the default one first. Silence is one segment labeled as such.
-    pictures : dict of str to ndarray
-        What the report draws: pooled self-similarity, waveform, novelty curves.
+    found : Analysis
+        Sections, pictures and warnings.
     """
     stage = _Stage() if stage is None else stage
     pictures: dict[str, NDArray[Any]] = {"waveform": _waveform(y)}
     if np.abs(y).max() <= SILENT_PEAK:
         whole = Segmentation([0, len(y) / sr], [SILENCE])
-        return tuple(
-            found for name in job.segmenters for found in _annotations(name, whole)
-        ), pictures
+        found = [each for name in job.segmenters for each in _annotations(name, whole)]
+        return Analysis(tuple(found), pictures, ())
     # One thread: sums in another order round otherwise, and bytes would differ.
     with threadpool_limits(1):
         return _analyzed(y, sr, job, stage, pictures)
@@ -333,12 +361,16 @@ def _analyzed(
     job: SegmentJob,
     stage: _Stage,
     pictures: dict[str, NDArray[Any]],
-) -> tuple[tuple[Annotation, ...], dict[str, NDArray[Any]]]:
-    stage.name = "features"
-    features = job.extractor()(y, sr)
+) -> Analysis:
+    heard = job.features_of_systems()
+    described: dict[str, Features] = {}
+    for name in dict.fromkeys(heard.values()):
+        stage.name = f"features ({name})"
+        described[name] = extractors.extractor(name)(y, sr)
     annotations: list[Annotation] = []
     for name, system in job.systems().items():
         stage.name = f"segment ({name})"
+        features = described[heard[name]]
         annotations += _annotations(name, system.predict(features))
         curve = getattr(system, "novelty", None)
         if curve is not None:
@@ -346,8 +378,9 @@ def _analyzed(
             pictures[f"novelty_{name}"] = np.asarray(novelty, dtype=np.float32)
             pictures[f"novelty_edges_{name}"] = edges
     stage.name = "pictures"
-    pictures |= _similarity_picture(features)
-    return tuple(annotations), pictures
+    pictures |= _similarity_picture(described[heard[job.segmenters[0]]])
+    warnings = dict.fromkeys(note for features in described.values() for note in features.notes)
+    return Analysis(tuple(annotations), pictures, tuple(warnings))
 
 
 def _annotations(system: str, found: Segmentation | Hierarchy) -> list[Annotation]:

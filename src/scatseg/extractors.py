@@ -79,6 +79,7 @@ class Stack:
             np.concatenate([unit_variance(features.X) for features in on_grid], axis=1),
             first.edges,
             [name for features in on_grid for name in features.names],
+            notes=list(dict.fromkeys(note for each in on_grid for note in each.notes)),
         )
 
 

@@ -88,6 +88,8 @@ class Features:
         Seconds, strictly increasing, from 0 to the duration of the recording.
     names : sequence of FeatureName, length n_features
         What each column measures. Numbered columns of the family "feature" when absent.
+    notes : sequence of str, default ()
+        What to know before trusting them: that bar lines are uncertain, for example.
 
     Raises
     ------
@@ -98,12 +100,15 @@ class Features:
     X: NDArray[np.floating]
     edges: NDArray[np.float64]
     names: tuple[FeatureName, ...] = field(repr=False)
+    notes: tuple[str, ...] = field(repr=False)
 
     def __init__(
         self,
         X: ArrayLike,
         edges: ArrayLike,
         names: Sequence[FeatureName] | None = None,
+        *,
+        notes: Sequence[str] = (),
     ) -> None:
         rows = np.asarray(X)
         if rows.dtype.kind != "f":
@@ -131,6 +136,7 @@ class Features:
         object.__setattr__(self, "X", rows)
         object.__setattr__(self, "edges", times)
         object.__setattr__(self, "names", tuple(names))
+        object.__setattr__(self, "notes", tuple(notes))
 
     def __len__(self) -> int:
         """Count the frames."""
@@ -185,7 +191,7 @@ class Features:
         part = (times - self.edges[frame])[:, None]
         integral = sums[frame] + part * self.X[frame]
         X = np.diff(integral, axis=0) / np.diff(times)[:, None]
-        return Features(X.astype(self.X.dtype), times, self.names)
+        return Features(X.astype(self.X.dtype), times, self.names, notes=self.notes)
 
 
 def uniform_edges(duration: float, frame: float) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import scipy.ndimage
@@ -40,7 +40,11 @@ MAX_FRAMES = 4096
 
 
 class Segmenter(Protocol):
-    """Anything with `predict`: features in, sections out."""
+    """Anything with `predict`: features in, sections out.
+
+    A segmenter that is made for other features than plain scattering names them in an attribute
+    `hears`: what it is given where the user names none.
+    """
 
     def predict(self, features: Features) -> Segmentation | Hierarchy:
         """Find the sections of one recording."""
@@ -304,7 +308,7 @@ class CoverSegmenter:
     lengths : float, default 0.4
         How much it counts that a segment is as long as phrases are, see
         `boundaries.length_scores`.
-    cost : float, default 2.5
+    cost : float, default 3.0
         What a segment costs at a granularity of 0.5.
     frame : float, default 0.5
         Seconds per compared frame; longer for recordings of over a quarter of an hour.
@@ -323,10 +327,12 @@ class CoverSegmenter:
     block-matching segmentation algorithm", TISMIR 6(1), 2023, for the blocks.
     """
 
+    hears: ClassVar[str] = "bars"
+
     repetition: float = 1.0
     blocks: float = 1.0
     lengths: float = 0.4
-    cost: float = 2.5
+    cost: float = 3.0
     frame: float = 0.5
     bar: float = 2.0
     granularity: float = 0.5
@@ -411,13 +417,13 @@ def segmenter(text: str) -> Segmenter:
     return _by_name(text)
 
 
-def segment(features: Features, *, segmenter: str | Segmenter = "laplacian") -> Segmentation:
+def segment(features: Features, *, segmenter: str | Segmenter = "default") -> Segmentation:
     """Find the sections of one recording.
 
     Parameters
     ----------
     features : Features
-        As an extractor makes them: `scatseg.Scattering()(y, sr)`.
+        As an extractor makes them: `scatseg.Bars()(y, sr)`, `scatseg.Scattering()(y, sr)`.
     segmenter : str or Segmenter
         A name with options, as in `segmenter`, or anything with a `predict`.
 

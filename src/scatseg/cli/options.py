@@ -80,6 +80,11 @@ features_option = click.option(
     show_default=True,
     help="Features by name: scattering:J=12,Q=12/2+mfcc, or module:callable.",
 )
+heard_features_option = click.option(
+    "--features",
+    help="Features by name: bars, scattering:J=12,Q=12/2+mfcc, or module:callable.  "
+    "[default: what the segmenter is made for]",
+)
 settings_option = click.option(
     "--set",
     "settings",

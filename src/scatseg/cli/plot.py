@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scatseg.cli.options import FileArgument, features_option
+from scatseg.cli.options import FileArgument, features_option, heard_features_option
 from scatseg.cli.outcome import DONE, usage_errors
 
 
@@ -85,7 +85,7 @@ _output = click.option(
     "-o", "--output", required=True, type=FileArgument, help="A .png or .svg file."
 )
 _file = click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-_segmenter = click.option("--segmenter", default="foote", show_default=True, help="By name.")
+_segmenter = click.option("--segmenter", default="default", show_default=True, help="By name.")
 _stretch = _options(
     _option(
         "from", str, None, "Where to begin, in seconds or m:ss.", callback=_seconds, metavar="TIME"
@@ -120,7 +120,7 @@ def plot() -> None:
 @plot.command()
 @_file
 @_output
-@features_option
+@heard_features_option
 @_segmenter
 @click.option("--reference", type=FileArgument, help="An annotation to draw above.")
 def track(path: Path, output: Path, **options: Any) -> int:
@@ -140,7 +140,7 @@ def features(path: Path, output: Path, **options: Any) -> int:
 @plot.command()
 @_file
 @_output
-@features_option
+@heard_features_option
 @_segmenter
 def similarity(path: Path, output: Path, **options: Any) -> int:
     """Draw self-similarity, and the sections found."""
@@ -150,7 +150,7 @@ def similarity(path: Path, output: Path, **options: Any) -> int:
 @plot.command()
 @_file
 @_output
-@features_option
+@heard_features_option
 @_segmenter
 def novelty(path: Path, output: Path, **options: Any) -> int:
     """Draw a novelty curve, and the boundaries picked from it."""

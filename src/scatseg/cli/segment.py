@@ -14,7 +14,7 @@ from scatseg.cli.options import (
     FileArgument,
     audio_option,
     config_option,
-    features_option,
+    heard_features_option,
     jobs_option,
     settings_option,
 )
@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=FileArgument)
 @click.option("-o", "--output", type=FileArgument, help="The run folder.")
-@features_option
+@heard_features_option
 @click.option(
     "--segmenter",
     "names",
     multiple=True,
-    default=("laplacian",),
+    default=("default",),
     show_default=True,
-    help="A segmenter by name: laplacian, foote, structure-features, or module:callable. "
-    "Repeat for several; the first is the default system.",
+    help="A segmenter by name: default, repetition, cbm, grid-free, laplacian, foote, "
+    "structure-features, or module:callable. Repeat for several; the first is the default system.",
 )
 @click.option("--n-segments", type=click.IntRange(min=1), help="How many sections.")
 @click.option(
@@ -65,7 +65,7 @@ def segment(
     verbosity: int,
     paths: tuple[Path, ...],
     output: Path | None,
-    features: str,
+    features: str | None,
     names: tuple[str, ...],
     n_segments: int | None,
     granularity: float | None,
@@ -132,13 +132,13 @@ def _print_segments(sources: Sequence[Source], failures: Sequence[Failure], job:
     for source in sources:
         try:
             recording = decode(source.path, sr=job.sr, strict=job.strict)
-            annotations, _ = analyze(recording.y, recording.sr, job)
+            analysis = analyze(recording.y, recording.sr, job)
         except (AudioError, ValueError, TypeError) as error:
             click.echo(str(error), err=True)
             return NOTHING_DONE
-        for warning in recording.warnings:
+        for warning in (*recording.warnings, *analysis.warnings):
             click.echo(f"{source.path}: {warning}", err=True)
-        click.echo(lab_text(annotations[:1]), nl=False)
+        click.echo(lab_text(analysis.annotations[:1]), nl=False)
     return DONE if sources else NOTHING_DONE
 
 
@@ -210,7 +210,7 @@ def demo(verbosity: int, output: Path, only_pieces: bool, seed: int, jobs: int) 
     if only_pieces:
         click.echo(output)
         return DONE
-    job = SegmentJob(segmenters=("laplacian", "foote", "structure-features"))
+    job = SegmentJob(segmenters=("default", "laplacian", "foote", "structure-features"))
     found = find_sources([output / "audio"], extensions=[".flac"])
     status = _segment(found, output, job, jobs, False, verbosity)
     outcome = score_folder([output], [output / "annotations"], output, n_jobs=jobs)

@@ -22,8 +22,8 @@ def draw_track(
     path: Path,
     output: Path,
     *,
-    features: str = "scattering",
-    segmenter: str = "foote",
+    features: str | None = None,
+    segmenter: str = "default",
     reference: Path | None = None,
 ) -> Path:
     """Draw all that is found in a recording over one time axis.
@@ -34,8 +34,10 @@ def draw_track(
         An audio file.
     output : Path
         A .png or .svg file; the other is written beside it.
-    features, segmenter : str
-        Names with options.
+    features : str, optional
+        Names with options; what the segmenter is made for when absent.
+    segmenter : str, default "default"
+        A name with options.
     reference : Path, optional
         An annotation, drawn above the estimate.
 
@@ -88,7 +90,7 @@ def draw_features(path: Path, output: Path, *, features: str = "scattering") -> 
 
 
 def draw_similarity(
-    path: Path, output: Path, *, features: str = "scattering", segmenter: str = "foote"
+    path: Path, output: Path, *, features: str | None = None, segmenter: str = "default"
 ) -> Path:
     """Draw the self-similarity of a recording, and where it was cut.
 
@@ -112,7 +114,7 @@ def draw_similarity(
 
 
 def draw_novelty(
-    path: Path, output: Path, *, features: str = "scattering", segmenter: str = "foote"
+    path: Path, output: Path, *, features: str | None = None, segmenter: str = "default"
 ) -> Path:
     """Draw a segmenter's novelty curve, and the boundaries picked from it.
 
@@ -150,10 +152,10 @@ class _Analysis:
         return self.annotations[0].segmentation.boundaries[1:-1]
 
 
-def _analysis(path: Path, features: str, segmenter: str) -> _Analysis:
+def _analysis(path: Path, features: str | None, segmenter: str) -> _Analysis:
     job = SegmentJob(segmenters=(segmenter,), features=features)
     recording = decode(path)
-    annotations, found = analyze(recording.y, recording.sr, job)
+    annotations, found, _ = analyze(recording.y, recording.sr, job)
     novelty, edges = (found.get(f"{name}_{segmenter}") for name in ("novelty", "novelty_edges"))
     curve = None
     if novelty is not None and edges is not None:
