@@ -135,7 +135,8 @@ def test_options_come_from_a_file_and_the_command_line_wins(music, tmp_path):
     arguments = ("--config", config, "--features", "logmel")
     assert scatseg("segment", music, "-o", run, *arguments) == 0
     options = json.loads((run / "run.json").read_text())["options"]
-    assert options["features"].startswith("LogMel(")
+    (features,) = set(options["features"].values())
+    assert features.startswith("LogMel(")
     assert "n_segments=1" in options["segmenters"]["foote"]
     assert (run / "exports" / "one.lab").is_file()
 
@@ -450,7 +451,8 @@ def test_a_value_of_an_experiment_can_be_changed(tmp_path, monkeypatch):
     )
     assert scatseg("run", "e.toml", "--set", "features=logmel") == 0
     options = json.loads(Path("run/run.json").read_text())["options"]
-    assert options["features"].startswith("LogMel(")
+    (features,) = set(options["features"].values())
+    assert features.startswith("LogMel(")
 
 
 def test_help_shows_every_command(capsys):

@@ -32,7 +32,7 @@ def test_a_song_is_segmented_scored_and_reported(shared, tmp_path):
     written = {
         score.metric: score.value
         for score in read_scores(run / "scores.csv")
-        if score.system == "laplacian"
+        if score.system == "default"
     }
     assert written == pytest.approx(expected, nan_ok=True)
     assert "Mindless_cut" in (run / "index.html").read_text()

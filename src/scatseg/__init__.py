@@ -2,11 +2,11 @@
 
 >>> import scatseg
 >>> from scatseg import pieces
->>> piece = pieces.compose("aaba")
->>> features = scatseg.Scattering(J=12, Q=8)(piece.y, piece.sr)
+>>> piece = pieces.compose("rondo")
+>>> features = scatseg.Bars()(piece.y, piece.sr)
 >>> segmentation = scatseg.segment(features)
 >>> scores = scatseg.evaluate(piece.form, segmentation)
->>> scores["F-measure@3.0"] > 0.5
+>>> scores["F-measure@0.5"] > 0.9
 True
 """
 
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scatseg.audio import load, save
+    from scatseg.bars import Bars
     from scatseg.evaluation import evaluate
     from scatseg.extractors import extractor
     from scatseg.features import Features, JointScattering, Scattering
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "Bars",
     "FeatureTransformer",
     "Features",
     "Hierarchy",
@@ -50,6 +52,7 @@ __all__ = [
 
 # Where each name lives. Importing scatseg imports none of these, nor what they import.
 _HOMES = {
+    "Bars": "bars",
     "FeatureTransformer": "transformers",
     "Features": "features",
     "Hierarchy": "segmentation",
