@@ -20,7 +20,7 @@ FLOW = [
     {"similarity", "transformers", "pictures"},
     {"novelty", "boundaries", "labels"},
     {"formats"},
-    {"segmenters", "runs", "agreement", "statistics"},
+    {"segmenters", "runs", "agreement", "baselines", "matching", "statistics"},
     {"evaluation", "gear"},
     {"summaries"},
     {"score_tables"},

@@ -9,13 +9,10 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from scatseg.baselines import EVENLY_SPACED, NO_BOUNDARY, RANDOM, no_boundary
 from scatseg.evaluation import (
     CEILING,
-    EVENLY_SPACED,
-    NO_BOUNDARY,
-    RANDOM,
     Score,
-    no_boundary,
     score_track,
 )
 from scatseg.formats import Annotation

@@ -11,23 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg.agreement import hierarchy_scores, label_scores
+from scatseg.baselines import BASELINES, baseline, hierarchical_baseline
 from scatseg.formats import Annotation
-from scatseg.segmentation import Hierarchy, Segmentation, letter_labels
-
-NO_BOUNDARY = "baseline:none"
-"""The system that hears one section, see `no_boundary`."""
-
-EVENLY_SPACED = "baseline:even"
-"""The system that cuts at equal distances, see `evenly_spaced`."""
-
-RANDOM = "baseline:random"
-"""The system that cuts anywhere, see `random_boundaries`."""
+from scatseg.segmentation import Hierarchy, Segmentation
 
 CEILING = "human ceiling"
 """The system that is another annotator of the same track and level."""
-
-BASELINES = (NO_BOUNDARY, EVENLY_SPACED, RANDOM)
-"""Systems that know the reference and not the music."""
 
 HIERARCHY = "hierarchy"
 """The level of scores that compare all levels at once, see `evaluate_hierarchy`."""
@@ -239,56 +228,6 @@ def evaluate_hierarchy(reference: Hierarchy, estimate: Hierarchy) -> dict[str, f
     )
 
 
-def no_boundary(reference: Segmentation) -> Segmentation:
-    """Guess that nothing ever changes: what a score is worth that costs nothing.
-
-    Examples
-    --------
-    >>> no_boundary(Segmentation([0, 10, 25], ["A", "B"]))
-    Segmentation(boundaries=(0.0, 25.0), labels=('A',))
-    """
-    return Segmentation([0.0, reference.end], ["A"])
-
-
-def evenly_spaced(reference: Segmentation) -> Segmentation:
-    """Cut from 0 to the reference's end into equal parts, as long as its mean segment.
-
-    Every part has a label of its own.
-
-    Examples
-    --------
-    >>> evenly_spaced(Segmentation([0, 10, 40], ["A", "B"]))
-    Segmentation(boundaries=(0.0, 20.0, 40.0), labels=('A', 'B'))
-    """
-    mean_length = (reference.end - reference.start) / len(reference)
-    n_segments = max(1, round(reference.end / mean_length))
-    times = np.linspace(0.0, reference.end, n_segments + 1)
-    return Segmentation(times, letter_labels(range(n_segments)))
-
-
-def random_boundaries(reference: Segmentation, rng: np.random.Generator) -> Segmentation:
-    """Cut from 0 to the reference's end into as many parts as it has, anywhere.
-
-    Every part has a label of its own.
-
-    Parameters
-    ----------
-    reference : Segmentation
-        Says how long and how many.
-    rng : numpy.random.Generator
-        Where the boundaries are drawn from, uniformly.
-
-    Examples
-    --------
-    >>> reference = Segmentation([0, 10, 40], ["A", "B"])
-    >>> len(random_boundaries(reference, np.random.default_rng(0)))
-    2
-    """
-    inner = reference.end * (1 - rng.random(len(reference) - 1))  # 0 is never drawn
-    times = np.unique([0.0, *inner, reference.end])
-    return Segmentation(times, letter_labels(range(len(times) - 1)))
-
-
 def coarse_to_fine(levels: Sequence[Annotation]) -> list[Annotation]:
     """Put levels of one recording in order.
 
@@ -391,9 +330,7 @@ def score_track(
         for system, answer in estimates.items()
     }
     known = {(each.annotator, each.level): each.segmentation for each in references}
-    scores = _score_pairs(
-        track_id, known, flat, evaluate, _flat_baseline, refuse, baselines=baselines
-    )
+    scores = _score_pairs(track_id, known, flat, evaluate, baseline, refuse, baselines=baselines)
     deep = {
         system: answer
         for system, answer in estimates.items()
@@ -405,7 +342,13 @@ def score_track(
             for annotator, levels in reference_hierarchies(references).items()
         }
         scores += _score_pairs(
-            track_id, levels, deep, evaluate_hierarchy, _deep_baseline, refuse, baselines=baselines
+            track_id,
+            levels,
+            deep,
+            evaluate_hierarchy,
+            hierarchical_baseline,
+            refuse,
+            baselines=baselines,
         )
     return scores
 
@@ -438,7 +381,7 @@ def _score_pairs(
     references: Mapping[tuple[str, str], _Form],
     estimates: Mapping[str, _Form],
     judge: Callable[[_Form, _Form], dict[str, float]],
-    baseline: Callable[[str, _Form, str], _Form],
+    guess: Callable[[str, _Form, str], _Form],
     refuse: Callable[[ValueError], object],
     *,
     baselines: bool,
@@ -449,7 +392,7 @@ def _score_pairs(
         answers = {system: [estimate] for system, estimate in estimates.items()}
         if baselines:
             seed = "\n".join((track_id, annotator, level))
-            answers |= {name: [baseline(name, reference, seed)] for name in BASELINES}
+            answers |= {name: [guess(name, reference, seed)] for name in BASELINES}
             others = [
                 other
                 for (name, its_level), other in references.items()
@@ -477,20 +420,6 @@ def _raise(error: ValueError) -> None:
     raise error
 
 
-def _flat_baseline(name: str, reference: Segmentation, seed: str) -> Segmentation:
-    if name == NO_BOUNDARY:
-        return no_boundary(reference)
-    if name == EVENLY_SPACED:
-        return evenly_spaced(reference)
-    return random_boundaries(reference, np.random.default_rng(list(seed.encode())))
-
-
-def _deep_baseline(name: str, reference: Hierarchy, seed: str) -> Hierarchy:
-    """Guess every level of the reference by itself."""
-    levels = zip(reference.names, reference.levels, strict=True)
-    return Hierarchy([_flat_baseline(name, level, f"{seed}\n{which}") for which, level in levels])
-
-
 def _mean_scores(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {metric: finite_mean([result[metric] for result in results]) for metric in results[0]}
 
@@ -515,7 +444,7 @@ def score_collection(
         Track -> its annotations.
     estimates : mapping of str to mapping
         System -> track -> its answer. Tracks go by the names they have in `references`
-        (see `scatseg.datasets.match_ids`); a system may lack some.
+        (see `scatseg.matching.match_ids`); a system may lack some.
     baselines : bool, default True
         Score the baselines and the human ceiling as well, see `score_track`.
 
@@ -535,7 +464,7 @@ def score_collection(
         if strangers:
             msg = (
                 f"every estimate needs a reference, but {system} has {len(strangers)} without, "
-                f"such as {strangers[0]!r}; match or leave them out (datasets.match_ids)"
+                f"such as {strangers[0]!r}; match or leave them out (matching.match_ids)"
             )
             raise ValueError(msg)
     scores = []

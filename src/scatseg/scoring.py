@@ -14,6 +14,7 @@ from scatseg import datasets, evaluation, formats, runs, score_tables, summaries
 from scatseg.collection import map_pure
 from scatseg.evaluation import Score
 from scatseg.formats import Annotation, Jams
+from scatseg.matching import duration_notes, match_ids
 from scatseg.runs import Failure
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.summaries import ALL_TRACKS, Results
@@ -226,7 +227,7 @@ def _tasks(
         msg = f"the map names {strangers[0]!r}, but no reference has that id"
         raise ValueError(msg)
     given = {id_: reference for id_, reference in partners.items() if id_ in ids}
-    matching = datasets.match_ids(ids - given.keys(), references)
+    matching = match_ids(ids - given.keys(), references)
     pairs = {**matching.pairs, **given}
     unused = [id_ for id_ in matching.unmatched_references if id_ not in given.values()]
     notes = [
@@ -262,7 +263,7 @@ def _duration_notes(tasks: Sequence[_Task]) -> Iterator[str]:
         for name, answer in task.estimates.items():
             flat = answer.levels[answer.default] if isinstance(answer, Hierarchy) else answer
             matched.setdefault(name, {})[task.track] = flat
-    yield from datasets.duration_notes({task.track: task.references for task in tasks}, matched)
+    yield from duration_notes({task.track: task.references for task in tasks}, matched)
     for task in tasks:
         if not any(isinstance(answer, Hierarchy) for answer in task.estimates.values()):
             continue
@@ -377,7 +378,7 @@ def _groups_of(
     """Find the group of every track by its id or its reference's, and note those without."""
     if not groups:
         return {}, []
-    alike = datasets.match_ids(tracks, groups).pairs
+    alike = match_ids(tracks, groups).pairs
     candidates = {track: (track, id_, alike.get(track, "")) for track, id_ in tracks.items()}
     found = {
         track: next((groups[id_] for id_ in ids if id_ in groups), None)

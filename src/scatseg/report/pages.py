@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg.baselines import EVENLY_SPACED, NO_BOUNDARY, RANDOM
 from scatseg.evaluation import (
     CEILING,
     ESTIMATED_SEGMENTS,
-    EVENLY_SPACED,
     HIERARCHY,
-    NO_BOUNDARY,
-    RANDOM,
     REFERENCE_SEGMENTS,
     Score,
 )
