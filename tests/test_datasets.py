@@ -13,6 +13,7 @@ from scatseg.datasets import (
     read_references,
 )
 from scatseg.formats import Annotation, Jams, write, write_jams
+from scatseg.runs import Note
 from scatseg.segmentation import Segmentation
 
 ABA = Segmentation([0, 10, 25, 40], ["A", "B", "A"])
@@ -129,8 +130,9 @@ def test_annotation_in_jams_and_lab_is_used_once(tmp_path):
     write(tmp_path / "song.phrase2.lab", AB)
     references = read_references(tmp_path)
     assert names(references) == {"song": [("Anna", "phrase"), ("Ben", "phrase")]}
-    assert references.notes == (
-        "ignored song.phrase1.lab and 1 more: said by another file of the track",
+    assert references.notes == tuple(
+        Note("ignored", "song", str(tmp_path / name), "said by another file of the track")
+        for name in ("song.phrase1.lab", "song.phrase2.lab")
     )
 
 
@@ -207,7 +209,8 @@ def test_beats_beside_segments_are_left_alone(folder):
     (root / "a.beats.txt").write_text("0.38\t1\n1.05\t2\n1.71\t3\n")
     references = read_references(root)
     assert names(references) == {"a": [("1", "section")]}
-    assert references.notes == ("ignored a.beats.txt: no segmentation, by the name",)
+    ignored = Note("ignored", "a.beats", str(root / "a.beats.txt"), "no segmentation, by the name")
+    assert references.notes == (ignored,)
 
 
 def test_harmonix_as_published_is_read_without_its_beats(tmp_path):
@@ -239,8 +242,8 @@ def test_text_that_is_no_segmentation_is_noted_not_a_problem(folder):
     references = read_references(root)
     assert references.problems == ()
     (note,) = references.notes
-    assert note.startswith("ignored as no segmentation: ")
-    assert "thanks.txt: line 1" in note
+    assert note[:3] == ("ignored", "thanks", str(root / "thanks.txt"))
+    assert note.message.startswith("no segmentation: line 1")
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.csv"])
@@ -267,7 +270,8 @@ def test_run_folder_without_references_is_no_reference(folder):
 def test_repairs_are_listed_with_their_file(tmp_path):
     (tmp_path / "a.lab").write_text("0,0\t10,5\tA\n10,5\t40,0\tB\n")
     (note,) = read_references(tmp_path).notes
-    assert note.startswith("a.lab: line 1: decimal comma")
+    assert note[:3] == ("repair", "a", str(tmp_path / "a.lab"))
+    assert note.message.startswith("line 1: decimal comma")
 
 
 def test_missing_folder_is_an_error(tmp_path):
@@ -410,6 +414,26 @@ def test_first_level_of_a_family_of_files_counts(folder):
     root = folder({"x/a.phrase.lab": ABA, "x/a.section.lab": AB})
     estimates = read_estimates(root / "x")
     assert (estimates.systems, estimates.problems) == ({"x": {"a": ABA}}, ())
+
+
+def test_all_levels_of_a_family_of_files_are_kept(folder):
+    root = folder({"x/a.phrase.lab": ABA, "x/a.section.lab": AB, "x/b.phrase.lab": CD})
+    (levels,) = read_estimates(root / "x").levels.values()
+    assert {track: [each.level for each in given] for track, given in levels.items()} == {
+        "a": ["phrase", "section"]
+    }
+
+
+def test_tiers_of_a_text_grid_are_levels_of_one_answer(tmp_path):
+    tiers = [Annotation(segmentation=s, level=name) for s, name in ((ABA, "fine"), (AB, "coarse"))]
+    write(tmp_path / "a.TextGrid", tiers)
+    (levels,) = read_estimates(tmp_path).levels.values()
+    assert [each.segmentation for each in levels["a"]] == [ABA, AB]
+
+
+def test_annotators_of_a_family_of_files_are_systems_of_their_own(folder):
+    root = folder({"x/a.section1.lab": ABA, "x/a.section2.lab": AB, "x/b.section1.lab": CD})
+    assert read_estimates(root / "x").systems == {"x/1": {"a": ABA, "b": CD}, "x/2": {"a": AB}}
 
 
 def test_second_answer_for_a_track_is_a_problem(folder):

@@ -216,8 +216,8 @@ def test_boundary_scores_do_not_change_when_time_and_windows_are_scaled(referenc
     slow = evaluate(*scaled, windows=[4, 24])
     for kind in ("Precision", "Recall", "F-measure"):
         for trim in ("", " (untrimmed)"):
-            assert slow[f"{kind}@4{trim}"] == original[f"{kind}@0.5{trim}"]
-            assert slow[f"{kind}@24{trim}"] == original[f"{kind}@3.0{trim}"]
+            assert slow[f"{kind}@4.0{trim}"] == original[f"{kind}@0.5{trim}"]
+            assert slow[f"{kind}@24.0{trim}"] == original[f"{kind}@3.0{trim}"]
 
 
 @settings(max_examples=30, deadline=None)

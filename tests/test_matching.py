@@ -111,17 +111,49 @@ def test_every_recording_of_the_corpus_finds_its_annotations(shared):
 # --- durations ---------------------------------------------------------------------------------
 
 
-def test_estimate_of_another_length_is_noted():
-    references = {"a": [Annotation(segmentation=ABA)], "b": [Annotation(segmentation=ABA)]}
-    short = Segmentation([0, 38.9], ["A"])
-    near = Segmentation([0, 39.1], ["A"])
-    notes = duration_notes(references, {"foote": {"a": short, "b": near, "c": short}})
-    assert notes == (
-        "a: foote ends at 38.9 s, the reference at 40.0 s; are they of the same recording?",
-    )
+def said(references, answers):
+    return [note.message for note in duration_notes("song", references, answers)]
 
 
-def test_estimate_as_long_as_any_reference_is_not_noted():
-    other = Annotation(segmentation=Segmentation([0, 50], ["A"]), annotator="2")
-    references = {"a": [Annotation(segmentation=ABA), other]}
-    assert duration_notes(references, {"x": {"a": Segmentation([0, 50.2], ["A"])}}) == ()
+def by(annotator, *times, level="1"):
+    labels = "ABCDEF"[: len(times) - 1]
+    return Annotation(segmentation=Segmentation(times, labels), annotator=annotator, level=level)
+
+
+@pytest.mark.parametrize(
+    ("end", "change"), [(38.9, "extended by a segment of its own"), (41.1, "cropped")]
+)
+def test_estimate_of_another_length_is_noted_with_what_scoring_does(end, change):
+    assert said([by("1", 0, 40)], {"foote": Segmentation([0, end], ["A"])}) == [
+        f"foote ends at {end} s, annotator 1 at 40.0 s: {change}; are they of the same recording?"
+    ]
+
+
+@pytest.mark.parametrize("end", [39.0, 41.0])
+def test_a_second_more_or_less_is_not_worth_a_note(end):
+    assert said([by("1", 0, 40)], {"foote": Segmentation([0, end], ["A"])}) == []
+
+
+def test_estimate_as_long_as_one_reference_is_of_that_recording():
+    assert said([by("1", 0, 40), by("2", 0, 50)], {"x": Segmentation([0, 50.2], ["A"])}) == [
+        "annotators differ: 1 ends at 40.0 s, 2 ends at 50.0 s; each is compared in its own time",
+        "x ends at 50.2 s, annotator 1 at 40.0 s: cropped",
+    ]
+
+
+def test_late_beginning_is_noted():
+    assert said([by("1", 0, 40)], {"x": Segmentation([5, 40], ["A"])}) == [
+        "x begins at 5.0 s, annotator 1 at 0.0 s: extended to 0 s by a segment of its own"
+    ]
+
+
+def test_levels_alike_are_noted_once():
+    references = [by("1", 0, 40, level="upper"), by("1", 0, 20, 40, level="lower")]
+    assert len(said(references, {"x": Segmentation([0, 60], ["A"])})) == 1
+
+
+def test_level_of_a_name_is_compared_with_the_level_of_that_name():
+    references = [by("1", 0, 40, level="upper"), by("1", 0, 20, 50, level="lower")]
+    answer = (by("", 0, 20, 50, level="lower"), by("", 0, 40, level="upper"))
+    notes = duration_notes("song", references, {"x": answer})
+    assert [note.kind for note in notes] == ["levels", "levels"]

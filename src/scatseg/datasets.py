@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scatseg.formats import FORMATS, Annotation, FormatError, read
-from scatseg.runs import safe_id
+from scatseg.runs import Note, safe_id, shown
 from scatseg.segmentation import Segmentation
 
 LEVELS = frozenset(
@@ -49,6 +49,7 @@ _OTHER_FILES = frozenset(
         "license",
         "licence",
         "metadata",
+        "notes",
         "readme",
         "scores",
         "summary",
@@ -104,13 +105,13 @@ class References:
         empty. Sorted by id.
     problems : tuple of Problem
         Files that could not be used; the rest was.
-    notes : tuple of str
-        What was left out on purpose, and what was repaired on reading.
+    notes : tuple of Note
+        What was left out on purpose ("ignored"), and what was mended on reading ("repair").
     """
 
     tracks: Mapping[str, tuple[Annotation, ...]]
     problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,17 +123,18 @@ class Estimates:
     systems : mapping of str to mapping
         System -> track id -> its segmentation.
     levels : mapping of str to mapping
-        System -> track id -> all levels of its answer, for JAMS files with several.
+        System -> track id -> all levels of its answer, where there are several: in one file, or
+        in files that differ in the level alone (`<id>.phrase.lab` beside `<id>.section.lab`).
     problems : tuple of Problem
         Files that could not be used; the rest was.
-    notes : tuple of str
-        What was left out on purpose, and what was repaired on reading.
+    notes : tuple of Note
+        What was left out on purpose ("ignored"), and what was mended on reading ("repair").
     """
 
     systems: Mapping[str, Mapping[str, Segmentation]]
     levels: Mapping[str, Mapping[str, tuple[Annotation, ...]]]
     problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 class FileName(NamedTuple):
@@ -220,24 +222,23 @@ def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> Re
         root = root / "references"
     found, problems, notes = _read_all(root, levels)
     found = _told_apart(found, root)
+    notes += _repairs(found)
     by_track: dict[str, list[_Found]] = {}
     for each in found:
         by_track.setdefault(each.track_id, []).append(each)
     tracks = {}
-    repeated: list[Path] = []
     for track_id, candidates in sorted(by_track.items()):
         kept: list[_Found] = []
         for each in sorted(candidates, key=lambda each: not each.is_jams):
             rival = next((other for other in kept if _is_rival(each, other)), None)
             if any(_is_repeat(each, other) for other in kept):
-                repeated.append(each.path)
+                reason = "said by another file of the track"
+                notes.append(Note("ignored", track_id, shown(each.path), reason))
             elif rival is not None:
                 problems.append(Problem(each.path, _contradiction(each, rival)))
             else:
                 kept.append(each)
         tracks[track_id] = tuple(each.annotation for each in kept)
-    if repeated:
-        notes.append(f"{_ignored(repeated, root)}: said by another file of the track")
     return References(tracks=tracks, problems=tuple(problems), notes=tuple(notes))
 
 
@@ -256,8 +257,9 @@ def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Est
     -------
     estimates : Estimates
         Systems have the names that the files give them, else that of the folder; annotators
-        who share a JAMS file are systems of their own ("folder/annotator"). Where a system
-        gives several levels of a track, its first counts. Ids as in `read_references`.
+        who share a JAMS file or a family of files are systems of their own
+        ("folder/annotator"). Where a system gives several levels of a track, `systems` has its
+        first. Ids as in `read_references`.
 
     Raises
     ------
@@ -269,6 +271,7 @@ def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Est
     folder = root / "tracks" if _is_run(root) else root
     found, problems, notes = _read_all(folder, levels, nested_runs=True)
     found = _told_apart(found, folder)
+    notes += _repairs(found)
     first: dict[tuple[str, str], _Found] = {}
     answers: dict[tuple[str, str], list[Annotation]] = {}
     for each, system in zip(found, _system_names(found, folder_name), strict=True):
@@ -276,7 +279,7 @@ def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Est
         if other.path != each.path and not _is_level_of(each, other):
             reason = f"{other.path} is {system}'s answer for {each.track_id} already; keep one"
             problems.append(Problem(each.path, reason))
-        elif other.path == each.path and each.is_jams:
+        else:
             answers.setdefault((system, each.track_id), []).append(each.annotation)
     systems: dict[str, dict[str, Segmentation]] = {}
     for (system, track_id), each in first.items():
@@ -301,12 +304,12 @@ class _Found(NamedTuple):
 
 
 def _system_names(found: Sequence[_Found], folder_name: str) -> list[str]:
-    """Name who gave each answer; annotators who share a JAMS file are no levels of one answer."""
+    """Name who gave each answer; several annotators of a track are no levels of one answer."""
     names = [each.annotation.system or folder_name for each in found]
     sharing: dict[tuple[str, Path], set[str]] = {}
     for each, name in zip(found, names, strict=True):
-        if each.is_jams:
-            sharing.setdefault((name, each.path), set()).add(each.annotation.annotator)
+        where = each.path if each.is_jams else each.path.parent / each.track_id
+        sharing.setdefault((name, where), set()).add(each.annotation.annotator)
     divided = {name for (name, _), annotators in sharing.items() if len(annotators) > 1}
     return [
         f"{name}/{each.annotation.annotator}" if name in divided else name
@@ -335,33 +338,42 @@ def _told_apart(found: Sequence[_Found], root: Path) -> list[_Found]:
 
 def _read_all(
     root: Path, levels: Collection[str], *, nested_runs: bool = False
-) -> tuple[list[_Found], list[Problem], list[str]]:
+) -> tuple[list[_Found], list[Problem], list[Note]]:
     """Read every annotation under `root`, in the order of the paths."""
     found: list[_Found] = []
     problems: list[Problem] = []
-    notes: list[str] = []
+    notes: list[Note] = []
     if not root.exists():
         msg = f"there is no file or folder {root}"
         raise FileNotFoundError(msg)
     paths = [root] if root.is_file() else list(_walk(root, problems, nested_runs))
-    skipped = [path for path in paths if path != root and _is_other(path, root)]
-    if skipped:
-        notes.append(f"{_ignored(skipped, root)}: no segmentation, by the name")
-    for path in sorted(set(paths).difference(skipped)):
+    for path in sorted(paths):
         name = parse_name(path.absolute(), levels=levels)
+        ignored = Note("ignored", name.track_id, shown(path), "no segmentation, by the name")
+        if path != root and _is_other(path, root):
+            notes.append(ignored)
+            continue
         try:
             annotations = read(path)
         except (FormatError, OSError) as error:
             loose = path.suffix.lower() in _LOOSE_SUFFIXES and path != root and not name.level
             if loose and not _has_times(path):
-                notes.append(f"ignored as no segmentation: {error}")
+                reason = str(error).removeprefix(f"{path}: ")
+                notes.append(ignored._replace(message=f"no segmentation: {reason}"))
             else:
                 problems.append(Problem(path, str(error)))
             continue
         for annotation in annotations:
-            notes += [f"{_relative(path, root)}: {repair}" for repair in annotation.repairs]
             found.append(_Found(path, name.track_id, _named(annotation, name)))
     return found, problems, notes
+
+
+def _repairs(found: Sequence[_Found]) -> list[Note]:
+    return [
+        Note("repair", each.track_id, shown(each.path), repair)
+        for each in found
+        for repair in each.annotation.repairs
+    ]
 
 
 def _has_times(path: Path) -> bool:
@@ -461,12 +473,3 @@ def _equal(a: Segmentation, b: Segmentation) -> bool:
     return a.labels == b.labels and bool(
         np.allclose(a.boundaries, b.boundaries, rtol=0, atol=_SAME)
     )
-
-
-def _relative(path: Path, root: Path) -> str:
-    return path.name if path == root else str(path.relative_to(root))
-
-
-def _ignored(paths: Sequence[Path], root: Path) -> str:
-    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-    return f"ignored {_relative(paths[0], root)}{more}"

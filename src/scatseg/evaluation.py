@@ -32,6 +32,9 @@ _COARSE = ("coarse", "section", "upper", "uppercase")
 _FINE = ("fine", "lower", "lowercase", "pattern", "phrase")
 _DEPTHS = {**dict.fromkeys(_COARSE, 0), **dict.fromkeys(_FINE, 1)}
 
+Answer = Segmentation | Hierarchy | Sequence[Annotation]
+"""What a system says of a track: one level, several, or several that were read by themselves."""
+
 _Form = TypeVar("_Form", Segmentation, Hierarchy)
 
 
@@ -170,7 +173,7 @@ def _boundary_scores(
             hits = mir_eval.segment.detection(
                 ref_intervals, est_intervals, window=window, trim=trim
             )
-        names = (f"{name}@{window}{suffix}" for name in ("Precision", "Recall", "F-measure"))
+        names = (f"{name}@{float(window)}{suffix}" for name in ("Precision", "Recall", "F-measure"))
         scores.update(zip(names, map(float, hits), strict=True))
     if not nothing_left:
         distances = mir_eval.segment.deviation(ref_intervals, est_intervals, trim=trim)
@@ -250,42 +253,62 @@ def coarse_to_fine(levels: Sequence[Annotation]) -> list[Annotation]:
     )
 
 
-def reference_hierarchies(references: Sequence[Annotation]) -> dict[str, Hierarchy]:
-    """Put the levels of each annotator together.
+def hierarchy_of(levels: Sequence[Annotation]) -> Hierarchy | None:
+    """Put the levels of one annotator or system together.
 
     Parameters
     ----------
-    references : sequence of Annotation
-        Of one track. Levels of functions ("verse", "solo") name the sections of another level
+    levels : sequence of Annotation
+        Of one recording. Levels of functions ("verse", "solo") name the sections of another level
         and are left out, and so are second readings ("upper-b" beside "upper").
 
     Returns
     -------
+    hierarchy : Hierarchy or None
+        In the order of `coarse_to_fine`, each made to last from 0 to the latest end; None where
+        fewer than two levels are left.
+    """
+    names = {each.level for each in levels}
+    # "upper-b" is "upper" heard a second time, and no level between "upper" and "lower".
+    kept = [
+        each
+        for each in levels
+        if not each.level.startswith("function")
+        and (each.level[-2:-1] != "-" or each.level[:-2] not in names)
+    ]
+    if len(kept) < 2:
+        return None
+    ordered = coarse_to_fine(kept)
+    end = max(each.segmentation.end for each in ordered)
+    spans = [_spanning(each.segmentation, end) for each in ordered]
+    found = [each.level for each in ordered]
+    return Hierarchy(spans, found if len(set(found)) == len(found) else None)
+
+
+def reference_hierarchies(references: Sequence[Annotation]) -> dict[str, Hierarchy]:
+    """Put the levels of each annotator together, see `hierarchy_of`.
+
+    Parameters
+    ----------
+    references : sequence of Annotation
+        Of one track.
+
+    Returns
+    -------
     hierarchies : dict from str to Hierarchy
-        By annotator, of those who give two levels or more: in the order of `coarse_to_fine`,
-        each made to last from 0 to the annotator's latest end.
+        By annotator, of those who give two levels or more.
     """
     levels: dict[str, list[Annotation]] = {}
     for each in references:
-        if not each.level.startswith("function"):
-            levels.setdefault(each.annotator, []).append(each)
-    hierarchies = {}
-    for annotator, given in levels.items():
-        names = {each.level for each in given}
-        # "upper-b" is "upper" heard a second time, and no level between "upper" and "lower".
-        found = [each for each in given if each.level[-2:-1] != "-" or each.level[:-2] not in names]
-        if len(found) > 1:
-            found = coarse_to_fine(found)
-            end = max(each.segmentation.end for each in found)
-            spans = [_spanning(each.segmentation, end) for each in found]
-            hierarchies[annotator] = Hierarchy(spans, [each.level for each in found])
-    return hierarchies
+        levels.setdefault(each.annotator, []).append(each)
+    found = {annotator: hierarchy_of(given) for annotator, given in levels.items()}
+    return {annotator: each for annotator, each in found.items() if each is not None}
 
 
 def score_track(
     track_id: str,
     references: Sequence[Annotation],
-    estimates: Mapping[str, Segmentation | Hierarchy],
+    estimates: Mapping[str, Answer],
     *,
     baselines: bool = True,
     on_refusal: Callable[[ValueError], object] | None = None,
@@ -298,10 +321,11 @@ def score_track(
         Name of the track, for the scores and as the seed of the random baseline.
     references : sequence of Annotation
         One per annotator and level.
-    estimates : mapping of str to Segmentation or Hierarchy
-        System name -> its answer. Of a Hierarchy, the default level is scored against every
-        annotation, and where an annotator gives several levels (`reference_hierarchies`), all
-        of it against all of these (`evaluate_hierarchy`), at the level `HIERARCHY`.
+    estimates : mapping of str to Segmentation, Hierarchy or sequence of Annotation
+        System name -> its answer. Of several levels, an annotation is compared with the one of
+        the same name (numbers are no names), else with the default: of a sequence, the first.
+        Where an annotator gives several levels too (`reference_hierarchies`), all are compared
+        with all (`evaluate_hierarchy`, `hierarchy_of`), at the level `HIERARCHY`.
     baselines : bool, default True
         Also score `no_boundary`, `evenly_spaced`, `random_boundaries` and, where a level has
         several annotators, the `human ceiling`: the mean over the other annotators, each taken
@@ -325,17 +349,14 @@ def score_track(
     """
     _check_names(track_id, references, estimates, baselines=baselines)
     refuse = on_refusal or _raise
-    flat = {
-        system: answer.levels[answer.default] if isinstance(answer, Hierarchy) else answer
-        for system, answer in estimates.items()
-    }
     known = {(each.annotator, each.level): each.segmentation for each in references}
-    scores = _score_pairs(track_id, known, flat, evaluate, baseline, refuse, baselines=baselines)
-    deep = {
-        system: answer
+    flat = {
+        system: {level: at_level(answer, level) for _, level in known}
         for system, answer in estimates.items()
-        if isinstance(answer, Hierarchy) and len(answer) > 1
     }
+    scores = _score_pairs(track_id, known, flat, evaluate, baseline, refuse, baselines=baselines)
+    whole = {system: _all_levels(answer) for system, answer in estimates.items()}
+    deep = {system: {HIERARCHY: answer} for system, answer in whole.items() if answer}
     if deep or not estimates:
         levels = {
             (annotator, HIERARCHY): levels
@@ -351,6 +372,27 @@ def score_track(
             baselines=baselines,
         )
     return scores
+
+
+def at_level(answer: Answer, level: str) -> Segmentation:
+    """Choose what of an answer is compared with a level of a reference, see `score_track`."""
+    if isinstance(answer, Segmentation):
+        return answer
+    if isinstance(answer, Hierarchy):
+        default = answer.levels[answer.default]
+        named = dict(zip(answer.names, answer.levels, strict=True))
+    else:
+        default = answer[0].segmentation
+        named = {each.level: each.segmentation for each in answer}
+    return default if level.isdigit() else named.get(level, default)
+
+
+def _all_levels(answer: Answer) -> Hierarchy | None:
+    if isinstance(answer, Segmentation):
+        return None
+    if isinstance(answer, Hierarchy):
+        return answer if len(answer) > 1 else None
+    return hierarchy_of(answer)
 
 
 def _check_names(
@@ -379,17 +421,17 @@ def _check_names(
 def _score_pairs(
     track_id: str,
     references: Mapping[tuple[str, str], _Form],
-    estimates: Mapping[str, _Form],
+    estimates: Mapping[str, Mapping[str, _Form]],
     judge: Callable[[_Form, _Form], dict[str, float]],
     guess: Callable[[str, _Form, str], _Form],
     refuse: Callable[[ValueError], object],
     *,
     baselines: bool,
 ) -> list[Score]:
-    """Score answers against references by (annotator, level), baselines and ceiling last."""
+    """Score answers by level against references by annotator and level, baselines last."""
     scores = []
     for (annotator, level), reference in references.items():
-        answers = {system: [estimate] for system, estimate in estimates.items()}
+        answers = {system: [by_level[level]] for system, by_level in estimates.items()}
         if baselines:
             seed = "\n".join((track_id, annotator, level))
             answers |= {name: [guess(name, reference, seed)] for name in BASELINES}
@@ -432,7 +474,7 @@ def finite_mean(values: Iterable[float]) -> float:
 
 def score_collection(
     references: Mapping[str, Sequence[Annotation]],
-    estimates: Mapping[str, Mapping[str, Segmentation | Hierarchy]],
+    estimates: Mapping[str, Mapping[str, Answer]],
     *,
     baselines: bool = True,
 ) -> list[Score]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from scatseg.evaluation import Answer, at_level
 from scatseg.formats import Annotation
-from scatseg.segmentation import Segmentation
+from scatseg.runs import Note
+from scatseg.segmentation import Hierarchy, Segmentation
 
 _SAME_RECORDING = 1.0  # seconds between the ends of one recording
+_SAME_END = 0.1  # seconds; levels are compared in steps of this size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,33 +108,77 @@ def _stems(id_: str) -> Iterator[str]:
 
 
 def duration_notes(
-    references: Mapping[str, Sequence[Annotation]],
-    estimates: Mapping[str, Mapping[str, Segmentation]],
-) -> tuple[str, ...]:
-    """Name the estimates that end over a second before or after their reference.
+    track: str, references: Sequence[Annotation], answers: Mapping[str, Answer]
+) -> list[Note]:
+    """Name what begins or ends over a second apart, and what scoring makes of it.
 
     Parameters
     ----------
-    references : mapping of str to sequence of Annotation
-        Track -> its annotations.
-    estimates : mapping of str to mapping
-        System -> track -> its answer, tracks named as in `references`.
+    track : str
+        The id of the recording.
+    references : sequence of Annotation
+        Its annotations.
+    answers : mapping of str to Answer
+        System -> what it says of the recording.
 
     Returns
     -------
-    notes : tuple of str
-        One per system and track: the two may not be the same recording.
+    notes : list of Note
+        Of the kind "duration": annotators against each other, then each system against each
+        annotator; asked is whether they are of one recording where no annotator ends near the
+        system. Of the kind "levels": annotators and systems with several levels of which one
+        ends over 0.1 s after another, where these are compared as a hierarchy.
     """
-    notes = []
-    for system, answers in estimates.items():
-        for track, estimate in answers.items():
-            ends = [reference.segmentation.end for reference in references.get(track, ())]
-            if not ends:
-                continue
-            nearest = min(ends, key=lambda end: abs(end - estimate.end))
-            if abs(nearest - estimate.end) > _SAME_RECORDING:
-                notes.append(
-                    f"{track}: {system} ends at {estimate.end:.1f} s, the reference at "
-                    f"{nearest:.1f} s; are they of the same recording?"
-                )
-    return tuple(notes)
+    ends: dict[str, list[float]] = {}
+    for each in references:
+        ends.setdefault(each.annotator, []).append(each.segmentation.end)
+    said = []
+    latest = {annotator: max(times) for annotator, times in ends.items()}
+    if latest and max(latest.values()) - min(latest.values()) > _SAME_RECORDING:
+        each_end = ", ".join(f"{name} ends at {end:.1f} s" for name, end in latest.items())
+        said.append(f"annotators differ: {each_end}; each is compared in its own time")
+    for system, answer in answers.items():
+        said += _apart(system, answer, references)
+    notes = [Note("duration", track, "", message) for message in dict.fromkeys(said)]
+    several = {name: answer for name, answer in answers.items() if _n_levels(answer) > 1}
+    if several:
+        spans = {f"annotator {annotator}": times for annotator, times in ends.items()}
+        for system, answer in several.items():
+            if not isinstance(answer, Segmentation | Hierarchy):
+                spans[system] = [each.segmentation.end for each in answer]
+        notes += [
+            Note(
+                "levels",
+                track,
+                "",
+                f"the levels of {name} end at {min(times):.2f} to {max(times):.2f} s; as a "
+                "hierarchy all last until the latest",
+            )
+            for name, times in spans.items()
+            if max(times) - min(times) > _SAME_END
+        ]
+    return notes
+
+
+def _apart(system: str, answer: Answer, references: Sequence[Annotation]) -> Iterator[str]:
+    """Say where an answer and a reference begin or end over a second apart."""
+    pairs = [(each, at_level(answer, each.level)) for each in references]
+    near = any(abs(e.end - r.segmentation.end) <= _SAME_RECORDING for r, e in pairs)
+    question = "" if near else "; are they of the same recording?"
+    for reference, estimate in pairs:
+        annotator, known = reference.annotator, reference.segmentation
+        if abs(estimate.end - known.end) > _SAME_RECORDING:
+            change = "cropped" if estimate.end > known.end else "extended by a segment of its own"
+            yield (
+                f"{system} ends at {estimate.end:.1f} s, annotator {annotator} at {known.end:.1f} "
+                f"s: {change}{question}"
+            )
+        if abs(estimate.start - known.start) > _SAME_RECORDING:
+            yield (
+                f"{system} begins at {estimate.start:.1f} s, annotator {annotator} at "
+                f"{known.start:.1f} s: extended to 0 s by a segment of its own"
+            )
+
+
+def _n_levels(answer: Answer) -> int:
+    return 1 if isinstance(answer, Segmentation) else len(answer)

@@ -98,7 +98,7 @@ def index_data(run: Run, figures: Sequence[ScoreFigure] = ()) -> JSON:
     page = run.folder / "index.html"
     default = default_system(run)
     tables = ("scores.csv", "summary.csv", "summary.md", "summary.tex", "comparisons.csv")
-    names = (*tables, "failures.csv", "run.json")
+    names = (*tables, "notes.csv", "failures.csv", "run.json")
     return {
         "title": _title(run),
         "options": _flat(run.facts.get("options", {})),
