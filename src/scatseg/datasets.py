@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scatseg.formats import FORMATS, Annotation, FormatError, read
+from scatseg.formats.text import decoded
 from scatseg.runs import Note, safe_id, shown
 from scatseg.segmentation import Segmentation
 
@@ -379,8 +380,8 @@ def _repairs(found: Sequence[_Found]) -> list[Note]:
 def _has_times(path: Path) -> bool:
     """Tell whether a row of a text begins with a number, as those of a segmentation do."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        text, _ = decoded(path.read_bytes())
+    except (FormatError, OSError):
         return True  # nobody knows
     return any(_NUMBER.match(line) for line in text.splitlines())
 
