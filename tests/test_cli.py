@@ -197,7 +197,60 @@ def test_evaluate_without_a_partner_exits_with_3(evaluated, tmp_path, capsys):
     formats.write(strangers / "three.lab", Segmentation([0, 8], ["x"]))
     out = tmp_path / "scores"
     assert scatseg("evaluate", run, strangers, "-o", out) == cli.NOTHING_DONE
-    assert "no partner for 1 reference(s): three" in capsys.readouterr().err
+    assert "no estimate: three: is a reference without an estimate" in capsys.readouterr().err
+
+
+def test_notes_are_shown_by_kind_and_with_v_all(evaluated, tmp_path, capsys):
+    run, references = evaluated
+    for i in range(7):
+        formats.write(references / f"other{i}.lab", Segmentation([0, 8], ["x"]))
+    arguments = ("evaluate", run, references, "-o", tmp_path / "scores", "--jobs", 1)
+    for options, n_shown in (((), 5), (("-v",), 7), (("-q",), 0)):
+        capsys.readouterr()
+        assert scatseg(*options, *arguments) == 0
+        err = capsys.readouterr().err
+        assert err.count("is a reference without an estimate") == n_shown
+        assert ("no estimate: 2 more in" in err) is (n_shown == 5)
+
+
+def test_long_lines_of_a_broken_file_do_not_fill_the_screen(evaluated, tmp_path, capsys):
+    run, references = evaluated
+    (references / "long.lab").write_text(f"{'soon' * 1000}\t8\tx\n")
+    arguments = ("evaluate", run, references, "-o", tmp_path / "scores", "--jobs", 1)
+    assert scatseg(*arguments) == cli.SOME_FAILED
+    err = capsys.readouterr().err
+    assert "long.lab: line 1: expected the segment's start in seconds" in err
+    assert max(map(len, err.splitlines())) < 400
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--seed", "-1"], "-1 is not in the range x>=0"),
+        (["--seed", "x"], "'x' is not a valid integer"),
+        (["--group-by", "genre"], "--group-by COLUMN needs --metadata FILE"),
+        (["-o", "a file"], "-o a file is a file: name a folder, new or existing"),
+    ],
+)
+def test_wrong_usage_of_evaluate_writes_nothing(
+    evaluated, tmp_path, arguments, message, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    Path("a file").write_text("mine")
+    arguments = arguments if "-o" in arguments else [*arguments, "-o", "out"]
+    assert scatseg("evaluate", *evaluated, *arguments) == cli.USAGE
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert not Path("out").exists()
+    assert Path("a file").read_text() == "mine"
+
+
+def test_damaged_run_json_is_refused_before_scoring(evaluated, tmp_path, capsys):
+    out = tmp_path / "scores"
+    out.mkdir()
+    (out / "run.json").write_text("{")
+    assert scatseg("evaluate", *evaluated, "-o", out) == cli.USAGE
+    assert "run.json is not JSON" in " ".join(capsys.readouterr().err.split())
+    assert [path.name for path in out.iterdir()] == ["run.json"]
 
 
 def test_report_can_be_built_again(evaluated, capsys):

@@ -5,25 +5,20 @@ import shutil
 from itertools import chain
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from scatseg.datasets import (
     Track,
-    duration_notes,
-    match_ids,
     parse_name,
     read_estimates,
     read_references,
 )
 from scatseg.formats import Annotation, Jams, write, write_jams
+from scatseg.runs import Note
 from scatseg.segmentation import Segmentation
 
 ABA = Segmentation([0, 10, 25, 40], ["A", "B", "A"])
 AB = Segmentation([0, 20, 40], ["A", "B"])
 CD = Segmentation([0, 30, 40], ["C", "D"])
-
-UNHURRIED = settings(deadline=None)
 
 
 @pytest.fixture
@@ -135,8 +130,9 @@ def test_annotation_in_jams_and_lab_is_used_once(tmp_path):
     write(tmp_path / "song.phrase2.lab", AB)
     references = read_references(tmp_path)
     assert names(references) == {"song": [("Anna", "phrase"), ("Ben", "phrase")]}
-    assert references.notes == (
-        "ignored song.phrase1.lab and 1 more: said by another file of the track",
+    assert references.notes == tuple(
+        Note("ignored", "song", str(tmp_path / name), "said by another file of the track")
+        for name in ("song.phrase1.lab", "song.phrase2.lab")
     )
 
 
@@ -213,7 +209,8 @@ def test_beats_beside_segments_are_left_alone(folder):
     (root / "a.beats.txt").write_text("0.38\t1\n1.05\t2\n1.71\t3\n")
     references = read_references(root)
     assert names(references) == {"a": [("1", "section")]}
-    assert references.notes == ("ignored a.beats.txt: no segmentation, by the name",)
+    ignored = Note("ignored", "a.beats", str(root / "a.beats.txt"), "no segmentation, by the name")
+    assert references.notes == (ignored,)
 
 
 def test_harmonix_as_published_is_read_without_its_beats(tmp_path):
@@ -245,8 +242,8 @@ def test_text_that_is_no_segmentation_is_noted_not_a_problem(folder):
     references = read_references(root)
     assert references.problems == ()
     (note,) = references.notes
-    assert note.startswith("ignored as no segmentation: ")
-    assert "thanks.txt: line 1" in note
+    assert note[:3] == ("ignored", "thanks", str(root / "thanks.txt"))
+    assert note.message.startswith("no segmentation: line 1")
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.csv"])
@@ -273,7 +270,8 @@ def test_run_folder_without_references_is_no_reference(folder):
 def test_repairs_are_listed_with_their_file(tmp_path):
     (tmp_path / "a.lab").write_text("0,0\t10,5\tA\n10,5\t40,0\tB\n")
     (note,) = read_references(tmp_path).notes
-    assert note.startswith("a.lab: line 1: decimal comma")
+    assert note[:3] == ("repair", "a", str(tmp_path / "a.lab"))
+    assert note.message.startswith("line 1: decimal comma")
 
 
 def test_missing_folder_is_an_error(tmp_path):
@@ -418,6 +416,26 @@ def test_first_level_of_a_family_of_files_counts(folder):
     assert (estimates.systems, estimates.problems) == ({"x": {"a": ABA}}, ())
 
 
+def test_all_levels_of_a_family_of_files_are_kept(folder):
+    root = folder({"x/a.phrase.lab": ABA, "x/a.section.lab": AB, "x/b.phrase.lab": CD})
+    (levels,) = read_estimates(root / "x").levels.values()
+    assert {track: [each.level for each in given] for track, given in levels.items()} == {
+        "a": ["phrase", "section"]
+    }
+
+
+def test_tiers_of_a_text_grid_are_levels_of_one_answer(tmp_path):
+    tiers = [Annotation(segmentation=s, level=name) for s, name in ((ABA, "fine"), (AB, "coarse"))]
+    write(tmp_path / "a.TextGrid", tiers)
+    (levels,) = read_estimates(tmp_path).levels.values()
+    assert [each.segmentation for each in levels["a"]] == [ABA, AB]
+
+
+def test_annotators_of_a_family_of_files_are_systems_of_their_own(folder):
+    root = folder({"x/a.section1.lab": ABA, "x/a.section2.lab": AB, "x/b.section1.lab": CD})
+    assert read_estimates(root / "x").systems == {"x/1": {"a": ABA, "b": CD}, "x/2": {"a": AB}}
+
+
 def test_second_answer_for_a_track_is_a_problem(folder):
     root = folder({"x/a.csv": ABA, "x/a.lab": AB})
     estimates = read_estimates(root / "x")
@@ -439,120 +457,6 @@ def test_broken_estimate_is_listed_and_stops_nothing(folder):
     estimates = read_estimates(root / "x")
     assert estimates.systems == {"x": {"a": ABA}}
     assert [problem.path.name for problem in estimates.problems] == ["b.jams"]
-
-
-# --- matching ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("estimates", "references", "pairs"),
-    [
-        (["a"], ["a"], {"a": "a"}),
-        (["pop909_002_piano"], ["pop909_002"], {"pop909_002_piano": "pop909_002"}),
-        (["song"], ["song.phrase"], {"song": "song.phrase"}),
-        (["song-live"], ["song"], {"song-live": "song"}),
-        (["song"], ["songs"], {}),
-        (["song1"], ["song"], {}),
-        (["a_b_c"], ["a", "a_b"], {"a_b_c": "a_b"}),
-        (["a_b"], ["a", "a_b_c"], {"a_b": "a_b_c"}),
-        (["a_piano", "a_band"], ["a"], {"a_piano": "a", "a_band": "a"}),
-        (["song", "song_2"], ["song"], {"song": "song"}),
-        (["song", "song_2"], ["song_2"], {"song_2": "song_2"}),
-        (["a", "a_b"], ["a_b_c"], {"a_b": "a_b_c"}),
-        (["a", "a_b_piano"], ["a_b"], {"a_b_piano": "a_b"}),
-        (["a"], ["a_1", "a_2"], {}),
-        (["A__song1"], ["song1"], {"A__song1": "song1"}),
-        (["A__song1", "B__song1"], ["song1"], {}),
-        ([], ["a"], {}),
-        (["a"], [], {}),
-    ],
-)
-def test_ids_match(estimates, references, pairs):
-    assert match_ids(estimates, references).pairs == pairs
-
-
-def test_ambiguous_ids_are_listed_with_their_candidates():
-    matching = match_ids(["a", "b"], ["a_1", "a_2", "c"])
-    assert matching.ambiguous == {"a": ("a_1", "a_2")}
-    assert matching.unmatched_estimates == ("b",)
-    assert matching.unmatched_references == ("a_1", "a_2", "c")
-
-
-ID_LISTS = st.lists(st.text("ab_.-", min_size=1, max_size=6), max_size=8)
-
-
-@UNHURRIED
-@given(ID_LISTS, ID_LISTS)
-def test_every_id_is_accounted_for_once(estimates, references):
-    found = match_ids(estimates, references)
-    listed = [*found.pairs, *found.ambiguous, *found.unmatched_estimates]
-    assert sorted(listed) == sorted(set(estimates))
-    used = set(found.pairs.values())
-    assert sorted([*used, *found.unmatched_references]) == sorted(set(references))
-
-
-@UNHURRIED
-@given(ID_LISTS, ID_LISTS)
-def test_paired_ids_are_equal_or_one_begins_the_other_at_a_separator(estimates, references):
-    for one, other in match_ids(estimates, references).pairs.items():
-        if one.rpartition("__")[2] == other:
-            continue
-        short, long = sorted((one, other), key=len)
-        assert long.startswith(short)
-        assert short == long or long[len(short)] in "_-."
-
-
-@UNHURRIED
-@given(ID_LISTS, ID_LISTS)
-def test_equal_ids_are_paired_with_nothing_else(estimates, references):
-    pairs = match_ids(estimates, references).pairs
-    for common in set(estimates) & set(references):
-        assert [one for one, other in pairs.items() if other == common] == [common]
-
-
-@UNHURRIED
-@given(ID_LISTS, ID_LISTS, st.randoms(use_true_random=False))
-def test_order_of_ids_does_not_matter(estimates, references, random):
-    expected = match_ids(estimates, references)
-    random.shuffle(estimates)
-    random.shuffle(references)
-    assert match_ids(estimates, references) == expected
-
-
-@UNHURRIED
-@given(st.text("ab_", min_size=1), st.text("ab_"), st.sampled_from("_-."), st.booleans())
-def test_alone_an_id_goes_with_any_that_goes_on_after_a_separator(short, rest, mark, swap):
-    one, other = (short, f"{short}{mark}{rest}")[:: -1 if swap else 1]
-    assert match_ids([one], [other]).pairs == {one: other}
-
-
-@pytest.mark.corpus
-def test_every_recording_of_the_corpus_finds_its_annotations(shared):
-    corpus = shared / "corpus"
-    for name in ("pop909_dev", "real_bach", "real_lyrics", "real_lyrics_nd", "tracker"):
-        audio = [path.stem for path in (corpus / name / "audio").iterdir()]
-        matching = match_ids(audio, read_references(corpus / name / "annotations").tracks)
-        assert set(matching.pairs) == set(audio)
-        assert matching.unmatched_references == ()
-
-
-# --- durations ---------------------------------------------------------------------------------
-
-
-def test_estimate_of_another_length_is_noted():
-    references = {"a": [Annotation(segmentation=ABA)], "b": [Annotation(segmentation=ABA)]}
-    short = Segmentation([0, 38.9], ["A"])
-    near = Segmentation([0, 39.1], ["A"])
-    notes = duration_notes(references, {"foote": {"a": short, "b": near, "c": short}})
-    assert notes == (
-        "a: foote ends at 38.9 s, the reference at 40.0 s; are they of the same recording?",
-    )
-
-
-def test_estimate_as_long_as_any_reference_is_not_noted():
-    other = Annotation(segmentation=Segmentation([0, 50], ["A"]), annotator="2")
-    references = {"a": [Annotation(segmentation=ABA), other]}
-    assert duration_notes(references, {"x": {"a": Segmentation([0, 50.2], ["A"])}}) == ()
 
 
 def test_track_has_an_id_a_recording_and_references():

@@ -9,19 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.strategies import segmentations
 
 from scatseg.agreement import hierarchy_scores
+from scatseg.baselines import EVENLY_SPACED, NO_BOUNDARY, RANDOM, no_boundary
 from scatseg.evaluation import (
     CEILING,
-    EVENLY_SPACED,
     HIERARCHY,
-    NO_BOUNDARY,
-    RANDOM,
     evaluate,
     evaluate_hierarchy,
-    evenly_spaced,
-    no_boundary,
-    random_boundaries,
     reference_hierarchies,
     score_collection,
     score_track,
@@ -71,17 +67,6 @@ def assert_equals_mir_eval(reference, estimate):
     np.testing.assert_allclose(
         [ours[name] for name in names], [theirs[name] for name in names], rtol=0, atol=1e-12
     )
-
-
-@st.composite
-def segmentations(draw, *, from_zero=False):
-    """Up to 8 segments within 40 s, to 1 ms, of few labels."""
-    times = draw(st.lists(st.integers(0, 40_000), min_size=2, max_size=9, unique=True))
-    times = sorted(times)
-    if from_zero:
-        times[0] = 0
-    labels = draw(st.lists(st.sampled_from("ABcb"), min_size=8, max_size=8))
-    return Segmentation(np.array(times) / 1000, labels[: len(times) - 1])
 
 
 # --- one pair ----------------------------------------------------------------------------------
@@ -231,8 +216,8 @@ def test_boundary_scores_do_not_change_when_time_and_windows_are_scaled(referenc
     slow = evaluate(*scaled, windows=[4, 24])
     for kind in ("Precision", "Recall", "F-measure"):
         for trim in ("", " (untrimmed)"):
-            assert slow[f"{kind}@4{trim}"] == original[f"{kind}@0.5{trim}"]
-            assert slow[f"{kind}@24{trim}"] == original[f"{kind}@3.0{trim}"]
+            assert slow[f"{kind}@4.0{trim}"] == original[f"{kind}@0.5{trim}"]
+            assert slow[f"{kind}@24.0{trim}"] == original[f"{kind}@3.0{trim}"]
 
 
 @settings(max_examples=30, deadline=None)
@@ -418,45 +403,6 @@ def test_two_levels_of_the_corpus_score_as_mir_eval_says(shared):
     first, second = reference_hierarchies(read(path)).values()
     theirs = with_mir_eval(first, second)
     assert evaluate_hierarchy(first, second) == pytest.approx(theirs, abs=1e-9)
-
-
-# --- baselines ---------------------------------------------------------------------------------
-
-
-def test_evenly_spaced_has_as_many_segments_as_the_reference():
-    reference = Segmentation([0, 1, 5, 7, 40], list("ABAC"))
-    assert evenly_spaced(reference) == Segmentation([0, 10, 20, 30, 40], list("ABCD"))
-
-
-@pytest.mark.parametrize("baseline", [no_boundary, evenly_spaced])
-def test_baseline_does_not_know_where_the_reference_starts(baseline):
-    guess = baseline(Segmentation([20, 30, 40], ["A", "B"]))
-    assert (guess.start, guess.end) == (0, 40)
-    assert 20.0 not in guess.boundaries or baseline is evenly_spaced
-
-
-@settings(deadline=None)
-@given(segmentations())
-def test_evenly_spaced_segments_are_equal_and_all_different(reference):
-    guess = evenly_spaced(reference)
-    assert np.ptp(np.diff(guess.boundaries)) < 1e-9
-    assert len(set(guess.labels)) == len(guess)
-
-
-@settings(deadline=None)
-@given(segmentations(), st.integers(0, 2**32))
-def test_random_boundaries_are_as_many_as_the_reference_s(reference, seed):
-    guess = random_boundaries(reference, np.random.default_rng(seed))
-    assert len(guess) == len(reference) == len(set(guess.labels))
-    assert (guess.start, guess.end) == (0, reference.end)
-
-
-def test_random_boundaries_fall_anywhere():
-    reference = Segmentation([0, 1, 100], ["A", "B"])
-    rng = np.random.default_rng(440)
-    times = [random_boundaries(reference, rng).boundaries[1] for _ in range(400)]
-    counts = np.histogram(times, bins=4, range=(0, 100))[0]
-    assert counts.min() > 70
 
 
 # --- tracks ------------------------------------------------------------------------------------

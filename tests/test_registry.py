@@ -400,7 +400,7 @@ def test_verify_of_nothing_is_3(run, tmp_path):
 
 
 def test_list_shows_license_citation_hash_and_whether_it_is_there(run, tmp_path):
-    assert "sha256   not known; taken down at the first fetch" in run("list", "-o", tmp_path).stdout
+    assert "sha256   not known: trust on first use" in run("list", "-o", tmp_path).stdout
     run("fetch", "small", "-o", tmp_path)
     text = run("list", "-o", tmp_path).stdout
     assert "small: A small collection" in text

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from scatseg.evaluation import CEILING, NO_BOUNDARY, Score
+from scatseg.baselines import NO_BOUNDARY
+from scatseg.evaluation import CEILING, Score
 from scatseg.plotting import save_figure
 from scatseg.plotting.scores import pairs_figure, plot_pair, plot_ranking, plot_scores, ranks_figure
 from scatseg.summaries import Ranking, rank, summarize, track_values

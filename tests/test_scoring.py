@@ -1,15 +1,18 @@
 """Folders of estimates and references become scores, matched by name, by a map, in groups."""
 
+import csv
 import json
 
 import pytest
 
 from scatseg.evaluation import HIERARCHY, evaluate_hierarchy, reference_hierarchies
 from scatseg.formats import Annotation, Jams, write, write_jams
+from scatseg.runs import Failure, Note, read_failures, write_failures
 from scatseg.score_tables import read_scores
-from scatseg.scoring import read_groups, read_partners, score_folder
+from scatseg.scoring import score_folder
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.summaries import ALL_TRACKS
+from scatseg.track_tables import read_groups, read_partners
 
 COARSE = Segmentation([0, 20, 40], ["A", "B"])
 FINE = Segmentation([0, 10, 20, 30, 40], list("abac"))
@@ -123,7 +126,7 @@ def test_map_goes_before_the_names(folders):
 def test_name_in_the_map_that_nobody_answered_is_noted(folders):
     estimates, references, out = folders
     outcome = score_folder([estimates], [references], out, partners={"three": "two"})
-    assert outcome.notes == ("no estimate of 1 name(s) in the map: three",)
+    assert outcome.notes == (Note("map", "three", "", "is in the map and no estimate"),)
 
 
 def test_reference_in_the_map_that_is_not_there_is_refused(folders):
@@ -138,11 +141,60 @@ def test_what_has_no_partner_and_other_lengths_are_noted(folders):
     longer = Segmentation([0, 20, 41.5], "AB")
     write(estimates / "two.lab", [Annotation(segmentation=longer)])
     outcome = score_folder([estimates], [references], out)
-    assert outcome.notes == (
-        "no partner for 1 estimate(s): other",
-        "no partner for 1 reference(s): one",
-        "two: estimates ends at 41.5 s, the reference at 40.0 s; are they of the same recording?",
+    apart = (
+        "estimates ends at 41.5 s, annotator {} at 40.0 s: cropped; are they of the same recording?"
     )
+    assert outcome.notes == (
+        Note("no reference", "other", "", "is an estimate without a reference"),
+        Note("no estimate", "one", "", "is a reference without an estimate"),
+        *(Note("duration", "two", "", apart.format(annotator)) for annotator in "12"),
+    )
+
+
+def test_every_note_is_written_and_counted(folders):
+    estimates, references, out = folders
+    for i in range(7):
+        write(estimates / f"stranger{i}.lab", [Annotation(segmentation=FINE)])
+    (estimates / "one.lab").write_text("0,0\t20\tA\n20\t40\t\n")
+    outcome = score_folder([estimates], [references], out)
+    with (out / "notes.csv").open(newline="") as file:
+        assert tuple(Note(**row) for row in csv.DictReader(file)) == outcome.notes
+    assert [note.track for note in outcome.notes if note.kind == "no reference"] == [
+        f"stranger{i}" for i in range(7)
+    ]
+    repair = "line 1: decimal comma read as a point, here and below"
+    assert Note("repair", "one", str(estimates / "one.lab"), repair) in outcome.notes
+    counts = json.loads((out / "summary.json").read_text())["notes"]
+    assert counts == {"repair": 1, "no reference": 7}
+
+
+def test_notes_say_why_nothing_was_scored(folders):
+    estimates, references, out = folders
+    for name in ("one", "two"):
+        (estimates / f"{name}.lab").rename(estimates / f"{name}th.lab")
+    score_folder([estimates], [references], out)
+    assert "no reference,oneth,,is an estimate" in (out / "notes.csv").read_text()
+
+
+def test_failures_of_the_segmentation_stay_and_those_of_an_earlier_evaluation_go(folders):
+    estimates, references, out = folders
+    out.mkdir()
+    kept = Failure("three", "read", "no music")
+    write_failures(out, [kept, Failure("one", "evaluate", "mended since")])
+    (references / "two.section3.lab").write_text("soon\t20\tA\n")
+    score_folder([estimates], [references], out)
+    refused, listed = read_failures(out)[-1], read_failures(out)
+    assert (refused.track, refused.stage) == ("two", "evaluate")
+    assert listed == [kept, refused]
+
+
+def test_damaged_run_json_is_found_before_anything_is_scored(folders):
+    estimates, references, out = folders
+    out.mkdir()
+    (out / "run.json").write_text("{")
+    with pytest.raises(ValueError, match=r"run\.json is not JSON"):
+        score_folder([estimates], [references], out)
+    assert [path.name for path in out.iterdir()] == ["run.json"]
 
 
 def test_map_is_read_with_spaces_blank_lines_and_further_columns(tmp_path):
@@ -206,7 +258,7 @@ def test_track_without_a_group_is_noted(folders, tmp_path):
     estimates, references, out = folders
     metadata = table(tmp_path / "meta.csv", "id,genre\none,jazz\ntwo,\n")
     outcome = score_folder([estimates], [references], out, metadata=metadata, group_by="genre")
-    assert outcome.notes == ("no group for 1 track(s): two",)
+    assert outcome.notes == (Note("group", "two", "", "has no group in the metadata"),)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +301,7 @@ def test_answers_of_several_levels_are_scored_as_hierarchies(deep, tmp_path):
     form = Hierarchy([COARSE, FINE])
     assert whole == evaluate_hierarchy(form, form)
     flat = {s.level: s.value for s in scores if s.metric == "Estimated segments"}
-    assert flat == {"fine": 4, "coarse": 4}
+    assert flat == {"fine": 4, "coarse": 2}
     assert (outcome.failures, outcome.notes) == ((), ())
 
 
@@ -271,18 +323,29 @@ def test_scored_run_in_a_folder_of_runs_is_its_tracks_only(deep, tmp_path):
     assert (tmp_path / "out" / "scores.csv").read_bytes() == before
 
 
-def test_levels_that_do_not_belong_together_are_scored_by_the_first_and_noted(deep, tmp_path):
+def test_levels_of_a_family_of_files_are_scored_by_name_and_as_a_hierarchy(deep, tmp_path):
+    _, references = deep
+    estimates = tmp_path / "tool"
+    estimates.mkdir()
+    for name, form in (("fine", FINE), ("coarse", COARSE)):
+        write(estimates / f"song.{name}1.lab", [Annotation(segmentation=form)])
+    score_folder([estimates], [references], tmp_path / "out")
+    scores = [s for s in read_scores(tmp_path / "out" / "scores.csv") if s.system == "tool"]
+    assert {s.value for s in scores if s.metric == "F-measure@0.5"} == {1}
+    assert {s.value for s in scores if s.level == HIERARCHY} == {1}
+
+
+def test_levels_of_a_system_that_end_at_different_times_are_noted(deep, tmp_path):
     run, references = deep
-    forms = (FINE, Segmentation([0, 20, 30], "AB"))
+    forms = (FINE, Segmentation([0, 20, 39], "AB"))
     estimates = tuple(
         Annotation(segmentation=form, system="deep", level=str(i)) for i, form in enumerate(forms)
     )
     write_jams(run / "tracks" / "song.jams", Jams(annotations=estimates, duration=40.0))
     outcome = score_folder([run], [references], tmp_path / "out")
-    assert outcome.n_tracks == 1
-    assert [note.split(":")[:2] for note in outcome.notes] == [
-        ["song", " deep is scored by its first level only"]
-    ]
+    message = "the levels of deep end at 39.00 to 40.00 s; as a hierarchy all last until the latest"
+    assert outcome.notes == (Note("levels", "song", "", message),)
+    assert HIERARCHY in {score.level for score in read_scores(tmp_path / "out" / "scores.csv")}
 
 
 def test_levels_that_end_at_different_times_are_noted(deep, tmp_path):
@@ -294,7 +357,7 @@ def test_levels_that_end_at_different_times_are_noted(deep, tmp_path):
     assert list(reference_hierarchies(known)) == ["ann"]
     write_jams(references / "song.jams", Jams(annotations=known, duration=40.0))
     outcome = score_folder([run], [references], tmp_path / "out")
+    levels = "the levels of annotator ann end at 39.50 to 40.00 s"
     assert outcome.notes == (
-        "song: the levels of annotator ann end at 39.50 to 40.00 s; scored as a hierarchy, "
-        "all last until the latest",
+        Note("levels", "song", "", f"{levels}; as a hierarchy all last until the latest"),
     )

@@ -9,13 +9,10 @@ import numpy as np
 import pytest
 import scipy.stats
 
+from scatseg.baselines import EVENLY_SPACED, NO_BOUNDARY, RANDOM, no_boundary
 from scatseg.evaluation import (
     CEILING,
-    EVENLY_SPACED,
-    NO_BOUNDARY,
-    RANDOM,
     Score,
-    no_boundary,
     score_track,
 )
 from scatseg.formats import Annotation
@@ -257,10 +254,11 @@ def test_single_system_is_not_ranked():
 
 
 def test_disagreements_name_the_tracks_to_listen_to():
-    found = disagreements(paired([0.1, 0.5, 0.9, 0.4], [0.2, 0.5, 0.1, math.nan]), n_tracks=3)
+    ours, theirs = [0.1, 0.5, 0.1, 0.4, 0.6], [0.2, 0.5, 0.9, math.nan, 0.3]
+    found = disagreements(paired(ours, theirs), n_tracks=2)
     assert [(each.track, each.difference) for each in found] == [
-        ("t2", pytest.approx(0.8)),
-        ("t0", pytest.approx(-0.1)),
+        ("t2", pytest.approx(-0.8)),
+        ("t4", pytest.approx(0.3)),
     ]
 
 
@@ -338,6 +336,11 @@ def test_summary_json_is_strict_and_names_the_baselines():
     assert [row["mean"] for row in content["rows"]] == [0.5, None]
     assert content["baselines"] == [NO_BOUNDARY]
     assert content["intervals"]["seed"] == 7
+
+
+def test_summary_json_counts_the_notes():
+    content = json.loads(summary_json(assess([score("a", 0.5)]), notes={"repair": 3}))
+    assert content["notes"] == {"repair": 3}
 
 
 def test_summary_json_has_comparisons_rankings_and_disagreements():

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import scipy.special
@@ -21,6 +23,8 @@ FRAME = 0.1
 
 QUERY_WINDOW = 15.0
 """Seconds around a moment within which T-measures compare others to it (mir_eval's default)."""
+
+_MOST_TERMS = 2**20  # of a sum that are held at once
 
 Table = NDArray[np.int64]
 
@@ -79,41 +83,56 @@ LABEL_SCORES = (
 )
 
 
-def contingency(reference: Segmentation, estimate: Segmentation) -> Table:
-    """Count the frames that carry each pair of labels.
+class Contingency(NamedTuple):
+    """How often labels of two sides meet; only pairs that do are stored.
 
-    Returns
-    -------
-    table : ndarray of int, shape (n_reference_labels, n_estimated_labels)
-        No row or column is empty.
+    Parameters
+    ----------
+    rows, columns : ndarray of int, shape (n_reference_labels,), (n_estimated_labels,)
+        Frames that carry each label; never 0.
+    both : ndarray of int, shape (n_pairs,)
+        Frames that carry each pair of labels; never 0. Sorted by row, then column.
+    row_of, column_of : ndarray of int, shape (n_pairs,)
+        Which labels these are.
+    """
+
+    rows: NDArray[np.int64]
+    columns: NDArray[np.int64]
+    both: NDArray[np.int64]
+    row_of: NDArray[np.int64]
+    column_of: NDArray[np.int64]
+
+
+def contingency(reference: Segmentation, estimate: Segmentation) -> Contingency:
+    """Count the frames that carry each pair of labels.
 
     Examples
     --------
-    >>> contingency(Segmentation([0, 1, 2], "AB"), Segmentation([0, 0.5, 2], "xy"))
-    array([[ 5,  5],
-           [ 0, 10]])
+    >>> table = contingency(Segmentation([0, 1, 2], "AB"), Segmentation([0, 0.5, 2], "xy"))
+    >>> table.both, table.row_of, table.column_of
+    (array([ 5,  5, 10]), array([0, 0, 1]), array([0, 1, 1]))
     """
     n_frames = math.floor(reference.end / FRAME)
     # In single precision, like mir_eval: a boundary on a frame must fall on the same side.
     times = (np.arange(n_frames, dtype=np.float32) * np.float32(FRAME)).astype(np.float64)
-    rows, n_rows = _codes(reference, times)
-    columns, n_columns = _codes(estimate, times)
-    return np.bincount(rows * n_columns + columns, minlength=n_rows * n_columns).reshape(
-        n_rows, n_columns
-    )
+    row, column = _codes(reference, times), _codes(estimate, times)
+    columns = np.bincount(column)
+    cells, both = np.unique(row * len(columns) + column, return_counts=True)
+    row_of, column_of = np.divmod(cells, max(len(columns), 1))
+    return Contingency(np.bincount(row), columns, both, row_of, column_of)
 
 
-def _codes(segmentation: Segmentation, times: NDArray[np.float64]) -> tuple[NDArray[np.intp], int]:
+def _codes(segmentation: Segmentation, times: NDArray[np.float64]) -> NDArray[np.intp]:
     """Give each time the number of its label, counting only labels that are heard."""
     labels = np.unique([label.lower() for label in segmentation.labels], return_inverse=True)[1]
     segment = np.searchsorted(segmentation.boundaries[:-1], times, side="right") - 1
-    heard, codes = np.unique(labels[segment], return_inverse=True)
-    return codes, len(heard)
+    codes: NDArray[np.intp] = np.unique(labels[segment], return_inverse=True)[1]
+    return codes
 
 
-def _n_pairs(counts: Table) -> float:
+def _n_pairs(counts: NDArray[np.int64]) -> np.float64:
     """Pairs of different frames within each count, all together."""
-    return float((counts * (counts - 1)).sum()) / 2
+    return np.float64((counts * (counts - 1)).sum()) / 2
 
 
 def _f_measure(precision: float, recall: float) -> float:
@@ -122,39 +141,38 @@ def _f_measure(precision: float, recall: float) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-def _pairwise(table: Table) -> tuple[float, float, float]:
-    both = np.float64(_n_pairs(table))
-    precision, recall = both / _n_pairs(table.sum(axis=0)), both / _n_pairs(table.sum(axis=1))
-    return precision, recall, _f_measure(precision, recall)
+def _pairwise(table: Contingency) -> tuple[float, float, float]:
+    both = _n_pairs(table.both)
+    precision, recall = both / _n_pairs(table.columns), both / _n_pairs(table.rows)
+    return float(precision), float(recall), _f_measure(precision, recall)
 
 
-def _rand_index(table: Table) -> float:
+def _rand_index(table: Contingency) -> float:
     """Share of frame pairs that both keep together or both keep apart."""
-    both, everything = _n_pairs(table), np.float64(_n_pairs(table.sum()))
-    apart = everything - _n_pairs(table.sum(axis=0)) - _n_pairs(table.sum(axis=1)) + both
+    both, everything = _n_pairs(table.both), _n_pairs(table.both.sum())
+    apart = everything - _n_pairs(table.columns) - _n_pairs(table.rows) + both
     return float((both + apart) / everything)
 
 
-def _adjusted_rand_index(table: Table) -> float:
-    n = int(table.sum())
-    if table.shape in ((0, 0), (1, 1), (n, n)):
+def _adjusted_rand_index(table: Contingency) -> float:
+    n = int(table.both.sum())
+    if (len(table.rows), len(table.columns)) in ((0, 0), (1, 1), (n, n)):
         return 1.0
-    rows, columns = _n_pairs(table.sum(axis=1)), _n_pairs(table.sum(axis=0))
-    expected = np.float64(rows * columns) / _n_pairs(np.array(n))
-    return float((_n_pairs(table) - expected) / ((rows + columns) / 2 - expected))
+    rows, columns = _n_pairs(table.rows), _n_pairs(table.columns)
+    expected = rows * columns / _n_pairs(table.both.sum())
+    return float((_n_pairs(table.both) - expected) / ((rows + columns) / 2 - expected))
 
 
-def _mutual_information(table: Table) -> tuple[float, float, float]:
+def _mutual_information(table: Contingency) -> tuple[float, float, float]:
     """Mutual information in nats, adjusted for chance, and normalized."""
-    n = int(table.sum())
-    rows, columns = table.sum(axis=1), table.sum(axis=0)
-    there = table > 0
-    share, log_n = table[there] / max(n, 1), np.log(n)
+    rows, columns, both = table.rows, table.columns, table.both
+    n = int(both.sum())
+    share, log_n = both / max(n, 1), np.log(n)
     # mir_eval's order of operations: where there is no information, the normalized one is what
     # rounding leaves, magnified.
-    chance = -np.log(np.outer(rows, columns)[there]) + log_n + log_n
-    information = float((share * (np.log(table[there]) - log_n) + share * chance).sum())
-    if table.shape in ((0, 0), (1, 1)):
+    chance = -np.log(rows[table.row_of] * columns[table.column_of]) + log_n + log_n
+    information = float((share * (np.log(both) - log_n) + share * chance).sum())
+    if (len(rows), len(columns)) in ((0, 0), (1, 1)):
         return information, 1.0, 1.0
     entropies = _entropy(rows / n), _entropy(columns / n)
     expected = _expected_information(rows, columns)
@@ -163,14 +181,36 @@ def _mutual_information(table: Table) -> tuple[float, float, float]:
     return information, float(adjusted), normalized
 
 
-def _expected_information(rows: Table, columns: Table) -> float:
+def _expected_information(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
     """Mutual information that two labelings of these sizes have by chance (Vinh et al., eq. 24)."""
     n = int(rows.sum())
     log_factorial = scipy.special.gammaln(np.arange(n + 1) + 1.0)
-    a, b = (side.ravel() for side in np.meshgrid(rows, columns, indexing="ij"))
-    first = np.maximum(a + b - n, 1)
-    counts = np.minimum(a, b) - first + 1
-    a, b = np.repeat(a, counts), np.repeat(b, counts)
+    # Labels of one size contribute alike: of n frames there are at most sqrt(2 n) sizes.
+    row_sizes, n_rows = np.unique(rows, return_counts=True)
+    column_sizes, n_columns = np.unique(columns, return_counts=True)
+    sizes = np.stack([side.ravel() for side in np.meshgrid(row_sizes, column_sizes, indexing="ij")])
+    weights = np.outer(n_rows, n_columns).ravel()
+    first = np.maximum(sizes.sum(axis=0) - n, 1)
+    counts = sizes.min(axis=0) - first + 1
+    blocks = np.cumsum(counts) // _MOST_TERMS
+    cuts = np.flatnonzero(np.diff(blocks)) + 1
+    parts = [slice(*ends) for ends in pairwise([0, *cuts.tolist(), len(counts)])]
+    return math.fsum(
+        _information_terms(sizes[:, part], first[part], counts[part], weights[part], log_factorial)
+        for part in parts
+    )
+
+
+def _information_terms(
+    sizes: NDArray[np.int64],
+    first: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    weights: NDArray[np.int64],
+    log_factorial: NDArray[np.float64],
+) -> float:
+    """Add up, over pairs of sizes and how many frames they may share, information by chance."""
+    n = len(log_factorial) - 1
+    (a, b), weight = np.repeat(sizes, counts, axis=1), np.repeat(weights, counts)
     starts = np.cumsum(counts) - counts
     both = np.arange(counts.sum()) - np.repeat(starts - first, counts)
     log_probability = (
@@ -185,7 +225,7 @@ def _expected_information(rows: Table, columns: Table) -> float:
         - log_factorial[n - a - b + both]
     )
     gain = both / n * (np.log(n * both) - np.log(a * b))
-    return float((gain * np.exp(log_probability)).sum())
+    return float((weight * gain * np.exp(log_probability)).sum())
 
 
 def _entropy(shares: NDArray[np.float64]) -> float:
@@ -194,15 +234,15 @@ def _entropy(shares: NDArray[np.float64]) -> float:
     return float(-(there * np.log(there)).sum())
 
 
-def _conditional_entropies(table: Table, *, marginal: bool) -> tuple[float, float, float]:
+def _conditional_entropies(table: Contingency, *, marginal: bool) -> tuple[float, float, float]:
     """Over- and under-segmentation, 1 where nothing is left open, and their F-measure.
 
     Normalized by the largest possible entropy, or with `marginal` by that of the labels (V).
     """
-    n = max(int(table.sum()), 1)
+    n = max(int(table.both.sum()), 1)
     # Counts are added before they are divided: what is always there has a share of exactly 1.
-    of_reference, of_estimate = table.sum(axis=1) / n, table.sum(axis=0) / n
-    together = _entropy(table.ravel() / n)
+    of_reference, of_estimate = table.rows / n, table.columns / n
+    together = _entropy(table.both / n)
     if marginal:
         most = _entropy(of_reference), _entropy(of_estimate)
     else:

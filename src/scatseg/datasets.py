@@ -1,11 +1,11 @@
-"""Annotated collections on disk -> references and estimates by track, matched by their ids."""
+"""Annotated collections on disk -> references and estimates by track."""
 
 from __future__ import annotations
 
 import os
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from scatseg.formats import FORMATS, Annotation, FormatError, read
-from scatseg.runs import safe_id
+from scatseg.formats.text import decoded
+from scatseg.runs import Note, safe_id, shown
 from scatseg.segmentation import Segmentation
 
 LEVELS = frozenset(
@@ -49,6 +50,7 @@ _OTHER_FILES = frozenset(
         "license",
         "licence",
         "metadata",
+        "notes",
         "readme",
         "scores",
         "summary",
@@ -65,7 +67,6 @@ _SALAMI_LEVELS = {"uppercase": "upper", "lowercase": "lower", "functions": "func
 _NUMBER = re.compile(r"\s*[\"']?[-+]?(\d+([.,]\d*)?|[.,]\d+)[\"']?([\s,;]|$)")
 
 _SAME = 1e-3  # seconds between times that are one time, written with 3 decimals
-_SAME_RECORDING = 1.0  # seconds between the ends of one recording
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,13 +106,13 @@ class References:
         empty. Sorted by id.
     problems : tuple of Problem
         Files that could not be used; the rest was.
-    notes : tuple of str
-        What was left out on purpose, and what was repaired on reading.
+    notes : tuple of Note
+        What was left out on purpose ("ignored"), and what was mended on reading ("repair").
     """
 
     tracks: Mapping[str, tuple[Annotation, ...]]
     problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,39 +124,18 @@ class Estimates:
     systems : mapping of str to mapping
         System -> track id -> its segmentation.
     levels : mapping of str to mapping
-        System -> track id -> all levels of its answer, for JAMS files with several.
+        System -> track id -> all levels of its answer, where there are several: in one file, or
+        in files that differ in the level alone (`<id>.phrase.lab` beside `<id>.section.lab`).
     problems : tuple of Problem
         Files that could not be used; the rest was.
-    notes : tuple of str
-        What was left out on purpose, and what was repaired on reading.
+    notes : tuple of Note
+        What was left out on purpose ("ignored"), and what was mended on reading ("repair").
     """
 
     systems: Mapping[str, Mapping[str, Segmentation]]
     levels: Mapping[str, Mapping[str, tuple[Annotation, ...]]]
     problems: tuple[Problem, ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Matching:
-    """Which estimate goes with which reference.
-
-    Parameters
-    ----------
-    pairs : mapping of str to str
-        Estimate id -> reference id. Several estimates (renders, remasters) may share one.
-    ambiguous : mapping of str to tuple of str
-        Estimate id -> the reference ids among which nothing decides.
-    unmatched_estimates : tuple of str
-        Estimate ids with no candidate at all.
-    unmatched_references : tuple of str
-        Reference ids that are in no pair.
-    """
-
-    pairs: Mapping[str, str]
-    ambiguous: Mapping[str, tuple[str, ...]]
-    unmatched_estimates: tuple[str, ...]
-    unmatched_references: tuple[str, ...]
+    notes: tuple[Note, ...] = ()
 
 
 class FileName(NamedTuple):
@@ -243,24 +223,23 @@ def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> Re
         root = root / "references"
     found, problems, notes = _read_all(root, levels)
     found = _told_apart(found, root)
+    notes += _repairs(found)
     by_track: dict[str, list[_Found]] = {}
     for each in found:
         by_track.setdefault(each.track_id, []).append(each)
     tracks = {}
-    repeated: list[Path] = []
     for track_id, candidates in sorted(by_track.items()):
         kept: list[_Found] = []
         for each in sorted(candidates, key=lambda each: not each.is_jams):
             rival = next((other for other in kept if _is_rival(each, other)), None)
             if any(_is_repeat(each, other) for other in kept):
-                repeated.append(each.path)
+                reason = "said by another file of the track"
+                notes.append(Note("ignored", track_id, shown(each.path), reason))
             elif rival is not None:
                 problems.append(Problem(each.path, _contradiction(each, rival)))
             else:
                 kept.append(each)
         tracks[track_id] = tuple(each.annotation for each in kept)
-    if repeated:
-        notes.append(f"{_ignored(repeated, root)}: said by another file of the track")
     return References(tracks=tracks, problems=tuple(problems), notes=tuple(notes))
 
 
@@ -279,8 +258,9 @@ def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Est
     -------
     estimates : Estimates
         Systems have the names that the files give them, else that of the folder; annotators
-        who share a JAMS file are systems of their own ("folder/annotator"). Where a system
-        gives several levels of a track, its first counts. Ids as in `read_references`.
+        who share a JAMS file or a family of files are systems of their own
+        ("folder/annotator"). Where a system gives several levels of a track, `systems` has its
+        first. Ids as in `read_references`.
 
     Raises
     ------
@@ -292,6 +272,7 @@ def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Est
     folder = root / "tracks" if _is_run(root) else root
     found, problems, notes = _read_all(folder, levels, nested_runs=True)
     found = _told_apart(found, folder)
+    notes += _repairs(found)
     first: dict[tuple[str, str], _Found] = {}
     answers: dict[tuple[str, str], list[Annotation]] = {}
     for each, system in zip(found, _system_names(found, folder_name), strict=True):
@@ -299,7 +280,7 @@ def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Est
         if other.path != each.path and not _is_level_of(each, other):
             reason = f"{other.path} is {system}'s answer for {each.track_id} already; keep one"
             problems.append(Problem(each.path, reason))
-        elif other.path == each.path and each.is_jams:
+        else:
             answers.setdefault((system, each.track_id), []).append(each.annotation)
     systems: dict[str, dict[str, Segmentation]] = {}
     for (system, track_id), each in first.items():
@@ -324,12 +305,12 @@ class _Found(NamedTuple):
 
 
 def _system_names(found: Sequence[_Found], folder_name: str) -> list[str]:
-    """Name who gave each answer; annotators who share a JAMS file are no levels of one answer."""
+    """Name who gave each answer; several annotators of a track are no levels of one answer."""
     names = [each.annotation.system or folder_name for each in found]
     sharing: dict[tuple[str, Path], set[str]] = {}
     for each, name in zip(found, names, strict=True):
-        if each.is_jams:
-            sharing.setdefault((name, each.path), set()).add(each.annotation.annotator)
+        where = each.path if each.is_jams else each.path.parent / each.track_id
+        sharing.setdefault((name, where), set()).add(each.annotation.annotator)
     divided = {name for (name, _), annotators in sharing.items() if len(annotators) > 1}
     return [
         f"{name}/{each.annotation.annotator}" if name in divided else name
@@ -358,40 +339,49 @@ def _told_apart(found: Sequence[_Found], root: Path) -> list[_Found]:
 
 def _read_all(
     root: Path, levels: Collection[str], *, nested_runs: bool = False
-) -> tuple[list[_Found], list[Problem], list[str]]:
+) -> tuple[list[_Found], list[Problem], list[Note]]:
     """Read every annotation under `root`, in the order of the paths."""
     found: list[_Found] = []
     problems: list[Problem] = []
-    notes: list[str] = []
+    notes: list[Note] = []
     if not root.exists():
         msg = f"there is no file or folder {root}"
         raise FileNotFoundError(msg)
     paths = [root] if root.is_file() else list(_walk(root, problems, nested_runs))
-    skipped = [path for path in paths if path != root and _is_other(path, root)]
-    if skipped:
-        notes.append(f"{_ignored(skipped, root)}: no segmentation, by the name")
-    for path in sorted(set(paths).difference(skipped)):
+    for path in sorted(paths):
         name = parse_name(path.absolute(), levels=levels)
+        ignored = Note("ignored", name.track_id, shown(path), "no segmentation, by the name")
+        if path != root and _is_other(path, root):
+            notes.append(ignored)
+            continue
         try:
             annotations = read(path)
         except (FormatError, OSError) as error:
             loose = path.suffix.lower() in _LOOSE_SUFFIXES and path != root and not name.level
             if loose and not _has_times(path):
-                notes.append(f"ignored as no segmentation: {error}")
+                reason = str(error).removeprefix(f"{path}: ")
+                notes.append(ignored._replace(message=f"no segmentation: {reason}"))
             else:
                 problems.append(Problem(path, str(error)))
             continue
         for annotation in annotations:
-            notes += [f"{_relative(path, root)}: {repair}" for repair in annotation.repairs]
             found.append(_Found(path, name.track_id, _named(annotation, name)))
     return found, problems, notes
+
+
+def _repairs(found: Sequence[_Found]) -> list[Note]:
+    return [
+        Note("repair", each.track_id, shown(each.path), repair)
+        for each in found
+        for repair in each.annotation.repairs
+    ]
 
 
 def _has_times(path: Path) -> bool:
     """Tell whether a row of a text begins with a number, as those of a segmentation do."""
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        text, _ = decoded(path.read_bytes())
+    except (FormatError, OSError):
         return True  # nobody knows
     return any(_NUMBER.match(line) for line in text.splitlines())
 
@@ -484,116 +474,3 @@ def _equal(a: Segmentation, b: Segmentation) -> bool:
     return a.labels == b.labels and bool(
         np.allclose(a.boundaries, b.boundaries, rtol=0, atol=_SAME)
     )
-
-
-def _relative(path: Path, root: Path) -> str:
-    return path.name if path == root else str(path.relative_to(root))
-
-
-def _ignored(paths: Sequence[Path], root: Path) -> str:
-    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-    return f"ignored {_relative(paths[0], root)}{more}"
-
-
-def match_ids(estimate_ids: Iterable[str], reference_ids: Iterable[str]) -> Matching:
-    """Find the reference of every estimate by their ids.
-
-    An estimate goes with the reference of the same id. Else one id must begin with the
-    other, which ends there or goes on with "_", "-" or "."; of several candidates the one
-    that shares most with the estimate counts, if it is the only one. A reference that has an
-    estimate of its own id takes no other: "song_2" is no version of "song" where there is a
-    "song". For the same reason a reference goes only to those estimates that share most with it.
-    An estimate that still has none goes by its id without the folders ("A__song" by "song"), if
-    it is the only one of that name.
-
-    Parameters
-    ----------
-    estimate_ids, reference_ids : iterable of str
-        Ids without extensions; order and repetitions play no role.
-
-    Returns
-    -------
-    matching : Matching
-        Every estimate id is in a pair, ambiguous or unmatched; all sorted.
-
-    Examples
-    --------
-    >>> matching = match_ids(["pop909_002_piano", "song"], ["pop909_002", "song.mp3", "other"])
-    >>> matching.pairs
-    {'pop909_002_piano': 'pop909_002', 'song': 'song.mp3'}
-    >>> matching.unmatched_references
-    ('other',)
-    """
-    estimates, references = sorted(set(estimate_ids)), sorted(set(reference_ids))
-    equal = set(estimates) & set(references)
-    others = set(estimates) - equal
-    free = set(references) - equal
-    versions = {stem for estimate in others for stem in _stems(estimate)}
-    longer: dict[str, list[str]] = {}  # estimate -> references that go on where it ends
-    for reference in sorted(free - versions):
-        stem = next((stem for stem in _stems(reference) if stem in others), None)
-        if stem is not None:
-            longer.setdefault(stem, []).append(reference)
-    pairs: dict[str, str] = {}
-    ambiguous: dict[str, tuple[str, ...]] = {}
-    for estimate in estimates:
-        candidates = [estimate] if estimate in equal else longer.get(estimate, [])
-        if not candidates:
-            candidates = [stem for stem in _stems(estimate) if stem in free][:1]
-        if len(candidates) == 1:
-            pairs[estimate] = candidates[0]
-        elif candidates:
-            ambiguous[estimate] = tuple(candidates)
-    left = [each for each in estimates if each not in pairs and each not in ambiguous]
-    names = [each.rpartition("__")[2] for each in left]
-    still_free = free - set(pairs.values()) - {each for some in ambiguous.values() for each in some}
-    pairs |= {
-        each: name
-        for each, name in zip(left, names, strict=True)
-        if name in still_free and names.count(name) == 1
-    }
-    used = set(pairs.values())
-    return Matching(
-        pairs=pairs,
-        ambiguous=ambiguous,
-        unmatched_estimates=tuple(e for e in estimates if e not in pairs and e not in ambiguous),
-        unmatched_references=tuple(r for r in references if r not in used),
-    )
-
-
-def _stems(id_: str) -> Iterator[str]:
-    """List what the id begins with, up to a separator, longest first."""
-    return (id_[:i] for i in range(len(id_) - 1, 0, -1) if id_[i] in "_-.")
-
-
-def duration_notes(
-    references: Mapping[str, Sequence[Annotation]],
-    estimates: Mapping[str, Mapping[str, Segmentation]],
-) -> tuple[str, ...]:
-    """Name the estimates that end over a second before or after their reference.
-
-    Parameters
-    ----------
-    references : mapping of str to sequence of Annotation
-        Track -> its annotations.
-    estimates : mapping of str to mapping
-        System -> track -> its answer, tracks named as in `references`.
-
-    Returns
-    -------
-    notes : tuple of str
-        One per system and track: the two may not be the same recording.
-    """
-    notes = []
-    for system, answers in estimates.items():
-        for track, estimate in answers.items():
-            ends = [reference.segmentation.end for reference in references.get(track, ())]
-            if not ends:
-                continue
-            nearest = min(ends, key=lambda end: abs(end - estimate.end))
-            if abs(nearest - estimate.end) > _SAME_RECORDING:
-                notes.append(
-                    f"{track}: {system} ends at {estimate.end:.1f} s, the reference at "
-                    f"{nearest:.1f} s; are they of the same recording?"
-                )
-    return tuple(notes)

@@ -11,23 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg.agreement import hierarchy_scores, label_scores
+from scatseg.baselines import BASELINES, baseline, hierarchical_baseline
 from scatseg.formats import Annotation
-from scatseg.segmentation import Hierarchy, Segmentation, letter_labels
-
-NO_BOUNDARY = "baseline:none"
-"""The system that hears one section, see `no_boundary`."""
-
-EVENLY_SPACED = "baseline:even"
-"""The system that cuts at equal distances, see `evenly_spaced`."""
-
-RANDOM = "baseline:random"
-"""The system that cuts anywhere, see `random_boundaries`."""
+from scatseg.segmentation import Hierarchy, Segmentation
 
 CEILING = "human ceiling"
 """The system that is another annotator of the same track and level."""
-
-BASELINES = (NO_BOUNDARY, EVENLY_SPACED, RANDOM)
-"""Systems that know the reference and not the music."""
 
 HIERARCHY = "hierarchy"
 """The level of scores that compare all levels at once, see `evaluate_hierarchy`."""
@@ -42,6 +31,9 @@ WINDOWS = (0.5, 3.0)
 _COARSE = ("coarse", "section", "upper", "uppercase")
 _FINE = ("fine", "lower", "lowercase", "pattern", "phrase")
 _DEPTHS = {**dict.fromkeys(_COARSE, 0), **dict.fromkeys(_FINE, 1)}
+
+Answer = Segmentation | Hierarchy | Sequence[Annotation]
+"""What a system says of a track: one level, several, or several that were read by themselves."""
 
 _Form = TypeVar("_Form", Segmentation, Hierarchy)
 
@@ -181,7 +173,7 @@ def _boundary_scores(
             hits = mir_eval.segment.detection(
                 ref_intervals, est_intervals, window=window, trim=trim
             )
-        names = (f"{name}@{window}{suffix}" for name in ("Precision", "Recall", "F-measure"))
+        names = (f"{name}@{float(window)}{suffix}" for name in ("Precision", "Recall", "F-measure"))
         scores.update(zip(names, map(float, hits), strict=True))
     if not nothing_left:
         distances = mir_eval.segment.deviation(ref_intervals, est_intervals, trim=trim)
@@ -239,56 +231,6 @@ def evaluate_hierarchy(reference: Hierarchy, estimate: Hierarchy) -> dict[str, f
     )
 
 
-def no_boundary(reference: Segmentation) -> Segmentation:
-    """Guess that nothing ever changes: what a score is worth that costs nothing.
-
-    Examples
-    --------
-    >>> no_boundary(Segmentation([0, 10, 25], ["A", "B"]))
-    Segmentation(boundaries=(0.0, 25.0), labels=('A',))
-    """
-    return Segmentation([0.0, reference.end], ["A"])
-
-
-def evenly_spaced(reference: Segmentation) -> Segmentation:
-    """Cut from 0 to the reference's end into equal parts, as long as its mean segment.
-
-    Every part has a label of its own.
-
-    Examples
-    --------
-    >>> evenly_spaced(Segmentation([0, 10, 40], ["A", "B"]))
-    Segmentation(boundaries=(0.0, 20.0, 40.0), labels=('A', 'B'))
-    """
-    mean_length = (reference.end - reference.start) / len(reference)
-    n_segments = max(1, round(reference.end / mean_length))
-    times = np.linspace(0.0, reference.end, n_segments + 1)
-    return Segmentation(times, letter_labels(range(n_segments)))
-
-
-def random_boundaries(reference: Segmentation, rng: np.random.Generator) -> Segmentation:
-    """Cut from 0 to the reference's end into as many parts as it has, anywhere.
-
-    Every part has a label of its own.
-
-    Parameters
-    ----------
-    reference : Segmentation
-        Says how long and how many.
-    rng : numpy.random.Generator
-        Where the boundaries are drawn from, uniformly.
-
-    Examples
-    --------
-    >>> reference = Segmentation([0, 10, 40], ["A", "B"])
-    >>> len(random_boundaries(reference, np.random.default_rng(0)))
-    2
-    """
-    inner = reference.end * (1 - rng.random(len(reference) - 1))  # 0 is never drawn
-    times = np.unique([0.0, *inner, reference.end])
-    return Segmentation(times, letter_labels(range(len(times) - 1)))
-
-
 def coarse_to_fine(levels: Sequence[Annotation]) -> list[Annotation]:
     """Put levels of one recording in order.
 
@@ -311,42 +253,62 @@ def coarse_to_fine(levels: Sequence[Annotation]) -> list[Annotation]:
     )
 
 
-def reference_hierarchies(references: Sequence[Annotation]) -> dict[str, Hierarchy]:
-    """Put the levels of each annotator together.
+def hierarchy_of(levels: Sequence[Annotation]) -> Hierarchy | None:
+    """Put the levels of one annotator or system together.
 
     Parameters
     ----------
-    references : sequence of Annotation
-        Of one track. Levels of functions ("verse", "solo") name the sections of another level
+    levels : sequence of Annotation
+        Of one recording. Levels of functions ("verse", "solo") name the sections of another level
         and are left out, and so are second readings ("upper-b" beside "upper").
 
     Returns
     -------
+    hierarchy : Hierarchy or None
+        In the order of `coarse_to_fine`, each made to last from 0 to the latest end; None where
+        fewer than two levels are left.
+    """
+    names = {each.level for each in levels}
+    # "upper-b" is "upper" heard a second time, and no level between "upper" and "lower".
+    kept = [
+        each
+        for each in levels
+        if not each.level.startswith("function")
+        and (each.level[-2:-1] != "-" or each.level[:-2] not in names)
+    ]
+    if len(kept) < 2:
+        return None
+    ordered = coarse_to_fine(kept)
+    end = max(each.segmentation.end for each in ordered)
+    spans = [_spanning(each.segmentation, end) for each in ordered]
+    found = [each.level for each in ordered]
+    return Hierarchy(spans, found if len(set(found)) == len(found) else None)
+
+
+def reference_hierarchies(references: Sequence[Annotation]) -> dict[str, Hierarchy]:
+    """Put the levels of each annotator together, see `hierarchy_of`.
+
+    Parameters
+    ----------
+    references : sequence of Annotation
+        Of one track.
+
+    Returns
+    -------
     hierarchies : dict from str to Hierarchy
-        By annotator, of those who give two levels or more: in the order of `coarse_to_fine`,
-        each made to last from 0 to the annotator's latest end.
+        By annotator, of those who give two levels or more.
     """
     levels: dict[str, list[Annotation]] = {}
     for each in references:
-        if not each.level.startswith("function"):
-            levels.setdefault(each.annotator, []).append(each)
-    hierarchies = {}
-    for annotator, given in levels.items():
-        names = {each.level for each in given}
-        # "upper-b" is "upper" heard a second time, and no level between "upper" and "lower".
-        found = [each for each in given if each.level[-2:-1] != "-" or each.level[:-2] not in names]
-        if len(found) > 1:
-            found = coarse_to_fine(found)
-            end = max(each.segmentation.end for each in found)
-            spans = [_spanning(each.segmentation, end) for each in found]
-            hierarchies[annotator] = Hierarchy(spans, [each.level for each in found])
-    return hierarchies
+        levels.setdefault(each.annotator, []).append(each)
+    found = {annotator: hierarchy_of(given) for annotator, given in levels.items()}
+    return {annotator: each for annotator, each in found.items() if each is not None}
 
 
 def score_track(
     track_id: str,
     references: Sequence[Annotation],
-    estimates: Mapping[str, Segmentation | Hierarchy],
+    estimates: Mapping[str, Answer],
     *,
     baselines: bool = True,
     on_refusal: Callable[[ValueError], object] | None = None,
@@ -359,10 +321,11 @@ def score_track(
         Name of the track, for the scores and as the seed of the random baseline.
     references : sequence of Annotation
         One per annotator and level.
-    estimates : mapping of str to Segmentation or Hierarchy
-        System name -> its answer. Of a Hierarchy, the default level is scored against every
-        annotation, and where an annotator gives several levels (`reference_hierarchies`), all
-        of it against all of these (`evaluate_hierarchy`), at the level `HIERARCHY`.
+    estimates : mapping of str to Segmentation, Hierarchy or sequence of Annotation
+        System name -> its answer. Of several levels, an annotation is compared with the one of
+        the same name (numbers are no names), else with the default: of a sequence, the first.
+        Where an annotator gives several levels too (`reference_hierarchies`), all are compared
+        with all (`evaluate_hierarchy`, `hierarchy_of`), at the level `HIERARCHY`.
     baselines : bool, default True
         Also score `no_boundary`, `evenly_spaced`, `random_boundaries` and, where a level has
         several annotators, the `human ceiling`: the mean over the other annotators, each taken
@@ -386,28 +349,50 @@ def score_track(
     """
     _check_names(track_id, references, estimates, baselines=baselines)
     refuse = on_refusal or _raise
-    flat = {
-        system: answer.levels[answer.default] if isinstance(answer, Hierarchy) else answer
-        for system, answer in estimates.items()
-    }
     known = {(each.annotator, each.level): each.segmentation for each in references}
-    scores = _score_pairs(
-        track_id, known, flat, evaluate, _flat_baseline, refuse, baselines=baselines
-    )
-    deep = {
-        system: answer
+    flat = {
+        system: {level: at_level(answer, level) for _, level in known}
         for system, answer in estimates.items()
-        if isinstance(answer, Hierarchy) and len(answer) > 1
     }
+    scores = _score_pairs(track_id, known, flat, evaluate, baseline, refuse, baselines=baselines)
+    whole = {system: _all_levels(answer) for system, answer in estimates.items()}
+    deep = {system: {HIERARCHY: answer} for system, answer in whole.items() if answer}
     if deep or not estimates:
         levels = {
             (annotator, HIERARCHY): levels
             for annotator, levels in reference_hierarchies(references).items()
         }
         scores += _score_pairs(
-            track_id, levels, deep, evaluate_hierarchy, _deep_baseline, refuse, baselines=baselines
+            track_id,
+            levels,
+            deep,
+            evaluate_hierarchy,
+            hierarchical_baseline,
+            refuse,
+            baselines=baselines,
         )
     return scores
+
+
+def at_level(answer: Answer, level: str) -> Segmentation:
+    """Choose what of an answer is compared with a level of a reference, see `score_track`."""
+    if isinstance(answer, Segmentation):
+        return answer
+    if isinstance(answer, Hierarchy):
+        default = answer.levels[answer.default]
+        named = dict(zip(answer.names, answer.levels, strict=True))
+    else:
+        default = answer[0].segmentation
+        named = {each.level: each.segmentation for each in answer}
+    return default if level.isdigit() else named.get(level, default)
+
+
+def _all_levels(answer: Answer) -> Hierarchy | None:
+    if isinstance(answer, Segmentation):
+        return None
+    if isinstance(answer, Hierarchy):
+        return answer if len(answer) > 1 else None
+    return hierarchy_of(answer)
 
 
 def _check_names(
@@ -436,20 +421,20 @@ def _check_names(
 def _score_pairs(
     track_id: str,
     references: Mapping[tuple[str, str], _Form],
-    estimates: Mapping[str, _Form],
+    estimates: Mapping[str, Mapping[str, _Form]],
     judge: Callable[[_Form, _Form], dict[str, float]],
-    baseline: Callable[[str, _Form, str], _Form],
+    guess: Callable[[str, _Form, str], _Form],
     refuse: Callable[[ValueError], object],
     *,
     baselines: bool,
 ) -> list[Score]:
-    """Score answers against references by (annotator, level), baselines and ceiling last."""
+    """Score answers by level against references by annotator and level, baselines last."""
     scores = []
     for (annotator, level), reference in references.items():
-        answers = {system: [estimate] for system, estimate in estimates.items()}
+        answers = {system: [by_level[level]] for system, by_level in estimates.items()}
         if baselines:
             seed = "\n".join((track_id, annotator, level))
-            answers |= {name: [baseline(name, reference, seed)] for name in BASELINES}
+            answers |= {name: [guess(name, reference, seed)] for name in BASELINES}
             others = [
                 other
                 for (name, its_level), other in references.items()
@@ -477,20 +462,6 @@ def _raise(error: ValueError) -> None:
     raise error
 
 
-def _flat_baseline(name: str, reference: Segmentation, seed: str) -> Segmentation:
-    if name == NO_BOUNDARY:
-        return no_boundary(reference)
-    if name == EVENLY_SPACED:
-        return evenly_spaced(reference)
-    return random_boundaries(reference, np.random.default_rng(list(seed.encode())))
-
-
-def _deep_baseline(name: str, reference: Hierarchy, seed: str) -> Hierarchy:
-    """Guess every level of the reference by itself."""
-    levels = zip(reference.names, reference.levels, strict=True)
-    return Hierarchy([_flat_baseline(name, level, f"{seed}\n{which}") for which, level in levels])
-
-
 def _mean_scores(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {metric: finite_mean([result[metric] for result in results]) for metric in results[0]}
 
@@ -503,7 +474,7 @@ def finite_mean(values: Iterable[float]) -> float:
 
 def score_collection(
     references: Mapping[str, Sequence[Annotation]],
-    estimates: Mapping[str, Mapping[str, Segmentation | Hierarchy]],
+    estimates: Mapping[str, Mapping[str, Answer]],
     *,
     baselines: bool = True,
 ) -> list[Score]:
@@ -515,7 +486,7 @@ def score_collection(
         Track -> its annotations.
     estimates : mapping of str to mapping
         System -> track -> its answer. Tracks go by the names they have in `references`
-        (see `scatseg.datasets.match_ids`); a system may lack some.
+        (see `scatseg.matching.match_ids`); a system may lack some.
     baselines : bool, default True
         Score the baselines and the human ceiling as well, see `score_track`.
 
@@ -535,7 +506,7 @@ def score_collection(
         if strangers:
             msg = (
                 f"every estimate needs a reference, but {system} has {len(strangers)} without, "
-                f"such as {strangers[0]!r}; match or leave them out (datasets.match_ids)"
+                f"such as {strangers[0]!r}; match or leave them out (matching.match_ids)"
             )
             raise ValueError(msg)
     scores = []

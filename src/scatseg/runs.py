@@ -40,6 +40,27 @@ class Failure(NamedTuple):
     error: str
 
 
+class Note(NamedTuple):
+    """One line of notes.csv: what was scored although it looked odd, or left out for a reason.
+
+    Parameters
+    ----------
+    kind : str
+        "repair", "ignored", "duration", ...: notes of one kind have one cause.
+    track : str
+        The id of what it is about.
+    file : str
+        Where it was read; "" where it is about no file.
+    message : str
+        What was done or found, with the line of the file.
+    """
+
+    kind: str
+    track: str
+    file: str
+    message: str
+
+
 class Source(NamedTuple):
     """A recording and the id it has in the run."""
 
@@ -208,13 +229,21 @@ def read_failures(run: Path) -> list[Failure]:
 
 def write_failures(run: Path, failures: Iterable[Failure]) -> None:
     """Write failures.csv, one line each, sorted; messages lose their line breaks."""
+    _write_list(run / "failures.csv", Failure._fields, sorted(set(failures)))
+
+
+def write_notes(run: Path, notes: Iterable[Note]) -> None:
+    """Write notes.csv, one line each, in the order given; messages lose their line breaks."""
+    _write_list(run / "notes.csv", Note._fields, notes)
+
+
+def _write_list(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(Failure._fields)
-    for failure in sorted(set(failures)):
-        writer.writerow([" ".join(field.split()) for field in failure])
-    data = text.getvalue().encode("utf-8", "backslashreplace")
-    atomic_write(run / "failures.csv", data)
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow([" ".join(field.split()) for field in row])
+    atomic_write(path, text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 def read_run_facts(run: Path) -> dict[str, Any]:

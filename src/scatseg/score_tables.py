@@ -105,15 +105,22 @@ def read_scores(path: str | Path) -> list[Score]:
     return scores
 
 
-def summary_json(results: Results) -> str:
+def summary_json(results: Results, *, notes: Mapping[str, int] | None = None) -> str:
     """Write results as JSON, null where there is no number.
+
+    Parameters
+    ----------
+    results : Results
+        What scores say.
+    notes : mapping of str to int, optional
+        How many notes of each kind there are in notes.csv.
 
     Returns
     -------
     text : str
         `rows`, `comparisons`, `rankings` and `disagreements` hold one object each, with the
         names of their fields; `baselines` the systems that are there for comparison;
-        `intervals` and `group_by` how the rows came about.
+        `intervals` and `group_by` how the rows came about; `notes` how many of each kind.
     """
     systems = dict.fromkeys(summary.system for summary in results.summaries)
     content = {
@@ -123,6 +130,7 @@ def summary_json(results: Results) -> str:
         "disagreements": [_plain(each) for each in results.disagreements],
         "baselines": [system for system in systems if is_baseline(system)],
         "group_by": results.group_by,
+        "notes": dict(notes or {}),
         "intervals": {
             "method": "percentile bootstrap of the mean over tracks",
             "confidence": 0.95,

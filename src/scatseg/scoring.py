@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import csv
-import io
-import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from scatseg import datasets, evaluation, formats, runs, score_tables, summaries
 from scatseg.collection import map_pure
-from scatseg.evaluation import Score
+from scatseg.evaluation import Answer, Score
 from scatseg.formats import Annotation, Jams
-from scatseg.runs import Failure
-from scatseg.segmentation import Hierarchy, Segmentation
-from scatseg.summaries import ALL_TRACKS, Results
+from scatseg.matching import duration_notes, match_ids
+from scatseg.runs import Failure, Note
+from scatseg.summaries import Results
+from scatseg.track_tables import groups_of, read_groups
 
-Answers = Mapping[str, Segmentation | Hierarchy]
+Answers = Mapping[str, Answer]
 """Track -> what one system says."""
 
 _SCORE_FILES = (
     *("scores.csv", "summary.csv", "summary.json", "summary.md", "summary.tex"),
     "comparisons.csv",
 )
-
-_SAME_END = 0.1  # seconds; levels are compared in steps of this size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +39,14 @@ class Outcome:
         Tracks with a score.
     failures : tuple of Failure
         Files and tracks that could not be used.
-    notes : tuple of str
+    notes : tuple of Note
         What had no partner, was repaired, or looks odd.
     """
 
     results: Results
     n_tracks: int
     failures: tuple[Failure, ...]
-    notes: tuple[str, ...]
+    notes: tuple[Note, ...]
 
 
 class _Task(NamedTuple):
@@ -81,13 +79,13 @@ def score_folder(
     references : sequence of Path
         Folders of annotations.
     out : Path
-        Where scores.csv, summary.csv, .json, .md and .tex, comparisons.csv, failures.csv and
-        references/ go. It may be one of the runs.
+        Where scores.csv, summary.csv, .json, .md and .tex, comparisons.csv, failures.csv,
+        notes.csv and references/ go. It may be one of the runs.
     partners : mapping of str to str, optional
         Estimate id -> reference id, for those that are not to be matched by their names, see
-        `read_partners`.
+        `track_tables.read_partners`.
     metadata : Path, optional
-        A table of tracks, see `read_groups`.
+        A table of tracks, see `track_tables.read_groups`.
     group_by : str, default ""
         The column of it whose values are summarized separately as well.
     seed : int, default 0
@@ -100,8 +98,8 @@ def score_folder(
     Returns
     -------
     outcome : Outcome
-        Also when nothing could be scored; then no scores are written. What an earlier call
-        wrote is removed in any case.
+        Also when nothing could be scored; then no scores are written, but why: failures.csv and
+        notes.csv. What an earlier call wrote is removed in any case.
 
     Raises
     ------
@@ -109,18 +107,23 @@ def score_folder(
         When another process writes to the folder.
     ValueError
         When two folders annotate a track, two systems cannot be told apart, `partners` names an
-        unknown reference, or the metadata cannot be used.
+        unknown reference, the metadata cannot be used, or the folder has a damaged run.json.
     """
+    runs.read_run_facts(out)  # to be added to afterwards: refused now rather than then
     groups = read_groups(metadata, group_by) if metadata is not None else {}
     annotated = [datasets.read_references(path) for path in references]
     known = _merged(references, annotated)
     found = [datasets.read_estimates(path) for path in estimates]
-    systems, notes = _unique_systems(estimates, found)
+    systems = _unique_systems(estimates, found)
     tasks, task_notes = _tasks(systems, known, partners or {})
-    groups, group_notes = _groups_of({task.track: task.reference for task in tasks}, groups)
-    problems = [each for one in annotated for each in one.problems]
-    problems += [each for one in found for each in one.problems]
-    failures = [Failure(problem.path.stem, "evaluate", problem.reason) for problem in problems]
+    groups, group_notes = groups_of({task.track: task.reference for task in tasks}, groups)
+    read: list[datasets.References | datasets.Estimates] = [*annotated, *found]
+    notes = [*(note for one in read for note in one.notes), *task_notes, *group_notes]
+    failures = [
+        Failure(datasets.parse_name(problem.path).track_id, "evaluate", problem.reason)
+        for one in read
+        for problem in one.problems
+    ]
     scores: list[Score] = []
     with runs.locked(out):
         for task, result in zip(tasks, map_pure(_score, tasks, n_jobs=n_jobs), strict=True):
@@ -131,17 +134,16 @@ def score_folder(
         results = summaries.assess(scores, groups=groups, group_by=group_by, seed=seed)
         _clear(out, keep=references)
         if scores:
-            _write_scores(out, scores, results)
+            _write_scores(out, scores, results, Counter(note.kind for note in notes))
             _write_references(out, tasks)
+        runs.write_notes(out, notes)
         listed = [f for f in runs.read_failures(out) if f.stage != "evaluate"]
         runs.write_failures(out, [*listed, *failures])
-    read_notes = [note for one in annotated for note in one.notes]
-    read_notes += [note for one in found for note in one.notes]
     return Outcome(
         results=results,
         n_tracks=len({score.track for score in scores}),
         failures=tuple(failures),
-        notes=(*read_notes, *notes, *task_notes, *group_notes),
+        notes=tuple(notes),
     )
 
 
@@ -175,50 +177,25 @@ def _score(task: _Task) -> tuple[list[Score], list[Failure]]:
 
 def _unique_systems(
     paths: Sequence[Path], found: Sequence[datasets.Estimates]
-) -> tuple[dict[str, Answers], list[str]]:
+) -> dict[str, Answers]:
     """Name systems by their folder where two folders have a system of one name."""
     names = [name for each in found for name in each.systems]
     systems: dict[str, Answers] = {}
-    notes: list[str] = []
     for path, each in zip(paths, found, strict=True):
-        deep, found_notes = _hierarchies(each.levels)
-        notes += found_notes
         for name, answers in each.systems.items():
             unique = name if names.count(name) == 1 else f"{path.resolve().name}/{name}"
             if unique in systems:
                 msg = f"two systems are named {unique!r}; give their folders different names"
                 raise ValueError(msg)
-            systems[unique] = {**answers, **deep.get(name, {})}
-    return systems, notes
-
-
-def _hierarchies(
-    levels: Mapping[str, Mapping[str, Sequence[Annotation]]],
-) -> tuple[dict[str, dict[str, Hierarchy]], list[str]]:
-    """Put answers of several levels together: system -> track -> levels, and notes."""
-    systems: dict[str, dict[str, Hierarchy]] = {}
-    notes = []
-    for system, tracks in levels.items():
-        for track, given in tracks.items():
-            try:
-                systems.setdefault(system, {})[track] = _hierarchy(given)
-            except ValueError as error:
-                notes.append(f"{track}: {system} is scored by its first level only: {error}")
-    return systems, notes
-
-
-def _hierarchy(levels: Sequence[Annotation]) -> Hierarchy:
-    """Put levels from coarse to fine; the first given is the default."""
-    ordered = evaluation.coarse_to_fine(levels)
-    default = next(i for i, each in enumerate(ordered) if each is levels[0])
-    return Hierarchy([each.segmentation for each in ordered], default=default)
+            systems[unique] = {**answers, **each.levels.get(name, {})}
+    return systems
 
 
 def _tasks(
     systems: Mapping[str, Answers],
     references: Mapping[str, tuple[Annotation, ...]],
     partners: Mapping[str, str],
-) -> tuple[list[_Task], list[str]]:
+) -> tuple[list[_Task], list[Note]]:
     """Match estimates with references; every matched estimate id is a track."""
     ids = {id_ for answers in systems.values() for id_ in answers}
     strangers = sorted(set(partners.values()) - references.keys())
@@ -226,21 +203,19 @@ def _tasks(
         msg = f"the map names {strangers[0]!r}, but no reference has that id"
         raise ValueError(msg)
     given = {id_: reference for id_, reference in partners.items() if id_ in ids}
-    matching = datasets.match_ids(ids - given.keys(), references)
+    matching = match_ids(ids - given.keys(), references)
     pairs = {**matching.pairs, **given}
     unused = [id_ for id_ in matching.unmatched_references if id_ not in given.values()]
     notes = [
-        f"{id_}: several references fit ({', '.join(candidates)}); not scored"
+        Note("several references", id_, "", f"fits {', '.join(candidates)}; not scored")
         for id_, candidates in matching.ambiguous.items()
     ]
-    for what, names in (
-        ("no partner for {} estimate(s)", matching.unmatched_estimates),
-        ("no partner for {} reference(s)", unused),
-        ("no estimate of {} name(s) in the map", sorted(partners.keys() - ids)),
+    for kind, names, message in (
+        ("no reference", matching.unmatched_estimates, "is an estimate without a reference"),
+        ("no estimate", unused, "is a reference without an estimate"),
+        ("map", sorted(partners.keys() - ids), "is in the map and no estimate"),
     ):
-        if names:
-            some = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-            notes.append(f"{what.format(len(names))}: {some}")
+        notes += [Note(kind, name, "", message) for name in names]
     tasks = [
         _Task(
             track,
@@ -251,143 +226,14 @@ def _tasks(
         for track, reference in sorted(pairs.items())
     ]
     scored = {name for task in tasks for name in task.estimates}
-    notes += [f"{name} has no track with a reference" for name in systems if name not in scored]
-    return tasks, [*notes, *_duration_notes(tasks)]
-
-
-def _duration_notes(tasks: Sequence[_Task]) -> Iterator[str]:
-    """Name what is of different length: an estimate and its reference, levels of an annotator."""
-    matched: dict[str, dict[str, Segmentation]] = {}
+    notes += [
+        Note("system", "", "", f"{name} has no track with a reference")
+        for name in systems
+        if name not in scored
+    ]
     for task in tasks:
-        for name, answer in task.estimates.items():
-            flat = answer.levels[answer.default] if isinstance(answer, Hierarchy) else answer
-            matched.setdefault(name, {})[task.track] = flat
-    yield from datasets.duration_notes({task.track: task.references for task in tasks}, matched)
-    for task in tasks:
-        if not any(isinstance(answer, Hierarchy) for answer in task.estimates.values()):
-            continue
-        ends: dict[str, list[float]] = {}
-        for each in task.references:
-            ends.setdefault(each.annotator, []).append(each.segmentation.end)
-        for annotator, times in ends.items():
-            if max(times) - min(times) > _SAME_END:
-                yield (
-                    f"{task.track}: the levels of annotator {annotator} end at {min(times):.2f} to "
-                    f"{max(times):.2f} s; scored as a hierarchy, all last until the latest"
-                )
-
-
-def read_partners(path: Path) -> dict[str, str]:
-    """Read which estimate goes with which reference.
-
-    Parameters
-    ----------
-    path : Path
-        CSV with the columns `estimate` and `reference`, ids without extension; further columns
-        are ignored.
-
-    Returns
-    -------
-    partners : dict of str to str
-        Estimate id -> reference id.
-
-    Raises
-    ------
-    ValueError
-        When a column or a name is missing, or an estimate has two references; with file and
-        line.
-    """
-    partners: dict[str, str] = {}
-    for line, row in _table(path, ("estimate", "reference")):
-        estimate, reference = row["estimate"], row["reference"]
-        if not (estimate and reference):
-            msg = f"{path}, line {line}: expected an estimate and a reference, got {row}"
-            raise ValueError(msg)
-        if partners.setdefault(estimate, reference) != reference:
-            msg = (
-                f"{path}, line {line}: {estimate!r} goes with {partners[estimate]!r} already; "
-                f"keep one reference"
-            )
-            raise ValueError(msg)
-    return partners
-
-
-def read_groups(path: Path, column: str) -> dict[str, str]:
-    """Read a column of a table of tracks.
-
-    Parameters
-    ----------
-    path : Path
-        CSV with a header; the first column holds the ids of tracks or of their references.
-    column : str
-        Name of the column: genre, render, annotator, ...
-
-    Returns
-    -------
-    groups : dict of str to str
-        Id -> value, without those whose value is empty.
-
-    Raises
-    ------
-    ValueError
-        When there is no such column, an id has two values, or a value is the name of the group
-        of all tracks; with file and line.
-    """
-    groups: dict[str, str] = {}
-    for line, row in _table(path, (column,)):
-        id_, value = next(iter(row.values())), row[column]
-        if value == ALL_TRACKS:
-            msg = f"{path}, line {line}: {value!r} names the group of every track; rename it"
-            raise ValueError(msg)
-        if value and groups.setdefault(id_, value) != value:
-            msg = f"{path}, line {line}: {id_!r} has {column} {groups[id_]!r} already; keep one"
-            raise ValueError(msg)
-    return groups
-
-
-def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Read a CSV file with a header: line number and fields, without the spaces around them."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        msg = f"{path} is not UTF-8 ({error}): save it as CSV in UTF-8"
-        raise ValueError(msg) from error
-    # Ids of files are composed as well: "é" is one character everywhere.
-    rows = csv.reader(io.StringIO(unicodedata.normalize("NFC", text), newline=""))
-    header = [name.strip() for name in next(rows, [])]
-    missing = [name for name in columns if name not in header]
-    if missing:
-        msg = f"{path}, line 1: expected a column {missing[0]!r}, got {', '.join(header)!r}"
-        if len(header) == 1 and ";" in header[0]:
-            msg += "; separate the columns by commas, not by semicolons"
-        raise ValueError(msg)
-    for row in rows:
-        if not any(field.strip() for field in row):
-            continue
-        if len(row) != len(header):
-            msg = f"{path}, line {rows.line_num}: expected {len(header)} fields, got {len(row)}"
-            raise ValueError(msg)
-        fields = (field.strip() for field in row)
-        yield rows.line_num, dict(zip(header, fields, strict=True))
-
-
-def _groups_of(
-    tracks: Mapping[str, str], groups: Mapping[str, str]
-) -> tuple[dict[str, str], list[str]]:
-    """Find the group of every track by its id or its reference's, and note those without."""
-    if not groups:
-        return {}, []
-    alike = datasets.match_ids(tracks, groups).pairs
-    candidates = {track: (track, id_, alike.get(track, "")) for track, id_ in tracks.items()}
-    found = {
-        track: next((groups[id_] for id_ in ids if id_ in groups), None)
-        for track, ids in candidates.items()
-    }
-    pairs = {track: group for track, group in found.items() if group is not None}
-    without = [track for track in tracks if track not in pairs]
-    some = ", ".join(without[:5]) + (", ..." if len(without) > 5 else "")
-    notes = [f"no group for {len(without)} track(s): {some}"] if without else []
-    return pairs, notes
+        notes += duration_notes(task.track, task.references, task.estimates)
+    return tasks, notes
 
 
 def _clear(out: Path, *, keep: Sequence[Path]) -> None:
@@ -409,13 +255,15 @@ def _clear(out: Path, *, keep: Sequence[Path]) -> None:
         (out / name).unlink(missing_ok=True)
 
 
-def _write_scores(out: Path, scores: Sequence[Score], results: Results) -> None:
+def _write_scores(
+    out: Path, scores: Sequence[Score], results: Results, notes: Mapping[str, int]
+) -> None:
     shown = [score_tables.summary_markdown(results.summaries)]
     shown += [score_tables.comparison_markdown(results)] if results.comparisons else []
     texts = {
         "scores.csv": score_tables.scores_csv(scores),
         "summary.csv": score_tables.summary_csv(results.summaries),
-        "summary.json": score_tables.summary_json(results),
+        "summary.json": score_tables.summary_json(results, notes=notes),
         "summary.md": "\n".join(shown),
         "summary.tex": score_tables.summary_latex(results.summaries),
         "comparisons.csv": score_tables.comparisons_csv(results.comparisons),

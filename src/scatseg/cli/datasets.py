@@ -51,7 +51,10 @@ def _described(dataset: Dataset, folder: Path) -> list[str]:
     from scatseg.registry import RECEIPT, DatasetError, read_receipt
 
     here = folder / dataset.name
-    sha256 = dataset.sha256 or "not known; taken down at the first fetch"
+    sha256 = (
+        dataset.sha256
+        or "not known: trust on first use (the first fetch records it, later ones verify it)"
+    )
     where = "not fetched"
     if (here / RECEIPT).exists():
         try:

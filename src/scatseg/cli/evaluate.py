@@ -13,7 +13,12 @@ from scatseg.cli.options import FileArgument, audio_option, config_option, jobs_
 from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from scatseg.report.sound import AudioMode
+    from scatseg.runs import Note
+
+_N_SHOWN = 5  # notes of one kind on the screen
 
 
 @click.command()
@@ -77,11 +82,13 @@ def evaluate(
     ESTIMATES are runs, or folders of files in any format that is read, each of them a system.
     REFERENCES is a folder of annotations. They are matched by name. Means come with 95 % bootstrap
     intervals over tracks, pairs of systems with paired tests: summary.md, summary.tex and
-    comparisons.csv.
+    comparisons.csv. notes.csv lists every repair, what had no partner and durations that disagree;
+    failures.csv what could not be scored.
     """
     from scatseg.runs import write_run
     from scatseg.score_tables import summary_markdown
-    from scatseg.scoring import read_partners, score_folder
+    from scatseg.scoring import score_folder
+    from scatseg.track_tables import read_partners
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     for path in (*estimates, references, *more_references):
@@ -120,8 +127,8 @@ def evaluate(
             seconds=time.perf_counter() - clock,
         )
     if verbosity >= 0:
-        for note in outcome.notes:
-            click.echo(note, err=True)
+        for line in _shown(outcome.notes, output, every=verbosity > 0):
+            click.echo(line, err=True)
     for failure in outcome.failures:
         click.echo(f"{failure.track}: {failure.error}", err=True)
     if not outcome.n_tracks:
@@ -138,6 +145,21 @@ def evaluate(
         draw_scores(output)
         click.echo(output / "figures" / "scores")
     return status_of(outcome.n_tracks, len(outcome.failures))
+
+
+def _shown(notes: Iterable[Note], output: Path, *, every: bool) -> Iterator[str]:
+    """Lay out notes by kind: all, or the first few of each and how many more there are."""
+    by_kind: dict[str, list[Note]] = {}
+    for note in notes:
+        by_kind.setdefault(note.kind, []).append(note)
+    for kind, alike in by_kind.items():
+        shown = alike if every else alike[:_N_SHOWN]
+        for note in shown:
+            about = [part for part in (kind, note.file or note.track) if part]
+            yield ": ".join([*about, note.message])
+        if len(shown) < len(alike):
+            more = len(alike) - len(shown)
+            yield f"{kind}: {more} more in {output / 'notes.csv'} (-v shows all)"
 
 
 @click.command()

@@ -154,7 +154,7 @@ def _lasting(points: list[Row], end: float | None, repairs: list[str]) -> list[R
         raise FormatError(msg)
     if end is None:
         msg = (
-            f"{last.place}: the segment {last.label!r} has no end; "
+            f"{last.place}: the segment {last.label!r:.60} has no end; "
             "add a row with its time and the label End, or give the duration of the recording"
         )
         raise FormatError(msg)
@@ -178,7 +178,9 @@ def _cleared(rows: list[Row], repairs: list[str]) -> list[Row]:
     kept: list[Row] = []
     for row in _sorted(rows, repairs):
         if row.end == row.start:
-            repairs.append(f"{row.place}: {row.label!r} at {row.start:g} s has no length, left out")
+            repairs.append(
+                f"{row.place}: {row.label!r:.60} at {row.start:g} s has no length, left out"
+            )
         elif kept and row[:3] == kept[-1][:3]:
             repairs.append(f"{row.place}: repeats {kept[-1].place}, left out")
         else:

@@ -133,7 +133,7 @@ def _rows(points: list[_Element], rate: float | None) -> list[Row]:
     for (_, attributes, place), text in zip(points, texts, strict=True):
         frame = number(attributes.get("frame", ""))
         if frame is None:
-            msg = f"{place}: a point needs a frame, got {attributes.get('frame')!r}"
+            msg = f"{place}: a point needs a frame, got {attributes.get('frame')!r:.60}"
             raise FormatError(msg)
         length = number(attributes.get("duration", ""))
         end = None if length is None else (frame + length) / rate

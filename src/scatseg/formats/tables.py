@@ -187,7 +187,7 @@ def _point(line: _Line) -> Row:
 def _span(line: _Line) -> Row:
     end = number(line.second)
     if end is None:
-        msg = f"{line.place}: expected the segment's end in seconds, got {line.second!r}"
+        msg = f"{line.place}: expected the segment's end in seconds, got {line.second!r:.60}"
         raise FormatError(msg)
     return Row(_start(line), end, plain(line.span_label), line.place)
 
@@ -195,7 +195,7 @@ def _span(line: _Line) -> Row:
 def _start(line: _Line) -> float:
     start = number(line.first)
     if start is None:
-        msg = f"{line.place}: expected the segment's start in seconds, got {line.first!r}"
+        msg = f"{line.place}: expected the segment's start in seconds, got {line.first!r:.60}"
         raise FormatError(msg)
     return start
 
@@ -242,7 +242,7 @@ def _csv_columns(line: int, names: list[str]) -> list[str]:
     if "start" not in columns or "" in columns or len(set(columns)) < len(columns):
         msg = (
             f"line {line}: expected a time in seconds or a header such as start,end,label or "
-            f"time,label, got {','.join(names)!r}"
+            f"time,label, got {','.join(names)!r:.60}"
         )
         raise FormatError(msg)
     return columns

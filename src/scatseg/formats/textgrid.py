@@ -48,7 +48,7 @@ def parse_textgrid(data: bytes, duration: float | None) -> tuple[Annotation, ...
     content.number("xmin")
     content.number("xmax")
     tiers = [_tier(content) for _ in range(content.count("the number of tiers"))]
-    notes += [f"tier {name!r} is empty, left out" for name, rows, _ in tiers if not rows]
+    notes += [f"tier {name!r:.60} is empty, left out" for name, rows, _ in tiers if not rows]
     annotations = tuple(
         annotation(rows, end=end, notes=notes, level=name) for name, rows, end in tiers if rows
     )
@@ -121,7 +121,7 @@ class _Content:
     def number(self, what: str) -> float:
         value = self._next(what)
         if isinstance(value, str):
-            msg = f"line {self.line}: expected {what}, a number, got {value!r}"
+            msg = f"line {self.line}: expected {what}, a number, got {value!r:.60}"
             raise FormatError(msg)
         return value
 
@@ -149,7 +149,7 @@ def _tier(content: _Content) -> tuple[str, list[Row], float]:
     """Read one tier: its name, its rows, its end."""
     kind = content.string("the class of a tier")
     if kind not in ("IntervalTier", "TextTier"):
-        msg = f"line {content.line}: expected an IntervalTier or a TextTier, got {kind!r}"
+        msg = f"line {content.line}: expected an IntervalTier or a TextTier, got {kind!r:.60}"
         raise FormatError(msg)
     name = content.string("the name of a tier")
     content.number("xmin")

@@ -13,13 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg.baselines import EVENLY_SPACED, NO_BOUNDARY, RANDOM
 from scatseg.evaluation import (
     CEILING,
     ESTIMATED_SEGMENTS,
-    EVENLY_SPACED,
     HIERARCHY,
-    NO_BOUNDARY,
-    RANDOM,
     REFERENCE_SEGMENTS,
     Score,
 )
@@ -100,7 +98,7 @@ def index_data(run: Run, figures: Sequence[ScoreFigure] = ()) -> JSON:
     page = run.folder / "index.html"
     default = default_system(run)
     tables = ("scores.csv", "summary.csv", "summary.md", "summary.tex", "comparisons.csv")
-    names = (*tables, "failures.csv", "run.json")
+    names = (*tables, "notes.csv", "failures.csv", "run.json")
     return {
         "title": _title(run),
         "options": _flat(run.facts.get("options", {})),

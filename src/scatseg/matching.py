@@ -1,0 +1,184 @@
+"""Ids of estimates and of references -> which belong together, and what looks as if it did not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from scatseg.evaluation import Answer, at_level
+from scatseg.formats import Annotation
+from scatseg.runs import Note
+from scatseg.segmentation import Hierarchy, Segmentation
+
+_SAME_RECORDING = 1.0  # seconds between the ends of one recording
+_SAME_END = 0.1  # seconds; levels are compared in steps of this size
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matching:
+    """Which estimate goes with which reference.
+
+    Parameters
+    ----------
+    pairs : mapping of str to str
+        Estimate id -> reference id. Several estimates (renders, remasters) may share one.
+    ambiguous : mapping of str to tuple of str
+        Estimate id -> the reference ids among which nothing decides.
+    unmatched_estimates : tuple of str
+        Estimate ids with no candidate at all.
+    unmatched_references : tuple of str
+        Reference ids that are in no pair.
+    """
+
+    pairs: Mapping[str, str]
+    ambiguous: Mapping[str, tuple[str, ...]]
+    unmatched_estimates: tuple[str, ...]
+    unmatched_references: tuple[str, ...]
+
+
+def match_ids(estimate_ids: Iterable[str], reference_ids: Iterable[str]) -> Matching:
+    """Find the reference of every estimate by their ids.
+
+    An estimate goes with the reference of the same id. Else one id must begin with the
+    other, which ends there or goes on with "_", "-" or "."; of several candidates the one
+    that shares most with the estimate counts, if it is the only one. A reference that has an
+    estimate of its own id takes no other: "song_2" is no version of "song" where there is a
+    "song". For the same reason a reference goes only to those estimates that share most with it.
+    An estimate that still has none goes by its id without the folders ("A__song" by "song"), if
+    it is the only one of that name.
+
+    Parameters
+    ----------
+    estimate_ids, reference_ids : iterable of str
+        Ids without extensions; order and repetitions play no role.
+
+    Returns
+    -------
+    matching : Matching
+        Every estimate id is in a pair, ambiguous or unmatched; all sorted.
+
+    Examples
+    --------
+    >>> matching = match_ids(["pop909_002_piano", "song"], ["pop909_002", "song.mp3", "other"])
+    >>> matching.pairs
+    {'pop909_002_piano': 'pop909_002', 'song': 'song.mp3'}
+    >>> matching.unmatched_references
+    ('other',)
+    """
+    estimates, references = sorted(set(estimate_ids)), sorted(set(reference_ids))
+    equal = set(estimates) & set(references)
+    others = set(estimates) - equal
+    free = set(references) - equal
+    versions = {stem for estimate in others for stem in _stems(estimate)}
+    longer: dict[str, list[str]] = {}  # estimate -> references that go on where it ends
+    for reference in sorted(free - versions):
+        stem = next((stem for stem in _stems(reference) if stem in others), None)
+        if stem is not None:
+            longer.setdefault(stem, []).append(reference)
+    pairs: dict[str, str] = {}
+    ambiguous: dict[str, tuple[str, ...]] = {}
+    for estimate in estimates:
+        candidates = [estimate] if estimate in equal else longer.get(estimate, [])
+        if not candidates:
+            candidates = [stem for stem in _stems(estimate) if stem in free][:1]
+        if len(candidates) == 1:
+            pairs[estimate] = candidates[0]
+        elif candidates:
+            ambiguous[estimate] = tuple(candidates)
+    left = [each for each in estimates if each not in pairs and each not in ambiguous]
+    names = [each.rpartition("__")[2] for each in left]
+    still_free = free - set(pairs.values()) - {each for some in ambiguous.values() for each in some}
+    pairs |= {
+        each: name
+        for each, name in zip(left, names, strict=True)
+        if name in still_free and names.count(name) == 1
+    }
+    used = set(pairs.values())
+    return Matching(
+        pairs=pairs,
+        ambiguous=ambiguous,
+        unmatched_estimates=tuple(e for e in estimates if e not in pairs and e not in ambiguous),
+        unmatched_references=tuple(r for r in references if r not in used),
+    )
+
+
+def _stems(id_: str) -> Iterator[str]:
+    """List what the id begins with, up to a separator, longest first."""
+    return (id_[:i] for i in range(len(id_) - 1, 0, -1) if id_[i] in "_-.")
+
+
+def duration_notes(
+    track: str, references: Sequence[Annotation], answers: Mapping[str, Answer]
+) -> list[Note]:
+    """Name what begins or ends over a second apart, and what scoring makes of it.
+
+    Parameters
+    ----------
+    track : str
+        The id of the recording.
+    references : sequence of Annotation
+        Its annotations.
+    answers : mapping of str to Answer
+        System -> what it says of the recording.
+
+    Returns
+    -------
+    notes : list of Note
+        Of the kind "duration": annotators against each other, then each system against each
+        annotator; asked is whether they are of one recording where no annotator ends near the
+        system. Of the kind "levels": annotators and systems with several levels of which one
+        ends over 0.1 s after another, where these are compared as a hierarchy.
+    """
+    ends: dict[str, list[float]] = {}
+    for each in references:
+        ends.setdefault(each.annotator, []).append(each.segmentation.end)
+    said = []
+    latest = {annotator: max(times) for annotator, times in ends.items()}
+    if latest and max(latest.values()) - min(latest.values()) > _SAME_RECORDING:
+        each_end = ", ".join(f"{name} ends at {end:.1f} s" for name, end in latest.items())
+        said.append(f"annotators differ: {each_end}; each is compared in its own time")
+    for system, answer in answers.items():
+        said += _apart(system, answer, references)
+    notes = [Note("duration", track, "", message) for message in dict.fromkeys(said)]
+    several = {name: answer for name, answer in answers.items() if _n_levels(answer) > 1}
+    if several:
+        spans = {f"annotator {annotator}": times for annotator, times in ends.items()}
+        for system, answer in several.items():
+            if not isinstance(answer, Segmentation | Hierarchy):
+                spans[system] = [each.segmentation.end for each in answer]
+        notes += [
+            Note(
+                "levels",
+                track,
+                "",
+                f"the levels of {name} end at {min(times):.2f} to {max(times):.2f} s; as a "
+                "hierarchy all last until the latest",
+            )
+            for name, times in spans.items()
+            if max(times) - min(times) > _SAME_END
+        ]
+    return notes
+
+
+def _apart(system: str, answer: Answer, references: Sequence[Annotation]) -> Iterator[str]:
+    """Say where an answer and a reference begin or end over a second apart."""
+    pairs = [(each, at_level(answer, each.level)) for each in references]
+    near = any(abs(e.end - r.segmentation.end) <= _SAME_RECORDING for r, e in pairs)
+    question = "" if near else "; are they of the same recording?"
+    for reference, estimate in pairs:
+        annotator, known = reference.annotator, reference.segmentation
+        if abs(estimate.end - known.end) > _SAME_RECORDING:
+            change = "cropped" if estimate.end > known.end else "extended by a segment of its own"
+            yield (
+                f"{system} ends at {estimate.end:.1f} s, annotator {annotator} at {known.end:.1f} "
+                f"s: {change}{question}"
+            )
+        if abs(estimate.start - known.start) > _SAME_RECORDING:
+            yield (
+                f"{system} begins at {estimate.start:.1f} s, annotator {annotator} at "
+                f"{known.start:.1f} s: extended to 0 s by a segment of its own"
+            )
+
+
+def _n_levels(answer: Answer) -> int:
+    return 1 if isinstance(answer, Segmentation) else len(answer)

@@ -1,0 +1,142 @@
+"""Tables that a user keeps about tracks: which names belong together, which groups there are."""
+
+from __future__ import annotations
+
+import csv
+import io
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from scatseg.matching import match_ids
+from scatseg.runs import Note
+from scatseg.summaries import ALL_TRACKS
+
+
+def read_partners(path: Path) -> dict[str, str]:
+    """Read which estimate goes with which reference.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with the columns `estimate` and `reference`, ids without extension; further columns
+        are ignored.
+
+    Returns
+    -------
+    partners : dict of str to str
+        Estimate id -> reference id.
+
+    Raises
+    ------
+    ValueError
+        When a column or a name is missing, or an estimate has two references; with file and
+        line.
+    """
+    partners: dict[str, str] = {}
+    for line, row in _table(path, ("estimate", "reference")):
+        estimate, reference = row["estimate"], row["reference"]
+        if not (estimate and reference):
+            msg = f"{path}, line {line}: expected an estimate and a reference, got {row}"
+            raise ValueError(msg)
+        if partners.setdefault(estimate, reference) != reference:
+            msg = (
+                f"{path}, line {line}: {estimate!r} goes with {partners[estimate]!r} already; "
+                f"keep one reference"
+            )
+            raise ValueError(msg)
+    return partners
+
+
+def read_groups(path: Path, column: str) -> dict[str, str]:
+    """Read a column of a table of tracks.
+
+    Parameters
+    ----------
+    path : Path
+        CSV with a header; the first column holds the ids of tracks or of their references.
+    column : str
+        Name of the column: genre, render, annotator, ...
+
+    Returns
+    -------
+    groups : dict of str to str
+        Id -> value, without those whose value is empty.
+
+    Raises
+    ------
+    ValueError
+        When there is no such column, an id has two values, or a value is the name of the group
+        of all tracks; with file and line.
+    """
+    groups: dict[str, str] = {}
+    for line, row in _table(path, (column,)):
+        id_, value = next(iter(row.values())), row[column]
+        if value == ALL_TRACKS:
+            msg = f"{path}, line {line}: {value!r} names the group of every track; rename it"
+            raise ValueError(msg)
+        if value and groups.setdefault(id_, value) != value:
+            msg = f"{path}, line {line}: {id_!r} has {column} {groups[id_]!r} already; keep one"
+            raise ValueError(msg)
+    return groups
+
+
+def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Read a CSV file with a header: line number and fields, without the spaces around them."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        msg = f"{path} is not UTF-8 ({error}): save it as CSV in UTF-8"
+        raise ValueError(msg) from error
+    # Ids of files are composed as well: "é" is one character everywhere.
+    rows = csv.reader(io.StringIO(unicodedata.normalize("NFC", text), newline=""))
+    header = [name.strip() for name in next(rows, [])]
+    missing = [name for name in columns if name not in header]
+    if missing:
+        msg = f"{path}, line 1: expected a column {missing[0]!r}, got {', '.join(header)!r}"
+        if len(header) == 1 and ";" in header[0]:
+            msg += "; separate the columns by commas, not by semicolons"
+        raise ValueError(msg)
+    for row in rows:
+        if not any(field.strip() for field in row):
+            continue
+        if len(row) != len(header):
+            msg = f"{path}, line {rows.line_num}: expected {len(header)} fields, got {len(row)}"
+            raise ValueError(msg)
+        fields = (field.strip() for field in row)
+        yield rows.line_num, dict(zip(header, fields, strict=True))
+
+
+def groups_of(
+    tracks: Mapping[str, str], groups: Mapping[str, str]
+) -> tuple[dict[str, str], list[Note]]:
+    """Find the group of every track by its id or its reference's, and note those without.
+
+    Parameters
+    ----------
+    tracks : mapping of str to str
+        Track -> the id of its reference.
+    groups : mapping of str to str
+        Id -> group, see `read_groups`.
+
+    Returns
+    -------
+    found : dict of str to str
+        Track -> group.
+    notes : list of Note
+        Of the kind "group"; none where there are no groups at all.
+    """
+    if not groups:
+        return {}, []
+    alike = match_ids(tracks, groups).pairs
+    candidates = {track: (track, id_, alike.get(track, "")) for track, id_ in tracks.items()}
+    found = {
+        track: next((groups[id_] for id_ in ids if id_ in groups), None)
+        for track, ids in candidates.items()
+    }
+    pairs = {track: group for track, group in found.items() if group is not None}
+    return pairs, [
+        Note("group", track, "", "has no group in the metadata")
+        for track in tracks
+        if track not in pairs
+    ]
