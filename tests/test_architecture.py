@@ -24,7 +24,7 @@ FLOW = [
     {"evaluation", "gear", "labelled"},
     {"summaries", "classification"},
     {"score_tables"},
-    {"datasets", "matching"},
+    {"datasets", "partners"},
     {"loaders", "pairing", "registry", "track_tables"},
     {"collection"},
     {"clips", "scoring"},

@@ -486,7 +486,7 @@ def score_collection(
         Track -> its annotations.
     estimates : mapping of str to mapping
         System -> track -> its answer. Tracks go by the names they have in `references`
-        (see `scatseg.matching.match_ids`); a system may lack some.
+        (see `scatseg.partners.match_ids`); a system may lack some.
     baselines : bool, default True
         Score the baselines and the human ceiling as well, see `score_track`.
 
@@ -506,7 +506,7 @@ def score_collection(
         if strangers:
             msg = (
                 f"every estimate needs a reference, but {system} has {len(strangers)} without, "
-                f"such as {strangers[0]!r}; match or leave them out (matching.match_ids)"
+                f"such as {strangers[0]!r}; match or leave them out (partners.match_ids)"
             )
             raise ValueError(msg)
     scores = []

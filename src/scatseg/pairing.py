@@ -16,7 +16,7 @@ from scatseg.audio import decode
 from scatseg.audio.sources import opened, printable, source_of
 from scatseg.formats import Annotation
 from scatseg.formats.text import decoded, number
-from scatseg.matching import match_ids
+from scatseg.partners import match_ids
 
 # Columns of tables of metadata, in lower case.
 _ID = frozenset({"song_id", "file", "id", "track_id"})
@@ -84,7 +84,7 @@ def pair(
 ) -> Pairing:
     """Find the annotations of recordings by name and by duration.
 
-    A name is, in this order: the reference's id, as `matching.match_ids` compares ids; artist and
+    A name is, in this order: the reference's id, as `partners.match_ids` compares ids; artist and
     title, both as whole words in the recording's id; the title alone, if the durations are known
     and agree. The first of these that leads to a reference whose duration agrees decides.
 

@@ -13,7 +13,7 @@ from scatseg import datasets, evaluation, formats, runs, score_tables, summaries
 from scatseg.collection import map_pure
 from scatseg.evaluation import Answer, Score
 from scatseg.formats import Annotation, Jams
-from scatseg.matching import duration_notes, match_ids
+from scatseg.partners import duration_notes, match_ids
 from scatseg.runs import Failure, Note
 from scatseg.summaries import Results
 from scatseg.track_tables import groups_of, read_groups

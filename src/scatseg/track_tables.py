@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from scatseg.matching import match_ids
+from scatseg.partners import match_ids
 from scatseg.runs import Note
 from scatseg.summaries import ALL_TRACKS
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from scatseg.datasets import read_references
 from scatseg.formats import Annotation
-from scatseg.matching import duration_notes, match_ids
+from scatseg.partners import duration_notes, match_ids
 from scatseg.segmentation import Segmentation
 
 ABA = Segmentation([0, 10, 25, 40], ["A", "B", "A"])
