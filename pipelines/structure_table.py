@@ -1,0 +1,145 @@
+"""Scores of this tool, of others on the same songs, and of people -> one table in Markdown.
+
+    scatseg run pipelines/structure.toml
+    python pipelines/structure_table.py runs/structure ../shared/peers -o reports/structure/table.md
+
+A system that gives one level and is not told which is wanted is scored by the better level: for
+each annotator the better of that annotator's levels, then the mean over annotators, then over
+songs. Other tools were run on fewer songs: the row "on the same songs" has the default segmenter's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from scatseg.statistics import bootstrap_intervals
+
+METRICS = {
+    "F05": ("F-measure@0.5", "F@0.5"),
+    "F3": ("F-measure@3.0", "F@3"),
+    "PWF": ("Pairwise F-measure", "pairwise F"),
+    "NCE": ("NCE F-measure", "NCE-F"),
+    "V": ("V-measure", "V"),
+}
+"""Column in the peers' files: name in scores.csv, and in the table."""
+
+SETS = {
+    "pop909": "POP909, 60 rendered songs, two annotators: better level",
+    "lyrics": "12 real songs, sections read from their lyrics (+-1 s: read 3 s)",
+    "tracker": "16 tracker modules, runs of one pattern",
+    "bach": "8 movements for solo violin, repeats as labels",
+}
+"""Folder of the run, and what is in it."""
+
+PEERS = {
+    "pop909_dev.csv": {"": "pop909"},
+    "real_lyrics.csv": {"": "lyrics"},
+    "linkseg_dev.csv": {
+        "pop909_dev": "pop909",
+        "real_lyrics": "lyrics",
+        "real_lyrics_nd": "lyrics",
+    },
+}
+"""File of other tools' scores: the column `set` in it, where there is one, and our name of it."""
+
+# (song, annotator, level) -> metric -> value, of one system.
+Answers = dict[tuple[str, str, str], dict[str, float]]
+
+
+def main() -> None:
+    """Read the scores, and write the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("runs", type=Path, help="what pipelines/structure.toml made")
+    parser.add_argument("peers", type=Path, help="folder of the scores of other tools")
+    parser.add_argument("-o", "--output", type=Path, required=True)
+    options = parser.parse_args()
+    parts = ["# The form, as found by each system\n", (__doc__ or "").partition("\n\n")[2].strip()]
+    for name, title in SETS.items():
+        scores = options.runs / name / "scores" / "scores.csv"
+        if not scores.is_file():
+            parser.error(f"{scores} is needed: run pipelines/structure.toml first")
+        own, peers = own_answers(scores), peer_answers(options.peers, name)
+        compared = {song for answers in peers.values() for song, *_ in answers}
+        if compared:
+            own["default, on the same songs"] = {
+                key: values for key, values in own["default"].items() if number(key[0]) in compared
+            }
+        parts.append(f"## {title}\n\n{table({**own, **peers})}")
+    options.output.parent.mkdir(parents=True, exist_ok=True)
+    options.output.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    print(options.output)
+
+
+def own_answers(scores: Path) -> dict[str, Answers]:
+    """Read scores.csv, leaving out finer levels and patterns."""
+    names = {long: short for short, (long, _) in METRICS.items()}
+    systems: dict[str, Answers] = defaultdict(lambda: defaultdict(dict))
+    with scores.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            if row["metric"] in names and row["level"] not in ("pattern", "all"):
+                key = (row["track"], row["annotator"], row["level"])
+                systems[row["system"]][key][names[row["metric"]]] = float(row["value"])
+    return systems
+
+
+def peer_answers(folder: Path, name: str) -> dict[str, Answers]:
+    """Read what other tools scored on this set."""
+    systems: dict[str, Answers] = defaultdict(dict)
+    for file_name, sets in PEERS.items():
+        with (folder / file_name).open(newline="", encoding="utf-8") as file:
+            for row in csv.DictReader(file):
+                if sets.get(row.get("set", "")) == name:
+                    reference = row.get("ref") or row["reference"]
+                    key = (row["song"], reference[-1], reference.rstrip("12"))
+                    values = {metric: float(row[metric]) for metric in METRICS}
+                    systems[row.get("alg") or row["system"]][key] = values
+    return systems
+
+
+def number(track: str) -> str:
+    """Name a song as other tools' files do: 002 for pop909_002_band."""
+    return track.split("_")[1] if track.startswith("pop909_") else track
+
+
+def better_level(answers: Answers) -> dict[str, dict[str, float]]:
+    """Score each song: the better level of each annotator, then the mean over annotators."""
+    by_reader: dict[tuple[str, str], list[Mapping[str, float]]] = defaultdict(list)
+    for (song, annotator, _), values in answers.items():
+        by_reader[song, annotator].append(values)
+    songs: dict[str, list[dict[str, float]]] = defaultdict(list)
+    for (song, _), levels in by_reader.items():
+        songs[song].append({m: max(level[m] for level in levels) for m in METRICS})
+    return {
+        song: {m: float(np.mean([each[m] for each in readers])) for m in METRICS}
+        for song, readers in songs.items()
+    }
+
+
+def table(systems: Mapping[str, Answers]) -> str:
+    """Lay out means over songs with 95 % bootstrap intervals."""
+    head = ["system", "songs", *(title for _, title in METRICS.values())]
+    rows = [head, ["---", "---:", *["---:"] * len(METRICS)]]
+    for system, answers in systems.items():
+        songs = better_level(answers)
+        cells = [interval(songs[song][metric] for song in sorted(songs)) for metric in METRICS]
+        rows.append([system, str(len(songs)), *cells])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def interval(values: Iterable[float]) -> str:
+    """Show the mean and its interval, or a dash where the system gives no such answer."""
+    sample = np.array(list(values))
+    if not np.isfinite(sample).all():
+        return "-"
+    ((low, high),) = bootstrap_intervals([sample])
+    return f"{sample.mean():.3f} [{low:.2f}, {high:.2f}]"
+
+
+if __name__ == "__main__":
+    main()
