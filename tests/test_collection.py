@@ -1,6 +1,7 @@
 """One job over many tracks: resumed, isolated, the same bytes every time."""
 
 import contextlib
+import dataclasses
 import os
 import signal
 import subprocess
@@ -150,6 +151,59 @@ def test_any_number_of_processes_gives_the_same_bytes(sources, tmp_path):
     segment_collection(sources, tmp_path / "alone", job, n_jobs=1)
     segment_collection(sources, tmp_path / "together", job, n_jobs=2)
     assert contents(tmp_path / "alone") == contents(tmp_path / "together")
+
+
+BARS = SegmentJob(features="bars:features=mfcc,positions=2")
+
+
+@pytest.mark.parametrize("name", ["one.csv", "one.beats.txt"])
+def test_bar_lines_come_from_a_file_of_beats(sources, tmp_path, name):
+    beats = tmp_path / "beats"
+    beats.mkdir()
+    lines = "".join(f"{0.5 * i + 0.25},{i % 2 + 1}\n" for i in range(16))
+    (beats / name).write_text(lines, encoding="utf-8")
+    job = dataclasses.replace(BARS, beats=beats)
+    run = tmp_path / "run"
+    segment_collection(sources, run, job)
+    edges = np.load(run / "arrays" / "one.npz")["novelty_edges_default"]
+    np.testing.assert_allclose(edges, [0, *np.arange(0.25, 8, 1), 8])
+    facts = formats.read_jams(run / "tracks" / "two.jams").sandbox["scatseg"]
+    assert "no beats of this name in beats: they were looked for" in facts["warnings"]
+
+
+def test_other_beats_are_another_result(sources, tmp_path):
+    beats = tmp_path / "one.csv"
+    for text, status in (("1\n2\n3\n", "done"), ("1\n2\n3\n", "kept"), ("1\n2\n4\n", "done")):
+        beats.write_text(text, encoding="utf-8")
+        job = dataclasses.replace(BARS, beats=beats)
+        (receipt,) = segment_collection(sources[:1], tmp_path / "run", job)
+        assert receipt.status == status
+
+
+def test_beats_that_cannot_be_read_are_a_failure_with_the_reason(sources, tmp_path):
+    (tmp_path / "one.csv").write_text("verse,chorus\n", encoding="utf-8")
+    job = dataclasses.replace(BARS, beats=tmp_path / "one.csv")
+    (receipt,) = segment_collection(sources[:1], tmp_path / "run", job)
+    assert receipt.status == "failed"
+    assert "one.csv: no beats" in receipt.failure.error
+
+
+def test_uncertain_bar_lines_are_a_warning_of_the_track(sources, tmp_path):
+    segment_collection(sources[:1], tmp_path / "run", BARS)
+    facts = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams").sandbox["scatseg"]
+    assert facts["warnings"] == ["no clear pulse: the bars are a fixed grid"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"beats": Path("nowhere")}, "nowhere: a file or a folder of beats is needed"),
+        ({"beats": Path(), "features": "mfcc"}, "beats are for the features 'bars', got 'mfcc'"),
+    ],
+)
+def test_beats_that_could_not_be_used_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        SegmentJob(**options)
 
 
 def test_silence_is_one_segment_called_silence():

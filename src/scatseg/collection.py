@@ -27,8 +27,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from scatseg import audio, extractors, formats, runs, segmenters
+from scatseg.bars import Bars
 from scatseg.features import Features, uniform_edges
 from scatseg.formats import Annotation, FormatError, Jams
+from scatseg.partners import match_ids
+from scatseg.rhythm import Grid, find_grid, read_beats
 from scatseg.runs import Failure, Source
 from scatseg.segmentation import SILENCE, Hierarchy, Segmentation
 from scatseg.segmenters import Segmenter
@@ -39,6 +42,9 @@ Result = TypeVar("Result")
 
 SILENT_PEAK = 1e-5
 """Of full scale: a recording that never exceeds it (-100 dB) is taken for silence."""
+
+BEAT_EXTENSIONS = frozenset({".jams", ".csv", ".txt", ".beats"})
+"""Of files that beats are looked for in."""
 
 PLAIN_FEATURES = "scattering"
 """What segmenters are given that ask for nothing else."""
@@ -68,6 +74,9 @@ class SegmentJob:
         Formats to write beside JAMS, keys of `scatseg.formats.FORMATS`.
     strict : bool
         Whether a damaged file is a failure and not a warning.
+    beats : Path, optional
+        A file of beats, see `scatseg.rhythm.read_beats`, or a folder with one for each recording,
+        matched by name. They are looked for in the sound when absent.
 
     Raises
     ------
@@ -81,6 +90,7 @@ class SegmentJob:
     settings: Mapping[str, Any] = field(default_factory=dict)
     exports: tuple[str, ...] = ()
     strict: bool = False
+    beats: Path | None = None
 
     def __post_init__(self) -> None:
         repeated = [name for name, n in Counter(self.segmenters).items() if n > 1]
@@ -94,8 +104,14 @@ class SegmentJob:
             if name not in formats.FORMATS:
                 msg = f"unknown format {name!r}: choose from {', '.join(formats.FORMATS)}"
                 raise ValueError(msg)
-        for name in self.features_of_systems().values():
-            extractors.extractor(name)
+        made = [extractors.extractor(name) for name in self.features_of_systems().values()]
+        if self.beats is not None:
+            if not self.beats.exists():
+                msg = f"{self.beats}: a file or a folder of beats is needed, but nothing is there"
+                raise ValueError(msg)
+            if not any(isinstance(extract, Bars) for extract in made):
+                msg = f"beats are for the features 'bars', got {self.features!r}: leave one out"
+                raise ValueError(msg)
 
     def features_of_systems(self) -> dict[str, str]:
         """Name the features that each system is given."""
@@ -103,6 +119,13 @@ class SegmentJob:
             name: self.features or str(getattr(each, "hears", PLAIN_FEATURES))
             for name, each in self.systems().items()
         }
+
+    def beats_of(self, source: Source) -> Path | None:
+        """Find the file of beats of a recording, or none."""
+        if self.beats is None or self.beats.is_file():
+            return self.beats
+        files = _beat_files(self.beats)
+        return files.get(match_ids([source.id], list(files)).pairs.get(source.id, ""))
 
     def systems(self) -> dict[str, Segmenter]:
         """Make the segmenters by name, with the settings that each of them has."""
@@ -251,11 +274,14 @@ def _segment_source(source: Source, run: Path, job: SegmentJob, force: bool, sta
         "options": job.described(),
         "versions": runs.versions(("scatseg", "kymatio", "librosa")),
     }
+    beats = job.beats_of(source)
+    if beats is not None:
+        facts["beats_sha256"] = file_hash(beats)
     jams = None if force else _done_before(target, arrays, facts)
     needed = jams is None
     if jams is None:
         recording = audio.decode(source.path, sr=job.sr, strict=job.strict)
-        found = analyze(recording.y, recording.sr, job, stage)
+        found = analyze(recording.y, recording.sr, job, stage, beats=beats)
         stage.name = "write"
         drawn = _npz(found.pictures)
         drawn_hash = hashlib.sha256(drawn).hexdigest()
@@ -326,7 +352,12 @@ class Analysis(NamedTuple):
 
 
 def analyze(
-    y: NDArray[np.floating], sr: int, job: SegmentJob, stage: _Stage | None = None
+    y: NDArray[np.floating],
+    sr: int,
+    job: SegmentJob,
+    stage: _Stage | None = None,
+    *,
+    beats: Path | None = None,
 ) -> Analysis:
     """Segment one signal with every system of a job.
 
@@ -338,6 +369,8 @@ def analyze(
         Sampling rate in Hz.
     job : SegmentJob
         Which features and segmenters.
+    beats : Path, optional
+        A file of beats.
 
     Returns
     -------
@@ -352,7 +385,7 @@ def analyze(
         return Analysis(tuple(found), pictures, ())
     # One thread: sums in another order round otherwise, and bytes would differ.
     with threadpool_limits(1):
-        return _analyzed(y, sr, job, stage, pictures)
+        return _analyzed(y, sr, job, stage, pictures, beats)
 
 
 def _analyzed(
@@ -361,12 +394,18 @@ def _analyzed(
     job: SegmentJob,
     stage: _Stage,
     pictures: dict[str, NDArray[Any]],
+    beats: Path | None,
 ) -> Analysis:
     heard = job.features_of_systems()
     described: dict[str, Features] = {}
     for name in dict.fromkeys(heard.values()):
         stage.name = f"features ({name})"
-        described[name] = extractors.extractor(name)(y, sr)
+        extract = extractors.extractor(name)
+        if isinstance(extract, Bars) and job.beats is not None:
+            grid, notes = _grid(y, sr, job.beats, beats)
+            described[name] = extract.on_grid(y, sr, grid.edges, notes=(*grid.warnings, *notes))
+        else:
+            described[name] = extract(y, sr)
     annotations: list[Annotation] = []
     for name, system in job.systems().items():
         stage.name = f"segment ({name})"
@@ -381,6 +420,28 @@ def _analyzed(
     pictures |= _similarity_picture(described[heard[job.segmenters[0]]])
     warnings = dict.fromkeys(note for features in described.values() for note in features.notes)
     return Analysis(tuple(annotations), pictures, tuple(warnings))
+
+
+def _grid(
+    y: NDArray[np.floating], sr: int, folder: Path, file: Path | None
+) -> tuple[Grid, tuple[str, ...]]:
+    """Read the bar lines of a recording, or look for them where there is no file of beats."""
+    if file is None:
+        return find_grid(y, sr), (f"no beats of this name in {folder.name}: they were looked for",)
+    beats, downbeats = read_beats(file)
+    return find_grid(y, sr, beats=beats, downbeats=downbeats), ()
+
+
+def _beat_files(folder: Path) -> dict[str, Path]:
+    """Find the files of beats below a folder, by their names: `one` for one.beats.txt."""
+    files: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        name = Path(path.name)
+        while name.suffix.lower() in BEAT_EXTENSIONS:
+            name = name.with_suffix("")
+        if name.name != path.name:
+            files.setdefault(name.name, path)
+    return files
 
 
 def _annotations(system: str, found: Segmentation | Hierarchy) -> list[Annotation]:

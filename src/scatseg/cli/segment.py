@@ -41,6 +41,12 @@ if TYPE_CHECKING:
     help="A segmenter by name: default, repetition, cbm, grid-free, laplacian, foote, "
     "structure-features, or module:callable. Repeat for several; the first is the default system.",
 )
+@click.option(
+    "--beats",
+    type=FileArgument,
+    help="A file of beats (JAMS; or CSV of seconds and position in the bar), or a folder of them, "
+    "matched by name.  [default: found in the sound]",
+)
 @click.option("--n-segments", type=click.IntRange(min=1), help="How many sections.")
 @click.option(
     "--granularity", type=click.FloatRange(0, 1), help="0 coarse to 1 fine.  [default: 0.5]"
@@ -67,6 +73,7 @@ def segment(
     output: Path | None,
     features: str | None,
     names: tuple[str, ...],
+    beats: Path | None,
     n_segments: int | None,
     granularity: float | None,
     exports: tuple[str, ...],
@@ -98,6 +105,7 @@ def segment(
             settings=settings | chosen,
             exports=exports,
             strict=strict,
+            beats=beats,
         )
     found = find_sources(paths, extensions=AUDIO_EXTENSIONS)
     if dry_run:
@@ -132,7 +140,7 @@ def _print_segments(sources: Sequence[Source], failures: Sequence[Failure], job:
     for source in sources:
         try:
             recording = decode(source.path, sr=job.sr, strict=job.strict)
-            analysis = analyze(recording.y, recording.sr, job)
+            analysis = analyze(recording.y, recording.sr, job, beats=job.beats_of(source))
         except (AudioError, ValueError, TypeError) as error:
             click.echo(str(error), err=True)
             return NOTHING_DONE
