@@ -316,7 +316,7 @@ def nested(rng, duration, sizes):
 
 @pytest.mark.parametrize(
     ("duration", "sizes"),
-    [(0.3, (1, 2)), (5.0, (2, 3)), (16.25, (3, 6)), (4.7, (4,))],
+    [(0.3, (1, 2)), (5.0, (2, 3)), (16.25, (3, 6)), (4.7, (4,)), (40.0, (2, 4, 12))],
 )
 def test_hierarchies_score_as_mir_eval_says(rng, duration, sizes):
     reference, estimate = nested(rng, duration, (2, 4)), nested(rng, duration, sizes)
