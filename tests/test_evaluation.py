@@ -512,6 +512,11 @@ def test_system_named_like_a_baseline_is_refused():
         score_track("song", [ONE], {CEILING: ABA})
 
 
+def test_answer_without_a_level_is_refused():
+    with pytest.raises(ValueError, match="song: 'mine' answers with no level at all"):
+        score_track("song", [ONE], {"mine": []})
+
+
 def test_two_references_of_one_name_are_refused():
     with pytest.raises(ValueError, match="song: two references by annotator '1' at level"):
         score_track("song", [ONE, ONE], {})
