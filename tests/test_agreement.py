@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scatseg import agreement
-from scatseg.agreement import contingency, label_scores
+from scatseg.agreement import contingency, hierarchy_scores, label_scores
 from scatseg.segmentation import Segmentation
 
 counts = st.lists(st.integers(1, 12), min_size=1, max_size=6)
@@ -45,16 +45,32 @@ def test_table_counts_only_labels_that_meet():
     assert (table.row_of.tolist(), table.column_of.tolist()) == ([0, 1], [0, 1])
 
 
-def test_thousands_of_labels_are_scored_in_little_memory(rng):
-    def form():
-        inner = np.unique(np.round(rng.uniform(0.05, 1199, 2000), 3))
-        return Segmentation([0, *inner, 1200], [str(i) for i in range(len(inner) + 1)])
+def form(rng, duration, n_segments):
+    """Make a form in which no label returns."""
+    inner = np.unique(np.round(rng.uniform(0.05, duration - 1, n_segments), 3))
+    return Segmentation([0, *inner, duration], [str(i) for i in range(len(inner) + 1)])
 
-    pair = form(), form()
+
+def peak_memory(score, *sides):
     tracemalloc.start()
     try:
-        label_scores(*pair)
-        peak = tracemalloc.get_traced_memory()[1]
+        score(*sides)
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert peak < 100e6
+
+
+def test_thousands_of_labels_are_scored_in_little_memory(rng):
+    assert peak_memory(label_scores, form(rng, 1200, 2000), form(rng, 1200, 2000)) < 100e6
+
+
+def test_levels_of_thousands_of_labels_are_scored_in_little_memory(rng):
+    reference, estimate = ([form(rng, 1200, n) for n in (1000, 2000)] for _ in range(2))
+    assert peak_memory(hierarchy_scores, reference, estimate) < 100e6
+
+
+def test_levels_score_the_same_in_one_block_or_many(rng, monkeypatch):
+    sides = [[form(rng, 60, n) for n in (5, 15)] for _ in range(2)]
+    at_once = hierarchy_scores(*sides)
+    monkeypatch.setattr(agreement, "_MOST_TERMS", 3)
+    assert hierarchy_scores(*sides) == pytest.approx(at_once, abs=1e-12)

@@ -316,7 +316,7 @@ def nested(rng, duration, sizes):
 
 @pytest.mark.parametrize(
     ("duration", "sizes"),
-    [(0.3, (1, 2)), (5.0, (2, 3)), (16.25, (3, 6)), (4.7, (4,))],
+    [(0.3, (1, 2)), (5.0, (2, 3)), (16.25, (3, 6)), (4.7, (4,)), (40.0, (2, 4, 12))],
 )
 def test_hierarchies_score_as_mir_eval_says(rng, duration, sizes):
     reference, estimate = nested(rng, duration, (2, 4)), nested(rng, duration, sizes)
@@ -510,6 +510,11 @@ def test_without_baselines_only_systems_are_scored():
 def test_system_named_like_a_baseline_is_refused():
     with pytest.raises(ValueError, match="'human ceiling' names a baseline"):
         score_track("song", [ONE], {CEILING: ABA})
+
+
+def test_answer_without_a_level_is_refused():
+    with pytest.raises(ValueError, match="song: 'mine' answers with no level at all"):
+        score_track("song", [ONE], {"mine": []})
 
 
 def test_two_references_of_one_name_are_refused():

@@ -280,6 +280,10 @@ DIRTY = {
         "20\tEnd\n0\t10\tA\n10\t20\tB\n",
         ["line 1: mark of the end left out, each row has its own end"],
     ),
+    "numbered, as by Isophonics": (
+        "0.000\t10.0\t0\tA\n10.0\t20.0\t1\tB\n",
+        ["column 3: numbers left out, column 4 has the labels"],
+    ),
     "unsorted": ("10\t20\tB\n0\t10\tA\n", ["line 2: out of order, all rows sorted by time"]),
     "unsorted points": (
         "10\tB\n20\tEnd\n0\tA\n",

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from scatseg.datasets import read_references
 from scatseg.formats import Annotation
-from scatseg.partners import duration_notes, match_ids
+from scatseg.partners import duration_notes, match_ids, match_systems, shared_tracks
 from scatseg.segmentation import Segmentation
 
 ABA = Segmentation([0, 10, 25, 40], ["A", "B", "A"])
@@ -96,6 +96,46 @@ def test_order_of_ids_does_not_matter(estimates, references, random):
 def test_alone_an_id_goes_with_any_that_goes_on_after_a_separator(short, rest, mark, swap):
     one, other = (short, f"{short}{mark}{rest}")[:: -1 if swap else 1]
     assert match_ids([one], [other]).pairs == {one: other}
+
+
+# --- several systems ---------------------------------------------------------------------------
+
+
+@UNHURRIED
+@given(ID_LISTS, ID_LISTS)
+def test_system_alone_is_matched_by_its_ids(estimates, references):
+    assert match_systems({"mine": estimates}, references) == match_ids(estimates, references)
+
+
+@UNHURRIED
+@given(ID_LISTS, ID_LISTS, ID_LISTS)
+def test_every_id_of_several_systems_is_accounted_for_once(mine, theirs, references):
+    found = match_systems({"mine": mine, "theirs": theirs}, references)
+    listed = [*found.pairs, *found.ambiguous, *found.unmatched_estimates]
+    assert sorted(listed) == sorted({*mine, *theirs})
+
+
+def test_name_that_another_system_uses_takes_no_reference_away():
+    found = match_systems({"mine": ["song"], "theirs": ["song.mp3"]}, ["song"])
+    assert found.pairs == {"song": "song", "song.mp3": "song"}
+
+
+def test_id_without_a_reference_in_one_system_has_none_in_another():
+    found = match_systems({"mine": ["song", "song_2"], "theirs": ["song_2"]}, ["song"])
+    assert (found.pairs, found.unmatched_estimates) == ({"song": "song"}, ("song_2",))
+
+
+@pytest.mark.parametrize(
+    ("systems", "tracks"),
+    [
+        (({"a_1"}, {"a_2"}, {"a_2"}), {"a_1": "a_2", "a_2": "a_2"}),
+        (({"a_1", "a_2"}, {"a"}), {"a_1": "a_1", "a_2": "a_2", "a": "a"}),
+    ],
+    ids=["named as by most", "two of one system"],
+)
+def test_one_estimate_per_system_and_reference_makes_one_track(systems, tracks):
+    pairs = dict.fromkeys(tracks, "a")
+    assert shared_tracks(pairs, dict(zip("xyz", systems, strict=False))) == tracks
 
 
 @pytest.mark.corpus

@@ -101,6 +101,29 @@ def test_answer_that_cannot_be_compared_hinders_no_other_system(folders, tmp_pat
 # --- odd names ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("names", ["{}.mp3.lab", "{}_foote.lab"])
+def test_systems_that_name_files_differently_are_compared_track_by_track(folders, tmp_path, names):
+    estimates, references, out = folders
+    (tmp_path / "foote").mkdir()
+    for track in ("one", "two"):
+        path = tmp_path / "foote" / names.format(track)
+        write(path, [Annotation(segmentation=COARSE)])
+    outcome = score_folder([estimates, tmp_path / "foote"], [references], out)
+    found = {(each.system, each.other): each.n for each in outcome.results.comparisons}
+    assert found["estimates", "foote"] == 2
+    assert [(note.kind, note.track) for note in outcome.notes] == [("name", "one"), ("name", "two")]
+
+
+def test_renders_of_one_song_are_tracks_of_their_own(folders, tmp_path):
+    estimates, references, out = folders
+    (tmp_path / "renders").mkdir()
+    for name in ("one_band", "one_piano"):
+        write(tmp_path / "renders" / f"{name}.lab", [Annotation(segmentation=COARSE)])
+    score_folder([estimates, tmp_path / "renders"], [references], out)
+    tracks = {score.track for score in read_scores(out / "scores.csv")}
+    assert tracks == {"one", "one_band", "one_piano", "two"}
+
+
 def test_map_brings_odd_names_together(folders):
     estimates, references, out = folders
     (estimates / "one.lab").rename(estimates / "Song No. 1.lab")

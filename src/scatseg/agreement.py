@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import pairwise
-from typing import NamedTuple
+from itertools import combinations, pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.special
@@ -279,24 +279,22 @@ def hierarchy_scores(
     structure in music annotations", Frontiers in Psychology 8, 2017 (L).
     """
     n_frames = int(_rounded_down(reference[0].end) / FRAME)
-    window = int(_rounded_down(QUERY_WINDOW) / FRAME)
     sides = (reference, estimate)
     segments = [np.stack([_frame_segments(each, n_frames) for each in side]) for side in sides]
     labels = [
         np.stack([_label_codes(each)[codes] for each, codes in zip(side, rows, strict=True)])
         for side, rows in zip(sides, segments, strict=True)
     ]
-    depths = len(reference) + 1, len(estimate) + 1
-    near = _depth_tables(np.concatenate(segments), depths, window)
-    far = _depth_tables(np.concatenate(labels), depths, n_frames)
+    near, once = _segment_tables(*segments), np.ones(n_frames)
+    far, n_alike = _label_tables(*labels)
     scores: dict[str, float] = {}
-    for name, tables, adjacent in (
-        ("T-{} reduced", near, True),
-        ("T-{} full", near, False),
-        ("L-{}", far, False),
+    for name, tables, weights, adjacent in (
+        ("T-{} reduced", near, once, True),
+        ("T-{} full", near, once, False),
+        ("L-{}", far, n_alike, False),
     ):
-        recall = _ordered_alike(tables, adjacent=adjacent)
-        precision = _ordered_alike(tables.transpose(0, 2, 1), adjacent=adjacent)
+        recall = _ordered_alike(tables, weights, adjacent=adjacent)
+        precision = _ordered_alike(tables.swapaxes(0, 1), weights, adjacent=adjacent)
         values = (precision, recall, _f_measure(precision, recall))
         kinds = ("Precision", "Recall", "Measure")
         scores |= {name.format(kind): value for kind, value in zip(kinds, values, strict=True)}
@@ -321,57 +319,107 @@ def _label_codes(segmentation: Segmentation) -> NDArray[np.intp]:
     return codes
 
 
-def _depth_tables(codes: NDArray[np.intp], depths: tuple[int, int], window: int) -> Table:
-    """Count, for every frame, how deep it meets the frames around it.
+def _segment_tables(reference: NDArray[np.intp], estimate: NDArray[np.intp]) -> Table:
+    """Count, for every frame, how deep it meets the frames of `QUERY_WINDOW` around it.
 
     Parameters
     ----------
-    codes : ndarray of int, shape (n_reference_levels + n_estimated_levels, n_frames)
-        What a frame is at each level.
-    depths : tuple of int
-        n_reference_levels + 1, n_estimated_levels + 1.
-    window : int
-        The frames from `window` before to `window` after, excluding the last, are met.
+    reference, estimate : ndarray of int, shape (n_levels, n_frames)
+        The segment of every frame at each level.
 
     Returns
     -------
-    tables : ndarray of int, shape (n_frames, *depths)
+    tables : ndarray of int, shape (n_reference_levels + 1, n_estimated_levels + 1, n_frames)
         Frames met at each pair of depths in reference and estimate, without the frame itself.
     """
-    n_frames = codes.shape[1]
-    tables = np.empty((n_frames, depths[0] * depths[1]), dtype=np.int64)
-    kinds, kind_of = np.unique(codes, axis=1, return_inverse=True)
-    is_kind = kind_of[:, None] == np.arange(kinds.shape[1])
-    before = np.zeros((n_frames + 1, kinds.shape[1]))  # floats: their product is the fast one
-    np.cumsum(is_kind, axis=0, out=before[1:])
+    n_frames = reference.shape[1]
+    window = int(_rounded_down(QUERY_WINDOW) / FRAME)
     frames = np.arange(n_frames)
-    starts, ends = np.maximum(frames - window, 0), np.minimum(frames + window, n_frames)
-    for kind, here in enumerate(is_kind.T):
-        same = kinds == kinds[:, [kind]]
-        reference, estimate = (_deepest(part) for part in np.split(same, [depths[0] - 1]))
-        meeting = reference * depths[1] + estimate
-        around = before[ends[here]] - before[starts[here]]
-        tables[here] = around @ (meeting[:, None] == np.arange(tables.shape[1]))
-    tables[:, -1] -= 1  # the frame itself, which it meets at every level
-    return tables.reshape(-1, *depths)
+    first, after = np.maximum(frames - window, 0), np.minimum(frames + window, n_frames)
+    # Segments of one frame all hold it, so those of some depth or deeper make one stretch.
+    (ref_starts, ref_ends), (est_starts, est_ends) = map(_stretches, (reference, estimate))
+    starts = np.maximum(np.maximum(ref_starts[:, None], est_starts), first)
+    ends = np.minimum(np.minimum(ref_ends[:, None], est_ends), after)
+    tables: Table = ends - starts
+    tables[:-1] -= tables[1:]  # met at least this deep -> exactly this deep
+    tables[:, :-1] -= tables[:, 1:]
+    tables[-1, -1] -= 1  # the frame itself, which it meets at every level
+    return tables
 
 
-def _deepest(same: NDArray[np.bool_]) -> NDArray[np.intp]:
-    """Find the last true row of each column, counted from 1; 0 where there is none."""
-    rows = np.arange(1, len(same) + 1)[:, None]
-    deepest: NDArray[np.intp] = (same * rows).max(axis=0)
+def _stretches(segments: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Find where the frames start and end that each frame meets so deep or deeper.
+
+    From segments of shape (n_levels, n_frames) to starts and ends of (n_levels + 1, n_frames).
+    """
+    n_frames = segments.shape[1]
+    starts = [np.searchsorted(level, level, side="left") for level in segments]
+    ends = [np.searchsorted(level, level, side="right") for level in segments]
+    everything = np.zeros((1, n_frames), dtype=np.intp), np.full((1, n_frames), n_frames)
+    return (
+        np.concatenate([everything[0], np.minimum.accumulate(starts[::-1])[::-1]]),
+        np.concatenate([everything[1], np.maximum.accumulate(ends[::-1])[::-1]]),
+    )
+
+
+def _label_tables(
+    reference: NDArray[np.intp], estimate: NDArray[np.intp]
+) -> tuple[Table, NDArray[np.int64]]:
+    """Count, for every kind of frame, how deep it meets all frames.
+
+    Parameters
+    ----------
+    reference, estimate : ndarray of int, shape (n_levels, n_frames)
+        The label of every frame at each level. Frames of the same labels are of one kind.
+
+    Returns
+    -------
+    tables : ndarray of int, shape (n_reference_levels + 1, n_estimated_levels + 1, n_kinds)
+        Frames met at each pair of depths in reference and estimate, without the frame itself.
+    sizes : ndarray of int, shape (n_kinds,)
+        Frames of each kind.
+    """
+    codes = np.concatenate([reference, estimate])
+    kind_of = np.zeros(codes.shape[1], dtype=np.intp)
+    for level in codes:  # level by level: comparing columns takes several times as long
+        numbers = kind_of * (level.max(initial=0) + 1) + level
+        kind_of = np.unique(numbers, return_inverse=True)[1]
+    _, first, sizes = np.unique(kind_of, return_index=True, return_counts=True)
+    kinds = codes[:, first]
+    depths = len(reference) + 1, len(estimate) + 1
+    n_kinds, n_cells = len(sizes), depths[0] * depths[1]
+    tables = np.empty((n_cells, n_kinds), dtype=np.int64)
+    n_rows = max(1, _MOST_TERMS // max(n_kinds, 1))
+    for start in range(0, n_kinds, n_rows):
+        rows = kinds[:, start : start + n_rows]
+        cells = depths[1] * _deepest(rows[: len(reference)], kinds[: len(reference)])
+        cells += _deepest(rows[len(reference) :], kinds[len(reference) :])
+        places = cells + n_cells * np.arange(len(cells))[:, None]
+        weights = np.broadcast_to(sizes, places.shape)
+        counts = np.bincount(places.ravel(), weights.ravel(), minlength=n_cells * len(cells))
+        tables[:, start : start + n_rows] = counts.reshape(-1, n_cells).T
+    tables[-1] -= 1  # the frame itself, which it meets at every level
+    return tables.reshape(*depths, n_kinds), sizes
+
+
+def _deepest(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Find the last level at which each row and column are equal, counted from 1; 0 for none."""
+    deepest = np.zeros((rows.shape[1], columns.shape[1]), dtype=np.intp)
+    for depth, (row, column) in enumerate(zip(rows, columns, strict=True), start=1):
+        deepest[row[:, None] == column] = depth
     return deepest
 
 
-def _ordered_alike(tables: Table, *, adjacent: bool) -> float:
-    """Average, over frames, the share of pairs ordered along the rows that the columns confirm."""
-    n_rows = tables.shape[1]
-    counted = np.triu(np.ones((n_rows, n_rows), dtype=bool), k=1)
-    if adjacent:
-        counted &= ~np.triu(counted, k=2)
-    sizes = tables.sum(axis=2)
-    pairs = (sizes[:, :, None] * sizes[:, None, :])[:, counted].sum(axis=1)
-    at_least = np.cumsum(tables[:, :, ::-1], axis=2)[:, :, ::-1]
-    wrong = np.einsum("qic,qjc->qij", at_least, tables)[:, counted].sum(axis=1)
+def _ordered_alike(tables: Table, weights: NDArray[Any], *, adjacent: bool) -> float:
+    """Average, over the last axis, the share of pairs that the first orders and the second too."""
+    sizes = tables.sum(axis=1)
+    at_least = np.cumsum(tables[:, ::-1], axis=1)[:, ::-1]
+    pairs, wrong = np.zeros((2, tables.shape[2]), dtype=np.int64)
+    for shallow, deep in combinations(range(len(tables)), 2):
+        if not adjacent or deep == shallow + 1:
+            pairs += sizes[shallow] * sizes[deep]
+            wrong += (at_least[shallow] * tables[deep]).sum(axis=0)
     asked = pairs > 0
-    return float((1 - wrong[asked] / pairs[asked]).mean()) if asked.any() else 0.0
+    if not asked.any():
+        return 0.0
+    return float(np.average(1 - wrong[asked] / pairs[asked], weights=weights[asked]))

@@ -344,10 +344,14 @@ def score_track(
     ------
     ValueError
         When two references share annotator and level, a level is named like `HIERARCHY`, a
-        system has the name of a baseline, or a pair cannot be compared and there is no
-        `on_refusal`.
+        system has the name of a baseline or an empty sequence for an answer, or a pair cannot be
+        compared and there is no `on_refusal`.
     """
     _check_names(track_id, references, estimates, baselines=baselines)
+    silent = [system for system, answer in estimates.items() if not len(answer)]
+    if silent:
+        msg = f"{track_id}: {silent[0]!r} answers with no level at all; leave it out of this track"
+        raise ValueError(msg)
     refuse = on_refusal or _raise
     known = {(each.annotator, each.level): each.segmentation for each in references}
     flat = {

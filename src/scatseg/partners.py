@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from scatseg.evaluation import Answer, at_level
@@ -100,6 +101,92 @@ def match_ids(estimate_ids: Iterable[str], reference_ids: Iterable[str]) -> Matc
         unmatched_estimates=tuple(e for e in estimates if e not in pairs and e not in ambiguous),
         unmatched_references=tuple(r for r in references if r not in used),
     )
+
+
+def match_systems(
+    estimate_ids: Mapping[str, Collection[str]], reference_ids: Collection[str]
+) -> Matching:
+    """Find the reference of every estimate of several systems, each system by itself.
+
+    So no system loses a reference to the names that another one uses. An id is one recording
+    in all systems: it has a reference if it has one, and the same, in each that knows the id.
+
+    Parameters
+    ----------
+    estimate_ids : mapping of str to collection of str
+        System -> ids, see `match_ids`.
+    reference_ids : collection of str
+        Ids without extensions.
+
+    Returns
+    -------
+    matching : Matching
+        Every estimate id is in a pair, ambiguous or unmatched; all sorted.
+
+    Examples
+    --------
+    >>> match_systems({"foote": ["song"], "other": ["song.mp3"]}, ["song"]).pairs
+    {'song': 'song', 'song.mp3': 'song'}
+    """
+    candidates: dict[str, set[str]] = {}
+    unmatched: set[str] = set()
+    for ids in estimate_ids.values():
+        matching = match_ids(ids, reference_ids)
+        unmatched.update(matching.unmatched_estimates)
+        for id_, reference in matching.pairs.items():
+            candidates.setdefault(id_, set()).add(reference)
+        for id_, several in matching.ambiguous.items():
+            candidates.setdefault(id_, set()).update(several)
+    fitting = {id_: sorted(candidates[id_]) for id_ in sorted(candidates.keys() - unmatched)}
+    pairs = {id_: fits[0] for id_, fits in fitting.items() if len(fits) == 1}
+    return Matching(
+        pairs=pairs,
+        ambiguous={id_: tuple(fits) for id_, fits in fitting.items() if len(fits) > 1},
+        unmatched_estimates=tuple(sorted(unmatched)),
+        unmatched_references=tuple(sorted(set(reference_ids) - set(pairs.values()))),
+    )
+
+
+def shared_tracks(
+    pairs: Mapping[str, str], estimate_ids: Mapping[str, Iterable[str]]
+) -> dict[str, str]:
+    """Name the track of every estimate, so that systems can be compared track by track.
+
+    What different systems call differently is one track if it has one reference, and none of
+    the systems has two estimates for that: renders of a song are tracks of their own.
+
+    Parameters
+    ----------
+    pairs : mapping of str to str
+        Estimate id -> reference id, see `match_systems`.
+    estimate_ids : mapping of str to iterable of str
+        System -> ids.
+
+    Returns
+    -------
+    tracks : dict of str to str
+        Estimate id -> track: of the ids that are one track, that which most systems use.
+
+    Examples
+    --------
+    >>> pairs = {"song_foote": "song", "song_mine": "song"}
+    >>> shared_tracks(pairs, {"foote": ["song_foote"], "mine": ["song_mine"]})
+    {'song_foote': 'song_foote', 'song_mine': 'song_foote'}
+    """
+    by_reference: dict[str, list[list[str]]] = {}
+    for ids in estimate_ids.values():
+        mine: dict[str, list[str]] = {}
+        for id_ in ids:
+            if id_ in pairs:
+                mine.setdefault(pairs[id_], []).append(id_)
+        for reference, given in mine.items():
+            by_reference.setdefault(reference, []).append(given)
+    tracks: dict[str, str] = {}
+    for several in by_reference.values():
+        names = Counter(id_ for given in several for id_ in given)
+        one = max(map(len, several)) == 1
+        tracks |= {id_: names.most_common(1)[0][0] if one else id_ for id_ in names}
+    return tracks
 
 
 def _stems(id_: str) -> Iterator[str]:

@@ -13,7 +13,7 @@ from scatseg import datasets, evaluation, formats, runs, score_tables, summaries
 from scatseg.collection import map_pure
 from scatseg.evaluation import Answer, Score
 from scatseg.formats import Annotation, Jams
-from scatseg.partners import duration_notes, match_ids
+from scatseg.partners import duration_notes, match_systems, shared_tracks
 from scatseg.runs import Failure, Note
 from scatseg.summaries import Results
 from scatseg.track_tables import groups_of, read_groups
@@ -196,14 +196,16 @@ def _tasks(
     references: Mapping[str, tuple[Annotation, ...]],
     partners: Mapping[str, str],
 ) -> tuple[list[_Task], list[Note]]:
-    """Match estimates with references; every matched estimate id is a track."""
+    """Match estimates with references; what the systems say of one reference is one track."""
     ids = {id_ for answers in systems.values() for id_ in answers}
     strangers = sorted(set(partners.values()) - references.keys())
     if strangers:
         msg = f"the map names {strangers[0]!r}, but no reference has that id"
         raise ValueError(msg)
     given = {id_: reference for id_, reference in partners.items() if id_ in ids}
-    matching = match_ids(ids - given.keys(), references)
+    matching = match_systems(
+        {name: answers.keys() - given.keys() for name, answers in systems.items()}, references
+    )
     pairs = {**matching.pairs, **given}
     unused = [id_ for id_ in matching.unmatched_references if id_ not in given.values()]
     notes = [
@@ -216,14 +218,20 @@ def _tasks(
         ("map", sorted(partners.keys() - ids), "is in the map and no estimate"),
     ):
         notes += [Note(kind, name, "", message) for name in names]
+    tracks = shared_tracks(pairs, systems)
+    notes += [
+        Note("name", track, "", f"{id_} is of the same reference, and compared as this track")
+        for id_, track in sorted(tracks.items())
+        if id_ != track
+    ]
+    by_track: dict[str, dict[str, Answer]] = {track: {} for track in sorted(tracks.values())}
+    for name, answers in systems.items():
+        for id_, answer in answers.items():
+            if id_ in tracks:
+                by_track[tracks[id_]][name] = answer
     tasks = [
-        _Task(
-            track,
-            reference,
-            references[reference],
-            {name: answers[track] for name, answers in systems.items() if track in answers},
-        )
-        for track, reference in sorted(pairs.items())
+        _Task(track, pairs[track], references[pairs[track]], estimates)
+        for track, estimates in by_track.items()
     ]
     scored = {name for task in tasks for name in task.estimates}
     notes += [

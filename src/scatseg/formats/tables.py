@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,9 @@ _COLUMNS = {
     **dict.fromkeys(("end", "end_time", "stop", "offset"), "end"),
     **dict.fromkeys(("label", "labels", "name", "section", "segment", "function"), "label"),
 }
+
+# A number and a label, in columns of their own.
+_NUMBERED = re.compile(r"[0-9]+\t[^\t]*\S\s*")
 
 
 class _Line(NamedTuple):
@@ -47,6 +51,7 @@ class _Line(NamedTuple):
 def parse_lab(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
     """Read LAB: start, end, label or start, label, separated by tabs or spaces.
 
+    A column of whole numbers between end and label, as Isophonics has it, is left out.
     Lines that begin with "#" are comments, lines that begin with a backslash the frequencies of
     an Audacity label; both are passed over.
 
@@ -79,8 +84,18 @@ def parse_lab(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
     spans = None
     if lines and lines[0].first.lower() in _COLUMNS and lines[0].second.lower() in _COLUMNS:
         spans = _COLUMNS[lines.pop(0).second.lower()] == "end"
-    rows = _rows(lines, notes, spans=spans)
+    rows = _rows(_unnumbered(lines, notes), notes, spans=spans)
     return (annotation(rows, end=duration, notes=notes),)
+
+
+def _unnumbered(lines: list[_Line], notes: list[str]) -> list[_Line]:
+    """Leave out a column of numbers before the labels, if every line has one."""
+    for line in lines:
+        if not (line.looks_like_span and _NUMBERED.fullmatch(line.span_label)):
+            return lines
+    if lines:
+        notes.append("column 3: numbers left out, column 4 has the labels")
+    return [line._replace(span_label=line.span_label.partition("\t")[2]) for line in lines]
 
 
 def lab_text(annotations: Sequence[Annotation]) -> str:
