@@ -51,7 +51,7 @@ DOORS = {
     "mirdata": {"loaders"},
     "pandas": {"scattering.units"},
     "jams": set(),
-    "torch": {"synth", "scattering.modules", "scattering.tensors"},
+    "torch": {"classification.convnet", "synth", "scattering.modules", "scattering.tensors"},
 }
 
 HEAVY = ("torch", "matplotlib", "librosa", "sklearn", "kymatio", "numba", "scipy", "mir_eval")

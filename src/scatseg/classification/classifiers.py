@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from scatseg import naming
 from scatseg.classification.calibration import Calibrated
+from scatseg.classification.convnet import ConvnetClassifier
 from scatseg.classification.steps import (
     Clipper,
     ColumnCompressor,
@@ -40,8 +41,9 @@ def make_classifier(
     Parameters
     ----------
     name : str, default "rbf-svm"
-        "rbf-svm", "linear-svm", "logistic", "knn", with options ("rbf-svm:C=3"), or any estimator
-        of scikit-learn's kind as `module:class`, "sklearn.ensemble:RandomForestClassifier".
+        "rbf-svm", "linear-svm", "logistic", "knn", "convnet" (trained with torch), with options
+        ("rbf-svm:C=3"), or any estimator of scikit-learn's kind as `module:class`:
+        "sklearn.ensemble:RandomForestClassifier".
     compress : bool or array_like of bool, shape (n_features,), default True
         Which columns are uncompressed scattering coefficients.
     eps : float, default 0.1
@@ -114,6 +116,7 @@ CLASSIFIERS: Mapping[str, Any] = {
     "linear-svm": LinearMarginClassifier,
     "logistic": _logistic,
     "knn": NeighborsClassifier,
+    "convnet": ConvnetClassifier,
 }
 """The names there are."""
 

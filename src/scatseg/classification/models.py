@@ -17,6 +17,13 @@ from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
 
 from scatseg.classification.calibration import Calibrated, log_of_shares
+from scatseg.classification.convnet import (
+    N_FILTERS,
+    WIDTH,
+    ConvnetClassifier,
+    convnet_scores,
+    n_places,
+)
 from scatseg.classification.steps import (
     LinearMarginClassifier,
     NeighborsClassifier,
@@ -27,11 +34,20 @@ from scatseg.explain import Reason, integrated_gradients, linear_relevance, reas
 from scatseg.features import FeatureName
 from scatseg.runs import versions
 
-# Arrays of each kind of classifier and their dimensions: (c)lasses, (f)eatures, (v)ectors.
+# Arrays of each kind of classifier and their dimensions: (c)lasses, (f)eatures, (v)ectors; of the
+# network (1) channel, the filters of its layers (m, n), their (w)idth and their (o)utputs.
 _SHAPES: Mapping[str, Mapping[str, str]] = {
     "linear": {"coef": "cf", "intercept": "c"},
     "kernel": {"vectors": "vf", "dual": "cv", "intercept": "c", "gamma": ""},
     "neighbors": {"vectors": "vf", "numbers": "v", "n_neighbors": ""},
+    "convnet": {
+        "filters1": "m1w",
+        "bias1": "m",
+        "filters2": "nmw",
+        "bias2": "n",
+        "coef": "co",
+        "intercept": "c",
+    },
 }
 _COMMON = {"levels": "f", "eps": "", "mean": "f", "scale": "f", "limit": "", "centers": "cf"}
 
@@ -97,7 +113,7 @@ class Model:
     ----------
     about : Description
         Classes and features.
-    kind : {"linear", "kernel", "neighbors"}
+    kind : {"linear", "kernel", "neighbors", "convnet"}
         How scores come about.
     arrays : mapping of str to ndarray
         Of the preprocessing and of the classifier.
@@ -143,6 +159,8 @@ class Model:
             return cast(
                 NDArray[np.float64], self._kernel(Z) @ arrays["dual"].T + arrays["intercept"]
             )
+        if self.kind == "convnet":
+            return convnet_scores(Z, arrays)
         shares = neighbor_shares(
             Z,
             arrays["vectors"],
@@ -297,6 +315,13 @@ def _classifier_arrays(fitted: Any, n_classes: int) -> tuple[str, dict[str, NDAr
             "n_neighbors": np.array(fitted.n_neighbors),
         }
         return "neighbors", arrays
+    if type(fitted) is ConvnetClassifier:
+        weights = dict(fitted.weights_)
+        if n_classes == 2:  # scores are how far the second class leads, and the opposite
+            for name in ("coef", "intercept"):
+                lead = weights[name][1] - weights[name][0]
+                weights[name] = np.stack([-lead, lead])
+        return "convnet", weights
     return None
 
 
@@ -309,7 +334,9 @@ def _check_arrays(model: Model) -> None:
         different = sorted(set(model.arrays) ^ set(shapes))
         msg = f"a {model.kind} model needs the arrays {', '.join(sorted(shapes))}: see {different}"
         raise ModelError(msg)
-    sizes = {"c": len(model.about.classes), "f": len(model.about.names)}
+    n_features = len(model.about.names)
+    sizes = {"c": len(model.about.classes), "f": n_features, "1": 1, "w": WIDTH}
+    sizes |= {"m": N_FILTERS[0], "n": N_FILTERS[1], "o": N_FILTERS[1] * n_places(n_features)}
     if "v" in "".join(shapes.values()):
         sizes["v"] = model.arrays["vectors"].shape[0] if model.arrays["vectors"].ndim else -1
     for name, letters in shapes.items():
