@@ -95,7 +95,8 @@ _classifier_options = _options(
         "--classifier",
         default="rbf-svm",
         show_default=True,
-        help="rbf-svm, linear-svm, logistic, knn, convnet (torch), or module:class; options as rbf-svm:C=3.",
+        help="rbf-svm, linear-svm, logistic, knn, convnet (torch), or module:class; with options: "
+        "rbf-svm:C=3.",
     ),
     click.option("--nested", is_flag=True, help="Choose the regularization on inner folds."),
     click.option("--seed", type=int, default=0, show_default=True),
