@@ -28,6 +28,7 @@ FLOW = [
     {"loaders", "pairing", "registry"},
     {"collection"},
     {"clips", "scoring"},
+    {"search"},
     {"plotting"},
     {"figures", "report"},
     {"cli"},
