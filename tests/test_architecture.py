@@ -42,7 +42,7 @@ DOORS = {
     "av": {"audio"},
     "librosa": {"spectral"},
     "kymatio": {"scattering.filterbank"},
-    "sklearn": {"classification", "gear.neighbors", "labels", "transformers"},
+    "sklearn": {"classification", "gear.neighbors", "labels", "search.metric", "transformers"},
     "mir_eval": {"evaluation"},
     "matplotlib": {"plotting"},
     "joblib": {"collection"},

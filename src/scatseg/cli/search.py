@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from scatseg.cli.options import FileArgument, parse_time
-from scatseg.cli.outcome import DONE, NOTHING_DONE, usage_errors
+from scatseg.cli.options import FileArgument, config_option, jobs_option, parse_time
+from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
 
 if TYPE_CHECKING:
+    from scatseg.runs import Failure
     from scatseg.search.asking import Answer
+    from scatseg.search.labelled_sounds import Items
+    from scatseg.search.retrieval import Retrieval
 
 
 class _Search(click.Group):
@@ -133,3 +137,157 @@ def _lines(answer: Answer) -> list[str]:
 def _clock(seconds: float) -> str:
     tenths = round(seconds * 100)
     return f"{tenths // 6000}:{tenths % 6000 // 100:02d}.{tenths % 100:02d}"
+
+
+@search.command()
+@click.argument("source", metavar="FOLDER|INDEX", type=FileArgument)
+@click.option(
+    "--features",
+    "names",
+    multiple=True,
+    help="Of a folder; repeat to compare.  [default: scattering, then mfcc]",
+)
+@click.option("--sr", type=click.IntRange(min=1000), default=22050, show_default=True)
+@click.option(
+    "--labels",
+    "--listeners",
+    "labels",
+    multiple=True,
+    default=("label",),
+    show_default=True,
+    help="Column of labels. Repeat for the clusters of several listeners, which are averaged.",
+)
+@click.option("--group", default="group", show_default=True, help="Column of groups.")
+@click.option("--ignore-groups", is_flag=True, help="Let queries find items of their own group.")
+@click.option(
+    "--metric",
+    type=click.Choice(["cosine", "nca"]),
+    default="cosine",
+    show_default=True,
+    help="nca learns one from the labels of other groups.",
+)
+@click.option("--store", type=FileArgument, help="Keep features in this folder.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of intervals and folds.")
+@click.option("-o", "--output", type=FileArgument, help="A folder for scores.json and queries.csv.")
+@jobs_option
+@config_option
+@click.pass_obj
+def evaluate(verbosity: int, /, source: Path, output: Path | None, **options: Any) -> int:
+    """Score how well sounds find those of their own label in other groups.
+
+    A folder has sub-folders as labels, or an index.csv with the columns file,label,group.
+    """
+    from scatseg.search.retrieval import retrieval_document
+
+    with usage_errors():
+        systems, failures = _scored(source, options, verbosity)
+        if not systems.results:
+            return NOTHING_DONE
+        document = retrieval_document(systems.results, groups=systems.groups, seed=options["seed"])
+        if output is not None:
+            from scatseg.runs import write_failures
+            from scatseg.search.tables import write_retrieval
+
+            output.mkdir(parents=True, exist_ok=True)
+            write_retrieval(output, document, systems.results, systems.ids)
+            write_failures(output, failures)
+    for line in table(document):
+        click.echo(line)
+    if output is not None:
+        click.echo(output)
+    return status_of(len(systems.ids), len(failures))
+
+
+class _Scored(NamedTuple):
+    results: Mapping[str, Retrieval]
+    ids: tuple[str, ...]
+    groups: tuple[str, ...] | None
+
+
+def _scored(
+    source: Path, options: Mapping[str, Any], verbosity: int
+) -> tuple[_Scored, list[Failure]]:
+    """Describe and score labelled sounds by every kind of features, or those of an index."""
+    from scatseg.cli.sounds import described, tell
+    from scatseg.clips import ClipFeatures
+    from scatseg.labelled import read_labelled
+    from scatseg.search.labelled_sounds import items_of
+    from scatseg.search.store import DATABASE
+
+    if (source / DATABASE).is_file():
+        return _scored_index(source, options), []
+    labelled = read_labelled(source, columns=options["labels"], group=options["group"])
+    tell(labelled.failures, labelled.notes, verbosity)
+    failures = list(labelled.failures)
+    results: dict[str, Retrieval] = {}
+    ids: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = None
+    clips = labelled.clips
+    for name in dict.fromkeys(options["names"] or ("scattering", "mfcc")):
+        how = ClipFeatures(features=name, sr=options["sr"], aggregate="mean+std")
+        done = described(
+            clips, how, store=options["store"], jobs=options["jobs"], verbosity=verbosity
+        )
+        tell(done.failures, (), verbosity)
+        failures += done.failures
+        clips = done.clips  # all systems are scored on the same sounds
+        if not clips:
+            break
+        items = items_of(done)
+        ids = items.ids
+        results[name], groups = _retrieved(items, options, verbosity)
+    return _Scored(results, ids, groups), failures
+
+
+def _scored_index(source: Path, options: Mapping[str, Any]) -> _Scored:
+    from scatseg.search import Index
+    from scatseg.search.labelled_sounds import items_of_index
+
+    if options["names"]:
+        msg = "an index has its own features: leave --features out"
+        raise ValueError(msg)
+    opened = Index.open(source)
+    items = items_of_index(opened)
+    result, groups = _retrieved(items, options, 0)
+    return _Scored({opened.describer.features: result}, items.ids, groups)
+
+
+def _retrieved(
+    items: Items, options: Mapping[str, Any], verbosity: int
+) -> tuple[Retrieval, tuple[str, ...] | None]:
+    """Score the vectors of labelled sounds, by each column of labels."""
+    from scatseg.search.labelled_sounds import similarities
+    from scatseg.search.retrieval import evaluate as score
+    from scatseg.search.retrieval import over_listeners
+
+    groups = items.groups if any(items.groups) and not options["ignore_groups"] else None
+    if groups is None and verbosity >= 0:
+        click.echo("no groups: sounds of one recording may find each other", err=True)
+    scored = []
+    for labels in zip(*items.labels, strict=True):
+        similarity = similarities(items, labels, metric=options["metric"], seed=options["seed"])
+        scored.append(score(similarity, labels, groups=groups))
+    return over_listeners(scored), groups
+
+
+def table(document: Mapping[str, Any]) -> list[str]:
+    """Write the scores of all systems, a line each, and how they differ."""
+    from scatseg.search.retrieval import METRICS
+
+    systems = document.get("systems", [document])
+    width = max(len("features"), *(len(each["features"]) for each in systems))
+    lines = ["  ".join(["features".ljust(width), *(f"{name:>12}" for name in METRICS)])]
+    for each in systems:
+        cells = [
+            f"{each[name]:11.3f}" if each[name] is not None else f"{'-':>11}" for name in METRICS
+        ]
+        lines.append("  ".join([each["features"].ljust(width), *cells]))
+        low = [each["intervals"][name] for name in METRICS]
+        spans = [f"[{a:.2f}, {b:.2f}]".rjust(12) if a is not None else " " * 12 for a, b in low]
+        lines.append("  ".join([" " * width, *spans]).rstrip())
+    for each in document.get("comparisons", []):
+        lines.append(
+            f"{each['metric']}: {each['system']} - {each['other']} = {each['difference']:+.3f} "
+            f"[{each['low']:+.3f}, {each['high']:+.3f}], p = {each['p']:.2g}"
+        )
+    return lines

@@ -30,7 +30,7 @@ LEAST_SECONDS = 1.0
 SHORTEST = 0.05
 """Seconds below which there is nothing to describe."""
 
-_LOWEST_CARRIER = 30.0
+LOWEST_CARRIER = 30.0
 """Hz: what is below is felt rather than heard, and hardly there in recordings."""
 
 _QUIET = 1e-3
@@ -338,7 +338,7 @@ def _extractor(text: str) -> Extractor:
 def _columns(text: str, sr: int) -> Columns:
     extract = _extractor(text)
     names = extract(np.zeros(sr, dtype=np.float32), sr).names
-    kept = np.array([name.carrier is None or name.carrier >= _LOWEST_CARRIER for name in names])
+    kept = np.array([name.carrier is None or name.carrier >= LOWEST_CARRIER for name in names])
     raw = isinstance(extract, Scattering | JointScattering) and extract.compression is None
     chosen = tuple(name for name, keep in zip(names, kept, strict=True) if keep)
     return Columns(chosen, np.full(len(chosen), raw), kept)
