@@ -95,6 +95,7 @@ def main():
     parser.add_argument("-n", type=int, default=200, help="excerpts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=list(CHANGES), choices=list(CHANGES))
+    parser.add_argument("--minutes", type=float, default=1e9, help="stop after so many")
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     index = Index.open(options.index)
@@ -106,15 +107,17 @@ def main():
         (long[i], float(rng.uniform(0, durations[i])))
         for i in rng.choice(len(long), options.n, p=durations / durations.sum())
     ]
-    rows = []
-    for number, (track, start) in enumerate(sorted(places, key=lambda place: place[0].id)):
+    rows, started = [], time.monotonic()
+    for number, (track, start) in enumerate(places):
+        if time.monotonic() - started > 60 * options.minutes:
+            break
         whole = audio.decode(Path(track.path), sr=sr).y
         excerpt = whole[round(start * sr) : round((start + SECONDS) * sr)]
         for name in options.only:
             change, how = CHANGES[name]
             y = change(excerpt, sr, np.random.default_rng([options.seed, number]))
             began = time.perf_counter()
-            hits = index.search(np.asarray(y, dtype=np.float32), sr, top=10, **how)
+            hits = index.search(np.asarray(y, dtype=np.float32), sr, top=10, explain=False, **how)
             seconds = time.perf_counter() - began
             right = [hit.track == track.id and abs(hit.start - start) < TOLERANCE for hit in hits]
             rank = right.index(True) + 1 if any(right) else 0
@@ -149,7 +152,7 @@ def main():
     if options.output is not None:
         options.output.mkdir(parents=True, exist_ok=True)
         facts = {
-            "excerpts": options.n,
+            "excerpts": len(rows) // len(options.only),
             "seed": options.seed,
             "recordings": len(index.tracks),
             "hours": round(sum(track.duration for track in index.tracks) / 3600, 2),

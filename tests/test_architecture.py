@@ -43,6 +43,7 @@ DOORS = {
     "librosa": {"spectral"},
     "kymatio": {"scattering.filterbank"},
     "sklearn": {"classification", "gear.neighbors", "labels", "search.metric", "transformers"},
+    "faiss": {"search.approximate"},
     "mir_eval": {"evaluation"},
     "matplotlib": {"plotting"},
     "joblib": {"collection"},

@@ -649,3 +649,31 @@ def test_searching_what_is_no_index_is_a_usage_error(tmp_path, capsys):
 
 def test_the_index_is_at_the_front_door():
     assert scatseg.Index is Index
+
+
+def test_the_map_puts_like_near_like(tremolos, tmp_path, capsys):
+    assert run("search", "--map", tremolos.folder, "-o", tmp_path / "map.png") == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'map.png'}\n"
+    rows = [line.split(",") for line in (tmp_path / "map.csv").read_text().splitlines()[1:]]
+    places = {row[0]: np.array([float(row[2]), float(row[3])]) for row in rows}
+    near = np.linalg.norm(places["4-300"] - places["8-300"])
+    assert near < np.linalg.norm(places["4-300"] - places["4-830"])
+    assert run("search", "--map", tremolos.folder) == 2
+
+
+def test_a_very_large_index_says_how_it_is_searched(built, monkeypatch):
+    assert built.manner(8.0) == ""
+    monkeypatch.setattr("scatseg.search.approximate.ABOVE", 10)
+    assert built.manner(4.0).startswith("searched exactly: 36 windows of 4 s")
+
+
+def test_a_graph_finds_what_exact_search_finds(music, tmp_path, monkeypatch):
+    pytest.importorskip("faiss")
+    monkeypatch.setattr("scatseg.search.approximate.ABOVE", 10)
+    Index.build([music], tmp_path / "index")
+    exact, quick = (Index.open(tmp_path / "index", exact=each) for each in (True, False))
+    assert quick.manner(4.0).startswith("searched approximately")
+    query = excerpt(2, 3.0, 4.0)
+    both = [index.search(query, SR, top=3, exclude={"melody0"}) for index in (exact, quick)]
+    assert [hit.track for hit in both[0]] == [hit.track for hit in both[1]]
+    assert verify_index(tmp_path / "index") == []

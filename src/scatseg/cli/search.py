@@ -14,6 +14,7 @@ from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
 
 if TYPE_CHECKING:
     from scatseg.runs import Failure
+    from scatseg.search import Index
     from scatseg.search.asking import Answer
     from scatseg.search.labelled_sounds import Items
     from scatseg.search.retrieval import Retrieval
@@ -50,7 +51,7 @@ def _percent(_: click.Context, __: click.Parameter, text: str) -> float:
 
 @search.command()
 @click.argument("folder", metavar="INDEX", type=FileArgument)
-@click.argument("query")
+@click.argument("query", required=False)
 @click.option("--from", "start", callback=parse_time, metavar="TIME", help="Seconds or m:ss.")
 @click.option("--to", "end", callback=parse_time, metavar="TIME", help="Seconds or m:ss.")
 @click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="Hits.")
@@ -74,17 +75,24 @@ def _percent(_: click.Context, __: click.Parameter, text: str) -> float:
     metavar="SHARE",
     help="Look also for what is faster or slower by up to 10%.",
 )
+@click.option("--exact", is_flag=True, help="Look at all windows of a very large index, too.")
+@click.option("--map", "draw_map", is_flag=True, help="Draw all recordings on a plane instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-o", "--output", type=FileArgument, help="A folder for the page and hits.json.")
 @click.pass_obj
-def find(verbosity: int, /, folder: Path, query: str, **options: Any) -> int:
+def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> int:
     """Find passages that sound like QUERY: a file, or a recording of INDEX by its id."""
     from scatseg.audio import AudioError
     from scatseg.search import Index
     from scatseg.search.asking import ask
 
     with usage_errors():
-        opened = Index.open(folder)
+        opened = Index.open(folder, exact=options["exact"])
+    if options["draw_map"]:
+        return _draw_map(opened, options["output"])
+    if query is None:
+        msg = "a QUERY is needed: a file, or the id of a recording in the index"
+        raise click.UsageError(msg)
     try:
         answer = ask(
             opened,
@@ -104,6 +112,29 @@ def find(verbosity: int, /, folder: Path, query: str, **options: Any) -> int:
     for note in answer.notes if verbosity >= 0 else ():
         click.echo(note, err=True)
     return _tell(answer, options["as_json"], options["output"])
+
+
+def _draw_map(opened: Index, output: Path | None) -> int:
+    """Draw all recordings on a plane, and write where they are."""
+    from scatseg.plotting import save_figure
+    from scatseg.plotting.search import map_figure
+    from scatseg.search.plane import plane, plane_csv
+
+    if output is None or output.suffix not in (".png", ".svg"):
+        msg = "a map needs -o FILE, a .png or .svg"
+        raise click.UsageError(msg)
+    if not opened.tracks:
+        click.echo(f"nothing is indexed in {opened.folder}", err=True)
+        return NOTHING_DONE
+    ids, vectors = opened.whole_vectors()
+    places = plane(vectors)
+    labels = ["/".join(track.labels) for id_ in ids if (track := opened.track(id_)) is not None]
+    with usage_errors():
+        save_figure(map_figure(places, ids, labels), output.with_suffix(""))
+        table_path = output.with_suffix(".csv")
+        table_path.write_text(plane_csv(ids, labels, places), encoding="utf-8")
+    click.echo(output)
+    return DONE
 
 
 def _tell(answer: Answer, as_json: bool, output: Path | None) -> int:

@@ -115,6 +115,7 @@ def ask(
         transpose=transpose,
         tempo=tempo,
     )
+    manner = index.manner(last - first)
     return Answer(
         query=path.name if track is None else track.id,
         path=path,
@@ -122,7 +123,7 @@ def ask(
         end=last,
         hits=tuple(hits),
         options={"exclude": exclude, "top": top, "transpose": transpose, "tempo": tempo},
-        notes=recording.warnings,
+        notes=(*recording.warnings, *([manner] if manner else [])),
     )
 
 

@@ -19,6 +19,7 @@ from scatseg import audio, runs
 from scatseg.collection import Receipt, file_hash, map_sources
 from scatseg.formats import atomic_write
 from scatseg.runs import Failure, Source
+from scatseg.search import approximate
 from scatseg.search.descriptions import (
     Columns,
     Describer,
@@ -306,7 +307,16 @@ def _make_count(
             state = _compacted(state)
         write_state(state)
     remove_unnamed(state)
+    _write_graphs(state)
     return state
+
+
+def _write_graphs(state: State) -> None:
+    """Make graphs of matrices that take long to search exactly, where that is installed."""
+    for length, rows in state.rows.items():
+        path = state.graph_path(length)
+        if rows.n_rows > approximate.ABOVE and approximate.is_installed() and not path.exists():
+            approximate.write_graph(state.matrix(length), path)
 
 
 def _of_tracks(rows: Rows, kept: set[str]) -> Rows:

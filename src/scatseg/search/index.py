@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from scatseg.audio import AUDIO_EXTENSIONS
 from scatseg.collection import Receipt
 from scatseg.labelled import INDEX, read_labelled
 from scatseg.runs import Failure, Found, find_sources
+from scatseg.search import approximate
 from scatseg.search.building import Belonging, add_recordings
 from scatseg.search.descriptions import (
     LEAST_SECONDS,
@@ -26,7 +27,7 @@ from scatseg.search.descriptions import (
     read_description,
 )
 from scatseg.search.explaining import Likeness, explain_likeness
-from scatseg.search.matching import Course, nearest_rows, one_per_passage, slide
+from scatseg.search.matching import Course, Nearest, nearest_rows, one_per_passage, slide
 from scatseg.search.passages import (
     LENGTHS,
     WHOLE,
@@ -117,18 +118,30 @@ class Index:
     ----------
     state : State
         What counts in its folder.
+    exact : bool, default True
+        Whether to look at all windows, also where there is a graph that finds most of the nearest
+        ones more quickly (HNSW, from 200,000 windows on, with the `ann` extra).
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, *, exact: bool = True) -> None:
         self._state = state
+        self._exact = exact
+        self._graphs: dict[float, Any] = {}
         self.describer = Describer(features=state.features, sr=state.sr)
         self._matrices = {length: state.matrix(length) for length in (WHOLE, *LENGTHS)}
         self.projection: Projection | None = state.projection() if state.generation else None
         self._frames = functools.lru_cache(maxsize=_CACHED)(self._read_frames)
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str]) -> Index:
+    def open(cls, folder: str | os.PathLike[str], *, exact: bool = True) -> Index:
         """Open an index for reading; another process may write to it meanwhile.
+
+        Parameters
+        ----------
+        folder : path-like
+            The index.
+        exact : bool, default True
+            See `Index`.
 
         Raises
         ------
@@ -138,7 +151,7 @@ class Index:
         state = read_state(Path(folder))
         while True:
             try:
-                return cls(state)
+                return cls(state, exact=exact)
             except (SearchIndexError, ValueError):
                 again = read_state(Path(folder))
                 if again.generation == state.generation:
@@ -229,6 +242,7 @@ class Index:
         passage: tuple[str, float, float] | None = None,
         transpose: int = 0,
         tempo: float = 0.0,
+        explain: bool = True,
     ) -> list[Hit]:
         """Find what sounds like a signal, or a stretch of it.
 
@@ -253,6 +267,8 @@ class Index:
             Look also up to so many semitones above and below.
         tempo : float, default 0
             Look also for what is faster or slower by up to this share, 0.1 for 10 %.
+        explain : bool, default True
+            Say what makes each hit alike, and apart.
 
         Returns
         -------
@@ -269,7 +285,7 @@ class Index:
         self._check(sr, top, transpose, tempo)
         query = make_query(y, self.describer, start=start, end=end)
         if start is None and end is None and query.duration > 2 * max(LENGTHS):
-            return self._whole_hits(query, top, frozenset(exclude))
+            return self._whole_hits(query, top, frozenset(exclude), explain=explain)
         found: list[Hit] = []
         shifts = sorted(range(-transpose, transpose + 1), key=abs)
         for semitones, rate, regions in self._regions(query, shifts, tempo, exclude, top):
@@ -280,7 +296,7 @@ class Index:
                 found += self._aligned(query, region, phases, semitones)
         if passage is not None:
             found = [hit for hit in found if not _overlaps(hit, passage)]
-        return self._compared(query, found, top)
+        return self._compared(query, found, top, explain=explain)
 
     def _check(self, sr: int, top: int, transpose: int, tempo: float) -> None:
         if sr != self.describer.sr:
@@ -307,7 +323,9 @@ class Index:
             return self.projection(X)
         return self.projection(X, flattening=flattening)
 
-    def _whole_hits(self, query: Query, top: int, excluded: frozenset[str]) -> list[Hit]:
+    def _whole_hits(
+        self, query: Query, top: int, excluded: frozenset[str], *, explain: bool
+    ) -> list[Hit]:
         rows, matrix = self._state.rows[WHOLE], self._matrices[WHOLE]
         vector = self._vectors([query.statistics()])
         near = nearest_rows(matrix, vector, top, allowed=rows.allowed(excluded))
@@ -326,7 +344,7 @@ class Index:
                     course=None,
                 )
                 hits.append(hit)
-        return self._compared(query, hits, top)
+        return self._compared(query, hits, top, explain=explain)
 
     def _regions(
         self,
@@ -350,7 +368,7 @@ class Index:
         through = self._vectors(statistics, _THROUGH_FILTERS)
         allowed = rows.allowed(frozenset(exclude))
         k = max(_CANDIDATES, 5 * top)
-        near = nearest_rows(matrix, np.concatenate([plain, through]), k, allowed=allowed)
+        near = self._near(length, np.concatenate([plain, through]), k, allowed)
         found = []
         for i, (semitones, rate) in enumerate(ways):
             chosen = np.unique(near.rows[[i, i + len(ways)]])
@@ -358,6 +376,33 @@ class Index:
             timbres = matrix[chosen] @ plain[i]
             found.append((semitones, rate, self._merged(length, chosen, timbres)))
         return found
+
+    def manner(self, seconds: float) -> str:
+        """Say how windows are searched for a query of so many seconds; empty for exactly."""
+        length = nearest_length(seconds)
+        n_rows = self._state.rows[length].n_rows
+        if n_rows <= approximate.ABOVE:
+            return ""
+        windows = f"{n_rows:,} windows of {length:g} s"
+        graph = self._state.graph_path(length).exists() and approximate.is_installed()
+        if graph and not self._exact:
+            return f"searched approximately (HNSW): {windows}; --exact looks at all of them"
+        return f"searched exactly: {windows}; an index made with the ann extra is quicker"
+
+    def _near(
+        self,
+        length: float,
+        vectors: NDArray[np.float32],
+        k: int,
+        allowed: NDArray[np.bool_],
+    ) -> Nearest:
+        """Find the nearest windows, by a graph if there is one and it may be used."""
+        path = self._state.graph_path(length)
+        if self._exact or not path.exists() or not approximate.is_installed():
+            return nearest_rows(self._matrices[length], vectors, k, allowed=allowed)
+        if length not in self._graphs:
+            self._graphs[length] = approximate.read_graph(path)
+        return approximate.near_rows(self._graphs[length], vectors, k, allowed=allowed)
 
     def _merged(
         self, length: float, chosen: NDArray[np.intp], timbres: NDArray[np.float32]
@@ -432,7 +477,7 @@ class Index:
         )
         return _similar(hit, timbre, query.duration)
 
-    def _compared(self, query: Query, hits: Sequence[Hit], top: int) -> list[Hit]:
+    def _compared(self, query: Query, hits: Sequence[Hit], top: int, *, explain: bool) -> list[Hit]:
         """Compare the query with where the best hits are exactly, and say why they are alike."""
         assert self.projection is not None
         columns = self.describer.columns()
@@ -451,6 +496,8 @@ class Index:
             timbre = float(np.prod(self.projection(X), axis=0).sum())
             compared.append((_similar(hit, timbre, query.duration), X))
         compared.sort(key=lambda each: _order(each[0]))
+        if not explain:
+            return [hit for hit, _ in compared[:top]]
         return [
             dataclasses.replace(
                 hit, likeness=explain_likeness(X[0], X[1], self.projection, columns)

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from scatseg.formats import atomic_write
 from scatseg.runs import shown
+from scatseg.search.approximate import graph_name
 from scatseg.search.passages import LENGTHS, WHOLE
 from scatseg.search.projection import Projection, read_projection
 
@@ -177,6 +178,10 @@ class State:
             )
             raise SearchIndexError(msg)
         return np.memmap(path, dtype=np.float32, mode="r", shape=(n_rows, self.n_dims))
+
+    def graph_path(self, length: float) -> Path:
+        """Say where the graph of one window length is, if there is one."""
+        return self.folder / graph_name(self.matrix_path(length), self.rows[length].n_rows)
 
     def projection(self) -> Projection:
         """Read the projection."""
@@ -391,6 +396,9 @@ def remove_unnamed(state: State) -> None:
             path.unlink()
     current = {matrix_name(state.generation, length) for length in ALL_LENGTHS}
     current.add(projection_name(state.generation))
+    current |= {
+        graph_name(state.matrix_path(length), rows.n_rows) for length, rows in state.rows.items()
+    }
     for pattern in ("vectors-*", "projection-*.npz", ".scatseg-*.tmp"):
         for path in state.folder.glob(pattern):
             if path.name not in current:
