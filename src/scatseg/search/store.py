@@ -250,11 +250,14 @@ def connected(folder: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
         what = "there is no index" if not folder.exists() else "is no index"
         msg = f"{shown(folder)}: {what}; make one: scatseg index PATH... -o {shown(folder)}"
         raise SearchIndexError(msg)
-    readable_only = not write and not os.access(folder, os.W_OK)
-    mode = "rw" if write else "ro"
-    uri = f"{path.absolute().as_uri()}?mode={mode}{'&immutable=1' if readable_only else ''}"
+    # The last to close a database clears its log away, unless it may only read.
+    writable = write or os.access(folder, os.W_OK)
+    mode = "mode=rw" if writable else "mode=ro&immutable=1"
+    uri = f"{path.absolute().as_uri()}?{mode}"
     try:
         with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=30)) as database:
+            if not write:
+                database.execute("PRAGMA query_only=ON")
             yield database
     except sqlite3.DatabaseError as error:
         msg = f"{shown(path)}: the index is damaged ({error}); remove the folder, index again"
