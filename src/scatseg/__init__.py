@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scatseg.features import Features, JointScattering, Scattering
     from scatseg.formats import read, write
     from scatseg.scattering import Scattering1D, TimeFrequencyScattering
+    from scatseg.search import Index
     from scatseg.segmentation import Hierarchy, Segmentation
     from scatseg.segmenters import segment, segmenter
     from scatseg.transformers import FeatureTransformer, MedianLogCompressor
@@ -34,6 +35,7 @@ __all__ = [
     "FeatureTransformer",
     "Features",
     "Hierarchy",
+    "Index",
     "JointScattering",
     "MedianLogCompressor",
     "Scattering",
@@ -56,6 +58,7 @@ _HOMES = {
     "FeatureTransformer": "transformers",
     "Features": "features",
     "Hierarchy": "segmentation",
+    "Index": "search",
     "JointScattering": "features",
     "MedianLogCompressor": "transformers",
     "Scattering": "features",

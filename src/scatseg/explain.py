@@ -7,7 +7,8 @@ of carriers, an octave of modulation rates, a direction.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -184,7 +185,7 @@ def permutation_importance(
     rng = np.random.default_rng(seed)
     whole = score(X)
     reasons = []
-    for band, columns in _columns_by_band(names).items():
+    for band, columns in _columns_by_band(tuple(names)).items():
         falls = []
         for _ in range(n_repeats):
             shuffled = X.copy()
@@ -234,7 +235,7 @@ def reasons_for(
     evidence = np.maximum(values, 0) * there * _shares(energy, names)
     reasons = [
         _reason(band, values[columns], evidence[columns], columns, names)
-        for band, columns in _columns_by_band(names).items()
+        for band, columns in _columns_by_band(tuple(names)).items()
     ]
     return sorted(reasons, key=lambda reason: -reason.relevance)
 
@@ -242,12 +243,20 @@ def reasons_for(
 def _shares(energy: ArrayLike | None, names: Sequence[FeatureName]) -> NDArray[np.float64]:
     """Divide energy by that of all columns of its family and order."""
     values = np.ones(len(names)) if energy is None else np.asarray(energy, dtype=np.float64)
-    _, kind = np.unique([f"{name.family} {name.order}" for name in names], return_inverse=True)
+    kind = _kinds(tuple(names))
     totals = np.bincount(kind, values)[kind]
     return values / np.where(totals > 0, totals, 1)
 
 
-def _columns_by_band(names: Sequence[FeatureName]) -> dict[Band, NDArray[np.intp]]:
+@functools.lru_cache(maxsize=16)
+def _kinds(names: tuple[FeatureName, ...]) -> NDArray[np.intp]:
+    """Give each family and order of columns a number."""
+    kinds = [f"{name.family} {name.order}" for name in names]
+    return np.asarray(np.unique(kinds, return_inverse=True)[1], dtype=np.intp)
+
+
+@functools.lru_cache(maxsize=16)
+def _columns_by_band(names: tuple[FeatureName, ...]) -> Mapping[Band, NDArray[np.intp]]:
     columns: dict[Band, list[int]] = {}
     for i, name in enumerate(names):
         columns.setdefault(band_of(name), []).append(i)
@@ -352,7 +361,7 @@ def sentence(label: str, reasons: Sequence[Reason]) -> str:
         return f"called {label} although nothing speaks for it"
     kind = max(totals, key=lambda key: totals[key])
     most = max((each for each in reasons if _kind(each) == kind), key=weight)
-    return f"called {label} because of {'' if heard else 'little '}{_described(most)}"
+    return f"called {label} because of {'' if heard else 'little '}{described(most)}"
 
 
 def _kind(reason: Reason) -> tuple[object, ...]:
@@ -363,7 +372,14 @@ def _kind(reason: Reason) -> tuple[object, ...]:
     return (band.family, band.order, band.rate, band.spin)
 
 
-def _described(reason: Reason) -> str:
+def described(reason: Reason) -> str:
+    """Say what a band is.
+
+    Examples
+    --------
+    >>> described(Reason(band=Band(family="scattering", order=1, carrier=10), relevance=1.0))
+    'energy around 1-2 kHz'
+    """
     band = reason.band
     where = "" if band.carrier is None else f" around {_hertz_range(band.carrier)}"
     if band.rate is None or reason.rate is None:

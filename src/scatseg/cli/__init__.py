@@ -23,7 +23,9 @@ from scatseg.cli import (
     experiment,
     features,
     gear,
+    index,
     plot,
+    search,
     segment,
     synth,
 )
@@ -71,6 +73,8 @@ for command in (
     features.features,
     plot.plot,
     classify.classify,
+    index.index,
+    search.search,
     synth.synth,
     gear.gear,
     convert.convert,

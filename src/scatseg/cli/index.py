@@ -1,0 +1,172 @@
+"""`scatseg index`: recordings in, an index of their passages out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from scatseg.cli.options import FileArgument, config_option, jobs_option
+from scatseg.cli.outcome import DONE, NOTHING_DONE, SOME_FAILED, status_of, usage_errors
+from scatseg.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from scatseg.collection import Receipt
+
+
+@click.command()
+@click.argument("paths", nargs=-1, type=FileArgument)
+@click.option("-o", "--output", type=FileArgument, help="The index, a folder.")
+@click.option(
+    "--features",
+    help="What passages are described by.  [default: scattering, or those of the index]",
+)
+@click.option("--sr", type=click.IntRange(min=1000), help="In Hz.  [default: 22050]")
+@click.option("--rebuild", is_flag=True, help="Learn anew what is usual, from all recordings.")
+@click.option("--info", is_flag=True, help="Only tell what an index holds.")
+@click.option("--verify", is_flag=True, help="Only check an index, all of it.")
+@click.option("--remove", metavar="PATTERN", help="Only take out recordings, by id or path.")
+@jobs_option
+@config_option
+@click.pass_obj
+def index(
+    verbosity: int,
+    paths: tuple[Path, ...],
+    output: Path | None,
+    features: str | None,
+    sr: int | None,
+    rebuild: bool,
+    info: bool,
+    verify: bool,
+    remove: str | None,
+    jobs: int,
+) -> int:
+    """Index recordings and their passages, to search among them.
+
+    PATHS are files, folders (walked by audio extension) or patterns. What the index holds is kept;
+    what changed is described anew. Labels and groups come from an index.csv in a folder. --info,
+    --verify, --remove and --rebuild alone take the index as -o or as the only path.
+    """
+    if info or verify or remove is not None or (rebuild and (not paths or output is None)):
+        folder = _only_index(paths, output)
+        with usage_errors():
+            if remove is not None:
+                return _remove(folder, remove)
+            if verify:
+                return _verify(folder)
+            return _rebuild(folder) if rebuild else _tell(folder)
+    if not paths or output is None:
+        msg = "recordings and an index are needed: scatseg index PATH... -o music.index"
+        raise click.UsageError(msg)
+    with usage_errors():
+        return _add(paths, output, features, sr, jobs, rebuild, verbosity)
+
+
+def _only_index(paths: Sequence[Path], output: Path | None) -> Path:
+    given = [*paths, *([output] if output is not None else [])]
+    if len(given) != 1:
+        msg = f"one index is needed, got {len(given)} paths"
+        raise click.UsageError(msg)
+    return given[0]
+
+
+def _add(
+    paths: Sequence[Path],
+    output: Path,
+    features: str | None,
+    sr: int | None,
+    jobs: int,
+    rebuild: bool,
+    verbosity: int,
+) -> int:
+    from scatseg.audio import AUDIO_EXTENSIONS
+    from scatseg.runs import find_sources
+    from scatseg.search.descriptions import Describer
+    from scatseg.search.index import build_index
+    from scatseg.search.store import DATABASE, read_state
+
+    usual = Describer()
+    if (output / DATABASE).is_file():
+        state = read_state(output)
+        usual = Describer(features=state.features, sr=state.sr)
+    describer = Describer(features=features or usual.features, sr=sr or usual.sr)
+    found = find_sources(paths, extensions=AUDIO_EXTENSIONS)
+    for failure in found.failures:
+        click.echo(f"{failure.track}: {failure.error}", err=True)
+    if not found.sources:
+        return NOTHING_DONE
+    with Progress(len(found.sources), verbosity) as progress:
+
+        def tell(receipt: Receipt) -> None:
+            failed = receipt.failure
+            what = f"{failed.stage}: {failed.error}" if failed else receipt.status
+            progress.step(
+                f"{receipt.track}: {what} ({receipt.seconds:.1f} s)", important=failed is not None
+            )
+
+        receipts = build_index(
+            found, paths, output, describer, n_jobs=jobs, rebuild=rebuild, on_receipt=tell
+        )
+    n_failed = sum(receipt.failure is not None for receipt in receipts) + len(found.failures)
+    n_done = sum(receipt.failure is None for receipt in receipts)
+    if verbosity >= 0:
+        click.echo(f"{n_done} recordings indexed, {n_failed} failed", err=True)
+        if n_failed:
+            click.echo(f"what failed, and why: {output / 'failures.csv'}", err=True)
+    click.echo(output)
+    return status_of(n_done, n_failed)
+
+
+def _tell(folder: Path) -> int:
+    """Print what an index holds."""
+    from scatseg.runs import read_failures
+    from scatseg.search.index import Index
+
+    opened = Index.open(folder)
+    seconds = sum(track.duration for track in opened.tracks)
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    windows = ", ".join(f"{n:,} of {length:g} s" for length, n in opened.n_windows.items())
+    labelled = sum(bool(track.labels) for track in opened.tracks)
+    lines = {
+        "recordings": f"{len(opened.tracks):,} ({seconds / 3600:.2f} h)",
+        "passages": windows,
+        "labels": f"{labelled:,} recordings",
+        "features": f"{opened.describer.features}, {opened.describer.sr} Hz",
+        "dimensions": str(opened.projection.n_dims if opened.projection else 0),
+        "failed": str(len(read_failures(folder))),
+        "size": f"{size / 2**20:.1f} MiB",
+    }
+    for name, value in lines.items():
+        click.echo(f"{name + ':':<12} {value}")
+    return DONE
+
+
+def _verify(folder: Path) -> int:
+    from scatseg.search.building import verify_index
+
+    faults = verify_index(folder)
+    for fault in faults:
+        click.echo(fault, err=True)
+    click.echo(f"{folder}: {'all is well' if not faults else f'{len(faults)} fault(s)'}")
+    return SOME_FAILED if faults else DONE
+
+
+def _remove(folder: Path, pattern: str) -> int:
+    from scatseg.search.building import remove_recordings
+
+    removed = remove_recordings(folder, pattern)
+    for id_ in removed:
+        click.echo(id_)
+    if not removed:
+        click.echo(f"no recording of {folder} goes by {pattern!r}", err=True)
+    return DONE if removed else NOTHING_DONE
+
+
+def _rebuild(folder: Path) -> int:
+    from scatseg.search.building import rebuild_index
+
+    state = rebuild_index(folder)
+    click.echo(f"{folder}: {len(state.tracks):,} recordings")
+    return DONE

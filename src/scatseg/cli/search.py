@@ -1,0 +1,324 @@
+"""`scatseg search`: a sound in, the passages that sound like it out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from scatseg.cli.options import FileArgument, config_option, jobs_option, parse_time
+from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
+
+if TYPE_CHECKING:
+    from scatseg.runs import Failure
+    from scatseg.search import Index
+    from scatseg.search.asking import Answer
+    from scatseg.search.labelled_sounds import Items
+    from scatseg.search.retrieval import Retrieval
+
+
+class _Search(click.Group):
+    """A group whose first command need not be named."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        if args and args[0] not in {*self.commands, "-h", "--help"}:
+            args = ["find", *args]
+        return super().parse_args(context, args)
+
+
+@click.group(cls=_Search)
+def search() -> None:
+    """Find what sounds like a sound, and measure how well that works.
+
+    `scatseg search INDEX QUERY` is short for `scatseg search find INDEX QUERY`.
+    """
+
+
+def _percent(_: click.Context, __: click.Parameter, text: str) -> float:
+    """Read a share: 10%, or 0.1."""
+    try:
+        share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        msg = f"{text!r} is not a share like 10% or 0.1"
+        raise click.BadParameter(msg)
+    return share
+
+
+@search.command()
+@click.argument("folder", metavar="INDEX", type=FileArgument)
+@click.argument("query", required=False)
+@click.option("--from", "start", callback=parse_time, metavar="TIME", help="Seconds or m:ss.")
+@click.option("--to", "end", callback=parse_time, metavar="TIME", help="Seconds or m:ss.")
+@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="Hits.")
+@click.option(
+    "--exclude",
+    type=click.Choice(["none", "self", "track", "group"]),
+    default="self",
+    show_default=True,
+    help="Leave out the passage itself, all of its recording, or its group.",
+)
+@click.option(
+    "--transpose",
+    type=click.IntRange(0, 24),
+    default=0,
+    help="Look also up to so many semitones above and below.",
+)
+@click.option(
+    "--tempo",
+    default="0%",
+    callback=_percent,
+    metavar="SHARE",
+    help="Look also for what is faster or slower by up to 10%.",
+)
+@click.option("--exact", is_flag=True, help="Look at all windows of a very large index, too.")
+@click.option("--map", "draw_map", is_flag=True, help="Draw all recordings on a plane instead.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option("-o", "--output", type=FileArgument, help="A folder for the page and hits.json.")
+@click.pass_obj
+def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> int:
+    """Find passages that sound like QUERY: a file, or a recording of INDEX by its id."""
+    from scatseg.audio import AudioError
+    from scatseg.search import Index
+    from scatseg.search.asking import ask
+
+    with usage_errors():
+        opened = Index.open(folder, exact=options["exact"])
+    if options["draw_map"]:
+        return _draw_map(opened, options["output"])
+    if query is None:
+        msg = "a QUERY is needed: a file, or the id of a recording in the index"
+        raise click.UsageError(msg)
+    try:
+        answer = ask(
+            opened,
+            query,
+            start=options["start"],
+            end=options["end"],
+            top=options["top"],
+            exclude=options["exclude"],
+            transpose=options["transpose"],
+            tempo=options["tempo"],
+        )
+    except AudioError as error:
+        click.echo(str(error), err=True)
+        return NOTHING_DONE
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    for note in answer.notes if verbosity >= 0 else ():
+        click.echo(note, err=True)
+    return _tell(answer, options["as_json"], options["output"])
+
+
+def _draw_map(opened: Index, output: Path | None) -> int:
+    """Draw all recordings on a plane, and write where they are."""
+    from scatseg.plotting import save_figure
+    from scatseg.plotting.search import map_figure
+    from scatseg.search.plane import plane, plane_csv
+
+    if output is None or output.suffix not in (".png", ".svg"):
+        msg = "a map needs -o FILE, a .png or .svg"
+        raise click.UsageError(msg)
+    if not opened.tracks:
+        click.echo(f"nothing is indexed in {opened.folder}", err=True)
+        return NOTHING_DONE
+    ids, vectors = opened.whole_vectors()
+    places = plane(vectors)
+    labels = ["/".join(track.labels) for id_ in ids if (track := opened.track(id_)) is not None]
+    with usage_errors():
+        save_figure(map_figure(places, ids, labels), output.with_suffix(""))
+        table_path = output.with_suffix(".csv")
+        table_path.write_text(plane_csv(ids, labels, places), encoding="utf-8")
+    click.echo(output)
+    return DONE
+
+
+def _tell(answer: Answer, as_json: bool, output: Path | None) -> int:
+    if as_json:
+        click.echo(json.dumps(answer.as_json(), indent=2))
+    else:
+        for line in _lines(answer):
+            click.echo(line)
+    if output is not None:
+        from scatseg.report.hits import build_hits
+
+        with usage_errors():
+            page = build_hits(answer, output)
+        click.echo(page, err=as_json)
+    return DONE if answer.hits else NOTHING_DONE
+
+
+def _lines(answer: Answer) -> list[str]:
+    """Write a table of hits, and below each why."""
+    lines = []
+    for i, hit in enumerate(answer.hits, 1):
+        moved = f"  {hit.semitones:+d} semitones" if hit.semitones else ""
+        moved += f"  tempo x{hit.tempo:.2f}" if hit.tempo != 1 else ""
+        stretch = f"{_clock(hit.start)}-{_clock(hit.end)}"
+        lines.append(f"{i:3d}  {hit.similarity:.3f}  {stretch}  {hit.track}{moved}")
+        if hit.likeness is not None and (why := hit.likeness.sentence()):
+            lines.append(f"            {why}")
+    return lines or ["nothing"]
+
+
+def _clock(seconds: float) -> str:
+    tenths = round(seconds * 100)
+    return f"{tenths // 6000}:{tenths % 6000 // 100:02d}.{tenths % 100:02d}"
+
+
+@search.command()
+@click.argument("source", metavar="FOLDER|INDEX", type=FileArgument)
+@click.option(
+    "--features",
+    "names",
+    multiple=True,
+    help="Of a folder; repeat to compare.  [default: scattering, then mfcc]",
+)
+@click.option("--sr", type=click.IntRange(min=1000), default=22050, show_default=True)
+@click.option(
+    "--labels",
+    "--listeners",
+    "labels",
+    multiple=True,
+    default=("label",),
+    show_default=True,
+    help="Column of labels. Repeat for the clusters of several listeners, which are averaged.",
+)
+@click.option("--group", default="group", show_default=True, help="Column of groups.")
+@click.option("--ignore-groups", is_flag=True, help="Let queries find items of their own group.")
+@click.option(
+    "--metric",
+    type=click.Choice(["cosine", "nca"]),
+    default="cosine",
+    show_default=True,
+    help="nca learns one from the labels of other groups.",
+)
+@click.option("--store", type=FileArgument, help="Keep features in this folder.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of intervals and folds.")
+@click.option("-o", "--output", type=FileArgument, help="A folder for scores.json and queries.csv.")
+@jobs_option
+@config_option
+@click.pass_obj
+def evaluate(verbosity: int, /, source: Path, output: Path | None, **options: Any) -> int:
+    """Score how well sounds find those of their own label in other groups.
+
+    A folder has sub-folders as labels, or an index.csv with the columns file,label,group.
+    """
+    from scatseg.search.retrieval import retrieval_document
+
+    with usage_errors():
+        systems, failures = _scored(source, options, verbosity)
+        if not systems.results:
+            return NOTHING_DONE
+        document = retrieval_document(systems.results, groups=systems.groups, seed=options["seed"])
+        if output is not None:
+            from scatseg.runs import write_failures
+            from scatseg.search.tables import write_retrieval
+
+            output.mkdir(parents=True, exist_ok=True)
+            write_retrieval(output, document, systems.results, systems.ids)
+            write_failures(output, failures)
+    for line in table(document):
+        click.echo(line)
+    if output is not None:
+        click.echo(output)
+    return status_of(len(systems.ids), len(failures))
+
+
+class _Scored(NamedTuple):
+    results: Mapping[str, Retrieval]
+    ids: tuple[str, ...]
+    groups: tuple[str, ...] | None
+
+
+def _scored(
+    source: Path, options: Mapping[str, Any], verbosity: int
+) -> tuple[_Scored, list[Failure]]:
+    """Describe and score labelled sounds by every kind of features, or those of an index."""
+    from scatseg.cli.sounds import described, tell
+    from scatseg.clips import ClipFeatures
+    from scatseg.labelled import read_labelled
+    from scatseg.search.labelled_sounds import items_of
+    from scatseg.search.store import DATABASE
+
+    if (source / DATABASE).is_file():
+        return _scored_index(source, options), []
+    labelled = read_labelled(source, columns=options["labels"], group=options["group"])
+    tell(labelled.failures, labelled.notes, verbosity)
+    failures = list(labelled.failures)
+    results: dict[str, Retrieval] = {}
+    ids: tuple[str, ...] = ()
+    groups: tuple[str, ...] | None = None
+    clips = labelled.clips
+    for name in dict.fromkeys(options["names"] or ("scattering", "mfcc")):
+        how = ClipFeatures(features=name, sr=options["sr"], aggregate="mean+std")
+        done = described(
+            clips, how, store=options["store"], jobs=options["jobs"], verbosity=verbosity
+        )
+        tell(done.failures, (), verbosity)
+        failures += done.failures
+        clips = done.clips  # all systems are scored on the same sounds
+        if not clips:
+            break
+        items = items_of(done)
+        ids = items.ids
+        results[name], groups = _retrieved(items, options, verbosity)
+    return _Scored(results, ids, groups), failures
+
+
+def _scored_index(source: Path, options: Mapping[str, Any]) -> _Scored:
+    from scatseg.search import Index
+    from scatseg.search.labelled_sounds import items_of_index
+
+    if options["names"]:
+        msg = "an index has its own features: leave --features out"
+        raise ValueError(msg)
+    opened = Index.open(source)
+    items = items_of_index(opened)
+    result, groups = _retrieved(items, options, 0)
+    return _Scored({opened.describer.features: result}, items.ids, groups)
+
+
+def _retrieved(
+    items: Items, options: Mapping[str, Any], verbosity: int
+) -> tuple[Retrieval, tuple[str, ...] | None]:
+    """Score the vectors of labelled sounds, by each column of labels."""
+    from scatseg.search.labelled_sounds import similarities
+    from scatseg.search.retrieval import evaluate as score
+    from scatseg.search.retrieval import over_listeners
+
+    groups = items.groups if any(items.groups) and not options["ignore_groups"] else None
+    if groups is None and verbosity >= 0:
+        click.echo("no groups: sounds of one recording may find each other", err=True)
+    scored = []
+    for labels in zip(*items.labels, strict=True):
+        similarity = similarities(items, labels, metric=options["metric"], seed=options["seed"])
+        scored.append(score(similarity, labels, groups=groups))
+    return over_listeners(scored), groups
+
+
+def table(document: Mapping[str, Any]) -> list[str]:
+    """Write the scores of all systems, a line each, and how they differ."""
+    from scatseg.search.retrieval import METRICS
+
+    systems = document.get("systems", [document])
+    width = max(len("features"), *(len(each["features"]) for each in systems))
+    lines = ["  ".join(["features".ljust(width), *(f"{name:>12}" for name in METRICS)])]
+    for each in systems:
+        cells = [
+            f"{each[name]:11.3f}" if each[name] is not None else f"{'-':>11}" for name in METRICS
+        ]
+        lines.append("  ".join([each["features"].ljust(width), *cells]))
+        low = [each["intervals"][name] for name in METRICS]
+        spans = [f"[{a:.2f}, {b:.2f}]".rjust(12) if a is not None else " " * 12 for a, b in low]
+        lines.append("  ".join([" " * width, *spans]).rstrip())
+    for each in document.get("comparisons", []):
+        lines.append(
+            f"{each['metric']}: {each['system']} - {each['other']} = {each['difference']:+.3f} "
+            f"[{each['low']:+.3f}, {each['high']:+.3f}], p = {each['p']:.2g}"
+        )
+    return lines

@@ -1,0 +1,187 @@
+"""A query as users name it -> an answer that can be shown, kept and played."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg import audio
+from scatseg.explain import Reason, described
+from scatseg.search.index import Hit, Index
+from scatseg.search.queries import check_stretch
+from scatseg.search.store import IndexedTrack
+
+Exclude = Literal["none", "self", "track", "group"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What sounds like a query.
+
+    Parameters
+    ----------
+    query : str
+        Id of a recording of the index, or the name of a file.
+    path : Path
+        Its file.
+    start, end : float
+        The stretch that was looked for, in seconds.
+    hits : tuple of Hit
+        The most similar first.
+    options : dict
+        How it was looked for.
+    notes : tuple of str
+        What is odd about the file, and how the index was searched.
+    """
+
+    query: str
+    path: Path
+    start: float
+    end: float
+    hits: tuple[Hit, ...]
+    options: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "query": {
+                "track": self.query,
+                "path": str(self.path),
+                "from": round(self.start, 4),
+                "to": round(self.end, 4),
+            },
+            "options": self.options,
+            "notes": list(self.notes),
+            "hits": [_hit_json(hit) for hit in self.hits],
+        }
+
+
+def ask(
+    index: Index,
+    query: str,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+    top: int = 10,
+    exclude: Exclude = "self",
+    transpose: int = 0,
+    tempo: float = 0.0,
+) -> Answer:
+    """Find what sounds like a recording.
+
+    Parameters
+    ----------
+    index : Index
+        Where to look.
+    query : str
+        Id of a recording of the index, or a path.
+    start, end : float, optional
+        A stretch of it, in seconds.
+    top, transpose, tempo : int, int, float
+        See `Index.search`.
+    exclude : {"self", "none", "track", "group"}
+        Leave out the passage itself, all of its recording, or all of the recording's group.
+
+    Returns
+    -------
+    answer : Answer
+        With its hits.
+
+    Raises
+    ------
+    AudioError
+        When the recording cannot be read.
+    ValueError
+        When the stretch does not lie in it, or it is silent, or it has no group to exclude.
+    """
+    track = index.track(query)
+    path = Path(query if track is None else track.path)
+    recording = audio.decode(path, sr=index.describer.sr)
+    first, last = check_stretch(recording.duration, start, end)
+    excluded, passage = _excluded(index, track, exclude, first, last)
+    hits = index.search(
+        recording.y,
+        recording.sr,
+        start=start,
+        end=end,
+        top=top,
+        exclude=excluded,
+        passage=passage,
+        transpose=transpose,
+        tempo=tempo,
+    )
+    manner = index.manner(last - first)
+    return Answer(
+        query=path.name if track is None else track.id,
+        path=path,
+        start=first,
+        end=last,
+        hits=tuple(hits),
+        options={"exclude": exclude, "top": top, "transpose": transpose, "tempo": tempo},
+        notes=(*recording.warnings, *([manner] if manner else [])),
+    )
+
+
+def _excluded(
+    index: Index, track: IndexedTrack | None, exclude: Exclude, start: float, end: float
+) -> tuple[frozenset[str], tuple[str, float, float] | None]:
+    """Tell which recordings, and which passage, are left out."""
+    if track is None or exclude == "none":
+        return frozenset(), None
+    if exclude == "self":
+        return frozenset(), (track.id, start, end)
+    if exclude == "track":
+        return frozenset({track.id}), None
+    if not track.group:
+        msg = f"{track.id} has no group; give it one in an index.csv and index again"
+        raise ValueError(msg)
+    same = {other.id for other in index.tracks if other.group == track.group}
+    return frozenset(same | {track.id}), None
+
+
+def cut(path: Path, start: float, end: float) -> tuple[NDArray[np.float32], int]:
+    """Read a stretch of a recording, at its own sampling rate.
+
+    Raises
+    ------
+    AudioError
+        When it cannot be read.
+    """
+    recording = audio.decode(path, sr=None)
+    first, last = (round(time * recording.sr) for time in (start, end))
+    return recording.y[first:last], recording.sr
+
+
+def _hit_json(hit: Hit) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "track": hit.track,
+        "path": hit.path,
+        "from": round(hit.start, 4),
+        "to": round(hit.end, 4),
+        "similarity": round(hit.similarity, 6),
+        "timbre": round(hit.timbre, 6),
+        "course": None if hit.course is None else round(hit.course, 6),
+        "semitones": hit.semitones,
+        "tempo": round(hit.tempo, 4),
+    }
+    if hit.likeness is not None:
+        found["why"] = hit.likeness.sentence()
+        found["alike"] = [_reason_json(each) for each in hit.likeness.alike]
+        found["apart"] = [_reason_json(each) for each in hit.likeness.apart]
+    return found
+
+
+def _reason_json(reason: Reason) -> dict[str, Any]:
+    return {
+        "text": described(reason),
+        "order": reason.band.order,
+        "carrier_hz": None if reason.carrier is None else round(reason.carrier, 2),
+        "rate_hz": None if reason.rate is None else round(reason.rate, 3),
+        "spin": reason.band.spin,
+        "share": round(reason.relevance, 6),
+    }

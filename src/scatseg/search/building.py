@@ -1,0 +1,491 @@
+"""Recordings into an index: described one by one, then made to count all at once."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+import functools
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg import audio, runs
+from scatseg.collection import Receipt, file_hash, map_sources
+from scatseg.formats import atomic_write
+from scatseg.runs import Failure, Source
+from scatseg.search import approximate
+from scatseg.search.descriptions import (
+    Columns,
+    Describer,
+    DescriptionError,
+    read_description,
+)
+from scatseg.search.passages import passages, relative
+from scatseg.search.projection import Projection, fit_projection
+from scatseg.search.store import (
+    ALL_LENGTHS,
+    IndexedTrack,
+    Rows,
+    SearchIndexError,
+    State,
+    append_rows,
+    create,
+    read_state,
+    remove_unnamed,
+    write_projection,
+    write_state,
+)
+
+_FITTED_ON = 20_000
+"""Passages that a projection is fitted on, at most."""
+
+_BATCH = 256
+"""Tracks whose vectors are in memory at a time."""
+
+_MOST_DEAD = 0.5
+"""Share of removed rows beyond which matrices are written anew."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Belonging:
+    """What an index.csv says of a recording."""
+
+    labels: tuple[str, ...] = ()
+    group: str = ""
+
+
+def add_recordings(
+    folder: Path,
+    sources: Sequence[Source],
+    describer: Describer,
+    *,
+    belonging: Mapping[Path, Belonging] | None = None,
+    failures: Sequence[Failure] = (),
+    n_jobs: int = 1,
+    rebuild: bool = False,
+    on_receipt: Callable[[Receipt], object] | None = None,
+) -> list[Receipt]:
+    """Add recordings to an index, which is made when missing; bring those that changed up to date.
+
+    Recordings that are there, with the same content, are kept. What fails is listed in failures.csv
+    and does not stop the others. The projection is fitted on the first recordings, and kept.
+
+    Parameters
+    ----------
+    folder : Path
+        The index.
+    sources : sequence of Source
+        Recordings and their ids. A path that is in the index keeps the id that it has there.
+    describer : Describer
+        How they are described; the same for all of an index.
+    belonging : mapping from Path to Belonging, optional
+        Labels and groups, by absolute path.
+    failures : sequence of Failure
+        Known before: paths that lead nowhere.
+    n_jobs : int, default 1
+        Processes.
+    rebuild : bool, default False
+        Fit the projection anew on all recordings, and write all vectors anew.
+    on_receipt : callable, optional
+        Told of every receipt as it comes.
+
+    Returns
+    -------
+    receipts : list of Receipt
+        One per recording.
+
+    Raises
+    ------
+    SearchIndexError
+        When the folder holds something else, or an index with other options.
+    RunLockedError
+        When another process writes to it.
+    """
+    create(folder, options=describer.fingerprint(), features=describer.features, sr=describer.sr)
+    with runs.locked(folder):
+        state = read_state(folder)
+        if state.options != describer.fingerprint():
+            msg = (
+                f"{runs.shown(folder)} describes recordings as {state.options}, not as "
+                f"{describer.fingerprint()}: leave the options out, or choose another -o"
+            )
+            raise SearchIndexError(msg)
+        sources = _named(sources, state)
+        here = {source.id for source in sources}
+        listed = [
+            f for f in runs.read_failures(folder) if f.track not in here and f.stage != "find"
+        ]
+        listed += failures
+        runs.write_failures(folder, listed)
+        receipts: dict[str, Receipt] = {}
+        work = functools.partial(
+            describe_source, folder=folder, describer=describer, known=dict(state.tracks)
+        )
+        for receipt in map_sources(work, sources, n_jobs=n_jobs, marks=folder / ".running"):
+            receipts[receipt.track] = receipt
+            if receipt.failure:
+                listed.append(receipt.failure)
+                runs.write_failures(folder, listed)
+            if on_receipt is not None:
+                on_receipt(receipt)
+        failed = {receipt.track for receipt in receipts.values() if receipt.failure}
+        done = [source for source in sources if source.id not in failed]
+        _commit(state, done, describer, belonging or {}, rebuild)
+    return [receipts[source.id] for source in sources]
+
+
+def remove_recordings(folder: Path, pattern: str) -> list[str]:
+    """Take recordings out of an index.
+
+    Parameters
+    ----------
+    folder : Path
+        The index.
+    pattern : str
+        Of ids or paths, with `*`, `?` and `[...]`.
+
+    Returns
+    -------
+    removed : list of str
+        Ids.
+    """
+    read_state(folder)  # that it is an index is known before it is locked
+    with runs.locked(folder):
+        state = read_state(folder)
+        removed = [
+            track.id
+            for track in state.tracks.values()
+            if fnmatch.fnmatchcase(track.id, pattern) or fnmatch.fnmatchcase(track.path, pattern)
+        ]
+        if removed:
+            tracks = {id_: t for id_, t in state.tracks.items() if id_ not in set(removed)}
+            _make_count(state, tracks, _describer(state), rebuild=False)
+            gone = set(removed)
+            kept = [f for f in runs.read_failures(folder) if f.track not in gone]
+            runs.write_failures(folder, kept)
+    return removed
+
+
+def rebuild_index(folder: Path) -> State:
+    """Fit the projection anew on all that is described, and write all vectors anew."""
+    read_state(folder)
+    with runs.locked(folder):
+        state = read_state(folder)
+        return _make_count(state, dict(state.tracks), _describer(state), rebuild=True)
+
+
+def describe_source(
+    source: Source, *, folder: Path, describer: Describer, known: Mapping[str, IndexedTrack]
+) -> Receipt:
+    """Describe a recording unless that was done; whatever is wrong with it is in the receipt."""
+    started = time.perf_counter()
+    stage = "read"
+    try:
+        if _unchanged(source, known.get(source.id), folder):
+            return Receipt(source.id, "kept", time.perf_counter() - started)
+        path = folder / "tracks" / _description_name(source.id, file_hash(source.path))
+        if _is_description(path):
+            return Receipt(source.id, "kept", time.perf_counter() - started)
+        y = audio.decode(source.path, sr=describer.sr).y
+        stage = "features"
+        data = describer.describe(y).npz()
+        stage = "write"
+        atomic_write(path, data)
+    except Exception as error:  # the edge where one recording is kept from the others
+        failure = Failure(source.id, stage, f"{type(error).__name__}: {error}")
+        return Receipt(source.id, "failed", time.perf_counter() - started, failure)
+    return Receipt(source.id, "done", time.perf_counter() - started)
+
+
+def _unchanged(source: Source, track: IndexedTrack | None, folder: Path) -> bool:
+    """Tell by size and time of a file whether it was described before."""
+    if track is None or track.path != _absolute(source.path):
+        return False
+    stat = source.path.stat()
+    same = (track.size, track.modified) == (stat.st_size, stat.st_mtime_ns)
+    return same and (folder / "tracks" / track.description).is_file()
+
+
+def _description_name(id_: str, sha256: str) -> str:
+    return f"{id_}.{sha256[:16]}.npz"
+
+
+def _is_description(path: Path) -> bool:
+    try:
+        read_description(path, frames_only=True)
+    except DescriptionError:
+        return False
+    return True
+
+
+def _absolute(path: Path) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - without following links
+
+
+def _named(sources: Sequence[Source], state: State) -> list[Source]:
+    """Give recordings that are in the index their ids, and others ids of their own."""
+    by_path = {track.path: track.id for track in state.tracks.values()}
+    taken = {track.id.casefold(): track.path for track in state.tracks.values()}
+    named = []
+    for source in sources:
+        path = _absolute(source.path)
+        id_ = by_path.get(path, source.id)
+        other = taken.get(id_.casefold(), path)
+        if other != path and Path(other).exists():
+            digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+            id_ = runs.safe_id(f"{id_}-{digest}")
+        taken[id_.casefold()] = path
+        named.append(Source(id_, source.path))
+    return sorted(named)
+
+
+def _describer(state: State) -> Describer:
+    return Describer(features=state.features, sr=state.sr)
+
+
+def _commit(
+    state: State,
+    sources: Sequence[Source],
+    describer: Describer,
+    belonging: Mapping[Path, Belonging],
+    rebuild: bool,
+) -> State:
+    """Make the descriptions of recordings count."""
+    tracks = dict(state.tracks)
+    for source in sources:
+        path = _absolute(source.path)
+        own = belonging.get(Path(path), Belonging())
+        before = tracks.get(source.id)
+        if before is not None and _unchanged(source, before, state.folder):
+            tracks[source.id] = dataclasses.replace(before, labels=own.labels, group=own.group)
+            continue
+        sha256, stat = file_hash(source.path), source.path.stat()
+        name = _description_name(source.id, sha256)
+        tracks[source.id] = IndexedTrack(
+            id=source.id,
+            path=path,
+            size=stat.st_size,
+            modified=stat.st_mtime_ns,
+            sha256=sha256,
+            duration=read_description(state.folder / "tracks" / name, frames_only=True).duration,
+            labels=own.labels,
+            group=own.group,
+            description=name,
+        )
+    return _make_count(state, tracks, describer, rebuild=rebuild)
+
+
+def _make_count(
+    state: State,
+    tracks: Mapping[str, IndexedTrack],
+    describer: Describer,
+    *,
+    rebuild: bool,
+) -> State:
+    """Write vectors of what is new, then the transaction, then remove what no longer counts."""
+    if tracks != state.tracks or rebuild:
+        kept = {
+            id_
+            for id_, track in tracks.items()
+            if id_ in state.tracks and state.tracks[id_].description == track.description
+        }
+        added = sorted(set(tracks) - kept)
+        remaining = {length: _of_tracks(rows, kept) for length, rows in state.rows.items()}
+        if tracks and (rebuild or not state.generation):
+            state = _from_nothing(state, tracks, describer)
+        elif added:
+            state = _appended(state, tracks, added, remaining, describer)
+        else:
+            state = dataclasses.replace(state, tracks=tracks, rows=remaining)
+        if _dead(state) > _MOST_DEAD:
+            state = _compacted(state)
+        write_state(state)
+    remove_unnamed(state)
+    _write_graphs(state)
+    return state
+
+
+def _write_graphs(state: State) -> None:
+    """Make graphs of matrices that take long to search exactly, where that is installed."""
+    for length, rows in state.rows.items():
+        path = state.graph_path(length)
+        if rows.n_rows > approximate.ABOVE and approximate.is_installed() and not path.exists():
+            approximate.write_graph(state.matrix(length), path)
+
+
+def _of_tracks(rows: Rows, kept: set[str]) -> Rows:
+    mask = np.array([track in kept for track in rows.tracks], dtype=bool)
+    return Rows(
+        tracks=tuple(track for track in rows.tracks if track in kept),
+        firsts=rows.firsts[mask],
+        counts=rows.counts[mask],
+        n_rows=rows.n_rows,
+    )
+
+
+def _dead(state: State) -> float:
+    """Share of rows that belong to no track."""
+    n_rows = sum(rows.n_rows for rows in state.rows.values())
+    alive = sum(int(rows.counts.sum()) for rows in state.rows.values())
+    return 1 - alive / n_rows if n_rows else 0.0
+
+
+def _from_nothing(state: State, tracks: Mapping[str, IndexedTrack], describer: Describer) -> State:
+    """Fit a projection on all tracks, and write all vectors under a new number."""
+    projection = _fitted(state.folder, tracks, describer.columns())
+    empty = np.empty(0, dtype=np.int64)
+    state = dataclasses.replace(
+        state,
+        generation=state.generation + 1,
+        n_dims=projection.n_dims,
+        tracks=tracks,
+        rows={
+            length: Rows(tracks=(), firsts=empty, counts=empty, n_rows=0) for length in ALL_LENGTHS
+        },
+    )
+    write_projection(state, projection)
+    return _appended(state, tracks, sorted(tracks), state.rows, describer, projection)
+
+
+def _fitted(folder: Path, tracks: Mapping[str, IndexedTrack], columns: Columns) -> Projection:
+    """Fit a projection on passages drawn evenly from all tracks."""
+    total = sum(track.duration for track in tracks.values())
+    step = max(1, int(np.ceil(total / _FITTED_ON)))  # there is about a passage for each second
+    drawn = []
+    for id_ in sorted(tracks):
+        description = read_description(folder / "tracks" / tracks[id_].description)
+        X = np.concatenate([passages(description, length).X for length in ALL_LENGTHS])
+        drawn.append(relative(X[:: min(step, len(X))], columns))
+    return fit_projection(np.concatenate(drawn), np.tile(columns.uncompressed, 2))
+
+
+def _appended(
+    state: State,
+    tracks: Mapping[str, IndexedTrack],
+    added: Sequence[str],
+    rows: Mapping[float, Rows],
+    describer: Describer,
+    projection: Projection | None = None,
+) -> State:
+    """Write the vectors of tracks behind those that count."""
+    projection = state.projection() if projection is None else projection
+    columns = describer.columns()
+    grown = {
+        length: dataclasses.replace(each, tracks=(*each.tracks, *added))
+        for length, each in rows.items()
+    }
+    for batch in _batches(added):
+        found = list(_vectors(state.folder, [tracks[id_] for id_ in batch], projection, columns))
+        for length in ALL_LENGTHS:
+            grown[length] = _with_blocks(state, length, grown[length], [v[length] for v in found])
+    return dataclasses.replace(state, tracks=tracks, rows=grown)
+
+
+def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), _BATCH):
+        yield ids[start : start + _BATCH]
+
+
+def _with_blocks(
+    state: State, length: float, rows: Rows, blocks: Sequence[NDArray[np.float32]]
+) -> Rows:
+    """Write the vectors of some tracks, and count them."""
+    append_rows(state.matrix_path(length), rows.n_rows, blocks)
+    counts = np.array([len(block) for block in blocks], dtype=np.int64)
+    firsts = rows.n_rows + np.cumsum(counts) - counts
+    return dataclasses.replace(
+        rows,
+        firsts=np.concatenate([rows.firsts, firsts]),
+        counts=np.concatenate([rows.counts, counts]),
+        n_rows=rows.n_rows + int(counts.sum()),
+    )
+
+
+def _vectors(
+    folder: Path, tracks: Sequence[IndexedTrack], projection: Projection, columns: Columns
+) -> Iterator[dict[float, NDArray[np.float32]]]:
+    """Compute the vectors of tracks, one by one, by window length."""
+    for track in tracks:
+        description = read_description(folder / "tracks" / track.description)
+        yield {
+            length: projection(relative(passages(description, length).X, columns))
+            for length in ALL_LENGTHS
+        }
+
+
+def _compacted(state: State) -> State:
+    """Write the rows that count under a new number, without the others."""
+    new = dataclasses.replace(state, generation=state.generation + 1)
+    write_projection(new, state.projection())
+    packed = {}
+    for length, rows in state.rows.items():
+        matrix = state.matrix(length)
+        found = [
+            np.array(matrix[first : first + count])
+            for first, count in zip(rows.firsts, rows.counts, strict=True)
+        ] or [np.empty((0, state.n_dims), dtype=np.float32)]
+        append_rows(new.matrix_path(length), 0, found)
+        firsts = (
+            np.concatenate([[0], np.cumsum(rows.counts)[:-1]]) if len(rows.counts) else rows.firsts
+        )
+        packed[length] = dataclasses.replace(rows, firsts=firsts, n_rows=int(rows.counts.sum()))
+    return dataclasses.replace(new, rows=packed)
+
+
+def verify_index(folder: Path) -> list[str]:
+    """Check an index, all of it.
+
+    Returns
+    -------
+    faults : list of str
+        One sentence for each thing that is wrong; empty when all is well.
+
+    Raises
+    ------
+    SearchIndexError
+        When it cannot be opened at all.
+    """
+    state = read_state(folder)
+    faults = _row_faults(state)
+    if not state.generation or faults:
+        return faults
+    projection, columns = state.projection(), _describer(state).columns()
+    matrices = {length: state.matrix(length) for length in ALL_LENGTHS}
+    place = {
+        length: dict(zip(rows.tracks, zip(rows.firsts, rows.counts, strict=True), strict=True))
+        for length, rows in state.rows.items()
+    }
+    for track in state.tracks.values():
+        try:
+            vectors = next(_vectors(folder, [track], projection, columns))
+        except DescriptionError as error:
+            faults.append(str(error))
+            continue
+        for length, expected in vectors.items():
+            first, count = place[length].get(track.id, (0, 0))
+            stored = matrices[length][first : first + count]
+            if stored.shape != expected.shape or not np.allclose(stored, expected, atol=1e-5):
+                faults.append(f"{track.id}: its vectors are not those of its description")
+                break
+    return faults
+
+
+def _row_faults(state: State) -> list[str]:
+    faults = []
+    for length, rows in state.rows.items():
+        if set(rows.tracks) != set(state.tracks):
+            faults.append(f"windows of {length:g} s: tracks and windows do not agree")
+        ends = rows.firsts + rows.counts
+        if len(rows.firsts) and ((rows.firsts[1:] < ends[:-1]).any() or ends[-1] > rows.n_rows):
+            faults.append(f"windows of {length:g} s: rows overlap, or lie beyond the end")
+        try:
+            state.matrix(length)
+        except SearchIndexError as error:
+            faults.append(str(error))
+    return faults

@@ -1,0 +1,344 @@
+"""A recording -> what an index keeps of it: statistics of seconds, and frames to align by."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from scatseg import naming
+from scatseg.collection import SILENT_PEAK
+from scatseg.extractors import EXTRACTORS
+from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
+
+CELL = 1.0
+"""Seconds over which statistics are kept; windows are made of whole cells."""
+
+LEAST_SECONDS = 1.0
+"""Shorter recordings are described with silence after them."""
+
+SHORTEST = 0.05
+"""Seconds below which there is nothing to describe."""
+
+LOWEST_CARRIER = 30.0
+"""Hz: what is below is felt rather than heard, and hardly there in recordings."""
+
+_QUIET = 1e-3
+"""Of the mean level: what is below counts as equally quiet when passages are aligned."""
+
+_LEAST_LEVEL = 1e-6
+"""Of full scale."""
+
+_FINER = 4
+"""How many times denser the frames of a query are than those of the index."""
+
+# What a name leaves open. With 12 carriers an octave a semitone is one of them. Frames are 93 ms
+# apart; coefficients stay uncompressed, for what is usual is learned from the collection.
+_STRIDE = 2048
+_RAW: Mapping[str, Any] = {
+    "J": 12,
+    "T": 4096,
+    "stride": _STRIDE,
+    "compression": None,
+    "renormalize": False,
+}
+_DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "scattering": {**_RAW, "Q": (12, 1)},
+    "jtfs": _RAW,
+}
+
+
+class Columns(NamedTuple):
+    """What the columns of a description measure.
+
+    Parameters
+    ----------
+    names : tuple of FeatureName
+        In physical units.
+    uncompressed : ndarray of bool, shape (n_columns,)
+        Which hold scattering coefficients without a logarithm.
+    kept : ndarray of bool, shape (n_features,)
+        Which of the extractor's columns these are.
+    """
+
+    names: tuple[FeatureName, ...]
+    uncompressed: NDArray[np.bool_]
+    kept: NDArray[np.bool_]
+
+    @property
+    def levels(self) -> NDArray[np.bool_]:
+        """Which hold how loud a carrier is: order 1 of uncompressed scattering."""
+        plain = [name.order == 1 and not name.scale for name in self.names]
+        levels: NDArray[np.bool_] = self.uncompressed & np.array(plain)
+        return levels
+
+    @property
+    def aligned(self) -> NDArray[np.bool_]:
+        """Which are aligned by: the levels of carriers, or else all."""
+        return self.levels if self.levels.any() else np.ones(len(self.names), dtype=bool)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Description:
+    """What an index keeps of a recording.
+
+    Parameters
+    ----------
+    means, deviations : ndarray of float32, shape (n_cells, n_columns)
+        Of the features within each cell of a second; the last one may be shorter or longer.
+    frames : ndarray of float32, shape (n_frames, n_aligned)
+        Logarithms of the carriers' levels, or other features as they are.
+    duration : float
+        Seconds.
+    hop : float
+        Seconds between frames; frame k is centered at k * hop.
+    """
+
+    means: NDArray[np.float32] = field(repr=False)
+    deviations: NDArray[np.float32] = field(repr=False)
+    frames: NDArray[np.float32] = field(repr=False)
+    duration: float
+    hop: float
+
+    @property
+    def cells(self) -> NDArray[np.float64]:
+        """Edges of the cells in seconds, shape (n_cells + 1,)."""
+        return cell_edges(max(self.duration, LEAST_SECONDS))
+
+    def npz(self) -> bytes:
+        """Write all of it, in half precision, the same bytes every time."""
+        data = io.BytesIO()
+        np.savez(
+            data,
+            means=_half(self.means),
+            deviations=_half(self.deviations),
+            frames=_half(self.frames),
+            times=np.array([self.duration, self.hop]),
+        )
+        return data.getvalue()
+
+
+def _half(X: NDArray[np.float32]) -> NDArray[np.float16]:
+    return np.clip(X, -6e4, 6e4).astype(np.float16)
+
+
+class DescriptionError(ValueError):
+    """A stored description that cannot be read."""
+
+
+def read_description(path: Path, *, frames_only: bool = False) -> Description:
+    """Read a stored description.
+
+    Parameters
+    ----------
+    path : Path
+        An .npz.
+    frames_only : bool, default False
+        Leave the statistics out, which need not be read to align.
+
+    Raises
+    ------
+    DescriptionError
+        When it is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            duration, hop = (float(value) for value in arrays["times"])
+            statistics = [
+                np.empty((0, 0), np.float32) if frames_only else arrays[name].astype(np.float32)
+                for name in ("means", "deviations")
+            ]
+            return Description(
+                means=statistics[0],
+                deviations=statistics[1],
+                frames=arrays["frames"].astype(np.float32),
+                duration=duration,
+                hop=hop,
+            )
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        msg = f"{path}: a stored description cannot be read ({error}); index its recording again"
+        raise DescriptionError(msg) from error
+
+
+def cell_edges(duration: float) -> NDArray[np.float64]:
+    """Cut a duration into cells; what is left at the end is one if it is half of one at least.
+
+    Examples
+    --------
+    >>> cell_edges(2.4), cell_edges(2.6)
+    (array([0. , 1. , 2.4]), array([0. , 1. , 2. , 2.6]))
+    """
+    n_cells = max(1, int(np.floor(duration / CELL + 0.5)))
+    edges = np.arange(n_cells + 1, dtype=np.float64) * CELL
+    edges[-1] = duration
+    return edges
+
+
+@dataclass(frozen=True, kw_only=True)
+class Describer:
+    """How recordings are described.
+
+    Parameters
+    ----------
+    features : str, default "scattering"
+        In the grammar of names. `scattering` and `jtfs` mean J=12, frames of 4096 samples every
+        2048, neither compressed nor renormalized, and `scattering` 12 carriers an octave, where the
+        name does not say otherwise.
+    sr : int, default 22050
+        Sampling rate in Hz.
+
+    Raises
+    ------
+    ValueError
+        When a name or an option is unknown.
+    """
+
+    features: str = "scattering"
+    sr: int = 22050
+
+    def __post_init__(self) -> None:
+        self.columns()
+
+    def fingerprint(self) -> str:
+        """Return all that determines a description but the recording, as text."""
+        return json.dumps({"features": repr(_extractor(self.features)), "sr": self.sr})
+
+    def columns(self) -> Columns:
+        """Tell what the columns of a description measure."""
+        return _columns(self.features, self.sr)
+
+    def describe(self, y: NDArray[np.floating]) -> Description:
+        """Describe a signal (n_samples,).
+
+        Raises
+        ------
+        ValueError
+            When it is silent, or too short.
+        """
+        check_sound(y, self.sr)
+        duration = len(y) / self.sr
+        features = self.extract(y)
+        X = features.X.astype(np.float64)
+        level = self.level(X)
+        edges = cell_edges(features.duration)
+        means = features_like(features, X).pooled(edges).X
+        squares = features_like(features, X**2).pooled(edges).X
+        scale = np.where(self.columns().uncompressed, 1 / level, 1.0)
+        hop = self.hop
+        n_frames = max(1, int(np.ceil(features.duration / hop)))
+        times = np.arange(n_frames, dtype=np.float64) * hop
+        return Description(
+            means=(means * scale).astype(np.float32),
+            deviations=(np.sqrt(np.maximum(squares - means**2, 0)) * scale).astype(np.float32),
+            frames=self.to_align(rows_at(features, times)),
+            duration=duration,
+            hop=hop,
+        )
+
+    @property
+    def hop(self) -> float:
+        """Seconds between the frames that are aligned by."""
+        extract = _extractor(self.features)
+        stride: int = getattr(extract, "stride", None) or _STRIDE
+        return stride / self.sr
+
+    def extract(self, y: NDArray[np.floating], *, fine: bool = False) -> Features:
+        """Compute the kept columns, of at least a second; with `fine` in denser frames."""
+        extract = _extractor(self.features)
+        if fine and isinstance(extract, Scattering | JointScattering) and extract.stride:
+            extract = dataclasses.replace(extract, stride=max(1, extract.stride // _FINER))
+        padded = np.pad(y, (0, max(0, round(LEAST_SECONDS * self.sr) - len(y))))
+        with threadpool_limits(1):  # sums in another order round otherwise, and bytes differ
+            features = extract(padded.astype(np.float32), self.sr)
+        columns = self.columns()
+        X = features.X[:, columns.kept]
+        X = np.where(columns.uncompressed, np.maximum(X, 0), X)
+        return Features(X, features.edges, columns.names)
+
+    def level(self, X: NDArray[np.floating]) -> float:
+        """Tell how loud features (n_frames, n_columns) are; 1 where they do not say."""
+        levels = self.columns().levels
+        return max(float(X[:, levels].mean()), _LEAST_LEVEL) if levels.any() else 1.0
+
+    def to_align(self, X: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Turn features (n_frames, n_columns) into rows whose course over time can be compared."""
+        columns = self.columns()
+        rows = X[:, columns.aligned]
+        if columns.levels.any():
+            rows = np.log(rows / self.level(X) + _QUIET)
+        return np.asarray(rows, dtype=np.float32)
+
+
+def features_like(features: Features, X: NDArray[np.floating]) -> Features:
+    """Put other numbers on the same frames."""
+    return Features(X, features.edges, features.names)
+
+
+def rows_at(features: Features, times: NDArray[np.float64]) -> NDArray[np.floating]:
+    """Interpolate rows linearly at times in seconds, held at both ends; exact at frame centers."""
+    centers = features.centers.copy()
+    if len(centers) > 2:  # the first frame, too, is centered a hop before the second
+        centers[0] = 2 * centers[1] - centers[2]
+    place = np.interp(times, centers, np.arange(len(centers)))
+    nearest = np.round(place)
+    place = np.where(np.abs(place - nearest) < 1e-6, nearest, place)
+    below = np.minimum(place.astype(int), len(centers) - 1)
+    above = np.minimum(below + 1, len(centers) - 1)
+    part = (place - below)[:, None].astype(features.X.dtype)
+    rows: NDArray[np.floating] = (1 - part) * features.X[below] + part * features.X[above]
+    return rows
+
+
+def check_sound(y: NDArray[np.floating], sr: int) -> None:
+    """Refuse what nothing can be said about.
+
+    Raises
+    ------
+    ValueError
+        When a signal is shorter than 50 ms, not finite, or never exceeds -100 dB.
+    """
+    if np.ndim(y) != 1:
+        msg = f"a signal must have shape (n_samples,), got {np.shape(y)}"
+        raise ValueError(msg)
+    if len(y) < SHORTEST * sr:
+        msg = f"too short: {SHORTEST:g} s are needed, got {len(y) / sr:.3g} s"
+        raise ValueError(msg)
+    peak = float(np.abs(y).max())
+    if not np.isfinite(peak):
+        msg = "a signal must be finite, it holds NaN or inf"
+        raise ValueError(msg)
+    if peak <= SILENT_PEAK:
+        msg = "silent: there is nothing to compare"
+        raise ValueError(msg)
+
+
+@functools.cache
+def _extractor(text: str) -> Extractor:
+    parts: tuple[Extractor, ...] = tuple(
+        naming.build(name, {**_DEFAULTS.get(name, {}), **options}, EXTRACTORS, "feature")
+        for name, options in naming.parse_names(text)
+    )
+    if len(parts) > 1:
+        msg = f"an index is of one kind of features, got {text!r}; make an index of each"
+        raise ValueError(msg)
+    return parts[0]
+
+
+@functools.cache
+def _columns(text: str, sr: int) -> Columns:
+    extract = _extractor(text)
+    names = extract(np.zeros(sr, dtype=np.float32), sr).names
+    kept = np.array([name.carrier is None or name.carrier >= LOWEST_CARRIER for name in names])
+    raw = isinstance(extract, Scattering | JointScattering) and extract.compression is None
+    chosen = tuple(name for name, keep in zip(names, kept, strict=True) if keep)
+    return Columns(chosen, np.full(len(chosen), raw), kept)

@@ -1,0 +1,110 @@
+"""Two passages -> which carriers and modulation rates make them alike, and which apart."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from scatseg.explain import Reason, described, reasons_for
+from scatseg.features import FeatureName
+from scatseg.search.descriptions import Columns
+from scatseg.search.projection import Projection
+
+_SAME = 1e-3
+"""Squared distance of unit vectors below which nothing tells them apart."""
+
+N_REASONS = 3
+"""Bands that are named."""
+
+
+class Likeness(NamedTuple):
+    """Why two passages are alike.
+
+    Parameters
+    ----------
+    similarity : float
+        Cosine of their vectors, -1 to 1.
+    alike : tuple of Reason
+        What raised it most, by what both have more of than usual: octaves of carriers and of
+        modulation rates. Each `relevance` is a part of the similarity.
+    apart : tuple of Reason
+        What they differ in most. Each `relevance` is a part of the squared distance.
+    """
+
+    similarity: float
+    alike: tuple[Reason, ...] = ()
+    apart: tuple[Reason, ...] = ()
+
+    def sentence(self) -> str:
+        """Say it in words."""
+        parts = []
+        if self.alike:
+            parts.append(f"alike in {described(self.alike[0])}")
+        if self.apart:
+            parts.append(f"differs most in {described(self.apart[0])}")
+        return "; ".join(parts)
+
+
+def explain_likeness(
+    query: ArrayLike, hit: ArrayLike, projection: Projection, columns: Columns
+) -> Likeness:
+    """Split the similarity of two passages among the columns, and sum it by band.
+
+    Parameters
+    ----------
+    query, hit : array_like of float, shape (2 * n_columns,)
+        Statistics, relative to their level.
+    projection : Projection
+        That of the index.
+    columns : Columns
+        What the statistics are of.
+
+    Returns
+    -------
+    likeness : Likeness
+        The reasons of both kinds, the strongest first.
+    """
+    X = np.stack([np.asarray(query, dtype=np.float64), np.asarray(hit, dtype=np.float64)])
+    Z = projection.standardized(X)
+    pulled = projection.metric(Z)
+    lengths = np.sqrt(np.maximum((Z * pulled).sum(axis=1), np.finfo(np.float64).tiny))
+    shared = (Z[0] * pulled[1] + Z[1] * pulled[0]) / (2 * lengths[0] * lengths[1])
+    units = Z / lengths[:, None]
+    difference = units[0] - units[1]
+    distance = difference * projection.metric(difference[None])[0]
+    alike = _strongest(shared, columns.names, Z.min(axis=0), X.min(axis=0))
+    apart: tuple[Reason, ...] = ()
+    if float(distance.sum()) > _SAME:
+        apart = _strongest(distance, columns.names, np.abs(Z[0] - Z[1]), X.max(axis=0))
+    return Likeness(float(np.clip(shared.sum(), -1, 1)), alike, apart)
+
+
+def _strongest(
+    relevance: NDArray[np.float64],
+    names: tuple[FeatureName, ...],
+    there: NDArray[np.float64],
+    energy: NDArray[np.float64],
+) -> tuple[Reason, ...]:
+    """Find the rates, summed over carriers, and the carriers with most evidence.
+
+    Of each rate the band where it is strongest stands for all. Where nothing is there, relevance
+    counts.
+    """
+    found = reasons_for(relevance, names * 2, Z=there, energy=np.maximum(energy, 0))
+    heard = [each for each in found if each.evidence > 0 and each.relevance > 0]
+    if not heard:
+        return tuple(each for each in found[:N_REASONS] if each.relevance > 0)
+    kinds: dict[tuple[object, ...], list[Reason]] = {}
+    for each in heard:
+        kinds.setdefault(_kind(each), []).append(each)
+    ordered = sorted(kinds.values(), key=lambda kind: -sum(each.evidence for each in kind))
+    return tuple(max(kind, key=lambda each: each.evidence) for kind in ordered[:N_REASONS])
+
+
+def _kind(reason: Reason) -> tuple[object, ...]:
+    band = reason.band
+    if band.rate is None:
+        return (band.family, band.order, band.carrier)
+    return (band.family, band.order, band.rate, band.spin)

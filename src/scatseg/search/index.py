@@ -1,0 +1,603 @@
+"""The index as users hold it: built, opened, asked."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg.audio import AUDIO_EXTENSIONS
+from scatseg.collection import Receipt
+from scatseg.labelled import INDEX, read_labelled
+from scatseg.runs import Failure, Found, find_sources
+from scatseg.search import approximate
+from scatseg.search.building import Belonging, add_recordings
+from scatseg.search.descriptions import (
+    LEAST_SECONDS,
+    Describer,
+    DescriptionError,
+    cell_edges,
+    read_description,
+)
+from scatseg.search.explaining import Likeness, explain_likeness
+from scatseg.search.matching import Course, Nearest, nearest_rows, one_per_passage, slide
+from scatseg.search.passages import (
+    LENGTHS,
+    WHOLE,
+    nearest_length,
+    relative,
+    stretch,
+    window_cells,
+)
+from scatseg.search.projection import Projection
+from scatseg.search.queries import Query, make_query, tempo_ratios
+from scatseg.search.store import IndexedTrack, SearchIndexError, State, read_state
+
+_CANDIDATES = 100
+"""Windows that are looked at closely, for each transposition and way of comparing."""
+
+_THROUGH_FILTERS = 1.5
+"""Flattening of the second way: little heed to how bright a recording is."""
+
+_RATE_STEP = 0.15
+"""Natural logarithm of the tempo ratio from which on modulation rates are moved, too."""
+
+_SHORTLIST = 3
+"""How many times more hits than are asked for are compared exactly."""
+
+_COURSE_SECONDS = 4.0
+"""Length of queries from which on their course counts as much as their timbre."""
+
+_CACHED = 256
+"""Tracks whose frames are kept in memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """A passage that sounds like the query.
+
+    Parameters
+    ----------
+    track : str
+        Id of the recording.
+    path : str
+        Where it was when it was indexed.
+    start, end : float
+        Seconds.
+    similarity : float
+        0 to 1: the mean of `timbre` and `course`, negative ones counted as 0. In queries of less
+        than 4 s, in which little happens, `course` counts by so much less.
+    timbre : float
+        Cosine of what is usual in both, -1 to 1: colors and modulations, their means and
+        deviations.
+    course : float or None
+        Correlation of both over time, -1 to 1: whether the same happens at the same moments. None
+        of whole recordings.
+    semitones : int
+        How far the hit lies above the query.
+    tempo : float
+        How many times faster than the query it is.
+    likeness : Likeness or None
+        What makes them alike, and apart.
+    """
+
+    track: str
+    path: str
+    start: float
+    end: float
+    similarity: float
+    timbre: float
+    course: float | None
+    semitones: int = 0
+    tempo: float = 1.0
+    likeness: Likeness | None = field(default=None, repr=False)
+
+
+class _Region(NamedTuple):
+    """Windows of a track, overlapping, that may hold what is looked for."""
+
+    track: IndexedTrack
+    starts: NDArray[np.float64]
+    ends: NDArray[np.float64]
+    timbres: NDArray[np.float32]
+
+
+class Index:
+    """Recordings, described so that what sounds like a passage is found among all of theirs.
+
+    Make one with `Index.build` or `Index.open`. What others write after that is not seen.
+
+    Parameters
+    ----------
+    state : State
+        What counts in its folder.
+    exact : bool, default True
+        Whether to look at all windows, also where there is a graph that finds most of the nearest
+        ones more quickly (HNSW, from 200,000 windows on, with the `ann` extra).
+    """
+
+    def __init__(self, state: State, *, exact: bool = True) -> None:
+        self._state = state
+        self._exact = exact
+        self._graphs: dict[float, Any] = {}
+        self.describer = Describer(features=state.features, sr=state.sr)
+        self._matrices = {length: state.matrix(length) for length in (WHOLE, *LENGTHS)}
+        self.projection: Projection | None = state.projection() if state.generation else None
+        self._frames = functools.lru_cache(maxsize=_CACHED)(self._read_frames)
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], *, exact: bool = True) -> Index:
+        """Open an index for reading; another process may write to it meanwhile.
+
+        Parameters
+        ----------
+        folder : path-like
+            The index.
+        exact : bool, default True
+            See `Index`.
+
+        Raises
+        ------
+        SearchIndexError
+            When it is none, is damaged, or of another version.
+        """
+        state = read_state(Path(folder))
+        while True:
+            try:
+                return cls(state, exact=exact)
+            except (SearchIndexError, ValueError):
+                again = read_state(Path(folder))
+                if again.generation == state.generation:
+                    raise
+                state = again  # a writer has replaced the files meanwhile
+
+    @classmethod
+    def build(
+        cls,
+        paths: Iterable[str | os.PathLike[str]],
+        folder: str | os.PathLike[str],
+        *,
+        features: str = "scattering",
+        sr: int = 22050,
+        n_jobs: int = 1,
+        rebuild: bool = False,
+    ) -> Index:
+        """Make an index of recordings, or add them to one.
+
+        Parameters
+        ----------
+        paths : iterable of path-like
+            Files, folders (walked by audio extension) or patterns. Labels and groups are taken
+            from an index.csv in a folder.
+        folder : path-like
+            Where the index is kept.
+        features, sr : str, int
+            How recordings are described, see `Describer`.
+        n_jobs : int, default 1
+            Processes.
+        rebuild : bool, default False
+            Fit the projection anew.
+
+        Returns
+        -------
+        index : Index
+            Opened. What failed is in `folder/failures.csv`.
+        """
+        given = [Path(path) for path in paths]
+        found = find_sources(given, extensions=AUDIO_EXTENSIONS)
+        build_index(
+            found,
+            given,
+            Path(folder),
+            Describer(features=features, sr=sr),
+            n_jobs=n_jobs,
+            rebuild=rebuild,
+        )
+        return cls.open(folder)
+
+    @property
+    def folder(self) -> Path:
+        """Where it is kept."""
+        return self._state.folder
+
+    @property
+    def tracks(self) -> tuple[IndexedTrack, ...]:
+        """The recordings, by id."""
+        return tuple(self._state.tracks.values())
+
+    @property
+    def n_windows(self) -> dict[float, int]:
+        """How many windows there are, by their length in seconds."""
+        return {length: int(self._state.rows[length].counts.sum()) for length in LENGTHS}
+
+    def track(self, name: str | os.PathLike[str]) -> IndexedTrack | None:
+        """Find a recording by its id, or by its path."""
+        text = os.fspath(name)
+        if text in self._state.tracks:
+            return self._state.tracks[text]
+        path = os.path.abspath(text)  # noqa: PTH100 - without following links
+        return next((each for each in self.tracks if each.path == path), None)
+
+    def whole_vectors(self) -> tuple[tuple[str, ...], NDArray[np.float32]]:
+        """Return a vector for each recording, with their ids."""
+        rows = self._state.rows[WHOLE]
+        return rows.tracks, np.array(self._matrices[WHOLE][rows.firsts])
+
+    def search(
+        self,
+        y: NDArray[np.floating],
+        sr: int,
+        *,
+        start: float | None = None,
+        end: float | None = None,
+        top: int = 10,
+        exclude: Collection[str] = (),
+        passage: tuple[str, float, float] | None = None,
+        transpose: int = 0,
+        tempo: float = 0.0,
+        explain: bool = True,
+    ) -> list[Hit]:
+        """Find what sounds like a signal, or a stretch of it.
+
+        A recording that is longer than the longest windows, and of which no stretch is named, is
+        compared as a whole with whole recordings; all else with passages.
+
+        Parameters
+        ----------
+        y : ndarray of float, shape (n_samples,)
+            Mono signal.
+        sr : int
+            Its sampling rate in Hz, that of the index.
+        start, end : float, optional
+            The stretch, in seconds.
+        top : int, default 10
+            How many hits, at most.
+        exclude : collection of str
+            Ids of recordings that are left out.
+        passage : (str, float, float), optional
+            Recording, start and end of a passage that is left out: the query itself.
+        transpose : int, default 0
+            Look also up to so many semitones above and below.
+        tempo : float, default 0
+            Look also for what is faster or slower by up to this share, 0.1 for 10 %.
+        explain : bool, default True
+            Say what makes each hit alike, and apart.
+
+        Returns
+        -------
+        hits : list of Hit
+            The most similar first; of hits that overlap by more than half, one.
+
+        Raises
+        ------
+        ValueError
+            When the stretch or the signal cannot be looked for.
+        SearchIndexError
+            When nothing is indexed.
+        """
+        self._check(sr, top, transpose, tempo)
+        query = make_query(y, self.describer, start=start, end=end)
+        if start is None and end is None and query.duration > 2 * max(LENGTHS):
+            return self._whole_hits(query, top, frozenset(exclude), explain=explain)
+        found: list[Hit] = []
+        shifts = sorted(range(-transpose, transpose + 1), key=abs)
+        for semitones, rate, regions in self._regions(query, shifts, tempo, exclude, top):
+            shifted = query.shifted(self.describer.columns(), semitones)
+            ratios = [r for r in tempo_ratios(tempo) if _rate_step(r) == rate]
+            phases = [(ratio, shifted.phases(self.describer, ratio)) for ratio in ratios]
+            for region in regions:
+                found += self._aligned(query, region, phases, semitones)
+        if passage is not None:
+            found = [hit for hit in found if not _overlaps(hit, passage)]
+        return self._compared(query, found, top, explain=explain)
+
+    def _check(self, sr: int, top: int, transpose: int, tempo: float) -> None:
+        if sr != self.describer.sr:
+            msg = (
+                f"the index is of {self.describer.sr} Hz, got {sr} Hz: load(path, sr=...) resamples"
+            )
+            raise ValueError(msg)
+        if top < 1 or not 0 <= transpose <= 24 or not 0 <= tempo <= 1:
+            msg = (
+                "top must be at least 1, transpose 0 to 24 semitones, tempo 0 to 1, got "
+                f"{top}, {transpose} and {tempo:g}"
+            )
+            raise ValueError(msg)
+        if self.projection is None or not self._state.tracks:
+            msg = f"nothing is indexed in {self.folder}: scatseg index PATH... -o {self.folder}"
+            raise SearchIndexError(msg)
+
+    def _vectors(
+        self, statistics: Sequence[NDArray[np.float64]], flattening: float | None = None
+    ) -> NDArray[np.float32]:
+        assert self.projection is not None
+        X = relative(np.stack(statistics), self.describer.columns())
+        if flattening is None:
+            return self.projection(X)
+        return self.projection(X, flattening=flattening)
+
+    def _whole_hits(
+        self, query: Query, top: int, excluded: frozenset[str], *, explain: bool
+    ) -> list[Hit]:
+        rows, matrix = self._state.rows[WHOLE], self._matrices[WHOLE]
+        vector = self._vectors([query.statistics()])
+        near = nearest_rows(matrix, vector, top, allowed=rows.allowed(excluded))
+        hits = []
+        for row, similarity in zip(near.rows[0], near.similarities[0], strict=True):
+            if row >= 0:
+                track = self._state.tracks[rows.track_of(int(row))[0]]
+                timbre = float(similarity)
+                hit = Hit(
+                    track=track.id,
+                    path=track.path,
+                    start=0.0,
+                    end=track.duration,
+                    similarity=max(timbre, 0.0),
+                    timbre=timbre,
+                    course=None,
+                )
+                hits.append(hit)
+        return self._compared(query, hits, top, explain=explain)
+
+    def _regions(
+        self,
+        query: Query,
+        shifts: Sequence[int],
+        tempo: float,
+        exclude: Collection[str],
+        top: int,
+    ) -> list[tuple[int, int, list[_Region]]]:
+        """Find windows that may hold the query, for each transposition and rate of modulations."""
+        length = nearest_length(query.duration)
+        rows, matrix = self._state.rows[length], self._matrices[length]
+        rates = sorted({_rate_step(ratio) for ratio in tempo_ratios(tempo)}, key=abs)
+        ways = [(semitones, rate) for semitones in shifts for rate in rates]
+        columns = self.describer.columns()
+        statistics = [
+            query.shifted(columns, semitones, float(np.exp(rate * _RATE_STEP))).statistics()
+            for semitones, rate in ways
+        ]
+        plain = self._vectors(statistics)
+        through = self._vectors(statistics, _THROUGH_FILTERS)
+        allowed = rows.allowed(frozenset(exclude))
+        k = max(_CANDIDATES, 5 * top)
+        near = self._near(length, np.concatenate([plain, through]), k, allowed)
+        found = []
+        for i, (semitones, rate) in enumerate(ways):
+            chosen = np.unique(near.rows[[i, i + len(ways)]])
+            chosen = chosen[chosen >= 0]
+            timbres = matrix[chosen] @ plain[i]
+            found.append((semitones, rate, self._merged(length, chosen, timbres)))
+        return found
+
+    def manner(self, seconds: float) -> str:
+        """Say how windows are searched for a query of so many seconds; empty for exactly."""
+        length = nearest_length(seconds)
+        n_rows = self._state.rows[length].n_rows
+        if n_rows <= approximate.ABOVE:
+            return ""
+        windows = f"{n_rows:,} windows of {length:g} s"
+        graph = self._state.graph_path(length).exists() and approximate.is_installed()
+        if graph and not self._exact:
+            return f"searched approximately (HNSW): {windows}; --exact looks at all of them"
+        return f"searched exactly: {windows}; an index made with the ann extra is quicker"
+
+    def _near(
+        self,
+        length: float,
+        vectors: NDArray[np.float32],
+        k: int,
+        allowed: NDArray[np.bool_],
+    ) -> Nearest:
+        """Find the nearest windows, by a graph if there is one and it may be used."""
+        path = self._state.graph_path(length)
+        if self._exact or not path.exists() or not approximate.is_installed():
+            return nearest_rows(self._matrices[length], vectors, k, allowed=allowed)
+        if length not in self._graphs:
+            self._graphs[length] = approximate.read_graph(path)
+        return approximate.near_rows(self._graphs[length], vectors, k, allowed=allowed)
+
+    def _merged(
+        self, length: float, chosen: NDArray[np.intp], timbres: NDArray[np.float32]
+    ) -> list[_Region]:
+        """Put windows of one track together that overlap."""
+        rows = self._state.rows[length]
+        by_track: dict[str, list[tuple[int, float]]] = {}
+        for row, timbre in zip(chosen, timbres, strict=True):
+            id_, window = rows.track_of(int(row))
+            by_track.setdefault(id_, []).append((window, float(timbre)))
+        regions = []
+        for id_, windows in by_track.items():
+            track = self._state.tracks[id_]
+            edges = cell_edges(max(track.duration, LEAST_SECONDS))
+            cells = window_cells(len(edges) - 1, length)[[window for window, _ in windows]]
+            starts, ends = edges[cells[:, 0]], edges[cells[:, 1]]
+            values = np.array([timbre for _, timbre in windows], dtype=np.float32)
+            gaps = np.flatnonzero(starts[1:] >= np.maximum.accumulate(ends)[:-1]) + 1
+            regions += [
+                _Region(track, starts[part], ends[part], values[part])
+                for part in np.split(np.arange(len(starts)), gaps)
+            ]
+        return regions
+
+    def _aligned(
+        self,
+        query: Query,
+        region: _Region,
+        phases: Sequence[tuple[float, Sequence[NDArray[np.float32]]]],
+        semitones: int,
+    ) -> list[Hit]:
+        """Find where exactly the query fits, once for each window of a region."""
+        frames, hop = self._frames(region.track), query.hop
+        if not frames.size:
+            return []
+        margin = max(query.duration, region.ends[0] - region.starts[0])
+        first = max(0, int((region.starts.min() - margin) / hop))
+        last = int((region.ends.max() + margin) / hop) + 2
+        courses: list[tuple[float, Course]] = []
+        for ratio, each in phases:
+            course = slide(frames[first:last], each)
+            starts = (course.starts + first) * hop - query.trimmed[0] / ratio
+            courses.append((ratio, Course(course.similarities, starts)))
+        hits = []
+        for start, end, timbre in zip(region.starts, region.ends, region.timbres, strict=True):
+            best = max(
+                (*_best_near(course, start, end, query.duration / ratio), ratio)
+                for ratio, course in courses
+            )
+            hits.append(self._hit(region.track, query, best, float(timbre), semitones))
+        return hits
+
+    def _hit(
+        self,
+        track: IndexedTrack,
+        query: Query,
+        best: tuple[float, float, float],
+        timbre: float,
+        semitones: int,
+    ) -> Hit:
+        course, start, ratio = best
+        hit = Hit(
+            track=track.id,
+            path=track.path,
+            start=min(max(0.0, start), track.duration),
+            end=max(0.0, min(start + query.duration / ratio, track.duration)),
+            similarity=0.0,
+            timbre=timbre,
+            course=course,
+            semitones=semitones,
+            tempo=ratio,
+        )
+        return _similar(hit, timbre, query.duration)
+
+    def _compared(self, query: Query, hits: Sequence[Hit], top: int, *, explain: bool) -> list[Hit]:
+        """Compare the query with where the best hits are exactly, and say why they are alike."""
+        assert self.projection is not None
+        columns = self.describer.columns()
+        compared = []
+        for hit in _best(hits, _SHORTLIST * top):
+            track = self._state.tracks[hit.track]
+            try:
+                description = read_description(self._path_of(track))
+            except DescriptionError:
+                if self._path_of(track).exists():
+                    raise
+                continue  # removed since this index was opened
+            shifted = query.shifted(columns, hit.semitones, _heard_ratio(hit.tempo))
+            there = stretch(description, hit.start, hit.end)
+            X = relative(np.stack([shifted.statistics(), there]), columns)
+            timbre = float(np.prod(self.projection(X), axis=0).sum())
+            compared.append((_similar(hit, timbre, query.duration), X))
+        compared.sort(key=lambda each: _order(each[0]))
+        if not explain:
+            return [hit for hit, _ in compared[:top]]
+        return [
+            dataclasses.replace(
+                hit, likeness=explain_likeness(X[0], X[1], self.projection, columns)
+            )
+            for hit, X in compared[:top]
+        ]
+
+    def _path_of(self, track: IndexedTrack) -> Path:
+        return self.folder / "tracks" / track.description
+
+    def _read_frames(self, track: IndexedTrack) -> NDArray[np.float32]:
+        try:
+            return read_description(self._path_of(track), frames_only=True).frames
+        except DescriptionError:
+            if self._path_of(track).exists():
+                raise
+            return np.empty((0, 0), dtype=np.float32)  # removed since this index was opened
+
+
+def build_index(
+    found: Found,
+    paths: Iterable[Path],
+    folder: Path,
+    describer: Describer,
+    *,
+    n_jobs: int = 1,
+    rebuild: bool = False,
+    on_receipt: Callable[[Receipt], object] | None = None,
+) -> list[Receipt]:
+    """Add what paths lead to, with what an index.csv in them says of it; see `add_recordings`."""
+    belonging, unread = _belonging(paths)
+    return add_recordings(
+        folder,
+        found.sources,
+        describer,
+        belonging=belonging,
+        failures=[*found.failures, *unread],
+        n_jobs=n_jobs,
+        rebuild=rebuild,
+        on_receipt=on_receipt,
+    )
+
+
+def _belonging(paths: Iterable[Path]) -> tuple[dict[Path, Belonging], list[Failure]]:
+    """Read labels and groups from the tables in folders."""
+    known: dict[Path, Belonging] = {}
+    failures: list[Failure] = []
+    for path in paths:
+        if not path.is_dir() or not (path / INDEX).is_file():
+            continue
+        labelled = read_labelled(path)
+        failures += labelled.failures
+        for clip in labelled.clips:
+            absolute = Path(os.path.abspath(clip.path))  # noqa: PTH100 - as sources are
+            known[absolute] = Belonging(labels=clip.labels, group=clip.group)
+    return known, failures
+
+
+def _rate_step(ratio: float) -> int:
+    return round(float(np.log(ratio)) / _RATE_STEP)
+
+
+def _best_near(course: Course, start: float, end: float, duration: float) -> tuple[float, float]:
+    """Find where a query of a duration fits best around a window."""
+    middle, reach = (start + end) / 2, (end - start) / 2 + abs(end - start - duration) / 2
+    near = np.abs(course.starts + duration / 2 - middle) <= reach
+    if not near.any():
+        nearest = int(np.abs(course.starts + duration / 2 - middle).argmin())
+        near[nearest] = True
+    place = int(np.where(near, course.similarities, -np.inf).argmax())
+    return float(course.similarities[place]), float(course.starts[place])
+
+
+def _overlaps(hit: Hit, passage: tuple[str, float, float]) -> bool:
+    track, start, end = passage
+    common = min(hit.end, end) - max(hit.start, start)
+    return hit.track == track and common > 0.5 * min(hit.end - hit.start, end - start)
+
+
+def _similar(hit: Hit, timbre: float, seconds: float) -> Hit:
+    """Weigh timbre and course of a hit of a query of so many seconds."""
+    weight = 0.0 if hit.course is None else min(1.0, seconds / _COURSE_SECONDS)
+    similarity = (max(timbre, 0.0) + weight * max(hit.course or 0.0, 0.0)) / (1 + weight)
+    return dataclasses.replace(hit, similarity=similarity, timbre=timbre)
+
+
+def _order(hit: Hit) -> tuple[float, str, float, int]:
+    return -hit.similarity, hit.track, hit.start, abs(hit.semitones)
+
+
+def _heard_ratio(ratio: float) -> float:
+    """Round a ratio to the steps by which modulation rates are moved."""
+    return float(np.exp(_rate_step(ratio) * _RATE_STEP))
+
+
+def _best(hits: Sequence[Hit], top: int) -> list[Hit]:
+    ordered = sorted(hits, key=_order)
+    kept = one_per_passage(
+        [hit.track for hit in ordered],
+        np.array([hit.start for hit in ordered]),
+        np.array([hit.end for hit in ordered]),
+    )
+    return [ordered[i] for i in kept[:top]]

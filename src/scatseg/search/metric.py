@@ -1,0 +1,66 @@
+"""Vectors, labels and groups -> similarities under a metric that was learned from other groups."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.neighbors import NeighborhoodComponentsAnalysis
+
+from scatseg.classification import split
+
+_FOLDS = 5
+_DIMS = 16
+_ITERATIONS = 30
+
+
+def learned_similarity(
+    vectors: NDArray[np.floating],
+    labels: Sequence[str],
+    *,
+    groups: Sequence[str] | None,
+    seed: int = 0,
+) -> NDArray[np.float64]:
+    """Compare items under a metric that brings together what has the same label.
+
+    Neighborhood components analysis is fitted once for each of five folds, on the other four, whose
+    groups the queries of the fold do not share.
+
+    Parameters
+    ----------
+    vectors : ndarray of float, shape (n_items, n_dims)
+        Rows.
+    labels : sequence of str, length n_items
+        What the items are.
+    groups : sequence of str, length n_items, or None
+        What stays on one side of a split.
+    seed : int, default 0
+        Of the folds and of the fit.
+
+    Returns
+    -------
+    similarity : ndarray of float64, shape (n_items, n_items)
+        Negative distances from each query under the metric that it had no part in.
+
+    References
+    ----------
+    J. Goldberger et al., "Neighbourhood components analysis", NeurIPS 2005.
+    """
+    names = np.array(labels)
+    similarity = np.zeros((len(names), len(names)))
+    n_folds = min(_FOLDS, len(set(groups))) if groups is not None else _FOLDS
+    for train, test in split(names, groups=groups, n_folds=n_folds, seed=seed):
+        metric = NeighborhoodComponentsAnalysis(
+            n_components=min(_DIMS, vectors.shape[1]), max_iter=_ITERATIONS, random_state=seed
+        )
+        with warnings.catch_warnings():
+            # It is stopped early on purpose: further steps fit the training groups alone.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            metric.fit(vectors[train], names[train])
+        moved = metric.transform(vectors)
+        difference = moved[test][:, None] - moved[None]
+        similarity[test] = -np.sqrt((difference**2).sum(axis=-1))
+    return similarity

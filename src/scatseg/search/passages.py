@@ -1,0 +1,150 @@
+"""Descriptions -> passages: windows of several lengths, and what is usual within each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg.features import Features
+from scatseg.search.descriptions import CELL, Columns, Description
+
+LENGTHS = (2.0, 4.0, 8.0, 16.0, 30.0)
+"""Seconds that windows last, each overlapping the next by half."""
+
+WHOLE = 0.0
+"""Stands for the length of whole recordings."""
+
+
+class Passages(NamedTuple):
+    """Windows of one length in a recording.
+
+    Parameters
+    ----------
+    starts, ends : ndarray of float64, shape (n_windows,)
+        Seconds.
+    X : ndarray of float64, shape (n_windows, 2 * n_columns)
+        Means, then standard deviations.
+    """
+
+    starts: NDArray[np.float64]
+    ends: NDArray[np.float64]
+    X: NDArray[np.float64]
+
+
+def window_cells(n_cells: int, length: float) -> NDArray[np.intp]:
+    """Lay windows over cells, half overlapping, the last one up to the end.
+
+    Parameters
+    ----------
+    n_cells : int
+        Cells of a recording.
+    length : float
+        Seconds, an even number of cells, or `WHOLE`.
+
+    Returns
+    -------
+    windows : ndarray of int, shape (n_windows, 2)
+        First cell, and the one after the last.
+
+    Examples
+    --------
+    >>> window_cells(7, 4.0).tolist(), window_cells(3, 4.0).tolist(), window_cells(7, 0.0).tolist()
+    ([[0, 4], [2, 6], [3, 7]], [[0, 3]], [[0, 7]])
+    """
+    size = n_cells if length == WHOLE else min(round(length / CELL), n_cells)
+    last = n_cells - size
+    starts = np.arange(0, last + 1, max(1, round(length / CELL / 2)))
+    if starts[-1] != last:
+        starts = np.append(starts, last)
+    return np.stack([starts, starts + size], axis=1)
+
+
+def passages(description: Description, length: float) -> Passages:
+    """Describe the windows of one length.
+
+    Parameters
+    ----------
+    description : Description
+        Of a recording.
+    length : float
+        As in `window_cells`.
+
+    Returns
+    -------
+    passages : Passages
+        In time.
+    """
+    edges = description.cells
+    windows = window_cells(len(edges) - 1, length)
+    weights = np.diff(edges)[:, None]
+    means = description.means.astype(np.float64)
+    squares = description.deviations.astype(np.float64) ** 2 + means**2
+    sums = np.zeros((2, len(edges), means.shape[1]))
+    np.cumsum(means * weights, axis=0, out=sums[0, 1:])
+    np.cumsum(squares * weights, axis=0, out=sums[1, 1:])
+    lengths = (edges[windows[:, 1]] - edges[windows[:, 0]])[:, None]
+    mean, square = (sums[:, windows[:, 1]] - sums[:, windows[:, 0]]) / lengths
+    X = np.concatenate([mean, np.sqrt(np.maximum(square - mean**2, 0))], axis=1)
+    ends = np.minimum(edges[windows[:, 1]], description.duration)
+    return Passages(edges[windows[:, 0]], ends, X)
+
+
+def stretch(description: Description, start: float, end: float) -> NDArray[np.float64]:
+    """Describe the cells nearest to a stretch, at least one, shape (2 * n_columns,).
+
+    Parameters
+    ----------
+    description : Description
+        Of a recording.
+    start, end : float
+        Seconds.
+    """
+    edges = description.cells
+    first = min(int(np.abs(edges[:-1] - start).argmin()), len(edges) - 2)
+    last = max(first + 1, int(np.abs(edges - end).argmin()))
+    weights = np.diff(edges)[first:last]
+    means = description.means[first:last].astype(np.float64)
+    deviations = description.deviations[first:last].astype(np.float64)
+    mean = np.average(means, axis=0, weights=weights)
+    variance = np.average(deviations**2 + (means - mean) ** 2, axis=0, weights=weights)
+    return np.concatenate([mean, np.sqrt(variance)])
+
+
+def statistics(features: Features, start: float, end: float) -> NDArray[np.float64]:
+    """Describe a stretch of features in the same way, shape (2 * n_columns,).
+
+    Parameters
+    ----------
+    features : Features
+        Of a recording.
+    start, end : float
+        Seconds; frames count by the time that they spend in between.
+    """
+    low = np.clip(features.edges[:-1], start, end)
+    weights = np.clip(features.edges[1:], start, end) - low
+    there = weights > 0
+    X, weights = features.X[there].astype(np.float64), weights[there]
+    mean = np.average(X, axis=0, weights=weights)
+    deviation = np.sqrt(np.average((X - mean) ** 2, axis=0, weights=weights))
+    return np.concatenate([mean, deviation])
+
+
+def relative(X: NDArray[np.floating], columns: Columns) -> NDArray[np.float64]:
+    """Divide statistics (n, 2 * n_columns) by the mean level of their own carriers.
+
+    Loudness then plays no role, between recordings or within one.
+    """
+    values = np.array(X, dtype=np.float64)
+    if columns.levels.any():
+        level = values[:, : len(columns.names)][:, columns.levels].mean(axis=1, keepdims=True)
+        raw = np.tile(columns.uncompressed, 2)
+        values[:, raw] /= np.maximum(level, np.finfo(np.float64).tiny)
+    return values
+
+
+def nearest_length(seconds: float, lengths: Sequence[float] = LENGTHS) -> float:
+    """Choose the window length whose ratio to a duration is nearest to 1."""
+    return min(lengths, key=lambda length: abs(np.log(length / seconds)))

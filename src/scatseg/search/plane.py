@@ -1,0 +1,50 @@
+"""Vectors of recordings -> places on a plane on which neighbors sound alike."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def plane(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Lay vectors out on the plane that keeps most of their distances.
+
+    Parameters
+    ----------
+    vectors : ndarray of float, shape (n, n_dims)
+        Of length 1.
+
+    Returns
+    -------
+    places : ndarray of float64, shape (n, 2)
+        Principal components (classical scaling), their signs fixed; 0 where there is no spread.
+
+    Examples
+    --------
+    >>> plane(np.eye(2)).round(3)
+    array([[ 0.707, 0. ],
+           [-0.707, 0. ]])
+    """
+    X = np.asarray(vectors, dtype=np.float64)
+    X = X - X.mean(axis=0)
+    left, lengths, _ = np.linalg.svd(X, full_matrices=False)
+    places = np.zeros((len(X), 2))
+    n_dims = min(2, int((lengths > 1e-9).sum()))
+    places[:, :n_dims] = left[:, :n_dims] * lengths[:n_dims]
+    largest = places[np.abs(places).argmax(axis=0), [0, 1]]
+    turned: NDArray[np.float64] = places * np.where(largest < 0, -1.0, 1.0) + 0.0
+    return turned
+
+
+def plane_csv(ids: Sequence[str], labels: Sequence[str], places: NDArray[np.float64]) -> str:
+    """Write places as a table: track, label, x, y."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["track", "label", "x", "y"])
+    for id_, label, (x, y) in zip(ids, labels, places, strict=True):
+        writer.writerow([id_, label, f"{x:.6f}", f"{y:.6f}"])
+    return table.getvalue()

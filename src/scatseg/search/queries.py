@@ -1,0 +1,188 @@
+"""A signal and a stretch of it -> what is looked for, as it is, transposed, faster or slower."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg.features import Features
+from scatseg.search.descriptions import (
+    LEAST_SECONDS,
+    Columns,
+    Describer,
+    check_sound,
+    features_like,
+    rows_at,
+)
+from scatseg.search.passages import statistics
+from scatseg.search.shifting import shift_matrix
+
+_CONTEXT = 2.0
+"""Seconds around a stretch that are described with it, so that its ends are as in its recording."""
+
+_EDGE = 2
+"""Frames that the end of a recording reaches into."""
+
+_LEAST_FRAMES = 8
+"""Below so many frames none is left out at the ends."""
+
+_PHASES = 4
+"""How many fractions of a frame are tried."""
+
+TEMPO_STEP = 0.02
+"""Natural logarithm of the ratio between tempi that are tried: over 8 s they drift by 80 ms at
+most."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Query:
+    """What is looked for.
+
+    Parameters
+    ----------
+    features : Features
+        Around the stretch, in dense frames.
+    start, end : float
+        The stretch, in seconds of `features`.
+    origin : float
+        Seconds of the recording at which `features` begin.
+    hop : float
+        Seconds between frames of the index.
+    trimmed : (float, float)
+        Seconds at either end of the stretch that are not aligned by.
+    """
+
+    features: Features = field(repr=False)
+    start: float
+    end: float
+    origin: float
+    hop: float
+    trimmed: tuple[float, float]
+
+    @property
+    def duration(self) -> float:
+        """Length of the stretch in seconds."""
+        return self.end - self.start
+
+    def shifted(self, columns: Columns, semitones: float, ratio: float = 1.0) -> Query:
+        """Transpose up by semitones; what moves becomes faster by a ratio, not yet shorter."""
+        if not semitones and ratio == 1:
+            return self
+        matrix = shift_matrix(columns.names, semitones / 12, float(np.log2(ratio)))
+        X = self.features.X @ matrix.astype(self.features.X.dtype)
+        return Query(
+            features=features_like(self.features, X),
+            start=self.start,
+            end=self.end,
+            origin=self.origin,
+            hop=self.hop,
+            trimmed=self.trimmed,
+        )
+
+    def statistics(self) -> NDArray[np.float64]:
+        """Means, then deviations, shape (2 * n_columns,)."""
+        return statistics(self.features, self.start, self.end)
+
+    def phases(self, describer: Describer, ratio: float = 1.0) -> list[NDArray[np.float32]]:
+        """Sample the stretch at the frames of an index in which it is faster by a ratio.
+
+        Returns
+        -------
+        phases : list of ndarray of float32, each of shape (n_frames, n_aligned)
+            See `matching.align`. The first frame is centered `trimmed[0]` after the start.
+        """
+        step = self.hop * ratio
+        start, end = self.start + self.trimmed[0], self.end - self.trimmed[1]
+        n_frames = max(2, int((end - start) / step))
+        rows = []
+        for p in range(_PHASES):
+            times = start + step * (np.arange(n_frames, dtype=np.float64) + p / _PHASES)
+            rows.append(rows_at(self.features, times))
+        aligned = describer.to_align(np.concatenate(rows))
+        return list(aligned.reshape(_PHASES, n_frames, -1))
+
+
+def make_query(
+    y: NDArray[np.floating],
+    describer: Describer,
+    *,
+    start: float | None = None,
+    end: float | None = None,
+) -> Query:
+    """Describe a stretch of a signal.
+
+    Parameters
+    ----------
+    y : ndarray of float, shape (n_samples,)
+        A recording, at the describer's sampling rate.
+    describer : Describer
+        That of the index.
+    start, end : float, optional
+        Seconds; from its beginning, to its end.
+
+    Raises
+    ------
+    ValueError
+        When the stretch is empty, beyond the end, too short, or silent.
+    """
+    duration = len(y) / describer.sr
+    first, last = check_stretch(duration, start, end)
+    samples = [round(time * describer.sr) for time in (first, last)]
+    check_sound(np.asarray(y)[samples[0] : samples[1]], describer.sr)
+    origin = max(0.0, first - _CONTEXT)
+    around = [round(time * describer.sr) for time in (origin, min(duration, last + _CONTEXT))]
+    features = describer.extract(np.asarray(y)[around[0] : around[1]], fine=True)
+    hop = describer.hop
+    edge = _EDGE * hop if (last - first) / hop >= _LEAST_FRAMES + 2 * _EDGE else 0.0
+    at_edges = (first - origin < edge, duration - last < edge)
+    padded = features.duration if duration < LEAST_SECONDS else last - origin
+    return Query(
+        features=features,
+        start=first - origin,
+        end=padded,
+        origin=origin,
+        hop=hop,
+        trimmed=(edge if at_edges[0] else 0.0, edge if at_edges[1] else 0.0),
+    )
+
+
+def check_stretch(duration: float, start: float | None, end: float | None) -> tuple[float, float]:
+    """Return where a stretch begins and ends.
+
+    Raises
+    ------
+    ValueError
+        When it does not lie within the duration.
+
+    Examples
+    --------
+    >>> check_stretch(60.0, 12.0, None)
+    (12.0, 60.0)
+    """
+    first = 0.0 if start is None else start
+    last = duration if end is None else end
+    if not 0 <= first < last:
+        msg = f"a stretch must begin before it ends, got {first:g} s to {last:g} s"
+        if end is None and start is not None and first >= 0:
+            msg = f"the recording ends at {duration:.2f} s, before the start at {first:g} s"
+        raise ValueError(msg)
+    if last > duration + 0.01:
+        msg = f"the recording ends at {duration:.2f} s, before the end at {last:g} s"
+        raise ValueError(msg)
+    return first, min(last, duration)
+
+
+def tempo_ratios(most: float) -> Sequence[float]:
+    """List the ratios that are tried, 1 first.
+
+    Examples
+    --------
+    >>> [round(ratio, 3) for ratio in tempo_ratios(0.03)]
+    [1.0, 1.02, 0.98, 1.041, 0.961]
+    """
+    n_steps = int(np.ceil(np.log1p(most) / TEMPO_STEP - 1e-9))
+    steps = [0] + [sign * step for step in range(1, n_steps + 1) for sign in (1, -1)]
+    return [float(np.exp(step * TEMPO_STEP)) for step in steps]

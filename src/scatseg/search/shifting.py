@@ -1,0 +1,77 @@
+"""Scattering columns -> what they would hold if the sound were transposed, or faster."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg.features import FeatureName
+
+
+@functools.lru_cache(maxsize=64)
+def shift_matrix(
+    names: tuple[FeatureName, ...], octaves: float, rate_octaves: float = 0.0
+) -> NDArray[np.float32]:
+    """Make the matrix that moves columns along carriers and along modulation rates.
+
+    Parameters
+    ----------
+    names : tuple of FeatureName
+        What the columns measure. Those without carrier, or rate, stay.
+    octaves : float
+        How far carriers move up.
+    rate_octaves : float, default 0
+        How far rates move up: the sound becomes so much faster.
+
+    Returns
+    -------
+    matrix : ndarray of float32, shape (n_columns, n_columns)
+        X @ matrix holds at each column what was that far below it, interpolated between the
+        nearest on a logarithmic scale; beyond the ends, what is there.
+
+    Examples
+    --------
+    >>> names = tuple(FeatureName("scattering", i, carrier=55.0 * 2**i) for i in range(3))
+    >>> np.array([1.0, 5.0, 9.0]) @ shift_matrix(names, 1.0)
+    array([1., 1., 5.])
+    """
+    matrix = np.eye(len(names), dtype=np.float32)
+    if octaves:
+        matrix = matrix @ _moved(
+            names, octaves, lambda name: name.carrier, lambda name: (name.modulation,)
+        )
+    if rate_octaves:
+        matrix = matrix @ _moved(
+            names, rate_octaves, lambda name: name.modulation, lambda name: (name.carrier,)
+        )
+    return matrix
+
+
+def _moved(
+    names: Sequence[FeatureName],
+    octaves: float,
+    hertz: Callable[[FeatureName], float | None],
+    rest: Callable[[FeatureName], tuple[object, ...]],
+) -> NDArray[np.float32]:
+    """Interpolate along one axis, among columns that agree in all else."""
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for i, name in enumerate(names):
+        if hertz(name) is not None:
+            key = (name.family, name.order, name.scale, name.spin, *rest(name))
+            groups.setdefault(key, []).append(i)
+    matrix = np.eye(len(names), dtype=np.float32)
+    for found in groups.values():
+        place = np.log2([hertz(names[i]) or 1.0 for i in found])
+        order = np.argsort(place)
+        columns, place = np.array(found)[order], place[order]
+        source = np.interp(place - octaves, place, np.arange(len(place)))
+        below = np.minimum(source.astype(int), len(place) - 1)
+        above = np.minimum(below + 1, len(place) - 1)
+        part = source - below
+        matrix[:, columns] = 0
+        np.add.at(matrix, (columns[below], columns), 1 - part)
+        np.add.at(matrix, (columns[above], columns), part)
+    return matrix

@@ -1,0 +1,44 @@
+"""Scores of a retrieval -> the files that keep them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from scatseg.formats import atomic_write
+from scatseg.search.retrieval import METRICS, Retrieval
+
+
+def write_retrieval(
+    folder: Path, document: Mapping[str, Any], systems: Mapping[str, Retrieval], ids: Sequence[str]
+) -> None:
+    """Write scores.json, and queries.csv with a line for each query and system.
+
+    Parameters
+    ----------
+    folder : Path
+        It must exist.
+    document : mapping
+        Of `retrieval_document`.
+    systems : mapping from str to Retrieval
+        By name.
+    ids : sequence of str
+        Of the items.
+    """
+    text = json.dumps(document, indent=2) + "\n"
+    atomic_write(folder / "scores.json", text.encode("utf-8", "backslashreplace"))
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["features", "file", "label", *METRICS])
+    for name, each in systems.items():
+        for i, (id_, label) in enumerate(zip(ids, each.labels, strict=True)):
+            row = [each.values[metric][i] for metric in METRICS]
+            cells = [f"{value:.6f}" if np.isfinite(value) else "" for value in row]
+            writer.writerow([name, id_, label, *cells])
+    atomic_write(folder / "queries.csv", table.getvalue().encode("utf-8", "backslashreplace"))

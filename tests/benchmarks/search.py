@@ -1,0 +1,141 @@
+"""Measure how fast an index is searched: `python tests/benchmarks/search.py [-o FILE]`.
+
+Exact search among 100,000 vectors of 256 dimensions, one by one and in batches of 100; opening an
+index of a million vectors, and the memory that takes; HNSW beside exact search where faiss is
+installed. The best of five rounds counts.
+"""
+
+import argparse
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from scatseg.search import building, store
+from scatseg.search.descriptions import Describer
+from scatseg.search.matching import nearest_rows
+from scatseg.search.projection import Projection
+
+K = 10
+
+
+def unit_rows(n, n_dims, seed):
+    """Draw vectors with the spectrum of those of music: a few directions count most."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, n_dims)).astype(np.float32)
+    X *= np.arange(1, n_dims + 1, dtype=np.float32) ** -0.5
+    return X / np.linalg.norm(X, axis=1, keepdims=True)
+
+
+def best(function, rounds=5):
+    """Return the least seconds of several calls."""
+    times = []
+    for _ in range(rounds):
+        began = time.perf_counter()
+        function()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def exact():
+    """Search exactly, one by one and in batches."""
+    matrix, queries = unit_rows(100_000, 256, 0), unit_rows(100, 256, 1)
+    alone = best(lambda: [nearest_rows(matrix, query[None], K) for query in queries[:10]]) / 10
+    batch = best(lambda: nearest_rows(matrix, queries, K)) / 100
+    return {"ms_alone": 1000 * alone, "ms_in_batches_of_100": 1000 * batch}
+
+
+def write_million(folder, n_tracks=4000):
+    """Write an index of a million vectors that belong to recordings that never were."""
+    describer = Describer()
+    store.create(folder, options=describer.fingerprint(), features="scattering", sr=22050)
+    state = store.read_state(folder)
+    n_dims, counts = 128, {0.0: 1, 2.0: 129, 4.0: 64, 8.0: 32, 16.0: 16, 30.0: 8}
+    n_columns = 2 * len(describer.columns().names)
+    rng = np.random.default_rng(0)
+    components = np.linalg.qr(rng.normal(size=(n_columns, n_dims)))[0].T
+    projection = Projection(
+        medians=np.ones(n_columns),
+        means=np.zeros(n_columns),
+        scales=np.ones(n_columns),
+        components=components,
+        variances=np.ones(n_dims),
+    )
+    ids = tuple(f"track{i:05d}" for i in range(n_tracks))
+    rows = {}
+    for length, count in counts.items():
+        firsts = np.arange(n_tracks, dtype=np.int64) * count
+        rows[length] = store.Rows(
+            tracks=ids, firsts=firsts, counts=np.full(n_tracks, count), n_rows=count * n_tracks
+        )
+    tracks = {
+        id_: store.IndexedTrack(
+            id=id_,
+            path=f"/music/{id_}.flac",
+            size=1,
+            modified=1,
+            sha256="0" * 64,
+            duration=130.0,
+            description=f"{id_}.npz",
+        )
+        for id_ in ids
+    }
+    state = dataclasses.replace(state, generation=1, n_dims=n_dims, tracks=tracks, rows=rows)
+    store.write_projection(state, projection)
+    for length, each in rows.items():
+        building.append_rows(state.matrix_path(length), 0, [unit_rows(each.n_rows, n_dims, 0)])
+    store.write_state(state)
+
+
+OPENING = """
+import sys, time
+from pathlib import Path
+from scatseg.search import Index
+began = time.perf_counter()
+index = Index.open(sys.argv[1])
+seconds = time.perf_counter() - began
+status = Path("/proc/self/status").read_text()  # what a parent held is not in it
+most = int(status.split("VmHWM:")[1].split()[0]) / 1024
+print(seconds, most, sum(index.n_windows.values()))
+"""
+
+
+def opening(folder):
+    """Open it in processes of its own; the fastest counts."""
+    found = []
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", OPENING, str(folder)], capture_output=True, text=True, check=True
+        )
+        found.append([float(value) for value in done.stdout.split()])
+    seconds, megabytes, n = min(found)
+    return {"vectors": int(n), "seconds": seconds, "resident_mb": megabytes}
+
+
+def main():
+    """Measure all, print and keep it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-o", "--output", type=Path)
+    options = parser.parse_args()
+    results = {"cores": os.cpu_count(), "exact, 100,000 x 256": exact()}
+    with tempfile.TemporaryDirectory() as folder:
+        write_million(Path(folder) / "million.index")
+        results["opening"] = opening(Path(folder) / "million.index")
+    if find_spec("faiss"):
+        from scatseg.search.approximate import measured
+
+        results["hnsw"] = measured(unit_rows(100_000, 256, 0), unit_rows(100, 256, 1), K)
+    print(json.dumps(results, indent=2))
+    if options.output is not None:
+        options.output.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,679 @@
+"""An index finds passages where they are, and stays whole wherever its writer is stopped."""
+
+import itertools
+import json
+import shutil
+import sqlite3
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+import scatseg
+from scatseg import audio, cli
+from scatseg.features import FeatureName
+from scatseg.runs import read_failures
+from scatseg.search import Index, SearchIndexError, building, store
+from scatseg.search.building import rebuild_index, remove_recordings, verify_index
+from scatseg.search.descriptions import Describer, cell_edges, read_description
+from scatseg.search.explaining import explain_likeness
+from scatseg.search.matching import nearest_rows, one_per_passage, slide
+from scatseg.search.passages import (
+    LENGTHS,
+    nearest_length,
+    passages,
+    relative,
+    statistics,
+    stretch,
+    window_cells,
+)
+from scatseg.search.projection import fit_projection
+from scatseg.search.queries import make_query, tempo_ratios
+from scatseg.search.shifting import shift_matrix
+
+SR = 22050
+
+
+def melody(seed, *, seconds=14.0, transpose=0.0, tempo=1.0):
+    """Play random notes of three partials, up to half a second each."""
+    rng = np.random.default_rng(seed)
+    y, time = np.zeros(round(seconds / tempo * SR)), 0.0
+    brightness = rng.uniform(0.3, 0.9)
+    while time < seconds - 0.6:
+        length, pitch = rng.uniform(0.12, 0.5), 220 * 2 ** (rng.integers(0, 25) / 12)
+        loud = rng.uniform(0.3, 1)
+        start = round(time / tempo * SR)
+        t = np.arange(round(length / tempo * SR)) / SR
+        note = sum(
+            brightness**k * np.sin(2 * np.pi * (k + 1) * pitch * 2 ** (transpose / 12) * t)
+            for k in range(3)
+        )
+        y[start : start + t.size] += loud * note * np.exp(-4 * t * tempo)
+        time += length
+    return (0.2 * y).astype(np.float32)
+
+
+def tremolo(rate, carrier, seconds=8.0):
+    t = np.arange(round(seconds * SR)) / SR
+    y = (1 + np.sin(2 * np.pi * rate * t)) * np.sin(2 * np.pi * carrier * t)
+    return (0.2 * y).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def music(tmp_path_factory):
+    """Six melodies."""
+    folder = tmp_path_factory.mktemp("music")
+    for seed in range(6):
+        audio.save(folder / f"melody{seed}.flac", melody(seed), SR)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(music, tmp_path_factory):
+    """An index that tests only read."""
+    return Index.build([music], tmp_path_factory.mktemp("built") / "music.index")
+
+
+@pytest.fixture
+def folder(built, tmp_path):
+    """A copy of it that tests may spoil."""
+    return shutil.copytree(built.folder, tmp_path / "music.index")
+
+
+def excerpt(seed, start, seconds, **how):
+    tempo = how.get("tempo", 1.0)
+    first = round(start / tempo * SR)
+    return melody(seed, **how)[first : first + round(seconds / tempo * SR)]
+
+
+def assert_found(hits, seed, start, tolerance=0.1):
+    assert hits[0].track == f"melody{seed}"
+    assert abs(hits[0].start - start) < tolerance
+
+
+def contents(folder):
+    """All bytes of an index but the lock's."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != ".lock"
+    }
+
+
+# ---- search ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+def test_an_excerpt_is_found_where_it_was(built, seed):
+    hits = built.search(excerpt(seed, 3.37, 6.0), SR, top=3)
+    assert_found(hits, seed, 3.37)
+    assert hits[0].similarity > 0.9
+    assert abs(hits[0].end - 9.37) < 0.1
+
+
+def test_noise_and_gain_and_a_filter_do_not_hide_it(built, rng):
+    y = excerpt(2, 4.1, 6.0)
+    noisy = y + 0.1 * np.sqrt(np.mean(y**2)) * rng.normal(size=y.size)
+    tilted = np.diff(y, prepend=0)  # 6 dB an octave
+    for heard in (noisy, 0.25 * y, tilted):
+        assert_found(built.search(heard.astype(np.float32), SR), 2, 4.1)
+
+
+def test_transposed_music_is_found_by_how_much(built):
+    hits = built.search(excerpt(1, 3.0, 7.0, transpose=2), SR, transpose=3)
+    assert_found(hits, 1, 3.0)
+    assert hits[0].semitones == -2  # the hit lies below the query
+
+
+def test_faster_music_is_found_by_how_much(built):
+    hits = built.search(excerpt(4, 3.0, 7.0, tempo=1.05), SR, tempo=0.1)
+    assert_found(hits, 4, 3.0, 0.25)
+    assert hits[0].tempo == pytest.approx(1 / 1.05, abs=0.021)  # the hit is slower
+
+
+def test_a_stretch_of_a_recording_is_what_is_looked_for(built):
+    hits = built.search(melody(5), SR, start=4.0, end=9.0)
+    assert_found(hits, 5, 4.0, 0.03)
+    assert hits[0].similarity > 0.97
+
+
+def test_a_passage_is_one_hit(built):
+    hits = built.search(excerpt(0, 3.0, 4.0), SR, top=30)
+    spans = [(hit.start, hit.end) for hit in hits if hit.track == "melody0"]
+    for i, (start, end) in enumerate(spans):
+        for other_start, other_end in spans[:i]:
+            assert min(end, other_end) - max(start, other_start) <= 2.01
+
+
+def test_hits_are_sorted_and_between_0_and_1(built):
+    similarities = [hit.similarity for hit in built.search(excerpt(0, 2.0, 4.0), SR, top=20)]
+    assert similarities == sorted(similarities, reverse=True)
+    assert all(0 <= each <= 1 for each in similarities)
+
+
+def test_what_is_excluded_is_not_found(built):
+    hits = built.search(excerpt(0, 3.0, 6.0), SR, top=50, exclude={"melody0", "melody2"})
+    assert {hit.track for hit in hits}.isdisjoint({"melody0", "melody2"})
+
+
+def test_a_passage_that_is_left_out_leaves_its_recording(built):
+    y = melody(0)
+    hits = built.search(y, SR, start=3.0, end=5.0, top=50, passage=("melody0", 3.0, 5.0))
+    spans = [(hit.start, hit.end) for hit in hits if hit.track == "melody0"]
+    assert spans
+    assert all(min(end, 5.0) - max(start, 3.0) <= 1.01 for start, end in spans)
+
+
+def test_a_query_longer_than_every_recording_is_answered(built):
+    y = np.concatenate([melody(0), melody(1)])
+    hits = built.search(y, SR, start=0.0, end=27.0, top=6)
+    assert {hit.track for hit in hits[:2]} == {"melody0", "melody1"}
+
+
+def test_a_long_recording_is_compared_with_whole_recordings(built):
+    y = np.concatenate([melody(3)] * 5)
+    best = built.search(y, SR)[0]
+    assert (best.track, best.start) == ("melody3", 0.0)
+    assert best.end == pytest.approx(14.0)
+
+
+@pytest.fixture(scope="module")
+def tremolos(tmp_path_factory):
+    """An index of tones with tremolo, each rate at several carriers."""
+    folder = tmp_path_factory.mktemp("tremolos")
+    for rate, carrier in itertools.product((4.0, 8.0, 16.0), (300.0, 420.0, 590.0, 830.0)):
+        audio.save(folder / f"{rate:g}-{carrier:g}.flac", tremolo(rate, carrier, 3.0), SR)
+    return Index.build([folder], folder / "index")
+
+
+@pytest.mark.parametrize("rate", [4.0, 8.0, 16.0])
+def test_the_rate_that_makes_sounds_alike_is_named(tremolos, rate):
+    best = tremolos.search(tremolo(rate, 425.0, 2.5), SR)[0]
+    assert best.track == f"{rate:g}-420"
+    named = next(reason.rate for reason in best.likeness.alike if reason.rate is not None)
+    assert abs(np.log2(named / rate)) < 0.5
+
+
+def test_the_rate_that_tells_sounds_apart_is_named(tremolos):
+    hits = tremolos.search(tremolo(4.0, 420.0, 2.5), SR, top=12)
+    other = next(hit for hit in hits if hit.track == "16-420")
+    named = next(reason.rate for reason in other.likeness.apart if reason.rate is not None)
+    assert min(abs(np.log2(named / 4)), abs(np.log2(named / 16))) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("stretch_", "message"),
+    [
+        ((5.0, 3.0), "begin before it ends"),
+        ((20.0, None), "ends at 14.00 s, before the start"),
+        ((1.0, 30.0), "ends at 14.00 s, before the end"),
+        ((-1.0, 2.0), "begin before it ends"),
+        ((1.0, 1.01), "too short"),
+    ],
+)
+def test_stretches_that_are_not_there_are_refused(built, stretch_, message):
+    with pytest.raises(ValueError, match=message):
+        built.search(melody(0), SR, start=stretch_[0], end=stretch_[1])
+
+
+def test_silence_is_refused(built):
+    with pytest.raises(ValueError, match="silent"):
+        built.search(np.zeros(SR, dtype=np.float32), SR)
+
+
+def test_another_sampling_rate_is_refused(built):
+    with pytest.raises(ValueError, match="22050 Hz, got 44100 Hz"):
+        built.search(melody(0), 44100)
+
+
+# ---- parts ----------------------------------------------------------------------------------
+
+
+@given(
+    arrays(np.float32, (23, 4), elements=st.floats(-1, 1, width=32)),
+    arrays(np.float32, (2, 4), elements=st.floats(-1, 1, width=32)),
+    st.integers(1, 30),
+)
+@settings(deadline=None, max_examples=30)
+def test_the_nearest_rows_are_those_of_a_full_sort(matrix, queries, k):
+    allowed = np.arange(len(matrix)) % 3 > 0
+    nearest = nearest_rows(matrix, queries, k, allowed=allowed)
+    for query, rows, similarities in zip(queries, nearest.rows, nearest.similarities, strict=True):
+        expected = np.sort((matrix @ query)[allowed])[::-1][:k]
+        there = rows >= 0
+        assert there.sum() == len(expected)
+        np.testing.assert_allclose(similarities[there], expected, atol=1e-6)
+        assert allowed[rows[there]].all()
+
+
+def test_blocks_do_not_change_what_is_nearest(rng, monkeypatch):
+    matrix = rng.normal(size=(500, 8)).astype(np.float32)
+    whole = nearest_rows(matrix, matrix[:5], 7)
+    monkeypatch.setattr("scatseg.search.matching._BLOCK", 5 * 33)
+    np.testing.assert_array_equal(nearest_rows(matrix, matrix[:5], 7).rows, whole.rows)
+
+
+def test_sliding_is_correlation_at_every_place(rng):
+    frames = rng.normal(size=(30, 3)).astype(np.float32)
+    query = rng.normal(size=(8, 3)).astype(np.float32)
+    found = slide(frames, [query])
+    moved = query - query.mean(axis=0)
+    for start, similarity in zip(found.starts, found.similarities, strict=True):
+        part = frames[int(start) : int(start) + 8]
+        part = part - part.mean(axis=0)
+        expected = (part * moved).sum() / np.linalg.norm(part) / np.linalg.norm(moved)
+        assert similarity == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_query_longer_than_the_stretch_slides_under_it(rng):
+    query = rng.normal(size=(40, 3)).astype(np.float32)
+    found = slide(query[12:30], [query])
+    best = found.similarities.argmax()
+    assert found.starts[best] == -12
+    assert found.similarities[best] == pytest.approx(1)
+
+
+@given(st.integers(1, 200), st.sampled_from([0.0, *LENGTHS]))
+def test_windows_cover_all_cells_and_overlap_by_half_or_more(n_cells, length):
+    windows = window_cells(n_cells, length)
+    assert windows[0, 0] == 0
+    assert windows[-1, 1] == n_cells
+    sizes = windows[:, 1] - windows[:, 0]
+    assert (sizes == sizes[0]).all()
+    overlaps = windows[:-1, 1] - windows[1:, 0]
+    assert (2 * overlaps >= sizes[0]).all()
+
+
+@given(st.floats(1.0, 500.0))
+def test_cells_last_a_second_but_for_the_last(duration):
+    lengths = np.diff(cell_edges(duration))
+    np.testing.assert_allclose(lengths[:-1], 1)
+    assert lengths[-1] + 1e-9 >= 0.5
+    assert lengths[-1] <= 1.5 + 1e-9
+    assert lengths.sum() == pytest.approx(duration)
+
+
+def test_passages_hold_the_statistics_of_their_frames():
+    describer = Describer()
+    y = melody(0)
+    description, features = describer.describe(y), describer.extract(y)
+    found = passages(description, 4.0)
+    for i in (0, 2):
+        expected = statistics(features, found.starts[i], found.ends[i])
+        both = relative(np.stack([found.X[i], expected]), describer.columns())
+        np.testing.assert_allclose(both[0], both[1], rtol=1e-3, atol=1e-5)
+    whole = stretch(description, found.starts[2], found.ends[2])
+    np.testing.assert_allclose(whole, found.X[2], rtol=1e-6)
+
+
+def test_loudness_plays_no_role():
+    describer = Describer()
+    loud, soft = (describer.extract(gain * melody(1)) for gain in (1.0, 0.01))
+    X = np.stack([statistics(each, 0.0, 10.0) for each in (loud, soft)])
+    both = relative(X, describer.columns())
+    np.testing.assert_allclose(both[0], both[1], rtol=1e-3, atol=1e-6)
+
+
+def test_a_semitone_moves_carriers_by_one():
+    columns = Describer().columns()
+    levels = np.flatnonzero(columns.levels)
+    X = np.zeros(len(columns.names))
+    X[levels[40]] = 1.0
+    moved = X @ shift_matrix(columns.names, 1 / 12)
+    source, target = (columns.names[int(i)].carrier for i in (levels[40], moved.argmax()))
+    assert target / source == pytest.approx(2 ** (1 / 12), rel=1e-3)
+
+
+def test_rates_move_alone():
+    names = tuple(
+        FeatureName("scattering", i, order=2, carrier=carrier, modulation=rate)
+        for i, (carrier, rate) in enumerate(itertools.product((500.0, 900.0), (4.0, 8.0)))
+    )
+    moved = np.array([1.0, 0.0, 0.0, 0.0]) @ shift_matrix(names, 0.0, 1.0)
+    np.testing.assert_allclose(moved, [1, 1, 0, 0])
+
+
+def test_a_projection_tells_apart_what_differs_and_repeats(rng):
+    X = rng.gamma(2.0, size=(50, 12))
+    projection = fit_projection(X, np.ones(12, dtype=bool), n_dims=5)
+    vectors = projection(X)
+    assert vectors.shape == (50, 5)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, rtol=1e-5)
+    again = fit_projection(X, np.ones(12, dtype=bool), n_dims=5)
+    np.testing.assert_array_equal(again(X), vectors)
+
+
+def test_the_parts_of_a_likeness_sum_to_the_cosine(rng):
+    columns = Describer().columns()
+    X = rng.gamma(2.0, size=(40, 2 * len(columns.names)))
+    projection = fit_projection(X, np.tile(columns.uncompressed, 2))
+    likeness = explain_likeness(X[0], X[1], projection, columns)
+    vectors = projection(X[:2]).astype(np.float64)
+    assert likeness.similarity == pytest.approx(vectors[0] @ vectors[1], abs=1e-5)
+
+
+def test_of_overlapping_stretches_the_first_is_kept():
+    kept = one_per_passage("aaab", np.array([0, 1, 3, 0.5]), np.array([4, 5, 7, 4.5]))
+    assert kept == [0, 2, 3]
+
+
+def test_lengths_are_compared_by_their_ratio():
+    assert [nearest_length(seconds) for seconds in (0.5, 2.7, 2.9, 8, 25, 300)] == [
+        2.0,
+        2.0,
+        4.0,
+        8.0,
+        30.0,
+        30.0,
+    ]
+
+
+def test_tempi_reach_as_far_as_asked():
+    ratios = tempo_ratios(0.1)
+    assert ratios[0] == 1
+    assert max(ratios) >= 1.1
+    assert min(ratios) <= 1 / 1.1
+
+
+def test_the_frames_of_a_query_are_those_of_its_recording(built):
+    y = melody(0)
+    query = make_query(y, built.describer, start=4.0, end=9.0)
+    frames = read_description(
+        built.folder / "tracks" / built.track("melody0").description, frames_only=True
+    ).frames
+    found = slide(frames, query.phases(built.describer))
+    best = found.similarities.argmax()
+    assert found.starts[best] * query.hop == pytest.approx(4.0, abs=query.hop / 8 + 1e-3)
+
+
+# ---- the folder -----------------------------------------------------------------------------
+
+
+def test_a_second_call_changes_no_byte(music, folder):
+    before = contents(folder)
+    Index.build([music], folder)
+    assert contents(folder) == before
+
+
+def test_what_is_new_is_added_and_the_rest_kept(folder, tmp_path):
+    vectors = Index.open(folder).whole_vectors()
+    audio.save(tmp_path / "new.flac", melody(77), SR)
+    index = Index.build([tmp_path / "new.flac"], folder)
+    assert len(index.tracks) == 7
+    assert index.search(melody(77), SR, start=5.0, end=10.0)[0].track == "new"
+    np.testing.assert_array_equal(index.whole_vectors()[1][:6], vectors[1])
+    assert verify_index(folder) == []
+
+
+def test_a_changed_recording_is_described_anew(tmp_path):
+    for seed in range(3):
+        audio.save(tmp_path / f"melody{seed}.wav", melody(seed, seconds=6), SR)
+    Index.build([tmp_path], tmp_path / "index")
+    audio.save(tmp_path / "melody1.wav", melody(50, seconds=7), SR)
+    index = Index.build([tmp_path], tmp_path / "index")
+    assert index.track("melody1").duration == pytest.approx(7)
+    assert index.search(melody(50), SR, start=1.0, end=5.0)[0].track == "melody1"
+    assert len(list((tmp_path / "index" / "tracks").iterdir())) == 3
+    assert verify_index(tmp_path / "index") == []
+
+
+def test_what_is_removed_is_not_found(folder):
+    assert remove_recordings(folder, "*[0-3]") == ["melody0", "melody1", "melody2", "melody3"]
+    index = Index.open(folder)
+    assert {hit.track for hit in index.search(melody(0), SR, top=50)} <= {"melody4", "melody5"}
+    assert verify_index(folder) == []
+    assert index.n_windows[2.0] == 26
+
+
+def test_removing_all_and_adding_again_works(music, folder):
+    remove_recordings(folder, "*")
+    with pytest.raises(SearchIndexError, match="nothing is indexed"):
+        Index.open(folder).search(melody(0), SR)
+    index = Index.build([music / "melody2.flac"], folder)
+    assert index.search(melody(2), SR, start=2.0, end=8.0)[0].track == "melody2"
+    assert verify_index(folder) == []
+
+
+def test_a_rebuilt_index_is_a_new_one(music, folder, tmp_path):
+    remove_recordings(folder, "melody5")
+    rebuild_index(folder)
+    for seed in range(5):
+        shutil.copy2(music / f"melody{seed}.flac", tmp_path)
+    fresh = Index.build([tmp_path / f"melody{seed}.flac" for seed in range(5)], tmp_path / "fresh")
+    np.testing.assert_array_equal(Index.open(folder).whole_vectors()[1], fresh.whole_vectors()[1])
+
+
+def test_two_recordings_of_one_name_are_two(folder, tmp_path):
+    audio.save(tmp_path / "melody0.flac", melody(60), SR)
+    index = Index.build([tmp_path / "melody0.flac"], folder)
+    assert len(index.tracks) == 7
+    assert index.track("melody0").path != str(tmp_path / "melody0.flac")
+    assert index.track(tmp_path / "melody0.flac").id.startswith("melody0-")
+
+
+def test_broken_files_are_listed_and_the_rest_indexed(tmp_path):
+    audio.save(tmp_path / "good.wav", melody(0, seconds=5), SR)
+    audio.save(tmp_path / "silent.wav", np.zeros(SR), SR)
+    audio.save(tmp_path / "tiny.wav", np.ones(220) / 2, SR)
+    (tmp_path / "broken.mp3").write_bytes(b"no sound at all")
+    index = Index.build([tmp_path], tmp_path / "index")
+    assert [track.id for track in index.tracks] == ["good"]
+    failures = {failure.track: failure for failure in read_failures(index.folder)}
+    assert "silent" in failures["silent"].error
+    assert "too short" in failures["tiny"].error
+    assert failures["broken"].stage == "read"
+
+
+def test_an_index_of_one_short_sound_is_searched(tmp_path):
+    audio.save(tmp_path / "hit.wav", melody(0, seconds=1.5)[:4000], SR)
+    index = Index.build([tmp_path], tmp_path / "index")
+    assert index.search(melody(0, seconds=1.5)[:4000], SR)[0].similarity > 0.99
+
+
+def test_an_index_knows_labels_and_groups_of_a_table(tmp_path):
+    for seed in range(2):
+        audio.save(tmp_path / f"{seed}.wav", melody(seed, seconds=4), SR)
+    (tmp_path / "index.csv").write_text("file,label,group\n0.wav,a,x\n1.wav,b,x\ngone.wav,b,y\n")
+    index = Index.build([tmp_path], tmp_path / "music.index")
+    assert [(track.labels, track.group) for track in index.tracks] == [(("a",), "x"), (("b",), "x")]
+    assert [failure.track for failure in read_failures(index.folder)] == ["gone.wav"]
+
+
+class Stopped(BaseException):
+    """Stands for the death of the process."""
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory):
+    """Two short recordings, and their index."""
+    folder = tmp_path_factory.mktemp("few")
+    for seed in range(2):
+        audio.save(folder / f"{seed}.wav", melody(seed, seconds=3), SR)
+    Index.build([folder], folder / "whole.index")
+    return folder
+
+
+@pytest.mark.parametrize("step", [0, 1, 2, 9, 13, 14, 15, 16, 17])
+def test_a_stopped_writer_leaves_a_whole_index_and_resuming_gives_the_same_bytes(
+    few, tmp_path, monkeypatch, step
+):
+    folder, calls = tmp_path / "music.index", iter(range(100))
+
+    def stopping(function):
+        def called(*arguments, **keywords):
+            if next(calls) == step:
+                raise Stopped
+            result = function(*arguments, **keywords)
+            if next(calls) == step:
+                raise Stopped
+            return result
+
+        return called
+
+    with monkeypatch.context() as patched:
+        patched.setattr(building, "write_state", stopping(store.write_state))
+        patched.setattr(building, "append_rows", stopping(store.append_rows))
+        patched.setattr(building, "write_projection", stopping(store.write_projection))
+        patched.setattr(building, "remove_unnamed", stopping(store.remove_unnamed))
+        with pytest.raises(Stopped):
+            Index.build([few], folder)
+    assert verify_index(folder) == []
+    assert len(Index.open(folder).tracks) in (0, 2)
+    Index.build([few], folder)
+    assert contents(folder) == contents(few / "whole.index")
+
+
+def test_an_open_index_answers_as_before_while_another_writes(folder):
+    index = Index.open(folder)
+    expected = index.search(excerpt(0, 3.0, 6.0), SR, top=3)
+    remove_recordings(folder, "melody5")
+    rebuild_index(folder)
+    assert index.search(excerpt(0, 3.0, 6.0), SR, top=3) == expected
+
+
+def test_a_spoiled_vector_is_noticed(folder):
+    path = next(folder.glob("vectors-*-4s.f32"))
+    data = bytearray(path.read_bytes())
+    data[40:44] = np.float32(7).tobytes()
+    path.write_bytes(data)
+    assert verify_index(folder) == ["melody0: its vectors are not those of its description"]
+
+
+def test_a_truncated_index_says_so(folder):
+    path = next(folder.glob("vectors-*-2s.f32"))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(SearchIndexError, match="bytes of vectors are needed, there are"):
+        Index.open(folder)
+
+
+def test_a_damaged_database_says_so(folder):
+    (folder / store.DATABASE).write_bytes(b"no database" * 400)
+    with pytest.raises(SearchIndexError, match="the index is damaged"):
+        Index.open(folder)
+
+
+def test_an_index_of_another_version_says_so(folder):
+    with sqlite3.connect(folder / store.DATABASE) as database:
+        database.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
+    database.close()
+    with pytest.raises(SearchIndexError, match="another version of scatseg"):
+        Index.open(folder)
+
+
+def test_an_index_of_other_options_says_so(music, folder):
+    with pytest.raises(SearchIndexError, match="describes recordings as"):
+        Index.build([music], folder, features="scattering:Q=8")
+
+
+def test_a_folder_of_something_else_is_left_alone(music, tmp_path):
+    (tmp_path / "letter.txt").write_text("dear")
+    with pytest.raises(SearchIndexError, match="no index"):
+        Index.build([music], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
+
+
+# ---- the command line -----------------------------------------------------------------------
+
+
+def run(*arguments):
+    """Run the command line in this process and return its exit status."""
+    with pytest.raises(SystemExit) as exited:
+        cli.main([str(argument) for argument in arguments])
+    return exited.value.code
+
+
+def test_the_command_line_indexes_tells_and_removes(music, tmp_path, capsys):
+    folder = tmp_path / "music.index"
+    assert (
+        run("index", music / "melody0.flac", music / "melody1.flac", "-o", folder, "--jobs", 1) == 0
+    )
+    assert capsys.readouterr().out == f"{folder}\n"
+    assert run("index", "--info", folder) == 0
+    assert "recordings:  2" in capsys.readouterr().out
+    assert run("index", "--verify", folder) == 0
+    assert "all is well" in capsys.readouterr().out
+    assert run("index", "--remove", "melody1", folder) == 0
+    assert capsys.readouterr().out == "melody1\n"
+    assert run("index", "--remove", "nobody", folder) == 3
+
+
+def test_the_command_line_finds_and_writes_a_page(built, tmp_path, capsys):
+    audio.save(tmp_path / "part.wav", excerpt(1, 3.0, 5.0), SR)
+    status = run(
+        *("search", built.folder, tmp_path / "part.wav", "--json", "--top", 2),
+        *("-o", tmp_path / "page"),
+    )
+    assert status == 0
+    answer = json.loads(capsys.readouterr().out)
+    best = answer["hits"][0]
+    assert best["track"] == "melody1"
+    assert best["from"] == pytest.approx(3.0, abs=0.1)
+    assert {"similarity", "semitones", "tempo", "alike", "apart"} <= set(best)
+    assert json.loads((tmp_path / "page" / "hits.json").read_text()) == answer
+    assert audio.load(tmp_path / "page" / "audio" / "hit-01.flac")[0].size / SR == pytest.approx(5)
+    assert (tmp_path / "page" / "index.html").is_file()
+
+
+def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):
+    assert run("search", built.folder, "melody2", "--from", "0:02", "--to", "0:08") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert all("melody2" not in line or "0:02.0" not in line for line in lines)
+    status = run("search", built.folder, "melody2", "--from", "2", "--to", "8", "--exclude", "none")
+    assert status == 0
+    assert "0:02.0" in capsys.readouterr().out.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (("melody0", "--from", "9", "--to", "3"), 2, "begin before it ends"),
+        (("melody0", "--from", "90"), 2, "the recording ends at 14.00 s"),
+        (("nobody.wav",), 3, "nobody.wav"),
+        (("melody0", "--exclude", "group"), 2, "has no group"),
+        (("melody0", "--tempo", "fast"), 2, "not a share like 10%"),
+    ],
+)
+def test_the_command_line_says_what_is_wrong(built, capsys, arguments, status, message):
+    assert run("search", built.folder, *arguments) == status
+    assert message in capsys.readouterr().err
+
+
+def test_searching_what_is_no_index_is_a_usage_error(tmp_path, capsys):
+    assert run("search", tmp_path, "song.wav") == 2
+    assert "is no index" in capsys.readouterr().err
+    assert run("index", "--info", tmp_path / "nowhere") == 2
+    assert "there is no index" in capsys.readouterr().err
+
+
+def test_the_index_is_at_the_front_door():
+    assert scatseg.Index is Index
+
+
+def test_the_map_puts_like_near_like(tremolos, tmp_path, capsys):
+    assert run("search", "--map", tremolos.folder, "-o", tmp_path / "map.png") == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'map.png'}\n"
+    rows = [line.split(",") for line in (tmp_path / "map.csv").read_text().splitlines()[1:]]
+    places = {row[0]: np.array([float(row[2]), float(row[3])]) for row in rows}
+    near = np.linalg.norm(places["4-300"] - places["8-300"])
+    assert near < np.linalg.norm(places["4-300"] - places["4-830"])
+    assert run("search", "--map", tremolos.folder) == 2
+
+
+def test_a_very_large_index_says_how_it_is_searched(built, monkeypatch):
+    assert built.manner(8.0) == ""
+    monkeypatch.setattr("scatseg.search.approximate.ABOVE", 10)
+    assert built.manner(4.0).startswith("searched exactly: 36 windows of 4 s")
+
+
+def test_a_graph_finds_what_exact_search_finds(music, tmp_path, monkeypatch):
+    pytest.importorskip("faiss")
+    monkeypatch.setattr("scatseg.search.approximate.ABOVE", 10)
+    Index.build([music], tmp_path / "index")
+    exact, quick = (Index.open(tmp_path / "index", exact=each) for each in (True, False))
+    assert quick.manner(4.0).startswith("searched approximately")
+    query = excerpt(2, 3.0, 4.0)
+    both = [index.search(query, SR, top=3, exclude={"melody0"}) for index in (exact, quick)]
+    assert [hit.track for hit in both[0]] == [hit.track for hit in both[1]]
+    assert verify_index(tmp_path / "index") == []
