@@ -17,11 +17,11 @@ FLOW = [
     {"scattering", "compression"},
     {"features"},
     {"audio", "spectral", "extractors", "pieces", "rhythm", "synth"},
-    {"explain", "similarity", "transformers", "pictures"},
-    {"novelty", "boundaries", "labels"},
+    {"distances", "explain", "sensitivity", "similarity", "transformers", "pictures"},
+    {"novelty", "boundaries", "labels", "losses"},
     {"formats"},
     {"segmenters", "runs", "agreement", "statistics"},
-    {"evaluation", "gear", "labelled"},
+    {"evaluation", "gear", "labelled", "matching"},
     {"summaries", "classification"},
     {"score_tables"},
     {"datasets"},
@@ -51,7 +51,14 @@ DOORS = {
     "mirdata": {"loaders"},
     "pandas": {"scattering.units"},
     "jams": set(),
-    "torch": {"synth", "scattering.modules", "scattering.tensors"},
+    "torch": {
+        "losses",
+        "matching",
+        "scattering.modules",
+        "scattering.tensors",
+        "sensitivity",
+        "synth",
+    },
 }
 
 HEAVY = ("torch", "matplotlib", "librosa", "sklearn", "kymatio", "numba", "scipy", "mir_eval")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from scatseg.audio import load, save
+    from scatseg.distances import distance
     from scatseg.evaluation import evaluate
     from scatseg.extractors import extractor
     from scatseg.features import Features, JointScattering, Scattering
@@ -38,6 +39,7 @@ __all__ = [
     "Scattering1D",
     "Segmentation",
     "TimeFrequencyScattering",
+    "distance",
     "evaluate",
     "extractor",
     "load",
@@ -59,6 +61,7 @@ _HOMES = {
     "Scattering1D": "scattering",
     "Segmentation": "segmentation",
     "TimeFrequencyScattering": "scattering",
+    "distance": "distances",
     "evaluate": "evaluation",
     "extractor": "extractors",
     "load": "audio",
