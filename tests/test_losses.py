@@ -21,6 +21,8 @@ from scatseg.distances import (
 )
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering
 
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
 SMALL = {
     "jtfs": "jtfs:J=4,J_fr=1,Q=2",
     "scattering": "scattering:J=4,Q=2",
@@ -201,7 +203,7 @@ def test_gradients_are_those_of_finite_differences(metric):
     losses = pytest.importorskip("scatseg.losses")
     import torch
 
-    x, y = tensors(2, 40)
+    x, y = tensors(2, 24)
     assert torch.autograd.gradcheck(losses.loss_named(metric), (x.requires_grad_(), y))
 
 

@@ -15,6 +15,7 @@ from scatseg.cli.options import FileArgument, config_option
 from scatseg.cli.outcome import DONE, usage_errors
 from scatseg.cli.progress import Progress
 from scatseg.cli.resynthesize import resynthesize
+from scatseg.cli.synth import parse_ranges, range_option
 
 if TYPE_CHECKING:
     from scatseg.matching import Field
@@ -40,22 +41,6 @@ def _named_values(_: click.Context, __: click.Parameter, text: str | None) -> Va
     return values
 
 
-def _named_ranges(
-    _: click.Context, __: click.Parameter, items: tuple[str, ...]
-) -> dict[str, tuple[float, float]]:
-    """Read NAME=LOW:HIGH."""
-    ranges = {}
-    for item in items:
-        name, _equals, ends = item.partition("=")
-        low, _colon, high = ends.partition(":")
-        try:
-            ranges[name.strip()] = (float(low), float(high))
-        except ValueError:
-            msg = f"needs NAME=LOW:HIGH with numbers, got {item!r}"
-            raise click.BadParameter(msg) from None
-    return ranges
-
-
 _synth = click.option(
     "--synth", default="am-chirp", show_default=True, help="By name, or module:name."
 )
@@ -67,14 +52,6 @@ _losses = click.option(
     show_default=True,
     help="jtfs, scattering, mss, logmel, mfcc, waveform, with options after a colon, or "
     "module:callable. Repeat for several.",
-)
-_ranges = click.option(
-    "--range",
-    "ranges",
-    multiple=True,
-    metavar="NAME=LOW:HIGH",
-    callback=_named_ranges,
-    help="Another range of a parameter; repeat.",
 )
 _truth = click.option(
     "--target-params",
@@ -149,7 +126,7 @@ def match() -> None:
     "--starts", type=click.IntRange(0), help="Random starts.  [default: 8; 0 beside --start]"
 )
 @click.option("--signed", is_flag=True, help="Start from both signs of what may be negative.")
-@_ranges
+@range_option
 @_shifts
 @click.option("--steps", type=click.IntRange(1), default=40, show_default=True)
 @click.option(
@@ -181,7 +158,7 @@ def descend(
     start: Values | None,
     starts: int | None,
     signed: bool,
-    ranges: dict[str, tuple[float, float]],
+    ranges: tuple[str, ...],
     shifts: tuple[int, ...],
     steps: int,
     optimizer: str,
@@ -201,7 +178,9 @@ def descend(
         from scatseg.matching import runs
         from scatseg.matching.tasks import task_of
 
-        task = task_of(synth, ranges=ranges, fixed=fixed or {}, truth=truth, recording=target)
+        task = task_of(
+            synth, ranges=parse_ranges(ranges), fixed=fixed or {}, truth=truth, recording=target
+        )
         _say(task.notes)
         rows = task.starts(start, starts, signed=signed, seed=seed)
         known = {name: loss_named(name, task.synth.sr) for name in losses}
@@ -289,7 +268,7 @@ def _fields(
 @_losses
 @_truth
 @_fixed
-@_ranges
+@range_option
 @_shifts
 @click.option(
     "--grid", type=click.IntRange(3), default=20, show_default=True, help="Values a side."
@@ -312,7 +291,7 @@ def field(
     losses: tuple[str, ...],
     truth: Values | None,
     fixed: Values | None,
-    ranges: dict[str, tuple[float, float]],
+    ranges: tuple[str, ...],
     shifts: tuple[int, ...],
     grid: int,
     targets: str,
@@ -330,7 +309,7 @@ def field(
         from scatseg.matching import inner_points, runs, sensitivities
         from scatseg.matching.tasks import task_of
 
-        task = task_of(synth, ranges=ranges, fixed=fixed or {}, truth=truth or {})
+        task = task_of(synth, ranges=parse_ranges(ranges), fixed=fixed or {}, truth=truth or {})
         _say(task.notes)
         plane = task.plane(tuple(each.strip() for each in over.split(",") if each.strip()))
         n_side = round(int(targets) ** 0.5)
