@@ -185,6 +185,11 @@ def test_an_unknown_metric_names_those_there_are():
         scatseg.distance(np.ones(10), np.ones(10), metric="jfts")
 
 
+def test_a_metric_that_is_no_comparison_is_refused():
+    with pytest.raises(ValueError, match="must be a Comparison: callable, with `difference`"):
+        scatseg.distance(np.ones(10), np.ones(10), metric="numpy:linalg")
+
+
 def tensors(*shape, seed=0):
     torch = pytest.importorskip("torch")
     return torch.from_numpy(noise(*shape, seed=seed))

@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 
 from scatseg import audio
-from scatseg.cli import cli
+from scatseg.cli import cli, main
 from scatseg.synth import AMChirp, Parameter, ranged
 
 torch = pytest.importorskip("torch")
 
 from click.testing import CliRunner  # noqa: E402
 
-from scatseg import matching  # noqa: E402
+from scatseg import matching, plotting  # noqa: E402
 from scatseg.distances import JointCoefficients, ScatteringCoefficients  # noqa: E402
+from scatseg.figures.matching import draw_sweep  # noqa: E402
 from scatseg.losses import MultiScaleSpectralLoss, ScatteringLoss, WaveformLoss  # noqa: E402
 from scatseg.matching import renderings, runs, sweeps, tasks  # noqa: E402
 from scatseg.matching import resynthesis as engine  # noqa: E402
@@ -212,9 +213,15 @@ def test_random_starts_have_both_signs_where_asked():
     assert np.sign(starts).sum(axis=0).tolist() == [6, 6, 0]
 
 
-def test_a_wrong_sign_is_infinitely_far():
-    parameters = AMChirp().parameters
-    assert matching.errors(parameters, [512, 8, 1], [512, 8, -1]).tolist() == [0, 0, np.inf]
+def test_a_wrong_sign_is_named_and_never_found():
+    parameters, truth = AMChirp().parameters, np.array([512.0, 8.0, -2.0])
+    led = matching.match(
+        *(AMChirp(sr=2048, duration=0.5), WaveformLoss(), np.ones(1024), [512.0, 8.0, 2.0]),
+        n_steps=0,
+    )
+    descent = runs.Descent(loss="waveform", shift=0, match=led, truth=truth, seconds=0.0)
+    assert descent.errors(parameters) == {"f_c": 0, "f_m": 0, "gamma": 0}
+    assert (descent.wrong_signs(parameters), descent.worst(parameters)) == (("gamma",), np.inf)
 
 
 def test_levelled_sounds_are_equally_loud():
@@ -445,10 +452,10 @@ def test_sounds_are_written_with_all_their_channels():
 def test_a_descent_that_is_done_is_recalled(tmp_path, monkeypatch):
     task = tasks.task_of(CHIRP[1], ranges={}, fixed={"f_c": 512.0}, truth={"gamma": 1.0})
     start = task.starts(None, 1, signed=False, seed=0)[0]
-    again = [tmp_path, task, "waveform", WaveformLoss(), start]
-    first = runs.descended(*again, n_steps=1)
+    again = [tmp_path, task, WaveformLoss(), start]
+    first = runs.descended(*again, name="waveform", n_steps=1)
     monkeypatch.setattr(runs, "match", None)
-    second = runs.descended(*again, n_steps=1)
+    second = runs.descended(*again, name="waveform", n_steps=1)
     np.testing.assert_array_equal(first.match.trajectory, second.match.trajectory)
 
 
@@ -456,8 +463,15 @@ def test_other_options_are_another_descent(tmp_path):
     task = tasks.task_of(CHIRP[1], ranges={}, fixed={"f_c": 512.0}, truth={"gamma": 1.0})
     start = task.starts(None, 1, signed=False, seed=0)[0]
     for n_steps in (0, 1):
-        runs.descended(tmp_path, task, "waveform", WaveformLoss(), start, n_steps=n_steps)
+        runs.descended(tmp_path, task, WaveformLoss(), start, name="waveform", n_steps=n_steps)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """Leave out the pictures, which other tests of the commands look at."""
+    for name in ("draw_descents", "draw_sweep", "draw_resynthesis"):
+        monkeypatch.setattr(f"scatseg.figures.matching.{name}", lambda *_, **__: [])
 
 
 def invoke(*arguments):
@@ -479,6 +493,7 @@ def test_the_command_descends_and_says_how_far_it_came(tmp_path):
     assert (tmp_path / "sounds" / "end-1.wav").exists()
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_recording_is_a_target_of_unknown_truth(tmp_path):
     chirp = AMChirp(gain="unit", sr=4096, duration=1.0)(np.array([512.0, 8.0, 1.5]))[1000:]
     audio.save(tmp_path / "target.wav", 0.5 * chirp, 4096)
@@ -509,12 +524,68 @@ def test_a_target_outside_the_range_is_said():
         (("--range", "f_m=16,4", *KNOWN), "must run from a low to a high value"),
         (("--fixed", "f_c=512,f_m=8,gamma=1", *KNOWN), "every parameter is fixed"),
         ((), "either a recording or --target-params"),
+        (("--starts", 0, *KNOWN), "at least one start is needed"),
+        (("--start", "f_m=99", *KNOWN), "f_m=99 is not between 4 and 32"),
+        (("--device", "quark", *KNOWN), "torch has no device 'quark'"),
     ],
 )
 def test_wrong_usage_is_one_line(tmp_path, arguments, message):
     done = invoke("match", "descend", *arguments, "--steps", 1, "-o", tmp_path / "run")
     assert done.exit_code == 2 or "Error" in done.output
     assert message in done.output
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_loss_that_raises_is_given_up_and_the_others_go_on(tmp_path, monkeypatch, capsys):
+    (tmp_path / "bad_losses.py").write_text("def sour(x, y):\n    raise RuntimeError('sour')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    arguments = ["match", "sweep", *CHIRP[:2], "--loss", "bad_losses:sour", "--loss", "waveform"]
+    with pytest.raises(SystemExit, match="1"):
+        main([*arguments, "-o", str(tmp_path / "run")])
+    assert "bad_losses:sour failed to sweep: RuntimeError('sour')" in capsys.readouterr().err
+    assert "waveform" in (tmp_path / "run" / "sweep.csv").read_text()
+    assert "sour" in (tmp_path / "run" / "failures.csv").read_text()
+
+
+TONE = """
+import torch
+from scatseg.synth import Parameter
+class Tone:
+    sr = 2048
+    parameters = (Parameter("f", "Hz", 100.0, 900.0),)
+    def __call__(self, theta):
+        return {sound}
+"""
+
+
+def test_a_synth_of_ones_own_needs_tensors_only(tmp_path, monkeypatch):
+    (tmp_path / "my_tones.py").write_text(
+        TONE.format(sound="torch.sin(theta * torch.arange(512) / 326)")
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    task = tasks.task_of("my_tones:Tone", ranges={}, fixed={}, truth={"f": 326.0})
+    np.testing.assert_allclose(task.sound, np.sin(np.arange(512)), atol=1e-4)
+
+
+def test_a_synth_that_plays_no_tensors_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "no_tones.py").write_text(TONE.format(sound="theta.astype(float)"))
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match="a synth that plays tensors of torch, and this one"):
+        tasks.task_of("no_tones:Tone", ranges={}, fixed={}, truth={"f": 326.0})
+
+
+def test_a_delay_that_leaves_nothing_is_refused():
+    task = tasks.task_of(CHIRP[1], ranges={}, fixed={}, truth={})
+    with pytest.raises(
+        ValueError, match="nothing is heard of the target's 4096 samples, delayed by 5000"
+    ):
+        task.target(5000)
+
+
+def test_what_a_start_does_not_say_is_amid_the_range_searched():
+    task = tasks.task_of(CHIRP[1], ranges={"f_m": (16.0, 25.0)}, fixed={}, truth={})
+    (start,) = task.starts({"gamma": 1.0}, None, signed=False, seed=0)
+    assert start[1] == pytest.approx(20)
 
 
 @pytest.mark.parametrize("command", ["descend", "resynthesize"])
@@ -554,10 +625,54 @@ def test_the_command_sweeps_delays(tmp_path, monkeypatch):
     assert (tmp_path / "frames.gif").read_bytes()[:4] == b"GIF8"
 
 
-def test_a_sweep_of_a_parameter_has_its_minimum_at_the_target():
-    task = tasks.task_of(CHIRP[1], ranges={}, fixed={}, truth={"gamma": 0.5})
-    found = sweeps.sweep(task, {"mss": MultiScaleSpectralLoss(n_fft=(256,))}, "gamma", n_points=7)
-    assert found.values[found.distances["mss"].argmin()] == pytest.approx(0.5)
+MSS = {"mss": MultiScaleSpectralLoss(n_fft=(256,))}
+
+
+@pytest.mark.parametrize("gamma", [0.5, -1.0])
+def test_a_sweep_of_a_parameter_has_its_minimum_at_the_target(gamma):
+    task = tasks.task_of(CHIRP[1], ranges={}, fixed={}, truth={"gamma": gamma})
+    found, _ = sweeps.sweep(task, MSS, "gamma", n_points=7)
+    assert found.values[found.distances["mss"].argmin()] == pytest.approx(gamma)
+
+
+def test_a_parameter_that_is_0_is_swept_over_its_range():
+    synth = f"{CHIRP[1]},gain=unit"
+    task = tasks.task_of(synth, ranges={}, fixed={}, truth={"gamma": 0.0})
+    found, _ = sweeps.sweep(task, MSS, "gamma", n_points=3)
+    np.testing.assert_allclose(found.values, [0.5, 2**0.5, 4])
+
+
+@pytest.mark.parametrize(
+    ("over", "truth", "label"),
+    [("gamma", {"gamma": -1.0}, "-gamma (octaves/s)"), ("r", {"r": 0.0}, "r")],
+)
+def test_sweeps_are_drawn_along_the_scale_of_the_parameter(
+    tmp_path, monkeypatch, over, truth, label
+):
+    name = CHIRP[1] if over == "gamma" else "additive"
+    found, _ = sweeps.sweep(
+        tasks.task_of(name, ranges={}, fixed={}, truth=truth), MSS, over, n_points=3
+    )
+    drawn = []
+    monkeypatch.setattr(plotting, "save_figure", lambda figure, _: drawn.append(figure) or [_])
+    draw_sweep(tmp_path, found)
+    (ax,) = drawn[0].axes
+    assert ax.get_xlabel() == label
+    assert (np.diff(ax.lines[0].get_xdata()) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("over", "options", "message"),
+    [
+        ("shift", {"shift": 4}, "not delayed twice"),
+        ("gamma", {"other": {"gamma": 1.0}}, "over shift only"),
+        ("delta", {}, "unknown parameter 'delta'"),
+    ],
+)
+def test_what_does_not_go_with_a_sweep_is_refused(over, options, message):
+    task = tasks.task_of(CHIRP[1], ranges={}, fixed={}, truth={})
+    with pytest.raises(ValueError, match=message):
+        sweeps.sweep(task, MSS, over, **options)
 
 
 def test_the_command_makes_a_sound_again(tmp_path):
@@ -575,12 +690,54 @@ def test_the_command_makes_a_sound_again(tmp_path):
     assert [each["error"] < each["error_at_start"] for each in scores["channels"]] == [True, True]
 
 
+def job_of(path, **options):
+    return renderings.Job(files=(path,), coefficients=SMALL, sr=8192, n_steps=1, **options)
+
+
+def test_a_channel_that_is_silent_stays_so(tmp_path):
+    (tmp_path / "half.wav").write_bytes(renderings.wav_bytes(np.stack([bell(), 0 * bell()]), 8192))
+    job = job_of(tmp_path / "half.wav", each_channel=True)
+    done = renderings.run(job, renderings.read(job), tmp_path, lambda _: None)
+    assert not done.results["channel 2"].y.any()
+    assert "channel 2 is silent, and stays so" in done.notes
+
+
+def test_a_stretch_of_a_recording_is_made_again(tmp_path):
+    audio.save(tmp_path / "bell.wav", bell(), 8192)
+    sounds = renderings.read(job_of(tmp_path / "bell.wav", stretch=(0.1, 0.3)))
+    np.testing.assert_allclose(sounds.targets[0], bell()[819:2458], atol=1e-4)
+
+
+def test_a_stretch_beyond_the_end_is_refused(tmp_path):
+    audio.save(tmp_path / "bell.wav", bell(), 8192)
+    with pytest.raises(ValueError, match=r"lasts 0.500 s: nothing of it is left"):
+        renderings.read(job_of(tmp_path / "bell.wav", stretch=(1.0, None)))
+
+
+def test_a_morph_is_as_long_as_the_longer_sound(tmp_path):
+    for name, n in (("a", 3000), ("b", 4096)):
+        audio.save(tmp_path / f"{name}.wav", bell(n), 8192)
+    files = (tmp_path / "a.wav", tmp_path / "b.wav")
+    sounds = renderings.read(renderings.Job(files=files, coefficients=SMALL, sr=8192))
+    assert (sounds.targets.shape, sounds.others.shape) == ((1, 4096), (1, 4096))
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_the_command_makes_a_morph(tmp_path):
     for name, y in (("a", bell()), ("b", bell(3000)[::-1])):
         audio.save(tmp_path / f"{name}.wav", y, 8192)
     done = invoke(
         *("match", "resynthesize", "--interpolate", tmp_path / "a.wav", tmp_path / "b.wav"),
-        *("--sr", 8192, "--features", "scattering:J=6,Q=4/1,T=256", "--steps", 2),
+        *(
+            "--sr",
+            8192,
+            "--features",
+            "scattering:J=6,Q=4/1,T=256",
+            "--steps",
+            2,
+            "--to",
+            "0:00.25",
+        ),
         *("--edit", "rate:0-200=0", "-o", tmp_path / "run"),
     )
     assert done.exit_code == 0, done.output

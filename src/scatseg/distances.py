@@ -12,7 +12,7 @@ compression (`eps`) none of this holds, since the scale is then that of the refe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, Protocol, cast
 
@@ -91,22 +91,15 @@ def comparisons(metric: str, sr: int) -> tuple[Comparison, ...]:
     >>> comparisons("mfcc:n_mfcc=20+waveform", sr=8192)
     (MFCC(sr=8192, n_mfcc=20, n_mels=128, n_fft=400, hop_length=200, p=2), Waveform(p=2))
     """
-    return tuple(
-        _at_rate(naming.build(name, options, COMPARISONS, "metric"), options, sr)
-        for name, options in naming.parse_names(metric)
-    )
-
-
-def _at_rate(comparison: Any, options: Mapping[str, Any], sr: int) -> Comparison:
-    """Set the sampling rate where one is needed and none was given."""
-    known = {field.name for field in fields(comparison)} if _is_ours(comparison) else set()
-    if "sr" in known and "sr" not in options:
-        comparison = replace(comparison, sr=sr)
-    return cast(Comparison, comparison)
-
-
-def _is_ours(comparison: object) -> bool:
-    return type(comparison) in COMPARISONS.values()
+    made = []
+    for name, options in naming.parse_names(metric):
+        given = {"sr": sr, **options} if COMPARISONS.get(name) in (LogMel, MFCC) else options
+        comparison = naming.build(name, given, COMPARISONS, "metric")
+        if not all(hasattr(comparison, part) for part in ("__call__", "difference", "p")):
+            msg = f"metric {name!r} must be a Comparison: callable, with `difference` and `p`"
+            raise ValueError(msg)
+        made.append(cast(Comparison, comparison))
+    return tuple(made)
 
 
 def check_lengths(x: Tensor, y: Tensor) -> None:

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime
-import time
-from collections.abc import Iterator, Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from scatseg.cli.options import FileArgument, config_option
-from scatseg.cli.outcome import DONE, usage_errors
+from scatseg.cli.outcome import status_of
 from scatseg.cli.progress import Progress
 from scatseg.cli.resynthesize import resynthesize
 from scatseg.cli.synth import parse_ranges, range_option
+from scatseg.cli.torch_runs import device_option, output_option, run_folder, seed_option
 
 if TYPE_CHECKING:
     from scatseg.matching import Field
     from scatseg.matching.runs import Descent
     from scatseg.matching.tasks import Task
+    from scatseg.runs import Failure
     from scatseg.synth import Parameter
 
 Values = dict[str, float]
@@ -42,7 +42,11 @@ def _named_values(_: click.Context, __: click.Parameter, text: str | None) -> Va
 
 
 _synth = click.option(
-    "--synth", default="am-chirp", show_default=True, help="By name, or module:name."
+    "--synth",
+    default="am-chirp",
+    show_default=True,
+    help="am-chirp, additive, ripple, vibrato, trill, tremolo, flatterzunge, bisbigliando, with "
+    "options after a colon, or module:name.",
 )
 _losses = click.option(
     "--loss",
@@ -75,35 +79,6 @@ _shifts = click.option(
     show_default=True,
     help="Samples by which the target is delayed; repeat.",
 )
-_device = click.option("--device", default="cpu", show_default=True, help="As torch names it.")
-_seed = click.option("--seed", type=int, default=0, show_default=True)
-_output = click.option("-o", "--output", required=True, type=FileArgument, help="The run folder.")
-
-
-@contextlib.contextmanager
-def run_folder(output: Path) -> Iterator[None]:
-    """Look for torch, hold the run folder, and write run.json at the end."""
-    import importlib.util
-
-    from scatseg import runs
-
-    if importlib.util.find_spec("torch") is None:
-        msg = 'matching needs the torch extra: pip install "scatseg[torch]"'
-        raise click.ClickException(msg)
-    options = {name: _plain(value) for name, value in click.get_current_context().params.items()}
-    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    clock = time.perf_counter()
-    with usage_errors(), runs.locked(output):
-        yield
-        seconds = time.perf_counter() - clock
-        runs.write_run(output, options=options, started=started, seconds=seconds)
-
-
-def _plain(value: Any) -> Any:
-    """Write paths as text, alone or in a tuple."""
-    if isinstance(value, tuple):
-        return [_plain(each) for each in value]
-    return str(value) if isinstance(value, Path) else value
 
 
 @click.group()
@@ -116,7 +91,7 @@ def match() -> None:
 
 @match.command()
 @click.argument("target", required=False, type=FileArgument)
-@_output
+@output_option
 @_synth
 @_losses
 @_truth
@@ -143,8 +118,8 @@ def match() -> None:
     show_default=True,
     help="Draw the loss below the trajectories, on a grid of so many values a side.",
 )
-@_seed
-@_device
+@seed_option
+@device_option
 @config_option
 @click.pass_obj
 def descend(
@@ -175,47 +150,68 @@ def descend(
     with run_folder(output):
         from scatseg.figures.matching import draw_descents
         from scatseg.losses import loss_named
-        from scatseg.matching import runs
+        from scatseg.matching import pages, runs
         from scatseg.matching.tasks import task_of
 
         task = task_of(
-            synth, ranges=parse_ranges(ranges), fixed=fixed or {}, truth=truth, recording=target
+            synth,
+            ranges=parse_ranges(ranges),
+            fixed=fixed or {},
+            truth=truth,
+            recording=target,
         )
         _say(task.notes)
         rows = task.starts(start, starts, signed=signed, seed=seed)
         known = {name: loss_named(name, task.synth.sr) for name in losses}
-        descents: list[Descent] = []
         with Progress(len(known) * len(shifts) * len(rows), verbosity) as progress:
-            for name, shift in ((name, shift) for name in known for shift in shifts):
-                for row in rows:
-                    done = runs.descended(
-                        *(output / "matches", task, name, known[name], row),
-                        shift=shift,
-                        device=device,
-                        n_steps=steps,
-                        optimizer=optimizer,
-                        lr=lr,
-                    )
-                    descents.append(done)
-                    progress.step(_told(done, task.parameters))
+            descents, failures = runs.descents(
+                output / "matches",
+                task,
+                known,
+                rows,
+                shifts=shifts,
+                device=device,
+                on_descent=lambda done: progress.step(_told(done, task.parameters)),
+                n_steps=steps,
+                optimizer=optimizer,
+                lr=lr,
+            )
         facts = {"synth": synth, "target": truth or str(target), "optimizer": optimizer}
         scores = runs.write_descents(output, descents, task.parameters, facts | {"seed": seed})
         contours: dict[tuple[str, int], Field] = {}
         if contour and task.truth is not None:
-            for name, loss in known.items():
+            for name in dict.fromkeys(each.loss for each in descents):
                 for each in _fields(
-                    task, loss, [task.truth], task.plane(), contour, shifts, device
+                    task, known[name], [task.truth], task.plane(), contour, shifts, device
                 ):
                     contours[name, each.shift] = each
-        draw_descents(output, descents, task.parameters, task.plane(), contours)
-        runs.write_listening_page(output, descents, task)
+        if descents:
+            draw_descents(output, descents, task.parameters, task.plane(), contours)
+            pages.write_listening_page(output, descents, task)
+        _tell(output, failures)
     _say(runs.bounds_reached(descents))
     for row in scores["summary"]:
-        found = f"{row['n_within_0.05']} of " if "n_within_0.05" in row else ""
-        said = f"{found}{row['n_runs']} descents" + (" within 0.05" if found else "")
-        click.echo(f"{row['loss']}\tshift {row['shift']}\t{said}")
+        click.echo(_summed_up(row))
     click.echo(output)
-    return DONE
+    return status_of(len(known) - len(failures), len(failures))
+
+
+def _summed_up(row: dict[str, Any]) -> str:
+    """Say in a line where the best descent of a loss led, and how many found the target."""
+    best = " ".join(f"{name}={value:.4g}" for name, value in row["best"].items())
+    found = ""
+    if row["n_found"] is not None:
+        found = f"\t{row['n_found']} of {row['n_runs']} descents found the target"
+    return f"{row['loss']}\tshift {row['shift']}\tbest {best}{found}"
+
+
+def _tell(output: Path, failures: Sequence[Failure]) -> None:
+    """Write failures.csv, and say what failed."""
+    from scatseg import runs
+
+    runs.write_failures(output, failures)
+    for each in failures:
+        click.echo(f"{each.track} failed to {each.stage}: {each.error}", err=True)
 
 
 def _told(descent: Descent, parameters: Sequence[Parameter]) -> str:
@@ -223,8 +219,8 @@ def _told(descent: Descent, parameters: Sequence[Parameter]) -> str:
     theta = " ".join(
         f"{p.name}={value:.4g}" for p, value in zip(parameters, descent.match.theta, strict=True)
     )
-    errors = [abs(e) for e in descent.errors(parameters).values() if e is not None]
-    known = f", off by at most {max(errors):.3f}" if errors else ""
+    worst = descent.worst(parameters)
+    known = "" if worst is None else f", off by at most {worst:.3f}"
     return (
         f"{descent.loss} shift {descent.shift}: {theta}{known}, {descent.match.n_steps} steps, "
         f"{descent.seconds:.1f} s"
@@ -244,7 +240,7 @@ def _fields(
     n: int,
     shifts: Sequence[int],
     device: str,
-    progress: Progress | None = None,
+    on_point: Callable[[], object] | None = None,
 ) -> list[Field]:
     from scatseg.matching import fields
 
@@ -258,12 +254,12 @@ def _fields(
         parameters=task.parameters,
         device=device,
         batch=1 if device == "cpu" else 16,
-        on_point=None if progress is None else (lambda: progress.step("point")),
+        on_point=on_point,
     )
 
 
 @match.command()
-@_output
+@output_option
 @_synth
 @_losses
 @_truth
@@ -280,8 +276,13 @@ def _fields(
     show_default=True,
     help="So many targets inside the grid, unless --target-params names one.",
 )
-@click.option("--over", metavar="NAME,NAME", default="", help="What spans the plane.")
-@_device
+@click.option(
+    "--over",
+    metavar="NAME,NAME",
+    default="",
+    help="What spans the plane.  [default: the last two that are not fixed]",
+)
+@device_option
 @config_option
 @click.pass_obj
 def field(
@@ -308,6 +309,7 @@ def field(
         from scatseg.losses import loss_named
         from scatseg.matching import inner_points, runs, sensitivities
         from scatseg.matching.tasks import task_of
+        from scatseg.runs import attempted
 
         task = task_of(synth, ranges=parse_ranges(ranges), fixed=fixed or {}, truth=truth or {})
         _say(task.notes)
@@ -316,34 +318,53 @@ def field(
         points = [task.known_truth]
         if truth is None:
             points = list(inner_points(task.parameters, points[0], plane, grid, n_side))
-        by_loss: dict[str, Sequence[Field]] = {}
+        known = {name: loss_named(name, task.synth.sr) for name in losses}
         heard: dict[str, Any] = {}
-        for name in losses:
-            loss = loss_named(name, task.synth.sr)
-            with Progress(grid**2, verbosity) as progress:
-                by_loss[name] = _fields(task, loss, points, plane, grid, shifts, device, progress)
-            values = sensitivities(task.synth, loss, points[len(points) // 2])
-            heard[name] = None if values is None else values.tolist()
+        with Progress(grid * len(known), verbosity) as progress:
+
+            def mapped(name: str) -> list[Field]:
+                by_row = itertools.count(1)
+
+                def on_point() -> None:
+                    if next(by_row) % grid == 0:
+                        progress.step(f"{name}: a row of the field")
+
+                found = _fields(task, known[name], points, plane, grid, shifts, device, on_point)
+                values = sensitivities(task.synth, known[name], points[len(points) // 2])
+                heard[name] = None if values is None else values.tolist()
+                return found
+
+            by_loss, failures = attempted(known, "map", mapped)
         facts = {"synth": synth, "grid": grid, "over": list(plane), "singular_values": heard}
         scores = runs.write_fields(output, by_loss, facts)
-        draw_fields(output, by_loss)
+        if by_loss:
+            draw_fields(output, by_loss)
+        _tell(output, failures)
     for row in scores["systems"]:
         click.echo(
             f"{row['loss']}\tshift {row['shift']}\t"
             f"arrows towards the target {row['pointing']:.1%}\t"
             f"local minima {row['n_minima']:.1f}\t"
-            f"minimum at the target {row['minimum_at_target']:.0%}"
+            f"minimum at the target {row['minimum_at_target']:.0%}" + _at(row, plane)
         )
     for name, values in heard.items():
         if values is not None:
             listed = ", ".join(f"{value:.3g}" for value in values)
             click.echo(f"{name}\tsingular values of the Jacobian {listed}")
     click.echo(output)
-    return DONE
+    return status_of(len(by_loss), len(failures))
+
+
+def _at(row: dict[str, Any], plane: Sequence[str]) -> str:
+    """Say where the least loss is, where there is one target."""
+    if row["n_targets"] > 1:
+        return ""
+    pairs = zip(plane, row["minimum"][0], strict=True)
+    return ", at " + " ".join(f"{name}={value:.4g}" for name, value in pairs)
 
 
 @match.command()
-@_output
+@output_option
 @_synth
 @_losses
 @_truth
@@ -361,7 +382,7 @@ def field(
 @click.option("--points", type=click.IntRange(2), default=21, show_default=True)
 @click.option("--frames", is_flag=True, help="Also draw two sounds while one is delayed.")
 @click.option("--gif", is_flag=True, help="The same, moving.")
-@_device
+@device_option
 @config_option
 def sweep(
     output: Path,
@@ -386,18 +407,21 @@ def sweep(
 
         task = task_of(synth, ranges={}, fixed=fixed or {}, truth=truth or {})
         known = {name: loss_named(name, task.synth.sr) for name in losses}
-        found = sweeps.sweep(
+        found, failures = sweeps.sweep(
             task, known, over, other=other, shift=shift, n_points=points, device=device
         )
         facts = {"synth": synth, "target": truth or {}, "other": other, "shift": shift}
         runs.write_sweep(output, found, facts)
-        draw_sweep(output, found)
-        if frames or gif:
-            draw_frames(output, sweeps.frames(task, known, other, device), gif=gif)
+        if found.distances:
+            draw_sweep(output, found)
+            if frames or gif:
+                working = {name: known[name] for name in found.distances}
+                draw_frames(output, sweeps.frames(task, working, other, device), gif=gif)
+        _tell(output, failures)
     for name, column in found.distances.items():
         click.echo(name + "\t" + " ".join(f"{value:.3g}" for value in column))
     click.echo(output)
-    return DONE
+    return status_of(len(found.distances), len(failures))
 
 
 match.add_command(resynthesize)

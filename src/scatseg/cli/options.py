@@ -59,6 +59,20 @@ def _parse_settings(
     return settings
 
 
+def parse_time(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
+    """Read a time: 62.5, or 1:02.5, or 1:00:00."""
+    if text is None:
+        return None
+    try:
+        parts = [float(part) for part in text.split(":")]
+    except ValueError:
+        parts = []
+    if not 1 <= len(parts) <= 3 or not min(parts) >= 0:
+        msg = f"{text!r} is not a time like 62.5 or 1:02.5"
+        raise click.BadParameter(msg)
+    return sum(part * 60.0**i for i, part in enumerate(reversed(parts)))
+
+
 config_option = click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scatseg.cli.options import FileArgument, features_option
+from scatseg.cli.options import FileArgument, features_option, parse_time
 from scatseg.cli.outcome import DONE, usage_errors
 
 
@@ -31,20 +31,6 @@ def _pair(context: click.Context, parameter: click.Parameter, text: str) -> tupl
         msg = f"{text!r} is neither one integer nor two"
         raise click.BadParameter(msg)
     return first, second
-
-
-def _seconds(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
-    """Read a time: 62.5, or 1:02.5, or 1:00:00."""
-    if text is None:
-        return None
-    try:
-        parts = [float(part) for part in text.split(":")]
-    except ValueError:
-        parts = []
-    if not 1 <= len(parts) <= 3 or not min(parts) >= 0:
-        msg = f"{text!r} is not a time like 62.5 or 1:02.5"
-        raise click.BadParameter(msg)
-    return sum(part * 60.0**i for i, part in enumerate(reversed(parts)))
 
 
 def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -88,13 +74,18 @@ _file = click.argument("path", type=click.Path(exists=True, dir_okay=False, path
 _segmenter = click.option("--segmenter", default="foote", show_default=True, help="By name.")
 _stretch = _options(
     _option(
-        "from", str, None, "Where to begin, in seconds or m:ss.", callback=_seconds, metavar="TIME"
+        "from",
+        str,
+        None,
+        "Where to begin, in seconds or m:ss.",
+        callback=parse_time,
+        metavar="TIME",
     ),
-    _option("to", str, None, "Where to end.", callback=_seconds, metavar="TIME"),
+    _option("to", str, None, "Where to end.", callback=parse_time, metavar="TIME"),
 )
 _T = _option("T", click.IntRange(1), None, "Samples to average over.  [default: 2^J]")
 _time = _option(
-    "time", str, None, "Show this moment instead of all.", callback=_seconds, metavar="TIME"
+    "time", str, None, "Show this moment instead of all.", callback=parse_time, metavar="TIME"
 )
 
 

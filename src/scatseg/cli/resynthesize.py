@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
-from scatseg.cli.options import FileArgument, config_option
+from scatseg.cli.options import FileArgument, config_option, parse_time
 from scatseg.cli.outcome import DONE, usage_errors
 from scatseg.cli.progress import Progress
+from scatseg.cli.torch_runs import device_option, output_option, run_folder, seed_option
 
-_BAND = re.compile(r"(rate|carrier):([\d.]+)-([\d.]+)=([\d.]+)")
+_BAND = re.compile(r"(rate|carrier):(.+?)-(.+?)=(.+)")
 
 
 def _bands(_: click.Context, __: click.Parameter, items: tuple[str, ...]) -> list[tuple[Any, ...]]:
@@ -21,24 +22,26 @@ def _bands(_: click.Context, __: click.Parameter, items: tuple[str, ...]) -> lis
     bands = []
     for item in items:
         found = _BAND.fullmatch(item)
-        if found is None:
+        try:
+            what, *numbers = found.groups() if found else ()
+            bands.append((what, *(float(number) for number in numbers)))
+        except ValueError as error:
             msg = f"needs rate:LOW-HIGH=GAIN or carrier:LOW-HIGH=GAIN, got {item!r}"
-            raise click.BadParameter(msg)
-        what, *numbers = found.groups()
-        low, high, gain = (float(number) for number in numbers)
-        bands.append((what, low, high, gain))
+            raise click.BadParameter(msg) from error
     return bands
 
 
 @click.command()
 @click.argument("path", required=False, metavar="[FILE]", type=FileArgument)
-@click.option("-o", "--output", required=True, type=FileArgument, help="The run folder.")
+@output_option
 @click.option(
     "--features",
     default="scattering",
     show_default=True,
     help="scattering or jtfs, with options after a colon: jtfs:J=11,T=4096.",
 )
+@click.option("--from", "begin", callback=parse_time, metavar="TIME", help="Seconds or m:ss.")
+@click.option("--to", "end", callback=parse_time, metavar="TIME", help="Where to end.")
 @click.option("--T", "T", type=click.IntRange(1), help="Samples to average over.  [default: 8192]")
 @click.option("--J-fr", "J_fr", type=click.IntRange(1), help="Of jtfs.  [default: 3]")
 @click.option("--interpolate", nargs=2, type=FileArgument, help="Two files instead: a morph.")
@@ -61,8 +64,8 @@ def _bands(_: click.Context, __: click.Parameter, items: tuple[str, ...]) -> lis
     show_default=True,
 )
 @click.option("--sr", type=click.IntRange(1), default=22050, show_default=True, help="In Hz.")
-@click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--device", default="cpu", show_default=True, help="As torch names it.")
+@seed_option
+@device_option
 @config_option
 @click.pass_obj
 def resynthesize(
@@ -70,6 +73,8 @@ def resynthesize(
     path: Path | None,
     output: Path,
     features: str,
+    begin: float | None,
+    end: float | None,
     T: int | None,
     J_fr: int | None,
     interpolate: tuple[Path, Path] | None,
@@ -88,8 +93,6 @@ def resynthesize(
     Tone, texture and technique are kept, exact timing is not. The same command goes on where it was
     interrupted.
     """
-    from scatseg.cli.match import run_folder
-
     with run_folder(output):
         from scatseg.figures.matching import draw_resynthesis
         from scatseg.matching import Edit, renderings
@@ -103,6 +106,7 @@ def resynthesize(
             files=(path,) if interpolate is None else interpolate,  # type: ignore[arg-type]
             coefficients=renderings.coefficients(features, chosen),
             sr=sr,
+            stretch=(begin, end),
             mix=mix,
             edits=tuple(
                 Edit(what=w, low=low, high=high, gain=gain) for w, low, high, gain in edits
@@ -114,14 +118,17 @@ def resynthesize(
             seed=seed,
             device=device,
         )
-        with Progress(steps + 1, verbosity) as progress:
-            done = renderings.run(job, output, lambda error: progress.step(f"error {error:.5f}"))
+        sounds = renderings.read(job)
+        with Progress((steps + 1) * len(sounds.targets), verbosity) as progress:
+            done = renderings.run(
+                job, sounds, output, lambda error: progress.step(f"error {error:.5f}")
+            )
         errors = {name: each.errors for name, each in done.results.items()}
         draw_resynthesis(output, done.target, done.y, sr, errors)
     for name, each in done.results.items():
         click.echo(f"{name}\trelative error {each.errors[0]:.4f} to {each.error:.4f}")
     for note in done.notes:
-        click.echo(note, err=True)
+        click.echo(f"warning: {note}", err=True)
     click.echo(output / "resynthesis.wav")
     return DONE
 

@@ -119,19 +119,23 @@ def draw_fields(out: Path, by_loss: Mapping[str, Sequence[Field]]) -> list[Path]
 
 
 def draw_sweep(out: Path, sweep: Sweep) -> Path:
-    """Draw distances against what was changed."""
-    name = "delay" if sweep.over == "shift" else sweep.over
-    xlabel = f"{name} ({sweep.unit})" if sweep.unit else name
-    ylabel = f"distance, {sweep.relative_to} = 1" if sweep.relative_to else "distance"
+    """Draw distances against what was changed; those in units of their own, as shares."""
+    over = "delay" if sweep.over == "shift" else sweep.over
+    values, at, distances = sweep.values, sweep.at, dict(sweep.distances)
+    if sweep.scale == "log" and (values < 0).all():
+        over, values, at = f"-{over}", -values, None if at is None else -at
+    if not sweep.relative_to:
+        distances = {name: column / (column.max() or 1.0) for name, column in distances.items()}
 
     def panel(axes: NDArray[Any]) -> None:
         plotting.plot_sweep(
-            *(sweep.values, sweep.distances),
+            values,
+            distances,
             ax=axes[0, 0],
-            xlabel=xlabel,
-            ylabel=ylabel,
-            log=sweep.over == "shift",
-            at=sweep.at,
+            xlabel=f"{over} ({sweep.unit})" if sweep.unit else over,
+            ylabel=f"distance, {sweep.relative_to or 'the largest'} = 1",
+            scales=(sweep.scale, "log" if sweep.over == "shift" else "linear"),
+            at=at,
         )
 
     return plotting.save_figure(plotting.axes_figure(panel, heights=[3.0]), out / "sweep")[0]

@@ -1,13 +1,11 @@
 """Sounds from numbers: parameters that match a target, what a loss looks like, resynthesis."""
 
 from scatseg.matching.descent import (
-    OPTIMIZERS,
-    Levelled,
     Match,
     best_of,
     errors,
-    fitted,
     match,
+    opposed,
     random_starts,
 )
 from scatseg.matching.landscapes import (
@@ -18,7 +16,9 @@ from scatseg.matching.landscapes import (
     inner_points,
     sensitivities,
 )
+from scatseg.matching.optimizers import OPTIMIZERS
 from scatseg.matching.resynthesis import Edit, Resynthesis, resynthesize, spectral_noise
+from scatseg.matching.targets import Levelled, fitted
 from scatseg.sensitivity import jacobian
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "inner_points",
     "jacobian",
     "match",
+    "opposed",
     "random_starts",
     "resynthesize",
     "sensitivities",

@@ -17,6 +17,7 @@ from scipy.ndimage import minimum_filter
 from torch import Tensor
 
 from scatseg.losses import Loss
+from scatseg.matching.targets import delayed_target
 from scatseg.sensitivity import heard, places_of, signs_of, theta_at
 from scatseg.synth import Parameter, Synth, check_names, delayed
 
@@ -137,6 +138,11 @@ def fields(
     -------
     fields : list of Field
         One for each target and shift, shifts innermost.
+
+    Raises
+    ------
+    ValueError
+        When a parameter is unknown, or a shift leaves nothing of a target.
     """
     ranges = tuple(synth.parameters if parameters is None else parameters)
     columns = _columns(synth, over)
@@ -144,7 +150,7 @@ def fields(
     measured = measuring(loss)
     with torch.no_grad():
         references = [
-            measured.describe(delayed(synth(row), shift)) for row in rows for shift in shifts
+            measured.describe(delayed_target(synth(row), shift)) for row in rows for shift in shifts
         ]
         plane = tuple(ranges[i].spaced(n) for i in columns)
         values = _values_around(
@@ -311,7 +317,7 @@ def distance_by_parameter(
     (column,) = _columns(synth, (name,))
     measured = measuring(loss)
     row = torch.as_tensor(np.asarray(theta, np.float32), device=device)
-    R = measured.describe(delayed(synth(row), shift))
+    R = measured.describe(delayed_target(synth(row), shift))
     distances = []
     for value in values:
         changed = row.clone()

@@ -5,37 +5,30 @@ A descent that is done is kept as soon as it is, so that an interrupted run goes
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import html
-import io
 import json
-import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from scatseg import __version__, audio
+from scatseg import __version__
 from scatseg.formats import atomic_write
-from scatseg.matching.descent import Match, errors, match
+from scatseg.matching.descent import Match, errors, match, opposed
 from scatseg.matching.landscapes import Field
 from scatseg.matching.sweeps import Sweep
 from scatseg.matching.tasks import Task
+from scatseg.runs import Failure, attempted, write_csv, write_json
 from scatseg.synth import Parameter
 
-_WITHIN = 0.05
+WITHIN = 0.05
 """Octaves or fractions of the range: descents that end nearer have found the target."""
-
-_PEAK = 0.9
-"""Of full scale: how loud the loudest of the sounds is written."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -69,14 +62,87 @@ class Descent:
         apart = errors(parameters, self.match.theta, self.truth)
         return {p.name: float(e) for p, e in zip(parameters, apart, strict=True)}
 
+    def wrong_signs(self, parameters: Sequence[Parameter]) -> tuple[str, ...]:
+        """Parameters whose sign is not the true one, whatever their size."""
+        return () if self.truth is None else opposed(parameters, self.match.theta, self.truth)
+
+    def worst(self, parameters: Sequence[Parameter]) -> float | None:
+        """Return the largest error, infinite where a sign is wrong; None without a known truth."""
+        known = [abs(e) for e in self.errors(parameters).values() if e is not None]
+        if not known:
+            return None
+        return np.inf if self.wrong_signs(parameters) else max(known)
+
+
+def descents(
+    folder: Path,
+    task: Task,
+    losses: Mapping[str, Callable[[Tensor, Tensor], Tensor]],
+    starts: NDArray[np.float64],
+    *,
+    shifts: Sequence[int] = (0,),
+    device: str = "cpu",
+    on_descent: Callable[[Descent], object] = lambda _: None,
+    **options: Any,
+) -> tuple[list[Descent], list[Failure]]:
+    """Descend each loss, for each delay of the target, from each start.
+
+    Parameters
+    ----------
+    folder : Path
+        Where descents are kept, a file each.
+    task : Task
+        What is matched.
+    losses : mapping of str to callable
+        Losses by name. One that raises is given up, the others go on.
+    starts : ndarray of float64, shape (n_starts, n_params)
+        Where to start.
+    shifts : sequence of int
+        Samples by which the target is delayed.
+    device : str
+        Where to compute.
+    on_descent : callable, optional
+        Called after each descent.
+    **options
+        Of `match`: n_steps, lr, optimizer.
+
+    Returns
+    -------
+    descents : list of Descent
+        Starts innermost.
+    failures : list of Failure
+        Losses that were given up.
+    """
+
+    def descend(name: str) -> list[Descent]:
+        found = []
+        for shift in shifts:
+            for start in starts:
+                done = descended(
+                    folder,
+                    task,
+                    losses[name],
+                    start,
+                    name=name,
+                    shift=shift,
+                    device=device,
+                    **options,
+                )
+                on_descent(done)
+                found.append(done)
+        return found
+
+    results, failures = attempted(losses, "descend", descend)
+    return [each for found in results.values() for each in found], failures
+
 
 def descended(
     folder: Path,
     task: Task,
-    loss_name: str,
     loss: Callable[[Tensor, Tensor], Tensor],
     start: NDArray[np.float64],
     *,
+    name: str,
     shift: int = 0,
     device: str = "cpu",
     **options: Any,
@@ -89,10 +155,12 @@ def descended(
         Where descents are kept, a file each.
     task : Task
         What is matched.
-    loss_name, loss
+    loss : callable
         What is descended.
     start : ndarray of float64, shape (n_params,)
         Where to start.
+    name : str
+        Of the loss.
     shift : int, default 0
         Samples by which the target is delayed.
     device : str
@@ -100,7 +168,7 @@ def descended(
     **options
         Of `match`: n_steps, lr, optimizer.
     """
-    facts = {"loss": loss_name, "shift": shift, "start": start.tolist(), **options}
+    facts = {"loss": name, "shift": shift, "start": start.tolist(), **options}
     text = json.dumps({"version": __version__, "task": task.digest, **facts}, sort_keys=True)
     path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     if path.exists():
@@ -116,7 +184,7 @@ def descended(
         **options,
     )
     seconds = time.perf_counter() - began
-    done = Descent(loss=loss_name, shift=shift, match=found, truth=task.truth, seconds=seconds)
+    done = Descent(loss=name, shift=shift, match=found, truth=task.truth, seconds=seconds)
     folder.mkdir(parents=True, exist_ok=True)
     atomic_write(path, json.dumps(_fields(done)).encode())
     return done
@@ -173,6 +241,7 @@ def write_descents(
             "start": _named(names, each.match.trajectory[0]),
             "theta": _named(names, each.match.theta),
             "error": each.errors(parameters),
+            "wrong_sign": list(each.wrong_signs(parameters)),
             "converged": each.match.converged,
             "reason": each.match.reason,
             "at_bounds": list(each.match.at_bounds),
@@ -183,8 +252,8 @@ def write_descents(
         }
         for each in descents
     ]
-    scores = {**facts, "runs": runs, "summary": _summary(descents, parameters)}
-    write_json(out / "scores.json", scores)
+    scores = {**facts, "found_within": WITHIN, "summary": _summary(descents, parameters)}
+    write_json(out / "scores.json", {**scores, "runs": runs})
     rows = (
         [d.loss, d.shift, k, step, *theta, value, slope]
         for k, d in enumerate(descents)
@@ -198,19 +267,25 @@ def write_descents(
 
 
 def _summary(descents: Sequence[Descent], parameters: Sequence[Parameter]) -> list[dict[str, Any]]:
-    """Count for each loss and shift how many descents found the target."""
+    """Tell for each loss and shift where the best descent led, and how many found the target."""
+    names = [each.name for each in parameters]
     summary = []
     for loss, shift in dict.fromkeys((each.loss, each.shift) for each in descents):
         here = [each for each in descents if (each.loss, each.shift) == (loss, shift)]
-        row: dict[str, Any] = {"loss": loss, "shift": shift, "n_runs": len(here)}
-        if all(each.truth is not None for each in here):
-            worst = [
-                max(abs(e) for e in each.errors(parameters).values() if e is not None)
-                for each in here
-            ]
-            row["n_within_0.05"] = sum(error <= _WITHIN for error in worst)
-            row["worst_errors"] = worst
-        summary.append(row)
+        best = min(here, key=lambda each: each.match.loss)
+        worst = [each.worst(parameters) for each in here]
+        known = [error for error in worst if error is not None]
+        summary.append(
+            {
+                "loss": loss,
+                "shift": shift,
+                "n_runs": len(here),
+                "n_found": sum(error <= WITHIN for error in known) if known else None,
+                "worst_errors": worst,
+                "best": _named(names, best.match.theta),
+                "best_worst_error": best.worst(parameters),
+            }
+        )
     return summary
 
 
@@ -262,16 +337,6 @@ def write_sweep(out: Path, sweep: Sweep, facts: Mapping[str, Any]) -> None:
     write_csv(out / "sweep.csv", [sweep.over, *sweep.distances], zip(values, *columns, strict=True))
 
 
-def write_sounds(folder: Path, sounds: Mapping[str, NDArray[np.floating]], sr: int) -> list[str]:
-    """Write sounds as .wav, all scaled alike, so that the loudest just fits; return the names."""
-    folder.mkdir(parents=True, exist_ok=True)
-    peak = max(float(np.abs(y).max()) for y in sounds.values())
-    scale = _PEAK / peak if peak else 1.0
-    for name, y in sounds.items():
-        audio.save(folder / f"{name}.wav", y * scale, sr)
-    return [f"{folder.name}/{name}.wav" for name in sounds]
-
-
 def bounds_reached(descents: Sequence[Descent]) -> list[str]:
     """Say for which parameters most descents ended at a bound: the target may lie outside."""
     counts = Counter(name for each in descents for name in each.match.at_bounds)
@@ -280,97 +345,6 @@ def bounds_reached(descents: Sequence[Descent]) -> list[str]:
         for name, n in counts.items()
         if 2 * n > len(descents)
     ]
-
-
-def write_listening_page(out: Path, descents: Sequence[Descent], task: Task) -> Path:
-    """Write index.html and the sounds it plays: the targets, each start, and where it led."""
-    sounds = {f"target-{s}": task.target(s).numpy() for s in {d.shift: None for d in descents}}
-    rows = []
-    for k, each in enumerate(descents):
-        for what, theta in (("start", each.match.trajectory[0]), ("end", each.match.theta)):
-            played = task.synth(torch.from_numpy(theta).float())
-            sounds[f"{what}-{k}"] = played.numpy(force=True)
-        errors = [f"{e:+.3f}" for e in each.errors(task.parameters).values() if e is not None]
-        names = (f"target-{each.shift}", f"start-{k}", f"end-{k}")
-        rows.append(
-            [
-                *(each.loss, str(each.shift)),
-                *(f"sounds/{name}.wav" for name in names),
-                *(f"{value:.4g}" for value in each.match.theta),
-                *errors,
-            ]
-        )
-    write_sounds(out / "sounds", sounds, task.synth.sr)
-    parameters = [each.name for each in task.parameters]
-    off = [f"{name} off by" for name in parameters] if task.truth is not None else []
-    head = ["loss", "delay", "target", "start", "result", *parameters, *off]
-    page = out / "index.html"
-    atomic_write(page, listening_page("Sounds matched", head, rows).encode())
-    return page
-
-
-def listening_page(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a page with a table, in which the names of .wav files are players."""
-    body = "\n".join(
-        "<tr>" + "".join(f"<td>{_cell(text)}</td>" for text in row) + "</tr>" for row in rows
-    )
-    columns = "".join(f"<th>{html.escape(text)}</th>" for text in head)
-    return _PAGE.format(title=html.escape(title), columns=columns, body=body)
-
-
-def _cell(text: str) -> str:
-    escaped = html.escape(text)
-    if text.endswith(".wav"):
-        return f'<audio controls preload="none" src="{escaped}"></audio>'
-    return escaped
-
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-body {{ font: 15px/1.5 system-ui, sans-serif; margin: 2rem; color: #16191d; background: #fff }}
-table {{ border-collapse: collapse }}
-th, td {{ padding: .3rem .8rem; text-align: left; border-bottom: 1px solid #e8eaed }}
-audio {{ height: 2rem; max-width: 16rem }}
-@media (prefers-color-scheme: dark) {{ body {{ color: #e8eaed; background: #16191d }}
-th, td {{ border-color: #3a4148 }} }}
-</style>
-<h1>{title}</h1>
-<table>
-<thead><tr>{columns}</tr></thead>
-<tbody>
-{body}
-</tbody>
-</table>
-</html>
-"""
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON, whole or not at all; what is not finite becomes null."""
-    text = json.dumps(_finite(value), indent=2, allow_nan=False) + "\n"
-    atomic_write(path, text.encode())
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def write_csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table, whole or not at all, numbers with seven digits."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(head)
-    for row in rows:
-        writer.writerow([f"{each:.7g}" if isinstance(each, float) else each for each in row])
-    atomic_write(path, text.getvalue().encode())
 
 
 def _named(names: Sequence[str], theta: ArrayLike) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from scatseg.matching.landscapes import distance_by_parameter, distance_by_shift
 from scatseg.matching.tasks import Task
+from scatseg.runs import Failure, attempted
 from scatseg.synth import check_names, theta_of
 
 Losses = Mapping[str, Callable[[Tensor, Tensor], Tensor]]
@@ -38,6 +40,8 @@ class Sweep:
         What distance is 1; empty where they are in the loss's own unit.
     at : float or None
         Where the target is.
+    scale : {"log", "linear"}
+        Along which the values are spaced.
     """
 
     over: str
@@ -46,6 +50,7 @@ class Sweep:
     distances: Mapping[str, NDArray[np.float64]]
     relative_to: str
     at: float | None = None
+    scale: Literal["log", "linear"] = "log"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,7 +86,7 @@ def sweep(
     shift: int = 0,
     n_points: int = 21,
     device: str = "cpu",
-) -> Sweep:
+) -> tuple[Sweep, list[Failure]]:
     """Measure distances over a change.
 
     Parameters
@@ -89,57 +94,85 @@ def sweep(
     task : Task
         Whose target it is.
     losses : mapping of str to callable
-        Losses by name.
+        Losses by name. One that raises is given up, the others go on.
     over : str
         "shift": the target is delayed by 16 samples up to a quarter of its length, and compared
         with itself or with `other`. The name of a parameter: it runs from an eighth to eight times
-        its value on a logarithmic scale, over its range on a linear one.
+        its value on a logarithmic scale, over its range on a linear one or where its value is 0.
     other : mapping of str to float, optional
-        What is different in the sound that the target is compared with.
+        What is different in the sound that the target is compared with; only with "shift".
     shift : int, default 0
-        Samples by which the target is delayed, where `over` is a parameter.
+        Samples by which the target is delayed; only with a parameter.
     n_points : int, default 21
         Values of the parameter. Delays are powers of two.
     device : str
         Where to compute.
 
+    Returns
+    -------
+    sweep : Sweep
+        The distances of the losses that went well.
+    failures : list of Failure
+        The others.
+
     Raises
     ------
     ValueError
-        When a parameter is unknown.
+        When a parameter is unknown, or an option does not go with what is changed.
     """
     if over == "shift":
-        n_samples = len(task.sound)
-        shifts = [2**k for k in range(4, n_samples.bit_length() - 2)]
-        compared = None if other is None else _played(task, other, device)
-        x = task.target(0, device)
-        distances = {
-            name: distance_by_shift(loss, x, shifts, other=compared)
-            for name, loss in losses.items()
-        }
-        unit = "that of silence" if other is None else "that without delay"
-        values = np.array(shifts, dtype=np.float64)
-        return Sweep(
-            over="shift", unit="samples", values=values, distances=distances, relative_to=unit
-        )
+        if shift:
+            msg = "a target is not delayed twice: leave out its shift, or sweep a parameter"
+            raise ValueError(msg)
+        return _over_shift(task, losses, other, device)
+    if other is not None:
+        msg = "another sound is compared over shift only: a parameter is its own other sound"
+        raise ValueError(msg)
     check_names(task.synth, [over])
+    task.target(shift)
     column = [each.name for each in task.parameters].index(over)
     parameter, theta = task.parameters[column], task.known_truth
     at = float(theta[column])
-    values = (
-        at * _FACTOR ** np.linspace(-1, 1, n_points)
-        if parameter.scale == "log"
-        else parameter.spaced(n_points)
-    )
-    distances = {
-        name: distance_by_parameter(
-            task.synth, loss, theta, over, values.tolist(), shift=shift, device=device
+    around = parameter.scale == "log" and at != 0
+    values = at * _FACTOR ** np.linspace(-1, 1, n_points) if around else parameter.spaced(n_points)
+
+    def measure(name: str) -> NDArray[np.float64]:
+        return distance_by_parameter(
+            task.synth, losses[name], theta, over, values.tolist(), shift=shift, device=device
         )
-        for name, loss in losses.items()
-    }
-    return Sweep(
-        over=over, unit=parameter.unit, values=values, distances=distances, relative_to="", at=at
+
+    distances, failures = attempted(losses, "sweep", measure)
+    found = Sweep(
+        over=over,
+        unit=parameter.unit,
+        values=values,
+        distances=distances,
+        relative_to="",
+        at=at,
+        scale=parameter.scale,
     )
+    return found, failures
+
+
+def _over_shift(
+    task: Task, losses: Losses, other: Mapping[str, float] | None, device: str
+) -> tuple[Sweep, list[Failure]]:
+    shifts = [2**k for k in range(4, len(task.sound).bit_length() - 2)]
+    compared = None if other is None else _played(task, other, device)
+    x = task.target(0, device)
+
+    def measure(name: str) -> NDArray[np.float64]:
+        return distance_by_shift(losses[name], x, shifts, other=compared)
+
+    distances, failures = attempted(losses, "sweep", measure)
+    found = Sweep(
+        over="shift",
+        unit="samples",
+        values=np.array(shifts, dtype=np.float64),
+        distances=distances,
+        relative_to="that of silence" if other is None else "that without delay",
+    )
+    return found, failures
 
 
 def frames(

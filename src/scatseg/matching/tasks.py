@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scatseg import audio
-from scatseg.matching.descent import Levelled, fitted, random_starts
-from scatseg.synth import Parameter, Synth, check_names, delayed, ranged, synthesizer, theta_of
+from scatseg.matching.descent import random_starts
+from scatseg.matching.targets import Levelled, delayed_target, fitted
+from scatseg.synth import Parameter, Synth, check_names, ranged, synthesizer, theta_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,18 +71,40 @@ class Task:
         return tuple(each.name for each in self.parameters if each.name not in self.fixed)
 
     def target(self, shift: int = 0, device: str = "cpu") -> Tensor:
-        """Return the target, delayed by some samples."""
-        sound: Tensor = delayed(torch.from_numpy(self.sound), shift)
-        return sound.to(device)
+        """Return the target, delayed by some samples.
+
+        Raises
+        ------
+        ValueError
+            When nothing is left of it.
+        """
+        return delayed_target(torch.from_numpy(self.sound), shift).to(device)
 
     def starts(
         self, given: Mapping[str, float] | None, n: int | None, *, signed: bool, seed: int
     ) -> NDArray[np.float64]:
-        """Return the start that was given and `n` random ones, 8 where neither is said."""
+        """Return the start that was given and `n` random ones, 8 where neither is said.
+
+        Raises
+        ------
+        ValueError
+            When there is none, the one given lies outside the ranges, or no parameter is free.
+        """
+        if not self.free:
+            msg = "nothing to match: every parameter is fixed"
+            raise ValueError(msg)
         rows = []
         if given is not None:
-            rows.append(theta_of(self.synth, {**given, **self.fixed})[None])
+            row = _theta(self.synth, self.parameters, {**given, **self.fixed})
+            for name, value, low, high in _outside(self.parameters, row, self.fixed):
+                msg = f"a start must lie in the range searched, but {name}={value:g} is not "
+                msg += f"between {low:g} and {high:g}"
+                raise ValueError(msg)
+            rows.append(row[None])
         n_random = n if n is not None else 0 if rows else 8
+        if not rows and not n_random:
+            msg = "at least one start is needed"
+            raise ValueError(msg)
         rows.append(
             random_starts(self.parameters, n_random, fixed=self.fixed, signed=signed, seed=seed)
         )
@@ -133,29 +156,33 @@ def task_of(
     Raises
     ------
     ValueError
-        When a name is unknown, a value or range cannot be played, the recording is silent, or there
-        is no target, or two.
+        When a name is unknown, a value or range cannot be played, the synthesizer plays no tensors,
+        the recording is silent, or there is no target, or two.
     AudioError
         When the recording cannot be read.
     """
     player = synthesizer(synth)
     parameters = ranged(player, ranges)
-    theta_of(player, fixed)
+    middle = _theta(player, parameters, fixed)
     if (truth is None) == (recording is None):
         msg = "a target is needed, either a recording or --target-params"
         raise ValueError(msg)
     if truth is not None:
-        theta = theta_of(player, {**fixed, **truth})
+        theta = _theta(player, parameters, {**fixed, **truth})
         return Task(
             synth=player,
             parameters=parameters,
             fixed=fixed,
-            sound=np.asarray(player(theta), dtype=np.float32),
+            sound=_played(player, theta),
             truth=theta,
-            notes=tuple(_outside(parameters, theta, fixed)),
+            notes=tuple(
+                f"{name}={value:g} of the target lies outside the range searched, {low:g} to "
+                f"{high:g}: the nearest that can be found is its bound"
+                for name, value, low, high in _outside(parameters, theta, fixed)
+            ),
         )
     assert recording is not None
-    n_samples = player(theta_of(player, fixed)).shape[-1]
+    n_samples = len(_played(player, middle))
     heard = audio.decode(recording, sr=player.sr)
     return Task(
         synth=Levelled(synth=player),
@@ -167,17 +194,33 @@ def task_of(
     )
 
 
+def _theta(
+    synth: Synth, parameters: Sequence[Parameter], values: Mapping[str, float]
+) -> NDArray[np.float64]:
+    """Return the parameters (n_params,) of the values given, the others mid-range."""
+    middle = {each.name: float(each.spaced(1)[0]) for each in parameters}
+    theta: NDArray[np.float64] = theta_of(synth, {**middle, **values})
+    return theta
+
+
+def _played(synth: Synth, theta: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Play one sound as descents will, with torch."""
+    try:
+        sound = synth(torch.from_numpy(theta)).numpy(force=True)
+    except Exception as error:  # a synthesizer of the user's own may raise anything
+        msg = f"matching needs a synth that plays tensors of torch, and this one raises {error!r}"
+        raise ValueError(msg) from error
+    return np.asarray(sound, dtype=np.float32)
+
+
 def _outside(
-    parameters: tuple[Parameter, ...], theta: NDArray[np.float64], fixed: Mapping[str, float]
-) -> list[str]:
-    """Say which of the target's parameters no descent can reach."""
-    return [
-        f"{each.name}={value:g} of the target lies outside the range searched, "
-        f"{each.low:g} to {each.high:g}: the nearest that can be found is its bound"
-        for each, value in zip(parameters, theta, strict=True)
-        if each.name not in fixed
-        and not each.low <= (abs(value) if each.either_sign else value) <= each.high
-    ]
+    parameters: Sequence[Parameter], theta: NDArray[np.float64], fixed: Mapping[str, float]
+) -> Iterator[tuple[str, float, float, float]]:
+    """Find the parameters that no descent can reach, and their ranges."""
+    for each, value in zip(parameters, theta, strict=True):
+        size = abs(value) if each.either_sign else value
+        if each.name not in fixed and not each.low <= size <= each.high:
+            yield each.name, float(value), each.low, each.high
 
 
 def _lengths(n: int, n_samples: int, sr: int) -> list[str]:

@@ -121,7 +121,7 @@ def plot_sweep(
     ax: Axes,
     xlabel: str,
     ylabel: str,
-    log: bool = True,
+    scales: tuple[str, str] = ("log", "log"),
     at: float | None = None,
 ) -> None:
     """Draw distances against what is changed, a color for each loss.
@@ -136,8 +136,8 @@ def plot_sweep(
         Where to draw.
     xlabel, ylabel : str
         With units.
-    log : bool, default True
-        Whether both axes are logarithmic, or the horizontal one only.
+    scales : (str, str)
+        Of both axes, "log" or "linear".
     at : float, optional
         Where the target is.
     """
@@ -145,8 +145,8 @@ def plot_sweep(
         ax.plot(values, column, color=color, marker="o", markersize=2.5, linewidth=1.0, label=name)
     if at is not None:
         ax.axvline(at, color=_TARGET, linewidth=0.8, linestyle=(0, (3, 2)))
-    ax.set(xscale="log", yscale="log" if log else "linear", xlabel=xlabel, ylabel=ylabel)
-    for axis in (ax.xaxis, ax.yaxis) if log else (ax.xaxis,):
+    ax.set(xscale=scales[0], yscale=scales[1], xlabel=xlabel, ylabel=ylabel)
+    for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     ax.grid(visible=True, which="major", color=_GRID, linewidth=0.6)
     ax.legend(loc="best", frameon=False, fontsize=7)
