@@ -18,7 +18,7 @@ from click.testing import CliRunner  # noqa: E402
 
 from scatseg import matching, plotting  # noqa: E402
 from scatseg.distances import JointCoefficients, ScatteringCoefficients  # noqa: E402
-from scatseg.figures.matching import draw_sweep  # noqa: E402
+from scatseg.figures.matching import draw_descents, draw_sweep  # noqa: E402
 from scatseg.losses import MultiScaleSpectralLoss, ScatteringLoss, WaveformLoss  # noqa: E402
 from scatseg.matching import renderings, runs, sweeps, tasks  # noqa: E402
 from scatseg.matching import resynthesis as engine  # noqa: E402
@@ -565,6 +565,13 @@ def test_a_synth_of_ones_own_needs_tensors_only(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     task = tasks.task_of("my_tones:Tone", ranges={}, fixed={}, truth={"f": 326.0})
     np.testing.assert_allclose(task.sound, np.sin(np.arange(512)), atol=1e-4)
+
+
+def test_descents_of_one_parameter_have_no_plane_to_be_drawn_in(tmp_path):
+    found = matching.match(Places(), squared, torch.ones(2), [1.0, 0.5], n_steps=1)
+    descent = runs.Descent(loss="squared", shift=0, match=found, truth=None, seconds=0.0)
+    drawn = draw_descents(tmp_path, [descent], Places.parameters[:1], None, {})
+    assert [path.name for path in drawn] == ["convergence.png"]
 
 
 def test_a_synth_that_plays_no_tensors_is_refused(tmp_path, monkeypatch):

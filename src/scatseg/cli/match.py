@@ -178,15 +178,16 @@ def descend(
             )
         facts = {"synth": synth, "target": truth or str(target), "optimizer": optimizer}
         scores = runs.write_descents(output, descents, task.parameters, facts | {"seed": seed})
+        plane = task.plane() if len(task.parameters) > 1 else None
         contours: dict[tuple[str, int], Field] = {}
-        if contour and task.truth is not None:
+        if contour and plane is not None and task.truth is not None:
             for name in dict.fromkeys(each.loss for each in descents):
                 for each in _fields(
-                    task, known[name], [task.truth], task.plane(), contour, shifts, device
+                    task, known[name], [task.truth], plane, contour, shifts, device
                 ):
                     contours[name, each.shift] = each
         if descents:
-            draw_descents(output, descents, task.parameters, task.plane(), contours)
+            draw_descents(output, descents, task.parameters, plane, contours)
             pages.write_listening_page(output, descents, task)
         _tell(output, failures)
     _say(runs.bounds_reached(descents))
@@ -313,6 +314,8 @@ def field(
 
         task = task_of(synth, ranges=parse_ranges(ranges), fixed=fixed or {}, truth=truth or {})
         _say(task.notes)
+        for delay in shifts:
+            task.target(delay)
         plane = task.plane(tuple(each.strip() for each in over.split(",") if each.strip()))
         n_side = round(int(targets) ** 0.5)
         points = [task.known_truth]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,65 +24,78 @@ def draw_descents(
     out: Path,
     descents: Sequence[Descent],
     parameters: Sequence[Parameter],
-    free: tuple[str, str],
+    plane: tuple[str, str] | None,
     contours: Mapping[tuple[str, int], Field],
 ) -> list[Path]:
-    """Draw trajectories over two parameters, a panel for each loss and shift, and convergence.
+    """Draw how losses fell, and trajectories over two parameters for each loss and shift.
 
     Parameters
     ----------
     out : Path
-        Folder of trajectories.png and convergence.png, and .svg of both.
+        Folder of convergence.png and trajectories.png, and .svg of both.
     descents : sequence of Descent
         All of the run.
     parameters : sequence of Parameter
         Of the synthesizer.
-    free : (str, str)
-        The two parameters that are drawn.
+    plane : (str, str) or None
+        The two parameters that are drawn; no trajectories without.
     contours : mapping of (str, int) to Field
         What the losses look like, where that was computed.
     """
-    names = [each.name for each in parameters]
-    columns = [names.index(name) for name in free]
-    plane = (parameters[columns[0]], parameters[columns[1]])
-    panels = list(dict.fromkeys((each.loss, each.shift) for each in descents))
+    paths = [_draw_convergence(out, descents)]
+    if plane is not None:
+        paths.append(_draw_trajectories(out, descents, parameters, plane, contours))
+    return paths
+
+
+def _draw_convergence(out: Path, descents: Sequence[Descent]) -> Path:
     losses = list(dict.fromkeys(each.loss for each in descents))
-    width = max(sum(loss == each for loss, _ in panels) for each in losses)
 
-    def trajectories(axes: NDArray[Any]) -> None:
-        for ax, (loss, shift) in zip(axes.flat, panels, strict=False):
-            here = [each for each in descents if (each.loss, each.shift) == (loss, shift)]
-            if (loss, shift) in contours:
-                plotting.plot_contour(contours[loss, shift], ax=ax)
-            paths = [_sizes(each.match.trajectory[:, columns], plane) for each in here]
-            truth = here[0].truth
-            target = None if truth is None else _sizes(truth[columns], plane)
-            plotting.plot_trajectories(paths, plane, ax=ax, target=target)
-            ax.set_title(_titled(loss, shift), fontsize=8, loc="left")
-        for ax in axes.flat[len(panels) :]:
-            ax.set_axis_off()
-
-    def convergence(axes: NDArray[Any]) -> None:
+    def panels(axes: NDArray[Any]) -> None:
         for ax, loss in zip(axes[0], losses, strict=True):
+            here = [each for each in descents if each.loss == loss]
             curves = {
                 f"target delayed by {shift} samples" if shift else "target aligned": [
-                    each.match.losses for each in descents if (each.loss, each.shift) == panel
+                    each.match.losses for each in here if each.shift == shift
                 ]
-                for panel in panels
-                if (shift := panel[1]) is not None and panel[0] == loss
+                for shift in dict.fromkeys(each.shift for each in here)
             }
             plotting.plot_convergence(curves, ax=ax)
             ax.set_title(loss, fontsize=8, loc="left")
 
-    heights = [_HEIGHT] * -(-len(panels) // width)
-    drawn = [
-        plotting.axes_figure(trajectories, heights=heights, columns=width),
-        plotting.axes_figure(convergence, heights=[_HEIGHT], columns=len(losses)),
-    ]
-    return [
-        plotting.save_figure(figure, out / name)[0]
-        for figure, name in zip(drawn, ("trajectories", "convergence"), strict=True)
-    ]
+    figure = plotting.axes_figure(panels, heights=[_HEIGHT], columns=len(losses))
+    return plotting.save_figure(figure, out / "convergence")[0]
+
+
+def _draw_trajectories(
+    out: Path,
+    descents: Sequence[Descent],
+    parameters: Sequence[Parameter],
+    plane: tuple[str, str],
+    contours: Mapping[tuple[str, int], Field],
+) -> Path:
+    names = [each.name for each in parameters]
+    columns = [names.index(name) for name in plane]
+    pair = (parameters[columns[0]], parameters[columns[1]])
+    shown = list(dict.fromkeys((each.loss, each.shift) for each in descents))
+    width = max(Counter(loss for loss, _ in shown).values())
+
+    def panels(axes: NDArray[Any]) -> None:
+        for ax, (loss, shift) in zip(axes.flat, shown, strict=False):
+            here = [each for each in descents if (each.loss, each.shift) == (loss, shift)]
+            if (loss, shift) in contours:
+                plotting.plot_contour(contours[loss, shift], ax=ax)
+            paths = [_sizes(each.match.trajectory[:, columns], pair) for each in here]
+            truth = here[0].truth
+            target = None if truth is None else _sizes(truth[columns], pair)
+            plotting.plot_trajectories(paths, pair, ax=ax, target=target)
+            ax.set_title(_titled(loss, shift), fontsize=8, loc="left")
+        for ax in axes.flat[len(shown) :]:
+            ax.set_axis_off()
+
+    heights = [_HEIGHT] * -(-len(shown) // width)
+    figure = plotting.axes_figure(panels, heights=heights, columns=width)
+    return plotting.save_figure(figure, out / "trajectories")[0]
 
 
 def draw_fields(out: Path, by_loss: Mapping[str, Sequence[Field]]) -> list[Path]:

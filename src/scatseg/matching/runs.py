@@ -112,7 +112,14 @@ def descents(
         Starts innermost.
     failures : list of Failure
         Losses that were given up.
+
+    Raises
+    ------
+    ValueError
+        When a shift leaves nothing of the target.
     """
+    for shift in shifts:
+        task.target(shift)
 
     def descend(name: str) -> list[Descent]:
         found = []

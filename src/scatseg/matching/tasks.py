@@ -111,7 +111,7 @@ class Task:
         return np.concatenate(rows)
 
     def plane(self, over: tuple[str, ...] = ()) -> tuple[str, str]:
-        """Return the two parameters to draw: those asked for, or the last two that are free.
+        """Return two parameters to map: those asked for, or the last two that are free.
 
         Raises
         ------
@@ -157,7 +157,7 @@ def task_of(
     ------
     ValueError
         When a name is unknown, a value or range cannot be played, the synthesizer plays no tensors,
-        the recording is silent, or there is no target, or two.
+        the target is silent, or there is none, or two.
     AudioError
         When the recording cannot be read.
     """
@@ -210,6 +210,9 @@ def _played(synth: Synth, theta: NDArray[np.float64]) -> NDArray[np.float32]:
     except Exception as error:  # a synthesizer of the user's own may raise anything
         msg = f"matching needs a synth that plays tensors of torch, and this one raises {error!r}"
         raise ValueError(msg) from error
+    if not sound.any():
+        msg = "the target is silent: there is nothing to match"
+        raise ValueError(msg)
     return np.asarray(sound, dtype=np.float32)
 
 
