@@ -116,16 +116,17 @@ def draw_fields(out: Path, by_loss: Mapping[str, Sequence[Field]]) -> list[Path]
             )
 
     def solid(axes: NDArray[Any]) -> None:
-        for ax, (loss, field) in zip(axes[0], chosen, strict=True):
+        for ax, (loss, field) in zip(axes.flat, chosen, strict=True):
             figure, place = ax.get_figure(), ax.get_subplotspec()
             ax.remove()
             standing = figure.add_subplot(place, projection="3d")
             plotting.plot_surface(field, ax=standing)
-            standing.set_title(_titled(loss, field.shift), fontsize=8, loc="left")
+            standing.set_title(_titled(loss, field.shift, "\n"), fontsize=8, loc="left")
 
     heights = [_HEIGHT] * len(chosen)
     levels = plotting.axes_figure(flat, heights=heights, columns=2)
-    surface = plotting.axes_figure(solid, heights=[3.2], columns=len(chosen))
+    n_shifts = len(chosen) // len(by_loss)
+    surface = plotting.axes_figure(solid, heights=[2.6] * len(by_loss), columns=n_shifts)
     return [
         plotting.save_figure(levels, out / "field")[0],
         plotting.save_figure(surface, out / "surface")[0],
@@ -220,8 +221,8 @@ def draw_resynthesis(
     return [plotting.save_figure(figure, out / name)[0] for name, figure in figures.items()]
 
 
-def _titled(loss: str, shift: int) -> str:
-    return f"{loss}, target delayed by {shift} samples" if shift else f"{loss}, target aligned"
+def _titled(loss: str, shift: int, between: str = ", ") -> str:
+    return f"{loss}{between}target " + (f"delayed by {shift} samples" if shift else "aligned")
 
 
 def _sizes(values: NDArray[np.float64], plane: tuple[Parameter, Parameter]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.plotting.canvas import INK, LINE, style
@@ -63,10 +63,11 @@ def plot_surface(field: Field, *, ax: Any) -> None:
     ax.scatter(*field.target_places[:, None], [low], color=_TARGET, s=30, depthshade=False)
     for axis, parameter in zip((ax.xaxis, ax.yaxis), field.parameters, strict=True):
         axis.set_label_text(parameter_text(parameter))
-        axis.set_major_locator(matplotlib.ticker.MaxNLocator(4))
+        steps = MultipleLocator(1) if parameter.scale == "log" else MaxNLocator(4)
+        axis.set_major_locator(steps)
         axis.set_major_formatter(FuncFormatter(lambda v, _, p=parameter: f"{_decoded(p, v):.3g}"))
     ax.set_zlabel("loss")
-    ax.set_box_aspect(None, zoom=0.8)
+    ax.set_box_aspect(None, zoom=0.7)
 
 
 def plot_trajectories(
@@ -111,7 +112,7 @@ def plot_convergence(
             ax.plot(np.asarray(each), color=color, linewidth=1.0, label="_" if k else name)
     ax.set(yscale="log", xlabel="step", ylabel=ylabel)
     ax.grid(visible=True, which="major", color=_GRID, linewidth=0.6)
-    ax.legend(loc="upper right", frameon=False, fontsize=7)
+    ax.legend(loc="lower left", frameon=False, fontsize=7)
 
 
 def plot_sweep(
