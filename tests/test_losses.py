@@ -237,6 +237,18 @@ def test_any_length_has_a_finite_gradient(metric, n_samples):
     assert bool(x.grad.isfinite().all())
 
 
+@pytest.mark.parametrize(("linear", "log", "rel"), [(1.0, 0.0, 1e-6), (0.0, 1.0, 5e-3)])
+def test_mss_has_the_magnitude_terms_of_auraloss(linear, log, rel):
+    losses = pytest.importorskip("scatseg.losses")
+    auraloss = pytest.importorskip("auraloss")
+    import torch
+
+    x, y = torch.nn.functional.pad(tensors(2, 3000), (2000, 2000))  # it continues by reflection
+    theirs = auraloss.freq.STFTLoss(128, 32, 128, w_sc=0.0, w_log_mag=log, w_lin_mag=linear)
+    ours = losses.MultiScaleSpectralLoss(n_fft=(128,), linear=linear, log=log, floor=1e-4)
+    assert ours(x, y).item() == pytest.approx(theirs(x[None, None], y[None, None]).item(), rel=rel)
+
+
 def test_losses_are_weighted_and_summed():
     losses = pytest.importorskip("scatseg.losses")
     x, y = tensors(2, 500)

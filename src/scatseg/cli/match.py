@@ -179,13 +179,13 @@ def descend(
         facts = {"synth": synth, "target": truth or str(target), "optimizer": optimizer}
         scores = runs.write_descents(output, descents, task.parameters, facts | {"seed": seed})
         plane = task.plane() if len(task.parameters) > 1 else None
-        contours: dict[tuple[str, int], Field] = {}
+        contours = {}
         if contour and plane is not None and task.truth is not None:
-            for name in dict.fromkeys(each.loss for each in descents):
-                for each in _fields(
-                    task, known[name], [task.truth], plane, contour, shifts, device
-                ):
-                    contours[name, each.shift] = each
+            contours = {
+                (name, each.shift): each
+                for name in dict.fromkeys(each.loss for each in descents)
+                for each in _fields(task, known[name], [task.truth], plane, contour, shifts, device)
+            }
         if descents:
             draw_descents(output, descents, task.parameters, plane, contours)
             pages.write_listening_page(output, descents, task)
