@@ -617,6 +617,8 @@ def test_the_command_draws_fields_and_their_numbers(tmp_path):
     systems = json.loads((tmp_path / "scores.json").read_text())["systems"]
     assert [(each["shift"], each["n_targets"]) for each in systems] == [(0, 4), (512, 4)]
     assert "singular values" in done.output
+    rows = [row.split(",") for row in (tmp_path / "field.csv").read_text().splitlines()]
+    assert (rows[0][2], len({tuple(row[2:4]) for row in rows[1:]})) == ("target_f_m", 4)
     assert {"field.png", "surface.png", "field.csv"} <= {p.name for p in tmp_path.iterdir()}
 
 

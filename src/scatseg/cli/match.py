@@ -338,8 +338,8 @@ def field(
                 return found
 
             by_loss, failures = attempted(known, "map", mapped)
-        facts = {"synth": synth, "grid": grid, "over": list(plane), "singular_values": heard}
-        scores = runs.write_fields(output, by_loss, facts)
+        facts = {"synth": synth, "grid": grid, "singular_values": heard}
+        scores = runs.write_fields(output, by_loss, plane, facts)
         if by_loss:
             draw_fields(output, by_loss)
         _tell(output, failures)
@@ -377,7 +377,7 @@ def _at(row: dict[str, Any], plane: Sequence[str]) -> str:
     "--other",
     metavar="NAME=VALUE,...",
     callback=_named_values,
-    help="Compare with this sound; over shift with the sound itself when absent.",
+    help="Over shift, compare with the sound that these make of the target, not with itself.",
 )
 @click.option(
     "--shift", type=click.IntRange(0), default=0, show_default=True, help="Of the target, samples."
@@ -421,8 +421,8 @@ def sweep(
                 working = {name: known[name] for name in found.distances}
                 draw_frames(output, sweeps.frames(task, working, other, device), gif=gif)
         _tell(output, failures)
-    for name, column in found.distances.items():
-        click.echo(name + "\t" + " ".join(f"{value:.3g}" for value in column))
+    for name, column in {over: found.values, **found.distances}.items():
+        click.echo(name + "\t" + " ".join(f"{value:.4g}" for value in column))
     click.echo(output)
     return status_of(len(found.distances), len(failures))
 

@@ -297,8 +297,8 @@ def _summary(descents: Sequence[Descent], parameters: Sequence[Parameter]) -> li
 
 
 def write_fields(
-    out: Path, by_loss: Mapping[str, Sequence[Field]], facts: Mapping[str, Any]
-) -> Any:
+    out: Path, by_loss: Mapping[str, Sequence[Field]], over: Sequence[str], facts: Mapping[str, Any]
+) -> dict[str, Any]:
     """Write scores.json and field.csv of one or several targets; return what scores.json says."""
     systems = []
     for loss, fields in by_loss.items():
@@ -316,19 +316,17 @@ def write_fields(
                     "target": [each.target.tolist() for each in here],
                 }
             )
-    scores = {**facts, "systems": systems}
+    scores = {**facts, "over": list(over), "systems": systems}
     write_json(out / "scores.json", scores)
-    first = next(iter(by_loss.values()))[0]
-    names = [each.name for each in first.parameters]
-    head = ["loss", "shift", "target", *names, "value", *(f"gradient_{name}" for name in names)]
+    head = ["loss", "shift", *(f"target_{name}" for name in over), *over, "value"]
     rows = (
-        [loss, field.shift, k, x, y, field.losses[i, j], *field.gradients[i, j]]
+        [loss, field.shift, *field.target, x, y, field.losses[i, j], *field.gradients[i, j]]
         for loss, fields in by_loss.items()
-        for k, field in enumerate(fields)
+        for field in fields
         for i, x in enumerate(field.values[0])
         for j, y in enumerate(field.values[1])
     )
-    write_csv(out / "field.csv", head, rows)
+    write_csv(out / "field.csv", [*head, *(f"gradient_{name}" for name in over)], rows)
     return scores
 
 
