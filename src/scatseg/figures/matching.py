@@ -99,12 +99,12 @@ def _draw_trajectories(
 
 
 def draw_fields(out: Path, by_loss: Mapping[str, Sequence[Field]]) -> list[Path]:
-    """Draw each loss as levels, as arrows and as a surface, for the first target of each shift."""
-    chosen = [
-        (loss, next(each for each in fields if each.shift == shift))
-        for loss, fields in by_loss.items()
-        for shift in dict.fromkeys(each.shift for each in fields)
-    ]
+    """Draw each loss as levels, as arrows and as a surface, for the middle target of each shift."""
+    chosen = []
+    for loss, fields in by_loss.items():
+        for shift in dict.fromkeys(each.shift for each in fields):
+            here = [each for each in fields if each.shift == shift]
+            chosen.append((loss, here[len(here) // 2]))
 
     def flat(axes: NDArray[Any]) -> None:
         for row, (loss, field) in zip(axes, chosen, strict=True):

@@ -66,8 +66,7 @@ def plot_surface(field: Field, *, ax: Any) -> None:
         steps = MultipleLocator(1) if parameter.scale == "log" else MaxNLocator(4)
         axis.set_major_locator(steps)
         axis.set_major_formatter(FuncFormatter(lambda v, _, p=parameter: f"{_decoded(p, v):.3g}"))
-    ax.set_zlabel("loss")
-    ax.set_box_aspect(None, zoom=0.7)
+    ax.set_box_aspect(None, zoom=0.78)
 
 
 def plot_trajectories(
