@@ -1,5 +1,6 @@
 """Fixtures: one seeded generator, a minute whose form is known, and the shared corpus."""
 
+import importlib.util
 import os
 from pathlib import Path
 
@@ -13,6 +14,20 @@ from scatseg.segmentation import Segmentation
 @pytest.fixture
 def rng():
     return np.random.default_rng(seed=440)
+
+
+@pytest.fixture(scope="module")
+def one_torch_thread():
+    """Keep torch, where it is installed, to one thread: small arrays gain nothing from several."""
+    if importlib.util.find_spec("torch") is None:
+        yield
+        return
+    import torch
+
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
 
 
 @pytest.fixture(scope="session")

@@ -17,11 +17,11 @@ FLOW = [
     {"scattering", "compression"},
     {"features"},
     {"audio", "spectral", "extractors", "pieces", "rhythm", "synth"},
-    {"bars", "explain", "similarity", "transformers", "pictures"},
-    {"novelty", "boundaries", "labels"},
+    {"bars", "distances", "explain", "sensitivity", "similarity", "transformers", "pictures"},
+    {"novelty", "boundaries", "labels", "losses"},
     {"cover", "formats"},
     {"segmenters", "runs", "agreement", "baselines", "statistics"},
-    {"evaluation", "gear", "labelled"},
+    {"evaluation", "gear", "labelled", "matching"},
     {"summaries", "classification"},
     {"score_tables"},
     {"datasets", "partners"},
@@ -53,7 +53,15 @@ DOORS = {
     "mirdata": {"loaders"},
     "pandas": {"scattering.units"},
     "jams": set(),
-    "torch": {"classification.convnet", "synth", "scattering.modules", "scattering.tensors"},
+    "torch": {
+        "classification.convnet",
+        "losses",
+        "matching",
+        "scattering.modules",
+        "scattering.tensors",
+        "sensitivity",
+        "synth",
+    },
 }
 
 HEAVY = ("torch", "matplotlib", "librosa", "sklearn", "kymatio", "numba", "scipy", "mir_eval")

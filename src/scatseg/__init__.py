@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from scatseg.audio import load, save
     from scatseg.bars import Bars
+    from scatseg.distances import distance
     from scatseg.evaluation import evaluate
     from scatseg.extractors import extractor
     from scatseg.features import Features, JointScattering, Scattering
@@ -42,6 +43,7 @@ __all__ = [
     "Scattering1D",
     "Segmentation",
     "TimeFrequencyScattering",
+    "distance",
     "evaluate",
     "extractor",
     "load",
@@ -65,6 +67,7 @@ _HOMES = {
     "Scattering1D": "scattering",
     "Segmentation": "segmentation",
     "TimeFrequencyScattering": "scattering",
+    "distance": "distances",
     "evaluate": "evaluation",
     "extractor": "extractors",
     "load": "audio",

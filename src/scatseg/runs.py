@@ -8,16 +8,17 @@ import glob
 import hashlib
 import io
 import json
+import math
 import os
 import platform
 import re
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from scatseg.formats import atomic_write
 
@@ -26,6 +27,9 @@ _LONGEST_ID = 120
 
 _UNSAFE = re.compile(r"[^\w.()\[\],'&+=@ -]")
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+Result = TypeVar("Result")
 
 
 class RunLockedError(RuntimeError):
@@ -244,6 +248,61 @@ def _write_list(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
     for row in rows:
         writer.writerow([" ".join(field.split()) for field in row])
     atomic_write(path, text.getvalue().encode("utf-8", "backslashreplace"))
+
+
+def attempted(
+    names: Iterable[str], stage: str, work: Callable[[str], Result]
+) -> tuple[dict[str, Result], list[Failure]]:
+    """Do the same for each of several names; what raises is given up, the others go on.
+
+    Parameters
+    ----------
+    names : iterable of str
+        What to do it for.
+    stage : str
+        What is done, for failures.csv.
+    work : callable
+        Takes a name.
+
+    Returns
+    -------
+    results : dict of str to Result
+        By name, of those that went well.
+    failures : list of Failure
+        The others.
+    """
+    results, failures = {}, []
+    for name in names:
+        try:
+            results[name] = work(name)
+        except Exception as error:  # what users plug in may raise anything
+            text = str(error) if isinstance(error, ValueError) else repr(error)
+            failures.append(Failure(name, stage, text))
+    return results, failures
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON, whole or not at all; numbers that are not finite become null."""
+    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    atomic_write(path, text.encode())
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table, whole or not at all, numbers with six digits."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
+    atomic_write(path, text.getvalue().encode())
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_run_facts(run: Path) -> dict[str, Any]:

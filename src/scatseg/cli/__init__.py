@@ -29,7 +29,9 @@ from scatseg.cli import (
     segment,
     synth,
 )
+from scatseg.cli.match import match
 from scatseg.cli.outcome import DONE, INTERRUPTED, NOTHING_DONE, SOME_FAILED, USAGE
+from scatseg.cli.resynthesize import distance
 
 __all__ = ["DONE", "INTERRUPTED", "NOTHING_DONE", "SOME_FAILED", "USAGE", "cli", "main"]
 
@@ -77,6 +79,8 @@ for command in (
     search.search,
     synth.synth,
     gear.gear,
+    match,
+    distance,
     convert.convert,
     datasets.datasets,
     experiment.run,

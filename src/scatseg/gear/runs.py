@@ -5,10 +5,8 @@ A second call goes on where the first was stopped, and a new system finds the ot
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import io
-import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +23,7 @@ from scatseg.formats import atomic_write
 from scatseg.gear.neighbors import QUANTILES, Evaluation, chance, coordinates, examine
 from scatseg.gear.representations import Representation, describe
 from scatseg.gear.sounds import Sounds
-from scatseg.runs import Failure, safe_id
+from scatseg.runs import Failure, safe_id, write_csv, write_json
 
 BATCH = 32
 """Sounds that are described at once, and of which an interruption loses at most so many."""
@@ -234,8 +232,7 @@ def _write(
         "quantiles": list(QUANTILES),
         "systems": [system_scores(each) for each in examined],
     }
-    text = json.dumps(scores, indent=2, ensure_ascii=False) + "\n"
-    atomic_write(folder / "scores.json", text.encode())
+    write_json(folder / "scores.json", scores)
     names = [each.name for each in sounds.parameters]
     ratios, embedding = [], []
     for each in examined:
@@ -243,8 +240,8 @@ def _write(
             ratios.append([each.name, i, *theta, *each.evaluation.ratios[i]])
             embedding.append([each.name, i, *theta, *each.evaluation.embedding[i]])
     header = ["system", "sound", *names]
-    _write_csv(folder / "ratios.csv", [*header, *(f"{name}_ratio" for name in names)], ratios)
-    _write_csv(folder / "embedding.csv", [*header, "x", "y", "z"], embedding)
+    write_csv(folder / "ratios.csv", [*header, *(f"{name}_ratio" for name in names)], ratios)
+    write_csv(folder / "embedding.csv", [*header, "x", "y", "z"], embedding)
 
 
 def system_scores(examined: Examined) -> dict[str, Any]:
@@ -264,13 +261,3 @@ def system_scores(examined: Examined) -> dict[str, Any]:
         "n_duplicates": evaluation.n_duplicates,
         "seconds": round(examined.seconds, 3),
     }
-
-
-def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(
-        [f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows
-    )
-    atomic_write(path, text.getvalue().encode())

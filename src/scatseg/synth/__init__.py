@@ -13,7 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from scatseg import naming
-from scatseg.synth.parameters import Parameter, Synth, check_names, grid, placed, ranged, theta_of
+from scatseg.synth.parameters import (
+    Parameter,
+    Synth,
+    check_device,
+    check_names,
+    grid,
+    placed,
+    ranged,
+    theta_of,
+)
 from scatseg.synth.signals import delayed
 from scatseg.synth.techniques import Bisbigliando, Flatterzunge, Tremolo, Trill, Vibrato
 from scatseg.synth.tones import AdditiveTone, AMChirp, Ripple
@@ -30,6 +39,7 @@ __all__ = [
     "Tremolo",
     "Trill",
     "Vibrato",
+    "check_device",
     "check_names",
     "delayed",
     "grid",

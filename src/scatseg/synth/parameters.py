@@ -238,13 +238,27 @@ def placed(theta: NDArray[np.floating], device: str) -> Tensor:
     ValueError
         When torch is not installed, or has no such device.
     """
+    check_device(device)
+    import torch
+
+    return torch.as_tensor(theta, dtype=torch.float64, device=device)
+
+
+def check_device(device: str) -> None:
+    """Refuse a device that is not there.
+
+    Raises
+    ------
+    ValueError
+        When torch is not installed, or has no such device.
+    """
     try:
         import torch
     except ImportError as error:
         msg = f"the device {device!r} needs torch: pip install scatseg[torch]"
         raise ValueError(msg) from error
     try:
-        return torch.as_tensor(theta, dtype=torch.float64, device=device)
+        torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         msg = f"torch has no device {device!r} here: {str(error).splitlines()[0]}"
         raise ValueError(msg) from error

@@ -1,0 +1,430 @@
+"""`scatseg match`: parameters that play a target, and what losses look like."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scatseg.cli.options import FileArgument, config_option
+from scatseg.cli.outcome import status_of
+from scatseg.cli.progress import Progress
+from scatseg.cli.resynthesize import resynthesize
+from scatseg.cli.synth import parse_ranges, range_option
+from scatseg.cli.torch_runs import device_option, output_option, run_folder, seed_option
+
+if TYPE_CHECKING:
+    from scatseg.matching import Field
+    from scatseg.matching.runs import Descent
+    from scatseg.matching.tasks import Task
+    from scatseg.runs import Failure
+    from scatseg.synth import Parameter
+
+Values = dict[str, float]
+
+
+def _named_values(_: click.Context, __: click.Parameter, text: str | None) -> Values | None:
+    """Read name=value,name=value."""
+    if text is None:
+        return None
+    values = {}
+    for item in text.split(","):
+        name, _equals, number = item.partition("=")
+        try:
+            values[name.strip()] = float(number)
+        except ValueError:
+            msg = f"needs name=value,name=value with numbers, got {text!r}"
+            raise click.BadParameter(msg) from None
+    return values
+
+
+_synth = click.option(
+    "--synth",
+    default="am-chirp",
+    show_default=True,
+    help="am-chirp, additive, ripple, vibrato, trill, tremolo, flatterzunge, bisbigliando, with "
+    "options after a colon, or module:name.",
+)
+_losses = click.option(
+    "--loss",
+    "losses",
+    multiple=True,
+    default=("jtfs", "mss"),
+    show_default=True,
+    help="jtfs, scattering, mss, logmel, mfcc, waveform, with options after a colon, or "
+    "module:callable. Repeat for several.",
+)
+_truth = click.option(
+    "--target-params",
+    "truth",
+    metavar="NAME=VALUE,...",
+    callback=_named_values,
+    help="Play the target from these.",
+)
+_fixed = click.option(
+    "--fixed",
+    metavar="NAME=VALUE,...",
+    callback=_named_values,
+    help="Parameters that are known and stay.",
+)
+_shifts = click.option(
+    "--shift",
+    "shifts",
+    type=click.IntRange(min=0),
+    multiple=True,
+    default=(0,),
+    show_default=True,
+    help="Samples by which the target is delayed; repeat.",
+)
+
+
+@click.group()
+def match() -> None:
+    """Match sounds by descent, see what losses look like, make sounds from coefficients.
+
+    Needs the torch extra: pip install "scatseg[torch]".
+    """
+
+
+@match.command()
+@click.argument("target", required=False, type=FileArgument)
+@output_option
+@_synth
+@_losses
+@_truth
+@_fixed
+@click.option("--start", metavar="NAME=VALUE,...", callback=_named_values, help="A start.")
+@click.option(
+    "--starts", type=click.IntRange(0), help="Random starts.  [default: 8; 0 beside --start]"
+)
+@click.option("--signed", is_flag=True, help="Start from both signs of what may be negative.")
+@range_option
+@_shifts
+@click.option("--steps", type=click.IntRange(1), default=40, show_default=True)
+@click.option(
+    "--optimizer",
+    type=click.Choice(["adam", "bold-driver", "l-bfgs", "levenberg-marquardt"]),
+    default="adam",
+    show_default=True,
+)
+@click.option("--lr", type=click.FloatRange(0, min_open=True), default=0.1, show_default=True)
+@click.option(
+    "--contour",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Draw the loss below the trajectories, on a grid of so many values a side.",
+)
+@seed_option
+@device_option
+@config_option
+@click.pass_obj
+def descend(
+    verbosity: int,
+    target: Path | None,
+    output: Path,
+    synth: str,
+    losses: tuple[str, ...],
+    truth: Values | None,
+    fixed: Values | None,
+    start: Values | None,
+    starts: int | None,
+    signed: bool,
+    ranges: tuple[str, ...],
+    shifts: tuple[int, ...],
+    steps: int,
+    optimizer: str,
+    lr: float,
+    contour: int,
+    seed: int,
+    device: str,
+) -> int:
+    """Find the parameters that play TARGET, a recording or a sound of known parameters.
+
+    How far a descent ends from known parameters is told, and not looked at by the descent. The
+    same command goes on where it was interrupted.
+    """
+    with run_folder(output):
+        from scatseg.figures.matching import draw_descents
+        from scatseg.losses import loss_named
+        from scatseg.matching import pages, runs
+        from scatseg.matching.tasks import task_of
+
+        task = task_of(
+            synth,
+            ranges=parse_ranges(ranges),
+            fixed=fixed or {},
+            truth=truth,
+            recording=target,
+        )
+        _say(task.notes)
+        rows = task.starts(start, starts, signed=signed, seed=seed)
+        known = {name: loss_named(name, task.synth.sr) for name in losses}
+        with Progress(len(known) * len(shifts) * len(rows), verbosity) as progress:
+            descents, failures = runs.descents(
+                output / "matches",
+                task,
+                known,
+                rows,
+                shifts=shifts,
+                device=device,
+                on_descent=lambda done: progress.step(_told(done, task.parameters)),
+                n_steps=steps,
+                optimizer=optimizer,
+                lr=lr,
+            )
+        facts = {"synth": synth, "target": truth or str(target), "optimizer": optimizer}
+        scores = runs.write_descents(output, descents, task.parameters, facts | {"seed": seed})
+        plane = task.plane() if len(task.parameters) > 1 else None
+        contours = {}
+        if contour and plane is not None and task.truth is not None:
+            contours = {
+                (name, each.shift): each
+                for name in dict.fromkeys(each.loss for each in descents)
+                for each in _fields(task, known[name], [task.truth], plane, contour, shifts, device)
+            }
+        if descents:
+            draw_descents(output, descents, task.parameters, plane, contours)
+            pages.write_listening_page(output, descents, task)
+        _tell(output, failures)
+    _say(runs.bounds_reached(descents))
+    for row in scores["summary"]:
+        click.echo(_summed_up(row))
+    click.echo(output)
+    return status_of(len(known) - len(failures), len(failures))
+
+
+def _summed_up(row: dict[str, Any]) -> str:
+    """Say in a line where the best descent of a loss led, and how many found the target."""
+    best = " ".join(f"{name}={value:.4g}" for name, value in row["best"].items())
+    found = ""
+    if row["n_found"] is not None:
+        found = f"\t{row['n_found']} of {row['n_runs']} descents found the target"
+    return f"{row['loss']}\tshift {row['shift']}\tbest {best}{found}"
+
+
+def _tell(output: Path, failures: Sequence[Failure]) -> None:
+    """Write failures.csv, and say what failed."""
+    from scatseg import runs
+
+    runs.write_failures(output, failures)
+    for each in failures:
+        click.echo(f"{each.track} failed to {each.stage}: {each.error}", err=True)
+
+
+def _told(descent: Descent, parameters: Sequence[Parameter]) -> str:
+    """Say in a line where a descent led."""
+    theta = " ".join(
+        f"{p.name}={value:.4g}" for p, value in zip(parameters, descent.match.theta, strict=True)
+    )
+    worst = descent.worst(parameters)
+    known = "" if worst is None else f", off by at most {worst:.3f}"
+    return (
+        f"{descent.loss} shift {descent.shift}: {theta}{known}, {descent.match.n_steps} steps, "
+        f"{descent.seconds:.1f} s"
+    )
+
+
+def _say(notes: Sequence[str]) -> None:
+    for note in notes:
+        click.echo(f"warning: {note}", err=True)
+
+
+def _fields(
+    task: Task,
+    loss: Any,
+    targets: Sequence[Any],
+    over: tuple[str, str],
+    n: int,
+    shifts: Sequence[int],
+    device: str,
+    on_point: Callable[[], object] | None = None,
+) -> list[Field]:
+    from scatseg.matching import fields
+
+    return fields(
+        task.synth,
+        loss,
+        targets,
+        over=over,
+        n=n,
+        shifts=shifts,
+        parameters=task.parameters,
+        device=device,
+        batch=1 if device == "cpu" else 16,
+        on_point=on_point,
+    )
+
+
+@match.command()
+@output_option
+@_synth
+@_losses
+@_truth
+@_fixed
+@range_option
+@_shifts
+@click.option(
+    "--grid", type=click.IntRange(3), default=20, show_default=True, help="Values a side."
+)
+@click.option(
+    "--targets",
+    type=click.Choice(["1", "4", "9", "16"]),
+    default="1",
+    show_default=True,
+    help="So many targets inside the grid, unless --target-params names one.",
+)
+@click.option(
+    "--over",
+    metavar="NAME,NAME",
+    default="",
+    help="What spans the plane.  [default: the last two that are not fixed]",
+)
+@device_option
+@config_option
+@click.pass_obj
+def field(
+    verbosity: int,
+    output: Path,
+    synth: str,
+    losses: tuple[str, ...],
+    truth: Values | None,
+    fixed: Values | None,
+    ranges: tuple[str, ...],
+    shifts: tuple[int, ...],
+    grid: int,
+    targets: str,
+    over: str,
+    device: str,
+) -> int:
+    """Draw losses over two parameters, and where their gradients lead.
+
+    Without --target-params the target is the middle point of the grid, f_m 8.3 Hz and gamma 1.49
+    octaves/s where f_m runs from 4 to 16.
+    """
+    with run_folder(output):
+        from scatseg.figures.matching import draw_fields
+        from scatseg.losses import loss_named
+        from scatseg.matching import inner_points, runs, sensitivities
+        from scatseg.matching.tasks import task_of
+        from scatseg.runs import attempted
+
+        task = task_of(synth, ranges=parse_ranges(ranges), fixed=fixed or {}, truth=truth or {})
+        _say(task.notes)
+        for delay in shifts:
+            task.target(delay)
+        plane = task.plane(tuple(each.strip() for each in over.split(",") if each.strip()))
+        n_side = round(int(targets) ** 0.5)
+        points = [task.known_truth]
+        if truth is None:
+            points = list(inner_points(task.parameters, points[0], plane, grid, n_side))
+        known = {name: loss_named(name, task.synth.sr) for name in losses}
+        heard: dict[str, Any] = {}
+        with Progress(grid * len(known), verbosity) as progress:
+
+            def mapped(name: str) -> list[Field]:
+                by_row = itertools.count(1)
+
+                def on_point() -> None:
+                    if next(by_row) % grid == 0:
+                        progress.step(f"{name}: a row of the field")
+
+                found = _fields(task, known[name], points, plane, grid, shifts, device, on_point)
+                values = sensitivities(task.synth, known[name], points[len(points) // 2])
+                heard[name] = None if values is None else values.tolist()
+                return found
+
+            by_loss, failures = attempted(known, "map", mapped)
+        facts = {"synth": synth, "grid": grid, "singular_values": heard}
+        scores = runs.write_fields(output, by_loss, plane, facts)
+        if by_loss:
+            draw_fields(output, by_loss)
+        _tell(output, failures)
+    for row in scores["systems"]:
+        click.echo(
+            f"{row['loss']}\tshift {row['shift']}\t"
+            f"arrows towards the target {row['pointing']:.1%}\t"
+            f"local minima {row['n_minima']:.1f}\t"
+            f"minimum at the target {row['minimum_at_target']:.0%}" + _at(row, plane)
+        )
+    for name, values in heard.items():
+        if values is not None:
+            listed = ", ".join(f"{value:.3g}" for value in values)
+            click.echo(f"{name}\tsingular values of the Jacobian {listed}")
+    click.echo(output)
+    return status_of(len(by_loss), len(failures))
+
+
+def _at(row: dict[str, Any], plane: Sequence[str]) -> str:
+    """Say where the least loss is, where there is one target."""
+    if row["n_targets"] > 1:
+        return ""
+    pairs = zip(plane, row["minimum"][0], strict=True)
+    return ", at " + " ".join(f"{name}={value:.4g}" for name, value in pairs)
+
+
+@match.command()
+@output_option
+@_synth
+@_losses
+@_truth
+@_fixed
+@click.option("--over", default="shift", show_default=True, help="shift, or a parameter.")
+@click.option(
+    "--other",
+    metavar="NAME=VALUE,...",
+    callback=_named_values,
+    help="Over shift, compare with the sound that these make of the target, not with itself.",
+)
+@click.option(
+    "--shift", type=click.IntRange(0), default=0, show_default=True, help="Of the target, samples."
+)
+@click.option("--points", type=click.IntRange(2), default=21, show_default=True)
+@click.option("--frames", is_flag=True, help="Also draw two sounds while one is delayed.")
+@click.option("--gif", is_flag=True, help="The same, moving.")
+@device_option
+@config_option
+def sweep(
+    output: Path,
+    synth: str,
+    losses: tuple[str, ...],
+    truth: Values | None,
+    fixed: Values | None,
+    over: str,
+    other: Values | None,
+    shift: int,
+    points: int,
+    frames: bool,
+    gif: bool,
+    device: str,
+) -> int:
+    """Draw distances while a sound is delayed, or one of its parameters changed."""
+    with run_folder(output):
+        from scatseg.figures.matching import draw_frames, draw_sweep
+        from scatseg.losses import loss_named
+        from scatseg.matching import runs, sweeps
+        from scatseg.matching.tasks import task_of
+
+        task = task_of(synth, ranges={}, fixed=fixed or {}, truth=truth or {})
+        known = {name: loss_named(name, task.synth.sr) for name in losses}
+        found, failures = sweeps.sweep(
+            task, known, over, other=other, shift=shift, n_points=points, device=device
+        )
+        facts = {"synth": synth, "target": truth or {}, "other": other, "shift": shift}
+        runs.write_sweep(output, found, facts)
+        if found.distances:
+            draw_sweep(output, found)
+            if frames or gif:
+                working = {name: known[name] for name in found.distances}
+                draw_frames(output, sweeps.frames(task, working, other, device), gif=gif)
+        _tell(output, failures)
+    for name, column in {over: found.values, **found.distances}.items():
+        click.echo(name + "\t" + " ".join(f"{value:.4g}" for value in column))
+    click.echo(output)
+    return status_of(len(found.distances), len(failures))
+
+
+match.add_command(resynthesize)

@@ -1,0 +1,176 @@
+"""`scatseg match resynthesize` and `scatseg distance`: coefficients to sound, sounds compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scatseg.cli.options import FileArgument, config_option, parse_time
+from scatseg.cli.outcome import DONE, usage_errors
+from scatseg.cli.progress import Progress
+from scatseg.cli.torch_runs import device_option, output_option, run_folder, seed_option
+
+_BAND = re.compile(r"(rate|carrier):(.+?)-(.+?)=(.+)")
+
+
+def _bands(_: click.Context, __: click.Parameter, items: tuple[str, ...]) -> list[tuple[Any, ...]]:
+    """Read rate:LOW-HIGH=GAIN."""
+    bands = []
+    for item in items:
+        found = _BAND.fullmatch(item)
+        try:
+            what, *numbers = found.groups() if found else ()
+            bands.append((what, *(float(number) for number in numbers)))
+        except ValueError as error:
+            msg = f"needs rate:LOW-HIGH=GAIN or carrier:LOW-HIGH=GAIN, got {item!r}"
+            raise click.BadParameter(msg) from error
+    return bands
+
+
+@click.command()
+@click.argument("path", required=False, metavar="[FILE]", type=FileArgument)
+@output_option
+@click.option(
+    "--features",
+    default="scattering",
+    show_default=True,
+    help="scattering or jtfs, with options after a colon: jtfs:J=11,T=4096.",
+)
+@click.option("--from", "begin", callback=parse_time, metavar="TIME", help="Seconds or m:ss.")
+@click.option("--to", "end", callback=parse_time, metavar="TIME", help="Where to end.")
+@click.option("--T", "T", type=click.IntRange(1), help="Samples to average over.  [default: 8192]")
+@click.option("--J-fr", "J_fr", type=click.IntRange(1), help="Of jtfs.  [default: 3]")
+@click.option("--interpolate", nargs=2, type=FileArgument, help="Two files instead: a morph.")
+@click.option("--mix", type=click.FloatRange(0, 1), default=0.5, show_default=True)
+@click.option(
+    "--edit",
+    "edits",
+    multiple=True,
+    callback=_bands,
+    metavar="rate:LOW-HIGH=GAIN",
+    help="Scale coefficients of modulation rates, or carriers, in Hz; repeat.",
+)
+@click.option("--channels", type=click.Choice(["mono", "each"]), default="mono", show_default=True)
+@click.option("--start", default="spectrum", show_default=True, help="spectrum, noise, or a file.")
+@click.option("--steps", type=click.IntRange(0), default=100, show_default=True)
+@click.option(
+    "--optimizer",
+    type=click.Choice(["l-bfgs", "bold-driver"]),
+    default="l-bfgs",
+    show_default=True,
+)
+@click.option("--sr", type=click.IntRange(1), default=22050, show_default=True, help="In Hz.")
+@seed_option
+@device_option
+@config_option
+@click.pass_obj
+def resynthesize(
+    verbosity: int,
+    path: Path | None,
+    output: Path,
+    features: str,
+    begin: float | None,
+    end: float | None,
+    T: int | None,
+    J_fr: int | None,
+    interpolate: tuple[Path, Path] | None,
+    mix: float,
+    edits: Sequence[Any],
+    channels: str,
+    start: str,
+    steps: int,
+    optimizer: str,
+    sr: int,
+    seed: int,
+    device: str,
+) -> int:
+    """Make a sound from the scattering coefficients of FILE, starting from noise.
+
+    Tone, texture and technique are kept, exact timing is not. The same command goes on where it was
+    interrupted.
+    """
+    with run_folder(output):
+        from scatseg.figures.matching import draw_resynthesis
+        from scatseg.matching import Edit, renderings
+
+        if (path is None) == (interpolate is None):
+            msg = "resynthesis needs a FILE, or --interpolate A B"
+            raise ValueError(msg)
+        given = {"T": T, "J_fr": J_fr}
+        chosen = {key: value for key, value in given.items() if value is not None}
+        job = renderings.Job(
+            files=(path,) if interpolate is None else interpolate,  # type: ignore[arg-type]
+            coefficients=renderings.coefficients(features, chosen),
+            sr=sr,
+            stretch=(begin, end),
+            mix=mix,
+            edits=tuple(
+                Edit(what=w, low=low, high=high, gain=gain) for w, low, high, gain in edits
+            ),
+            each_channel=channels == "each",
+            start=start,
+            n_steps=steps,
+            optimizer=optimizer,
+            seed=seed,
+            device=device,
+        )
+        sounds = renderings.read(job)
+        with Progress((steps + 1) * len(sounds.targets), verbosity) as progress:
+            done = renderings.run(
+                job, sounds, output, lambda error: progress.step(f"error {error:.5f}")
+            )
+        errors = {name: each.errors for name, each in done.results.items()}
+        draw_resynthesis(output, done.target, done.y, sr, errors)
+    for name, each in done.results.items():
+        click.echo(f"{name}\trelative error {each.errors[0]:.4f} to {each.error:.4f}")
+    for note in done.notes:
+        click.echo(f"warning: {note}", err=True)
+    click.echo(output / "resynthesis.wav")
+    return DONE
+
+
+@click.command()
+@click.argument("a", type=FileArgument)
+@click.argument("b", type=FileArgument)
+@click.option(
+    "--metric",
+    default="jtfs,mss,mfcc",
+    show_default=True,
+    help="jtfs, scattering, mss, logmel, mfcc, waveform, separated by commas, with options after "
+    "a colon: jtfs:J=10,Q=8,mss.",
+)
+@click.option("--sr", type=click.IntRange(1), default=22050, show_default=True, help="In Hz.")
+def distance(a: Path, b: Path, metric: str, sr: int) -> int:
+    """Tell how far apart two recordings are.
+
+    The shorter one is continued by silence.
+    """
+    import numpy as np
+
+    from scatseg import audio, distances
+
+    with usage_errors():
+        sounds: list[Any] = [audio.decode(path, sr=sr) for path in (a, b)]
+        for path, sound in zip((a, b), sounds, strict=True):
+            for warning in sound.warnings:
+                click.echo(f"{path}: {warning}", err=True)
+        longest = max(len(sound.y) for sound in sounds)
+        x, y = (np.pad(sound.y, (0, longest - len(sound.y))) for sound in sounds)
+        for name in _split(metric):
+            click.echo(f"{name}\t{distances.distance(x, y, metric=name, sr=sr):.6g}")
+    return DONE
+
+
+def _split(metrics: str) -> list[str]:
+    """Split at the commas between metrics, not at those between options."""
+    names: list[str] = []
+    for part in metrics.split(","):
+        if names and "=" in part and ":" not in part:
+            names[-1] += f",{part}"
+        else:
+            names.append(part.strip())
+    return names

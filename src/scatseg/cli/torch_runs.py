@@ -1,0 +1,51 @@
+"""What commands that need torch have in common: their options, and the run folder around them."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scatseg.cli.options import FileArgument
+from scatseg.cli.outcome import usage_errors
+
+device_option = click.option(
+    "--device", default="cpu", show_default=True, help="As torch names it."
+)
+seed_option = click.option("--seed", type=int, default=0, show_default=True)
+output_option = click.option(
+    "-o", "--output", required=True, type=FileArgument, help="The run folder."
+)
+
+
+@contextlib.contextmanager
+def run_folder(output: Path) -> Iterator[None]:
+    """Look for torch, hold the run folder, and write run.json at the end."""
+    import importlib.util
+
+    from scatseg import runs
+    from scatseg.synth import check_device
+
+    if importlib.util.find_spec("torch") is None:
+        msg = 'matching needs the torch extra: pip install "scatseg[torch]"'
+        raise click.ClickException(msg)
+    options = {name: _plain(value) for name, value in click.get_current_context().params.items()}
+    started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    clock = time.perf_counter()
+    with usage_errors(), runs.locked(output):
+        check_device(options["device"])
+        yield
+        seconds = time.perf_counter() - clock
+        runs.write_run(output, options=options, started=started, seconds=seconds)
+
+
+def _plain(value: Any) -> Any:
+    """Write paths as text, alone or in a tuple."""
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, Path) else value

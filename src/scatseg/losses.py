@@ -1,0 +1,394 @@
+"""Two sounds -> one number that a gradient can follow: the distances of `scatseg.distances`.
+
+Modules of torch, called as `loss(x, target)`. Weighted sums of them are losses too:
+`2 * JTFSLoss() + MultiScaleSpectralLoss()`. A target is described once, for as long as the same
+tensor is given. Gradients are finite everywhere, for silence and for equal sounds too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor
+
+from scatseg import distances, naming
+from scatseg.distances import Comparison
+from scatseg.sensitivity import heard, places_of
+from scatseg.synth import Synth
+
+Reduction = Literal["mean", "sum", "none"]
+
+
+class Loss(torch.nn.Module):
+    """A distance from sounds to targets, (..., n_samples) both, that can be weighted and summed.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+        What becomes of the distances of a batch.
+    """
+
+    def __init__(self, *, reduction: Reduction = "mean") -> None:
+        super().__init__()
+        if reduction not in ("mean", "sum", "none"):
+            msg = f'reduction must be "mean", "sum" or "none", got {reduction!r}'
+            raise ValueError(msg)
+        self.reduction = reduction
+
+    @property
+    def terms(self) -> tuple[tuple[float, Loss], ...]:
+        """The weights and losses that this one is the sum of."""
+        return ((1.0, self),)
+
+    def describe(self, x: Tensor) -> Any:
+        """Describe sounds by what is compared of them."""
+        raise NotImplementedError
+
+    def compare(self, S: Any, R: Any) -> Tensor:
+        """Return the distances (...) of two descriptions."""
+        raise NotImplementedError
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        """Return the distance, a scalar unless `reduction` is "none"."""
+        raise NotImplementedError
+
+    def __add__(self, other: object) -> WeightedSum:
+        if not isinstance(other, Loss):
+            return NotImplemented
+        return WeightedSum([*self.terms, *other.terms])
+
+    def __mul__(self, weight: float) -> WeightedSum:
+        return WeightedSum([(weight * w, loss) for w, loss in self.terms])
+
+    __rmul__ = __mul__
+
+
+class WeightedSum(Loss):
+    """A sum of losses, each with a weight: what `2 * a + b` makes.
+
+    Parameters
+    ----------
+    terms : sequence of (float, Loss)
+        Weights and losses.
+    """
+
+    def __init__(self, terms: Sequence[tuple[float, Loss]]) -> None:
+        super().__init__()
+        self.weights = tuple(weight for weight, _ in terms)
+        self.losses = torch.nn.ModuleList(loss for _, loss in terms)
+
+    @property
+    def terms(self) -> tuple[tuple[float, Loss], ...]:
+        """The weights and losses that this one is the sum of."""
+        return tuple(zip(self.weights, cast(Sequence[Loss], self.losses), strict=True))
+
+    def describe(self, x: Tensor) -> Any:
+        """Describe sounds for each of the losses."""
+        return tuple(loss.describe(x) for _, loss in self.terms)
+
+    def compare(self, S: Any, R: Any) -> Tensor:
+        """Return the sums (...) of distances of two descriptions."""
+        parts = zip(self.terms, S, R, strict=True)
+        return cast(Tensor, sum(weight * loss.compare(s, r) for (weight, loss), s, r in parts))
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        """Return the weighted sum of the losses, each with its own reduction."""
+        return cast(Tensor, sum(weight * loss(x, target) for weight, loss in self.terms))
+
+
+class FeatureLoss(Loss):
+    """The norm of the difference of what two sounds are described by.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What is compared, and how: of `scatseg.distances`, or your own.
+    reduction : {"mean", "sum", "none"}
+        What becomes of the distances of a batch.
+
+    Examples
+    --------
+    >>> loss = FeatureLoss(distances.Waveform(p=1))
+    >>> loss(torch.zeros(2, 100), torch.ones(100))
+    tensor(100.)
+    """
+
+    def __init__(self, comparison: Comparison, *, reduction: Reduction = "mean") -> None:
+        super().__init__(reduction=reduction)
+        self.comparison = comparison
+        self._target: tuple[Tensor, int, Tensor] | None = None
+
+    def describe(self, x: Tensor) -> Tensor:
+        """Describe sounds (..., n_samples) by what is compared of them."""
+        return cast(Tensor, self.comparison(x))
+
+    def compare(self, S: Tensor, R: Tensor) -> Tensor:
+        """Return the distances (...) of two descriptions, the reference last."""
+        difference = self.comparison.difference(S, R)
+        return cast(Tensor, distances.norm(difference, self.comparison.p))
+
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        """Return the distance of sounds from targets.
+
+        Parameters
+        ----------
+        x, target : Tensor of float, shape (..., n_samples)
+            On one device. What is before the last axis is broadcast.
+
+        Raises
+        ------
+        ValueError
+            When the lengths differ or samples are not finite.
+        """
+        distances.check_lengths(x, target)
+        values = self.compare(self.describe(x), self._described(target))
+        return _reduced(values, self.reduction)
+
+    def extra_repr(self) -> str:
+        """Show the options."""
+        return repr(self.comparison)
+
+    def _described(self, target: Tensor) -> Tensor:
+        """Describe a target, or recall its description when it is the last one, unchanged."""
+        if target.requires_grad:
+            return self.describe(target)
+        last = self._target
+        if last is None or last[0] is not target or last[1] != target._version:
+            with torch.no_grad():
+                last = self._target = (target, target._version, self.describe(target))
+        return last[2]
+
+
+class ScatteringLoss(FeatureLoss):
+    """L2 distance of scattering coefficients.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+        What becomes of the distances of a batch.
+    **options
+        Those of `distances.ScatteringCoefficients`: J, Q, T, max_order, accuracy, eps, p.
+    """
+
+    def __init__(self, *, reduction: Reduction = "mean", **options: Any) -> None:
+        super().__init__(distances.ScatteringCoefficients(**options), reduction=reduction)
+
+
+class JTFSLoss(FeatureLoss):
+    """L2 distance of joint time-frequency scattering coefficients.
+
+    It changes little when a sound is delayed by less than T samples, and hears which way a chirp
+    runs.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+        What becomes of the distances of a batch.
+    **options
+        Those of `distances.JointCoefficients`: J, J_fr, Q, Q_fr, T, F, accuracy, eps, p.
+
+    References
+    ----------
+    C. Vahidi, H. Han, C. Wang, M. Lagrange, G. Fazekas and V. Lostanlen, "Mesostructures: beyond
+    spectrogram loss in differentiable time-frequency analysis", JAES 71(9), 2023.
+
+    Examples
+    --------
+    >>> loss = JTFSLoss(J=8, J_fr=3)
+    >>> loss(torch.zeros(2**12), torch.zeros(2**12))
+    tensor(0.)
+    """
+
+    def __init__(self, *, reduction: Reduction = "mean", **options: Any) -> None:
+        super().__init__(distances.JointCoefficients(**options), reduction=reduction)
+
+
+class MultiScaleSpectralLoss(FeatureLoss):
+    """L1 distance of magnitude spectrograms, mean over several resolutions (MSS).
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+        What becomes of the distances of a batch.
+    **options
+        Those of `distances.MultiScaleSpectrum`: n_fft, linear, log, floor.
+    """
+
+    def __init__(self, *, reduction: Reduction = "mean", **options: Any) -> None:
+        super().__init__(distances.MultiScaleSpectrum(**options), reduction=reduction)
+
+
+class LogMelLoss(FeatureLoss):
+    """Distance of log-mel spectrograms.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+        What becomes of the distances of a batch.
+    **options
+        Those of `distances.LogMel`: sr, n_mels, n_fft, hop_length, p.
+    """
+
+    def __init__(self, *, reduction: Reduction = "mean", **options: Any) -> None:
+        super().__init__(distances.LogMel(**options), reduction=reduction)
+
+
+class MFCCLoss(FeatureLoss):
+    """Distance of mel-frequency cepstral coefficients over time.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+        What becomes of the distances of a batch.
+    **options
+        Those of `distances.MFCC`: sr, n_mfcc, n_mels, n_fft, hop_length, p.
+    """
+
+    def __init__(self, *, reduction: Reduction = "mean", **options: Any) -> None:
+        super().__init__(distances.MFCC(**options), reduction=reduction)
+
+
+class WaveformLoss(FeatureLoss):
+    """Distance of the samples themselves.
+
+    Parameters
+    ----------
+    reduction : {"mean", "sum", "none"}
+        What becomes of the distances of a batch.
+    **options
+        That of `distances.Waveform`: p.
+    """
+
+    def __init__(self, *, reduction: Reduction = "mean", **options: Any) -> None:
+        super().__init__(distances.Waveform(**options), reduction=reduction)
+
+
+class PNPLoss(torch.nn.Module):
+    """Distance of parameters, weighed by how much each is heard (perceptual-neural-physical).
+
+    (theta - target)^T M (theta - target), in octaves or fractions of the range, with M = J^T J
+    and J the Jacobian of what sounds are described by: to second order around the target, the
+    square of the loss itself, without playing or describing a sound at every step.
+
+    Parameters
+    ----------
+    synth : Synth
+        What plays the parameters.
+    loss : FeatureLoss
+        What describes the sounds; its norm is of order 2.
+    damping : float, default 0
+        Added to the diagonal of M, relative to its largest eigenvalue: parameters that are not
+        heard are compared too.
+    reduction : {"mean", "sum", "none"}
+        What becomes of the distances of a batch.
+
+    References
+    ----------
+    H. Han, V. Lostanlen and M. Lagrange, "Perceptual-neural-physical sound matching", ICASSP 2023.
+    """
+
+    def __init__(
+        self,
+        synth: Synth,
+        loss: FeatureLoss,
+        *,
+        damping: float = 0.0,
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__()
+        check_squares(loss)
+        if not damping >= 0:
+            msg = f"damping must be at least 0, got {damping}"
+            raise ValueError(msg)
+        self.synth, self.loss = synth, loss
+        self.damping, self.reduction = damping, reduction
+        self._target: tuple[Tensor, int, Tensor] | None = None
+
+    def forward(self, theta: Tensor, target: Tensor) -> Tensor:
+        """Return the distance of parameters (..., n_params) from those of the target.
+
+        M is computed once, for as long as the same tensor is the target. Parameters along a
+        logarithmic scale are compared by their size.
+        """
+        parameters = self.synth.parameters
+        apart = places_of(parameters, theta) - places_of(parameters, target)
+        form = torch.einsum("...i,...ij,...j->...", apart, self._metric(target), apart)
+        return _reduced(form, self.reduction)
+
+    def _metric(self, target: Tensor) -> Tensor:
+        """Compute M (..., n_params, n_params), or recall it when the target is the last one."""
+        last = self._target
+        if last is None or last[0] is not target or last[1] != target._version:
+            rows = target.detach().reshape(-1, target.shape[-1])
+            M = torch.stack([heard(self.synth, self.loss.describe, row) for row in rows])
+            largest = torch.linalg.eigvalsh(M)[:, -1, None, None]
+            M = M + self.damping * largest * torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
+            M = M.reshape(*target.shape, target.shape[-1])
+            last = self._target = (target, target._version, M)
+        return last[2]
+
+
+LOSSES: Mapping[str, type[FeatureLoss]] = {
+    "jtfs": JTFSLoss,
+    "scattering": ScatteringLoss,
+    "mss": MultiScaleSpectralLoss,
+    "logmel": LogMelLoss,
+    "mfcc": MFCCLoss,
+    "waveform": WaveformLoss,
+}
+"""What the names of losses stand for."""
+
+
+def loss_named(text: str, sr: int = 22050) -> Any:
+    """Make the loss that a name describes.
+
+    Parameters
+    ----------
+    text : str
+        `name[:key=value,...]`: jtfs, scattering, mss, logmel, mfcc, waveform, or
+        `module:callable` for a function `(x, target) -> Tensor` of your own. Joined by +, losses
+        are added.
+    sr : int, default 22050
+        Sampling rate in Hz. Only mfcc and logmel need it.
+
+    Raises
+    ------
+    ValueError
+        When there is none of that name, or it does not take these options.
+
+    Examples
+    --------
+    >>> loss_named("mss:log=1")
+    MultiScaleSpectralLoss(MultiScaleSpectrum(n_fft=(2048, 1024, 512, 256, 128, 64), linear=1.0,
+                                              log=1, floor=1e-05))
+    """
+    parts = []
+    for name, options in naming.parse_names(text):
+        if name in ("mfcc", "logmel"):
+            options = {"sr": sr, **options}
+        parts.append(naming.build(name, options, LOSSES, "loss"))
+    if len(parts) > 1 and not all(isinstance(part, Loss) for part in parts):
+        msg = f"only losses that are a scatseg.losses.Loss can be added, got {text!r}"
+        raise ValueError(msg)
+    return parts[0] if len(parts) == 1 else sum(parts[1:], start=parts[0])
+
+
+def check_squares(loss: object) -> None:
+    """Refuse a loss whose square is not a sum of squares.
+
+    Raises
+    ------
+    ValueError
+        When it is not a `FeatureLoss` with a norm of order 2.
+    """
+    if not isinstance(loss, FeatureLoss) or loss.comparison.p != 2:
+        msg = f"this needs one loss with a norm of order 2, like JTFSLoss(), got {loss}"
+        raise ValueError(msg)
+
+
+def _reduced(values: Tensor, reduction: Reduction) -> Tensor:
+    if reduction == "none":
+        return values
+    return values.mean() if reduction == "mean" else values.sum()

@@ -1,0 +1,361 @@
+"""What a loss looks like from all over a plane of parameters, or along one change of a sound.
+
+These show before any descent whether one can succeed: whether slopes lead to the target, and how
+much of the distance is the delay of a sound and not its difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import minimum_filter
+from torch import Tensor
+
+from scatseg.losses import Loss
+from scatseg.matching.targets import delayed_target
+from scatseg.sensitivity import heard, places_of, signs_of, theta_at
+from scatseg.synth import Parameter, Synth, check_names, delayed
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Field:
+    """A loss and its gradient over a plane of two parameters.
+
+    Parameters
+    ----------
+    parameters : (Parameter, Parameter)
+        What the axes are.
+    values : (ndarray, ndarray)
+        Parameter values along them, shapes (n_x,) and (n_y,).
+    losses : ndarray of float64, shape (n_x, n_y)
+        The loss at every point of the grid.
+    gradients : ndarray of float64, shape (n_x, n_y, 2)
+        Its derivatives by places on the scales: by octaves, or fractions of the range.
+    target : ndarray of float64, shape (2,)
+        The parameters that the target was played from.
+    shift : int
+        Samples by which the target is delayed.
+    """
+
+    parameters: tuple[Parameter, Parameter]
+    values: tuple[NDArray[np.float64], NDArray[np.float64]]
+    losses: NDArray[np.float64]
+    gradients: NDArray[np.float64]
+    target: NDArray[np.float64]
+    shift: int = 0
+
+    @property
+    def places(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The values on their scales."""
+        x, y = (p.encode(v) for p, v in zip(self.parameters, self.values, strict=True))
+        return x, y
+
+    @property
+    def target_places(self) -> NDArray[np.float64]:
+        """The target on the scales, shape (2,)."""
+        pairs = zip(self.parameters, self.target, strict=True)
+        return np.array([float(p.encode(np.float64(v))) for p, v in pairs])
+
+    @property
+    def pointing(self) -> float:
+        """Share of the points whose steepest descent leads towards the target, its own aside."""
+        x, y = self.places
+        away = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1) - self.target_places
+        others = np.abs(away).max(axis=-1) > _SAME_PLACE
+        return float(((self.gradients * away).sum(axis=-1) > 0)[others].mean())
+
+    @property
+    def n_minima(self) -> int:
+        """Points of the grid that lie below all their neighbors."""
+        around = np.ones((3, 3), dtype=bool)
+        around[1, 1] = False
+        lowest = minimum_filter(self.losses, footprint=around, mode="constant", cval=np.inf)
+        return int((self.losses < lowest).sum())
+
+    @property
+    def minimum(self) -> NDArray[np.float64]:
+        """The parameters of the least loss on the grid, shape (2,)."""
+        i, j = np.unravel_index(int(self.losses.argmin()), self.losses.shape)
+        return np.array([self.values[0][i], self.values[1][j]])
+
+    @property
+    def minimum_at_target(self) -> bool:
+        """Whether no point of the grid is nearer to the target than that of the least loss."""
+        nearest = [
+            v[np.abs(x - t).argmin()]
+            for v, x, t in zip(self.values, self.places, self.target_places, strict=True)
+        ]
+        return bool((self.minimum == nearest).all())
+
+
+def fields(
+    synth: Synth,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    targets: ArrayLike,
+    *,
+    over: tuple[str, str],
+    n: int = 20,
+    shifts: Sequence[int] = (0,),
+    parameters: Sequence[Parameter] | None = None,
+    device: str | torch.device = "cpu",
+    batch: int = 1,
+    on_point: Callable[[], object] | None = None,
+) -> list[Field]:
+    """Map a loss, and where it leads, over a plane of two parameters.
+
+    Every sound is described once for all targets. Gradients are central differences along the
+    scales.
+
+    Parameters
+    ----------
+    synth : Synth
+        torch in, torch out.
+    loss : callable
+        `(x, target) -> scalar`, of `scatseg.losses` or your own.
+    targets : array_like of float, shape (n_targets, n_params)
+        What the targets are played from; they agree in all parameters outside the plane.
+    over : (str, str)
+        The parameters that span the plane.
+    n : int, default 20
+        Values of each, evenly spaced along its scale over its range.
+    shifts : sequence of int
+        Samples by which each target is delayed.
+    parameters : sequence of Parameter, optional
+        Other ranges than those of the synthesizer, see `scatseg.synth.ranged`.
+    device : str or torch.device
+        Where to compute.
+    batch : int, default 1
+        Points that are worked on at once: more on a GPU.
+    on_point : callable, optional
+        Called after each point.
+
+    Returns
+    -------
+    fields : list of Field
+        One for each target and shift, shifts innermost.
+
+    Raises
+    ------
+    ValueError
+        When a parameter is unknown, or a shift leaves nothing of a target.
+    """
+    ranges = tuple(synth.parameters if parameters is None else parameters)
+    columns = _columns(synth, over)
+    rows = torch.as_tensor(np.atleast_2d(np.asarray(targets, np.float32)), device=device)
+    measured = measuring(loss)
+    with torch.no_grad():
+        references = [
+            measured.describe(delayed_target(synth(row), shift)) for row in rows for shift in shifts
+        ]
+        plane = tuple(ranges[i].spaced(n) for i in columns)
+        values = _values_around(
+            synth, measured, references, rows[0], columns, plane, batch, on_point
+        )
+    step = _step(rows.dtype)
+    shape = (n, n)
+    return [
+        Field(
+            parameters=(ranges[columns[0]], ranges[columns[1]]),
+            values=(plane[0], plane[1]),
+            losses=here[:, 0].reshape(shape),
+            gradients=np.stack([here[:, 1] - here[:, 2], here[:, 3] - here[:, 4]], axis=-1).reshape(
+                *shape, 2
+            )
+            / (2 * step),
+            target=rows[k // len(shifts)][list(columns)].numpy(force=True).astype(np.float64),
+            shift=shifts[k % len(shifts)],
+        )
+        for k, here in enumerate(values)
+    ]
+
+
+def _values_around(
+    synth: Synth,
+    loss: Loss,
+    references: Sequence[Any],
+    theta: Tensor,
+    columns: tuple[int, int],
+    plane: tuple[NDArray[np.float64], ...],
+    batch: int,
+    on_point: Callable[[], object] | None,
+) -> NDArray[np.float64]:
+    """Losses at each point and on both sides of it, (n_references, n_points, 5)."""
+    grid = np.stack(np.meshgrid(*plane, indexing="ij"), axis=-1).reshape(-1, 2)
+    points = theta.repeat(len(grid), 1)
+    points[:, list(columns)] = torch.as_tensor(grid).to(points)
+    around = torch.zeros(5, theta.shape[-1]).to(theta)
+    for k, column in enumerate(columns):
+        around[1 + 2 * k, column], around[2 + 2 * k, column] = 1, -1
+    around *= _step(theta.dtype)
+    values = np.empty((len(references), len(grid), 5))
+    for first in range(0, len(grid), batch):
+        here = points[first : first + batch]
+        signs = signs_of(synth.parameters, here)[:, None]
+        places = places_of(synth.parameters, here)[:, None] + around
+        S = loss.describe(synth(theta_at(synth.parameters, places, signs)))
+        for k, R in enumerate(references):
+            values[k, first : first + batch] = loss.compare(S, R).numpy(force=True)
+        for _ in here:
+            if on_point is not None:
+                on_point()
+    return values
+
+
+def inner_points(
+    parameters: Sequence[Parameter],
+    theta: ArrayLike,
+    over: tuple[str, str],
+    n: int,
+    n_side: int = 1,
+) -> NDArray[np.float64]:
+    """Choose targets among the points of a grid of n by n, away from its edges.
+
+    Returns
+    -------
+    targets : ndarray of float64, shape (n_side ** 2, n_params)
+        `theta` with other values in the plane; the middle point of the grid for `n_side` 1.
+    """
+    at = (np.arange(1, n_side + 1) * n) // (n_side + 1)
+    names = [each.name for each in parameters]
+    x, y = (names.index(name) for name in over)
+    rows = np.repeat(np.asarray(theta, dtype=np.float64)[None], n_side**2, axis=0)
+    rows[:, x] = np.repeat(parameters[x].spaced(n)[at], n_side)
+    rows[:, y] = np.tile(parameters[y].spaced(n)[at], n_side)
+    return rows
+
+
+def sensitivities(
+    synth: Synth, loss: Callable[[Tensor, Tensor], Tensor], theta: ArrayLike
+) -> NDArray[np.float64] | None:
+    """Singular values of the Jacobian of what a loss hears, the largest first.
+
+    How far a description moves for one octave, or one range, along the directions in parameter
+    space that are heard most and least. None where a loss does not say what it compares.
+    """
+    if not isinstance(loss, Loss) or len(loss.terms) > 1:
+        return None
+    M = heard(synth, loss.describe, torch.as_tensor(np.asarray(theta, np.float64)))
+    values: NDArray[np.float64] = np.linalg.eigvalsh(M.numpy(force=True))[::-1]
+    singular: NDArray[np.float64] = np.sqrt(values.clip(min=0))
+    return singular
+
+
+@torch.no_grad()
+def distance_by_shift(
+    loss: Callable[[Tensor, Tensor], Tensor],
+    x: Tensor,
+    shifts: Sequence[int],
+    *,
+    other: Tensor | None = None,
+) -> NDArray[np.float64]:
+    """Tell how a distance grows while a sound is delayed.
+
+    Parameters
+    ----------
+    loss : callable
+        `(x, target) -> scalar`.
+    x : Tensor of float, shape (n_samples,)
+        What is delayed.
+    shifts : sequence of int
+        Samples.
+    other : Tensor of float, shape (n_samples,), optional
+        What it is compared with; itself when absent.
+
+    Returns
+    -------
+    distances : ndarray of float64, shape (n_shifts,)
+        Relative to the distance without a delay; with itself, relative to that from silence.
+    """
+    measured = measuring(loss)
+    S = measured.describe(x)
+    R = S if other is None else measured.describe(other)
+    unit = measured.compare(S, measured.describe(torch.zeros_like(x)) if other is None else R)
+    values = [float(measured.compare(measured.describe(delayed(x, s)), R)) for s in shifts]
+    return np.array(values) / float(unit)
+
+
+@torch.no_grad()
+def distance_by_parameter(
+    synth: Synth,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    theta: ArrayLike,
+    name: str,
+    values: Sequence[float],
+    *,
+    shift: int = 0,
+    device: str | torch.device = "cpu",
+) -> NDArray[np.float64]:
+    """Tell how a distance grows while one parameter moves away from that of the target.
+
+    Parameters
+    ----------
+    synth : Synth
+        torch in, torch out.
+    loss : callable
+        `(x, target) -> scalar`.
+    theta : array_like of float, shape (n_params,)
+        What the target is played from.
+    name : str
+        The parameter that is changed.
+    values : sequence of float
+        What it becomes.
+    shift : int, default 0
+        Samples by which the target is delayed.
+    device : str or torch.device
+        Where to compute.
+
+    Returns
+    -------
+    distances : ndarray of float64, shape (n_values,)
+        In the loss's own unit.
+    """
+    (column,) = _columns(synth, (name,))
+    measured = measuring(loss)
+    row = torch.as_tensor(np.asarray(theta, np.float32), device=device)
+    R = measured.describe(delayed_target(synth(row), shift))
+    distances = []
+    for value in values:
+        changed = row.clone()
+        changed[column] = value
+        distances.append(float(measured.compare(measured.describe(synth(changed)), R)))
+    return np.array(distances)
+
+
+def measuring(loss: Callable[[Tensor, Tensor], Tensor]) -> Loss:
+    """Return a loss that describes sounds once; one of the user's own compares them anew."""
+    return loss if isinstance(loss, Loss) else _Plain(loss)
+
+
+class _Plain(Loss):
+    """A function of two sounds, asked pair by pair."""
+
+    def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def describe(self, x: Tensor) -> Tensor:
+        return x
+
+    def compare(self, S: Tensor, R: Tensor) -> Tensor:
+        rows = [self.function(x, R) for x in S.reshape(-1, S.shape[-1])]
+        return torch.stack(rows).reshape(S.shape[:-1])
+
+
+_SAME_PLACE = 1e-6
+"""Octaves or fractions of the range: nearer points are the target itself."""
+
+
+def _step(dtype: torch.dtype) -> float:
+    """Half the distance between the points of a central difference."""
+    return float(torch.finfo(dtype).eps ** (1 / 3))
+
+
+def _columns(synth: Synth, names: Sequence[str]) -> Any:
+    check_names(synth, names)
+    known = [each.name for each in synth.parameters]
+    return tuple(known.index(name) for name in names)

@@ -1,0 +1,140 @@
+"""What a descent minimizes: a loss, as a function of the places of the free parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from scatseg.sensitivity import places_of, signs_of, theta_at
+from scatseg.synth import Parameter, Synth, check_names
+
+Places = NDArray[np.float64]
+
+
+class Step(NamedTuple):
+    """A point that was tried: its places, its loss, and the gradient there."""
+
+    places: Places
+    loss: float
+    gradient: Places
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Problem:
+    """What is minimized, as a function of the places of the free parameters.
+
+    Parameters
+    ----------
+    synth : Synth
+        What plays the parameters.
+    loss : callable
+        `(x, target) -> scalar`.
+    target : Tensor of float, shape (n_samples,)
+        What is to be met.
+    given : Tensor of float, shape (n_params,)
+        The start.
+    signs, places : Tensor of float, shape (n_params,)
+        Those of the start.
+    free : Tensor of int, shape (n_free,)
+        Which parameters may move.
+    low, high : ndarray of float64, shape (n_free,)
+        The places between which they stay.
+    names : tuple of str
+        What they are called.
+    """
+
+    synth: Synth
+    loss: Callable[[Tensor, Tensor], Tensor]
+    target: Tensor
+    given: Tensor
+    signs: Tensor
+    places: Tensor
+    free: Tensor
+    low: Places
+    high: Places
+    names: tuple[str, ...]
+
+    @property
+    def start(self) -> Places:
+        """The places of the free parameters at the start, brought inside their ranges."""
+        return self.clipped(self.places[self.free].numpy(force=True).astype(np.float64))
+
+    def clipped(self, places: Places) -> Places:
+        """Bring places inside the ranges."""
+        return np.clip(places, self.low, self.high)
+
+    def tensor(self, places: Places) -> Tensor:
+        """Give places to torch, where and as precise as the target is."""
+        return torch.as_tensor(places, dtype=self.places.dtype, device=self.places.device)
+
+    def theta(self, free_places: Tensor) -> Tensor:
+        """Return all parameters (n_params,), those that are fixed exactly as they were given."""
+        places = self.places.index_put((self.free,), free_places)
+        played = theta_at(self.synth.parameters, places, self.signs)
+        return self.given.index_put((self.free,), played[self.free])
+
+    def step(self, places: Places) -> Step:
+        """Play, compare, and derive."""
+        variable = self.tensor(places).requires_grad_()
+        value = self.loss(self.synth(self.theta(variable)), self.target)
+        (gradient,) = torch.autograd.grad(value, variable)
+        return Step(places, float(value.detach()), gradient.numpy(force=True).astype(np.float64))
+
+
+def problem_of(
+    synth: Synth,
+    loss: Callable[[Tensor, Tensor], Tensor],
+    target: ArrayLike | Tensor,
+    theta: ArrayLike,
+    fixed: Sequence[str],
+    ranges: tuple[Parameter, ...],
+) -> Problem:
+    """State what is minimized; arguments and errors are those of `match`."""
+    sound = target.detach() if isinstance(target, Tensor) else _sound(target)
+    start = torch.as_tensor(np.array(theta, dtype=np.float64)).to(sound)
+    if start.shape != (len(ranges),):
+        msg = f"a start needs {len(ranges)} parameters, got shape {tuple(start.shape)}"
+        raise ValueError(msg)
+    check_names(synth, fixed)
+    free = [i for i, each in enumerate(ranges) if each.name not in fixed]
+    if not free:
+        msg = "nothing to match: every parameter is fixed"
+        raise ValueError(msg)
+    n_samples = synth(start).shape[-1]
+    if sound.shape != (n_samples,):
+        msg = (
+            f"the target must be one sound of {n_samples} samples, like those of the synth, "
+            f"got shape {tuple(sound.shape)}"
+        )
+        raise ValueError(msg)
+    low, high = bounds([ranges[i] for i in free])
+    return Problem(
+        synth=synth,
+        loss=loss,
+        target=sound,
+        given=start,
+        signs=signs_of(synth.parameters, start),
+        places=places_of(synth.parameters, start),
+        free=torch.tensor(free, device=sound.device),
+        low=low,
+        high=high,
+        names=tuple(ranges[i].name for i in free),
+    )
+
+
+def _sound(target: ArrayLike) -> Tensor:
+    y = np.asarray(target)
+    return torch.from_numpy(y.astype(np.float64 if y.dtype == np.float64 else np.float32))
+
+
+def bounds(parameters: Sequence[Parameter]) -> tuple[Places, Places]:
+    """Return the lowest and highest places of parameters."""
+    ends = [each.encode(np.array([each.low, each.high])) for each in parameters]
+    low, high = np.array(ends, dtype=np.float64).T
+    return low, high

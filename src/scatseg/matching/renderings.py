@@ -1,0 +1,349 @@
+"""Resynthesis as a folder: files in, a .wav with as many channels out, and how it came about.
+
+What is needed to go on is kept every few steps, so that an interrupted run goes on.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+import wave
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg import __version__, audio, naming
+from scatseg.distances import JointCoefficients, ScatteringCoefficients
+from scatseg.formats import atomic_write
+from scatseg.matching.resynthesis import Coefficients, Edit, Resynthesis, resynthesize
+from scatseg.runs import write_csv, write_json
+
+_PRESETS: Mapping[str, tuple[type[Any], dict[str, Any]]] = {
+    "scattering": (ScatteringCoefficients, {"J": 12, "Q": (12, 1), "T": 2**13}),
+    "jtfs": (
+        JointCoefficients,
+        {"J": 12, "Q": (12, 1), "J_fr": 3, "Q_fr": 2, "F": 0, "T": 2**13},
+    ),
+}
+
+_FULL = 0.999
+"""Of full scale: louder results are scaled down to it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What is to be made.
+
+    Parameters
+    ----------
+    files : tuple of Path
+        A recording, or two that the result lies between: as long as the longer one, and with the
+        channels of the first.
+    coefficients : ScatteringCoefficients or JointCoefficients
+        What is compared; a T longer than the recording becomes its length.
+    sr : int
+        Sampling rate in Hz.
+    stretch : (float or None, float or None)
+        Where to begin and end in the files, in seconds.
+    mix : float
+        How far towards the second file.
+    edits : tuple of Edit
+        Changes to the coefficients.
+    each_channel : bool
+        Whether channels are made one by one, or their mean only.
+    start : str
+        "spectrum", "noise" or a file.
+    n_steps, optimizer, seed
+        As in `resynthesize`; each channel has a seed of its own.
+    device : str
+        Where to compute.
+    """
+
+    files: tuple[Path, ...]
+    coefficients: Coefficients
+    sr: int = 22050
+    stretch: tuple[float | None, float | None] = (None, None)
+    mix: float = 0.5
+    edits: tuple[Edit, ...] = ()
+    each_channel: bool = False
+    start: str = "spectrum"
+    n_steps: int = 100
+    optimizer: Any = "l-bfgs"
+    seed: int = 0
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Sounds:
+    """What a job begins with.
+
+    Parameters
+    ----------
+    targets : ndarray of float32, shape (n_channels, n_samples)
+        The recording.
+    others, starts : ndarray of float32, shape (n_channels, n_samples), or None
+        A second recording, and a sound to start from.
+    notes : tuple of str
+        What was odd about the files.
+    """
+
+    targets: NDArray[np.float32]
+    others: NDArray[np.float32] | None
+    starts: NDArray[np.float32] | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """A name for all of it."""
+        digest = hashlib.sha256()
+        for part in (self.targets, self.others, self.starts):
+            digest.update(repr(None if part is None else part.shape).encode())
+            digest.update(b"" if part is None else part.tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Rendering:
+    """What was made.
+
+    Parameters
+    ----------
+    target, y : ndarray of float32, shape (n_samples,)
+        The mean of all channels, before and after.
+    results : dict of str to Resynthesis
+        By channel.
+    notes : tuple of str
+        What a user should know.
+    """
+
+    target: NDArray[np.float32]
+    y: NDArray[np.float32]
+    results: Mapping[str, Resynthesis]
+    notes: tuple[str, ...]
+
+
+def coefficients(features: str, changes: Mapping[str, Any]) -> Coefficients:
+    """Read which coefficients are meant.
+
+    Parameters
+    ----------
+    features : str
+        "scattering" or "jtfs", with options after a colon.
+    changes : mapping
+        Options that count more.
+
+    Raises
+    ------
+    ValueError
+        When the name or an option is unknown.
+
+    Examples
+    --------
+    >>> coefficients("scattering:J=10", {"T": 4096})
+    ScatteringCoefficients(J=10, Q=(12, 1), T=4096, max_order=2, accuracy='default', eps=None, p=2)
+    """
+    (name, options), *more = naming.parse_names(features)
+    if more or name not in _PRESETS:
+        msg = f"resynthesis is from {' or '.join(_PRESETS)}, one at a time, got {features!r}"
+        raise ValueError(msg)
+    kind, preset = _PRESETS[name]
+    made: Coefficients = naming.build(name, {**preset, **options, **changes}, {name: kind}, name)
+    return made
+
+
+def read(job: Job) -> Sounds:
+    """Read the files of a job.
+
+    Raises
+    ------
+    ValueError
+        When nothing is left of a recording, or it is silent.
+    AudioError
+        When a file cannot be read.
+    """
+    notes: list[str] = []
+    sounds = [_stretch(_channels(path, job, notes), job) for path in job.files]
+    shape = (len(sounds[0]), max(y.shape[-1] for y in sounds))
+    targets, *others = (_fitted(y, shape) for y in sounds)
+    if not targets.any():
+        msg = "the target is silent: there is nothing to make a sound from"
+        raise ValueError(msg)
+    starts = None
+    if job.start not in ("spectrum", "noise"):
+        starts = _fitted(_channels(Path(job.start), job, notes), shape)
+    return Sounds(
+        targets=targets,
+        others=others[0] if others else None,
+        starts=starts,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def run(job: Job, sounds: Sounds, out: Path, on_step: Callable[[float], object]) -> Rendering:
+    """Make the sound and write resynthesis.wav, target.wav, tables and scores.json.
+
+    A channel that is silent stays so.
+
+    Raises
+    ------
+    ValueError
+        When an option does not fit.
+    """
+    targets = sounds.targets
+    fitting = _within_length(job.coefficients, targets.shape[-1])
+    names = [f"channel {k + 1}" for k in range(len(targets))] if len(targets) > 1 else ["mono"]
+    results, notes = {}, list(sounds.notes)
+    for k, name in enumerate(names):
+        if targets[k].any():
+            results[name] = _rendered(job, sounds, k, fitting, out, on_step)
+        else:
+            results[name] = Resynthesis(y=targets[k], errors=np.zeros(job.n_steps + 1))
+            notes.append(f"{name} is silent, and stays so")
+    y, loudness = _within_scale(np.stack([each.y for each in results.values()]))
+    atomic_write(out / "resynthesis.wav", wav_bytes(y, job.sr))
+    atomic_write(out / "target.wav", wav_bytes(targets, job.sr))
+    _write_numbers(out, job, fitting, results, targets, y)
+    for path in out.glob("state-*.pt"):
+        path.unlink()
+    return Rendering(
+        target=targets.mean(0), y=y.mean(0), results=results, notes=(*notes, *loudness)
+    )
+
+
+def _rendered(
+    job: Job,
+    sounds: Sounds,
+    k: int,
+    fitting: Coefficients,
+    out: Path,
+    on_step: Callable[[float], object],
+) -> Resynthesis:
+    """Make one channel, going on where it was interrupted."""
+    path, key = out / f"state-{k}.pt", _digest(job, fitting, sounds)
+    return resynthesize(
+        sounds.targets[k],
+        fitting,
+        sr=job.sr,
+        n_steps=job.n_steps,
+        optimizer=job.optimizer,
+        start=job.start if sounds.starts is None else sounds.starts[k],
+        other=None if sounds.others is None else sounds.others[k],
+        mix=job.mix,
+        edits=job.edits,
+        seed=job.seed + k,
+        device=job.device,
+        state=_kept(path, key),
+        on_step=on_step,
+        on_state=lambda state: atomic_write(path, key + state),
+    )
+
+
+def wav_bytes(y: NDArray[np.floating], sr: int) -> bytes:
+    """Write channels (n_channels, n_samples) in [-1, 1] as a .wav of 16-bit integers."""
+    samples = np.round(np.clip(y.T, -1, 1) * (2**15 - 1)).astype("<i2")
+    data = io.BytesIO()
+    with wave.open(data, "wb") as file:
+        file.setnchannels(len(y))
+        file.setsampwidth(2)
+        file.setframerate(sr)
+        file.writeframes(samples.tobytes())
+    return data.getvalue()
+
+
+def _channels(path: Path, job: Job, notes: list[str]) -> NDArray[np.float32]:
+    """Read a file: the mean of its channels, or each of them, (n_channels, n_samples)."""
+    recording = audio.decode(path, sr=job.sr)
+    notes += [f"{path}: {warning}" for warning in recording.warnings]
+    if not job.each_channel or recording.channels == 1:
+        return recording.y[None]
+    stream = audio.stream(path, sr=job.sr)
+    channels = [
+        np.concatenate(list(dataclasses.replace(stream, channel=k, peak=1.0)))
+        for k in range(recording.channels)
+    ]
+    together = np.stack(channels)
+    return np.asarray(together / max(1.0, float(np.abs(together).max())), dtype=np.float32)
+
+
+def _stretch(y: NDArray[np.float32], job: Job) -> NDArray[np.float32]:
+    """Cut out what was asked for."""
+    first, last = (None if t is None else round(t * job.sr) for t in job.stretch)
+    cut = y[:, first:last]
+    if not cut.shape[-1]:
+        msg = f"the recording lasts {y.shape[-1] / job.sr:.3f} s: nothing of it is left"
+        raise ValueError(msg)
+    return cut
+
+
+def _within_length(coefficients: Coefficients, length: int) -> Coefficients:
+    """Average over the whole signal at most."""
+    T = 2**coefficients.J if coefficients.T is None else coefficients.T
+    if isinstance(T, int) and length < T:
+        T = length
+    return dataclasses.replace(coefficients, T=T)
+
+
+def _fitted(y: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """Give a sound the length of another, and its channels, by their mean where they differ."""
+    n = shape[-1]
+    cut = np.pad(y[:, :n], ((0, 0), (0, max(0, n - y.shape[-1]))))
+    same = cut if len(cut) == shape[0] else cut.mean(0, keepdims=True)
+    return np.array(np.broadcast_to(same, shape), dtype=np.float32)
+
+
+def _within_scale(y: NDArray[np.floating]) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    peak = float(np.abs(y).max())
+    if peak <= _FULL:
+        return y.astype(np.float32), ()
+    note = f"the result reached {peak:.3f} of full scale and was scaled down to {_FULL}"
+    return (y * (_FULL / peak)).astype(np.float32), (note,)
+
+
+def _digest(job: Job, fitting: Coefficients, sounds: Sounds) -> bytes:
+    """Name all that a result depends on but the number of steps, in 32 bytes."""
+    options = {f.name: str(getattr(job, f.name)) for f in dataclasses.fields(job)}
+    del options["n_steps"], options["files"]
+    facts = {"version": __version__, "coefficients": repr(fitting), "sounds": sounds.digest}
+    return hashlib.sha256(json.dumps(facts | options).encode()).digest()
+
+
+def _kept(path: Path, key: bytes) -> bytes | None:
+    """Read the state of an interrupted run with the same options."""
+    data = path.read_bytes() if path.exists() else b""
+    return data[len(key) :] if data.startswith(key) else None
+
+
+def _write_numbers(
+    out: Path,
+    job: Job,
+    fitting: Coefficients,
+    results: Mapping[str, Resynthesis],
+    targets: NDArray[np.float32],
+    y: NDArray[np.float32],
+) -> None:
+    columns: Sequence[Any] = [each.errors.tolist() for each in results.values()]
+    rows = ([k, *row] for k, row in enumerate(zip(*columns, strict=True)))
+    write_csv(out / "convergence.csv", ["step", *results], rows)
+    numbers = io.BytesIO()
+    S, R = fitting(y), fitting(targets)
+    np.savez_compressed(numbers, target=R, resynthesis=S)
+    atomic_write(out / "coefficients.npz", numbers.getvalue())
+    write_json(
+        out / "scores.json",
+        {
+            "coefficients": repr(fitting),
+            "seed": job.seed,
+            "n_steps": job.n_steps,
+            "optimizer": job.optimizer,
+            "channels": [
+                {"channel": name, "error_at_start": float(e.errors[0]), "error": e.error}
+                for name, e in results.items()
+            ],
+        },
+    )

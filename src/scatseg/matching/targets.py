@@ -1,0 +1,92 @@
+"""Targets that a synthesizer's sounds can be compared with: as long, as loud, delayed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from scatseg.synth import Parameter, Synth, delayed
+
+_LEAST_POWER = 1e-12
+"""Keeps silence silent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Levelled:
+    """A synthesizer all of whose sounds are equally loud: for targets of unknown level.
+
+    Parameters
+    ----------
+    synth : Synth
+        What plays the parameters.
+    level : float, default 0.1
+        Root mean square.
+    """
+
+    synth: Synth
+    level: float = 0.1
+
+    @property
+    def sr(self) -> int:
+        """Sampling rate in Hz."""
+        return self.synth.sr
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Those of the synthesizer."""
+        return self.synth.parameters
+
+    def __call__(self, theta: Tensor) -> Tensor:
+        """Play parameters (..., n_params) as sounds (..., n_samples)."""
+        x = self.synth(theta)
+        power = (x**2).mean(-1)[..., None]
+        levelled: Tensor = x * (self.level / (power + _LEAST_POWER) ** 0.5)
+        return levelled
+
+
+def fitted(y: ArrayLike, n_samples: int, level: float = 0.1) -> NDArray[np.float32]:
+    """Bring a recording to a length and a level (root mean square).
+
+    What is longer is cut to its loudest stretch, what is shorter gets silence on both sides.
+
+    Raises
+    ------
+    ValueError
+        When it is silent.
+
+    Examples
+    --------
+    >>> fitted([0, 0, 3, 4, 0, 0], 2, level=5)
+    array([4.2426405, 5.656854 ], dtype=float32)
+    """
+    sound = np.asarray(y, dtype=np.float64)
+    if len(sound) > n_samples:
+        energy = np.concatenate([[0], np.cumsum(sound**2)])
+        first = int(np.argmax(energy[n_samples:] - energy[:-n_samples]))
+        sound = sound[first : first + n_samples]
+    before = (n_samples - len(sound)) // 2
+    sound = np.pad(sound, (before, n_samples - len(sound) - before))
+    power = float((sound**2).mean())
+    if not power:
+        msg = "the target is silent: there is nothing to match"
+        raise ValueError(msg)
+    levelled: NDArray[np.float32] = (sound * (level / power**0.5)).astype(np.float32)
+    return levelled
+
+
+def delayed_target(x: Tensor, shift: int) -> Tensor:
+    """Delay a target (n_samples,) by some samples.
+
+    Raises
+    ------
+    ValueError
+        When nothing is heard of it.
+    """
+    sound: Tensor = delayed(x, shift)
+    if not bool(sound.any()):
+        msg = f"nothing is heard of the target's {len(sound)} samples, delayed by {shift}"
+        raise ValueError(msg)
+    return sound

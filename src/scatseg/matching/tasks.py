@@ -1,0 +1,235 @@
+"""What a target is and which parameters may play it, from what a user says."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from scatseg import audio
+from scatseg.matching.descent import random_starts
+from scatseg.matching.targets import Levelled, delayed_target, fitted
+from scatseg.synth import Parameter, Synth, check_names, ranged, synthesizer, theta_of
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Task:
+    """A target, and the synthesizer that is to play it.
+
+    Parameters
+    ----------
+    synth : Synth
+        What plays.
+    parameters : tuple of Parameter
+        Its parameters, in the ranges that are searched.
+    fixed : mapping of str to float
+        Parameters that are known.
+    sound : ndarray of float32, shape (n_samples,)
+        The target.
+    truth : ndarray of float64, shape (n_params,), or None
+        What it was played from, where that is known.
+    notes : tuple of str
+        What a user should know about the target.
+    """
+
+    synth: Synth
+    parameters: tuple[Parameter, ...]
+    fixed: Mapping[str, float]
+    sound: NDArray[np.float32]
+    truth: NDArray[np.float64] | None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """A name for all of it."""
+        options = f"{self.synth!r} {self.parameters!r} {sorted(self.fixed.items())}"
+        return hashlib.sha256(options.encode() + self.sound.tobytes()).hexdigest()
+
+    @property
+    def known_truth(self) -> NDArray[np.float64]:
+        """What the target was played from.
+
+        Raises
+        ------
+        ValueError
+            When it is a recording.
+        """
+        if self.truth is None:
+            msg = "this needs a target of known parameters, not a recording"
+            raise ValueError(msg)
+        return self.truth
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """The parameters that are searched."""
+        return tuple(each.name for each in self.parameters if each.name not in self.fixed)
+
+    def target(self, shift: int = 0, device: str = "cpu") -> Tensor:
+        """Return the target, delayed by some samples.
+
+        Raises
+        ------
+        ValueError
+            When nothing is left of it.
+        """
+        return delayed_target(torch.from_numpy(self.sound), shift).to(device)
+
+    def starts(
+        self, given: Mapping[str, float] | None, n: int | None, *, signed: bool, seed: int
+    ) -> NDArray[np.float64]:
+        """Return the start that was given and `n` random ones, 8 where neither is said.
+
+        Raises
+        ------
+        ValueError
+            When there is none, the one given lies outside the ranges, or no parameter is free.
+        """
+        if not self.free:
+            msg = "nothing to match: every parameter is fixed"
+            raise ValueError(msg)
+        rows = []
+        if given is not None:
+            row = _theta(self.synth, self.parameters, {**given, **self.fixed})
+            for name, value, low, high in _outside(self.parameters, row, self.fixed):
+                msg = f"a start must lie in the range searched, but {name}={value:g} is not "
+                msg += f"between {low:g} and {high:g}"
+                raise ValueError(msg)
+            rows.append(row[None])
+        n_random = n if n is not None else 0 if rows else 8
+        if not rows and not n_random:
+            msg = "at least one start is needed"
+            raise ValueError(msg)
+        rows.append(
+            random_starts(self.parameters, n_random, fixed=self.fixed, signed=signed, seed=seed)
+        )
+        return np.concatenate(rows)
+
+    def plane(self, over: tuple[str, ...] = ()) -> tuple[str, str]:
+        """Return two parameters to map: those asked for, or the last two that are free.
+
+        Raises
+        ------
+        ValueError
+            When there are not two.
+        """
+        check_names(self.synth, over)
+        chosen = over or self.free[-2:]
+        if len(chosen) == 1:
+            others = [each.name for each in self.parameters if each.name != chosen[0]]
+            chosen = (*others[-1:], *chosen)
+        if len(chosen) != 2 or chosen[0] == chosen[1]:
+            msg = f"two parameters span a plane, got {', '.join(chosen) or 'none'}"
+            raise ValueError(msg)
+        return chosen[0], chosen[1]
+
+
+def task_of(
+    synth: str,
+    *,
+    ranges: Mapping[str, tuple[float, float]],
+    fixed: Mapping[str, float],
+    truth: Mapping[str, float] | None = None,
+    recording: Path | None = None,
+) -> Task:
+    """Set a task.
+
+    Parameters
+    ----------
+    synth : str
+        Name of a synthesizer, see `scatseg.synth.synthesizer`.
+    ranges : mapping of str to (float, float)
+        Other ranges than those of the synthesizer.
+    fixed : mapping of str to float
+        Parameters that are known.
+    truth : mapping of str to float, optional
+        Parameters to play the target from; those not given are as fixed, or mid-range.
+    recording : Path, optional
+        A file instead: any sampling rate, length and level. All sounds are then equally loud, for
+        how loud a recording is says nothing about its parameters.
+
+    Raises
+    ------
+    ValueError
+        When a name is unknown, a value or range cannot be played, the synthesizer plays no tensors,
+        the target is silent, or there is none, or two.
+    AudioError
+        When the recording cannot be read.
+    """
+    player = synthesizer(synth)
+    parameters = ranged(player, ranges)
+    middle = _theta(player, parameters, fixed)
+    if (truth is None) == (recording is None):
+        msg = "a target is needed, either a recording or --target-params"
+        raise ValueError(msg)
+    if truth is not None:
+        theta = _theta(player, parameters, {**fixed, **truth})
+        return Task(
+            synth=player,
+            parameters=parameters,
+            fixed=fixed,
+            sound=_played(player, theta),
+            truth=theta,
+            notes=tuple(
+                f"{name}={value:g} of the target lies outside the range searched, {low:g} to "
+                f"{high:g}: the nearest that can be found is its bound"
+                for name, value, low, high in _outside(parameters, theta, fixed)
+            ),
+        )
+    assert recording is not None
+    n_samples = len(_played(player, middle))
+    heard = audio.decode(recording, sr=player.sr)
+    return Task(
+        synth=Levelled(synth=player),
+        parameters=parameters,
+        fixed=fixed,
+        sound=fitted(heard.y, n_samples),
+        truth=None,
+        notes=(*heard.warnings, *_lengths(len(heard.y), n_samples, player.sr)),
+    )
+
+
+def _theta(
+    synth: Synth, parameters: Sequence[Parameter], values: Mapping[str, float]
+) -> NDArray[np.float64]:
+    """Return the parameters (n_params,) of the values given, the others mid-range."""
+    middle = {each.name: float(each.spaced(1)[0]) for each in parameters}
+    theta: NDArray[np.float64] = theta_of(synth, {**middle, **values})
+    return theta
+
+
+def _played(synth: Synth, theta: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Play one sound as descents will, with torch."""
+    try:
+        sound = synth(torch.from_numpy(theta)).numpy(force=True)
+    except Exception as error:  # a synthesizer of the user's own may raise anything
+        msg = f"matching needs a synth that plays tensors of torch, and this one raises {error!r}"
+        raise ValueError(msg) from error
+    if not sound.any():
+        msg = "the target is silent: there is nothing to match"
+        raise ValueError(msg)
+    return np.asarray(sound, dtype=np.float32)
+
+
+def _outside(
+    parameters: Sequence[Parameter], theta: NDArray[np.float64], fixed: Mapping[str, float]
+) -> Iterator[tuple[str, float, float, float]]:
+    """Find the parameters that no descent can reach, and their ranges."""
+    for each, value in zip(parameters, theta, strict=True):
+        size = abs(value) if each.either_sign else value
+        if each.name not in fixed and not each.low <= size <= each.high:
+            yield each.name, float(value), each.low, each.high
+
+
+def _lengths(n: int, n_samples: int, sr: int) -> list[str]:
+    if n == n_samples:
+        return []
+    done = "only its loudest stretch is matched" if n > n_samples else "silence is put around it"
+    return [
+        f"the target lasts {n / sr:.3f} s, the sounds of the synth {n_samples / sr:.3f} s: {done}"
+    ]

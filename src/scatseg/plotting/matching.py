@@ -1,0 +1,210 @@
+"""Losses over parameters, descents, and resynthesis -> pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import matplotlib
+import numpy as np
+from matplotlib.animation import FuncAnimation, PillowWriter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullLocator
+from numpy.typing import ArrayLike, NDArray
+
+from scatseg.plotting.canvas import INK, LINE, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.figure import Figure
+
+    from scatseg.matching import Field
+    from scatseg.synth import Parameter
+
+_COLORS = (LINE, "#D9552B", "#2B7A5B", "#7A5BD0", "#B8860B")
+_TARGET = "#1E9E50"
+_LOSS = "cividis"
+_GRID = "#E8EAED"
+
+
+def plot_contour(field: Field, *, ax: Axes) -> None:
+    """Draw the levels of a loss over a plane of parameters, and where the target is."""
+    x, y = field.values
+    levels = ax.contourf(x, y, field.losses.T, levels=16, cmap=matplotlib.colormaps[_LOSS])
+    figure = ax.get_figure()
+    if figure is not None:
+        bar = figure.colorbar(levels, ax=ax, pad=0.01, fraction=0.05, aspect=25)
+        bar.set_label("loss", fontsize=7)
+        bar.ax.tick_params(labelsize=7)
+    _mark_target(field.target, ax)
+    _mark_plane(ax, *field.parameters, x, y)
+
+
+def plot_arrows(field: Field, *, ax: Axes) -> None:
+    """Draw where steepest descent leads from every point, as arrows of equal length."""
+    x, y = np.meshgrid(*field.values, indexing="ij")
+    lengths = np.linalg.norm(field.gradients, axis=-1, keepdims=True)
+    arrows = -field.gradients / np.maximum(lengths, np.finfo(float).tiny)
+    ax.quiver(x, y, arrows[..., 0], arrows[..., 1], color=INK, pivot="mid", scale=1.5 * len(x))
+    _mark_target(field.target, ax)
+    around = [
+        parameter.decode(np.concatenate([p[:1] - (p[1] - p[0]), p, p[-1:] + (p[1] - p[0])]))
+        for parameter, p in zip(field.parameters, field.places, strict=True)
+    ]
+    _mark_plane(ax, *field.parameters, *around)
+
+
+def plot_surface(field: Field, *, ax: Any) -> None:
+    """Draw a loss as a surface over the places of two parameters, and the target below it."""
+    x, y = np.meshgrid(*field.places, indexing="ij")
+    ax.plot_surface(x, y, field.losses, cmap=matplotlib.colormaps[_LOSS], linewidth=0)
+    low = float(field.losses.min())
+    ax.scatter(*field.target_places[:, None], [low], color=_TARGET, s=30, depthshade=False)
+    for axis, parameter in zip((ax.xaxis, ax.yaxis), field.parameters, strict=True):
+        axis.set_label_text(parameter_text(parameter))
+        steps = MultipleLocator(1) if parameter.scale == "log" else MaxNLocator(4)
+        axis.set_major_locator(steps)
+        axis.set_major_formatter(FuncFormatter(lambda v, _, p=parameter: f"{_decoded(p, v):.3g}"))
+    ax.set_box_aspect(None, zoom=0.78)
+
+
+def plot_trajectories(
+    trajectories: Sequence[NDArray[np.float64]],
+    parameters: tuple[Parameter, Parameter],
+    *,
+    ax: Axes,
+    target: ArrayLike | None = None,
+) -> None:
+    """Draw descents over a plane of parameters: hollow where they start, full where they end.
+
+    Parameters
+    ----------
+    trajectories : sequence of ndarray of float64, shape (n_steps + 1, 2)
+        Parameters along each descent.
+    parameters : (Parameter, Parameter)
+        What the axes are.
+    ax : Axes
+        Where to draw.
+    target : array_like of float, shape (2,), optional
+        Where they should lead.
+    """
+    for path in trajectories:
+        (line,) = ax.plot(*path.T, color="white", linewidth=1.8, solid_joinstyle="round")
+        line.set_zorder(2)
+        ax.plot(*path.T, color=_COLORS[1], linewidth=1.0, zorder=3)
+        ax.plot(*path[0], "o", color=_COLORS[1], markerfacecolor="white", markersize=4, zorder=4)
+        ax.plot(*path[-1], "o", color=_COLORS[1], markersize=4, zorder=4)
+    if target is not None:
+        _mark_target(np.asarray(target), ax)
+    ends = [np.array([each.low, each.high]) for each in parameters]
+    inside = [np.concatenate([p[:, i] for p in trajectories] + [ends[i]]) for i in (0, 1)]
+    _mark_plane(ax, *parameters, np.sort(np.abs(inside[0])), np.sort(np.abs(inside[1])))
+
+
+def plot_convergence(
+    curves: Mapping[str, Sequence[ArrayLike]], *, ax: Axes, ylabel: str = "loss"
+) -> None:
+    """Draw values over steps, a color for each name."""
+    for color, (name, values) in zip(_cycled(len(curves)), curves.items(), strict=True):
+        for k, each in enumerate(values):
+            ax.plot(np.asarray(each), color=color, linewidth=1.0, label="_" if k else name)
+    ax.set(yscale="log", xlabel="step", ylabel=ylabel)
+    ax.grid(visible=True, which="major", color=_GRID, linewidth=0.6)
+    ax.legend(loc="lower left", frameon=False, fontsize=7)
+
+
+def plot_sweep(
+    values: ArrayLike,
+    distances: Mapping[str, ArrayLike],
+    *,
+    ax: Axes,
+    xlabel: str,
+    ylabel: str,
+    scales: tuple[str, str] = ("log", "log"),
+    at: float | None = None,
+) -> None:
+    """Draw distances against what is changed, a color for each loss.
+
+    Parameters
+    ----------
+    values : array_like of float, shape (n_values,)
+        What is changed.
+    distances : mapping of str to array_like of float, shape (n_values,)
+        By the name of the loss.
+    ax : Axes
+        Where to draw.
+    xlabel, ylabel : str
+        With units.
+    scales : (str, str)
+        Of both axes, "log" or "linear".
+    at : float, optional
+        Where the target is.
+    """
+    for color, (name, column) in zip(_cycled(len(distances)), distances.items(), strict=True):
+        ax.plot(values, column, color=color, marker="o", markersize=2.5, linewidth=1.0, label=name)
+    if at is not None:
+        ax.axvline(at, color=_TARGET, linewidth=0.8, linestyle=(0, (3, 2)))
+    ax.set(xscale=scales[0], yscale=scales[1], xlabel=xlabel, ylabel=ylabel)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.grid(visible=True, which="major", color=_GRID, linewidth=0.6)
+    ax.legend(loc="best", frameon=False, fontsize=7)
+
+
+def plot_bars(values: Mapping[str, float], *, ax: Axes, top: float) -> None:
+    """Draw one bar for each name, from 0 to at most `top`."""
+    ax.bar(list(values), list(values.values()), color=list(_cycled(len(values))), width=0.6)
+    ax.set(ylim=(0, top), ylabel="relative distance")
+
+
+def save_animation(
+    figure: Figure, draw: Callable[[int], None], n_frames: int, path: Path, *, fps: float = 4
+) -> None:
+    """Write a .gif of a figure whose axes are drawn anew for each frame."""
+
+    def redraw(k: int) -> list[Any]:
+        for ax in figure.axes:
+            ax.clear()
+        draw(k)
+        return []
+
+    with style():
+        animation = FuncAnimation(figure, redraw, frames=n_frames, init_func=lambda: [])
+        animation.save(path, writer=PillowWriter(fps=round(fps)))
+
+
+def parameter_text(parameter: Parameter) -> str:
+    """Write a parameter's name and unit."""
+    return f"{parameter.name} ({parameter.unit})" if parameter.unit else parameter.name
+
+
+def _decoded(parameter: Parameter, place: float) -> float:
+    return float(parameter.decode(np.float64(place)))
+
+
+def _cycled(n: int) -> list[str]:
+    return [_COLORS[k % len(_COLORS)] for k in range(n)]
+
+
+def _mark_target(target: NDArray[np.float64], ax: Axes) -> None:
+    ax.plot(*target, "o", color=_TARGET, markeredgecolor="white", markersize=8, zorder=5)
+
+
+def _mark_plane(
+    ax: Axes, x: Parameter, y: Parameter, xs: NDArray[np.float64], ys: NDArray[np.float64]
+) -> None:
+    _mark_scale(ax.xaxis, x)
+    _mark_scale(ax.yaxis, y)
+    ax.set(xlim=(xs[0], xs[-1]), ylim=(ys[0], ys[-1]))
+    ax.set(xlabel=parameter_text(x), ylabel=parameter_text(y))
+
+
+def _mark_scale(axis: Axis, parameter: Parameter) -> None:
+    if parameter.scale != "log":
+        return
+    ax: Any = axis.axes
+    (ax.set_xscale if axis is ax.xaxis else ax.set_yscale)("log", base=2)
+    axis.set_major_locator(LogLocator(base=2))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

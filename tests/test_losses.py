@@ -1,0 +1,403 @@
+"""Distances tell sounds apart as they say, the same in NumPy and torch, with gradients anywhere."""
+
+import copy
+
+import librosa
+import numpy as np
+import pytest
+import scipy.fft
+
+import scatseg
+from scatseg.distances import (
+    COMPARISONS,
+    MFCC,
+    JointCoefficients,
+    LogMel,
+    MultiScaleSpectrum,
+    ScatteringCoefficients,
+    Waveform,
+    comparisons,
+    norm,
+)
+from scatseg.scattering import Scattering1D, TimeFrequencyScattering
+
+pytestmark = pytest.mark.usefixtures("one_torch_thread")
+
+SMALL = {
+    "jtfs": "jtfs:J=4,J_fr=1,Q=2",
+    "scattering": "scattering:J=4,Q=2",
+    "mss": "mss:n_fft=64/32/16",
+    "mss-log": "mss:n_fft=64/32,log=1",
+    "logmel": "logmel:n_fft=64,hop_length=32,n_mels=8",
+    "mfcc": "mfcc:n_fft=64,hop_length=32,n_mels=8,n_mfcc=5",
+    "waveform": "waveform",
+    "waveform-l1": "waveform:p=1",
+    "sum": "waveform+mss:n_fft=64",
+}
+each_metric = pytest.mark.parametrize("metric", SMALL.values(), ids=SMALL)
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def plain_spectrogram(x, n_fft):
+    """Return magnitudes one frame and one bin at a time."""
+    hop, window = n_fft // 4, np.hanning(n_fft + 1)[:-1]
+    around = np.concatenate([np.zeros(n_fft // 2), x, np.zeros(n_fft)])
+    frames = [around[k * hop : k * hop + n_fft] * window for k in range(1 + len(x) // hop)]
+    return np.abs(np.array([np.fft.rfft(frame) for frame in frames]))
+
+
+def test_mss_is_what_a_plain_loop_gives():
+    x, y = noise(2, 1500)
+    apart = [
+        np.mean(np.abs(plain_spectrogram(x, n) - plain_spectrogram(y, n))) for n in (512, 128, 32)
+    ]
+    measured = scatseg.distance(x, y, metric="mss:n_fft=512/128/32")
+    assert measured == pytest.approx(np.mean(apart), rel=1e-6)
+
+
+def test_mss_weighs_logarithms():
+    x, y = noise(2, 900)
+    S, R = plain_spectrogram(x, 64), plain_spectrogram(y, 64)
+    expected = 2 * np.abs(S - R).mean() + 3 * np.abs(np.log(S + 1e-5) - np.log(R + 1e-5)).mean()
+    assert scatseg.distance(x, y, metric="mss:n_fft=64,linear=2,log=3") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "transform"),
+    [
+        (ScatteringCoefficients(J=6, Q=4, T=32), Scattering1D(6, Q=4, T=32)),
+        (
+            JointCoefficients(J=6, J_fr=2, Q=4),
+            TimeFrequencyScattering(6, 2, Q=4, Q_fr=2, F=0),
+        ),
+    ],
+)
+def test_coefficients_are_compared_by_their_l2_norm(comparison, transform):
+    x, y = noise(2, 2000)
+    expected = np.linalg.norm(transform(x) - transform(y))
+    assert norm(comparison.difference(comparison(x), comparison(y)), 2) == pytest.approx(expected)
+
+
+def test_log_mel_is_that_of_librosa():
+    y = noise(4000).astype(np.float32)
+    power = (
+        np.abs(librosa.stft(y, n_fft=400, hop_length=200, window="hann", pad_mode="constant")) ** 2
+    )
+    mel = librosa.filters.mel(sr=8192, n_fft=400, n_mels=128, htk=True, norm=None) @ power
+    np.testing.assert_allclose(LogMel(sr=8192)(y), np.log(mel + 1e-6).T, rtol=1e-3, atol=1e-3)
+
+
+def test_mfcc_are_cosines_of_log_mel():
+    y = noise(4000)
+    expected = scipy.fft.dct(LogMel(sr=8192)(y), norm="ortho")[:, :40]
+    np.testing.assert_allclose(MFCC(sr=8192)(y), expected, atol=1e-9)
+
+
+@each_metric
+def test_equal_sounds_are_no_distance_apart(metric):
+    x = noise(700)
+    assert scatseg.distance(x, x.copy(), metric=metric) == 0
+
+
+@each_metric
+def test_different_sounds_are_some_distance_apart(metric):
+    x, y = noise(2, 700)
+    assert scatseg.distance(x, y, metric=metric) > 0
+
+
+@each_metric
+def test_distances_are_the_same_both_ways(metric):
+    x, y = noise(2, 700)
+    assert scatseg.distance(x, y, metric=metric) == scatseg.distance(y, x, metric=metric)
+
+
+@each_metric
+def test_a_detour_is_never_shorter(metric):
+    x, y = noise(2, 30, 400)
+    z = (x + y) / 2
+    direct = scatseg.distance(x, y, metric=metric)
+    detour = scatseg.distance(x, z, metric=metric) + scatseg.distance(z, y, metric=metric)
+    assert (direct <= detour * (1 + 1e-12)).all()
+
+
+def test_jtfs_hears_the_direction_of_a_chirp_that_scattering_does_not():
+    t = np.arange(2**13) / 8192 - 0.5
+    rising = np.exp(-(t**2) / 0.02) * np.sin(2 * np.pi * 600 * (2 ** (3 * t) - 1) / 3 / np.log(2))
+    falling = rising[::-1].copy()
+    joint = scatseg.distance(rising, falling, metric="jtfs:J=9,J_fr=3,T=8192")
+    plain = scatseg.distance(rising, falling, metric="scattering:J=9,T=8192")
+    assert joint > 10 * plain
+
+
+def test_compression_does_not_hear_rounding_errors():
+    t = np.arange(4096) / 4096
+    x = np.sin(2 * np.pi * 400 * t)
+    y = x + 1e-7 * noise(4096)
+    metric = "scattering:J=6,Q=4,eps=0.1"
+    other = np.sin(2 * np.pi * 500 * t)
+    apart = scatseg.distance(y, x, metric=metric)
+    assert apart < 1e-3 * scatseg.distance(other, x, metric=metric)
+
+
+def test_batches_are_compared_with_one_reference():
+    x, y = noise(3, 500), noise(500, seed=1)
+    values = scatseg.distance(x, y, metric="mss:n_fft=64")
+    expected = [scatseg.distance(row, y, metric="mss:n_fft=64") for row in x]
+    np.testing.assert_allclose(values, expected)
+
+
+def test_the_sampling_rate_reaches_those_who_need_it():
+    assert comparisons("mfcc+waveform", sr=8192) == (MFCC(sr=8192), Waveform())
+
+
+def test_a_sampling_rate_that_is_written_stays():
+    assert comparisons("logmel:sr=16000", sr=8192) == (LogMel(sr=16000),)
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (MultiScaleSpectrum, {"n_fft": (30,)}, "multiples of 4"),
+        (MultiScaleSpectrum, {"linear": 0.0}, "not both 0"),
+        (MultiScaleSpectrum, {"floor": 0.0}, "floor must be positive"),
+        (MFCC, {"n_mfcc": 200}, "at most n_mels = 128"),
+        (LogMel, {"n_fft": 500}, "multiple of hop_length"),
+        (Waveform, {"p": 3}, "p must be 1 or 2"),
+        (ScatteringCoefficients, {"eps": -1.0}, "eps must be positive"),
+        (JointCoefficients, {"J": 0}, "J must be an integer"),
+    ],
+)
+def test_options_out_of_range_are_refused(kind, options, message):
+    with pytest.raises(ValueError, match=message):
+        kind(**options)
+
+
+def test_sounds_of_different_lengths_are_refused():
+    with pytest.raises(ValueError, match="as many samples as each other, got 10 and 11"):
+        scatseg.distance(np.ones(10), np.ones(11))
+
+
+def test_an_unknown_metric_names_those_there_are():
+    with pytest.raises(ValueError, match="unknown metric 'jfts': choose from jtfs, scattering"):
+        scatseg.distance(np.ones(10), np.ones(10), metric="jfts")
+
+
+def test_a_metric_that_is_no_comparison_is_refused():
+    with pytest.raises(ValueError, match="must be a Comparison: callable, with `difference`"):
+        scatseg.distance(np.ones(10), np.ones(10), metric="numpy:linalg")
+
+
+def tensors(*shape, seed=0):
+    torch = pytest.importorskip("torch")
+    return torch.from_numpy(noise(*shape, seed=seed))
+
+
+@each_metric
+def test_losses_are_the_distances(metric):
+    losses = pytest.importorskip("scatseg.losses")
+    x, y = tensors(2, 700)
+    expected = scatseg.distance(x.numpy(), y.numpy(), metric=metric)
+    assert losses.loss_named(metric)(x, y).item() == pytest.approx(expected, rel=1e-12)
+
+
+@each_metric
+def test_gradients_are_those_of_finite_differences(metric):
+    losses = pytest.importorskip("scatseg.losses")
+    import torch
+
+    x, y = tensors(2, 24)
+    assert torch.autograd.gradcheck(losses.loss_named(metric), (x.requires_grad_(), y))
+
+
+@pytest.mark.parametrize("kind", ["silence", "click", "constant", "equal", "full scale"])
+@each_metric
+def test_gradients_are_finite(metric, kind):
+    losses = pytest.importorskip("scatseg.losses")
+    y = tensors(2048).float()
+    x = {
+        "silence": 0 * y,
+        "click": (y == y[300]).float(),
+        "constant": 0 * y + 0.5,
+        "equal": y.clone(),
+        "full scale": y.sign(),
+    }[kind].requires_grad_()
+    losses.loss_named(metric)(x, y).backward()
+    assert bool(x.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 3, 31, 2**16])
+@each_metric
+def test_any_length_has_a_finite_gradient(metric, n_samples):
+    losses = pytest.importorskip("scatseg.losses")
+    x = tensors(n_samples).float().requires_grad_()
+    losses.loss_named(metric)(x, tensors(n_samples, seed=1).float()).backward()
+    assert bool(x.grad.isfinite().all())
+
+
+@pytest.mark.parametrize(("linear", "log", "rel"), [(1.0, 0.0, 1e-6), (0.0, 1.0, 5e-3)])
+def test_mss_has_the_magnitude_terms_of_auraloss(linear, log, rel):
+    losses = pytest.importorskip("scatseg.losses")
+    auraloss = pytest.importorskip("auraloss")
+    import torch
+
+    x, y = torch.nn.functional.pad(tensors(2, 3000), (2000, 2000))  # it continues by reflection
+    theirs = auraloss.freq.STFTLoss(128, 32, 128, w_sc=0.0, w_log_mag=log, w_lin_mag=linear)
+    ours = losses.MultiScaleSpectralLoss(n_fft=(128,), linear=linear, log=log, floor=1e-4)
+    assert ours(x, y).item() == pytest.approx(theirs(x[None, None], y[None, None]).item(), rel=rel)
+
+
+def test_losses_are_weighted_and_summed():
+    losses = pytest.importorskip("scatseg.losses")
+    x, y = tensors(2, 500)
+    a, b = losses.WaveformLoss(), losses.MultiScaleSpectralLoss(n_fft=(64,))
+    expected = 6 * a(x, y) + 3 * b(x, y)
+    assert (3 * (2 * a + b))(x, y).item() == pytest.approx(expected.item())
+
+
+def test_only_losses_are_added():
+    losses = pytest.importorskip("scatseg.losses")
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = losses.WaveformLoss() + 3
+
+
+@pytest.mark.parametrize(("reduction", "shape"), [("none", (3,)), ("mean", ()), ("sum", ())])
+def test_batches_are_reduced_as_asked(reduction, shape):
+    losses = pytest.importorskip("scatseg.losses")
+    loss = losses.WaveformLoss(reduction=reduction)
+    assert loss(tensors(3, 50), tensors(50, seed=1)).shape == shape
+
+
+class Counting:
+    """A comparison that counts what it describes."""
+
+    p = 2
+
+    def __init__(self):
+        self.n_described = 0
+
+    def __call__(self, x):
+        self.n_described += 1
+        return x
+
+    def difference(self, S, R):
+        return S - R
+
+
+def test_a_target_is_described_once():
+    losses = pytest.importorskip("scatseg.losses")
+    comparison = Counting()
+    loss, y = losses.FeatureLoss(comparison), tensors(50)
+    for seed in range(3):
+        loss(tensors(50, seed=seed), y)
+    assert comparison.n_described == 4
+
+
+def test_a_target_that_has_changed_is_described_again():
+    losses = pytest.importorskip("scatseg.losses")
+    loss, x, y = losses.LogMelLoss(n_fft=16, hop_length=8, n_mels=4), tensors(50), tensors(50)
+    before = loss(x, y).item()
+    y += 1
+    assert before == 0
+    assert loss(x, y).item() > 0
+
+
+def test_gradients_pass_through_a_target_that_is_learnt():
+    losses = pytest.importorskip("scatseg.losses")
+    x, y = tensors(50), tensors(50, seed=1).requires_grad_()
+    losses.WaveformLoss(p=1)(x, y).backward()
+    assert y.grad.abs().tolist() == [1.0] * 50
+
+
+def test_a_loss_can_be_copied():
+    losses = pytest.importorskip("scatseg.losses")
+    loss, (x, y) = losses.JTFSLoss(J=5, J_fr=2, Q=4), tensors(2, 200)
+    assert loss(x, y).item() == copy.deepcopy(loss)(x, y).item()
+
+
+def test_every_metric_has_a_loss():
+    losses = pytest.importorskip("scatseg.losses")
+    assert list(losses.LOSSES) == list(COMPARISONS)
+
+
+def test_a_loss_of_ones_own_is_found_by_name(tmp_path, monkeypatch):
+    losses = pytest.importorskip("scatseg.losses")
+    (tmp_path / "my_losses.py").write_text("def peak(x, y):\n    return (x - y).abs().max()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert losses.loss_named("my_losses:peak")(tensors(9), tensors(9)).item() == 0
+
+
+def test_a_reduction_that_is_unknown_is_refused():
+    losses = pytest.importorskip("scatseg.losses")
+    with pytest.raises(ValueError, match='"mean", "sum" or "none", got \'max\''):
+        losses.WaveformLoss(reduction="max")
+
+
+def am_tones():
+    """Return a synthesizer of short tones with a tremolo, which begin and end in silence."""
+    synth = pytest.importorskip("scatseg.synth")
+    torch = pytest.importorskip("torch")
+
+    class Tremolos:
+        sr = 2048
+        parameters = (
+            synth.Parameter("f_c", "Hz", 200.0, 800.0),
+            synth.Parameter("f_m", "Hz", 8.0, 64.0),
+        )
+
+        def __call__(self, theta):
+            t = torch.arange(1024, dtype=theta.dtype) / self.sr
+            turns = 2 * np.pi * theta[..., None] * t
+            tremolo = 1 + torch.sin(turns[..., 1, :])
+            return torch.sin(np.pi * t / t[-1]) ** 2 * tremolo * torch.sin(turns[..., 0, :])
+
+    return Tremolos()
+
+
+def test_pnp_is_the_squared_loss_to_second_order():
+    losses = pytest.importorskip("scatseg.losses")
+    import torch
+
+    synth, loss = am_tones(), losses.JTFSLoss(J=7, J_fr=2, Q=4, T=256)
+    target = torch.tensor([400.0, 20.0], dtype=torch.float64)
+    direction = torch.tensor([0.3, 1.0], dtype=torch.float64)
+    pnp = losses.PNPLoss(synth, loss)
+    off = []
+    for step in (1e-3, 1e-4):
+        theta = target * torch.exp2(step * direction)
+        squared = loss(synth(theta), synth(target)).item() ** 2
+        off.append(abs(pnp(theta, target).item() / squared - 1))
+    assert off[1] < 0.15 * off[0] < 0.15 * 0.5
+
+
+def test_pnp_has_the_gradient_of_a_quadratic_form():
+    losses = pytest.importorskip("scatseg.losses")
+    import torch
+
+    loss = losses.PNPLoss(am_tones(), losses.WaveformLoss(), damping=0.1)
+    theta = torch.tensor([[350.0, 18.0]], dtype=torch.float64, requires_grad=True)
+    target = torch.tensor([400.0, 20.0], dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda theta: loss(theta, target), (theta,))
+
+
+def test_pnp_needs_a_loss_of_squares():
+    losses = pytest.importorskip("scatseg.losses")
+    with pytest.raises(ValueError, match="norm of order 2"):
+        losses.PNPLoss(am_tones(), losses.MultiScaleSpectralLoss())
+
+
+def test_the_jacobian_is_that_of_automatic_differentiation():
+    sensitivity = pytest.importorskip("scatseg.sensitivity")
+    import torch
+
+    places, synth = torch.tensor([8.5, 4.2], dtype=torch.float64), am_tones()
+
+    def played(places):
+        return synth(torch.exp2(places))
+
+    exact = torch.autograd.functional.jacobian(played, places)
+    torch.testing.assert_close(
+        sensitivity.jacobian(played, places), exact, rtol=1e-6, atol=1e-6 * exact.abs().max().item()
+    )
