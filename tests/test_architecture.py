@@ -19,7 +19,7 @@ FLOW = [
     {"audio", "spectral", "extractors", "pieces", "rhythm", "synth"},
     {"bars", "explain", "similarity", "transformers", "pictures"},
     {"novelty", "boundaries", "labels"},
-    {"cover", "formats"},
+    {"diagonals", "cover", "formats"},
     {"segmenters", "runs", "agreement", "statistics"},
     {"evaluation", "gear", "labelled"},
     {"summaries", "classification"},
