@@ -205,3 +205,19 @@ def test_phrases_lie_within_sections(rng):
     for form in ("ABAABA", "AABBCCAABB"):
         sections, phrases = segments.predict_hierarchy(tune(form, rng))
         assert set(sections.boundaries) <= set(phrases.boundaries)
+
+
+def test_granularity_never_takes_segments_away(rng):
+    song = tune("ABAACCABAA", rng)
+    counts = [
+        len(CoverSegmenter(network=1.0, granularity=g).predict(song))
+        for g in (0, 0.25, 0.5, 0.75, 1)
+    ]
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1]
+
+
+def test_sections_are_fewer_than_phrases_without_a_network_too(rng):
+    song = tune("AABBAABBAA", rng)
+    sections, phrases = CoverSegmenter(network=0.0).predict_hierarchy(song)
+    assert len(sections) <= len(phrases)

@@ -109,7 +109,7 @@ def cover_scores(
         units of bars. That of blocks is relative: it is multiplied by `block_share` where
         repetition counts too.
     boundaries : ndarray of float, shape (n_frames + 1,), optional
-        What speaks for a boundary at each edge.
+        What speaks for a boundary at each edge; what it says of both ends does not count.
 
     Returns
     -------

@@ -68,7 +68,7 @@ def views(
         heard in it, in whatever order.
     """
     heard = heard_frames(features)
-    last = _last_place(features)
+    quarters = _outer_quarters(features)
     shared = np.concatenate(
         [
             *(block_cues(Z, widths=(2, 4, 8, 16)) for Z in (in_order, by_timbre)),
@@ -77,13 +77,11 @@ def views(
         ],
         axis=1,
     )
-    ends = None if last is None else by_family(last[0])
-    begins = None if last is None else by_family(last[1])
+    begins, ends = ({}, {}) if quarters is None else map(by_family, quarters)
     matrices, cues = [], []
     for kind, X in by_family(features).items():
         Z = fused_similarity([X], heard=heard)
-        end = X if ends is None else ends[kind]
-        begin = X if begins is None else begins[kind]
+        begin, end = begins.get(kind, X), ends.get(kind, X)
         own = np.concatenate(
             [
                 _novelties(Z, widths=(1, 2, 4, 8, 16)),
@@ -100,21 +98,20 @@ def views(
     )
 
 
-def _last_place(features: Features) -> tuple[Features, Features] | None:
-    """Take what is heard in the last quarter of each bar, and in the first."""
-    places = [name.place for name in features.names]
-    known = [place for place in places if place is not None]
-    if len(known) < len(places) or max(known) < 3:
+def _outer_quarters(features: Features) -> tuple[Features, Features] | None:
+    """Take what is heard in the first quarter of each bar, and in the last."""
+    places = np.array([-1 if name.place is None else name.place for name in features.names])
+    last = int(places.max())
+    if last < 3 or places.min() < 0:
         return None
-    quarter = (max(known) + 1) // 4
-    late = np.array([place > max(known) - quarter for place in known])
-    early = np.array([place < quarter for place in known])
+    quarter = (last + 1) // 4
+    late, early = places > last - quarter, places < quarter
 
     def columns(kept: NDArray[np.bool_]) -> Features:
         names = [name for name, keep in zip(features.names, kept, strict=True) if keep]
         return Features(features.X[:, kept], features.edges, names)
 
-    return columns(late), columns(early)
+    return columns(early), columns(late)
 
 
 def block_cues(Z: NDArray[np.floating], *, widths: Sequence[int]) -> NDArray[np.float64]:
@@ -309,14 +306,14 @@ def _pooled_stripes(
     step = max(1, _CELLS // n_lags)
     for start in range(0, n_edges, step):
         stop = min(start + step, n_edges)
+        rows = slice(start, stop + TAPS - 1)
+        used = channels[1][rows].any(axis=0)
         seen = np.stack(
-            [
-                sliding_window_view(channel[start : stop + TAPS - 1], TAPS, axis=0)
-                for channel in channels
-            ],
+            [sliding_window_view(channel[rows, used], TAPS, axis=0) for channel in channels],
             axis=1,
         )  # (edges, channels, lags, taps)
-        windows = np.ascontiguousarray(seen.transpose(0, 1, 3, 2)).reshape(stop - start, -1, n_lags)
+        windows = np.ascontiguousarray(seen.transpose(0, 1, 3, 2))
+        windows = windows.reshape(stop - start, flat.shape[1], -1)
         hidden = np.maximum(flat @ windows + bias[:, None], 0)
         hidden = np.maximum(point[:, :, 0] @ hidden + point_bias[:, None], 0)
         valid = seen[:, 1].max(axis=2)[:, None, :]
@@ -335,7 +332,7 @@ def _pool(hidden: NDArray[np.float32], valid: NDArray[np.float32]) -> NDArray[np
     return np.concatenate(parts, axis=1).reshape(n_edges, -1)
 
 
-_CELLS = 1 << 15
+_CELLS = 1 << 12
 """Cells of a lag matrix that are looked at together, to bound memory."""
 
 

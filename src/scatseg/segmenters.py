@@ -316,7 +316,7 @@ class CoverSegmenter:
         `diagonals.boundary_log_odds`; beside it the others count less. It knows bars alone: shorter
         frames are left to the others.
     level : {"any", "phrase", "section"}, default "any"
-        Of what the network finds the boundaries.
+        Of what the network finds the boundaries; without it, a section costs more.
     cost : float, default 3.0
         What a segment costs at a granularity of 0.5.
     frame : float, default 0.5
@@ -377,9 +377,9 @@ class CoverSegmenter:
         bars = self._bars(features)
         if not bars.in_order.any():
             return Hierarchy([Segmentation([0, features.duration], ["A"])])
-        coarse, cost = replace(self, level="section")._scores(bars)
-        fine, _ = replace(self, level="phrase")._scores(bars)
-        sections = best_boundaries(coarse, cost=cost + _COST_OF_SECTIONS)
+        coarse, cost_of_sections = replace(self, level="section")._scores(bars)
+        fine, cost = replace(self, level="phrase")._scores(bars)
+        sections = best_boundaries(coarse, cost=cost_of_sections)
         n_phrases = self.n_segments and max(self.n_segments, len(sections) - 1)
         phrases = best_boundaries(within(fine, sections), cost=cost, n_segments=n_phrases)
         levels = [self._labeled(bars, boundary_frames) for boundary_frames in (sections, phrases)]
@@ -399,7 +399,9 @@ class CoverSegmenter:
         novelty = np.zeros(len(bars.edges))
         if bars.in_order.any():
             scores, cost = self._scores(bars)
-            novelty[1:-1] = boundary_probabilities(scores, cost=cost)[1:-1]
+            temperature = _TEMPERATURE if self._is_learned(bars) else 1.0
+            probable = boundary_probabilities(scores, cost=cost, temperature=temperature)
+            novelty[1:-1] = probable[1:-1]
         return bars.edges, novelty
 
     def _bars(self, features: Features) -> Comparison:
@@ -409,18 +411,22 @@ class CoverSegmenter:
     def _scores(self, bars: Comparison) -> tuple[NDArray[np.float64], float]:
         """Score all segments, and say what each costs."""
         repetition, blocks, lengths = self.repetition, self.blocks, self.lengths
-        cost = self.cost + _COST_SPAN * (0.5 - self.granularity)
-        found = None
-        if self.network and bars.frames_per_bar == 1:
+        cost, found = self.cost, None
+        if self._is_learned(bars):
             seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
             log_odds = boundary_log_odds(seen, level=self.level)
             found = self.network * (log_odds + _LOG_ODDS_OF_INTEREST)
             repetition, blocks = repetition * _REPETITION_BESIDE, blocks * _BLOCKS_BESIDE
-            lengths, cost = lengths * _LENGTHS_BESIDE, cost * _REPETITION_BESIDE
+            lengths, cost = lengths * _LENGTHS_BESIDE, cost * _COST_BESIDE
+        elif self.level == "section":
+            cost += _COST_OF_SECTIONS
         scores = cover_scores(
             bars, repetition=repetition, blocks=blocks, lengths=lengths, boundaries=found
         )
-        return scores, cost
+        return scores, cost + _COST_SPAN * (0.5 - self.granularity)
+
+    def _is_learned(self, bars: Comparison) -> bool:
+        return self.network > 0 and bars.frames_per_bar == 1
 
     def _labeled(self, bars: Comparison, boundary_frames: NDArray[np.intp]) -> Segmentation:
         labels = cover_labels(bars, boundary_frames, n_labels=self.n_labels)
@@ -430,7 +436,11 @@ class CoverSegmenter:
 _REPETITION_BESIDE = 0.4
 _BLOCKS_BESIDE = 0.8
 _LENGTHS_BESIDE = 1.5
+_COST_BESIDE = 0.4
 """What the other weights are multiplied by beside the network, which has seen repetition."""
+
+_TEMPERATURE = 3.0
+"""Of `boundary_probabilities` beside the network: what is then called probable is as often true."""
 
 _LOG_ODDS_OF_INTEREST = 1.2
 """Added to the network's log odds: boundaries are rare, and one in four is worth a cut."""
@@ -438,8 +448,8 @@ _LOG_ODDS_OF_INTEREST = 1.2
 MAX_COVERED = 2048
 """Frames that `CoverSegmenter` compares at most."""
 
-_COST_OF_SECTIONS = 1.0
-"""By how much a section costs more than a phrase."""
+_COST_OF_SECTIONS = 2.0
+"""By how much a section costs more than a phrase where no network tells them apart."""
 
 _COST_SPAN = 12.0
 """By how much a segment costs more at the lowest granularity than at the highest."""
