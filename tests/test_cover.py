@@ -42,9 +42,12 @@ def test_phrases_that_recur_are_found(name, form, rng):
     assert segment(tune(form, rng), segmenter=name) == form_of(form)
 
 
-@pytest.mark.parametrize("n_bars", [4, 6, 8, 9, 12])
-def test_phrases_of_unusual_length_are_found_too(n_bars, rng):
-    found = segment(tune("AABBABBA", rng, n_bars=n_bars), segmenter="repetition")
+@pytest.mark.parametrize(
+    ("name", "n_bars"),
+    [*(("repetition", n) for n in (4, 6, 8, 9, 12)), *(("default", n) for n in (4, 6, 8, 9))],
+)
+def test_phrases_of_unusual_length_are_found_too(name, n_bars, rng):
+    found = segment(tune("AABBABBA", rng, n_bars=n_bars), segmenter=name)
     assert found == form_of("AABBABBA", n_bars)
 
 

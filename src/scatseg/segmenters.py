@@ -433,16 +433,16 @@ class CoverSegmenter:
         return Segmentation(bars.edges[boundary_frames], labels)
 
 
-_REPETITION_BESIDE = 0.4
-_BLOCKS_BESIDE = 0.8
-_LENGTHS_BESIDE = 1.5
-_COST_BESIDE = 0.4
+_REPETITION_BESIDE = 0.6
+_BLOCKS_BESIDE = 1.25
+_LENGTHS_BESIDE = 2.5
+_COST_BESIDE = 0.6
 """What the other weights are multiplied by beside the network, which has seen repetition."""
 
-_TEMPERATURE = 3.0
+_TEMPERATURE = 3.5
 """Of `boundary_probabilities` beside the network: what is then called probable is as often true."""
 
-_LOG_ODDS_OF_INTEREST = 1.2
+_LOG_ODDS_OF_INTEREST = 1.5
 """Added to the network's log odds: boundaries are rare, and one in four is worth a cut."""
 
 MAX_COVERED = 2048
