@@ -19,7 +19,7 @@ FLOW = [
     {"audio", "spectral", "extractors", "pieces", "rhythm", "synth"},
     {"bars", "distances", "explain", "sensitivity", "similarity", "transformers", "pictures"},
     {"novelty", "boundaries", "labels", "losses"},
-    {"cover", "formats"},
+    {"cover", "diagonals", "formats"},
     {"segmenters", "runs", "agreement", "baselines", "statistics"},
     {"evaluation", "gear", "labelled", "matching"},
     {"summaries", "classification"},

@@ -295,6 +295,34 @@ def _best_of_so_many(scores: NDArray[np.floating], n_segments: int) -> NDArray[n
     return np.array(boundary_frames[::-1], dtype=np.intp)
 
 
+def within(
+    scores: NDArray[np.floating], boundary_frames: NDArray[np.integer]
+) -> NDArray[np.float64]:
+    """Forbid segments that cross given boundaries, so that a finer cover lies within a coarser.
+
+    Parameters
+    ----------
+    scores : ndarray of float, shape (n_frames + 1, n_frames + 1)
+        As in `best_boundaries`.
+    boundary_frames : ndarray of int
+        Edge indices that have to be boundaries.
+
+    Returns
+    -------
+    scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
+        Those given; minus infinity where a given boundary lies inside the segment.
+
+    Examples
+    --------
+    >>> best_boundaries(within(np.zeros((7, 7)), np.array([0, 2, 6])), cost=1)
+    array([0, 2, 6])
+    """
+    edge = np.arange(len(scores))
+    before = np.searchsorted(boundary_frames, edge, side="right")  # at or before each start
+    until = np.searchsorted(boundary_frames, edge, side="left")  # before each stop
+    return np.where(until[None, :] > before[:, None], -np.inf, scores)
+
+
 def boundary_probabilities(
     scores: NDArray[np.floating], *, cost: float = 0.0, temperature: float = 1.0
 ) -> NDArray[np.float64]:

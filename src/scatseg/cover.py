@@ -35,8 +35,8 @@ class Comparison:
 
     Parameters
     ----------
-    edges : ndarray of float64, shape (n_frames + 1,)
-        Seconds. Frames are bars or parts of bars; each long silence is one.
+    features : Features
+        Frames are bars or parts of bars; each long silence is one.
     in_order : ndarray of float64, shape (n_frames, n_frames)
         Z-scored similarity of what happens in a bar, in order, by all features.
     by_timbre : ndarray of float64, shape (n_frames, n_frames)
@@ -48,11 +48,16 @@ class Comparison:
         At least 1.
     """
 
-    edges: NDArray[np.float64]
+    features: Features
     in_order: NDArray[np.float64]
     by_timbre: NDArray[np.float64]
     silences: NDArray[np.intp]
     frames_per_bar: int
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """Seconds, shape (n_frames + 1,)."""
+        return self.features.edges
 
 
 def compare(features: Features, *, bar: float) -> Comparison:
@@ -77,7 +82,7 @@ def compare(features: Features, *, bar: float) -> Comparison:
         for X in timbre or families.values()
     ]
     return Comparison(
-        edges=features.edges,
+        features=features,
         in_order=fused_similarity(ordered, heard=heard),
         by_timbre=fused_similarity(averaged, heard=heard),
         silences=silences,
@@ -86,7 +91,12 @@ def compare(features: Features, *, bar: float) -> Comparison:
 
 
 def cover_scores(
-    bars: Comparison, *, repetition: float, blocks: float, lengths: float
+    bars: Comparison,
+    *,
+    repetition: float,
+    blocks: float,
+    lengths: float,
+    boundaries: NDArray[np.floating] | None = None,
 ) -> NDArray[np.float64]:
     """Sum up what speaks for each possible segment.
 
@@ -98,6 +108,8 @@ def cover_scores(
         Weights of `boundaries.repetition_scores`, `block_scores` and `length_scores`, each in
         units of bars. That of blocks is relative: it is multiplied by `block_share` where
         repetition counts too.
+    boundaries : ndarray of float, shape (n_frames + 1,), optional
+        What speaks for a boundary at each edge; what it says of both ends does not count.
 
     Returns
     -------
@@ -114,6 +126,8 @@ def cover_scores(
         blocks *= block_share(bars, repeats)
     if blocks:
         scores += blocks / bar * block_scores(bars.by_timbre, n_bands=7 * bar)
+    if boundaries is not None:
+        scores[:, 1:-1] += boundaries[1:-1]
     for frame in bars.silences:
         alone = scores[frame, frame + 1]
         scores[: frame + 1, frame + 1 :] -= _NEXT_TO_NOTHING

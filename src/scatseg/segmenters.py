@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Protocol
 
@@ -21,8 +21,10 @@ from scatseg.boundaries import (
     check_detail,
     join_segments,
     pick_boundaries,
+    within,
 )
 from scatseg.cover import Comparison, compare, cover_labels, cover_scores
+from scatseg.diagonals import Level, boundary_log_odds, views
 from scatseg.features import Features, uniform_edges
 from scatseg.labels import (
     absorb_short_runs,
@@ -294,7 +296,8 @@ class CoverSegmenter:
     """The best cover of a recording by segments that recur as a whole or are of one piece.
 
     Every possible segment is scored by what speaks for it, and one dynamic programme finds the
-    sequence with the highest total. Repetition is heard by all features, in order; that a
+    sequence with the highest total. Nothing is learned but, where it is asked, where
+    boundaries are (`scatseg.diagonals`). Repetition is heard by all features, in order; that a
     passage is of one piece, by timbre alone (MFCC and scattering, where there are any) and
     whatever the order. Meant for one row per bar (`scatseg.bars.Bars`); shorter frames are
     compared together with those around them, over the length of a bar.
@@ -308,6 +311,12 @@ class CoverSegmenter:
     lengths : float, default 0.4
         How much it counts that a segment is as long as phrases are, see
         `boundaries.length_scores`.
+    network : float, default 0.0
+        How much it counts that the network that was trained on songs finds a boundary, see
+        `diagonals.boundary_log_odds`; beside it the others count less. It knows bars alone: shorter
+        frames are left to the others.
+    level : {"any", "phrase", "section"}, default "any"
+        Of what the network finds the boundaries; without it, a section costs more.
     cost : float, default 3.0
         What a segment costs at a granularity of 0.5.
     frame : float, default 0.5
@@ -332,6 +341,8 @@ class CoverSegmenter:
     repetition: float = 1.0
     blocks: float = 1.0
     lengths: float = 0.4
+    network: float = 0.0
+    level: Level = "any"
     cost: float = 3.0
     frame: float = 0.5
     bar: float = 2.0
@@ -348,11 +359,31 @@ class CoverSegmenter:
         bars = self._bars(features)
         if not bars.in_order.any():
             return Segmentation([0, features.duration], ["A"])
-        boundary_frames = best_boundaries(
-            self._scores(bars), cost=self._cost(), n_segments=self.n_segments
-        )
-        labels = cover_labels(bars, boundary_frames, n_labels=self.n_labels)
-        return Segmentation(bars.edges[boundary_frames], labels)
+        scores, cost = self._scores(bars)
+        boundary_frames = best_boundaries(scores, cost=cost, n_segments=self.n_segments)
+        return self._labeled(bars, boundary_frames)
+
+    def predict_hierarchy(self, features: Features) -> Hierarchy:
+        """Find sections, and phrases inside each of them.
+
+        Returns
+        -------
+        hierarchy : Hierarchy
+            Two levels, the coarser first: sections by what the network finds of sections, then
+            the best cover by phrases that crosses none of their boundaries. The options say how
+            fine the phrases are; sections are as many as go with it. The default level is that of
+            `level`, phrases where it is "any".
+        """
+        bars = self._bars(features)
+        if not bars.in_order.any():
+            return Hierarchy([Segmentation([0, features.duration], ["A"])])
+        coarse, cost_of_sections = replace(self, level="section")._scores(bars)
+        fine, cost = replace(self, level="phrase")._scores(bars)
+        sections = best_boundaries(coarse, cost=cost_of_sections)
+        n_phrases = self.n_segments and max(self.n_segments, len(sections) - 1)
+        phrases = best_boundaries(within(fine, sections), cost=cost, n_segments=n_phrases)
+        levels = [self._labeled(bars, boundary_frames) for boundary_frames in (sections, phrases)]
+        return Hierarchy(levels, default=0 if self.level == "section" else 1)
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute how probable a boundary is at each edge, by all covers and not the best alone.
@@ -367,7 +398,9 @@ class CoverSegmenter:
         bars = self._bars(features)
         novelty = np.zeros(len(bars.edges))
         if bars.in_order.any():
-            probable = boundary_probabilities(self._scores(bars), cost=self._cost())
+            scores, cost = self._scores(bars)
+            temperature = _TEMPERATURE if self._is_learned(bars) else 1.0
+            probable = boundary_probabilities(scores, cost=cost, temperature=temperature)
             novelty[1:-1] = probable[1:-1]
         return bars.edges, novelty
 
@@ -375,24 +408,55 @@ class CoverSegmenter:
         frame = max(self.frame, features.duration / MAX_COVERED)
         return compare(on_uniform_frames(features, frame), bar=self.bar)
 
-    def _scores(self, bars: Comparison) -> NDArray[np.float64]:
-        return cover_scores(
-            bars, repetition=self.repetition, blocks=self.blocks, lengths=self.lengths
+    def _scores(self, bars: Comparison) -> tuple[NDArray[np.float64], float]:
+        """Score all segments, and say what each costs."""
+        repetition, blocks, lengths = self.repetition, self.blocks, self.lengths
+        cost, found = self.cost, None
+        if self._is_learned(bars):
+            seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
+            log_odds = boundary_log_odds(seen, level=self.level)
+            found = self.network * (log_odds + _LOG_ODDS_OF_INTEREST)
+            repetition, blocks = repetition * _REPETITION_BESIDE, blocks * _BLOCKS_BESIDE
+            lengths, cost = lengths * _LENGTHS_BESIDE, cost * _COST_BESIDE
+        elif self.level == "section":
+            cost += _COST_OF_SECTIONS
+        scores = cover_scores(
+            bars, repetition=repetition, blocks=blocks, lengths=lengths, boundaries=found
         )
+        return scores, cost + _COST_SPAN * (0.5 - self.granularity)
 
-    def _cost(self) -> float:
-        return self.cost + _COST_SPAN * (0.5 - self.granularity)
+    def _is_learned(self, bars: Comparison) -> bool:
+        return self.network > 0 and bars.frames_per_bar == 1
 
+    def _labeled(self, bars: Comparison, boundary_frames: NDArray[np.intp]) -> Segmentation:
+        labels = cover_labels(bars, boundary_frames, n_labels=self.n_labels)
+        return Segmentation(bars.edges[boundary_frames], labels)
+
+
+_REPETITION_BESIDE = 0.6
+_BLOCKS_BESIDE = 1.25
+_LENGTHS_BESIDE = 2.5
+_COST_BESIDE = 0.6
+"""What the other weights are multiplied by beside the network, which has seen repetition."""
+
+_TEMPERATURE = 3.5
+"""Of `boundary_probabilities` beside the network: what is then called probable is as often true."""
+
+_LOG_ODDS_OF_INTEREST = 1.5
+"""Added to the network's log odds: boundaries are rare, and one in four is worth a cut."""
 
 MAX_COVERED = 2048
 """Frames that `CoverSegmenter` compares at most."""
+
+_COST_OF_SECTIONS = 2.0
+"""By how much a section costs more than a phrase where no network tells them apart."""
 
 _COST_SPAN = 12.0
 """By how much a segment costs more at the lowest granularity than at the highest."""
 
 SEGMENTERS: Mapping[str, Callable[..., Segmenter]] = {
     "laplacian": LaplacianSegmenter,
-    "default": CoverSegmenter,
+    "default": partial(CoverSegmenter, network=1.0),
     "repetition": partial(CoverSegmenter, blocks=0.3, cost=2.0),
     "cbm": partial(CoverSegmenter, repetition=0.0, cost=1.0),
     "grid-free": partial(LaplacianSegmenter, frame=0.5),

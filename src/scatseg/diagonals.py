@@ -1,0 +1,406 @@
+"""Bars compared -> where phrases and sections begin: a small network along the diagonals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from scatseg.features import Features
+from scatseg.novelty import checkerboard_novelty
+from scatseg.similarity import by_family, cosine, fused_similarity, heard_frames, z_scored
+
+OUTPUTS = ("phrase1", "phrase2", "section1", "section2")
+"""What a boundary is of, for each of the two annotators who were learned from."""
+
+TAPS = 16
+"""Bars along a diagonal that the network sees at once, half of them before the edge."""
+
+MIN_LAG = 2
+"""Bars nearer than this are not looked at for repetition."""
+
+MAX_LAG = 512
+"""Bars further apart than this are not compared: a quarter of an hour or more."""
+
+N_LARGEST = 6
+N_CUES = 44
+
+Level = Literal["any", "phrase", "section"]
+LEVELS = get_args(Level)
+
+Logits = NDArray[np.float32]
+Weights = Mapping[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Views:
+    """The bars of a recording as the network sees them, by one kind of features after the other.
+
+    Parameters
+    ----------
+    matrices : ndarray of float32, shape (n_kinds, n_bars, n_bars)
+        Z-scored similarity of bars.
+    cues : ndarray of float32, shape (n_kinds, n_bars + 1, n_cues)
+        What is known of each edge without looking for repetitions.
+    """
+
+    matrices: NDArray[np.float32]
+    cues: NDArray[np.float32]
+
+
+def views(
+    features: Features, *, in_order: NDArray[np.floating], by_timbre: NDArray[np.floating]
+) -> Views:
+    """Prepare bars for the network.
+
+    Parameters
+    ----------
+    features : Features
+        One row per bar.
+    in_order, by_timbre : ndarray of float, shape (n_bars, n_bars)
+        Z-scored similarity by all features: of what happens in a bar, in order; and of what is
+        heard in it, in whatever order.
+    """
+    heard = heard_frames(features)
+    quarters = _outer_quarters(features)
+    shared = np.concatenate(
+        [
+            *(block_cues(Z, widths=(2, 4, 8, 16)) for Z in (in_order, by_timbre)),
+            _novelties(by_timbre, widths=(2, 4, 8, 16)),
+            _distances(len(features)),
+        ],
+        axis=1,
+    )
+    begins, ends = ({}, {}) if quarters is None else map(by_family, quarters)
+    matrices, cues = [], []
+    for kind, X in by_family(features).items():
+        Z = fused_similarity([X], heard=heard)
+        begin, end = begins.get(kind, X), ends.get(kind, X)
+        own = np.concatenate(
+            [
+                _novelties(Z, widths=(1, 2, 4, 8, 16)),
+                _amounts(X, end, heard),
+                _oddness(begin, heard, after=True)[:, None],
+                _oddness(end, heard, after=False)[:, None],
+            ],
+            axis=1,
+        )
+        matrices.append(Z)
+        cues.append(np.concatenate([own, shared], axis=1))
+    return Views(
+        matrices=np.array(matrices, dtype=np.float32), cues=np.array(cues, dtype=np.float32)
+    )
+
+
+def _outer_quarters(features: Features) -> tuple[Features, Features] | None:
+    """Take what is heard in the first quarter of each bar, and in the last."""
+    places = np.array([-1 if name.place is None else name.place for name in features.names])
+    last = int(places.max())
+    if last < 3 or places.min() < 0:
+        return None
+    quarter = (last + 1) // 4
+    late, early = places > last - quarter, places < quarter
+
+    def columns(kept: NDArray[np.bool_]) -> Features:
+        names = [name for name, keep in zip(features.names, kept, strict=True) if keep]
+        return Features(features.X[:, kept], features.edges, names)
+
+    return columns(early), columns(late)
+
+
+def block_cues(Z: NDArray[np.floating], *, widths: Sequence[int]) -> NDArray[np.float64]:
+    """Tell how alike bars are before each edge, after it and across it.
+
+    Parameters
+    ----------
+    Z : ndarray of float, shape (n_bars, n_bars)
+        Symmetric similarity.
+    widths : sequence of int
+        Bars looked at on each side.
+
+    Returns
+    -------
+    cues : ndarray of float64, shape (n_bars + 1, 3 * n_widths)
+        Mean similarity of different bars before, after and across, for one width after the other.
+        0 where there are none.
+
+    Examples
+    --------
+    >>> Z = np.kron(np.eye(2), np.ones((2, 2)))
+    >>> block_cues(Z, widths=(2,))[2]
+    array([1., 1., 0.])
+    """
+    n = len(Z)
+    sums = np.zeros((n + 1, n + 1))
+    different = np.array(Z, dtype=np.float64)
+    np.fill_diagonal(different, 0)
+    sums[1:, 1:] = different.cumsum(axis=0).cumsum(axis=1)
+    edge = np.arange(n + 1)
+    columns = []
+    for width in widths:
+        first, last = np.maximum(edge - width, 0), np.minimum(edge + width, n)
+        before, after = edge - first, last - edge
+        pairs = (
+            (first, edge, first, edge, before * (before - 1)),
+            (edge, last, edge, last, after * (after - 1)),
+            (first, edge, edge, last, before * after),
+        )
+        for a, b, c, d, count in pairs:
+            total = sums[b, d] - sums[a, d] - sums[b, c] + sums[a, c]
+            columns.append(total / np.maximum(count, 1))
+    return np.stack(columns, axis=1)
+
+
+def _novelties(Z: NDArray[np.floating], *, widths: Sequence[int]) -> NDArray[np.float64]:
+    """Stack checkerboard novelty at several widths."""
+    return np.stack([checkerboard_novelty(Z, half_width_frames=w) for w in widths], axis=1) / 2
+
+
+def _distances(n: int) -> NDArray[np.float64]:
+    """Tell how far each edge is from the beginning and from the end."""
+    edge = np.arange(n + 1)
+    both = (edge, n - edge)
+    return np.stack([f(d) for d in both for f in (_near, _far)], axis=1)
+
+
+def _near(distance: NDArray[np.intp]) -> NDArray[np.float64]:
+    return np.asarray(np.exp(-distance / 4))
+
+
+def _far(distance: NDArray[np.intp]) -> NDArray[np.float64]:
+    return np.asarray(np.minimum(distance, 32) / 32)
+
+
+def _amounts(
+    X: NDArray[np.floating], end: NDArray[np.floating], heard: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """Tell how much there is of a kind of features around each edge, and how that changes."""
+    whole, late = (_standard(part.mean(axis=1), heard) for part in (X, end))
+    n = len(whole)
+    padded = np.pad(whole, (4, 4), mode="edge")
+    fours = sliding_window_view(padded, 4).mean(axis=1)  # 4 bars before each edge, from edge 0 on
+    before, after = fours[: n + 1], fours[4 : n + 5]
+    last = np.pad(whole, (1, 0), mode="edge")
+    following = np.pad(whole, (0, 1), mode="edge")
+    late = np.pad(late, (1, 0), mode="edge")
+    return np.stack([last, following, after - before, late, late - last], axis=1)
+
+
+def _oddness(
+    X: NDArray[np.floating], heard: NDArray[np.bool_], *, after: bool
+) -> NDArray[np.float64]:
+    """Tell how like its neighbors a part of the bar after or before each edge is."""
+    n = len(X)
+    Z = np.zeros((n, n))
+    if heard.any():
+        part = X[heard]
+        Z[np.ix_(heard, heard)] = z_scored(cosine(part - part.mean(axis=0)), least_spread=0.05)
+    lag = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    near = (lag > 0) & (lag <= 8)
+    like = (Z * near).sum(axis=1) / np.maximum(near.sum(axis=1), 1)
+    return np.pad(like, (0, 1) if after else (1, 0), mode="edge")
+
+
+def _standard(values: NDArray[np.floating], heard: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Express values in standard deviations of those of bars that are heard; silence is low."""
+    out = np.full(len(values), -3.0)
+    known = values[heard].astype(np.float64)
+    if known.size:
+        spread = known.std()
+        out[heard] = np.clip((known - known.mean()) / (spread if spread > 1e-9 else 1), -3, 3)
+    return out
+
+
+def lag_form(
+    matrix: NDArray[np.floating], lags: NDArray[np.intp]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Write a similarity as one column per lag, with room for the network's look around.
+
+    Parameters
+    ----------
+    matrix : ndarray of float, shape (n_bars, n_bars)
+    lags : ndarray of int, shape (n_lags,)
+        In bars, of both signs.
+
+    Returns
+    -------
+    values, there : ndarray of float32, shape (n_bars + TAPS, n_lags)
+        `values[TAPS // 2 + i, k]` is `matrix[i, i + lags[k]]`, and `there` 1 where both
+        bars exist, else both are 0.
+    """
+    n = len(matrix)
+    row = np.arange(-(TAPS // 2), n + TAPS // 2)[:, None]
+    column = row + lags[None, :]
+    there = (row >= 0) & (row < n) & (column >= 0) & (column < n)
+    values = matrix[np.clip(row, 0, n - 1), np.clip(column, 0, n - 1)]
+    return np.where(there, values, 0).astype(np.float32), there.astype(np.float32)
+
+
+def lags_of(n_bars: int) -> NDArray[np.intp]:
+    """List the lags at which bars are compared."""
+    most = min(n_bars - 1, MAX_LAG)
+    lag = np.arange(MIN_LAG, most + 1)
+    return np.concatenate([-lag[::-1], lag])
+
+
+def forward(weights: Weights, matrix: NDArray[np.floating], cues: NDArray[np.floating]) -> Logits:
+    """Run the network on one view of a recording.
+
+    Parameters
+    ----------
+    weights : mapping of str to ndarray of float32
+        Of both passes, as in the shipped files, see `shipped_weights`.
+    matrix : ndarray of float, shape (n_bars, n_bars)
+        From `Views.matrices`.
+    cues : ndarray of float, shape (n_bars + 1, n_cues)
+        From `Views.cues`.
+
+    Returns
+    -------
+    logits : ndarray of float32, shape (n_bars + 1, n_outputs)
+        Log odds that a boundary of each of `OUTPUTS` is at each edge.
+    """
+    lags = lags_of(len(matrix))
+    values, there = lag_form(matrix, lags)
+    first = _one_pass(weights, "first", [values, there], cues.astype(np.float32))
+    likely = 1 / (1 + np.exp(-np.clip(first, -30, 30)))
+    elsewhere, _ = lag_form(np.broadcast_to(likely.mean(axis=1)[:-1], matrix.shape), lags)
+    cues = np.concatenate([cues, first], axis=1).astype(np.float32)
+    return _one_pass(weights, "second", [values, there, elsewhere], cues)
+
+
+def _one_pass(
+    weights: Weights, name: str, channels: list[NDArray[np.float32]], cues: NDArray[np.float32]
+) -> Logits:
+    stripes = _pooled_stripes(weights, name, channels)
+    hidden = np.concatenate([stripes, cues], axis=1)
+    hidden = np.maximum(hidden @ weights[f"{name}.mix.weight"].T + weights[f"{name}.mix.bias"], 0)
+    kernel = weights[f"{name}.rhythm.weight"]  # (to, from, taps)
+    reach = kernel.shape[2] // 2
+    around = sliding_window_view(np.pad(hidden, ((reach, reach), (0, 0))), kernel.shape[2], axis=0)
+    rhythm = np.tensordot(around, kernel, axes=([1, 2], [1, 2])) + weights[f"{name}.rhythm.bias"]
+    hidden = hidden + np.maximum(rhythm, 0)
+    return np.asarray(
+        hidden @ weights[f"{name}.out.weight"].T + weights[f"{name}.out.bias"], dtype=np.float32
+    )
+
+
+def _pooled_stripes(
+    weights: Weights, name: str, channels: list[NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """Look along all diagonals alike and keep, for each edge, what is strongest and the mean."""
+    kernel, bias = weights[f"{name}.along.weight"], weights[f"{name}.along.bias"]
+    point, point_bias = weights[f"{name}.point.weight"], weights[f"{name}.point.bias"]
+    n_lags = channels[0].shape[1]
+    n_edges = len(channels[0]) - TAPS + 1
+    flat = kernel.reshape(len(kernel), -1)  # (to, channels * taps)
+    pooled = np.zeros((n_edges, 4 * len(point)), dtype=np.float32)
+    if not n_lags:
+        return pooled
+    step = max(1, _CELLS // n_lags)
+    for start in range(0, n_edges, step):
+        stop = min(start + step, n_edges)
+        rows = slice(start, stop + TAPS - 1)
+        used = channels[1][rows].any(axis=0)
+        seen = np.stack(
+            [sliding_window_view(channel[rows, used], TAPS, axis=0) for channel in channels],
+            axis=1,
+        )  # (edges, channels, lags, taps)
+        windows = np.ascontiguousarray(seen.transpose(0, 1, 3, 2))
+        windows = windows.reshape(stop - start, flat.shape[1], -1)
+        hidden = np.maximum(flat @ windows + bias[:, None], 0)
+        hidden = np.maximum(point[:, :, 0] @ hidden + point_bias[:, None], 0)
+        valid = seen[:, 1].max(axis=2)[:, None, :]
+        pooled[start:stop] = _pool(hidden * valid, valid)
+    return pooled
+
+
+def _pool(hidden: NDArray[np.float32], valid: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Summarize over lags: the largest, the second, the mean of the largest six, the mean."""
+    n_edges, _, n_lags = hidden.shape
+    k = min(N_LARGEST, n_lags)
+    top = -np.sort(np.partition(-hidden, k - 1, axis=2)[:, :, :k], axis=2)
+    second = top[:, :, 1] if k > 1 else np.zeros_like(top[:, :, 0])
+    mean = hidden.sum(axis=2) / np.maximum(valid.sum(axis=2), 1)
+    parts = (top[:, :, 0], second, top.sum(axis=2) / N_LARGEST, mean)
+    return np.concatenate(parts, axis=1).reshape(n_edges, -1)
+
+
+_CELLS = 1 << 12
+"""Cells of a lag matrix that are looked at together, to bound memory."""
+
+
+@cache
+def shipped_weights() -> tuple[Weights, ...]:
+    """Read the weights that come with the package, one set for each seed.
+
+    See `data/diagonals.md` beside them for what they were trained on.
+    """
+    file = resources.files("scatseg") / "data" / "diagonals.npz"
+    with file.open("rb") as stream, np.load(stream) as arrays:
+        names = [name.split("/", 1) for name in arrays.files]
+        return tuple(
+            {part: arrays[f"{seed}/{part}"].astype(np.float32) for s, part in names if s == seed}
+            for seed in sorted({seed for seed, _ in names})
+        )
+
+
+def boundary_logits(seen: Views, *, weights: Sequence[Weights] | None = None) -> Logits:
+    """Tell how likely each edge is a boundary of a phrase or of a section.
+
+    Parameters
+    ----------
+    seen : Views
+        A recording.
+    weights : sequence of weights, optional
+        Networks, the mean of whose answers counts; those shipped when absent.
+
+    Returns
+    -------
+    logits : ndarray of float32, shape (n_bars + 1, n_outputs)
+        Log odds for each of `OUTPUTS`, the mean over the kinds of features.
+    """
+    networks = shipped_weights() if weights is None else weights
+    answers = [
+        forward(network, matrix, cues)
+        for network in networks
+        for matrix, cues in zip(seen.matrices, seen.cues, strict=True)
+    ]
+    return np.asarray(np.mean(answers, axis=0), dtype=np.float32)
+
+
+def boundary_log_odds(
+    seen: Views, *, level: Level = "any", weights: Sequence[Weights] | None = None
+) -> NDArray[np.float64]:
+    """Tell how likely each edge is a boundary of one level.
+
+    Parameters
+    ----------
+    seen : Views
+        A recording.
+    level : {"any", "phrase", "section"}, default "any"
+        Of what; "any" takes the mean of both.
+    weights : sequence of weights, optional
+        As in `boundary_logits`.
+
+    Returns
+    -------
+    log_odds : ndarray of float64, shape (n_bars + 1,)
+        In [-LIMIT, LIMIT], 0 where a boundary is as likely as none.
+    """
+    if level not in LEVELS:
+        msg = f"level must be one of {', '.join(LEVELS)}, got {level!r}"
+        raise ValueError(msg)
+    columns = [i for i, name in enumerate(OUTPUTS) if level == "any" or name.startswith(level)]
+    mean = boundary_logits(seen, weights=weights)[:, columns].mean(axis=1, dtype=np.float64)
+    return np.asarray(np.clip(mean, -LIMIT, LIMIT))
+
+
+LIMIT = 8.0
+"""Log odds: the network is never surer than this."""

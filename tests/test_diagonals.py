@@ -1,0 +1,223 @@
+"""A network on small matrices whose answer is known, and the weights that come along."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from threadpoolctl import threadpool_limits
+
+import scatseg.diagonals
+from scatseg.cover import compare
+from scatseg.diagonals import (
+    N_CUES,
+    OUTPUTS,
+    TAPS,
+    Views,
+    block_cues,
+    boundary_log_odds,
+    boundary_logits,
+    forward,
+    lag_form,
+    lags_of,
+    shipped_weights,
+    views,
+)
+from scatseg.features import FeatureName, Features
+from scatseg.segmenters import CoverSegmenter
+
+PIPELINES = Path(__file__).parents[1] / "pipelines"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Matrices this small take longer on several."""
+    with threadpool_limits(1):
+        yield
+
+
+def tune(form, rng, *, n_bars=8, noise=0.7):
+    """Phrases in which no bar is like another, and that recur as their letters do."""
+    phrases = {letter: rng.normal(size=(n_bars, 40)) for letter in sorted(set(form))}
+    X = np.concatenate([phrases[letter] for letter in form])
+    return Features(X + noise * rng.normal(size=X.shape), 2.0 * np.arange(len(X) + 1))
+
+
+def seen(features):
+    bars = compare(features, bar=2.0)
+    return views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
+
+
+def some_weights(rng):
+    n_filters, n_hidden, weights = 6, 5, {}
+    for name, n_channels, n_cues in (("first", 2, N_CUES), ("second", 3, N_CUES + len(OUTPUTS))):
+        shapes = {
+            "along": (n_filters, n_channels, TAPS),
+            "point": (n_filters, n_filters, 1),
+            "mix": (n_hidden, 4 * n_filters + n_cues),
+            "rhythm": (n_hidden, n_hidden, 17),
+            "out": (len(OUTPUTS), n_hidden),
+        }
+        for part, shape in shapes.items():
+            scale = np.sqrt(np.prod(shape[1:]))
+            weights[f"{name}.{part}.weight"] = (rng.normal(size=shape) / scale).astype(np.float32)
+            weights[f"{name}.{part}.bias"] = rng.normal(size=shape[0]).astype(np.float32)
+    return weights
+
+
+def some_input(rng, n_bars):
+    Z = rng.normal(size=(n_bars, n_bars))
+    return Z + Z.T, rng.normal(size=(n_bars + 1, N_CUES))
+
+
+@pytest.mark.parametrize("n_bars", [9, 30, 61])
+def test_numpy_and_torch_agree(n_bars, rng):
+    torch = pytest.importorskip("torch")
+    weights = some_weights(rng)
+    n_hidden, n_filters = len(weights["first.mix.bias"]), len(weights["first.along.bias"])
+    train_structure = from_pipelines("train_structure")
+    network = train_structure.Network(n_filters=n_filters, n_hidden=n_hidden).eval()
+    network.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    matrix, cues = some_input(rng, n_bars)
+    lags = lags_of(n_bars)
+    values, there = lag_form(matrix, lags)
+    arrays = (values, there, cues.astype(np.float32), lags)
+    with torch.no_grad():
+        _, expected = network(*(torch.from_numpy(each) for each in arrays))
+    np.testing.assert_allclose(forward(weights, matrix, cues), expected.numpy(), atol=1e-5)
+
+
+def from_pipelines(name):
+    spec = importlib.util.spec_from_file_location(name, PIPELINES / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_is_looked_at_together_changes_nothing(rng, monkeypatch):
+    weights = some_weights(rng)
+    matrix, cues = some_input(rng, 40)
+    whole = forward(weights, matrix, cues)
+    monkeypatch.setattr(scatseg.diagonals, "_CELLS", 100)
+    np.testing.assert_allclose(forward(weights, matrix, cues), whole, atol=1e-5)
+
+
+def test_the_order_of_lags_does_not_matter(rng):
+    weights = some_weights(rng)
+    matrix, _ = some_input(rng, 40)
+    lags = lags_of(40)
+    shuffled = rng.permutation(lags)
+    parts = [lag_form(matrix, each) for each in (lags, shuffled)]
+    pooled = [
+        scatseg.diagonals._pooled_stripes(weights, "first", list(channels)) for channels in parts
+    ]
+    np.testing.assert_allclose(*pooled, atol=1e-5)
+
+
+def test_lag_form_writes_a_repetition_as_a_column():
+    values, there = lag_form(np.eye(12, k=4), np.array([4, -4]))
+    rows = slice(TAPS // 2, TAPS // 2 + 12)
+    np.testing.assert_array_equal(values[rows].T, [[1] * 8 + [0] * 4, [0] * 12])
+    np.testing.assert_array_equal(there[rows].T, [[1] * 8 + [0] * 4, [0] * 4 + [1] * 8])
+
+
+def test_lags_are_bounded_in_long_recordings():
+    assert np.abs(lags_of(5000)).max() == scatseg.diagonals.MAX_LAG
+
+
+@pytest.mark.parametrize("n_bars", [1, 2, 3, 5])
+def test_short_pieces_have_an_answer(n_bars, rng):
+    X = rng.normal(size=(n_bars, 7))
+    logits = boundary_logits(seen(Features(X, np.arange(n_bars + 1.0))))
+    assert logits.shape == (n_bars + 1, len(OUTPUTS))
+    assert np.isfinite(logits).all()
+
+
+def test_block_cues_by_hand():
+    Z = np.array([[9, 1, 2.0], [1, 9, 3], [2, 3, 9]])
+    cues = block_cues(Z, widths=(1, 2))
+    # One bar has no other on its side; across the first edge inside: Z[0, 1].
+    np.testing.assert_allclose(cues[1], [0, 0, 1, 0, 3, (1 + 2) / 2])
+    np.testing.assert_allclose(cues[[0, 3]], [[0, 0, 0, 0, 1, 0], [0, 0, 0, 3, 0, 0]])
+
+
+def test_ends_of_bars_are_seen_where_features_have_places(rng):
+    X = np.ones((24, 8))
+    X[:, :6] += 0.01 * rng.normal(size=(24, 6))
+    X[7, 6:] = [5, 3]
+    names = [FeatureName("any", 0, place=place) for place in range(8)]
+    cues = seen(Features(X, np.arange(25.0), names)).cues[0]
+    odd = cues[:, 11]  # how like its neighbors the end of the bar before is
+    assert odd.argmin() == 8
+
+
+@pytest.mark.parametrize("level", ["any", "phrase", "section"])
+def test_shipped_network_finds_phrases_that_recur(level, rng):
+    log_odds = boundary_log_odds(seen(tune("ABAABACABA", rng)), level=level)
+    starts = np.arange(8, 80, 8)
+    others = np.setdiff1d(np.arange(2, 79), np.concatenate([starts, starts - 1, starts + 1]))
+    assert np.median(log_odds[starts]) > log_odds[others].max()
+
+
+def test_answers_do_not_depend_on_the_scale_of_features(rng):
+    song = tune("AABA", rng)
+    louder = Features(3 * song.X, song.edges)
+    np.testing.assert_allclose(
+        boundary_logits(seen(louder)), boundary_logits(seen(song)), atol=1e-3
+    )
+
+
+def test_shipped_weights_are_small_and_of_one_shape():
+    networks = shipped_weights()
+    assert len(networks) >= 2
+    shapes = [{name: value.shape for name, value in network.items()} for network in networks]
+    assert all(each == shapes[0] for each in shapes)
+    assert sum(value.size for value in networks[0].values()) < 60_000
+
+
+def test_mean_over_kinds_and_networks(rng):
+    networks = [some_weights(rng), some_weights(rng)]
+    pairs = [some_input(rng, 20) for _ in range(3)]
+    together = Views(
+        matrices=np.array([matrix for matrix, _ in pairs], dtype=np.float32),
+        cues=np.array([cues for _, cues in pairs], dtype=np.float32),
+    )
+    expected = np.mean([forward(w, matrix, cues) for w in networks for matrix, cues in pairs], 0)
+    np.testing.assert_allclose(boundary_logits(together, weights=networks), expected, atol=1e-4)
+
+
+def test_unknown_levels_are_refused(rng):
+    with pytest.raises(ValueError, match="level must be one of any, phrase, section, got 'bar'"):
+        boundary_log_odds(seen(tune("AB", rng)), level="bar")
+
+
+def test_frames_shorter_than_bars_are_left_to_the_rest(rng):
+    X = rng.normal(size=(200, 5))
+    frames = Features(X, 0.5 * np.arange(201))
+    learned = CoverSegmenter(network=1.0).predict(frames)
+    assert learned == CoverSegmenter(network=0.0).predict(frames)
+
+
+def test_phrases_lie_within_sections(rng):
+    segments = CoverSegmenter(network=1.0)
+    for form in ("ABAABA", "AABBCCAABB"):
+        sections, phrases = segments.predict_hierarchy(tune(form, rng))
+        assert set(sections.boundaries) <= set(phrases.boundaries)
+
+
+def test_granularity_never_takes_segments_away(rng):
+    song = tune("ABAACCABAA", rng)
+    counts = [
+        len(CoverSegmenter(network=1.0, granularity=g).predict(song))
+        for g in (0, 0.25, 0.5, 0.75, 1)
+    ]
+    assert counts == sorted(counts)
+    assert counts[0] < counts[-1]
+
+
+def test_sections_are_fewer_than_phrases_without_a_network_too(rng):
+    song = tune("AABBAABBAA", rng)
+    sections, phrases = CoverSegmenter(network=0.0).predict_hierarchy(song)
+    assert len(sections) <= len(phrases)
