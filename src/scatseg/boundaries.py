@@ -143,7 +143,7 @@ def repetition_scores(
 
     >>> Z = np.tile(np.eye(4), (3, 3))
     >>> repetition_scores(Z, n_copies=(2,))[[0, 0, 0], [3, 4, 5]]
-    array([3., 4., 2.5])
+    array([3., 4., 0.])
     """
     n, most = len(Z), max(n_copies)
     sums = np.zeros((n + 1, n + 1))
@@ -261,7 +261,7 @@ def best_boundaries(
     >>> best_boundaries(scores, cost=7)
     array([0, 6])
     >>> best_boundaries(scores, n_segments=3)
-    array([0, 2, 3, 6])
+    array([0, 1, 2, 6])
     """
     n = len(scores) - 1
     if n_segments is not None:
