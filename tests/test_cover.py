@@ -188,12 +188,3 @@ def test_letters_skip_silence(rng):
     X = np.insert(tune("ABA", rng).X, [8] * 3, 0.0, axis=0)
     bars = compare(on_bars(X), bar=BAR)
     assert cover_labels(bars, np.array([0, 8, 9, 17, 25])) == ("A", "silence", "B", "A")
-
-
-def test_what_speaks_for_a_boundary_counts_where_a_segment_ends(rng):
-    bars = compare(tune("AB", rng), bar=BAR)
-    weights = {"repetition": 1.0, "blocks": 1.0, "lengths": 0.4}
-    boundaries = np.arange(17.0)
-    more = cover_scores(bars, **weights, boundaries=boundaries) - cover_scores(bars, **weights)
-    expected = np.tile(np.where(boundaries < 16, boundaries, 0), (17, 1))
-    np.testing.assert_allclose(more, expected, atol=1e-9)

@@ -25,7 +25,7 @@ from scatseg.diagonals import (
     views,
 )
 from scatseg.features import FeatureName, Features
-from scatseg.segmenters import CoverSegmenter
+from scatseg.segmenters import CoverSegmenter, segment
 
 PIPELINES = Path(__file__).parents[1] / "pipelines"
 
@@ -155,7 +155,7 @@ def test_ends_of_bars_are_seen_where_features_have_places(rng):
 
 @pytest.mark.parametrize("level", ["any", "phrase", "section"])
 def test_shipped_network_finds_phrases_that_recur(level, rng):
-    log_odds = boundary_log_odds(seen(tune("ABAABACABA", rng)), level=level)
+    log_odds = boundary_log_odds(boundary_logits(seen(tune("ABAABACABA", rng))), level)
     starts = np.arange(8, 80, 8)
     others = np.setdiff1d(np.arange(2, 79), np.concatenate([starts, starts - 1, starts + 1]))
     assert np.median(log_odds[starts]) > log_odds[others].max()
@@ -188,9 +188,11 @@ def test_mean_over_kinds_and_networks(rng):
     np.testing.assert_allclose(boundary_logits(together, weights=networks), expected, atol=1e-4)
 
 
-def test_unknown_levels_are_refused(rng):
+def test_unknown_levels_are_refused():
     with pytest.raises(ValueError, match="level must be one of any, phrase, section, got 'bar'"):
-        boundary_log_odds(seen(tune("AB", rng)), level="bar")
+        boundary_log_odds(np.zeros((3, 4), dtype=np.float32), "bar")
+    with pytest.raises(ValueError, match="got 'bar'"):
+        CoverSegmenter(level="bar")
 
 
 def test_frames_shorter_than_bars_are_left_to_the_rest(rng):
@@ -200,24 +202,42 @@ def test_frames_shorter_than_bars_are_left_to_the_rest(rng):
     assert learned == CoverSegmenter(network=0.0).predict(frames)
 
 
-def test_phrases_lie_within_sections(rng):
-    segments = CoverSegmenter(network=1.0)
-    for form in ("ABAABA", "AABBCCAABB"):
-        sections, phrases = segments.predict_hierarchy(tune(form, rng))
-        assert set(sections.boundaries) <= set(phrases.boundaries)
+@pytest.mark.parametrize("network", [0.0, 1.0])
+@pytest.mark.parametrize("level", ["any", "phrase", "section"])
+@pytest.mark.parametrize("form", ["ABAABA", "AABBCCAABB"])
+def test_phrases_lie_within_sections(network, level, form, rng):
+    found = CoverSegmenter(network=network, level=level).predict(tune(form, rng))
+    assert found.names == ("section", "phrase")
+    sections, phrases = found
+    assert set(sections.boundaries) <= set(phrases.boundaries)
+
+
+@pytest.mark.parametrize("network", [0.0, 1.0])
+def test_the_level_asked_for_comes_first_and_in_the_number_asked_for(network, rng):
+    song = tune("ABAACCABAA", rng)
+    for level, default in (("section", 0), ("phrase", 1), ("any", 1)):
+        found = CoverSegmenter(network=network, level=level, n_segments=4).predict(song)
+        assert found.default == default
+        assert len(found.levels[default]) == 4
 
 
 def test_granularity_never_takes_segments_away(rng):
     song = tune("ABAACCABAA", rng)
     counts = [
-        len(CoverSegmenter(network=1.0, granularity=g).predict(song))
+        len(segment(song, segmenter=CoverSegmenter(network=1.0, granularity=g)))
         for g in (0, 0.25, 0.5, 0.75, 1)
     ]
     assert counts == sorted(counts)
     assert counts[0] < counts[-1]
 
 
-def test_sections_are_fewer_than_phrases_without_a_network_too(rng):
-    song = tune("AABBAABBAA", rng)
-    sections, phrases = CoverSegmenter(network=0.0).predict_hierarchy(song)
-    assert len(sections) <= len(phrases)
+def test_what_the_network_says_counts_where_a_segment_ends(rng):
+    song = tune("ABAABA", rng)
+    bars = CoverSegmenter()._bars(song)
+    logits = boundary_logits(seen(song))
+    for level, (scores, _) in CoverSegmenter(network=2.0)._evidence(bars).items():
+        twice, _ = CoverSegmenter(network=4.0)._evidence(bars)[level]
+        expected = 2 * (boundary_log_odds(logits, level) + 1.5)
+        np.testing.assert_allclose(
+            (twice - scores)[:, 1:-1], np.tile(expected[1:-1], (len(scores), 1)), atol=1e-4
+        )

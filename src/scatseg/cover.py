@@ -96,7 +96,6 @@ def cover_scores(
     repetition: float,
     blocks: float,
     lengths: float,
-    boundaries: NDArray[np.floating] | None = None,
 ) -> NDArray[np.float64]:
     """Sum up what speaks for each possible segment.
 
@@ -108,8 +107,6 @@ def cover_scores(
         Weights of `boundaries.repetition_scores`, `block_scores` and `length_scores`, each in
         units of bars. That of blocks is relative: it is multiplied by `block_share` where
         repetition counts too.
-    boundaries : ndarray of float, shape (n_frames + 1,), optional
-        What speaks for a boundary at each edge; what it says of both ends does not count.
 
     Returns
     -------
@@ -126,8 +123,6 @@ def cover_scores(
         blocks *= block_share(bars, repeats)
     if blocks:
         scores += blocks / bar * block_scores(bars.by_timbre, n_bands=7 * bar)
-    if boundaries is not None:
-        scores[:, 1:-1] += boundaries[1:-1]
     for frame in bars.silences:
         alone = scores[frame, frame + 1]
         scores[: frame + 1, frame + 1 :] -= _NEXT_TO_NOTHING

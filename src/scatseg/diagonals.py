@@ -375,31 +375,31 @@ def boundary_logits(seen: Views, *, weights: Sequence[Weights] | None = None) ->
     return np.asarray(np.mean(answers, axis=0), dtype=np.float32)
 
 
-def boundary_log_odds(
-    seen: Views, *, level: Level = "any", weights: Sequence[Weights] | None = None
-) -> NDArray[np.float64]:
+def boundary_log_odds(logits: Logits, level: Level) -> NDArray[np.float64]:
     """Tell how likely each edge is a boundary of one level.
 
     Parameters
     ----------
-    seen : Views
-        A recording.
-    level : {"any", "phrase", "section"}, default "any"
+    logits : ndarray of float32, shape (n_bars + 1, n_outputs)
+        From `boundary_logits`.
+    level : {"any", "phrase", "section"}
         Of what; "any" takes the mean of both.
-    weights : sequence of weights, optional
-        As in `boundary_logits`.
 
     Returns
     -------
     log_odds : ndarray of float64, shape (n_bars + 1,)
         In [-LIMIT, LIMIT], 0 where a boundary is as likely as none.
     """
+    check_level(level)
+    columns = [i for i, name in enumerate(OUTPUTS) if level == "any" or name.startswith(level)]
+    return np.asarray(np.clip(logits[:, columns].mean(axis=1, dtype=np.float64), -LIMIT, LIMIT))
+
+
+def check_level(level: str) -> None:
+    """Refuse anything but the levels there are, with a ValueError."""
     if level not in LEVELS:
         msg = f"level must be one of {', '.join(LEVELS)}, got {level!r}"
         raise ValueError(msg)
-    columns = [i for i, name in enumerate(OUTPUTS) if level == "any" or name.startswith(level)]
-    mean = boundary_logits(seen, weights=weights)[:, columns].mean(axis=1, dtype=np.float64)
-    return np.asarray(np.clip(mean, -LIMIT, LIMIT))
 
 
 LIMIT = 8.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Protocol
 
@@ -24,7 +24,14 @@ from scatseg.boundaries import (
     within,
 )
 from scatseg.cover import Comparison, compare, cover_labels, cover_scores
-from scatseg.diagonals import Level, boundary_log_odds, views
+from scatseg.diagonals import (
+    LEVELS,
+    Level,
+    boundary_log_odds,
+    boundary_logits,
+    check_level,
+    views,
+)
 from scatseg.features import Features, uniform_edges
 from scatseg.labels import (
     absorb_short_runs,
@@ -316,7 +323,8 @@ class CoverSegmenter:
         `diagonals.boundary_log_odds`; beside it the others count less. It knows bars alone: shorter
         frames are left to the others.
     level : {"any", "phrase", "section"}, default "any"
-        Of what the network finds the boundaries; without it, a section costs more.
+        Of which level the best cover is the answer, see `predict`; "any" does not care. The
+        network tells them apart, and a section costs more.
     cost : float, default 3.0
         What a segment costs at a granularity of 0.5.
     frame : float, default 0.5
@@ -352,38 +360,37 @@ class CoverSegmenter:
 
     def __post_init__(self) -> None:
         check_detail(self.granularity, self.n_segments)
+        check_level(self.level)
         _check_seconds(frame=self.frame, bar=self.bar)
 
-    def predict(self, features: Features) -> Segmentation:
-        """Find the sections of one recording; long silence is one, labeled as such."""
-        bars = self._bars(features)
-        if not bars.in_order.any():
-            return Segmentation([0, features.duration], ["A"])
-        scores, cost = self._scores(bars)
-        boundary_frames = best_boundaries(scores, cost=cost, n_segments=self.n_segments)
-        return self._labeled(bars, boundary_frames)
-
-    def predict_hierarchy(self, features: Features) -> Hierarchy:
-        """Find sections, and phrases inside each of them.
+    def predict(self, features: Features) -> Hierarchy:
+        """Find the sections of one recording, and the phrases inside each; long silence is both.
 
         Returns
         -------
         hierarchy : Hierarchy
-            Two levels, the coarser first: sections by what the network finds of sections, then
-            the best cover by phrases that crosses none of their boundaries. The options say how
-            fine the phrases are; sections are as many as go with it. The default level is that of
-            `level`, phrases where it is "any".
+            Two levels, "section" and "phrase". One of them is the best cover there is, by `level`,
+            and the default: sections, or else phrases. The other is the best one that nests with
+            it: phrases that cross no section, or sections that are made of whole phrases.
         """
         bars = self._bars(features)
         if not bars.in_order.any():
-            return Hierarchy([Segmentation([0, features.duration], ["A"])])
-        coarse, cost_of_sections = replace(self, level="section")._scores(bars)
-        fine, cost = replace(self, level="phrase")._scores(bars)
-        sections = best_boundaries(coarse, cost=cost_of_sections)
-        n_phrases = self.n_segments and max(self.n_segments, len(sections) - 1)
-        phrases = best_boundaries(within(fine, sections), cost=cost, n_segments=n_phrases)
-        levels = [self._labeled(bars, boundary_frames) for boundary_frames in (sections, phrases)]
-        return Hierarchy(levels, default=0 if self.level == "section" else 1)
+            whole = Segmentation([0, features.duration], ["A"])
+            return Hierarchy([whole, whole], NESTED)
+        found = self._evidence(bars)
+        scores, cost = found[self.level]
+        best = best_boundaries(scores, cost=cost, n_segments=self.n_segments)
+        if self.level == "section":
+            finer, cost = found["phrase"]
+            levels = best, best_boundaries(within(finer, best), cost=cost)
+        else:
+            coarser, cost = found["section"]
+            levels = best[best_boundaries(coarser[np.ix_(best, best)], cost=cost)], best
+        return Hierarchy(
+            [self._labeled(bars, boundary_frames) for boundary_frames in levels],
+            NESTED,
+            default=0 if self.level == "section" else 1,
+        )
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute how probable a boundary is at each edge, by all covers and not the best alone.
@@ -398,7 +405,7 @@ class CoverSegmenter:
         bars = self._bars(features)
         novelty = np.zeros(len(bars.edges))
         if bars.in_order.any():
-            scores, cost = self._scores(bars)
+            scores, cost = self._evidence(bars)[self.level]
             temperature = _TEMPERATURE if self._is_learned(bars) else 1.0
             probable = boundary_probabilities(scores, cost=cost, temperature=temperature)
             novelty[1:-1] = probable[1:-1]
@@ -408,22 +415,29 @@ class CoverSegmenter:
         frame = max(self.frame, features.duration / MAX_COVERED)
         return compare(on_uniform_frames(features, frame), bar=self.bar)
 
-    def _scores(self, bars: Comparison) -> tuple[NDArray[np.float64], float]:
-        """Score all segments, and say what each costs."""
-        repetition, blocks, lengths = self.repetition, self.blocks, self.lengths
-        cost, found = self.cost, None
-        if self._is_learned(bars):
+    def _evidence(self, bars: Comparison) -> dict[Level, tuple[NDArray[np.float64], float]]:
+        """Score all segments on each level, and say what each costs there."""
+        weights = {
+            "repetition": self.repetition,
+            "blocks": self.blocks,
+            "lengths": self.lengths,
+        }
+        cost, learned = self.cost, self._is_learned(bars)
+        if learned:
+            weights = {name: _BESIDE[name] * weight for name, weight in weights.items()}
+            cost *= _BESIDE["cost"]
             seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
-            log_odds = boundary_log_odds(seen, level=self.level)
-            found = self.network * (log_odds + _LOG_ODDS_OF_INTEREST)
-            repetition, blocks = repetition * _REPETITION_BESIDE, blocks * _BLOCKS_BESIDE
-            lengths, cost = lengths * _LENGTHS_BESIDE, cost * _COST_BESIDE
-        elif self.level == "section":
-            cost += _COST_OF_SECTIONS
-        scores = cover_scores(
-            bars, repetition=repetition, blocks=blocks, lengths=lengths, boundaries=found
-        )
-        return scores, cost + _COST_SPAN * (0.5 - self.granularity)
+            logits = boundary_logits(seen)
+        scores = cover_scores(bars, **weights)
+        cost += _COST_SPAN * (0.5 - self.granularity)
+        found: dict[Level, tuple[NDArray[np.float64], float]] = {}
+        for level in LEVELS:
+            here = scores.copy()
+            if learned:
+                log_odds = boundary_log_odds(logits, level) + _LOG_ODDS_OF_INTEREST
+                here[:, 1:-1] += self.network * log_odds[1:-1]
+            found[level] = here, cost + _COST_OF_SECTIONS * (level == "section")
+        return found
 
     def _is_learned(self, bars: Comparison) -> bool:
         return self.network > 0 and bars.frames_per_bar == 1
@@ -433,10 +447,10 @@ class CoverSegmenter:
         return Segmentation(bars.edges[boundary_frames], labels)
 
 
-_REPETITION_BESIDE = 0.6
-_BLOCKS_BESIDE = 1.25
-_LENGTHS_BESIDE = 2.5
-_COST_BESIDE = 0.6
+NESTED = ("section", "phrase")
+"""Names of the levels of `CoverSegmenter`, the coarser first."""
+
+_BESIDE = {"repetition": 0.6, "blocks": 1.25, "lengths": 2.5, "cost": 0.6}
 """What the other weights are multiplied by beside the network, which has seen repetition."""
 
 _TEMPERATURE = 3.5
@@ -449,7 +463,7 @@ MAX_COVERED = 2048
 """Frames that `CoverSegmenter` compares at most."""
 
 _COST_OF_SECTIONS = 2.0
-"""By how much a section costs more than a phrase where no network tells them apart."""
+"""By how much a section costs more than a phrase."""
 
 _COST_SPAN = 12.0
 """By how much a segment costs more at the lowest granularity than at the highest."""

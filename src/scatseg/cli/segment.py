@@ -52,6 +52,12 @@ if TYPE_CHECKING:
     "--granularity", type=click.FloatRange(0, 1), help="0 coarse to 1 fine.  [default: 0.5]"
 )
 @click.option(
+    "--level",
+    type=click.Choice(["any", "phrase", "section"]),
+    help="Which comes first and is shown where one can be: phrases, sections made of them, or what "
+    "most speaks for.  [default: any]",
+)
+@click.option(
     "--format",
     "exports",
     multiple=True,
@@ -76,6 +82,7 @@ def segment(
     beats: Path | None,
     n_segments: int | None,
     granularity: float | None,
+    level: str | None,
     exports: tuple[str, ...],
     jobs: int,
     force: bool,
@@ -95,7 +102,7 @@ def segment(
     from scatseg.collection import SegmentJob
     from scatseg.runs import find_sources
 
-    given = {"n_segments": n_segments, "granularity": granularity}
+    given = {"n_segments": n_segments, "granularity": granularity, "level": level}
     chosen = {key: value for key, value in given.items() if value is not None}
     with usage_errors():
         job = SegmentJob(
