@@ -2,7 +2,9 @@
 
 import csv
 import json
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -344,6 +346,19 @@ def test_other_sounds_are_described_anew(own, tmp_path):
     examined(tmp_path, tones(module, 4), module, "spectrum")
     examined(tmp_path, tones(module, 4, ranges={"f": (50, 100)}), module, "spectrum")
     assert len(log.read_text()) == 32
+
+
+@pytest.mark.parametrize("joined", ["", "+mfcc"])
+def test_what_changed_code_of_ones_own_gives_is_described_anew(own, tmp_path, joined):
+    module, log = own
+    system = gear.System(name="own", extract=gear.representation(f"{module}:spectrum{joined}"))
+    sounds = gear.played(synth.synthesizer("additive:duration=0.1"), 2)
+    for n_described in (8, 8, 16):
+        if n_described == 16:
+            file = Path(sys.modules[module].__file__)
+            file.write_text(file.read_text() + "# another version\n")
+        gear.run(tmp_path, sounds, [system], n_neighbors=3, source="tones")
+        assert len(log.read_text()) == n_described
 
 
 def test_an_interrupted_run_goes_on(own, tmp_path):

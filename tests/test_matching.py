@@ -711,6 +711,13 @@ def test_a_channel_that_is_silent_stays_so(tmp_path):
     assert "channel 2 is silent, and stays so" in done.notes
 
 
+def test_an_average_longer_than_the_sound_is_said(tmp_path):
+    audio.save(tmp_path / "bell.wav", bell()[:200], 8192)
+    job = job_of(tmp_path / "bell.wav")
+    done = renderings.run(job, renderings.read(job), tmp_path, lambda _: None)
+    assert done.notes == (f"T={SMALL.T} is more than the sound's 200 samples: averaged over these",)
+
+
 def test_a_stretch_of_a_recording_is_made_again(tmp_path):
     audio.save(tmp_path / "bell.wav", bell(), 8192)
     sounds = renderings.read(job_of(tmp_path / "bell.wav", stretch=(0.1, 0.3)))
