@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from scatseg.gear import Evaluation
-from scatseg.plotting.canvas import BOTTOM, INK, LINE, TOP, WIDTH, axes_figure, shortened, style
+from scatseg.plotting.canvas import INK, LINE, axes_figure, shortened
 from scatseg.synth import Parameter
 
 if TYPE_CHECKING:
@@ -99,18 +99,17 @@ def embedding_figure(evaluations: Mapping[str, Evaluation]) -> Figure:
         By the systems' names, all on the same sounds.
     """
     parameters = next(iter(evaluations.values())).parameters
-    rows, columns = len(evaluations), len(parameters)
-    with style():
-        height = 2.4 * rows + TOP + BOTTOM
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False, subplot_kw={"projection": "3d"})
+
+    def draw(axes: NDArray[Any]) -> None:
         for row, (name, evaluation) in zip(axes, evaluations.items(), strict=True):
             for i, (ax, parameter) in enumerate(zip(row, parameters, strict=True)):
                 plot_embedding(evaluation.embedding, evaluation.theta[:, i], parameter, ax=ax)
                 r2 = evaluation.isomap_r2[parameter.name]
                 title = f"{parameter.name}: R² = {r2:.2f}"
                 ax.set_title(f"{shortened(name, 24)}\n{title}" if not i else title, fontsize=8)
-    return figure
+
+    heights = [2.4] * len(evaluations)
+    return axes_figure(draw, heights=heights, columns=len(parameters), solid=True)
 
 
 def plot_embedding(
