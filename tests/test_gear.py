@@ -1,6 +1,7 @@
 """GEAR: representations that hear a parameter are told from those that do not."""
 
 import csv
+import itertools
 import json
 import sys
 import warnings
@@ -481,6 +482,16 @@ def test_wrong_usage_is_one_line(arguments, message, tmp_path, capsys):
 
 
 # ---------------------------------------------------------------- figures
+
+
+def test_long_names_of_many_systems_stand_clear_of_each_other():
+    parameter = Parameter("f", "Hz", 1.0, 8.0)
+    names = [f"mfcc:n_mfcc={n},n_mels=80,eps=100" for n in range(1, 9)]
+    ratios = {name: np.array([0.5, 2.0]) for name in names}
+    figure = axes_figure(lambda axes: plot_ratios(ratios, parameter, ax=axes[0, 0]), heights=[2])
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def test_ratios_are_drawn_around_one_on_a_logarithmic_axis():

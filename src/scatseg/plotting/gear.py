@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,9 @@ _TICKS = {1 / 8: "1/8", 1 / 5: "1/5", 1 / 3: "1/3", 1 / 2: "1/2", 1: "1", 2: "2"
     5: "5",
     8: "8",
 }
+_LETTERS = 110
+"""That fit side by side below a panel."""
+
 _JITTER = 0.32
 """Half the width of a system's cloud, where systems are 1 apart."""
 
@@ -70,7 +74,7 @@ def plot_ratios(
         ax.hlines((low, high), place - _JITTER, place + _JITTER, color=INK, linewidth=0.7)
         ax.hlines(middle, place - _JITTER, place + _JITTER, color=INK, linewidth=1.6)
     ax.axhline(1, color=_SOFT, linewidth=0.6, zorder=0)
-    ax.set_xticks(range(len(ratios)), [shortened(name, 22) for name in ratios])
+    ax.set_xticks(range(len(ratios)), [_wrapped(name, _LETTERS // len(ratios)) for name in ratios])
     ax.set_xlim(-0.6, len(ratios) - 0.4)
     if parameter.scale == "log":
         everything = np.concatenate(list(ratios.values()))
@@ -84,6 +88,16 @@ def plot_ratios(
         ax.set_ylabel(f"{parameter.name}: estimate / truth")
     else:
         ax.set_ylabel(f"{parameter.name}: 1 + error / range")
+
+
+def _wrapped(name: str, width: int) -> str:
+    """Write a name in lines of some letters, broken between its options where it is longer."""
+    lines = [""]
+    for part in re.split(r"(?<=[:,+])", name):
+        if lines[-1] and len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(shortened(line, max(width, 8)) for line in lines)
 
 
 def _ratio_text(tick: float) -> str:
