@@ -1,8 +1,11 @@
 """GEAR: representations that hear a parameter are told from those that do not."""
 
 import csv
+import itertools
 import json
+import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -346,6 +349,19 @@ def test_other_sounds_are_described_anew(own, tmp_path):
     assert len(log.read_text()) == 32
 
 
+@pytest.mark.parametrize("joined", ["", "+mfcc"])
+def test_what_changed_code_of_ones_own_gives_is_described_anew(own, tmp_path, joined):
+    module, log = own
+    system = gear.System(name="own", extract=gear.representation(f"{module}:spectrum{joined}"))
+    sounds = gear.played(synth.synthesizer("additive:duration=0.1"), 2)
+    for n_described in (8, 8, 16):
+        if n_described == 16:
+            file = Path(sys.modules[module].__file__)
+            file.write_text(file.read_text() + "# another version\n")
+        gear.run(tmp_path, sounds, [system], n_neighbors=3, source="tones")
+        assert len(log.read_text()) == n_described
+
+
 def test_an_interrupted_run_goes_on(own, tmp_path):
     module, log = own
 
@@ -466,6 +482,16 @@ def test_wrong_usage_is_one_line(arguments, message, tmp_path, capsys):
 
 
 # ---------------------------------------------------------------- figures
+
+
+def test_long_names_of_many_systems_stand_clear_of_each_other():
+    parameter = Parameter("f", "Hz", 1.0, 8.0)
+    names = [f"mfcc:n_mfcc={n},n_mels=80,eps=100" for n in range(1, 9)]
+    ratios = {name: np.array([0.5, 2.0]) for name in names}
+    figure = axes_figure(lambda axes: plot_ratios(ratios, parameter, ax=axes[0, 0]), heights=[2])
+    figure.canvas.draw()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def test_ratios_are_drawn_around_one_on_a_logarithmic_axis():

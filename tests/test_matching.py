@@ -489,8 +489,8 @@ def test_the_command_descends_and_says_how_far_it_came(tmp_path):
     assert set(scores["runs"][0]["error"]) == {"f_c", "f_m", "gamma"}
     assert scores["runs"][0]["start"]["f_m"] == pytest.approx(8)
     page = (tmp_path / "index.html").read_text()
-    assert 'src="sounds/end-1.wav"' in page
-    assert (tmp_path / "sounds" / "end-1.wav").exists()
+    assert 'src="sounds/end-1.flac"' in page
+    assert (tmp_path / "sounds" / "end-1.flac").exists()
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -709,6 +709,13 @@ def test_a_channel_that_is_silent_stays_so(tmp_path):
     done = renderings.run(job, renderings.read(job), tmp_path, lambda _: None)
     assert not done.results["channel 2"].y.any()
     assert "channel 2 is silent, and stays so" in done.notes
+
+
+def test_an_average_longer_than_the_sound_is_said(tmp_path):
+    audio.save(tmp_path / "bell.wav", bell()[:200], 8192)
+    job = job_of(tmp_path / "bell.wav")
+    done = renderings.run(job, renderings.read(job), tmp_path, lambda _: None)
+    assert done.notes == (f"T={SMALL.T} is more than the sound's 200 samples: averaged over these",)
 
 
 def test_a_stretch_of_a_recording_is_made_again(tmp_path):

@@ -1,8 +1,12 @@
+import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from scatseg.naming import build, parse_names, parse_value
+from scatseg.gear import SideBySide
+from scatseg.naming import build, code_of, parse_names, parse_value, placeless
+from scatseg.synth import AMChirp
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,3 +114,16 @@ def test_a_function_names_its_options_too():
 def test_what_cannot_be_imported_is_named(name, place):
     with pytest.raises(ValueError, match=f"cannot import the drink '{place}'"):
         build(name, {}, TABLE, "drink")
+
+
+def test_code_of_this_package_needs_no_version_of_its_own():
+    assert not code_of((AMChirp(), AMChirp, 3, "text"))
+
+
+@pytest.mark.parametrize("made", [brew, Tea(), (1, brew), SideBySide(parts=(brew,))], ids=str)
+def test_code_of_ones_own_is_found_wherever_it_is_a_part(made):
+    assert code_of(made) == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
+
+
+def test_where_an_object_lies_in_memory_is_left_out():
+    assert placeless(brew) == "<function brew>"

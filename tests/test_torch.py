@@ -91,6 +91,30 @@ def test_gradients_of_nearly_nothing_are_finite(transform, level):
     assert torch.isfinite(x.grad).all()
 
 
+@pytest.mark.parametrize("T", [64, "global"])
+def test_gradients_are_the_same_where_moduli_are_computed_again(monkeypatch, T):
+    transform = TimeFrequencyScattering(J=6, J_fr=2, Q=4, T=T)
+
+    def gradient():
+        x = torch.from_numpy(noise(2, 900)).requires_grad_()
+        flat_tensor(transform(x)).square().sum().backward()
+        return x.grad
+
+    kept = gradient()
+    monkeypatch.setattr("scatseg.scattering.joint._KEPT", 0)
+    assert torch.equal(gradient(), kept)
+
+
+def test_moduli_of_long_signals_are_computed_again(monkeypatch):
+    monkeypatch.setattr("scatseg.scattering.joint._KEPT", 0)
+    calls = []
+    monkeypatch.setattr(
+        "scatseg.scattering.tensors.checkpoint", lambda f, *x, **_: calls.append(f) or f(*x)
+    )
+    TimeFrequencyScattering(J=6, J_fr=2, Q=4)(torch.zeros(900, requires_grad=True))
+    assert calls
+
+
 def test_a_gradient_passes_after_a_call_without_one():
     transform, x = Scattering1D(J=5, Q=3), torch.from_numpy(noise(700))
     with torch.inference_mode():

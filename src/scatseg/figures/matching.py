@@ -117,16 +117,14 @@ def draw_fields(out: Path, by_loss: Mapping[str, Sequence[Field]]) -> list[Path]
 
     def solid(axes: NDArray[Any]) -> None:
         for ax, (loss, field) in zip(axes.flat, chosen, strict=True):
-            figure, place = ax.get_figure(), ax.get_subplotspec()
-            ax.remove()
-            standing = figure.add_subplot(place, projection="3d")
-            plotting.plot_surface(field, ax=standing)
-            standing.set_title(_titled(loss, field.shift, "\n"), fontsize=8, loc="left")
+            plotting.plot_surface(field, ax=ax)
+            ax.set_title(_titled(loss, field.shift, "\n"), fontsize=8, loc="left")
 
     heights = [_HEIGHT] * len(chosen)
     levels = plotting.axes_figure(flat, heights=heights, columns=2)
     n_shifts = len(chosen) // len(by_loss)
-    surface = plotting.axes_figure(solid, heights=[2.6] * len(by_loss), columns=n_shifts)
+    standing = [_HEIGHT] * len(by_loss)
+    surface = plotting.axes_figure(solid, heights=standing, columns=n_shifts, solid=True)
     return [
         plotting.save_figure(levels, out / "field")[0],
         plotting.save_figure(surface, out / "surface")[0],

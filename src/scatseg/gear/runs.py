@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg import __version__
+from scatseg import __version__, naming
 from scatseg.formats import atomic_write
 from scatseg.gear.neighbors import QUANTILES, Evaluation, chance, coordinates, examine
 from scatseg.gear.representations import Representation, describe
@@ -160,8 +159,9 @@ class _Store:
 
     def __init__(self, folder: Path, system: System, sounds: Sounds) -> None:
         self._system, self._sounds = system, sounds
-        self.settings = _placeless(repr(system.extract))
-        facts = [__version__, system.name, self.settings, _placeless(sounds.key), sounds.sr, BATCH]
+        self.settings = naming.placeless(system.extract)
+        code = naming.code_of(system.extract)
+        facts = [__version__, system.name, self.settings, code, sounds.key, sounds.sr, BATCH]
         digest = hashlib.sha256(repr(facts).encode())
         digest.update(sounds.theta.tobytes())
         self._folder = folder / f"{safe_id(system.name)}-{digest.hexdigest()[:12]}"
@@ -205,11 +205,6 @@ class _Store:
         except (OSError, KeyError, ValueError, BadZipFile) as error:
             msg = f"{path} cannot be read ({error}): delete it, it is made again"
             raise ValueError(msg) from error
-
-
-def _placeless(text: str) -> str:
-    """Leave out where objects lie in memory, which is no property of them."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", text)
 
 
 def _write(

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg import audio
+from scatseg import audio, naming
 from scatseg.scattering.arrays import Tensor
 from scatseg.synth import Parameter, Synth, grid, placed, ranged
 
@@ -68,8 +68,8 @@ class PlayedSounds:
 
     @property
     def key(self) -> str:
-        """The synthesizer and its options."""
-        return repr(self.synth)
+        """The synthesizer, its options, and its code where that is the user's own."""
+        return naming.placeless(self.synth) + naming.code_of(self.synth)
 
     def batch(self, start: int, end: int) -> list[Tensor]:
         """Play some of the sounds, as float32."""

@@ -20,19 +20,23 @@ _PEAK = 0.9
 
 
 def write_listening_page(out: Path, descents: Sequence[Descent], task: Task) -> Path:
-    """Write index.html and the sounds it plays: the targets, each start, and where it led."""
+    """Write index.html and the sounds it plays: the targets, the starts, and where each led."""
     sounds = {f"target-{s}": task.target(s).numpy() for s in {d.shift: None for d in descents}}
+    starts = list(dict.fromkeys(each.match.trajectory[0].tobytes() for each in descents))
     rows = []
     for k, each in enumerate(descents):
-        for what, theta in (("start", each.match.trajectory[0]), ("end", each.match.theta)):
-            played = task.synth(torch.from_numpy(theta).float())
-            sounds[f"{what}-{k}"] = played.numpy(force=True)
+        start, end = each.match.trajectory[0], f"end-{k}"
+        begin = f"start-{starts.index(start.tobytes())}"
+        for name, theta in ((begin, start), (end, each.match.theta)):
+            if name not in sounds:
+                played = task.synth(torch.from_numpy(theta).float())
+                sounds[name] = played.numpy(force=True)
         errors = [f"{e:+.3f}" for e in each.errors(task.parameters).values() if e is not None]
-        names = (f"target-{each.shift}", f"start-{k}", f"end-{k}")
+        names = (f"target-{each.shift}", begin, end)
         rows.append(
             [
                 *(each.loss, str(each.shift)),
-                *(f"sounds/{name}.wav" for name in names),
+                *(f"sounds/{name}.flac" for name in names),
                 *(f"{value:.4g}" for value in each.match.theta),
                 *errors,
             ]
@@ -47,7 +51,7 @@ def write_listening_page(out: Path, descents: Sequence[Descent], task: Task) -> 
 
 
 def listening_page(title: str, head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a page with a table, in which the names of .wav files are players."""
+    """Write a page with a table, in which the names of .flac files are players."""
     body = "\n".join(
         "<tr>" + "".join(f"<td>{_cell(text)}</td>" for text in row) + "</tr>" for row in rows
     )
@@ -57,7 +61,7 @@ def listening_page(title: str, head: Sequence[str], rows: Iterable[Sequence[str]
 
 def _cell(text: str) -> str:
     escaped = html.escape(text)
-    if text.endswith(".wav"):
+    if text.endswith(".flac"):
         return f'<audio controls preload="none" src="{escaped}"></audio>'
     return escaped
 
@@ -86,11 +90,10 @@ th, td {{ border-color: #3a4148 }} }}
 """
 
 
-def write_sounds(folder: Path, sounds: Mapping[str, NDArray[np.floating]], sr: int) -> list[str]:
-    """Write sounds as .wav, all scaled alike, so that the loudest just fits; return the names."""
+def write_sounds(folder: Path, sounds: Mapping[str, NDArray[np.floating]], sr: int) -> None:
+    """Write sounds as .flac, all scaled alike, so that the loudest just fits."""
     folder.mkdir(parents=True, exist_ok=True)
     peak = max(float(np.abs(y).max()) for y in sounds.values())
     scale = _PEAK / peak if peak else 1.0
     for name, y in sounds.items():
-        audio.save(folder / f"{name}.wav", y * scale, sr)
-    return [f"{folder.name}/{name}.wav" for name in sounds]
+        audio.save(folder / f"{name}.flac", y * scale, sr)

@@ -198,7 +198,7 @@ def run(job: Job, sounds: Sounds, out: Path, on_step: Callable[[float], object])
     targets = sounds.targets
     fitting = _within_length(job.coefficients, targets.shape[-1])
     names = [f"channel {k + 1}" for k in range(len(targets))] if len(targets) > 1 else ["mono"]
-    results, notes = {}, list(sounds.notes)
+    results, notes = {}, [*sounds.notes, *_shortened(job.coefficients, fitting)]
     for k, name in enumerate(names):
         if targets[k].any():
             results[name] = _rendered(job, sounds, k, fitting, out, on_step)
@@ -287,6 +287,13 @@ def _within_length(coefficients: Coefficients, length: int) -> Coefficients:
     if isinstance(T, int) and length < T:
         T = length
     return dataclasses.replace(coefficients, T=T)
+
+
+def _shortened(wanted: Coefficients, fitting: Coefficients) -> list[str]:
+    """Say where less is averaged than was asked for."""
+    if wanted.T in (None, fitting.T):
+        return []
+    return [f"T={wanted.T} is more than the sound's {fitting.T} samples: averaged over these"]
 
 
 def _fitted(y: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from scatseg import __version__
+from scatseg import __version__, naming
 from scatseg.formats import atomic_write
+from scatseg.losses import Loss
 from scatseg.matching.descent import Match, errors, match, opposed
 from scatseg.matching.landscapes import Field
 from scatseg.matching.sweeps import Sweep
@@ -176,7 +177,9 @@ def descended(
         Of `match`: n_steps, lr, optimizer.
     """
     facts = {"loss": name, "shift": shift, "start": start.tolist(), **options}
-    text = json.dumps({"version": __version__, "task": task.digest, **facts}, sort_keys=True)
+    parts = tuple(term for _, term in loss.terms) if isinstance(loss, Loss) else loss
+    known = {"version": __version__, "task": task.digest, "code": naming.code_of(parts)}
+    text = json.dumps({**known, **facts}, sort_keys=True)
     path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"
     if path.exists():
         return _descent(json.loads(path.read_text(encoding="utf-8")))

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scatseg import audio
+from scatseg import audio, naming
 from scatseg.matching.descent import random_starts
 from scatseg.matching.targets import Levelled, delayed_target, fitted
 from scatseg.synth import Parameter, Synth, check_names, ranged, synthesizer, theta_of
@@ -48,7 +48,8 @@ class Task:
     @property
     def digest(self) -> str:
         """A name for all of it."""
-        options = f"{self.synth!r} {self.parameters!r} {sorted(self.fixed.items())}"
+        synth = naming.placeless(self.synth) + naming.code_of(self.synth)
+        options = f"{synth} {self.parameters!r} {sorted(self.fixed.items())}"
         return hashlib.sha256(options.encode() + self.sound.tobytes()).hexdigest()
 
     @property

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
 from numpy.typing import NDArray
 
@@ -68,6 +69,7 @@ def axes_figure(
     columns: int = 1,
     title: str = "",
     share: bool | Literal["row", "col", "all"] = False,
+    solid: bool = False,
 ) -> Figure:
     """Make a figure of several panels in rows and columns, as wide as those of `track_figure`.
 
@@ -84,10 +86,16 @@ def axes_figure(
     share : bool or {"row", "col", "all"}, default False
         Which panels have the same axes: those of a row the vertical one, of a column the
         horizontal one. What is shared is written at the edge only.
+    solid : bool, default False
+        Whether the panels have three dimensions.
     """
     with style():
         size = (WIDTH, sum(heights) + TOP + BOTTOM)
-        figure = Figure(figsize=size, layout="constrained")
+        # The layout forgets what stands above and below solid panels.
+        below, around = (BOTTOM / 3, (TOP + BOTTOM) / 3) if solid else (0, 0)
+        rect = (0, below / size[1], 1, 1 - around / size[1])
+        layout = ConstrainedLayoutEngine(rect=rect)
+        figure = Figure(figsize=size, layout=layout)
         axes = figure.subplots(
             len(heights),
             columns,
@@ -95,6 +103,7 @@ def axes_figure(
             sharex="col" if share in ("col", "all") else share is True,
             sharey="row" if share in ("row", "all") else share is True,
             height_ratios=list(heights),
+            subplot_kw={"projection": "3d"} if solid else None,
         )
         draw(axes)
         if share:

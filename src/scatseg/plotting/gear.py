@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from scatseg.gear import Evaluation
-from scatseg.plotting.canvas import BOTTOM, INK, LINE, TOP, WIDTH, axes_figure, shortened, style
+from scatseg.plotting.canvas import INK, LINE, axes_figure, shortened
 from scatseg.synth import Parameter
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ _TICKS = {1 / 8: "1/8", 1 / 5: "1/5", 1 / 3: "1/3", 1 / 2: "1/2", 1: "1", 2: "2"
     5: "5",
     8: "8",
 }
+_LETTERS = 110
+"""That fit side by side below a panel."""
+
 _JITTER = 0.32
 """Half the width of a system's cloud, where systems are 1 apart."""
 
@@ -70,7 +74,7 @@ def plot_ratios(
         ax.hlines((low, high), place - _JITTER, place + _JITTER, color=INK, linewidth=0.7)
         ax.hlines(middle, place - _JITTER, place + _JITTER, color=INK, linewidth=1.6)
     ax.axhline(1, color=_SOFT, linewidth=0.6, zorder=0)
-    ax.set_xticks(range(len(ratios)), [shortened(name, 22) for name in ratios])
+    ax.set_xticks(range(len(ratios)), [_wrapped(name, _LETTERS // len(ratios)) for name in ratios])
     ax.set_xlim(-0.6, len(ratios) - 0.4)
     if parameter.scale == "log":
         everything = np.concatenate(list(ratios.values()))
@@ -86,6 +90,16 @@ def plot_ratios(
         ax.set_ylabel(f"{parameter.name}: 1 + error / range")
 
 
+def _wrapped(name: str, width: int) -> str:
+    """Write a name in lines of some letters, broken between its options where it is longer."""
+    lines = [""]
+    for part in re.split(r"(?<=[:,+])", name):
+        if lines[-1] and len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(shortened(line, max(width, 8)) for line in lines)
+
+
 def _ratio_text(tick: float) -> str:
     return min(_TICKS.items(), key=lambda item: abs(item[0] - tick))[1]
 
@@ -99,18 +113,17 @@ def embedding_figure(evaluations: Mapping[str, Evaluation]) -> Figure:
         By the systems' names, all on the same sounds.
     """
     parameters = next(iter(evaluations.values())).parameters
-    rows, columns = len(evaluations), len(parameters)
-    with style():
-        height = 2.4 * rows + TOP + BOTTOM
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        axes = figure.subplots(rows, columns, squeeze=False, subplot_kw={"projection": "3d"})
+
+    def draw(axes: NDArray[Any]) -> None:
         for row, (name, evaluation) in zip(axes, evaluations.items(), strict=True):
             for i, (ax, parameter) in enumerate(zip(row, parameters, strict=True)):
                 plot_embedding(evaluation.embedding, evaluation.theta[:, i], parameter, ax=ax)
                 r2 = evaluation.isomap_r2[parameter.name]
                 title = f"{parameter.name}: R² = {r2:.2f}"
                 ax.set_title(f"{shortened(name, 24)}\n{title}" if not i else title, fontsize=8)
-    return figure
+
+    heights = [2.4] * len(evaluations)
+    return axes_figure(draw, heights=heights, columns=len(parameters), solid=True)
 
 
 def plot_embedding(

@@ -252,7 +252,8 @@ class TimeFrequencyScattering:
         rows = signals.reshape(-1, n_samples)
         if options.time == "local":
             cut = joint_layout(options, n_samples)
-            compute = _transformer(options, dtype_of(signals), cut.period)
+            n_periods = len(rows) * len(cut)
+            compute = _transformer(options, dtype_of(signals), cut.period, n_periods)
             S = transformed(rows, cut, compute, xp, n_threads(self.workers))
             return self._formed(S.reshape(*batch_shape, *S.shape[1:]))
         paths = each_signal(rows, partial(_transformed_whole, options, xp=xp))
@@ -402,13 +403,17 @@ def _meta(options: JointOptions, joint: bool, array: bool) -> dict[str, Any]:
     return meta
 
 
-def _transformer(options: JointOptions, dtype: Dtype, period: int) -> Compute:
-    """Return what turns a block into order 0 and the rows of all paths, (..., n_rows, n_frames)."""
+def _transformer(options: JointOptions, dtype: Dtype, period: int, n_periods: int = 1) -> Compute:
+    """Return what turns a block into order 0 and the rows of all paths, (..., n_rows, n_frames).
+
+    `n_periods` blocks of signals are transformed before a gradient comes back through them.
+    """
     plan = joint_plan(options, period, dtype)
+    keep = n_periods * _n_moduli(plan) <= _KEPT
 
     def compute(xp: Arrays, x: Tensor, block: Block) -> Tensor:
         frames = joint_frames(options, period, dtype, block.offset, block.n_frames, xp.tile)
-        paths = _transform_block(options, xp, xp.placed(plan), xp.placed(frames), x)
+        paths = _transform_block(options, xp, xp.placed(plan), xp.placed(frames), x, keep=keep)
         return xp.concatenate(paths, -2)
 
     return compute
@@ -424,8 +429,8 @@ def _transformed_whole(options: JointOptions, x: Tensor, xp: Arrays) -> list[Ten
     plan = joint_plan(options, cut.period, dtype)
     n_frames = cut.period >> options.J if options.time == "global" else cut.n_frames
     frames = joint_frames(options, cut.period, dtype, 0, n_frames, xp.tile)
-    here = from_zero(xp, x, cut)
-    paths = _transform_block(options, xp, xp.placed(plan), xp.placed(frames), here)
+    here, keep = from_zero(xp, x, cut), len(x) * _n_moduli(plan) <= _KEPT
+    paths = _transform_block(options, xp, xp.placed(plan), xp.placed(frames), here, keep=keep)
     if options.time == "global":
         return [here.sum(-1)[..., None, None], *paths[1:]]
     lengths = _own_lengths(options, n_samples)
@@ -442,8 +447,24 @@ def _own_lengths(options: JointOptions, n_samples: int) -> list[int]:
     return [-(-n_samples // stride) for stride in strides]
 
 
+_KEPT = 2**25
+"""Second-order moduli that are kept for a gradient: at most 12 bytes each in float32, 400 MB. Where
+there are more, each tile is computed again on the way back, which takes half as long again."""
+
+
+def _n_moduli(plan: JointPlan) -> int:
+    """Count the second-order moduli of a block."""
+    return sum(2 * len(each.frequential.cosine) * each.second.n_points for each in plan.joint)
+
+
 def _transform_block(
-    options: JointOptions, xp: Arrays, plan: JointPlan, frames: JointFrames, x: Tensor
+    options: JointOptions,
+    xp: Arrays,
+    plan: JointPlan,
+    frames: JointFrames,
+    x: Tensor,
+    *,
+    keep: bool,
 ) -> list[Tensor]:
     """Order 0, then each of the paths, (..., n_rows, n_frames)."""
     spectrum = signal_spectrum(xp, plan.block, x)
@@ -456,7 +477,8 @@ def _transform_block(
         if options.time == "none":
             rows |= _second_order_unaveraged(xp, layer, Y)
         else:
-            rows |= _second_order(xp, layer, frames.averages[i], Y, frames.frames.n_frames)
+            n_frames = frames.frames.n_frames
+            rows |= _second_order(xp, layer, frames.averages[i], Y, n_frames, keep=keep)
     order0 = averaged(xp, low, frames.frames) / plan.block.period
     return [order0, *(rows[i] for i in range(len(rows)))]
 
@@ -474,7 +496,7 @@ def _first_order(options: JointOptions, xp: Arrays, layer: FrequentialLayer, S1:
 
 
 def _second_order(
-    xp: Arrays, layer: JointLayer, average: TimeAverage, Y: Tensor, n_frames: int
+    xp: Arrays, layer: JointLayer, average: TimeAverage, Y: Tensor, n_frames: int, *, keep: bool
 ) -> Rows:
     """Transform and average all paths of one second filter, tile by tile along time."""
     n_rows = 2 * len(layer.frequential.cosine)
@@ -484,7 +506,8 @@ def _second_order(
         def averaged_tile(here: Tensor, weights: Tensor = tile.weights) -> Tensor:
             return _modulus(xp, layer.frequential, here) @ weights
 
-        part = xp.recomputed(averaged_tile, Y[..., tile.first : tile.last])
+        here = Y[..., tile.first : tile.last]
+        part = averaged_tile(here) if keep else xp.recomputed(averaged_tile, here)
         total = xp.add_columns(total, tile.columns, part)
     if average.density > 1:
         V = xp.rfft(total, "forward")

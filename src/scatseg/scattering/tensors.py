@@ -33,9 +33,8 @@ class Modulus(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         """Turn a gradient into the direction of z."""
         z, r = ctx.saved_tensors
-        # Divided first: the direction of z is at most 1, a gradient over a quiet |z| may overflow.
-        direction = (torch.view_as_real(z) / r[..., None]).masked_fill_((r == 0)[..., None], 0.0)
-        return torch.view_as_complex(direction * gradient[..., None])
+        # Where |z| is below this floor, the direction fades to 0, and no quotient overflows.
+        return z * (gradient / r.clamp(min=torch.finfo(r.dtype).tiny ** 0.5))
 
 
 class TorchArrays:
