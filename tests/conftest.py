@@ -1,7 +1,7 @@
 """Fixtures: one seeded generator, a minute whose form is known, and the shared corpus."""
 
-import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +16,11 @@ def rng():
     return np.random.default_rng(seed=440)
 
 
-@pytest.fixture(scope="module")
-def one_torch_thread():
-    """Keep torch, where it is installed, to one thread: small arrays gain nothing from several."""
-    if importlib.util.find_spec("torch") is None:
-        yield
-        return
-    import torch
-
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(n_threads)
+@pytest.fixture(scope="module", autouse=True)
+def _torch_works_alone():
+    """Tensors as small as those of tests take far longer on several threads."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -181,7 +181,14 @@ def test_there_is_no_telling_in_a_few_bars(rng):
 
 def test_terms_without_weight_do_not_count(rng):
     bars = compare(tune("ABA", rng), bar=BAR)
-    assert not cover_scores(bars, repetition=0, blocks=0, lengths=0).any()
+    assert not cover_scores(bars, repetition=0, blocks=0, lengths=0)[:, :-1].any()
+
+
+def test_what_rings_out_at_the_end_is_no_section_of_its_own(rng):
+    song = tune("ABA", rng)
+    longer = on_bars(np.concatenate([song.X, 3 + rng.normal(size=(2, 40))]))
+    found = segment(longer, segmenter="repetition")
+    assert found.boundaries == (0, 16, 32, longer.duration)
 
 
 def test_letters_skip_silence(rng):

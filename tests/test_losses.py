@@ -21,8 +21,6 @@ from scatseg.distances import (
 )
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 SMALL = {
     "jtfs": "jtfs:J=4,J_fr=1,Q=2",
     "scattering": "scattering:J=4,Q=2",

@@ -23,8 +23,6 @@ from scatseg.losses import MultiScaleSpectralLoss, ScatteringLoss, WaveformLoss 
 from scatseg.matching import renderings, runs, sweeps, tasks  # noqa: E402
 from scatseg.matching import resynthesis as engine  # noqa: E402
 
-pytestmark = pytest.mark.usefixtures("one_torch_thread")
-
 
 class Tremolos:
     """Short tones with a tremolo, which begin and end in silence."""

@@ -70,7 +70,7 @@ def compare(features: Features, *, bar: float) -> Comparison:
     bar : float
         Seconds that count as a bar, where three frames or more fit into it.
     """
-    n_frames = features.seconds_to_frames(bar)
+    n_frames = min(features.seconds_to_frames(bar), len(features))
     n_frames = n_frames if n_frames > 2 else 1
     features, silences = _with_joined_silence(features, n_frames * LONG_SILENCE)
     heard = heard_frames(features)
@@ -112,7 +112,8 @@ def cover_scores(
     -------
     scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
         `scores[start, stop]`, see `boundaries.best_boundaries`. Next to nothing speaks for a
-        segment that a long silence is only a part of.
+        segment that a long silence is only a part of, nor for one of less than three bars at the
+        end.
     """
     bar = bars.frames_per_bar
     scores = lengths * length_scores(len(bars.in_order), frames_per_bar=bar)
@@ -123,6 +124,10 @@ def cover_scores(
         blocks *= block_share(bars, repeats)
     if blocks:
         scores += blocks / bar * block_scores(bars.by_timbre, n_bands=7 * bar)
+    end = len(bars.in_order)
+    end -= end - 1 in bars.silences
+    if end >= _SHORTEST_END * _LEAST_ENDS * bar:
+        scores[end + 1 - _SHORTEST_END * bar : end, end] -= _NEXT_TO_NOTHING
     for frame in bars.silences:
         alone = scores[frame, frame + 1]
         scores[: frame + 1, frame + 1 :] -= _NEXT_TO_NOTHING
@@ -159,6 +164,9 @@ _USUAL_RATIO = 0.3
 """Of `block_share`, about the median of songs."""
 _LEAST_RECURRENCE = 0.4
 """Passages that recur less than this do not recur."""
+
+_SHORTEST_END, _LEAST_ENDS = 3, 4
+"""Bars: what rings out at the end is no section of its own, unless the recording is that short."""
 
 _NEXT_TO_NOTHING = 1e3
 """More than any segment scores, and little enough for sums to stay exact."""

@@ -376,10 +376,10 @@ def path_contrast(Z: NDArray[np.floating], *, n_frames: int = 1) -> NDArray[np.f
     Examples
     --------
     >>> path_contrast(np.array([[1.0, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1], [0, 0, 1, 1]]))
-    array([[ 0. ,  0.5, -0.5,  0. ],
-           [ 0.5,  0.5, -0.5, -0.5],
-           [-0.5, -0.5,  0.5,  0.5],
-           [ 0. , -0.5,  0.5,  0. ]])
+    array([[ 0.  ,  0.25, -0.25,  0.  ],
+           [ 0.25,  0.5 , -0.5 , -0.25],
+           [-0.25, -0.5 ,  0.5 ,  0.25],
+           [ 0.  , -0.25,  0.25,  0.  ]])
     """
     padded = np.pad(np.asarray(Z, dtype=np.float64), n_frames, mode="reflect")
     inner = slice(n_frames, -n_frames)

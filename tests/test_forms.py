@@ -1,0 +1,113 @@
+"""The whole way from sound to form, on composed pieces whose form is known."""
+
+import numpy as np
+import pytest
+import soxr
+from threadpoolctl import threadpool_limits
+
+from scatseg import audio, pieces
+from scatseg.bars import Bars
+from scatseg.evaluation import evaluate
+from scatseg.segmentation import letter_labels
+from scatseg.segmenters import segment
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    with threadpool_limits(1):
+        yield
+
+
+def letters(segmentation):
+    numbers = {label: i for i, label in enumerate(dict.fromkeys(segmentation.labels))}
+    return letter_labels(numbers[label] for label in segmentation.labels)
+
+
+def form_of(y, sr):
+    return segment(Bars()(y, sr))
+
+
+@pytest.fixture(scope="module")
+def rondo():
+    return pieces.compose("rondo")
+
+
+@pytest.fixture(scope="module")
+def form(rondo):
+    return form_of(rondo.y, rondo.sr)
+
+
+@pytest.mark.parametrize("name", pieces.names())
+def test_boundaries_and_labels_of_a_composed_piece_are_found(name):
+    piece = pieces.compose(name)
+    found = form_of(piece.y, piece.sr)
+    assert evaluate(piece.form, found)["F-measure@0.5"] == 1
+    assert letters(found) == letters(piece.form)
+
+
+def assert_same(found, form):
+    np.testing.assert_allclose(found.boundaries[1:-1], form.boundaries[1:-1], atol=0.2)
+    assert found.labels == form.labels
+
+
+@pytest.mark.parametrize("gain", [0.01, 1.1])
+def test_loudness_does_not_matter(rondo, form, gain):
+    assert_same(form_of(gain * rondo.y, rondo.sr), form)
+
+
+@pytest.mark.parametrize("sr", [16000, 32000])
+def test_the_sampling_rate_does_not_matter(rondo, form, sr):
+    assert_same(form_of(soxr.resample(rondo.y, rondo.sr, sr), sr), form)
+
+
+def test_a_compressed_copy_has_the_same_form(rondo, form, tmp_path):
+    audio.save(tmp_path / "rondo.mp3", rondo.y, rondo.sr)
+    y, sr = audio.load(tmp_path / "rondo.mp3")
+    assert_same(form_of(y, sr), form)
+
+
+def test_silence_around_it_is_silence_around_the_same_form(rondo, form):
+    quiet = np.zeros(7 * rondo.sr, dtype=rondo.y.dtype)
+    found = form_of(np.concatenate([quiet, rondo.y, quiet]), rondo.sr)
+    assert found.labels == ("silence", *form.labels, "silence")
+    np.testing.assert_allclose(
+        np.subtract(found.boundaries[2:-2], 7), form.boundaries[1:-1], atol=0.2
+    )
+
+
+@pytest.mark.parametrize("rate", [0.96, 1.04])
+def test_a_faster_copy_has_the_same_form_faster(rondo, form, rate):
+    y = soxr.resample(rondo.y, rondo.sr, rondo.sr / rate)
+    found = form_of(y, rondo.sr)
+    np.testing.assert_allclose(np.multiply(found.boundaries, rate), form.boundaries, atol=0.2)
+
+
+# What has no form to find: one answer that spans it all, and no exception.
+
+SR = 22050
+
+
+def seconds(n):
+    return np.arange(round(n * SR)) / SR
+
+
+@pytest.mark.parametrize(
+    "y",
+    [
+        pytest.param(np.array([0.1]), id="one sample"),
+        pytest.param(0.1 * np.sin(880 * np.pi * seconds(0.3)), id="a third of a second"),
+        pytest.param(
+            0.1 * np.random.default_rng(0).normal(size=5 * SR), id="five seconds of noise"
+        ),
+        pytest.param(
+            0.1 * np.sin(2 * np.pi * np.outer((220, 277, 330), seconds(40))).sum(axis=0),
+            id="one chord",
+        ),
+    ],
+)
+def test_what_has_no_form_is_spanned_all_the_same(y):
+    features = Bars()(y.astype(np.float32), SR)
+    found = segment(features)
+    assert (found.start, found.end) == (0, len(y) / SR)
+    assert len(found) <= 3
+    assert features.notes == ("no clear pulse: the bars are a fixed grid",)
