@@ -84,7 +84,7 @@ def _add(
     from scatseg.audio import AUDIO_EXTENSIONS
     from scatseg.runs import find_sources
     from scatseg.search.descriptions import Describer
-    from scatseg.search.index import build_index
+    from scatseg.search.gathering import build_index
     from scatseg.search.store import DATABASE, read_state
 
     usual = Describer()

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from scatseg import audio
 from scatseg.explain import Reason, described
-from scatseg.search.index import Hit, Index
+from scatseg.search.hits import Hit
+from scatseg.search.index import Index
 from scatseg.search.queries import check_stretch
 from scatseg.search.store import IndexedTrack
 
