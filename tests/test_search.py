@@ -2,8 +2,11 @@
 
 import itertools
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -504,9 +507,10 @@ class Stopped(BaseException):
 def few(tmp_path_factory):
     """Two short recordings, and their index."""
     folder = tmp_path_factory.mktemp("few")
+    (folder / "sounds").mkdir()
     for seed in range(2):
-        audio.save(folder / f"{seed}.wav", melody(seed, seconds=3), SR)
-    Index.build([folder], folder / "whole.index")
+        audio.save(folder / "sounds" / f"{seed}.wav", melody(seed, seconds=3), SR)
+    Index.build([folder / "sounds"], folder / "whole.index")
     return folder
 
 
@@ -533,11 +537,43 @@ def test_a_stopped_writer_leaves_a_whole_index_and_resuming_gives_the_same_bytes
         patched.setattr(building, "write_projection", stopping(store.write_projection))
         patched.setattr(building, "remove_unnamed", stopping(store.remove_unnamed))
         with pytest.raises(Stopped):
-            Index.build([few], folder)
+            Index.build([few / "sounds"], folder)
     assert verify_index(folder) == []
     assert len(Index.open(folder).tracks) in (0, 2)
-    Index.build([few], folder)
+    Index.build([few / "sounds"], folder)
     assert contents(folder) == contents(few / "whole.index")
+
+
+KILLS = 4
+KILLING = """
+import os, signal, sys, time
+from scatseg.search import Index
+
+source, work, n = sys.argv[1], sys.argv[2], int(sys.argv[3])
+for name in ("warm", "timed"):
+    began = time.monotonic()
+    Index.build([source], os.path.join(work, name))
+seconds = time.monotonic() - began
+for i in range(n):
+    child = os.fork()
+    if not child:
+        Index.build([source], os.path.join(work, str(i)))
+        os._exit(0)
+    time.sleep(seconds * (i + 0.5) / n)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
+def test_a_killed_writer_leaves_a_whole_index_and_resuming_gives_the_same_bytes(few, tmp_path):
+    command = [sys.executable, "-c", KILLING, few / "sounds", tmp_path, str(KILLS)]
+    subprocess.run(command, check=True)
+    for folder in (tmp_path / str(i) for i in range(KILLS)):
+        if folder.exists():  # a folder comes to be whole, so that early there is none
+            assert verify_index(folder) == []
+        Index.build([few / "sounds"], folder)
+        assert contents(folder) == contents(few / "whole.index")
 
 
 def test_an_open_index_answers_as_before_while_another_writes(folder):

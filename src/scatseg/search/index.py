@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
 from collections.abc import Collection, Iterable, Sequence
@@ -15,27 +14,27 @@ from numpy.typing import NDArray
 from scatseg.audio import AUDIO_EXTENSIONS
 from scatseg.runs import find_sources
 from scatseg.search import approximate
+from scatseg.search.comparing import compared, explained
 from scatseg.search.descriptions import (
     LEAST_SECONDS,
     Describer,
+    Description,
     DescriptionError,
     cell_edges,
     read_description,
 )
-from scatseg.search.explaining import explain_likeness
 from scatseg.search.gathering import build_index
-from scatseg.search.hits import Hit, best_hits, order, overlaps, weighed
+from scatseg.search.hits import Hit, best_hits, overlaps, weighed
 from scatseg.search.matching import Course, Nearest, nearest_rows, slide
 from scatseg.search.passages import (
     LENGTHS,
     WHOLE,
     nearest_length,
     relative,
-    stretch,
     window_cells,
 )
 from scatseg.search.projection import Projection
-from scatseg.search.queries import Query, make_query, tempo_ratios
+from scatseg.search.queries import RATE_STEP, Query, make_query, rate_step, tempo_ratios
 from scatseg.search.store import IndexedTrack, SearchIndexError, State, read_state
 
 _CANDIDATES = 100
@@ -44,14 +43,8 @@ _CANDIDATES = 100
 _THROUGH_FILTERS = 1.5
 """Flattening of the second way: little heed to how bright a recording is."""
 
-_RATE_STEP = 0.15
-"""Natural logarithm of the tempo ratio from which on modulation rates are moved, too."""
-
 _SHORTLIST = 3
 """How many times more hits than are asked for are compared exactly."""
-
-_FINE_PHASES = 16
-"""How many fractions of a frame are tried where the best hits are: 6 ms apart."""
 
 _CACHED = 256
 """Tracks whose frames are kept in memory."""
@@ -247,7 +240,7 @@ class Index:
         shifts = sorted(range(-transpose, transpose + 1), key=abs)
         for semitones, rate, regions in self._regions(query, shifts, tempo, exclude, top):
             shifted = query.shifted(self.describer.columns(), semitones)
-            ratios = [r for r in tempo_ratios(tempo) if _rate_step(r) == rate]
+            ratios = [r for r in tempo_ratios(tempo) if rate_step(r) == rate]
             phases = [(ratio, shifted.phases(self.describer, ratio)) for ratio in ratios]
             for region in regions:
                 found += self._aligned(query, region, phases, semitones)
@@ -314,11 +307,11 @@ class Index:
         """Find windows that may hold the query, for each transposition and rate of modulations."""
         length = nearest_length(query.duration)
         rows, matrix = self._state.rows[length], self._matrices[length]
-        rates = sorted({_rate_step(ratio) for ratio in tempo_ratios(tempo)}, key=abs)
+        rates = sorted({rate_step(ratio) for ratio in tempo_ratios(tempo)}, key=abs)
         ways = [(semitones, rate) for semitones in shifts for rate in rates]
         columns = self.describer.columns()
         statistics = [
-            query.shifted(columns, semitones, float(np.exp(rate * _RATE_STEP))).statistics()
+            query.shifted(columns, semitones, float(np.exp(rate * RATE_STEP))).statistics()
             for semitones, rate in ways
         ]
         plain = self._vectors(statistics)
@@ -392,7 +385,7 @@ class Index:
         semitones: int,
     ) -> list[Hit]:
         """Find where exactly the query fits, once for each window of a region."""
-        frames, hop = self._frames(region.track), query.hop
+        frames, hop = self._frames(region.track.id), query.hop
         if not frames.size:
             return []
         margin = max(query.duration, region.ends[0] - region.starts[0])
@@ -437,76 +430,25 @@ class Index:
     def _compared(self, query: Query, hits: Sequence[Hit], top: int, *, explain: bool) -> list[Hit]:
         """Compare the query with where the best hits are exactly, and say why they are alike."""
         assert self.projection is not None
-        columns = self.describer.columns()
-        compared = []
-        for hit in best_hits(hits, _SHORTLIST * top):
-            track = self._state.tracks[hit.track]
-            try:
-                description = read_description(self._path_of(track))
-            except DescriptionError:
-                if self._path_of(track).exists():
-                    raise
-                continue  # removed since this index was opened
-            hit = self._refined(query, hit, description.frames)
-            shifted = query.shifted(columns, hit.semitones, _heard_ratio(hit.tempo))
-            before, after = (margin / hit.tempo for margin in query.margins)
-            there = stretch(description, hit.start + before, hit.end - after)
-            X = relative(np.stack([shifted.statistics(), there]), columns)
-            timbre = float(np.prod(self.projection(X), axis=0).sum())
-            compared.append((weighed(hit, timbre, query.duration), X))
-        compared.sort(key=lambda each: order(each[0]))
-        if not explain:
-            return [hit for hit, _ in compared[:top]]
-        return [
-            dataclasses.replace(
-                hit, likeness=explain_likeness(X[0], X[1], self.projection, columns)
-            )
-            for hit, X in compared[:top]
-        ]
+        best = best_hits(hits, _SHORTLIST * top)
+        pairs = compared(query, best, self.describer, self.projection, self._read)[:top]
+        if explain:
+            return explained(pairs, self.describer, self.projection)
+        return [hit for hit, _ in pairs]
 
-    def _refined(self, query: Query, hit: Hit, frames: NDArray[np.float32]) -> Hit:
-        """Align a hit in finer steps, around where it was found."""
-        if hit.course is None:
-            return hit
-        phases = query.shifted(self.describer.columns(), hit.semitones).phases(
-            self.describer, hit.tempo, n_phases=_FINE_PHASES
-        )
-        offset = query.trimmed[0] / hit.tempo
-        place = (hit.start + offset) / query.hop
-        first = max(0, int(place) - 1)
-        part = frames[first : int(place) + len(phases[0]) + 3]
-        if len(part) < len(phases[0]):
-            return hit
-        course = slide(part, phases)
-        best = int(course.similarities.argmax())
-        if course.similarities[best] <= hit.course:
-            return hit
-        start = float(course.starts[best] + first) * query.hop - offset
-        start = min(max(0.0, start), hit.end)
-        end = min(start + query.duration / hit.tempo, self._state.tracks[hit.track].duration)
-        return dataclasses.replace(
-            hit, start=start, end=end, course=float(course.similarities[best])
-        )
-
-    def _path_of(self, track: IndexedTrack) -> Path:
-        return self.folder / "tracks" / track.description
-
-    def _read_frames(self, track: IndexedTrack) -> NDArray[np.float32]:
+    def _read(self, id_: str, *, frames_only: bool = False) -> Description | None:
+        """Read what is kept of a recording; None when it was removed since this was opened."""
+        path = self.folder / "tracks" / self._state.tracks[id_].description
         try:
-            return read_description(self._path_of(track), frames_only=True).frames
+            return read_description(path, frames_only=frames_only)
         except DescriptionError:
-            if self._path_of(track).exists():
+            if path.exists():
                 raise
-            return np.empty((0, 0), dtype=np.float32)  # removed since this index was opened
+            return None
 
-
-def _rate_step(ratio: float) -> int:
-    return round(float(np.log(ratio)) / _RATE_STEP)
-
-
-def _heard_ratio(ratio: float) -> float:
-    """Round a ratio to the steps by which modulation rates are moved."""
-    return float(np.exp(_rate_step(ratio) * _RATE_STEP))
+    def _read_frames(self, id_: str) -> NDArray[np.float32]:
+        description = self._read(id_, frames_only=True)
+        return np.empty((0, 0), np.float32) if description is None else description.frames
 
 
 def _best_near(course: Course, start: float, end: float, duration: float) -> tuple[float, float]:

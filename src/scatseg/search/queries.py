@@ -41,6 +41,9 @@ TEMPO_STEP = 0.02
 """Natural logarithm of the ratio between tempi that are tried: over 8 s they drift by 80 ms at
 most."""
 
+RATE_STEP = 0.15
+"""Natural logarithm of the tempo ratio from which on modulation rates are moved, too."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Query:
@@ -200,3 +203,13 @@ def tempo_ratios(most: float) -> Sequence[float]:
     n_steps = int(np.ceil(np.log1p(most) / TEMPO_STEP - 1e-9))
     steps = [0] + [sign * step for step in range(1, n_steps + 1) for sign in (1, -1)]
     return [float(np.exp(step * TEMPO_STEP)) for step in steps]
+
+
+def rate_step(ratio: float) -> int:
+    """Tell by how many steps modulation rates are moved at a tempo ratio."""
+    return round(float(np.log(ratio)) / RATE_STEP)
+
+
+def heard_ratio(ratio: float) -> float:
+    """Round a tempo ratio to the steps by which modulation rates are moved."""
+    return float(np.exp(rate_step(ratio) * RATE_STEP))
