@@ -681,7 +681,7 @@ def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):
     [
         (("melody0", "--from", "9", "--to", "3"), 2, "begin before it ends"),
         (("melody0", "--from", "90"), 2, "the recording ends at 14.00 s"),
-        (("nobody.wav",), 3, "nobody.wav"),
+        (("nobody.wav",), 3, "nobody.wav: neither a file, nor the id of a recording"),
         (("melody0", "--exclude", "group"), 2, "has no group"),
         (("melody0", "--tempo", "fast"), 2, "not a share like 10%"),
     ],
@@ -689,6 +689,17 @@ def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):
 def test_the_command_line_says_what_is_wrong(built, capsys, arguments, status, message):
     assert run("search", built.folder, *arguments) == status
     assert message in capsys.readouterr().err
+
+
+def test_a_silent_query_is_named(built, tmp_path, capsys):
+    audio.save(tmp_path / "nothing.wav", np.zeros(SR), SR)
+    assert run("search", built.folder, tmp_path / "nothing.wav") == 3
+    assert "nothing.wav: silent" in capsys.readouterr().err
+
+
+def test_an_index_is_asked_one_thing_at_a_time(built, capsys):
+    assert run("index", "--info", "--verify", built.folder) == 2
+    assert "got several" in capsys.readouterr().err
 
 
 def test_searching_what_is_no_index_is_a_usage_error(tmp_path, capsys):

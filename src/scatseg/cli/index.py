@@ -49,6 +49,9 @@ def index(
     what changed is described anew. Labels and groups come from an index.csv in a folder. --info,
     --verify, --remove and --rebuild alone take the index as -o or as the only path.
     """
+    if sum((info, verify, remove is not None)) > 1:
+        msg = "one of --info, --verify and --remove is needed, got several"
+        raise click.UsageError(msg)
     if info or verify or remove is not None or (rebuild and (not paths or output is None)):
         folder = _only_index(paths, output)
         with usage_errors():
