@@ -1,6 +1,7 @@
 """The report in a real browser, opened from the disk: it looks, plays and stays inert."""
 
 import csv
+import dataclasses
 import json
 import os
 import shutil
@@ -12,9 +13,13 @@ import pytest
 
 from scatseg.audio import save
 from scatseg.evaluation import score_collection
+from scatseg.explain import Band, Reason
 from scatseg.formats import Annotation, Jams, write_jams
 from scatseg.report import build
+from scatseg.report.hits import build_hits
 from scatseg.score_tables import scores_csv, summary_csv, summary_json
+from scatseg.search import Answer, Hit
+from scatseg.search.explaining import Likeness
 from scatseg.segmentation import Segmentation
 from scatseg.summaries import assess
 
@@ -387,3 +392,66 @@ def test_neighbors_lead_from_track_to_track(visit):
     page.wait_for_url("**/pages/minute.html")
     page.get_by_role("link", name="previous track").click()
     page.wait_for_url(lambda url: unquote(url).endswith(f"/pages/{SILENT_ID}.html"))
+
+
+# ---- a search -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hits_page(context, tmp_path, aba_signal):
+    """Open the page of two hits, one of a recording that is gone, all of hostile names."""
+    source = tmp_path / "minute.wav"
+    save(source, *aba_signal)
+    rate = Reason(
+        band=Band(family="scattering", order=2, carrier=8, rate=2),
+        relevance=0.5,
+        carrier=440.0,
+        rate=4.0,
+    )
+    near = Hit(
+        track=SCRIPT,
+        path=str(source),
+        start=40.0,
+        end=48.0,
+        similarity=0.91,
+        timbre=0.92,
+        course=0.9,
+        semitones=-2,
+        likeness=Likeness(0.92, alike=(rate,)),
+    )
+    gone = dataclasses.replace(near, track=IMAGE, path=str(tmp_path / "gone.wav"), likeness=None)
+    answer = Answer(
+        query=IMAGE, path=source, start=2.0, end=10.0, hits=(near, gone), notes=(SCRIPT,)
+    )
+    page, wrongs = context.new_page(), []
+    page.on("console", lambda message: wrongs.append(message.text))
+    page.on("pageerror", lambda error: wrongs.append(str(error)))
+    page.on("dialog", lambda dialog: (wrongs.append(dialog.message), dialog.dismiss()))
+    page.goto(build_hits(answer, tmp_path / "page").as_uri())
+    yield page
+    page.close()
+    assert wrongs == []
+
+
+def test_a_hit_plays_and_silences_the_query(hits_page):
+    query, hit = (f"document.querySelectorAll('audio')[{i}]" for i in range(2))
+    for sound, other in ((query, hit), (hit, query)):
+        hits_page.evaluate(f"{sound}.play()")
+        wait_until(hits_page, f"{sound}.currentTime > 0.2")
+        assert hits_page.evaluate(f"{other}.paused")
+    assert hits_page.evaluate(f"{hit}.duration") == pytest.approx(8)
+
+
+def test_hits_say_where_they_are_and_why(hits_page):
+    assert hits_page.get_by_role("heading", level=1).text_content() == f"What sounds like {IMAGE}"
+    row = hits_page.locator(".hits tbody tr").first
+    for text in (SCRIPT, "0:40.00\N{EN DASH}0:48.00", "\N{MINUS SIGN}2 semitones", "0.910", "4 Hz"):
+        assert row.get_by_text(text).first.is_visible()
+    assert hits_page.get_by_text("cannot be played").is_visible()
+    assert hits_page.locator("main img").count() == 0
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_the_page_of_a_search_fits_the_width_of_the_window(hits_page, width):
+    hits_page.set_viewport_size({"width": width, "height": 800})
+    assert hits_page.evaluate("document.documentElement.scrollWidth") <= width

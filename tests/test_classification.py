@@ -560,9 +560,11 @@ def test_a_classifier_that_cannot_be_made_says_why(name, message):
         make_classifier(name)
 
 
-def test_any_classifier_of_scikit_learn_can_be_named(overlapping):
+@pytest.mark.parametrize("separator", [":", "."])
+def test_any_classifier_of_scikit_learn_can_be_named(overlapping, separator):
     X, labels = overlapping
-    forest = make_classifier("sklearn.ensemble:RandomForestClassifier:n_estimators=10", seed=3)
+    name = f"sklearn.ensemble{separator}RandomForestClassifier:n_estimators=10"
+    forest = make_classifier(name, seed=3)
     assert forest.estimator.named_steps["classify"].random_state == 3
     assert forest.fit(X, labels).predict_proba(X).shape == (240, 3)
 

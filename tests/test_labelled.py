@@ -157,3 +157,9 @@ def test_several_columns_are_labels_together(folder):
 def test_sub_folders_give_one_label_only(tmp_path):
     with pytest.raises(LabelError, match=r"several label columns need an index\.csv"):
         read_labelled(tmp_path, columns=("what", "how"))
+
+
+def test_a_sound_is_no_table(folder):
+    (folder / "a.wav").write_bytes(b"RIFF$\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0" + bytes(range(200)))
+    with pytest.raises(LabelError, match="this file is no text"):
+        read_labelled(folder / "a.wav")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,6 +126,9 @@ def read_labelled(
     except FormatError as error:
         msg = f"{shown(table)}: {error}"
         raise LabelError(msg) from error
+    if any(_is_no_text(character) for character in text[:1000]):
+        msg = f"{shown(root)}: a folder of sounds or an index.csv is needed, this file is no text"
+        raise LabelError(msg)
     reader = _Table(table, tuple(columns), group, notes)
     reader.read(text)
     if not reader.clips and not reader.failures:
@@ -136,6 +140,11 @@ def read_labelled(
         failures=tuple(reader.failures),
         notes=tuple(reader.notes),
     )
+
+
+def _is_no_text(character: str) -> bool:
+    """Tell control characters, and those that stand for none, from what tables hold."""
+    return unicodedata.category(character) in ("Cc", "Cn", "Co", "Cs") and not character.isspace()
 
 
 @dataclass

@@ -77,6 +77,8 @@ def make_classifier(
     1.0
     """
     ((base, options),) = _one(naming.parse_names(name), name)
+    if base not in CLASSIFIERS and ":" not in base and "." in base:
+        base = ":".join(base.rsplit(".", 1))  # sklearn.naive_bayes.GaussianNB, as Python writes it
     final = naming.build(base, options, CLASSIFIERS, "classifier")
     if not (hasattr(final, "fit") and hasattr(final, "get_params")):
         msg = f"classifier {name!r} must have fit and get_params, as scikit-learn's estimators do"

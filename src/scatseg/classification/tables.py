@@ -120,7 +120,8 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
         row = [each["features"], *cells, f"{each['calibration_error']:.3f}", f"{each['brier']:.3f}"]
         lines.append(f"| {' | '.join(row)} |")
     differences = [each for each in document["differences"] if each["score"] == "accuracy"]
-    lines += ["", "| Accuracy of | less that of | Difference |", "| --- | --- | --- |"]
+    if differences:
+        lines += ["", "| Accuracy of | less that of | Difference |", "| --- | --- | --- |"]
     lines += [
         f"| {each['first']} | {each['second']} | {each['difference']:+.3f} "
         f"[{each['interval'][0]:+.3f}, {each['interval'][1]:+.3f}] |"

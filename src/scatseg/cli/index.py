@@ -49,6 +49,9 @@ def index(
     what changed is described anew. Labels and groups come from an index.csv in a folder. --info,
     --verify, --remove and --rebuild alone take the index as -o or as the only path.
     """
+    if sum((info, verify, remove is not None)) > 1:
+        msg = "one of --info, --verify and --remove is needed, got several"
+        raise click.UsageError(msg)
     if info or verify or remove is not None or (rebuild and (not paths or output is None)):
         folder = _only_index(paths, output)
         with usage_errors():
@@ -84,7 +87,7 @@ def _add(
     from scatseg.audio import AUDIO_EXTENSIONS
     from scatseg.runs import find_sources
     from scatseg.search.descriptions import Describer
-    from scatseg.search.index import build_index
+    from scatseg.search.gathering import build_index
     from scatseg.search.store import DATABASE, read_state
 
     usual = Describer()

@@ -85,6 +85,7 @@ def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> 
     from scatseg.audio import AudioError
     from scatseg.search import Index
     from scatseg.search.asking import ask
+    from scatseg.search.descriptions import SoundError
 
     with usage_errors():
         opened = Index.open(folder, exact=options["exact"])
@@ -106,6 +107,9 @@ def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> 
         )
     except AudioError as error:
         click.echo(str(error), err=True)
+        return NOTHING_DONE
+    except SoundError as error:
+        click.echo(f"{query}: {error}", err=True)
         return NOTHING_DONE
     except ValueError as error:
         raise click.UsageError(str(error)) from error
@@ -222,6 +226,8 @@ def evaluate(verbosity: int, /, source: Path, output: Path | None, **options: An
             output.mkdir(parents=True, exist_ok=True)
             write_retrieval(output, document, systems.results, systems.ids)
             write_failures(output, failures)
+    if verbosity >= 0 and not any(each.answered.any() for each in systems.results.values()):
+        click.echo("no sound has another one of its label to find, in another group", err=True)
     for line in table(document):
         click.echo(line)
     if output is not None:

@@ -1,7 +1,8 @@
 """What sounds like this: an index of recordings and their passages, asked by sound."""
 
 from scatseg.search.asking import Answer, ask
-from scatseg.search.index import Hit, Index
+from scatseg.search.hits import Hit
+from scatseg.search.index import Index
 from scatseg.search.retrieval import Retrieval, evaluate
 from scatseg.search.store import SearchIndexError
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from scatseg import audio
 from scatseg.explain import Reason, described
-from scatseg.search.index import Hit, Index
+from scatseg.search.hits import Hit
+from scatseg.search.index import Index
 from scatseg.search.queries import check_stretch
 from scatseg.search.store import IndexedTrack
 
@@ -96,11 +97,16 @@ def ask(
     ------
     AudioError
         When the recording cannot be read.
+    SoundError
+        When the stretch is silent or too short.
     ValueError
-        When the stretch does not lie in it, or it is silent, or it has no group to exclude.
+        When the stretch does not lie in it, or it has no group to exclude.
     """
     track = index.track(query)
     path = Path(query if track is None else track.path)
+    if track is None and not path.exists():
+        msg = f"{query}: neither a file, nor the id of a recording of the index"
+        raise audio.AudioError(msg)
     recording = audio.decode(path, sr=index.describer.sr)
     first, last = check_stretch(recording.duration, start, end)
     excluded, passage = _excluded(index, track, exclude, first, last)

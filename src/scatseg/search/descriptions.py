@@ -299,12 +299,16 @@ def rows_at(features: Features, times: NDArray[np.float64]) -> NDArray[np.floati
     return rows
 
 
+class SoundError(ValueError):
+    """A sound that nothing can be said about: silent, too short, not finite."""
+
+
 def check_sound(y: NDArray[np.floating], sr: int) -> None:
     """Refuse what nothing can be said about.
 
     Raises
     ------
-    ValueError
+    SoundError
         When a signal is shorter than 50 ms, not finite, or never exceeds -100 dB.
     """
     if np.ndim(y) != 1:
@@ -312,21 +316,26 @@ def check_sound(y: NDArray[np.floating], sr: int) -> None:
         raise ValueError(msg)
     if len(y) < SHORTEST * sr:
         msg = f"too short: {SHORTEST:g} s are needed, got {len(y) / sr:.3g} s"
-        raise ValueError(msg)
+        raise SoundError(msg)
     peak = float(np.abs(y).max())
     if not np.isfinite(peak):
         msg = "a signal must be finite, it holds NaN or inf"
-        raise ValueError(msg)
+        raise SoundError(msg)
     if peak <= SILENT_PEAK:
         msg = "silent: there is nothing to compare"
-        raise ValueError(msg)
+        raise SoundError(msg)
 
 
 @functools.cache
 def _extractor(text: str) -> Extractor:
+    named = naming.parse_names(text)
+    for name, options in named:
+        naming.build(
+            name, options, EXTRACTORS, "feature"
+        )  # an error names no option but the user's
     parts: tuple[Extractor, ...] = tuple(
         naming.build(name, {**_DEFAULTS.get(name, {}), **options}, EXTRACTORS, "feature")
-        for name, options in naming.parse_names(text)
+        for name, options in named
     )
     if len(parts) > 1:
         msg = f"an index is of one kind of features, got {text!r}; make an index of each"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import os
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,30 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg.audio import AUDIO_EXTENSIONS
-from scatseg.collection import Receipt
-from scatseg.labelled import INDEX, read_labelled
-from scatseg.runs import Failure, Found, find_sources
+from scatseg.runs import find_sources
 from scatseg.search import approximate
-from scatseg.search.building import Belonging, add_recordings
+from scatseg.search.comparing import compared, explained
 from scatseg.search.descriptions import (
     LEAST_SECONDS,
     Describer,
+    Description,
     DescriptionError,
     cell_edges,
     read_description,
 )
-from scatseg.search.explaining import Likeness, explain_likeness
-from scatseg.search.matching import Course, Nearest, nearest_rows, one_per_passage, slide
+from scatseg.search.gathering import build_index
+from scatseg.search.hits import Hit, best_hits, overlaps, weighed
+from scatseg.search.matching import Course, Nearest, nearest_rows, slide
 from scatseg.search.passages import (
     LENGTHS,
     WHOLE,
     nearest_length,
     relative,
-    stretch,
     window_cells,
 )
 from scatseg.search.projection import Projection
-from scatseg.search.queries import Query, make_query, tempo_ratios
+from scatseg.search.queries import RATE_STEP, Query, make_query, rate_step, tempo_ratios
 from scatseg.search.store import IndexedTrack, SearchIndexError, State, read_state
 
 _CANDIDATES = 100
@@ -46,58 +43,11 @@ _CANDIDATES = 100
 _THROUGH_FILTERS = 1.5
 """Flattening of the second way: little heed to how bright a recording is."""
 
-_RATE_STEP = 0.15
-"""Natural logarithm of the tempo ratio from which on modulation rates are moved, too."""
-
 _SHORTLIST = 3
 """How many times more hits than are asked for are compared exactly."""
 
-_COURSE_SECONDS = 4.0
-"""Length of queries from which on their course counts as much as their timbre."""
-
 _CACHED = 256
 """Tracks whose frames are kept in memory."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hit:
-    """A passage that sounds like the query.
-
-    Parameters
-    ----------
-    track : str
-        Id of the recording.
-    path : str
-        Where it was when it was indexed.
-    start, end : float
-        Seconds.
-    similarity : float
-        0 to 1: the mean of `timbre` and `course`, negative ones counted as 0. In queries of less
-        than 4 s, in which little happens, `course` counts by so much less.
-    timbre : float
-        Cosine of what is usual in both, -1 to 1: colors and modulations, their means and
-        deviations.
-    course : float or None
-        Correlation of both over time, -1 to 1: whether the same happens at the same moments. None
-        of whole recordings.
-    semitones : int
-        How far the hit lies above the query.
-    tempo : float
-        How many times faster than the query it is.
-    likeness : Likeness or None
-        What makes them alike, and apart.
-    """
-
-    track: str
-    path: str
-    start: float
-    end: float
-    similarity: float
-    timbre: float
-    course: float | None
-    semitones: int = 0
-    tempo: float = 1.0
-    likeness: Likeness | None = field(default=None, repr=False)
 
 
 class _Region(NamedTuple):
@@ -290,12 +240,12 @@ class Index:
         shifts = sorted(range(-transpose, transpose + 1), key=abs)
         for semitones, rate, regions in self._regions(query, shifts, tempo, exclude, top):
             shifted = query.shifted(self.describer.columns(), semitones)
-            ratios = [r for r in tempo_ratios(tempo) if _rate_step(r) == rate]
+            ratios = [r for r in tempo_ratios(tempo) if rate_step(r) == rate]
             phases = [(ratio, shifted.phases(self.describer, ratio)) for ratio in ratios]
             for region in regions:
                 found += self._aligned(query, region, phases, semitones)
         if passage is not None:
-            found = [hit for hit in found if not _overlaps(hit, passage)]
+            found = [hit for hit in found if not overlaps(hit, passage)]
         return self._compared(query, found, top, explain=explain)
 
     def _check(self, sr: int, top: int, transpose: int, tempo: float) -> None:
@@ -357,11 +307,11 @@ class Index:
         """Find windows that may hold the query, for each transposition and rate of modulations."""
         length = nearest_length(query.duration)
         rows, matrix = self._state.rows[length], self._matrices[length]
-        rates = sorted({_rate_step(ratio) for ratio in tempo_ratios(tempo)}, key=abs)
+        rates = sorted({rate_step(ratio) for ratio in tempo_ratios(tempo)}, key=abs)
         ways = [(semitones, rate) for semitones in shifts for rate in rates]
         columns = self.describer.columns()
         statistics = [
-            query.shifted(columns, semitones, float(np.exp(rate * _RATE_STEP))).statistics()
+            query.shifted(columns, semitones, float(np.exp(rate * RATE_STEP))).statistics()
             for semitones, rate in ways
         ]
         plain = self._vectors(statistics)
@@ -435,7 +385,7 @@ class Index:
         semitones: int,
     ) -> list[Hit]:
         """Find where exactly the query fits, once for each window of a region."""
-        frames, hop = self._frames(region.track), query.hop
+        frames, hop = self._frames(region.track.id), query.hop
         if not frames.size:
             return []
         margin = max(query.duration, region.ends[0] - region.starts[0])
@@ -475,89 +425,30 @@ class Index:
             semitones=semitones,
             tempo=ratio,
         )
-        return _similar(hit, timbre, query.duration)
+        return weighed(hit, timbre, query.duration)
 
     def _compared(self, query: Query, hits: Sequence[Hit], top: int, *, explain: bool) -> list[Hit]:
         """Compare the query with where the best hits are exactly, and say why they are alike."""
         assert self.projection is not None
-        columns = self.describer.columns()
-        compared = []
-        for hit in _best(hits, _SHORTLIST * top):
-            track = self._state.tracks[hit.track]
-            try:
-                description = read_description(self._path_of(track))
-            except DescriptionError:
-                if self._path_of(track).exists():
-                    raise
-                continue  # removed since this index was opened
-            shifted = query.shifted(columns, hit.semitones, _heard_ratio(hit.tempo))
-            there = stretch(description, hit.start, hit.end)
-            X = relative(np.stack([shifted.statistics(), there]), columns)
-            timbre = float(np.prod(self.projection(X), axis=0).sum())
-            compared.append((_similar(hit, timbre, query.duration), X))
-        compared.sort(key=lambda each: _order(each[0]))
-        if not explain:
-            return [hit for hit, _ in compared[:top]]
-        return [
-            dataclasses.replace(
-                hit, likeness=explain_likeness(X[0], X[1], self.projection, columns)
-            )
-            for hit, X in compared[:top]
-        ]
+        best = best_hits(hits, _SHORTLIST * top)
+        pairs = compared(query, best, self.describer, self.projection, self._read)[:top]
+        if explain:
+            return explained(pairs, self.describer, self.projection)
+        return [hit for hit, _ in pairs]
 
-    def _path_of(self, track: IndexedTrack) -> Path:
-        return self.folder / "tracks" / track.description
-
-    def _read_frames(self, track: IndexedTrack) -> NDArray[np.float32]:
+    def _read(self, id_: str, *, frames_only: bool = False) -> Description | None:
+        """Read what is kept of a recording; None when it was removed since this was opened."""
+        path = self.folder / "tracks" / self._state.tracks[id_].description
         try:
-            return read_description(self._path_of(track), frames_only=True).frames
+            return read_description(path, frames_only=frames_only)
         except DescriptionError:
-            if self._path_of(track).exists():
+            if path.exists():
                 raise
-            return np.empty((0, 0), dtype=np.float32)  # removed since this index was opened
+            return None
 
-
-def build_index(
-    found: Found,
-    paths: Iterable[Path],
-    folder: Path,
-    describer: Describer,
-    *,
-    n_jobs: int = 1,
-    rebuild: bool = False,
-    on_receipt: Callable[[Receipt], object] | None = None,
-) -> list[Receipt]:
-    """Add what paths lead to, with what an index.csv in them says of it; see `add_recordings`."""
-    belonging, unread = _belonging(paths)
-    return add_recordings(
-        folder,
-        found.sources,
-        describer,
-        belonging=belonging,
-        failures=[*found.failures, *unread],
-        n_jobs=n_jobs,
-        rebuild=rebuild,
-        on_receipt=on_receipt,
-    )
-
-
-def _belonging(paths: Iterable[Path]) -> tuple[dict[Path, Belonging], list[Failure]]:
-    """Read labels and groups from the tables in folders."""
-    known: dict[Path, Belonging] = {}
-    failures: list[Failure] = []
-    for path in paths:
-        if not path.is_dir() or not (path / INDEX).is_file():
-            continue
-        labelled = read_labelled(path)
-        failures += labelled.failures
-        for clip in labelled.clips:
-            absolute = Path(os.path.abspath(clip.path))  # noqa: PTH100 - as sources are
-            known[absolute] = Belonging(labels=clip.labels, group=clip.group)
-    return known, failures
-
-
-def _rate_step(ratio: float) -> int:
-    return round(float(np.log(ratio)) / _RATE_STEP)
+    def _read_frames(self, id_: str) -> NDArray[np.float32]:
+        description = self._read(id_, frames_only=True)
+        return np.empty((0, 0), np.float32) if description is None else description.frames
 
 
 def _best_near(course: Course, start: float, end: float, duration: float) -> tuple[float, float]:
@@ -569,35 +460,3 @@ def _best_near(course: Course, start: float, end: float, duration: float) -> tup
         near[nearest] = True
     place = int(np.where(near, course.similarities, -np.inf).argmax())
     return float(course.similarities[place]), float(course.starts[place])
-
-
-def _overlaps(hit: Hit, passage: tuple[str, float, float]) -> bool:
-    track, start, end = passage
-    common = min(hit.end, end) - max(hit.start, start)
-    return hit.track == track and common > 0.5 * min(hit.end - hit.start, end - start)
-
-
-def _similar(hit: Hit, timbre: float, seconds: float) -> Hit:
-    """Weigh timbre and course of a hit of a query of so many seconds."""
-    weight = 0.0 if hit.course is None else min(1.0, seconds / _COURSE_SECONDS)
-    similarity = (max(timbre, 0.0) + weight * max(hit.course or 0.0, 0.0)) / (1 + weight)
-    return dataclasses.replace(hit, similarity=similarity, timbre=timbre)
-
-
-def _order(hit: Hit) -> tuple[float, str, float, int]:
-    return -hit.similarity, hit.track, hit.start, abs(hit.semitones)
-
-
-def _heard_ratio(ratio: float) -> float:
-    """Round a ratio to the steps by which modulation rates are moved."""
-    return float(np.exp(_rate_step(ratio) * _RATE_STEP))
-
-
-def _best(hits: Sequence[Hit], top: int) -> list[Hit]:
-    ordered = sorted(hits, key=_order)
-    kept = one_per_passage(
-        [hit.track for hit in ordered],
-        np.array([hit.start for hit in ordered]),
-        np.array([hit.end for hit in ordered]),
-    )
-    return [ordered[i] for i in kept[:top]]

@@ -93,21 +93,24 @@ def passages(description: Description, length: float) -> Passages:
 
 
 def stretch(description: Description, start: float, end: float) -> NDArray[np.float64]:
-    """Describe the cells nearest to a stretch, at least one, shape (2 * n_columns,).
+    """Describe a stretch by its cells, shape (2 * n_columns,).
 
     Parameters
     ----------
     description : Description
         Of a recording.
     start, end : float
-        Seconds.
+        Seconds; cells count by the time that they spend in between.
     """
     edges = description.cells
-    first = min(int(np.abs(edges[:-1] - start).argmin()), len(edges) - 2)
-    last = max(first + 1, int(np.abs(edges - end).argmin()))
-    weights = np.diff(edges)[first:last]
-    means = description.means[first:last].astype(np.float64)
-    deviations = description.deviations[first:last].astype(np.float64)
+    low, high = np.clip([start, end], edges[0], edges[-1])
+    weights = np.diff(np.clip(edges, low, high))
+    if not weights.any():
+        weights[min(np.searchsorted(edges, low, side="right"), len(weights)) - 1] = 1.0
+    there = np.flatnonzero(weights)
+    part, weights = slice(there[0], there[-1] + 1), weights[there]
+    means = description.means[part].astype(np.float64)
+    deviations = description.deviations[part].astype(np.float64)
     mean = np.average(means, axis=0, weights=weights)
     variance = np.average(deviations**2 + (means - mean) ** 2, axis=0, weights=weights)
     return np.concatenate([mean, np.sqrt(variance)])

@@ -35,7 +35,9 @@ def plane(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
     places = np.zeros((len(X), 2))
     n_dims = min(2, int((lengths > 1e-9).sum()))
     places[:, :n_dims] = left[:, :n_dims] * lengths[:n_dims]
-    largest = places[np.abs(places).argmax(axis=0), [0, 1]]
+    sizes = np.abs(places)
+    # Of places that are equally far but for rounding, the first decides.
+    largest = places[(sizes >= (1 - 1e-6) * sizes.max(axis=0)).argmax(axis=0), [0, 1]]
     turned: NDArray[np.float64] = places * np.where(largest < 0, -1.0, 1.0) + 0.0
     return turned
 

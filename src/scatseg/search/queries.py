@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from scatseg.features import Features
 from scatseg.search.descriptions import (
+    CELL,
     LEAST_SECONDS,
     Columns,
     Describer,
@@ -23,18 +24,25 @@ from scatseg.search.shifting import shift_matrix
 _CONTEXT = 2.0
 """Seconds around a stretch that are described with it, so that its ends are as in its recording."""
 
-_EDGE = 2
-"""Frames that the end of a recording reaches into."""
+_EDGE = 4
+"""Frames that the end of a recording reaches into, through the filters of its lowest carriers."""
 
-_LEAST_FRAMES = 8
-"""Below so many frames none is left out at the ends."""
+_MOST_EDGE = 12
+"""Of so many frames one is left out at an end, at most."""
+
+_LEAST_WITH_MARGINS = 4 * CELL
+"""Seconds from which on margins can be left out of statistics, which are kept by cells. Short
+sounds are their attacks."""
 
 _PHASES = 4
-"""How many fractions of a frame are tried."""
+"""How many fractions of a frame are tried everywhere."""
 
 TEMPO_STEP = 0.02
 """Natural logarithm of the ratio between tempi that are tried: over 8 s they drift by 80 ms at
 most."""
+
+RATE_STEP = 0.15
+"""Natural logarithm of the tempo ratio from which on modulation rates are moved, too."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,7 +60,8 @@ class Query:
     hop : float
         Seconds between frames of the index.
     trimmed : (float, float)
-        Seconds at either end of the stretch that are not aligned by.
+        Seconds at either end of the stretch that are not aligned by: there the recording ends, and
+        what is heard before or after a hit is not known.
     """
 
     features: Features = field(repr=False)
@@ -66,6 +75,11 @@ class Query:
     def duration(self) -> float:
         """Length of the stretch in seconds."""
         return self.end - self.start
+
+    @property
+    def margins(self) -> tuple[float, float]:
+        """Seconds at either end that do not count in statistics; none of short sounds."""
+        return self.trimmed if self.duration >= _LEAST_WITH_MARGINS else (0.0, 0.0)
 
     def shifted(self, columns: Columns, semitones: float, ratio: float = 1.0) -> Query:
         """Transpose up by semitones; what moves becomes faster by a ratio, not yet shorter."""
@@ -83,26 +97,29 @@ class Query:
         )
 
     def statistics(self) -> NDArray[np.float64]:
-        """Means, then deviations, shape (2 * n_columns,)."""
-        return statistics(self.features, self.start, self.end)
+        """Means, then deviations, shape (2 * n_columns,), between the margins."""
+        before, after = self.margins
+        return statistics(self.features, self.start + before, self.end - after)
 
-    def phases(self, describer: Describer, ratio: float = 1.0) -> list[NDArray[np.float32]]:
+    def phases(
+        self, describer: Describer, ratio: float = 1.0, *, n_phases: int = _PHASES
+    ) -> list[NDArray[np.float32]]:
         """Sample the stretch at the frames of an index in which it is faster by a ratio.
 
         Returns
         -------
         phases : list of ndarray of float32, each of shape (n_frames, n_aligned)
-            See `matching.align`. The first frame is centered `trimmed[0]` after the start.
+            See `matching.slide`. The first frame is centered `trimmed[0]` after the start.
         """
         step = self.hop * ratio
         start, end = self.start + self.trimmed[0], self.end - self.trimmed[1]
         n_frames = max(2, int((end - start) / step))
         rows = []
-        for p in range(_PHASES):
-            times = start + step * (np.arange(n_frames, dtype=np.float64) + p / _PHASES)
+        for p in range(n_phases):
+            times = start + step * (np.arange(n_frames, dtype=np.float64) + p / n_phases)
             rows.append(rows_at(self.features, times))
         aligned = describer.to_align(np.concatenate(rows))
-        return list(aligned.reshape(_PHASES, n_frames, -1))
+        return list(aligned.reshape(n_phases, n_frames, -1))
 
 
 def make_query(
@@ -136,7 +153,7 @@ def make_query(
     around = [round(time * describer.sr) for time in (origin, min(duration, last + _CONTEXT))]
     features = describer.extract(np.asarray(y)[around[0] : around[1]], fine=True)
     hop = describer.hop
-    edge = _EDGE * hop if (last - first) / hop >= _LEAST_FRAMES + 2 * _EDGE else 0.0
+    edge = hop * min(_EDGE, int((last - first) / hop / _MOST_EDGE))
     at_edges = (first - origin < edge, duration - last < edge)
     padded = features.duration if duration < LEAST_SECONDS else last - origin
     return Query(
@@ -186,3 +203,13 @@ def tempo_ratios(most: float) -> Sequence[float]:
     n_steps = int(np.ceil(np.log1p(most) / TEMPO_STEP - 1e-9))
     steps = [0] + [sign * step for step in range(1, n_steps + 1) for sign in (1, -1)]
     return [float(np.exp(step * TEMPO_STEP)) for step in steps]
+
+
+def rate_step(ratio: float) -> int:
+    """Tell by how many steps modulation rates are moved at a tempo ratio."""
+    return round(float(np.log(ratio)) / RATE_STEP)
+
+
+def heard_ratio(ratio: float) -> float:
+    """Round a tempo ratio to the steps by which modulation rates are moved."""
+    return float(np.exp(rate_step(ratio) * RATE_STEP))

@@ -1,0 +1,115 @@
+"""Hits and what the index keeps of their recordings -> compared with the query to the frame."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scatseg.search.descriptions import Describer, Description
+from scatseg.search.explaining import explain_likeness
+from scatseg.search.hits import Hit, order, weighed
+from scatseg.search.matching import slide
+from scatseg.search.passages import relative, stretch
+from scatseg.search.projection import Projection
+from scatseg.search.queries import Query, heard_ratio
+
+_FINE_PHASES = 16
+"""How many fractions of a frame are tried where a hit is: 6 ms apart."""
+
+
+def compared(
+    query: Query,
+    hits: Sequence[Hit],
+    describer: Describer,
+    projection: Projection,
+    read: Callable[[str], Description | None],
+) -> list[tuple[Hit, NDArray[np.float64]]]:
+    """Compare a query with where hits are exactly, and not with the windows that they are in.
+
+    Parameters
+    ----------
+    query : Query
+        What is looked for.
+    hits : sequence of Hit
+        Where it may be.
+    describer, projection : Describer, Projection
+        Those of the index.
+    read : callable
+        Returns the description of a recording by its id, None where it was removed.
+
+    Returns
+    -------
+    compared : list of (Hit, ndarray)
+        The most similar first, and the statistics of query and hit, shape (2, 2 * n_columns),
+        relative to their level.
+    """
+    columns = describer.columns()
+
+    @functools.cache
+    def asked(semitones: int, ratio: float) -> NDArray[np.float64]:
+        return query.shifted(columns, semitones, ratio).statistics()
+
+    @functools.cache
+    def phases(semitones: int, tempo: float) -> list[NDArray[np.float32]]:
+        return query.shifted(columns, semitones).phases(describer, tempo, n_phases=_FINE_PHASES)
+
+    found, rows = [], []
+    read = functools.cache(read)
+    for hit in hits:
+        description = read(hit.track)
+        if description is None:
+            continue
+        if hit.course is not None:
+            hit = _refined(query, hit, phases(hit.semitones, hit.tempo), description)
+        before, after = (margin / hit.tempo for margin in query.margins)
+        found.append(hit)
+        rows.append(asked(hit.semitones, heard_ratio(hit.tempo)))
+        rows.append(stretch(description, hit.start + before, hit.end - after))
+    if not found:
+        return []
+    X = relative(np.stack(rows), columns)
+    vectors = projection(X)
+    timbres = (vectors[::2] * vectors[1::2]).sum(axis=1)
+    pairs = [
+        (weighed(hit, float(timbre), query.duration), X[2 * i : 2 * i + 2])
+        for i, (hit, timbre) in enumerate(zip(found, timbres, strict=True))
+    ]
+    return sorted(pairs, key=lambda pair: order(pair[0]))
+
+
+def explained(
+    pairs: Sequence[tuple[Hit, NDArray[np.float64]]], describer: Describer, projection: Projection
+) -> list[Hit]:
+    """Say of hits, with what `compared` returns beside them, why they are alike."""
+    columns = describer.columns()
+    return [
+        dataclasses.replace(hit, likeness=explain_likeness(X[0], X[1], projection, columns))
+        for hit, X in pairs
+    ]
+
+
+def _refined(
+    query: Query, hit: Hit, phases: Sequence[NDArray[np.float32]], description: Description
+) -> Hit:
+    """Align a hit in finer steps, a frame around where it was found."""
+    before = query.trimmed[0] / hit.tempo
+    place = int((hit.start + before) / query.hop)
+    first = max(0, place - 1)
+    frames = description.frames[first : place + len(phases[0]) + 3]
+    if len(frames) < len(phases[0]):
+        return hit  # it reaches beyond its recording
+    course = slide(frames, phases)
+    best = int(course.similarities.argmax())
+    if hit.course is not None and course.similarities[best] <= hit.course:
+        return hit
+    start = float(course.starts[best] + first) * query.hop - before
+    return dataclasses.replace(
+        hit,
+        start=min(max(0.0, start), hit.end),
+        end=min(start + query.duration / hit.tempo, description.duration),
+        course=float(course.similarities[best]),
+    )

@@ -1,0 +1,86 @@
+"""Passages that sound like a query: how similar they are, and which of them are shown."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from scatseg.search.explaining import Likeness
+from scatseg.search.matching import one_per_passage
+
+_COURSE_SECONDS = 4.0
+"""Length of queries from which on their course counts as much as their timbre."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hit:
+    """A passage that sounds like the query.
+
+    Parameters
+    ----------
+    track : str
+        Id of the recording.
+    path : str
+        Where it was when it was indexed.
+    start, end : float
+        Seconds.
+    similarity : float
+        0 to 1: the mean of `timbre` and `course`, negative ones counted as 0. In queries of less
+        than 4 s, in which little happens, `course` counts by so much less.
+    timbre : float
+        Cosine of what is usual in both, -1 to 1: colors and modulations, their means and
+        deviations.
+    course : float or None
+        Correlation of both over time, -1 to 1: whether the same happens at the same moments. None
+        of whole recordings.
+    semitones : int
+        How far the hit lies above the query.
+    tempo : float
+        How many times faster than the query it is.
+    likeness : Likeness or None
+        What makes them alike, and apart.
+    """
+
+    track: str
+    path: str
+    start: float
+    end: float
+    similarity: float
+    timbre: float
+    course: float | None
+    semitones: int = 0
+    tempo: float = 1.0
+    likeness: Likeness | None = field(default=None, repr=False)
+
+
+def weighed(hit: Hit, timbre: float, seconds: float) -> Hit:
+    """Weigh timbre and course of a hit of a query of so many seconds."""
+    weight = 0.0 if hit.course is None else min(1.0, seconds / _COURSE_SECONDS)
+    similarity = (max(timbre, 0.0) + weight * max(hit.course or 0.0, 0.0)) / (1 + weight)
+    return dataclasses.replace(hit, similarity=similarity, timbre=timbre)
+
+
+def order(hit: Hit) -> tuple[float, str, float, int]:
+    """Sort hits by this: the most similar first, equal ones always in the same order."""
+    return -hit.similarity, hit.track, hit.start, abs(hit.semitones)
+
+
+def overlaps(hit: Hit, passage: tuple[str, float, float]) -> bool:
+    """Tell whether a hit and a passage (track, start, end) are the same by more than half."""
+    track, start, end = passage
+    common = min(hit.end, end) - max(hit.start, start)
+    return hit.track == track and common > 0.5 * min(hit.end - hit.start, end - start)
+
+
+def best_hits(hits: Sequence[Hit], top: int) -> list[Hit]:
+    """Choose the most similar, one of those that overlap by more than half."""
+    ordered = sorted(hits, key=order)
+    kept = one_per_passage(
+        [hit.track for hit in ordered],
+        np.array([hit.start for hit in ordered]),
+        np.array([hit.end for hit in ordered]),
+    )
+    return [ordered[i] for i in kept[:top]]
