@@ -3,9 +3,9 @@
     scatseg run pipelines/structure.toml
     python pipelines/structure_table.py runs/structure ../shared/peers -o reports/structure/table.md
 
-A system that gives one level and is not told which is wanted is scored by the better level: for
-each annotator the better of that annotator's levels, then the mean over annotators, then over
-songs. Other tools were run on fewer songs: the row "on the same songs" has the default segmenter's.
+Of each system the level counts that comes first, and it is not told which is wanted: it is scored
+by the better level, for each annotator the better of that annotator's levels, then the mean over
+annotators, then over songs. Other tools were run on fewer songs: the row "on the same songs" has the default segmenter's.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from scatseg import formats
+from scatseg.evaluation import evaluate
 from scatseg.statistics import bootstrap_intervals
 
 METRICS = {
@@ -59,33 +61,60 @@ def main() -> None:
     parser.add_argument("peers", type=Path, help="folder of the scores of other tools")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
-    parts = ["# The form, as found by each system\n", (__doc__ or "").partition("\n\n")[2].strip()]
+    parts = [
+        "# The form, as found by each system\n",
+        "    " + (__doc__ or "").partition("\n\n")[2].strip(),
+    ]
     for name, title in SETS.items():
         scores = options.runs / name / "scores" / "scores.csv"
         if not scores.is_file():
             parser.error(f"{scores} is needed: run pipelines/structure.toml first")
-        own, peers = own_answers(scores), peer_answers(options.peers, name)
+        own, peers = own_answers(options.runs / name), peer_answers(options.peers, name)
+        order = ["default", *sorted(own.keys() - {"default"})]
+        own = {system: own[system] for system in order}
         compared = {song for answers in peers.values() for song, *_ in answers}
         if compared:
             own["default, on the same songs"] = {
                 key: values for key, values in own["default"].items() if number(key[0]) in compared
             }
-        parts.append(f"## {title}\n\n{table({**own, **peers})}")
+        parts.append(f"## {title}\n\n{table({**own, **others(scores), **peers})}")
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(options.output)
 
 
-def own_answers(scores: Path) -> dict[str, Answers]:
-    """Read scores.csv, leaving out finer levels and patterns."""
+def own_answers(run: Path) -> dict[str, Answers]:
+    """Score the first level of each system, finer references than sections left out."""
+    systems: dict[str, Answers] = defaultdict(dict)
+    for file in sorted((run / "scores" / "references").glob("*.jams")):
+        first = {each.system: each for each in reversed(read_jams(run / "tracks" / file.name))}
+        for reference in read_jams(file):
+            if reference.level == "pattern":
+                continue
+            key = (file.stem, str(reference.annotator), str(reference.level))
+            for system, estimate in sorted(first.items()):
+                scores = evaluate(reference.segmentation, estimate.segmentation)
+                systems[str(system)][key] = {m: scores[long] for m, (long, _) in METRICS.items()}
+    return systems
+
+
+def others(scores: Path) -> dict[str, Answers]:
+    """Read what baselines and people score."""
     names = {long: short for short, (long, _) in METRICS.items()}
     systems: dict[str, Answers] = defaultdict(lambda: defaultdict(dict))
     with scores.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            if row["metric"] in names and row["level"] not in ("pattern", "all"):
+            system = row["system"]
+            known = row["metric"] in names and row["level"] not in ("pattern", "all")
+            if known and (system.startswith("baseline:") or system == "human ceiling"):
                 key = (row["track"], row["annotator"], row["level"])
-                systems[row["system"]][key][names[row["metric"]]] = float(row["value"])
+                systems[system][key][names[row["metric"]]] = float(row["value"])
     return systems
+
+
+def read_jams(path: Path) -> tuple[formats.Annotation, ...]:
+    """Read all segmentations of a file."""
+    return formats.read_jams(path).annotations
 
 
 def peer_answers(folder: Path, name: str) -> dict[str, Answers]:
