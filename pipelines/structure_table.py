@@ -5,7 +5,8 @@
 
 Of each system the level counts that comes first, and it is not told which is wanted: it is scored
 by the better level, for each annotator the better of that annotator's levels, then the mean over
-annotators, then over songs. Other tools were run on fewer songs: the row "on the same songs" has the default segmenter's.
+annotators, then over songs. Other tools were run on fewer songs: the row "on the same songs" has
+the default segmenter's.
 """
 
 from __future__ import annotations
@@ -61,10 +62,8 @@ def main() -> None:
     parser.add_argument("peers", type=Path, help="folder of the scores of other tools")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
-    parts = [
-        "# The form, as found by each system\n",
-        "    " + (__doc__ or "").partition("\n\n")[2].strip(),
-    ]
+    said = (__doc__ or "").partition("\n\n")[2].rstrip()
+    parts = ["# The form, as found by each system", said]
     for name, title in SETS.items():
         scores = options.runs / name / "scores" / "scores.csv"
         if not scores.is_file():

@@ -190,3 +190,9 @@ def test_what_rings_out_at_the_end_is_no_section_of_its_own(name, rng):
     longer = on_bars(np.concatenate([song.X, 3 + rng.normal(size=(2, 40))]))
     found = segment(longer, segmenter=name)
     assert found.boundaries == (*form_of("ABAABA").boundaries[:-1], longer.duration)
+
+
+def test_letters_skip_silence(rng):
+    X = np.insert(tune("ABA", rng).X, [8] * 3, 0.0, axis=0)
+    bars = compare(on_bars(X), bar=BAR)
+    assert cover_labels(bars, np.array([0, 8, 9, 17, 25])) == ("A", "silence", "B", "A")
