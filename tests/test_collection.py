@@ -18,6 +18,7 @@ from scatseg import audio, formats
 from scatseg.collection import Receipt, SegmentJob, analyze, segment_collection
 from scatseg.report import build
 from scatseg.runs import Source, find_sources, read_failures
+from scatseg.segmentation import Hierarchy, Segmentation
 
 JOB = SegmentJob(segmenters=("foote:half_width=4,min_duration=2",), features="logmel:n_mels=12")
 SR = 8000
@@ -104,6 +105,18 @@ def test_changed_options_are_computed_again(sources, tmp_path):
     assert set(statuses(again).values()) == {"done"}
 
 
+def test_changed_code_of_ones_own_is_computed_again(sources, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "segmenter_of_ones_own.py"
+    code = "from scatseg.segmenters import FooteSegmenter\nclass Mine(FooteSegmenter): pass\n"
+    module.write_text(code, encoding="utf-8")
+    job = SegmentJob(segmenters=("segmenter_of_ones_own:Mine",), features="logmel")
+    for change, status in (("", "done"), ("", "kept"), ("# otherwise\n", "done")):
+        module.write_text(code + change, encoding="utf-8")
+        (receipt,) = segment_collection(sources[:1], tmp_path / "run", job)
+        assert receipt.status == status
+
+
 def test_changed_audio_is_computed_again(sources, tmp_path):
     segment_collection(sources, tmp_path / "run", JOB)
     audio.save(sources[0].path, np.sin(np.arange(SR)), SR)
@@ -180,6 +193,57 @@ def test_other_beats_are_another_result(sources, tmp_path):
         assert receipt.status == status
 
 
+def test_one_file_of_beats_is_refused_for_several_recordings(sources, tmp_path):
+    (tmp_path / "one.csv").write_text("1\n2\n3\n", encoding="utf-8")
+    job = dataclasses.replace(BARS, beats=tmp_path / "one.csv")
+    with pytest.raises(ValueError, match=r"3 recordings need a folder of beats, but .*one\.csv"):
+        segment_collection(sources, tmp_path / "run", job)
+
+
+def test_beats_in_milliseconds_are_a_failure_with_the_reason(sources, tmp_path):
+    lines = "".join(f"{500 * i}\n" for i in range(16))
+    (tmp_path / "one.csv").write_text(lines, encoding="utf-8")
+    job = dataclasses.replace(BARS, beats=tmp_path / "one.csv")
+    (receipt,) = segment_collection(sources[:1], tmp_path / "run", job)
+    assert "one.csv: beats must be seconds in a recording of 8.0 s, but 15 of" in (
+        receipt.failure.error
+    )
+
+
+class Sure:
+    """Finds a boundary at each second, and says how probable it is."""
+
+    def __init__(self, calibrated=True):
+        self.calibrated = calibrated
+
+    def predict(self, features):
+        levels = [Segmentation(t, "ABCDEFGH"[: len(t) - 1]) for t in ([0, 3, 8], range(9))]
+        assert features.duration == 8
+        return Hierarchy(levels, ["section", "phrase"], default=1)
+
+    def novelty(self, features):
+        edges = np.arange(17) / 2
+        return edges, edges / features.duration
+
+    def is_calibrated(self, features):
+        assert features.duration == 8
+        return self.calibrated
+
+
+@pytest.mark.parametrize(
+    ("calibrated", "confidence"), [("True", (None, *np.arange(1, 8) / 8)), ("False", ())]
+)
+def test_boundaries_say_how_probable_they_are_where_that_is_known(
+    sources, tmp_path, calibrated, confidence
+):
+    name = f"{__name__}:Sure:calibrated={calibrated}"
+    job = SegmentJob(segmenters=(name,), features="logmel")
+    segment_collection(sources[:1], tmp_path / "run", job)
+    phrases, sections = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams").annotations
+    assert phrases.confidence == confidence
+    assert sections.confidence == ()
+
+
 def test_beats_that_cannot_be_read_are_a_failure_with_the_reason(sources, tmp_path):
     (tmp_path / "one.csv").write_text("verse,chorus\n", encoding="utf-8")
     job = dataclasses.replace(BARS, beats=tmp_path / "one.csv")
@@ -198,7 +262,8 @@ def test_uncertain_bar_lines_are_a_warning_of_the_track(sources, tmp_path):
     ("options", "message"),
     [
         ({"beats": Path("nowhere")}, "nowhere: a file or a folder of beats is needed"),
-        ({"beats": Path(), "features": "mfcc"}, "beats are for the features 'bars', got 'mfcc'"),
+        ({"beats": Path(), "features": "mfcc"}, "features 'bars', but only mfcc are used"),
+        ({"beats": Path(), "segmenters": ("foote",)}, "'bars', but only scattering are used"),
     ],
 )
 def test_beats_that_could_not_be_used_are_refused(options, message):

@@ -70,6 +70,20 @@ def test_jams_keeps_everything_exactly(segmentation):
     assert round_trip("jams", annotation) == (annotation,)
 
 
+@quick
+@given(segmentations(), st.data())
+def test_jams_keeps_how_sure_each_boundary_is(segmentation, data):
+    sure = data.draw(st.lists(st.floats(0, 1), min_size=len(segmentation) - 1))
+    confidence = (None, *sure[: len(segmentation) - 1]) if len(segmentation) > 1 else ()
+    annotation = Annotation(segmentation=segmentation, system="s", confidence=confidence)
+    assert round_trip("jams", annotation) == (annotation,)
+
+
+def test_a_confidence_for_each_segment_or_none_at_all():
+    with pytest.raises(ValueError, match="2 segments need as many confidences or none, got 1"):
+        Annotation(segmentation=form(0, 1, 2, labels="AB"), confidence=(0.5,))
+
+
 def test_jams_keeps_an_end_that_start_and_duration_miss():
     segmentation = form(0, 8.03, 25.7, labels="AB")
     assert 8.03 + (25.7 - 8.03) != 25.7
@@ -563,7 +577,7 @@ def named(*items):
 
 ESTIMATE = Jams(
     annotations=(
-        Annotation(segmentation=AB, system="scattering", level="phrase"),
+        Annotation(segmentation=AB, system="scattering", level="phrase", confidence=(None, 0.75)),
         Annotation(segmentation=form(0, 20, labels="A"), system="scattering", level="section"),
         Annotation(segmentation=AB, annotator="Ann", level="phrase"),
     ),
@@ -603,6 +617,14 @@ def test_jams_is_valid_for_the_jams_package(tmp_path):
     intervals, labels = loaded.annotations[0].to_interval_values()
     np.testing.assert_array_equal(intervals, AB.intervals)
     assert labels == list(AB.labels)
+
+
+@pytest.mark.parametrize("value", [None, "high", True, float("nan"), 10**400, {}])
+def test_a_confidence_that_is_no_number_says_nothing(value):
+    source = item(A1)
+    source["data"][0]["confidence"] = value
+    (annotation,) = parse("jams", jams_file(source))
+    assert annotation.confidence == ()
 
 
 def test_annotators_are_known_by_name_then_id_then_number():

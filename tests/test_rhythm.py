@@ -251,6 +251,15 @@ def test_beats_after_the_end_are_left_out():
     np.testing.assert_array_equal(grid_of_bars(3.0, downbeats=[1, 2, 3, 4]).edges, [0, 1, 2, 3])
 
 
+@pytest.mark.parametrize("unit", [1e3, 22050, 22050 / 512])
+def test_beats_in_another_unit_than_seconds_are_refused(unit, strummed):
+    beats = steady(96)
+    with pytest.raises(ValueError, match=r"beats must be seconds in a recording of 40\.0 s, but"):
+        find_grid(strummed, SR, beats=unit * beats)
+    with pytest.raises(ValueError, match=r"are they in another unit"):
+        find_grid(strummed, SR, downbeats=unit * beats[::4])
+
+
 @pytest.mark.parametrize("times", [[2, 1], [1, 1], [np.nan, 1]])
 def test_beats_out_of_order_are_refused(times, strummed):
     with pytest.raises(ValueError, match="beats must be finite seconds in strictly increasing"):

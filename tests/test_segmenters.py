@@ -215,19 +215,19 @@ def test_no_section_is_shorter_than_asked(make, noise):
         assert min(np.diff(level.boundaries)) >= 7.5
 
 
-@pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter])
+@pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter, CoverSegmenter])
 def test_a_granularity_outside_its_range_is_refused_at_once(make):
     with pytest.raises(ValueError, match=r"granularity must be in \[0, 1\], got 2"):
         make(granularity=2)
 
 
-@pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter])
+@pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter, CoverSegmenter])
 def test_less_than_one_section_is_refused_at_once(make):
     with pytest.raises(ValueError, match="n_segments must be at least 1, got 0"):
         make(n_segments=0)
 
 
-@pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter])
+@pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter, CoverSegmenter])
 def test_options_have_names(make):
     with pytest.raises(TypeError, match="positional argument"):
         make(0.5)
@@ -280,6 +280,14 @@ def test_structure_features_find_passages_that_come_again(rng):
     features = Features(X + 0.1 * rng.normal(size=X.shape), np.arange(161) / 2)
     found = StructureFeaturesSegmenter(n_segments=4).predict(features)
     np.testing.assert_allclose(found.boundaries, [0, 20, 40, 60, 80], atol=1)
+
+
+@pytest.mark.parametrize(
+    ("network", "frame", "calibrated"), [(1.0, 2.0, True), (1.0, 0.5, False), (0.0, 2.0, False)]
+)
+def test_probabilities_are_calibrated_where_the_network_hears_bars(network, frame, calibrated, rng):
+    features = Features(rng.normal(size=(40, 12)), frame * np.arange(41))
+    assert CoverSegmenter(network=network).is_calibrated(features) == calibrated
 
 
 # The levels of the Laplacian segmenter

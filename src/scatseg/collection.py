@@ -26,7 +26,7 @@ from joblib.externals.loky.process_executor import TerminatedWorkerError
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from scatseg import audio, extractors, formats, runs, segmenters
+from scatseg import audio, extractors, formats, naming, runs, segmenters
 from scatseg.bars import Bars
 from scatseg.features import Features, uniform_edges
 from scatseg.formats import Annotation, FormatError, Jams
@@ -53,6 +53,7 @@ _SLOWEST, _FASTEST = 1000, 1_000_000
 _PICTURE_FRAMES = 1024
 _WAVEFORM_POINTS = 2048
 _DEATHS_ALLOWED = 2
+_CONFIDENCE_DIGITS = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +111,8 @@ class SegmentJob:
                 msg = f"{self.beats}: a file or a folder of beats is needed, but nothing is there"
                 raise ValueError(msg)
             if not any(isinstance(extract, Bars) for extract in made):
-                msg = f"beats are for the features 'bars', got {self.features!r}: leave one out"
+                heard = ", ".join(dict.fromkeys(self.features_of_systems().values()))
+                msg = f"beats are for the features 'bars', but only {heard} are used: leave one out"
                 raise ValueError(msg)
 
     def features_of_systems(self) -> dict[str, str]:
@@ -141,16 +143,21 @@ class SegmentJob:
         }
 
     def described(self) -> dict[str, Any]:
-        """All that determines the result, with every default filled in."""
+        """All that determines the result, with every default filled in.
+
+        The user's own code, too: where that has changed, tracks are done again.
+        """
+        heard, systems = self.features_of_systems(), self.systems()
+        extracts = {features: extractors.extractor(features) for features in heard.values()}
+        own = naming.code_of((*systems.values(), *extracts.values()))
         return {
             "features": {
-                name: _described(extractors.extractor(features), features)
-                for name, features in self.features_of_systems().items()
+                name: _described(extracts[features], features) for name, features in heard.items()
             },
-            "segmenters": {name: _described(each, name) for name, each in self.systems().items()},
+            "segmenters": {name: _described(each, name) for name, each in systems.items()},
             "sr": self.sr,
             "strict": self.strict,
-        }
+        } | ({"code": own} if own else {})
 
 
 def _described(made: object, name: str) -> str:
@@ -227,7 +234,12 @@ def segment_collection(
     ------
     RunLockedError
         When another process writes to the same run.
+    ValueError
+        When one file of beats is given for several recordings.
     """
+    if job.beats is not None and job.beats.is_file() and len(sources) > 1:
+        msg = f"{len(sources)} recordings need a folder of beats, but {job.beats} is one file"
+        raise ValueError(msg)
     with runs.locked(run):
         for name in ("tracks", "arrays", *(["exports"] if job.exports else [])):
             (run / name).mkdir(exist_ok=True)
@@ -410,12 +422,15 @@ def _analyzed(
     for name, system in job.systems().items():
         stage.name = f"segment ({name})"
         features = described[heard[name]]
-        annotations += _annotations(name, system.predict(features))
+        found = _annotations(name, system.predict(features))
         curve = getattr(system, "novelty", None)
         if curve is not None:
             edges, novelty = curve(features)
+            if _is_calibrated(system, features):
+                found[0] = _with_confidence(found[0], edges, novelty)
             pictures[f"novelty_{name}"] = np.asarray(novelty, dtype=np.float32)
             pictures[f"novelty_edges_{name}"] = edges
+        annotations += found
     stage.name = "pictures"
     pictures |= _similarity_picture(described[heard[job.segmenters[0]]])
     warnings = dict.fromkeys(note for features in described.values() for note in features.notes)
@@ -429,7 +444,11 @@ def _grid(
     if file is None:
         return find_grid(y, sr), (f"no beats of this name in {folder.name}: they were looked for",)
     beats, downbeats = read_beats(file)
-    return find_grid(y, sr, beats=beats, downbeats=downbeats), ()
+    try:
+        return find_grid(y, sr, beats=beats, downbeats=downbeats), ()
+    except ValueError as error:
+        msg = f"{file}: {error}"
+        raise ValueError(msg) from error
 
 
 def _beat_files(folder: Path) -> dict[str, Path]:
@@ -456,6 +475,22 @@ def _annotations(system: str, found: Segmentation | Hierarchy) -> list[Annotatio
         for name, level in zip(found.names, found.levels, strict=True)
     ]
     return [levels.pop(found.default), *levels]
+
+
+def _is_calibrated(system: Segmenter, features: Features) -> bool:
+    told = getattr(system, "is_calibrated", None)
+    return told is not None and bool(told(features))
+
+
+def _with_confidence(
+    found: Annotation, edges: NDArray[np.float64], probabilities: NDArray[np.float64]
+) -> Annotation:
+    """Tell how probable the boundary is at which each segment but the first begins."""
+    starts = found.segmentation.boundaries[1:-1]
+    if not starts:
+        return found
+    probable = np.interp(starts, edges, probabilities).round(_CONFIDENCE_DIGITS)
+    return dataclasses.replace(found, confidence=(None, *probable.tolist()))
 
 
 def _similarity_picture(features: Features) -> dict[str, NDArray[Any]]:

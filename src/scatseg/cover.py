@@ -70,8 +70,7 @@ def compare(features: Features, *, bar: float) -> Comparison:
     bar : float
         Seconds that count as a bar, where three frames or more fit into it.
     """
-    n_frames = min(features.seconds_to_frames(bar), len(features))
-    n_frames = n_frames if n_frames > 2 else 1
+    n_frames = frames_per_bar(features, bar)
     features, silences = _with_joined_silence(features, n_frames * LONG_SILENCE)
     heard = heard_frames(features)
     ordered = [stacked(X, n_frames=n_frames) for X in by_family(features).values()]
@@ -88,6 +87,12 @@ def compare(features: Features, *, bar: float) -> Comparison:
         silences=silences,
         frames_per_bar=n_frames,
     )
+
+
+def frames_per_bar(features: Features, bar: float) -> int:
+    """Count the frames that are compared together: 1 where they are as long as bars, or nearly."""
+    n_frames = min(features.seconds_to_frames(bar), len(features))
+    return n_frames if n_frames > 2 else 1
 
 
 def cover_scores(

@@ -23,7 +23,7 @@ from scatseg.boundaries import (
     pick_boundaries,
     within,
 )
-from scatseg.cover import Comparison, compare, cover_labels, cover_scores
+from scatseg.cover import Comparison, compare, cover_labels, cover_scores, frames_per_bar
 from scatseg.diagonals import (
     LEVELS,
     Level,
@@ -52,7 +52,9 @@ class Segmenter(Protocol):
     """Anything with `predict`: features in, sections out.
 
     A segmenter that is made for other features than plain scattering names them in an attribute
-    `hears`: what it is given where the user names none.
+    `hears`: what it is given where the user names none. A method `novelty(features)` gives a
+    curve to draw, as (edges, heights); where a further one, `is_calibrated(features)`, is true, the
+    heights are probabilities of a boundary, and those found carry them as their confidence.
     """
 
     def predict(self, features: Features) -> Segmentation | Hierarchy:
@@ -411,9 +413,18 @@ class CoverSegmenter:
             novelty[1:-1] = probable[1:-1]
         return bars.edges, novelty
 
+    def is_calibrated(self, features: Features) -> bool:
+        """Tell whether boundaries are right as often as `novelty` says: with the network, on bars.
+
+        That was measured at the default cost.
+        """
+        return self.network > 0 and frames_per_bar(self._frames(features), self.bar) == 1
+
     def _bars(self, features: Features) -> Comparison:
-        frame = max(self.frame, features.duration / MAX_COVERED)
-        return compare(on_uniform_frames(features, frame), bar=self.bar)
+        return compare(self._frames(features), bar=self.bar)
+
+    def _frames(self, features: Features) -> Features:
+        return on_uniform_frames(features, max(self.frame, features.duration / MAX_COVERED))
 
     def _evidence(self, bars: Comparison) -> dict[Level, tuple[NDArray[np.float64], float]]:
         """Score all segments on each level, and say what each costs there."""

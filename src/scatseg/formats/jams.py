@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from scatseg.formats.rows import Annotation, FormatError, Row, annotation
@@ -49,6 +49,7 @@ class _Source(NamedTuple):
     """One level of one annotation, before annotators and levels are named."""
 
     rows: list[Row]
+    confidence: dict[float, float]
     annotator: dict[str, Any]
     tools: str
     system: str
@@ -139,13 +140,16 @@ def parse_jams(data: bytes, duration: float | None = None) -> Jams:
         msg = f"holds no segmentation, only {', '.join(spaces) or 'an empty list'}"
         raise FormatError(msg)
     annotations = tuple(
-        annotation(
-            source.rows,
-            end=duration,
-            notes=notes,
-            annotator=annotator,
-            system=source.system,
-            level=level,
+        _with_confidence(
+            annotation(
+                source.rows,
+                end=duration,
+                notes=notes,
+                annotator=annotator,
+                system=source.system,
+                level=level,
+            ),
+            source.confidence,
         )
         for source, annotator, level in _named(sources)
     )
@@ -160,6 +164,7 @@ def parse_jams(data: bytes, duration: float | None = None) -> Jams:
 def _item(source: Annotation) -> dict[str, Any]:
     """Make the JSON object of one annotation."""
     sandbox = {"system": source.system, "level": source.level}
+    confidence = source.confidence or (None,) * len(source.segmentation)
     return {
         "annotation_metadata": {
             "annotation_rules": "",
@@ -172,8 +177,8 @@ def _item(source: Annotation) -> dict[str, Any]:
             "version": "",
         },
         "data": [
-            {"confidence": None, "duration": end - start, "time": start, "value": label}
-            for start, end, label in source.segmentation
+            {"confidence": sure, "duration": end - start, "time": start, "value": label}
+            for (start, end, label), sure in zip(source.segmentation, confidence, strict=True)
         ],
         "duration": source.segmentation.end,  # from time 0: the end, free of rounding
         "namespace": "segment_open",
@@ -201,13 +206,17 @@ def _sources(item: dict[str, Any], place: str) -> list[_Source]:
     if item.get("duration") is not None:
         end = _time(item.get("time") or 0, place) + _time(item["duration"], place)
     levels: dict[str, list[Row]] = {}
-    for level, row in _observations(item, place):
+    confidence: dict[str, dict[float, float]] = {}
+    for level, row, sure in _observations(item, place):
         if end is not None and row.end is not None and abs(row.end - end) < _NOISE:
             row = row._replace(end=end)
         levels.setdefault(level, []).append(row)
+        if sure is not None:
+            confidence.setdefault(level, {})[row.start] = sure
     return [
         _Source(
             rows=rows,
+            confidence=confidence.get(level, {}),
             annotator=_object(metadata.get("annotator")),
             tools=str(metadata.get("annotation_tools") or ""),
             system=str(sandbox.get("system") or ""),
@@ -217,8 +226,16 @@ def _sources(item: dict[str, Any], place: str) -> list[_Source]:
     ]
 
 
-def _observations(item: dict[str, Any], place: str) -> Iterator[tuple[str, Row]]:
-    """Go through (level, row); the level is "" unless the namespace is multi_segment."""
+def _with_confidence(found: Annotation, confidence: Mapping[float, float]) -> Annotation:
+    """Give segments the confidence (by start in seconds) that was read, where any was."""
+    starts = found.segmentation.boundaries[:-1]
+    of_segments = tuple(confidence.get(start) for start in starts)
+    known = any(sure is not None for sure in of_segments)
+    return replace(found, confidence=of_segments) if known else found
+
+
+def _observations(item: dict[str, Any], place: str) -> Iterator[tuple[str, Row, float | None]]:
+    """Go through (level, row, confidence); only multi_segment has levels other than ""."""
     data = item.get("data")
     if isinstance(data, dict):
         data = _transposed(data, place)
@@ -235,7 +252,14 @@ def _observations(item: dict[str, Any], place: str) -> Iterator[tuple[str, Row]]
             raise FormatError(msg)
         start = _time(observation.get("time"), here)
         end = start + _time(observation.get("duration"), here)
-        yield level, Row(start, end, str(value), here)
+        yield level, Row(start, end, str(value), here), _confidence(observation.get("confidence"))
+
+
+def _confidence(value: object) -> float | None:
+    """Read a confidence; files hold anything there, and what is no number says nothing."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LONGEST:
+        return float(value)
+    return None
 
 
 def _transposed(data: dict[str, Any], place: str) -> list[dict[str, Any]]:

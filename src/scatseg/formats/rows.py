@@ -35,6 +35,14 @@ class Annotation:
         "section", "phrase", "upper", "1", ...
     repairs : tuple of str, default ()
         What was normalized on reading, one sentence each.
+    confidence : tuple of float or None, default ()
+        As in JAMS: one for each segment, None where it is not known; () where none is. Of an
+        estimate: how probable the boundary is at which the segment begins.
+
+    Raises
+    ------
+    ValueError
+        When there are other than none or one for each segment.
     """
 
     segmentation: Segmentation
@@ -42,6 +50,13 @@ class Annotation:
     system: str = ""
     level: str = ""
     repairs: tuple[str, ...] = ()
+    confidence: tuple[float | None, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.confidence and len(self.confidence) != len(self.segmentation):
+            n_segments, n_given = len(self.segmentation), len(self.confidence)
+            msg = f"{n_segments} segments need as many confidences or none, got {n_given}"
+            raise ValueError(msg)
 
 
 class Row(NamedTuple):

@@ -12,6 +12,7 @@ FALLBACK_BAR = 2.0
 
 _SLIVER = 1 / 16  # of a bar: a line so near an end of the recording is that end
 _SHORT = 1 / 2  # of a bar: less between two lines is no bar
+_FEW_INSIDE = 0.1  # of given times: so few inside a recording are there by chance
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -158,9 +159,21 @@ def _edges(lines: NDArray[np.float64], duration: float, *, reach: float) -> NDAr
 
 
 def checked_times(what: str, times: ArrayLike, duration: float) -> NDArray[np.float64]:
-    """Keep the times (n,) inside a recording; refuse others than finite, increasing seconds."""
+    """Keep the times (n,) inside a recording.
+
+    Refuse, with a ValueError, others than finite, increasing seconds, and those of which
+    nearly all lie outside: they are in another unit, or of another recording.
+    """
     given = np.asarray(times, dtype=np.float64)
     if given.ndim != 1 or not np.isfinite(given).all() or (np.diff(given) <= 0).any():
         msg = f"{what} must be finite seconds in strictly increasing order, shape (n,)"
         raise ValueError(msg)
-    return given[(given >= 0) & (given <= duration)]
+    inside = given[(given >= 0) & (given <= duration)]
+    if inside.size <= _FEW_INSIDE * given.size and given.size:
+        msg = (
+            f"{what} must be seconds in a recording of {duration:.1f} s, but "
+            f"{given.size - inside.size} of {given.size} lie outside, up to {given[-1]:.1f}: "
+            "are they in another unit, or of another recording?"
+        )
+        raise ValueError(msg)
+    return inside
