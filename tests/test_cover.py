@@ -5,7 +5,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from scatseg.boundaries import repetition_scores
-from scatseg.cover import block_share, compare, cover_scores
+from scatseg.cover import block_share, compare, cover_labels, cover_scores
 from scatseg.features import FeatureName, Features
 from scatseg.segmentation import Segmentation
 from scatseg.segmenters import CoverSegmenter, segment, segmenter
