@@ -227,6 +227,25 @@ def test_less_than_one_section_is_refused_at_once(make):
         make(n_segments=0)
 
 
+@pytest.mark.parametrize("make", [*PEAK_PICKERS, CoverSegmenter])
+def test_no_labels_at_all_are_refused_at_once(make):
+    with pytest.raises(ValueError, match="n_labels must be at least 1, got 0"):
+        make(n_labels=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"blocks": -1.0}, "blocks must be a finite number, not negative, got -1"),
+        ({"network": np.inf}, "network must be a finite number, not negative, got inf"),
+        ({"cost": np.nan}, "cost must be a finite number, got nan"),
+    ],
+)
+def test_weights_that_weigh_nothing_known_are_refused_at_once(options, message):
+    with pytest.raises(ValueError, match=message):
+        CoverSegmenter(**options)
+
+
 @pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter, CoverSegmenter])
 def test_options_have_names(make):
     with pytest.raises(TypeError, match="positional argument"):

@@ -43,7 +43,7 @@ def cluster_segments(
     labels : tuple of str, length n_segments
         "A" is the first heard.
     """
-    _check_n_labels(n_labels)
+    check_n_labels(n_labels)
     if len(boundary_frames) == 2:
         return ("A",)
     means = np.array(
@@ -97,7 +97,7 @@ def label_by_repetition(
     >>> label_by_repetition(Z, np.array([0, 4, 8, 12, 16]))
     ('A', 'B', 'A', 'C')
     """
-    _check_n_labels(n_labels)
+    check_n_labels(n_labels)
     similarity = segment_similarity(Z, boundary_frames)
     n_segments = len(similarity)
     if n_segments == 1:
@@ -226,7 +226,7 @@ def _cut(merges: NDArray[np.float64], n_labels: int) -> tuple[str, ...]:
     return letter_labels(codes.tolist())
 
 
-def _check_n_labels(n_labels: int | None) -> None:
+def check_n_labels(n_labels: int | None) -> None:
     """Refuse no labels at all, with a ValueError."""
     if n_labels is not None and n_labels < 1:
         msg = f"n_labels must be at least 1, got {n_labels}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ from scatseg.diagonals import (
 from scatseg.features import Features, uniform_edges
 from scatseg.labels import (
     absorb_short_runs,
+    check_n_labels,
     cluster_rows,
     cluster_segments,
     majority_labels,
@@ -94,6 +96,7 @@ class FooteSegmenter:
 
     def __post_init__(self) -> None:
         check_detail(self.granularity, self.n_segments)
+        check_n_labels(self.n_labels)
         _check_seconds(frame=self.frame, half_width=self.half_width, min_duration=self.min_duration)
 
     def predict(self, features: Features) -> Segmentation:
@@ -156,6 +159,7 @@ class StructureFeaturesSegmenter:
 
     def __post_init__(self) -> None:
         check_detail(self.granularity, self.n_segments)
+        check_n_labels(self.n_labels)
         _check_seconds(
             frame=self.frame,
             context=self.context,
@@ -363,7 +367,14 @@ class CoverSegmenter:
     def __post_init__(self) -> None:
         check_detail(self.granularity, self.n_segments)
         check_level(self.level)
+        check_n_labels(self.n_labels)
         _check_seconds(frame=self.frame, bar=self.bar)
+        for name in ("repetition", "blocks", "lengths", "network", "cost"):
+            value = getattr(self, name)
+            if not math.isfinite(value) or (value < 0 and name != "cost"):
+                what = "a finite number" if name == "cost" else "a finite number, not negative"
+                msg = f"{name} must be {what}, got {value:g}"
+                raise ValueError(msg)
 
     def predict(self, features: Features) -> Hierarchy:
         """Find the sections of one recording, and the phrases inside each; long silence is both.
@@ -433,14 +444,14 @@ class CoverSegmenter:
             "blocks": self.blocks,
             "lengths": self.lengths,
         }
-        cost, learned = self.cost, self._is_learned(bars)
+        cost, span, learned = self.cost, _COST_SPAN, self._is_learned(bars)
         if learned:
             weights = {name: _BESIDE[name] * weight for name, weight in weights.items()}
-            cost *= _BESIDE["cost"]
+            cost, span = cost * _BESIDE["cost"], span * _BESIDE["span"]
             seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
             logits = boundary_logits(seen)
         scores = cover_scores(bars, **weights)
-        cost += _COST_SPAN * (0.5 - self.granularity)
+        cost += span * (0.5 - self.granularity)
         found: dict[Level, tuple[NDArray[np.float64], float]] = {}
         for level in LEVELS:
             here = scores.copy()
@@ -461,8 +472,11 @@ class CoverSegmenter:
 NESTED = ("section", "phrase")
 """Names of the levels of `CoverSegmenter`, the coarser first."""
 
-_BESIDE = {"repetition": 0.6, "blocks": 1.25, "lengths": 2.5, "cost": 0.6}
-"""What the other weights are multiplied by beside the network, which has seen repetition."""
+_BESIDE = {"repetition": 0.6, "blocks": 1.25, "lengths": 2.5, "cost": 0.6, "span": 2.0}
+"""What the other weights are multiplied by beside the network, which has seen repetition.
+
+The network is so sure that granularity needs a wider span of costs to change what it says.
+"""
 
 _TEMPERATURE = 3.5
 """Of `boundary_probabilities` beside the network: what is then called probable is as often true."""
