@@ -7,6 +7,7 @@ tensor is given. Gradients are finite everywhere, for silence and for equal soun
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -21,7 +22,7 @@ from scatseg.synth import Synth
 Reduction = Literal["mean", "sum", "none"]
 
 
-class Loss(torch.nn.Module):
+class Loss(torch.nn.Module, ABC):
     """A distance from sounds to targets, (..., n_samples) both, that can be weighted and summed.
 
     Parameters
@@ -42,17 +43,17 @@ class Loss(torch.nn.Module):
         """The weights and losses that this one is the sum of."""
         return ((1.0, self),)
 
+    @abstractmethod
     def describe(self, x: Tensor) -> Any:
         """Describe sounds by what is compared of them."""
-        raise NotImplementedError
 
+    @abstractmethod
     def compare(self, S: Any, R: Any) -> Tensor:
         """Return the distances (...) of two descriptions."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forward(self, x: Tensor, target: Tensor) -> Tensor:
         """Return the distance, a scalar unless `reduction` is "none"."""
-        raise NotImplementedError
 
     def __add__(self, other: object) -> WeightedSum:
         if not isinstance(other, Loss):

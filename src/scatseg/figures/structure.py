@@ -126,7 +126,7 @@ def draw_novelty(
     check_output(output)
     curve = _analysis(path, features, segmenter).curve
     if curve is None:
-        msg = f"{segmenter!r} has no novelty curve here; choose foote or structure-features"
+        msg = f"{segmenter!r} has no novelty curve here; choose default or foote"
         raise ValueError(msg)
     return write(
         output,

@@ -345,6 +345,9 @@ class _Plain(Loss):
         rows = [self.function(x, R) for x in S.reshape(-1, S.shape[-1])]
         return torch.stack(rows).reshape(S.shape[:-1])
 
+    def forward(self, x: Tensor, target: Tensor) -> Tensor:
+        return self.function(x, target)
+
 
 _SAME_PLACE = 1e-6
 """Octaves or fractions of the range: nearer points are the target itself."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -22,7 +23,7 @@ class _Motion(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Technique:
+class _Technique(ABC):
     """What the five playing techniques share: a tone of a few partials, and its options."""
 
     sr: int = 8192
@@ -52,8 +53,9 @@ class _Technique:
         loudest = sum(1.0 / k for k in range(1, self.n_partials + 1))
         return finished(xp, motion.amplitude * faded(xp, ends) * x / loudest, self)
 
+    @abstractmethod
     def _motion(self, xp: Any, rate: Tensor, depth: Tensor, pitch: Tensor, t: Tensor) -> _Motion:
-        raise NotImplementedError
+        """Move the tone."""
 
 
 @dataclass(frozen=True, kw_only=True)
