@@ -1,0 +1,97 @@
+"""The named algorithms: each a frozen set of options and the stages it composes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Protocol
+
+from scatseg import naming
+from scatseg.features import Features
+from scatseg.segmentation import Hierarchy, Segmentation
+from scatseg.segmenters.covers import CoverSegmenter
+from scatseg.segmenters.frames import MAX_FRAMES, on_uniform_frames
+from scatseg.segmenters.laplacian import LaplacianSegmenter
+from scatseg.segmenters.peaks import FooteSegmenter, StructureFeaturesSegmenter
+
+__all__ = [
+    "MAX_FRAMES",
+    "SEGMENTERS",
+    "CoverSegmenter",
+    "FooteSegmenter",
+    "LaplacianSegmenter",
+    "Segmenter",
+    "StructureFeaturesSegmenter",
+    "on_uniform_frames",
+    "segment",
+    "segmenter",
+]
+
+
+class Segmenter(Protocol):
+    """Anything with `predict`: features in, sections out.
+
+    A segmenter that is made for other features than plain scattering names them in an attribute
+    `hears`: what it is given where the user names none. A method `novelty(features)` gives a
+    curve to draw, as (edges, heights); where a further one, `is_calibrated(features)`, is true, the
+    heights are probabilities of a boundary, and those found carry them as their confidence.
+    """
+
+    def predict(self, features: Features) -> Segmentation | Hierarchy:
+        """Find the sections of one recording."""
+
+
+SEGMENTERS: Mapping[str, Callable[..., Segmenter]] = {
+    "laplacian": LaplacianSegmenter,
+    "default": partial(CoverSegmenter, network=1.0),
+    "repetition": partial(CoverSegmenter, blocks=0.3, cost=2.0),
+    "cbm": partial(CoverSegmenter, repetition=0.0, cost=1.0),
+    "grid-free": partial(LaplacianSegmenter, frame=0.5),
+    "foote": FooteSegmenter,
+    "structure-features": StructureFeaturesSegmenter,
+}
+
+
+def segmenter(text: str) -> Segmenter:
+    """Make the segmenter that a name describes.
+
+    Parameters
+    ----------
+    text : str
+        `name[:key=value,...]`: "foote:half_width=8". One of your own is `module:callable`.
+
+    Examples
+    --------
+    >>> segmenter("foote:half_width=8").half_width
+    8
+    """
+    return _by_name(text)
+
+
+def segment(features: Features, *, segmenter: str | Segmenter = "default") -> Segmentation:
+    """Find the sections of one recording.
+
+    Parameters
+    ----------
+    features : Features
+        As an extractor makes them: `scatseg.Bars()(y, sr)`, `scatseg.Scattering()(y, sr)`.
+    segmenter : str or Segmenter
+        A name with options, as in `segmenter`, or anything with a `predict`.
+
+    Returns
+    -------
+    segmentation : Segmentation
+        The default level, where the segmenter finds several.
+    """
+    chosen = _by_name(segmenter) if isinstance(segmenter, str) else segmenter
+    found = chosen.predict(features)
+    return found if isinstance(found, Segmentation) else found.levels[found.default]
+
+
+def _by_name(text: str) -> Segmenter:
+    names = naming.parse_names(text)
+    if len(names) != 1:
+        msg = f"segmenters cannot be joined by +, got {text!r}"
+        raise ValueError(msg)
+    made: Segmenter = naming.build(*names[0], SEGMENTERS, "segmenter")
+    return made

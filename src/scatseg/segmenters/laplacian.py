@@ -1,0 +1,168 @@
+"""Sections as clusters in a graph of frames, at several levels."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.ndimage
+import scipy.sparse
+import scipy.sparse.linalg
+from numpy.typing import NDArray
+
+from scatseg.boundaries import check_detail, join_segments
+from scatseg.features import Features
+from scatseg.labels import absorb_short_runs, cluster_rows, majority_labels, run_edges
+from scatseg.novelty import checkerboard_novelty
+from scatseg.segmentation import Hierarchy, Segmentation
+from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames
+from scatseg.similarity import cosine, enhance_paths, recurrence, self_similarity
+
+
+@dataclass(frozen=True, kw_only=True)
+class LaplacianSegmenter:
+    """Sections as clusters in a graph of who repeats whom and who follows whom, at several levels.
+
+    Parameters
+    ----------
+    frame : float, default 0.5
+        Seconds per compared frame; longer for recordings of over half an hour.
+    context : float, default 2.0
+        Seconds of agreement along a diagonal that make a repetition.
+    smoothing : float, default 4.0
+        Seconds over which the eigenvectors are smoothed.
+    min_duration : float, default 4.0
+        Shortest section in seconds: what is shorter joins the more similar neighbor.
+    max_labels : int, default 8
+        Different labels at the finest level; the coarsest has 2.
+    granularity : float, default 0.5
+        In [0, 1]: which level is the default one, from the coarsest to the finest.
+    n_segments : int, optional
+        Take the coarsest level with at least so many sections as the default one, instead of
+        `granularity`, and join its least different neighbors until there are so many. Where no
+        level has so many, the finest is the default.
+
+    References
+    ----------
+    B. McFee and D. P. W. Ellis, "Analyzing song structure with spectral clustering", ISMIR 2014.
+    Here one kind of features serves for repetition and for succession.
+    """
+
+    frame: float = 0.5
+    context: float = 2.0
+    smoothing: float = 4.0
+    min_duration: float = 4.0
+    max_labels: int = 8
+    granularity: float = 0.5
+    n_segments: int | None = None
+
+    def __post_init__(self) -> None:
+        check_detail(self.granularity, self.n_segments)
+        check_seconds(
+            frame=self.frame,
+            context=self.context,
+            smoothing=self.smoothing,
+            min_duration=self.min_duration,
+            max_labels=self.max_labels - 1,
+        )
+
+    def predict(self, features: Features) -> Hierarchy:
+        """Find the sections of one recording at levels of 2, 3, ... `max_labels` labels."""
+        features = on_uniform_frames(features, self.frame)
+        E = self.embedding(features)
+        if E.shape[1] < 2:
+            return Hierarchy([Segmentation([0, features.duration], ["A"])])
+        min_frames = features.seconds_to_frames(self.min_duration)
+        levels = [_codes_of_level(E[:, :k], min_frames) for k in range(2, E.shape[1] + 1)]
+        levels.sort(key=lambda codes: len(run_edges(codes)))
+        boundary_frames = [run_edges(codes) for codes in levels]
+        default = round(self.granularity * (len(levels) - 1))
+        if self.n_segments is not None:
+            counts = [len(frames) - 1 for frames in boundary_frames]
+            default = min(bisect_left(counts, self.n_segments), len(levels) - 1)
+            boundary_frames[default] = join_segments(
+                boundary_frames[default], _unit_rows(E), n_segments=self.n_segments
+            )
+        return Hierarchy(
+            [
+                Segmentation(features.edges[frames], majority_labels(codes, frames))
+                for codes, frames in zip(levels, boundary_frames, strict=True)
+            ],
+            default=default,
+        )
+
+    def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Compute how much the embedding changes: a look at the boundaries, not their source.
+
+        Returns
+        -------
+        edges : ndarray of float64, shape (n_frames + 1,)
+            Seconds.
+        novelty : ndarray of float64, shape (n_frames + 1,)
+            On these edges.
+        """
+        features = on_uniform_frames(features, self.frame)
+        E = self.embedding(features)
+        if E.shape[1] < 2:
+            return features.edges, np.zeros(len(features.edges))
+        S = (1 + cosine(E)) / 2
+        half_width_frames = features.seconds_to_frames(self.smoothing)
+        return features.edges, checkerboard_novelty(S, half_width_frames=half_width_frames)
+
+    def embedding(self, features: Features) -> NDArray[np.float64]:
+        """Place frames so that those of one section lie together.
+
+        Returns
+        -------
+        E : ndarray of float64, shape (n_frames, n_dimensions)
+            The first eigenvectors of the graph's Laplacian, smoothed over time; at most
+            `max_labels` of them, none where nothing differs or hardly anything is heard.
+        """
+        S = self_similarity(features.X, metric="euclidean")
+        n = len(S)
+        min_frames = max(2, features.seconds_to_frames(self.min_duration))
+        n_labels = min(self.max_labels, n // min_frames)
+        if n_labels < 2 or S.min() == 1:
+            return np.zeros((n, 0))
+        R = recurrence(S, n_neighbors=max(1, round(2 * np.sqrt(n))), min_lag=3)
+        repeats = enhance_paths(R.astype(np.float64), n_frames=odd_frames(features, self.context))
+        E = _first_eigenvectors(_balanced(repeats * S, _successors(S)), n_labels)
+        smoothing = odd_frames(features, self.smoothing)
+        return np.asarray(scipy.ndimage.median_filter(E, size=(smoothing, 1)))
+
+
+def _successors(S: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Link each frame to the next, the more so the more alike they are."""
+    following = np.diag(S, 1)
+    return np.diag(following, 1) + np.diag(following, -1)
+
+
+def _balanced(R: NDArray[np.float64], P: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mix repetition and succession so that neither dominates (McFee and Ellis, equation 6)."""
+    repeats, follows = R.sum(axis=1), P.sum(axis=1)
+    total = float(((repeats + follows) ** 2).sum())
+    mu = float((follows * (repeats + follows)).sum()) / total if total > 0 else 0.5
+    return mu * R + (1 - mu) * P
+
+
+def _unit_rows(E: NDArray[np.float64]) -> NDArray[np.float64]:
+    norms = np.linalg.norm(E, axis=1, keepdims=True)
+    return E / np.where(norms > 0, norms, 1)
+
+
+def _first_eigenvectors(A: NDArray[np.float64], n_vectors: int) -> NDArray[np.float64]:
+    """Solve for the smoothest vectors on a graph: those of its Laplacian's smallest eigenvalues."""
+    degree = np.sqrt(np.maximum(A.sum(axis=1), np.finfo(float).tiny))
+    L = scipy.sparse.csc_array(np.eye(len(A)) - A / np.outer(degree, degree))
+    # A shift just below 0 makes the smallest eigenvalues the largest of an inverse that exists.
+    start = np.random.default_rng(0).normal(size=len(A))
+    _, vectors = scipy.sparse.linalg.eigsh(L, k=n_vectors, sigma=-1e-4, v0=start)
+    return np.asarray(vectors)
+
+
+def _codes_of_level(E: NDArray[np.float64], min_frames: int) -> NDArray[np.intp]:
+    """Cluster frames into as many labels as there are dimensions, without sections too short."""
+    rows = _unit_rows(E)
+    codes = cluster_rows(rows, n_clusters=rows.shape[1])
+    return absorb_short_runs(codes, rows, min_frames=min_frames)
