@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
-import scatseg.segmenters
+import scatseg.segmenters.frames
 from scatseg.evaluation import evaluate
 from scatseg.features import Features, uniform_edges
 from scatseg.segmentation import Hierarchy, Segmentation
@@ -17,6 +17,7 @@ from scatseg.segmenters import (
     LaplacianSegmenter,
     StructureFeaturesSegmenter,
     on_uniform_frames,
+    predict_with_novelty,
     segment,
     segmenter,
 )
@@ -194,11 +195,37 @@ def test_silence_around_the_music_does_not_get_in_the_way(each, aba_features):
 
 @keep_the_contract
 def test_long_features_are_compared_over_few_frames(each, monkeypatch, rng):
-    monkeypatch.setattr(scatseg.segmenters, "MAX_FRAMES", 400)
+    monkeypatch.setattr(scatseg.segmenters.frames, "MAX_FRAMES", 400)
     X = np.repeat(rng.normal(size=(10, 4)), 2000, axis=0) + 0.1 * rng.normal(size=(20_000, 4))
     long = Features(X, np.arange(20_001) / 2)
     for level in levels(each.predict(long)):
         assert set(level.boundaries) <= set(uniform_edges(10_000, 25).tolist())
+
+
+@keep_the_contract
+def test_sections_and_curve_at_once_are_those_one_by_one(each, song):
+    found, (edges, novelty) = predict_with_novelty(each, song)
+    assert found == each.predict(song)
+    for answer, expected in zip((edges, novelty), each.novelty(song), strict=True):
+        np.testing.assert_array_equal(answer, expected)
+
+
+def test_a_derived_segmenter_is_asked_for_its_own_sections(song, aba):
+    class Mine(FooteSegmenter):
+        def predict(self, features):  # noqa: ARG002
+            return aba
+
+    found, (_, novelty) = predict_with_novelty(Mine(), song)
+    assert found is aba
+    np.testing.assert_array_equal(novelty, FooteSegmenter().novelty(song)[1])
+
+
+def test_a_segmenter_without_a_curve_has_none(song, aba):
+    class Always:
+        def predict(self, features):  # noqa: ARG002
+            return aba
+
+    assert predict_with_novelty(Always(), song) == (aba, None)
 
 
 def test_every_named_segmenter_keeps_the_contract():

@@ -34,7 +34,7 @@ from scatseg.partners import match_ids
 from scatseg.rhythm import Grid, find_grid, read_beats
 from scatseg.runs import Failure, Source
 from scatseg.segmentation import SILENCE, Hierarchy, Segmentation
-from scatseg.segmenters import Segmenter
+from scatseg.segmenters import Segmenter, predict_with_novelty
 from scatseg.similarity import self_similarity
 
 Item = TypeVar("Item")
@@ -422,10 +422,10 @@ def _analyzed(
     for name, system in job.systems().items():
         stage.name = f"segment ({name})"
         features = described[heard[name]]
-        found = _annotations(name, system.predict(features))
-        curve = getattr(system, "novelty", None)
+        sections, curve = predict_with_novelty(system, features)
+        found = _annotations(name, sections)
         if curve is not None:
-            edges, novelty = curve(features)
+            edges, novelty = curve
             if _is_calibrated(system, features):
                 found[0] = _with_confidence(found[0], edges, novelty)
             pictures[f"novelty_{name}"] = np.asarray(novelty, dtype=np.float32)

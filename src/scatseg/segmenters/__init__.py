@@ -6,9 +6,13 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from scatseg import naming
 from scatseg.features import Features
 from scatseg.segmentation import Hierarchy, Segmentation
+from scatseg.segmenters.answers import Prediction
 from scatseg.segmenters.covers import CoverSegmenter
 from scatseg.segmenters.frames import MAX_FRAMES, on_uniform_frames
 from scatseg.segmenters.laplacian import LaplacianSegmenter
@@ -20,12 +24,18 @@ __all__ = [
     "CoverSegmenter",
     "FooteSegmenter",
     "LaplacianSegmenter",
+    "Prediction",
     "Segmenter",
     "StructureFeaturesSegmenter",
     "on_uniform_frames",
+    "predict_with_novelty",
     "segment",
     "segmenter",
 ]
+
+
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Edges in seconds, and heights on them, both of shape (n_frames + 1,)."""
 
 
 class Segmenter(Protocol):
@@ -86,6 +96,48 @@ def segment(features: Features, *, segmenter: str | Segmenter = "default") -> Se
     chosen = _by_name(segmenter) if isinstance(segmenter, str) else segmenter
     found = chosen.predict(features)
     return found if isinstance(found, Segmentation) else found.levels[found.default]
+
+
+def predict_with_novelty(
+    segmenter: Segmenter, features: Features
+) -> tuple[Segmentation | Hierarchy, Curve | None]:
+    """Find sections and the curve they are seen in, by one look where the segmenter can.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        Anything with a `predict`.
+    features : Features
+        Of one recording.
+
+    Returns
+    -------
+    found : Segmentation or Hierarchy
+        As `segmenter.predict` gives it.
+    curve : (edges, novelty) or None
+        As `segmenter.novelty` gives it; None where there is no such method.
+    """
+    at_once, curve = (
+        getattr(segmenter, name, None) for name in ("predict_with_novelty", "novelty")
+    )
+    if at_once is not None and _is_own(type(segmenter)):
+        found, edges, novelty = at_once(features)
+        return found, (edges, novelty)
+    return segmenter.predict(features), None if curve is None else curve(features)
+
+
+def _is_own(kind: type) -> bool:
+    """Tell whether a class answers at once what it answers one by one.
+
+    A class that is derived from ours, and finds sections in another way, does not.
+    """
+    at_once = _home(kind, "predict_with_novelty")
+    return all(issubclass(at_once, _home(kind, name)) for name in ("predict", "novelty"))
+
+
+def _home(kind: type, name: str) -> type:
+    """Find the class that defines a method."""
+    return next(each for each in kind.__mro__ if name in vars(each))
 
 
 def _by_name(text: str) -> Segmenter:

@@ -22,7 +22,11 @@ from scatseg.diagonals import (
 from scatseg.features import Features
 from scatseg.labels import check_n_labels
 from scatseg.segmentation import Hierarchy, Segmentation
+from scatseg.segmenters.answers import Prediction
 from scatseg.segmenters.frames import check_seconds, on_uniform_frames
+
+Evidence = dict[Level, tuple[NDArray[np.float64], float]]
+"""Level -> scores of all segments, and what each costs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,10 +112,18 @@ class CoverSegmenter:
             it: phrases that cross no section, or sections that are made of whole phrases.
         """
         bars = self._bars(features)
-        if not bars.in_order.any():
-            whole = Segmentation([0, features.duration], ["A"])
-            return Hierarchy([whole, whole], NESTED)
+        return self._best(bars, self._evidence(bars))
+
+    def predict_with_novelty(self, features: Features) -> Prediction[Hierarchy]:
+        """Find sections and phrases, and how probable each boundary is, by one look at the bars."""
+        bars = self._bars(features)
         found = self._evidence(bars)
+        return Prediction(self._best(bars, found), bars.edges, self._probabilities(bars, found))
+
+    def _best(self, bars: Comparison, found: Evidence) -> Hierarchy:
+        if not found:
+            whole = Segmentation([0, bars.features.duration], ["A"])
+            return Hierarchy([whole, whole], NESTED)
         scores, cost = found[self.level]
         best = best_boundaries(scores, cost=cost, n_segments=self.n_segments)
         if self.level == "section":
@@ -137,13 +149,16 @@ class CoverSegmenter:
             In [0, 1] on these edges, 0 at both ends.
         """
         bars = self._bars(features)
+        return bars.edges, self._probabilities(bars, self._evidence(bars))
+
+    def _probabilities(self, bars: Comparison, found: Evidence) -> NDArray[np.float64]:
         novelty = np.zeros(len(bars.edges))
-        if bars.in_order.any():
-            scores, cost = self._evidence(bars)[self.level]
+        if found:
+            scores, cost = found[self.level]
             temperature = _TEMPERATURE if self._is_learned(bars) else 1.0
             probable = boundary_probabilities(scores, cost=cost, temperature=temperature)
             novelty[1:-1] = probable[1:-1]
-        return bars.edges, novelty
+        return novelty
 
     def is_calibrated(self, features: Features) -> bool:
         """Tell whether boundaries are right as often as `novelty` says: with the network, on bars.
@@ -158,8 +173,10 @@ class CoverSegmenter:
     def _frames(self, features: Features) -> Features:
         return on_uniform_frames(features, max(self.frame, features.duration / MAX_COVERED))
 
-    def _evidence(self, bars: Comparison) -> dict[Level, tuple[NDArray[np.float64], float]]:
-        """Score all segments on each level, and say what each costs there."""
+    def _evidence(self, bars: Comparison) -> Evidence:
+        """Score all segments on each level, and say what each costs; nothing if all is alike."""
+        if not bars.in_order.any():
+            return {}
         weights = {
             "repetition": self.repetition,
             "blocks": self.blocks,
@@ -173,7 +190,7 @@ class CoverSegmenter:
             logits = boundary_logits(seen)
         scores = cover_scores(bars, **weights)
         cost += span * (0.5 - self.granularity)
-        found: dict[Level, tuple[NDArray[np.float64], float]] = {}
+        found: Evidence = {}
         for level in LEVELS:
             here = scores.copy()
             if learned:

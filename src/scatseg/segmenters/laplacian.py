@@ -16,6 +16,7 @@ from scatseg.features import Features
 from scatseg.labels import absorb_short_runs, cluster_rows, majority_labels, run_edges
 from scatseg.novelty import checkerboard_novelty
 from scatseg.segmentation import Hierarchy, Segmentation
+from scatseg.segmenters.answers import Prediction
 from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames
 from scatseg.similarity import cosine, enhance_paths, recurrence, self_similarity
 
@@ -70,7 +71,15 @@ class LaplacianSegmenter:
     def predict(self, features: Features) -> Hierarchy:
         """Find the sections of one recording at levels of 2, 3, ... `max_labels` labels."""
         features = on_uniform_frames(features, self.frame)
+        return self._levels(features, self.embedding(features))
+
+    def predict_with_novelty(self, features: Features) -> Prediction[Hierarchy]:
+        """Find the sections, and how much the embedding changes, by one embedding."""
+        features = on_uniform_frames(features, self.frame)
         E = self.embedding(features)
+        return Prediction(self._levels(features, E), features.edges, self._change(features, E))
+
+    def _levels(self, features: Features, E: NDArray[np.float64]) -> Hierarchy:
         if E.shape[1] < 2:
             return Hierarchy([Segmentation([0, features.duration], ["A"])])
         min_frames = features.seconds_to_frames(self.min_duration)
@@ -103,12 +112,14 @@ class LaplacianSegmenter:
             On these edges.
         """
         features = on_uniform_frames(features, self.frame)
-        E = self.embedding(features)
+        return features.edges, self._change(features, self.embedding(features))
+
+    def _change(self, features: Features, E: NDArray[np.float64]) -> NDArray[np.float64]:
         if E.shape[1] < 2:
-            return features.edges, np.zeros(len(features.edges))
+            return np.zeros(len(features.edges))
         S = (1 + cosine(E)) / 2
         half_width_frames = features.seconds_to_frames(self.smoothing)
-        return features.edges, checkerboard_novelty(S, half_width_frames=half_width_frames)
+        return checkerboard_novelty(S, half_width_frames=half_width_frames)
 
     def embedding(self, features: Features) -> NDArray[np.float64]:
         """Place frames so that those of one section lie together.

@@ -12,6 +12,7 @@ from scatseg.features import Features
 from scatseg.labels import check_n_labels, cluster_segments
 from scatseg.novelty import checkerboard_novelty, structure_novelty
 from scatseg.segmentation import Segmentation
+from scatseg.segmenters.answers import Prediction
 from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames
 from scatseg.similarity import recurrence, self_similarity, stacked
 
@@ -54,7 +55,13 @@ class FooteSegmenter:
 
     def predict(self, features: Features) -> Segmentation:
         """Find the sections of one recording."""
-        return _cut_at_peaks(self, on_uniform_frames(features, self.frame))
+        return self.predict_with_novelty(features).found
+
+    def predict_with_novelty(self, features: Features) -> Prediction[Segmentation]:
+        """Find the sections, and give the curve whose peaks they are cut at."""
+        features = on_uniform_frames(features, self.frame)
+        edges, novelty = self.novelty(features)
+        return Prediction(_cut_at_peaks(self, features, novelty), edges, novelty)
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute the curve whose peaks are the boundaries.
@@ -123,7 +130,13 @@ class StructureFeaturesSegmenter:
 
     def predict(self, features: Features) -> Segmentation:
         """Find the sections of one recording."""
-        return _cut_at_peaks(self, on_uniform_frames(features, self.frame))
+        return self.predict_with_novelty(features).found
+
+    def predict_with_novelty(self, features: Features) -> Prediction[Segmentation]:
+        """Find the sections, and give the curve whose peaks they are cut at."""
+        features = on_uniform_frames(features, self.frame)
+        edges, novelty = self.novelty(features)
+        return Prediction(_cut_at_peaks(self, features, novelty), edges, novelty)
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute the curve whose peaks are the boundaries.
@@ -146,10 +159,11 @@ class StructureFeaturesSegmenter:
 
 
 def _cut_at_peaks(
-    options: FooteSegmenter | StructureFeaturesSegmenter, features: Features
+    options: FooteSegmenter | StructureFeaturesSegmenter,
+    features: Features,
+    novelty: NDArray[np.float64],
 ) -> Segmentation:
     """Cut where the novelty curve peaks, and name what lies between."""
-    _, novelty = options.novelty(features)
     boundary_frames = pick_boundaries(
         novelty,
         min_frames=features.seconds_to_frames(options.min_duration),
