@@ -15,10 +15,12 @@ from joblib.externals.loky import get_reusable_executor
 from tests import hostile
 
 from scatseg import audio, formats
-from scatseg.collection import Receipt, SegmentJob, analyze, segment_collection
+from scatseg.analysis import SegmentJob, analyze
+from scatseg.collection import segment_collection
 from scatseg.report import build
 from scatseg.runs import Source, find_sources, read_failures
 from scatseg.segmentation import Hierarchy, Segmentation
+from scatseg.workers import Receipt
 
 JOB = SegmentJob(segmenters=("foote:half_width=4,min_duration=2",), features="logmel:n_mels=12")
 SR = 8000
@@ -369,7 +371,8 @@ def test_a_killed_run_is_resumed_to_the_same_bytes(tmp_path):
     run = tmp_path / "killed"
     script = f"""
 from pathlib import Path
-from scatseg.collection import SegmentJob, segment_collection
+from scatseg.analysis import SegmentJob
+from scatseg.collection import segment_collection
 from scatseg.runs import find_sources
 sources = find_sources([{os.fspath(tmp_path / "audio")!r}], extensions=[".wav"]).sources
 job = SegmentJob(segmenters=("foote", "laplacian"), features="scattering:J=9")

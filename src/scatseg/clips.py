@@ -16,13 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import audio, naming
-from scatseg.collection import SILENT_PEAK, file_hash, map_pure
+from scatseg.analysis import SILENT_PEAK
+from scatseg.collection import file_hash
 from scatseg.extractors import EXTRACTORS, Stack
 from scatseg.features import Extractor, FeatureName, JointScattering, Scattering
 from scatseg.formats import atomic_write
 from scatseg.labelled import Clip
 from scatseg.runs import Failure
 from scatseg.transformers import FeatureTransformer
+from scatseg.workers import map_pure
 
 # What a name leaves open. Coefficients stay uncompressed, for what is usual is learned from the
 # training set. J=12 hears modulations down to 5.4 Hz at 22050 Hz.

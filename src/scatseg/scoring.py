@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scatseg import datasets, evaluation, formats, runs, score_tables, summaries
-from scatseg.collection import map_pure
 from scatseg.evaluation import Answer, Score
 from scatseg.formats import Annotation, Jams
 from scatseg.partners import duration_notes, match_systems, shared_tracks
 from scatseg.runs import Failure, Note
 from scatseg.summaries import Results
 from scatseg.track_tables import groups_of, read_groups
+from scatseg.workers import map_pure
 
 Answers = Mapping[str, Answer]
 """Track -> what one system says."""

@@ -10,9 +10,9 @@ import mir_eval
 import numpy as np
 import pytest
 
-from scatseg.collection import map_pure
 from scatseg.evaluation import evaluate, evaluate_hierarchy
 from scatseg.segmentation import Hierarchy, Segmentation, letter_labels
+from scatseg.workers import map_pure
 
 SALAMI = 1300  # pairs
 N_JOBS = 2

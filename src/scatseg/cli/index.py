@@ -13,7 +13,7 @@ from scatseg.cli.outcome import DONE, NOTHING_DONE, SOME_FAILED, status_of, usag
 from scatseg.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from scatseg.collection import Receipt
+    from scatseg.workers import Receipt
 
 
 @click.command()

@@ -23,9 +23,10 @@ from scatseg.cli.progress import Progress
 from scatseg.formats import FORMATS
 
 if TYPE_CHECKING:
-    from scatseg.collection import Receipt, SegmentJob
+    from scatseg.analysis import SegmentJob
     from scatseg.report.sound import AudioMode
     from scatseg.runs import Failure, Found, Source
+    from scatseg.workers import Receipt
 
 
 @click.command()
@@ -98,8 +99,8 @@ def segment(
     JAMS file per track and a page; done tracks are kept. Without, the sections of one file are
     printed.
     """
+    from scatseg.analysis import SegmentJob
     from scatseg.audio import AUDIO_EXTENSIONS
-    from scatseg.collection import SegmentJob
     from scatseg.runs import find_sources
 
     given = {"n_segments": n_segments, "granularity": granularity, "level": level}
@@ -135,8 +136,8 @@ def segment(
 
 def _print_segments(sources: Sequence[Source], failures: Sequence[Failure], job: SegmentJob) -> int:
     """Segment one file and print it as LAB."""
+    from scatseg.analysis import analyze
     from scatseg.audio import AudioError, decode
-    from scatseg.collection import analyze
     from scatseg.formats.tables import lab_text
 
     for failure in failures:
@@ -214,7 +215,7 @@ def _segment(
 @click.pass_obj
 def demo(verbosity: int, output: Path, only_pieces: bool, seed: int, jobs: int) -> int:
     """Compose pieces of known form, segment, evaluate and report them."""
-    from scatseg.collection import SegmentJob
+    from scatseg.analysis import SegmentJob
     from scatseg.report import build
     from scatseg.runs import find_sources
     from scatseg.score_tables import summary_markdown

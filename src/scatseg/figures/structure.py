@@ -10,8 +10,8 @@ from typing import Any
 from numpy.typing import NDArray
 
 from scatseg import formats, plotting
+from scatseg.analysis import SegmentJob, analyze
 from scatseg.audio import decode
-from scatseg.collection import SegmentJob, analyze
 from scatseg.extractors import extractor
 from scatseg.figures.files import check_output, plot_outline, read_sound, write
 from scatseg.formats import Annotation

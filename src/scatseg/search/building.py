@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import audio, runs
-from scatseg.collection import Receipt, file_hash, map_sources
+from scatseg.collection import file_hash
 from scatseg.formats import atomic_write
 from scatseg.runs import Failure, Source
 from scatseg.search import approximate
@@ -41,6 +41,7 @@ from scatseg.search.store import (
     write_projection,
     write_state,
 )
+from scatseg.workers import Receipt, map_sources
 
 _FITTED_ON = 20_000
 """Passages that a projection is fitted on, at most."""

@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from scatseg.collection import Receipt
 from scatseg.labelled import INDEX, read_labelled
 from scatseg.runs import Failure, Found
 from scatseg.search.building import Belonging, add_recordings
 from scatseg.search.descriptions import Describer
+from scatseg.workers import Receipt
 
 
 def build_index(

@@ -117,12 +117,11 @@ def predict_with_novelty(
     curve : (edges, novelty) or None
         As `segmenter.novelty` gives it; None where there is no such method.
     """
-    at_once, curve = (
-        getattr(segmenter, name, None) for name in ("predict_with_novelty", "novelty")
-    )
+    at_once = getattr(segmenter, "predict_with_novelty", None)
     if at_once is not None and _is_own(type(segmenter)):
         found, edges, novelty = at_once(features)
         return found, (edges, novelty)
+    curve = getattr(segmenter, "novelty", None)
     return segmenter.predict(features), None if curve is None else curve(features)
 
 
@@ -136,8 +135,8 @@ def _is_own(kind: type) -> bool:
 
 
 def _home(kind: type, name: str) -> type:
-    """Find the class that defines a method."""
-    return next(each for each in kind.__mro__ if name in vars(each))
+    """Find the class that defines a method; `object` where none does."""
+    return next((each for each in kind.__mro__ if name in vars(each)), object)
 
 
 def _by_name(text: str) -> Segmenter:

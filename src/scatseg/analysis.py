@@ -1,0 +1,331 @@
+"""What is done to each track: features, sections and pictures of one signal by every system."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from scatseg import extractors, formats, naming, segmenters
+from scatseg.bars import Bars
+from scatseg.features import Features, uniform_edges
+from scatseg.formats import Annotation
+from scatseg.partners import match_ids
+from scatseg.rhythm import Grid, find_grid, read_beats
+from scatseg.runs import Source
+from scatseg.segmentation import SILENCE, Hierarchy, Segmentation
+from scatseg.segmenters import Segmenter, predict_with_novelty
+from scatseg.similarity import self_similarity
+
+SILENT_PEAK = 1e-5
+"""Of full scale: a recording that never exceeds it (-100 dB) is taken for silence."""
+
+BEAT_EXTENSIONS = frozenset({".jams", ".csv", ".txt", ".beats"})
+"""Of files that beats are looked for in."""
+
+PLAIN_FEATURES = "scattering"
+"""What segmenters are given that ask for nothing else."""
+
+_SLOWEST, _FASTEST = 1000, 1_000_000
+_PICTURE_FRAMES = 1024
+_WAVEFORM_POINTS = 2048
+_CONFIDENCE_DIGITS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentJob:
+    """What is done to each track.
+
+    Parameters
+    ----------
+    segmenters : sequence of str
+        Names with options, see `scatseg.segmenters.segmenter`; the first is the default system.
+    features : str, optional
+        Names with options, see `scatseg.extractors.extractor`. What each segmenter is made for
+        when absent.
+    sr : int
+        Sampling rate in Hz at which recordings are analyzed.
+    settings : mapping
+        Options set on every segmenter that has them: granularity, n_segments, ...
+    exports : tuple of str
+        Formats to write beside JAMS, keys of `scatseg.formats.FORMATS`.
+    strict : bool
+        Whether a damaged file is a failure and not a warning.
+    beats : Path, optional
+        A file of beats, see `scatseg.rhythm.read_beats`, or a folder with one for each recording,
+        matched by name. They are looked for in the sound when absent.
+
+    Raises
+    ------
+    ValueError
+        When a name or an option is unknown, or a system is named twice.
+    """
+
+    segmenters: tuple[str, ...] = ("default",)
+    features: str | None = None
+    sr: int = 22050
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    exports: tuple[str, ...] = ()
+    strict: bool = False
+    beats: Path | None = None
+
+    def __post_init__(self) -> None:
+        repeated = [name for name, n in Counter(self.segmenters).items() if n > 1]
+        if repeated or not self.segmenters:
+            msg = f"each system needs a name of its own, got {list(self.segmenters)}"
+            raise ValueError(msg)
+        if not isinstance(self.sr, int) or not _SLOWEST <= self.sr <= _FASTEST:
+            msg = f"sr must be a whole number of Hz from {_SLOWEST} to {_FASTEST}, got {self.sr!r}"
+            raise ValueError(msg)
+        for name in self.exports:
+            if name not in formats.FORMATS:
+                msg = f"unknown format {name!r}: choose from {', '.join(formats.FORMATS)}"
+                raise ValueError(msg)
+        made = [extractors.extractor(name) for name in self.features_of_systems().values()]
+        if self.beats is not None:
+            if not self.beats.exists():
+                msg = f"{self.beats}: a file or a folder of beats is needed, but nothing is there"
+                raise ValueError(msg)
+            if not any(isinstance(extract, Bars) for extract in made):
+                heard = ", ".join(dict.fromkeys(self.features_of_systems().values()))
+                msg = f"beats are for the features 'bars', but only {heard} are used: leave one out"
+                raise ValueError(msg)
+
+    def features_of_systems(self) -> dict[str, str]:
+        """Name the features that each system is given."""
+        return {
+            name: self.features or str(getattr(each, "hears", PLAIN_FEATURES))
+            for name, each in self.systems().items()
+        }
+
+    def beats_of(self, source: Source) -> Path | None:
+        """Find the file of beats of a recording, or none."""
+        if self.beats is None or self.beats.is_file():
+            return self.beats
+        files = _beat_files(self.beats)
+        return files.get(match_ids([source.id], list(files)).pairs.get(source.id, ""))
+
+    def systems(self) -> dict[str, Segmenter]:
+        """Make the segmenters by name, with the settings that each of them has."""
+        made = {name: segmenters.segmenter(name) for name in self.segmenters}
+        for key in self.settings:
+            if not any(key in _option_names(each) for each in made.values()):
+                known = sorted({name for each in made.values() for name in _option_names(each)})
+                msg = f"no segmenter here has an option {key!r}; there are {', '.join(known)}"
+                raise ValueError(msg)
+        return {
+            name: _with_settings(each, self.settings) if self.settings else each
+            for name, each in made.items()
+        }
+
+    def described(self) -> dict[str, Any]:
+        """All that determines the result, with every default filled in.
+
+        The user's own code, too: where that has changed, tracks are done again.
+        """
+        heard, systems = self.features_of_systems(), self.systems()
+        extracts = {features: extractors.extractor(features) for features in heard.values()}
+        own = naming.code_of((*systems.values(), *extracts.values()))
+        return {
+            "features": {
+                name: _described(extracts[features], features) for name, features in heard.items()
+            },
+            "segmenters": {name: _described(each, name) for name, each in systems.items()},
+            "sr": self.sr,
+            "strict": self.strict,
+        } | ({"code": own} if own else {})
+
+
+def _described(made: object, name: str) -> str:
+    """All options of a dataclass; of anything else the name, for its repr may be an address."""
+    return repr(made) if dataclasses.is_dataclass(made) else name
+
+
+def _option_names(segmenter: Segmenter) -> set[str]:
+    if not dataclasses.is_dataclass(segmenter):
+        return set()
+    return {option.name for option in dataclasses.fields(segmenter)}
+
+
+def _with_settings(segmenter: Segmenter, settings: Mapping[str, Any]) -> Segmenter:
+    known = {key: value for key, value in settings.items() if key in _option_names(segmenter)}
+    try:
+        return dataclasses.replace(segmenter, **known) if known else segmenter  # type: ignore[type-var]
+    except TypeError as error:
+        msg = f"{type(segmenter).__name__} cannot be made with {known}: {error}"
+        raise ValueError(msg) from error
+
+
+class Stage:
+    """Where a job is, for the error message."""
+
+    name = "read"
+
+
+class Analysis(NamedTuple):
+    """What all systems of a job find in one signal.
+
+    Parameters
+    ----------
+    annotations : tuple of Annotation
+        Per system its levels, the default one first. Silence is one segment labeled as such.
+    pictures : dict of str to ndarray
+        What the report draws: pooled self-similarity, waveform, novelty curves.
+    warnings : tuple of str
+        What to know before trusting them.
+    """
+
+    annotations: tuple[Annotation, ...]
+    pictures: dict[str, NDArray[Any]]
+    warnings: tuple[str, ...]
+
+
+def analyze(
+    y: NDArray[np.floating],
+    sr: int,
+    job: SegmentJob,
+    stage: Stage | None = None,
+    *,
+    beats: Path | None = None,
+) -> Analysis:
+    """Segment one signal with every system of a job.
+
+    Parameters
+    ----------
+    y : ndarray of float, shape (n_samples,)
+        Mono signal in [-1, 1].
+    sr : int
+        Sampling rate in Hz.
+    job : SegmentJob
+        Which features and segmenters.
+    beats : Path, optional
+        A file of beats.
+
+    Returns
+    -------
+    found : Analysis
+        Sections, pictures and warnings.
+    """
+    stage = Stage() if stage is None else stage
+    pictures: dict[str, NDArray[Any]] = {"waveform": _waveform(y)}
+    if np.abs(y).max() <= SILENT_PEAK:
+        whole = Segmentation([0, len(y) / sr], [SILENCE])
+        found = [each for name in job.segmenters for each in _annotations(name, whole)]
+        return Analysis(tuple(found), pictures, ())
+    # One thread: sums in another order round otherwise, and bytes would differ.
+    with threadpool_limits(1):
+        return _analyzed(y, sr, job, stage, pictures, beats)
+
+
+def _analyzed(
+    y: NDArray[np.floating],
+    sr: int,
+    job: SegmentJob,
+    stage: Stage,
+    pictures: dict[str, NDArray[Any]],
+    beats: Path | None,
+) -> Analysis:
+    heard = job.features_of_systems()
+    described: dict[str, Features] = {}
+    for name in dict.fromkeys(heard.values()):
+        stage.name = f"features ({name})"
+        extract = extractors.extractor(name)
+        if isinstance(extract, Bars) and job.beats is not None:
+            grid, notes = _grid(y, sr, job.beats, beats)
+            described[name] = extract.on_grid(y, sr, grid.edges, notes=(*grid.warnings, *notes))
+        else:
+            described[name] = extract(y, sr)
+    annotations: list[Annotation] = []
+    for name, system in job.systems().items():
+        stage.name = f"segment ({name})"
+        features = described[heard[name]]
+        sections, curve = predict_with_novelty(system, features)
+        found = _annotations(name, sections)
+        if curve is not None:
+            edges, novelty = curve
+            if _is_calibrated(system, features):
+                found[0] = _with_confidence(found[0], edges, novelty)
+            pictures[f"novelty_{name}"] = np.asarray(novelty, dtype=np.float32)
+            pictures[f"novelty_edges_{name}"] = edges
+        annotations += found
+    stage.name = "pictures"
+    pictures |= _similarity_picture(described[heard[job.segmenters[0]]])
+    warnings = dict.fromkeys(note for features in described.values() for note in features.notes)
+    return Analysis(tuple(annotations), pictures, tuple(warnings))
+
+
+def _grid(
+    y: NDArray[np.floating], sr: int, folder: Path, file: Path | None
+) -> tuple[Grid, tuple[str, ...]]:
+    """Read the bar lines of a recording, or look for them where there is no file of beats."""
+    if file is None:
+        return find_grid(y, sr), (f"no beats of this name in {folder.name}: they were looked for",)
+    beats, downbeats = read_beats(file)
+    try:
+        return find_grid(y, sr, beats=beats, downbeats=downbeats), ()
+    except ValueError as error:
+        msg = f"{file}: {error}"
+        raise ValueError(msg) from error
+
+
+def _beat_files(folder: Path) -> dict[str, Path]:
+    """Find the files of beats below a folder, by their names: `one` for one.beats.txt."""
+    files: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        name = Path(path.name)
+        while name.suffix.lower() in BEAT_EXTENSIONS:
+            name = name.with_suffix("")
+        if name.name != path.name:
+            files.setdefault(name.name, path)
+    return files
+
+
+def _annotations(system: str, found: Segmentation | Hierarchy) -> list[Annotation]:
+    """One annotation per level, the default level first."""
+    if not isinstance(found, Segmentation | Hierarchy):
+        msg = f"{system} must predict a Segmentation or a Hierarchy, got {type(found).__name__}"
+        raise TypeError(msg)
+    if isinstance(found, Segmentation):
+        return [Annotation(segmentation=found, system=system, level="1")]
+    levels = [
+        Annotation(segmentation=level, system=system, level=name)
+        for name, level in zip(found.names, found.levels, strict=True)
+    ]
+    return [levels.pop(found.default), *levels]
+
+
+def _is_calibrated(system: Segmenter, features: Features) -> bool:
+    told = getattr(system, "is_calibrated", None)
+    return told is not None and bool(told(features))
+
+
+def _with_confidence(
+    found: Annotation, edges: NDArray[np.float64], probabilities: NDArray[np.float64]
+) -> Annotation:
+    """Tell how probable the boundary is at which each segment but the first begins."""
+    starts = found.segmentation.boundaries[1:-1]
+    if not starts:
+        return found
+    probable = np.interp(starts, edges, probabilities).round(_CONFIDENCE_DIGITS)
+    return dataclasses.replace(found, confidence=(None, *probable.tolist()))
+
+
+def _similarity_picture(features: Features) -> dict[str, NDArray[Any]]:
+    frame = max(0.5, features.duration / _PICTURE_FRAMES)
+    pooled = features.pooled(uniform_edges(features.duration, frame))
+    S = self_similarity(pooled.X)
+    return {"S": np.round(255 * S).astype(np.uint8), "S_edges": pooled.edges}
+
+
+def _waveform(y: NDArray[np.floating]) -> NDArray[np.int8]:
+    """Lowest and highest sample of equal stretches, as parts of 127, shape (2, n_stretches)."""
+    starts = np.linspace(0, len(y), min(_WAVEFORM_POINTS, len(y)), endpoint=False).astype(int)
+    low, high = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
+    return np.clip(np.round(127 * np.stack([low, high])), -127, 127).astype(np.int8)

@@ -1,0 +1,150 @@
+"""Work for many tracks in processes that may die: what one track does stays with it.
+
+The door to joblib. Receipts of what became of each track come as they are ready.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeVar
+
+import joblib
+from joblib.externals.loky.process_executor import TerminatedWorkerError
+
+from scatseg.runs import Failure, Source
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_DEATHS_ALLOWED = 2
+
+
+class Receipt(NamedTuple):
+    """What became of one track.
+
+    `status` is "done", "kept" (it was done before) or "failed"; `failure` says why it failed.
+    """
+
+    track: str
+    status: Literal["done", "kept", "failed"]
+    seconds: float = 0.0
+    failure: Failure | None = None
+
+
+def map_sources(
+    work: Callable[[Source], Receipt], sources: Sequence[Source], *, n_jobs: int, marks: Path
+) -> Iterator[Receipt]:
+    """Do the work for every source, in processes that may die.
+
+    When a worker is killed, the tracks that were being worked on are done again, each alone;
+    one that kills its worker twice has failed. The others go on.
+
+    Parameters
+    ----------
+    work : callable
+        Source -> Receipt; picklable, and never raises for a bad track.
+    sources : sequence of Source
+        What to work on.
+    n_jobs : int
+        Processes; 1 works in this one.
+    marks : Path
+        A folder of ours, made and removed, in which workers mark what they are at.
+
+    Yields
+    ------
+    receipt : Receipt
+        As they come, in any order.
+    """
+    if n_jobs == 1 or len(sources) == 1:
+        yield from map(work, sources)
+        return
+    marks.mkdir(exist_ok=True)
+    left = {source.id: source for source in sources}
+    deaths: Counter[str] = Counter()
+    while left:
+        suspects = [source for id_, source in left.items() if deaths[id_]]
+        batch = suspects[:1] or list(left.values())
+        try:
+            for receipt in _in_processes(work, batch, n_jobs=n_jobs, marks=marks):
+                del left[receipt.track]
+                yield receipt
+        except TerminatedWorkerError:
+            # Who dies before leaving a mark is known only by working alone.
+            for id_ in _marked(marks, left) or [source.id for source in batch]:
+                deaths[id_] += 1
+                if deaths[id_] >= _DEATHS_ALLOWED:
+                    del left[id_]
+                    reason = "the process died on this track twice: out of memory, or a crash"
+                    yield Receipt(id_, "failed", 0.0, Failure(id_, "process", reason))
+    _clear(marks)
+    marks.rmdir()
+
+
+def _in_processes(
+    work: Callable[[Source], Receipt], batch: Sequence[Source], *, n_jobs: int, marks: Path
+) -> Iterator[Receipt]:
+    _clear(marks)
+    parallel = joblib.Parallel(
+        n_jobs=n_jobs, batch_size=1, backend="loky", return_as="generator_unordered"
+    )
+    jobs = (joblib.delayed(_marked_work)(work, source, marks, os.getpid()) for source in batch)
+    yield from parallel(jobs)
+
+
+def _marked_work(
+    work: Callable[[Source], Receipt], source: Source, marks: Path, driver: int
+) -> Receipt:
+    _die_with(driver)
+    mark = marks / _mark_name(source.id)
+    mark.touch()
+    receipt = work(source)
+    mark.unlink()
+    return receipt
+
+
+def _mark_name(id_: str) -> str:
+    return hashlib.sha256(id_.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _marked(marks: Path, left: Mapping[str, Source]) -> list[str]:
+    """Which of the sources were being worked on."""
+    names = {path.name for path in marks.iterdir()}
+    return [id_ for id_ in left if _mark_name(id_) in names]
+
+
+def _clear(marks: Path) -> None:
+    for path in marks.iterdir():
+        path.unlink()
+
+
+@functools.cache
+def _die_with(driver: int) -> None:
+    """End this worker soon after the process that drives it is gone; once is enough."""
+    if sys.platform == "win32":
+        return  # there a parent's number says nothing about its life
+
+    def watch() -> None:
+        while os.getppid() == driver:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def map_pure(
+    function: Callable[[Item], Result], items: Sequence[Item], *, n_jobs: int
+) -> Iterator[Result]:
+    """Apply a picklable function to every item, in order, in processes when there are several."""
+    if n_jobs == 1 or len(items) < 2:
+        yield from map(function, items)
+        return
+    parallel = joblib.Parallel(n_jobs=n_jobs, backend="loky", return_as="generator")
+    yield from parallel(joblib.delayed(function)(item) for item in items)
