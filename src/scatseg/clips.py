@@ -208,13 +208,16 @@ def describe_clips(
     """
     file = None if store is None else store / f"{features.fingerprint()}.npz"
     kept = {} if file is None else _read_store(file)
-    columns, transformer = features.columns(), features.transformer()
-    work = functools.partial(_describe, features=features, transformer=transformer, kept=kept)
+    columns = features.columns()
+    # What is stored is looked up here: to start processes takes longer than to read a few files.
+    stored = [_stored(clip.path, kept) for clip in clips]
+    new = [clip.path for clip, found in zip(clips, stored, strict=True) if found is None]
+    work = functools.partial(_describe, features=features, transformer=features.transformer())
+    made = map_pure(work, new, n_jobs=n_jobs)
     done: dict[str, tuple[NDArray[np.float64], float]] = {}
     described, failures = [], []
-    for clip, (key, vector, seconds, reason) in zip(
-        clips, map_pure(work, [clip.path for clip in clips], n_jobs=n_jobs), strict=True
-    ):
+    for clip, found in zip(clips, stored, strict=True):
+        key, vector, seconds, reason = next(made) if found is None else found
         if vector is None:
             failures.append(Failure(clip.id, "features", reason))
         else:
@@ -241,18 +244,21 @@ class _Described(NamedTuple):
     reason: str = ""
 
 
-def _describe(
-    path: Path,
-    *,
-    features: ClipFeatures,
-    transformer: FeatureTransformer,
-    kept: Mapping[str, tuple[NDArray[np.float64], float]],
-) -> _Described:
-    """Describe one file, unless that was done; whatever is wrong with it is in the answer."""
+def _stored(path: Path, kept: Mapping[str, tuple[NDArray[np.float64], float]]) -> _Described | None:
+    """Find the vector of a file among those that were kept."""
+    if not kept:
+        return None
     try:
         key = file_hash(path)
-        if key in kept:
-            return _Described(key, *kept[key])
+    except audio.AudioError:
+        return None  # what is wrong with it is said where it is described
+    return _Described(key, *kept[key]) if key in kept else None
+
+
+def _describe(path: Path, *, features: ClipFeatures, transformer: FeatureTransformer) -> _Described:
+    """Describe one file; whatever is wrong with it is in the answer."""
+    try:
+        key = file_hash(path)
         recording = audio.decode(path, sr=features.sr)
         signal = features.prepared(recording.y)
         vector = transformer.transform([signal])[0].astype(np.float64)
