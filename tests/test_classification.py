@@ -302,6 +302,47 @@ def test_classes_that_never_meet_cannot_be_tested(rng):
         )
 
 
+def test_a_published_split_is_trained_on_and_tested_as_it_says(clusters):
+    X, labels, groups = clusters
+    parts = np.where(groups < 6, "training", np.where(groups < 8, "validation", "test"))
+    result = cross_validate(QUICK, X, labels, groups=groups, parts=parts)
+    np.testing.assert_array_equal(result.tested, parts == "test")
+    assert result.split == "published split (test: 24, training: 72, validation: 24)"
+    assert result.notes == ()
+
+
+def test_a_published_split_is_told_to_have_groups_on_both_sides(clusters):
+    X, labels, groups = clusters
+    parts = np.tile(["train", "test"], 60)
+    result = cross_validate(QUICK, X, labels, groups=groups, parts=parts)
+    assert "has 10 group(s) on both of its sides: 0, 1, 2, 3, 4, ..." in result.notes[0]
+
+
+def test_published_folds_are_each_tested_once(clusters):
+    X, labels, groups = clusters
+    result = cross_validate(
+        QUICK, X, labels, groups=groups, parts=[f"fold {g % 3}" for g in groups]
+    )
+    np.testing.assert_array_equal(result.fold, groups % 3)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (["train", "", "test", "train"], "1 of 4 have none: fill the column, or ask for folds"),
+        (
+            ["train", "test", "2", "test"],
+            "parts named train and test are needed, got 2, test, train",
+        ),
+        (["train"] * 4, "parts named train and test are needed, got train"),
+        (["1"] * 4, "at least 2 parts of the split are needed, got 1"),
+    ],
+)
+def test_parts_that_are_no_split_say_why(parts, message):
+    with pytest.raises(SplitError, match=message):
+        split(list("abab"), groups=None, parts=parts)
+
+
 def test_groups_have_no_default(clusters):
     X, labels, _ = clusters
     with pytest.raises(TypeError, match="groups"):
@@ -805,6 +846,35 @@ def test_a_curve_is_a_table(drums, capsys):
     assert float(rows[1]["accuracy_mean"]) > 0.9
 
 
+@pytest.fixture
+def published(drums):
+    """The drums with a published split: kits 0 to 3 for training, 4 and 5 for testing."""
+    lines = (drums / "index.csv").read_text().splitlines()
+    more = [f"{line},{'train' if int(line[-1]) < 4 else 'test'}" for line in lines[1:]]
+    (drums / "index.csv").write_text("\n".join([f"{lines[0]},split", *more]))
+    return drums
+
+
+def test_a_split_that_is_published_is_kept_to(published, capsys):
+    assert scatseg("-q", "classify", "evaluate", published, *HOW) == 0
+    assert "published split (test: 4, train: 8): 4 of 12 clips" in capsys.readouterr().out
+
+
+def test_other_folds_can_be_asked_for(published, capsys):
+    options = ("--split", "folds", "--folds", 3)
+    assert scatseg("-q", "classify", "evaluate", published, *HOW, *options) == 0
+    assert "StratifiedGroupKFold(3), seed 0: 12 of 12 clips" in capsys.readouterr().out
+
+
+def test_a_model_of_one_part_is_scored_on_the_other(published, tmp_path, capsys):
+    model = tmp_path / "drums.model"
+    assert scatseg("classify", "train", published, "-o", model, *HOW, "--part", "train") == 0
+    assert "8 clips, 2 classes" in capsys.readouterr().err
+    command = ("classify", "evaluate", published, "--model", model, "--part", "test")
+    assert scatseg("-q", *command, "--jobs", 1) == 0
+    assert ": 4 of 4 clips" in capsys.readouterr().out
+
+
 def test_some_failures_are_listed_and_exit_with_1(drums, tmp_path, capsys):
     audio.save(drums / "audio" / "nothing.wav", np.zeros(4000), 8000)
     with (drums / "index.csv").open("a") as file:
@@ -836,6 +906,8 @@ def test_copies_are_reported(drums, capsys):
         (("evaluate", "nowhere"), "a folder of sounds or an index.csv is needed"),
         (("evaluate", ".", "--folds", "9"), "9 folds need as many groups, there are 6"),
         (("evaluate", ".", "--label", "mood"), "the columns file, mood are needed"),
+        (("evaluate", ".", "--split", "published"), "needs a column `split` in index.csv"),
+        (("evaluate", ".", "--part", "train"), "no clip is in the part train of the split; there"),
         (("evaluate", ".", "--classifier", "svn"), "unknown classifier 'svn'"),
         (("evaluate", ".", "--features", "mfccc"), "unknown feature 'mfccc'"),
         (("evaluate", ".", "--model", "index.csv"), "a model written by scatseg is needed"),

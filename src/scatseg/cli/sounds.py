@@ -40,6 +40,14 @@ def clip_features(options: Mapping[str, Any], features: str) -> ClipFeatures:
     )
 
 
+def labelled_clips(folder: Path, options: Mapping[str, Any]) -> LabelledClips:
+    """Read the clips of a folder that the options ask for."""
+    from scatseg.labelled import of_parts, read_labelled
+
+    labelled = read_labelled(folder, columns=options["labels"], group=options["group"])
+    return of_parts(labelled, options["parts"])
+
+
 def described(
     clips: Sequence[Clip], how: ClipFeatures, *, store: Path | None, jobs: int, verbosity: int
 ) -> DescribedClips:
@@ -110,6 +118,7 @@ def cross_validated(
         "groups": groups,
         "n_folds": options["folds"],
         "leave_one_group_out": options["leave_one_group_out"],
+        "parts": _parts_of(clips, options),
         "seed": options["seed"],
     }
     systems: dict[str, CrossValidation] = {}
@@ -131,6 +140,21 @@ def cross_validated(
     }
     failures = (*labelled.failures, *failed)
     return Evaluated(options["classifier"], clips, systems, baselines, failures)
+
+
+def _parts_of(clips: Sequence[Clip], options: Mapping[str, Any]) -> list[str] | None:
+    """Return the parts of the published split, unless another one is asked for."""
+    other = options["leave_one_group_out"] or options["ignore_groups"] or options["parts"]
+    if options["split"] == "published" and other:
+        msg = "--split published takes no --leave-one-group-out, --ignore-groups or --part"
+        raise click.UsageError(msg)
+    if options["split"] == "folds" or (options["split"] is None and other):
+        return None
+    parts = [clip.split for clip in clips]
+    if options["split"] == "published" and not any(parts):
+        msg = "--split published needs a column `split` in index.csv, there is none"
+        raise click.UsageError(msg)
+    return parts if any(parts) else None
 
 
 def _rows_of(vectors: DescribedClips, clips: Sequence[Clip]) -> Any:
