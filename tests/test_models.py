@@ -6,11 +6,13 @@ import pickle
 import sys
 import types
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.svm import LinearSVC
 
+from scatseg.classification.classifiers import CLASSIFIERS as CLASSIFIERS_BY_NAME
 from scatseg.classification.classifiers import make_classifier
 from scatseg.classification.model_files import load_model, save_model
 from scatseg.classification.models import Description, ForeignModel, Model, ModelError, model_of
@@ -124,6 +126,25 @@ def test_classes_must_be_those_of_the_classifier(data):
     classifier, _ = trained(data)
     with pytest.raises(ModelError, match="the classifier knows"):
         model_of(classifier, data[0], described("xyz"))
+
+
+# --- files of long ago -------------------------------------------------------------------------
+
+WRITTEN = Path(__file__).parent / "data" / "models"
+EXPECTED = json.loads((WRITTEN / "expected.json").read_text())
+
+
+@pytest.mark.parametrize("name", EXPECTED["probabilities"])
+def test_a_model_written_long_ago_predicts_what_it_did_then(name):
+    # Written by scikit-learn 1.9.1 and torch 2.13; never to be written again. Whoever changes the
+    # format reads these files still.
+    model = load_model(WRITTEN / f"{name}.model")
+    expected = EXPECTED["probabilities"][name]
+    np.testing.assert_allclose(model.predict_proba(EXPECTED["X"]), expected, atol=1e-6)
+
+
+def test_there_is_a_model_of_long_ago_of_every_built_in_classifier():
+    assert set(EXPECTED["probabilities"]) == set(CLASSIFIERS_BY_NAME)
 
 
 # --- files that are no models ------------------------------------------------------------------
