@@ -807,6 +807,36 @@ def test_train_then_predict_then_explain(drums, tmp_path, capsys):
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["hat", "kick"]
 
 
+def test_sounds_too_short_to_tell_are_named_in_one_warning(drums, tmp_path, capsys):
+    model, blips = tmp_path / "drums.model", tmp_path / "blips"
+    scatseg("-q", "classify", "train", drums, "-o", model, *HOW)
+    blips.mkdir()
+    for name in ("a", "b"):
+        audio.save(blips / f"{name}.wav", np.full(80, 0.1), 8000)  # 10 ms, of 2^8 samples
+    audio.save(blips / "long.wav", np.full(2000, 0.1), 8000)
+    capsys.readouterr()
+    assert scatseg("classify", "predict", model, blips, "--jobs", 1) == 0
+    err = capsys.readouterr().err.splitlines()
+    assert [line for line in err if "too short" in line] == [
+        "2 of 3 sound(s) shorter than the averaging scale of 0.032 s, too short for features to "
+        "tell much: a, b"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("features", "samples"),
+    [
+        ("scattering", 2**12),
+        ("scattering:J=10,T=512", 512),
+        ("mfcc", 2048),
+        ("scattering:J=8+mfcc", 2048),
+    ],
+)
+def test_what_features_average_over_is_the_longest_of_their_parts(features, samples):
+    how = ClipFeatures(features=features, sr=22050)
+    assert how.averaging_seconds == pytest.approx(samples / 22050)
+
+
 def test_what_is_not_probable_enough_is_unsure(drums, tmp_path, capsys):
     model = tmp_path / "drums.model"
     scatseg("-q", "classify", "train", drums, "-o", model, *HOW)

@@ -34,6 +34,10 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+_FRAME_SAMPLES = 2048
+"""What one frame of any feature but scattering takes at least."""
+
+
 class ClipStoreError(ValueError):
     """Stored vectors that cannot be read."""
 
@@ -97,6 +101,19 @@ class ClipFeatures:
         """Make the transformer from signals to vectors."""
         made = FeatureTransformer(_extractor(self.features), sr=self.sr, aggregate=self.aggregate)
         return made.fit([np.zeros(self.sr, dtype=np.float32)])
+
+    @property
+    def averaging_seconds(self) -> float:
+        """Over how much time the features average: what is shorter is hardly told by them."""
+        extract = _extractor(self.features)
+        parts = extract.parts if isinstance(extract, Stack) else (extract,)
+        scales = [
+            part.T or 2**part.J
+            if isinstance(part, Scattering | JointScattering)
+            else _FRAME_SAMPLES
+            for part in parts
+        ]
+        return max(scales) / self.sr
 
     def columns(self) -> Columns:
         """Tell what the columns measure."""

@@ -55,7 +55,24 @@ def described(
     from scatseg.clips import describe_clips
 
     with Progress(len(clips), verbosity) as progress:
-        return describe_clips(clips, how, store=store, n_jobs=jobs, on_clip=progress.step)
+        done = describe_clips(clips, how, store=store, n_jobs=jobs, on_clip=progress.step)
+    _tell_short(done, how.averaging_seconds, verbosity)
+    return done
+
+
+def _tell_short(done: DescribedClips, least: float, verbosity: int) -> None:
+    """Say which sounds are shorter than what the features average over."""
+    short = [
+        clip.id for clip, length in zip(done.clips, done.seconds, strict=True) if length < least
+    ]
+    if short and verbosity >= 0:
+        named = ", ".join(short if verbosity > 0 else short[:5])
+        more = ", ..." if verbosity <= 0 and len(short) > 5 else ""
+        click.echo(
+            f"{len(short)} of {len(done.clips)} sound(s) shorter than the averaging scale of "
+            f"{least:.2g} s, too short for features to tell much: {named}{more}",
+            err=True,
+        )
 
 
 def found(
