@@ -594,6 +594,7 @@ def test_outliers_are_clipped():
         ("knn:C=1", "classifier 'knn' does not take"),
         ("knn+logistic", r"one classifier is needed, got 'knn\+logistic'"),
         ("collections:Counter", "must have fit and get_params"),
+        ("sklearn.svm:SVR", "'sklearn.svm:SVR' predicts numbers: one that predicts classes is"),
     ],
 )
 def test_a_classifier_that_cannot_be_made_says_why(name, message):
@@ -722,6 +723,19 @@ def test_a_store_that_is_broken_says_so(drums, tmp_path):
     (tmp_path / f"{FAST.fingerprint()}.npz").write_bytes(b"broken")
     with pytest.raises(ClipStoreError, match="stored vectors cannot be read"):
         describe_clips([clip(drums / "audio" / "kick0.wav")], FAST, store=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seconds": 0.0}, "lengths must be positive and at most 3600 s"),
+        ({"least_seconds": 1e12}, "lengths must be positive and at most 3600 s"),
+        ({"sr": 10**12}, "sr must be positive and at most 1000000 Hz"),
+    ],
+)
+def test_options_that_would_fill_the_memory_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        ClipFeatures(**options)
 
 
 def test_only_scattering_is_left_to_be_compressed():
@@ -922,6 +936,26 @@ def test_some_failures_are_listed_and_exit_with_1(drums, tmp_path, capsys):
     ]
 
 
+def test_what_cannot_be_read_is_told_before_what_is_wanting_for_it(drums, capsys):
+    for kit in range(4):
+        (drums / "audio" / f"kick{kit}.wav").write_text("broken")
+        (drums / "audio" / f"hat{kit}.wav").write_text("broken")
+    assert scatseg("classify", "evaluate", drums, *HOW, "--folds", 3) == cli.USAGE
+    err = capsys.readouterr().err
+    assert "3 folds need as many groups, there are 2" in err
+    assert err.index("kick0.wav: NotAudioError") < err.index("3 folds need")
+
+
+def test_of_many_sounds_that_are_missing_a_few_are_named_and_all_with_v(drums, capsys):
+    (drums / "index.csv").write_text("file,label\n" + "".join(f"{i}.wav,x\n" for i in range(40)))
+    assert scatseg("classify", "evaluate", drums, *HOW) == cli.NOTHING_DONE
+    *first, rest = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in first] == [f"{i}.wav" for i in range(5)]
+    assert rest == "and 35 more that cannot be used: see -v"
+    assert scatseg("-v", "classify", "evaluate", drums, *HOW) == cli.NOTHING_DONE
+    assert len(capsys.readouterr().err.splitlines()) == 40
+
+
 def test_copies_are_reported(drums, capsys):
     (drums / "audio" / "copy.wav").write_bytes((drums / "audio" / "kick0.wav").read_bytes())
     with (drums / "index.csv").open("a") as file:
@@ -942,7 +976,8 @@ def test_copies_are_reported(drums, capsys):
         (("evaluate", ".", "--features", "mfccc"), "unknown feature 'mfccc'"),
         (("evaluate", ".", "--model", "index.csv"), "a model written by scatseg is needed"),
         (("predict", "index.csv", "audio"), "a model written by scatseg is needed"),
-        (("train", ".", "-o", "nowhere/model"), "No such file or directory"),
+        (("train", ".", "-o", "nowhere/model"), "Error: nowhere/model: No such file or directory"),
+        (("train", ".", "-o", "audio"), "Error: audio: Is a directory"),
     ],
 )
 def test_wrong_usage_is_one_message_and_exits_with_2(command, message, drums, monkeypatch, capsys):

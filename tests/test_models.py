@@ -235,6 +235,7 @@ def test_a_flipped_bit_is_noticed(saved):
         ("header.npy", None, "has no header"),
         ("header.npy", npy(np.frombuffer(b"{", np.uint8)), "the header is not JSON"),
         ("header.npy", npy(np.frombuffer(b"[]", np.uint8)), "the header is not that of a model"),
+        ("header.npy", npy(np.frombuffer(b"[" * 10**5, np.uint8)), "the header is not JSON"),
     ],
 )
 def test_an_archive_of_other_things_is_refused(name, content, message, saved, capsys):
@@ -246,8 +247,36 @@ def test_an_archive_of_other_things_is_refused(name, content, message, saved, ca
 
 def test_a_bomb_is_not_unpacked(saved):
     rewritten(saved, {"mean.npy": npy(np.zeros(10**6))}, zipfile.ZIP_DEFLATED)
-    with pytest.raises(ModelError, match="is compressed or claims"):
+    with pytest.raises(ModelError, match="is compressed, encrypted or claims"):
         load_model(saved)
+
+
+def test_an_encrypted_array_is_not_opened(saved):
+    data = bytearray(saved.read_bytes())
+    for signature, flags in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        data[data.index(signature) + flags] |= 1
+    saved.write_bytes(data)
+    with pytest.raises(ModelError, match="is compressed, encrypted or claims"):
+        load_model(saved)
+
+
+def test_features_that_are_code_are_not_run_unless_they_are_trusted(data, tmp_path):
+    classifier, _ = trained(data)
+    code = "os:system:command=true+mfcc"
+    about = described(classifier.classes_, features={"features": code})
+    save_model(tmp_path / "a.model", model_of(classifier, data[0], about))
+    with pytest.raises(ModelError, match=r"features are the code os:system; .*\(--trust NAME\)"):
+        load_model(tmp_path / "a.model")
+    assert load_model(tmp_path / "a.model", trusted=["os:system"]).about == about
+
+
+@pytest.mark.parametrize("features", [{"features": "mfcc:"}, ["mfcc"]])
+def test_features_that_have_no_name_are_refused(features, data, tmp_path):
+    classifier, _ = trained(data)
+    about = described(classifier.classes_, features=features)
+    save_model(tmp_path / "a.model", model_of(classifier, data[0], about))
+    with pytest.raises(ModelError, match="its features cannot be read"):
+        load_model(tmp_path / "a.model")
 
 
 def test_an_array_is_not_there_twice(saved):

@@ -34,6 +34,9 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+# A model file may ask for any; what is longer or finer would fill the memory.
+_MOST_SECONDS, _MOST_SR = 3600, 1_000_000
+
 _FRAME_SAMPLES = 2048
 """What one frame of any feature but scattering takes at least."""
 
@@ -82,7 +85,8 @@ class ClipFeatures:
     Raises
     ------
     ValueError
-        When a name or an option is unknown, or a length is not positive.
+        When a name or an option is unknown, a length is not positive or over an hour, or the
+        sampling rate not positive or over 1 MHz.
     """
 
     features: str = "scattering"
@@ -92,8 +96,15 @@ class ClipFeatures:
     aggregate: str = "mean"
 
     def __post_init__(self) -> None:
-        if not (self.least_seconds > 0 and (self.seconds is None or self.seconds > 0)):
-            msg = f"lengths must be positive, got {self.seconds} and {self.least_seconds} s"
+        lengths = [self.least_seconds, *([] if self.seconds is None else [self.seconds])]
+        if not all(0 < length <= _MOST_SECONDS for length in lengths):
+            msg = (
+                f"lengths must be positive and at most {_MOST_SECONDS} s, got {self.seconds} and "
+                f"{self.least_seconds} s"
+            )
+            raise ValueError(msg)
+        if not 0 < self.sr <= _MOST_SR:
+            msg = f"sr must be positive and at most {_MOST_SR} Hz, got {self.sr!r}"
             raise ValueError(msg)
         self.transformer()
 

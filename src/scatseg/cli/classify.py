@@ -119,7 +119,10 @@ _unsure = click.option(
     help=f'Answer "{UNSURE}" where no class is as probable.',
 )
 _trust = click.option(
-    "--trust", multiple=True, metavar="TYPE", help="Allow this type in a model stored by skops."
+    "--trust",
+    multiple=True,
+    metavar="NAME",
+    help="Allow a model this type, stored by skops, or these features, a module:callable.",
 )
 
 
@@ -156,13 +159,14 @@ def train(
     from scatseg.classification.model_files import save_model
     from scatseg.classification.models import Description, model_of
     from scatseg.clips import ClipFeatures
-    from scatseg.labelled import label_counts, of_parts, read_labelled
+    from scatseg.labelled import label_counts
 
     with usage_errors():
         how = ClipFeatures(features=features, sr=sr, seconds=seconds, aggregate=aggregate)
-        labelled = of_parts(read_labelled(folder, columns=labels, group=group), parts)
+        options = {"labels": labels, "group": group, "parts": parts}
+        labelled = labelled_clips(folder, options, verbosity)
         clips = described(labelled.clips, how, store=store, jobs=jobs, verbosity=verbosity)
-        tell((*labelled.failures, *clips.failures), labelled.notes, verbosity)
+        tell(clips.failures, (), verbosity)
         if not clips.clips:
             return NOTHING_DONE
         made = make_classifier(
@@ -267,10 +271,9 @@ def evaluate(verbosity: int, /, folder: Path, output: Path | None, **options: An
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     with usage_errors():
-        labelled = labelled_clips(folder, options)
+        labelled = labelled_clips(folder, options, verbosity)
         work = model_tested if options["model"] else cross_validated
         evaluated = work(labelled, options, verbosity)
-        tell(evaluated.failures, labelled.notes, verbosity)
         if not evaluated.systems:
             return NOTHING_DONE
         document = scores_document(
@@ -324,7 +327,7 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
 
     with usage_errors():
         how = clip_features(options, options["features"])
-        labelled = labelled_clips(folder, options)
+        labelled = labelled_clips(folder, options, verbosity)
         clips = described(
             labelled.clips,
             how,
@@ -332,7 +335,7 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
             jobs=options["jobs"],
             verbosity=verbosity,
         )
-        tell((*labelled.failures, *clips.failures), labelled.notes, verbosity)
+        tell(clips.failures, (), verbosity)
         if not clips.clips:
             return NOTHING_DONE
         points = learning_curve(

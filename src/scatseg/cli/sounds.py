@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from scatseg.runs import Failure
 
 
+_FIRST = 5
+"""Of many sounds that cannot be used so many are named."""
+
+
 class Evaluated(NamedTuple):
     """Systems and baselines on the same clips and folds; `systems` is empty if there are none."""
 
@@ -40,11 +44,12 @@ def clip_features(options: Mapping[str, Any], features: str) -> ClipFeatures:
     )
 
 
-def labelled_clips(folder: Path, options: Mapping[str, Any]) -> LabelledClips:
-    """Read the clips of a folder that the options ask for."""
+def labelled_clips(folder: Path, options: Mapping[str, Any], verbosity: int) -> LabelledClips:
+    """Read the clips of a folder that the options ask for, and say which cannot be used."""
     from scatseg.labelled import of_parts, read_labelled
 
     labelled = read_labelled(folder, columns=options["labels"], group=options["group"])
+    tell(labelled.failures, labelled.notes, verbosity)
     return of_parts(labelled, options["parts"])
 
 
@@ -125,6 +130,7 @@ def cross_validated(
         vectors[name] = described(
             clips, how, store=options["store"], jobs=options["jobs"], verbosity=verbosity
         )
+        tell(vectors[name].failures, (), verbosity)
         clips = vectors[name].clips  # what fails once is left out of all
     failed = tuple(failure for each in vectors.values() for failure in each.failures)
     if not clips:
@@ -142,7 +148,7 @@ def cross_validated(
     for name, each in vectors.items():
         rows = _rows_of(each, clips)
         if not systems and verbosity >= 0:
-            _tell_copies(clips, rows, labels, groups)
+            _tell_copies(clips, rows, labels, groups, all_of_them=verbosity > 0)
         made = classification.make_classifier(
             options["classifier"],
             compress=each.columns.uncompressed,
@@ -180,14 +186,23 @@ def _rows_of(vectors: DescribedClips, clips: Sequence[Clip]) -> Any:
 
 
 def _tell_copies(
-    clips: Sequence[Clip], rows: Any, labels: Sequence[str], groups: Sequence[str] | None
+    clips: Sequence[Clip],
+    rows: Any,
+    labels: Sequence[str],
+    groups: Sequence[str] | None,
+    *,
+    all_of_them: bool,
 ) -> None:
     from scatseg.classification import conflicting_copies
 
-    for first, second in conflicting_copies(rows, labels, groups):
+    copies = conflicting_copies(rows, labels, groups)
+    named = copies if all_of_them else copies[:_FIRST]
+    for first, second in named:
         a, b = clips[first], clips[second]
         text = f"{b.id} ({b.label}, group {b.group!r}) sounds exactly like "
         click.echo(f"{text}{a.id} ({a.label}, group {a.group!r})", err=True)
+    if len(copies) > len(named):
+        click.echo(f"and {len(copies) - len(named)} more copies: see -v", err=True)
 
 
 def model_tested(labelled: LabelledClips, options: Mapping[str, Any], verbosity: int) -> Evaluated:
@@ -198,6 +213,7 @@ def model_tested(labelled: LabelledClips, options: Mapping[str, Any], verbosity:
     vectors = described(
         labelled.clips, how, store=options["store"], jobs=options["jobs"], verbosity=verbosity
     )
+    tell(vectors.failures, (), verbosity)
     failures = (*labelled.failures, *vectors.failures)
     clips = vectors.clips
     if not clips:
@@ -226,9 +242,12 @@ def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tell(failures: Sequence[Failure], notes: Sequence[str], verbosity: int) -> None:
-    """Say what could not be used, and what was repaired."""
+    """Say what could not be used, the first few or with -v all, and what was repaired."""
     if verbosity >= 0:
         for note in notes:
             click.echo(note, err=True)
-    for failure in failures:
+    shown = failures if verbosity > 0 else failures[:_FIRST]
+    for failure in shown:
         click.echo(f"{failure.track}: {failure.error}", err=True)
+    if len(failures) > len(shown):
+        click.echo(f"and {len(failures) - len(shown)} more that cannot be used: see -v", err=True)
