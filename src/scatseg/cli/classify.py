@@ -42,7 +42,8 @@ def classify() -> None:
     """Train, evaluate and explain classifiers of sounds.
 
     A FOLDER has sub-folders as labels, or an index.csv with the columns file,label,group: what
-    shares a group (a player, a kit, a recording) is never on both sides of a split.
+    shares a group (a player, a kit, a recording) is never on both sides of a split. A column split
+    (train and test, or the names of folds) says how a published set is to be split.
     """
 
 
