@@ -26,7 +26,7 @@ FLOW = [
     {"score_tables"},
     {"datasets", "partners"},
     {"loaders", "pairing", "registry", "track_tables"},
-    {"analysis", "workers"},
+    {"analysis", "sound_sets", "workers"},
     {"collection"},
     {"clips", "scoring"},
     {"search"},

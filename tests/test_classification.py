@@ -302,6 +302,47 @@ def test_classes_that_never_meet_cannot_be_tested(rng):
         )
 
 
+def test_a_published_split_is_trained_on_and_tested_as_it_says(clusters):
+    X, labels, groups = clusters
+    parts = np.where(groups < 6, "training", np.where(groups < 8, "validation", "test"))
+    result = cross_validate(QUICK, X, labels, groups=groups, parts=parts)
+    np.testing.assert_array_equal(result.tested, parts == "test")
+    assert result.split == "published split (test: 24, training: 72, validation: 24)"
+    assert result.notes == ()
+
+
+def test_a_published_split_is_told_to_have_groups_on_both_sides(clusters):
+    X, labels, groups = clusters
+    parts = np.tile(["train", "test"], 60)
+    result = cross_validate(QUICK, X, labels, groups=groups, parts=parts)
+    assert "has 10 group(s) on both of its sides: 0, 1, 2, 3, 4, ..." in result.notes[0]
+
+
+def test_published_folds_are_each_tested_once(clusters):
+    X, labels, groups = clusters
+    result = cross_validate(
+        QUICK, X, labels, groups=groups, parts=[f"fold {g % 3}" for g in groups]
+    )
+    np.testing.assert_array_equal(result.fold, groups % 3)
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (["train", "", "test", "train"], "1 of 4 have none: fill the column, or ask for folds"),
+        (
+            ["train", "test", "2", "test"],
+            "parts named train and test are needed, got 2, test, train",
+        ),
+        (["train"] * 4, "parts named train and test are needed, got train"),
+        (["1"] * 4, "at least 2 parts of the split are needed, got 1"),
+    ],
+)
+def test_parts_that_are_no_split_say_why(parts, message):
+    with pytest.raises(SplitError, match=message):
+        split(list("abab"), groups=None, parts=parts)
+
+
 def test_groups_have_no_default(clusters):
     X, labels, _ = clusters
     with pytest.raises(TypeError, match="groups"):
@@ -553,6 +594,7 @@ def test_outliers_are_clipped():
         ("knn:C=1", "classifier 'knn' does not take"),
         ("knn+logistic", r"one classifier is needed, got 'knn\+logistic'"),
         ("collections:Counter", "must have fit and get_params"),
+        ("sklearn.svm:SVR", "'sklearn.svm:SVR' predicts numbers: one that predicts classes is"),
     ],
 )
 def test_a_classifier_that_cannot_be_made_says_why(name, message):
@@ -683,6 +725,19 @@ def test_a_store_that_is_broken_says_so(drums, tmp_path):
         describe_clips([clip(drums / "audio" / "kick0.wav")], FAST, store=tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"seconds": 0.0}, "lengths must be positive and at most 3600 s"),
+        ({"least_seconds": 1e12}, "lengths must be positive and at most 3600 s"),
+        ({"sr": 10**12}, "sr must be positive and at most 1000000 Hz"),
+    ],
+)
+def test_options_that_would_fill_the_memory_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        ClipFeatures(**options)
+
+
 def test_only_scattering_is_left_to_be_compressed():
     columns = ClipFeatures(features="scattering:J=8+mfcc").columns()
     families = np.array([name.family for name in columns.names])
@@ -766,6 +821,36 @@ def test_train_then_predict_then_explain(drums, tmp_path, capsys):
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["hat", "kick"]
 
 
+def test_sounds_too_short_to_tell_are_named_in_one_warning(drums, tmp_path, capsys):
+    model, blips = tmp_path / "drums.model", tmp_path / "blips"
+    scatseg("-q", "classify", "train", drums, "-o", model, *HOW)
+    blips.mkdir()
+    for name in ("a", "b"):
+        audio.save(blips / f"{name}.wav", np.full(80, 0.1), 8000)  # 10 ms, of 2^8 samples
+    audio.save(blips / "long.wav", np.full(2000, 0.1), 8000)
+    capsys.readouterr()
+    assert scatseg("classify", "predict", model, blips, "--jobs", 1) == 0
+    err = capsys.readouterr().err.splitlines()
+    assert [line for line in err if "too short" in line] == [
+        "2 of 3 sound(s) shorter than the averaging scale of 0.032 s, too short for features to "
+        "tell much: a, b"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("features", "samples"),
+    [
+        ("scattering", 2**12),
+        ("scattering:J=10,T=512", 512),
+        ("mfcc", 2048),
+        ("scattering:J=8+mfcc", 2048),
+    ],
+)
+def test_what_features_average_over_is_the_longest_of_their_parts(features, samples):
+    how = ClipFeatures(features=features, sr=22050)
+    assert how.averaging_seconds == pytest.approx(samples / 22050)
+
+
 def test_what_is_not_probable_enough_is_unsure(drums, tmp_path, capsys):
     model = tmp_path / "drums.model"
     scatseg("-q", "classify", "train", drums, "-o", model, *HOW)
@@ -805,6 +890,35 @@ def test_a_curve_is_a_table(drums, capsys):
     assert float(rows[1]["accuracy_mean"]) > 0.9
 
 
+@pytest.fixture
+def published(drums):
+    """The drums with a published split: kits 0 to 3 for training, 4 and 5 for testing."""
+    lines = (drums / "index.csv").read_text().splitlines()
+    more = [f"{line},{'train' if int(line[-1]) < 4 else 'test'}" for line in lines[1:]]
+    (drums / "index.csv").write_text("\n".join([f"{lines[0]},split", *more]))
+    return drums
+
+
+def test_a_split_that_is_published_is_kept_to(published, capsys):
+    assert scatseg("-q", "classify", "evaluate", published, *HOW) == 0
+    assert "published split (test: 4, train: 8): 4 of 12 clips" in capsys.readouterr().out
+
+
+def test_other_folds_can_be_asked_for(published, capsys):
+    options = ("--split", "folds", "--folds", 3)
+    assert scatseg("-q", "classify", "evaluate", published, *HOW, *options) == 0
+    assert "StratifiedGroupKFold(3), seed 0: 12 of 12 clips" in capsys.readouterr().out
+
+
+def test_a_model_of_one_part_is_scored_on_the_other(published, tmp_path, capsys):
+    model = tmp_path / "drums.model"
+    assert scatseg("classify", "train", published, "-o", model, *HOW, "--part", "train") == 0
+    assert "8 clips, 2 classes" in capsys.readouterr().err
+    command = ("classify", "evaluate", published, "--model", model, "--part", "test")
+    assert scatseg("-q", *command, "--jobs", 1) == 0
+    assert ": 4 of 4 clips" in capsys.readouterr().out
+
+
 def test_some_failures_are_listed_and_exit_with_1(drums, tmp_path, capsys):
     audio.save(drums / "audio" / "nothing.wav", np.zeros(4000), 8000)
     with (drums / "index.csv").open("a") as file:
@@ -822,6 +936,26 @@ def test_some_failures_are_listed_and_exit_with_1(drums, tmp_path, capsys):
     ]
 
 
+def test_what_cannot_be_read_is_told_before_what_is_wanting_for_it(drums, capsys):
+    for kit in range(4):
+        (drums / "audio" / f"kick{kit}.wav").write_text("broken")
+        (drums / "audio" / f"hat{kit}.wav").write_text("broken")
+    assert scatseg("classify", "evaluate", drums, *HOW, "--folds", 3) == cli.USAGE
+    err = capsys.readouterr().err
+    assert "3 folds need as many groups, there are 2" in err
+    assert err.index("kick0.wav: NotAudioError") < err.index("3 folds need")
+
+
+def test_of_many_sounds_that_are_missing_a_few_are_named_and_all_with_v(drums, capsys):
+    (drums / "index.csv").write_text("file,label\n" + "".join(f"{i}.wav,x\n" for i in range(40)))
+    assert scatseg("classify", "evaluate", drums, *HOW) == cli.NOTHING_DONE
+    *first, rest = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in first] == [f"{i}.wav" for i in range(5)]
+    assert rest == "and 35 more that cannot be used: see -v"
+    assert scatseg("-v", "classify", "evaluate", drums, *HOW) == cli.NOTHING_DONE
+    assert len(capsys.readouterr().err.splitlines()) == 40
+
+
 def test_copies_are_reported(drums, capsys):
     (drums / "audio" / "copy.wav").write_bytes((drums / "audio" / "kick0.wav").read_bytes())
     with (drums / "index.csv").open("a") as file:
@@ -836,11 +970,14 @@ def test_copies_are_reported(drums, capsys):
         (("evaluate", "nowhere"), "a folder of sounds or an index.csv is needed"),
         (("evaluate", ".", "--folds", "9"), "9 folds need as many groups, there are 6"),
         (("evaluate", ".", "--label", "mood"), "the columns file, mood are needed"),
+        (("evaluate", ".", "--split", "published"), "needs a column `split` in index.csv"),
+        (("evaluate", ".", "--part", "train"), "no clip is in the part train of the split; there"),
         (("evaluate", ".", "--classifier", "svn"), "unknown classifier 'svn'"),
         (("evaluate", ".", "--features", "mfccc"), "unknown feature 'mfccc'"),
         (("evaluate", ".", "--model", "index.csv"), "a model written by scatseg is needed"),
         (("predict", "index.csv", "audio"), "a model written by scatseg is needed"),
-        (("train", ".", "-o", "nowhere/model"), "No such file or directory"),
+        (("train", ".", "-o", "nowhere/model"), "Error: nowhere/model: No such file or directory"),
+        (("train", ".", "-o", "audio"), "Error: audio: Is a directory"),
     ],
 )
 def test_wrong_usage_is_one_message_and_exits_with_2(command, message, drums, monkeypatch, capsys):

@@ -163,3 +163,14 @@ def test_a_sound_is_no_table(folder):
     (folder / "a.wav").write_bytes(b"RIFF$\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0" + bytes(range(200)))
     with pytest.raises(LabelError, match="this file is no text"):
         read_labelled(folder / "a.wav")
+
+
+def test_a_clip_in_two_parts_of_a_split_is_left_out(folder):
+    (folder / "index.csv").write_text(
+        "file,label,split\na.wav,kick,train\na.wav,kick,test\nb.wav,kick,test\n"
+    )
+    found = read_labelled(folder)
+    assert [(clip.id, clip.split) for clip in found.clips] == [("b.wav", "test")]
+    assert "in the part 'train' and also kick of group '' in the part 'test'" in (
+        found.failures[0].error
+    )

@@ -6,11 +6,13 @@ import pickle
 import sys
 import types
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.svm import LinearSVC
 
+from scatseg.classification.classifiers import CLASSIFIERS as CLASSIFIERS_BY_NAME
 from scatseg.classification.classifiers import make_classifier
 from scatseg.classification.model_files import load_model, save_model
 from scatseg.classification.models import Description, ForeignModel, Model, ModelError, model_of
@@ -126,6 +128,25 @@ def test_classes_must_be_those_of_the_classifier(data):
         model_of(classifier, data[0], described("xyz"))
 
 
+# --- files of long ago -------------------------------------------------------------------------
+
+WRITTEN = Path(__file__).parent / "data" / "models"
+EXPECTED = json.loads((WRITTEN / "expected.json").read_text())
+
+
+@pytest.mark.parametrize("name", EXPECTED["probabilities"])
+def test_a_model_written_long_ago_predicts_what_it_did_then(name):
+    # Written by scikit-learn 1.9.1 and torch 2.13; never to be written again. Whoever changes the
+    # format reads these files still.
+    model = load_model(WRITTEN / f"{name}.model")
+    expected = EXPECTED["probabilities"][name]
+    np.testing.assert_allclose(model.predict_proba(EXPECTED["X"]), expected, atol=1e-6)
+
+
+def test_there_is_a_model_of_long_ago_of_every_built_in_classifier():
+    assert set(EXPECTED["probabilities"]) == set(CLASSIFIERS_BY_NAME)
+
+
 # --- files that are no models ------------------------------------------------------------------
 
 
@@ -214,6 +235,7 @@ def test_a_flipped_bit_is_noticed(saved):
         ("header.npy", None, "has no header"),
         ("header.npy", npy(np.frombuffer(b"{", np.uint8)), "the header is not JSON"),
         ("header.npy", npy(np.frombuffer(b"[]", np.uint8)), "the header is not that of a model"),
+        ("header.npy", npy(np.frombuffer(b"[" * 10**5, np.uint8)), "the header is not JSON"),
     ],
 )
 def test_an_archive_of_other_things_is_refused(name, content, message, saved, capsys):
@@ -225,8 +247,36 @@ def test_an_archive_of_other_things_is_refused(name, content, message, saved, ca
 
 def test_a_bomb_is_not_unpacked(saved):
     rewritten(saved, {"mean.npy": npy(np.zeros(10**6))}, zipfile.ZIP_DEFLATED)
-    with pytest.raises(ModelError, match="is compressed or claims"):
+    with pytest.raises(ModelError, match="is compressed, encrypted or claims"):
         load_model(saved)
+
+
+def test_an_encrypted_array_is_not_opened(saved):
+    data = bytearray(saved.read_bytes())
+    for signature, flags in ((b"PK\x01\x02", 8), (b"PK\x03\x04", 6)):
+        data[data.index(signature) + flags] |= 1
+    saved.write_bytes(data)
+    with pytest.raises(ModelError, match="is compressed, encrypted or claims"):
+        load_model(saved)
+
+
+def test_features_that_are_code_are_not_run_unless_they_are_trusted(data, tmp_path):
+    classifier, _ = trained(data)
+    code = "os:system:command=true+mfcc"
+    about = described(classifier.classes_, features={"features": code})
+    save_model(tmp_path / "a.model", model_of(classifier, data[0], about))
+    with pytest.raises(ModelError, match=r"features are the code os:system; .*\(--trust NAME\)"):
+        load_model(tmp_path / "a.model")
+    assert load_model(tmp_path / "a.model", trusted=["os:system"]).about == about
+
+
+@pytest.mark.parametrize("features", [{"features": "mfcc:"}, ["mfcc"]])
+def test_features_that_have_no_name_are_refused(features, data, tmp_path):
+    classifier, _ = trained(data)
+    about = described(classifier.classes_, features=features)
+    save_model(tmp_path / "a.model", model_of(classifier, data[0], about))
+    with pytest.raises(ModelError, match="its features cannot be read"):
+        load_model(tmp_path / "a.model")
 
 
 def test_an_array_is_not_there_twice(saved):

@@ -34,6 +34,13 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+# A model file may ask for any; what is longer or finer would fill the memory.
+_MOST_SECONDS, _MOST_SR = 3600, 1_000_000
+
+_FRAME_SAMPLES = 2048
+"""What one frame of any feature but scattering takes at least."""
+
+
 class ClipStoreError(ValueError):
     """Stored vectors that cannot be read."""
 
@@ -78,7 +85,8 @@ class ClipFeatures:
     Raises
     ------
     ValueError
-        When a name or an option is unknown, or a length is not positive.
+        When a name or an option is unknown, a length is not positive or over an hour, or the
+        sampling rate not positive or over 1 MHz.
     """
 
     features: str = "scattering"
@@ -88,8 +96,15 @@ class ClipFeatures:
     aggregate: str = "mean"
 
     def __post_init__(self) -> None:
-        if not (self.least_seconds > 0 and (self.seconds is None or self.seconds > 0)):
-            msg = f"lengths must be positive, got {self.seconds} and {self.least_seconds} s"
+        lengths = [self.least_seconds, *([] if self.seconds is None else [self.seconds])]
+        if not all(0 < length <= _MOST_SECONDS for length in lengths):
+            msg = (
+                f"lengths must be positive and at most {_MOST_SECONDS} s, got {self.seconds} and "
+                f"{self.least_seconds} s"
+            )
+            raise ValueError(msg)
+        if not 0 < self.sr <= _MOST_SR:
+            msg = f"sr must be positive and at most {_MOST_SR} Hz, got {self.sr!r}"
             raise ValueError(msg)
         self.transformer()
 
@@ -97,6 +112,19 @@ class ClipFeatures:
         """Make the transformer from signals to vectors."""
         made = FeatureTransformer(_extractor(self.features), sr=self.sr, aggregate=self.aggregate)
         return made.fit([np.zeros(self.sr, dtype=np.float32)])
+
+    @property
+    def averaging_seconds(self) -> float:
+        """Over how much time the features average: what is shorter is hardly told by them."""
+        extract = _extractor(self.features)
+        parts = extract.parts if isinstance(extract, Stack) else (extract,)
+        scales = [
+            part.T or 2**part.J
+            if isinstance(part, Scattering | JointScattering)
+            else _FRAME_SAMPLES
+            for part in parts
+        ]
+        return max(scales) / self.sr
 
     def columns(self) -> Columns:
         """Tell what the columns measure."""
@@ -208,13 +236,16 @@ def describe_clips(
     """
     file = None if store is None else store / f"{features.fingerprint()}.npz"
     kept = {} if file is None else _read_store(file)
-    columns, transformer = features.columns(), features.transformer()
-    work = functools.partial(_describe, features=features, transformer=transformer, kept=kept)
+    columns = features.columns()
+    # What is stored is looked up here: to start processes takes longer than to read a few files.
+    stored = [_stored(clip.path, kept) for clip in clips]
+    new = [clip.path for clip, found in zip(clips, stored, strict=True) if found is None]
+    work = functools.partial(_describe, features=features, transformer=features.transformer())
+    made = map_pure(work, new, n_jobs=n_jobs)
     done: dict[str, tuple[NDArray[np.float64], float]] = {}
     described, failures = [], []
-    for clip, (key, vector, seconds, reason) in zip(
-        clips, map_pure(work, [clip.path for clip in clips], n_jobs=n_jobs), strict=True
-    ):
+    for clip, found in zip(clips, stored, strict=True):
+        key, vector, seconds, reason = next(made) if found is None else found
         if vector is None:
             failures.append(Failure(clip.id, "features", reason))
         else:
@@ -241,18 +272,21 @@ class _Described(NamedTuple):
     reason: str = ""
 
 
-def _describe(
-    path: Path,
-    *,
-    features: ClipFeatures,
-    transformer: FeatureTransformer,
-    kept: Mapping[str, tuple[NDArray[np.float64], float]],
-) -> _Described:
-    """Describe one file, unless that was done; whatever is wrong with it is in the answer."""
+def _stored(path: Path, kept: Mapping[str, tuple[NDArray[np.float64], float]]) -> _Described | None:
+    """Find the vector of a file among those that were kept."""
+    if not kept:
+        return None
     try:
         key = file_hash(path)
-        if key in kept:
-            return _Described(key, *kept[key])
+    except audio.AudioError:
+        return None  # what is wrong with it is said where it is described
+    return _Described(key, *kept[key]) if key in kept else None
+
+
+def _describe(path: Path, *, features: ClipFeatures, transformer: FeatureTransformer) -> _Described:
+    """Describe one file; whatever is wrong with it is in the answer."""
+    try:
+        key = file_hash(path)
         recording = audio.decode(path, sr=features.sr)
         signal = features.prepared(recording.y)
         vector = transformer.transform([signal])[0].astype(np.float64)

@@ -7,7 +7,7 @@ import io
 import os
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scatseg.audio import AUDIO_EXTENSIONS
@@ -19,7 +19,7 @@ INDEX = "index.csv"
 """The table that a folder is described by; without one its sub-folders are the labels."""
 
 _DELIMITERS = ",;\t"
-_PLAIN_COLUMNS = ("file", "label", "group", "meta")
+_PLAIN_COLUMNS = ("file", "label", "group", "split", "meta")
 
 
 class LabelError(ValueError):
@@ -40,6 +40,9 @@ class Clip:
         One per label column; none of them empty.
     group : str
         What clips of one player, instrument, kit or recording share; empty when unknown.
+    split : str
+        In which part of a published split it is: train, validation, test, or a fold. Empty when
+        unknown.
     meta : str
         The column of that name.
     """
@@ -48,6 +51,7 @@ class Clip:
     path: Path
     labels: tuple[str, ...]
     group: str = ""
+    split: str = ""
     meta: str = ""
 
     @property
@@ -94,8 +98,9 @@ def read_labelled(
     Parameters
     ----------
     path : path-like
-        An index.csv (`file,label,group,meta`), a folder with one, or a folder whose sub-folders
-        are the labels. `file` is relative to the table's folder or to `audio/` beside it.
+        An index.csv (`file,label,group,split,meta`), a folder with one, or a folder whose
+        sub-folders are the labels. `file` is relative to the table's folder or to `audio/` beside
+        it.
     columns : sequence of str, default ("label",)
         The columns that hold labels.
     group : str, default "group"
@@ -211,8 +216,10 @@ class _Table:
         elif (found := self._file(name)) is None:
             self._fail(name, f"{where}: there is no such file, nor in audio/ beside {INDEX}")
         else:
-            group, meta = cells.get(self.group.lower(), ""), cells.get("meta", "")
-            self._add(where, Clip(id=name, path=found, labels=labels, group=group, meta=meta))
+            group = cells.get(self.group.lower(), "")
+            split, meta = (cells.get(column, "") for column in ("split", "meta"))
+            clip = Clip(id=name, path=found, labels=labels, group=group, split=split, meta=meta)
+            self._add(where, clip)
 
     def _add(self, where: str, clip: Clip) -> None:
         before = self.clips.get(clip.id)
@@ -220,12 +227,12 @@ class _Table:
             return
         if before is None:
             self.clips[clip.id] = clip
-        elif (before.labels, before.group) == (clip.labels, clip.group):
+        elif _said_of(before) == _said_of(clip):
             self.notes.append("")  # counted, and told once
         else:
             del self.clips[clip.id]
             self.refused.add(clip.id)
-            first, second = (f"{each.label} of group {each.group!r}" for each in (before, clip))
+            first, second = _said_of(before), _said_of(clip)
             self._fail(clip.id, f"{where}: is {first} and also {second}; left out")
 
     def _fail(self, name: str, reason: str) -> None:
@@ -236,6 +243,12 @@ class _Table:
             if (folder / name).is_file():
                 return folder / name
         return None
+
+
+def _said_of(clip: Clip) -> str:
+    """Say what a clip is, and to what it belongs."""
+    part = f" in the part {clip.split!r}" if clip.split else ""
+    return f"{clip.label} of group {clip.group!r}{part}"
 
 
 def _delimiter(text: str) -> str:
@@ -273,6 +286,26 @@ def _sounds(folder: Path, *, below: bool = True) -> Iterator[Path]:
                 yield from _sounds(path)
         elif path.suffix.lower() in AUDIO_EXTENSIONS and not path.name.startswith("."):
             yield path
+
+
+def of_parts(labelled: LabelledClips, parts: Sequence[str]) -> LabelledClips:
+    """Keep the clips that lie in some parts of a published split; all when no part is named.
+
+    Raises
+    ------
+    LabelError
+        When there are none.
+    """
+    if not parts:
+        return labelled
+    clips = tuple(clip for clip in labelled.clips if clip.split in parts)
+    if not clips:
+        there = ", ".join(sorted({clip.split for clip in labelled.clips if clip.split}))
+        msg = (
+            f"no clip is in the part {' or '.join(parts)} of the split; there are {there or 'none'}"
+        )
+        raise LabelError(msg)
+    return replace(labelled, clips=clips)
 
 
 def label_counts(clips: Sequence[Clip]) -> Mapping[str, int]:

@@ -47,7 +47,7 @@ def names() -> tuple[str, ...]:
     LoaderError
         When mirdata is not installed.
     """
-    known = SECTIONED.intersection(_mirdata().list_datasets())
+    known = SECTIONED.intersection(library().list_datasets())
     return tuple(f"{PREFIX}{each}" for each in sorted(known))
 
 
@@ -74,7 +74,7 @@ def fetch(name: str, root: str | Path) -> Export:
     OSError
         When a file cannot be written.
     """
-    mirdata = _mirdata()
+    mirdata = library()
     name = name.removeprefix(PREFIX)
     known = SECTIONED.intersection(mirdata.list_datasets())
     if name not in known:
@@ -129,7 +129,14 @@ def export(tracks: Mapping[str, Any], folder: str | Path) -> Export:
     return Export(tuple(written), tuple(problems))
 
 
-def _mirdata() -> Any:
+def library() -> Any:
+    """Return mirdata.
+
+    Raises
+    ------
+    LoaderError
+        When it is not installed.
+    """
     try:
         import mirdata
     except ModuleNotFoundError as error:

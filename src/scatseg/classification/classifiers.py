@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike
+from sklearn.base import is_regressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -28,7 +29,7 @@ def make_classifier(
     name: str = _DEFAULT,
     *,
     compress: bool | ArrayLike = True,
-    eps: float = 0.1,
+    eps: float = 1.0,
     tune: bool = False,
     calibration_folds: int = 10,
     seed: int = 0,
@@ -46,8 +47,9 @@ def make_classifier(
         "sklearn.ensemble:RandomForestClassifier".
     compress : bool or array_like of bool, shape (n_features,), default True
         Which columns are uncompressed scattering coefficients.
-    eps : float, default 0.1
-        See `MedianLogCompressor`.
+    eps : float, default 1
+        See `MedianLogCompressor`. What is quieter than usual counts little here: it tells one
+        recording from another rather than one class.
     tune : bool, default False
         Whether the strength of the regularization (the number of neighbors) is chosen on inner
         folds. For the built-in classifiers.
@@ -82,6 +84,9 @@ def make_classifier(
     final = naming.build(base, options, CLASSIFIERS, "classifier")
     if not (hasattr(final, "fit") and hasattr(final, "get_params")):
         msg = f"classifier {name!r} must have fit and get_params, as scikit-learn's estimators do"
+        raise ValueError(msg)
+    if is_regressor(final):
+        msg = f"classifier {name!r} predicts numbers: one that predicts classes is needed"
         raise ValueError(msg)
     if "random_state" in final.get_params():
         final.set_params(random_state=seed)

@@ -14,6 +14,13 @@ Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 LEAVE_ONE_GROUP_OUT = "leave-one-group-out"
 
+# What published splits call their parts.
+_ROLES = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("test", "testing"), "test"),
+    **dict.fromkeys(("validation", "valid", "val", "dev"), "validation"),
+}
+
 
 class SplitError(ValueError):
     """Clips that cannot be split as was asked."""
@@ -25,6 +32,7 @@ def split(
     groups: ArrayLike | None,
     n_folds: int = 5,
     leave_one_group_out: bool = False,
+    parts: ArrayLike | None = None,
     seed: int = 0,
 ) -> list[Fold]:
     """Cut clips into folds whose groups stay together and whose composition is alike.
@@ -39,13 +47,15 @@ def split(
         Folds.
     leave_one_group_out : bool, default False
         One fold per group instead.
+    parts : array_like of str, shape (n_clips,), optional
+        A split that was published with the clips, used instead: see `published_folds`.
     seed : int, default 0
         Of the shuffling.
 
     Returns
     -------
     folds : list of (train, test)
-        Each clip is in one test set.
+        Each clip is in one test set; with a part for training, only those of the part for testing.
 
     Raises
     ------
@@ -57,6 +67,8 @@ def split(
     if len(names) < 2:
         msg = f"at least 2 classes are needed, got {len(names)}: {', '.join(map(str, names))}"
         raise SplitError(msg)
+    if parts is not None:
+        return published_folds(parts)
     if n_folds < 2:
         msg = f"at least 2 folds are needed, got {n_folds}"
         raise SplitError(msg)
@@ -86,6 +98,51 @@ def split(
         msg = f"{n_folds} folds need a class of as many clips, the largest has {counts.max()}"
         raise SplitError(msg)
     return folds
+
+
+def published_folds(parts: ArrayLike) -> list[Fold]:
+    """Read the split that was published with a set of clips.
+
+    Parameters
+    ----------
+    parts : array_like of str, shape (n_clips,)
+        Either "train" and "test" (or "training", "testing"), where "validation" ("valid", "val",
+        "dev") is neither trained on nor tested; or names of folds, each of which is tested once.
+
+    Raises
+    ------
+    SplitError
+        When a clip is in no part, or the parts are neither of the two.
+
+    Examples
+    --------
+    >>> [(train.tolist(), test.tolist()) for train, test in published_folds(list("0110"))]
+    [([1, 2], [0, 3]), ([0, 3], [1, 2])]
+    >>> published_folds(["train", "validation", "test"])
+    [(array([0]), array([2]))]
+    """
+    names = [str(part).strip().lower() for part in np.asarray(parts)]
+    n_without = names.count("")
+    if n_without:
+        msg = (
+            f"every clip needs a part of the split, {n_without} of {len(names)} have none: "
+            "fill the column, or ask for folds"
+        )
+        raise SplitError(msg)
+    roles = np.array([_ROLES.get(name, "") for name in names])
+    if "train" in roles or "test" in roles:
+        strange = sorted({name for name, role in zip(names, roles, strict=True) if not role})
+        if strange or not {"train", "test"} <= set(roles.tolist()):
+            msg = f"parts named train and test are needed, got {', '.join(sorted(set(names)))}"
+            raise SplitError(msg)
+        return [(np.flatnonzero(roles == "train"), np.flatnonzero(roles == "test"))]
+    folds = np.array(names)
+    if len(np.unique(folds)) < 2:
+        msg = f"at least 2 parts of the split are needed, got {names[0] if names else 'none'}"
+        raise SplitError(msg)
+    return [
+        (np.flatnonzero(folds != name), np.flatnonzero(folds == name)) for name in np.unique(folds)
+    ]
 
 
 def inner_folds(

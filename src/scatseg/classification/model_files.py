@@ -20,11 +20,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg import naming
 from scatseg.classification.models import ARRAYS, Description, ForeignModel, Model, ModelError
 from scatseg.features import FeatureName
 from scatseg.formats import atomic_write
 
 FORMAT, VERSION = "scatseg-model", 1
+
+_ENCRYPTED = 0x1  # a bit of an entry's flags
 
 # Of ours, what a foreign classifier is wrapped in.
 _OURS = frozenset(
@@ -83,7 +86,8 @@ def load_model(
     path : path-like
         As `save_model` writes it.
     trusted : sequence of str
-        Types that a foreign classifier may hold besides those that skops knows to be harmless.
+        Types that a foreign classifier may hold besides those that skops knows to be harmless, and
+        features of one's own, as `module:callable`.
 
     Returns
     -------
@@ -93,18 +97,38 @@ def load_model(
     ------
     ModelError
         When the file is something else: a pickle, an archive of other things, arrays of objects,
-        larger than it is, of another version; or when it holds types that are not trusted.
+        larger than it is, of another version; or when it holds types, or names code for its
+        features, that are not trusted.
     """
     source = Path(path)
     try:
         with zipfile.ZipFile(source) as archive:
             entries = archive.infolist()
             if any(entry.filename == "schema.json" for entry in entries):
-                return _load_foreign(source, trusted)
-            return _load(archive, entries, source)
+                model: Model | ForeignModel = _load_foreign(source, trusted)
+            else:
+                model = _load(archive, entries, source)
     except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
         msg = f"{source}: a model written by scatseg is needed, this is none ({error})"
         raise ModelError(msg) from error
+    _check_features(model.about, trusted, source)
+    return model
+
+
+def _check_features(about: Description, trusted: Sequence[str], source: Path) -> None:
+    """Refuse features that are somebody's code: to make them would run it."""
+    try:
+        names = naming.parse_names(str(about.features.get("features", "scattering")))
+    except (ValueError, AttributeError) as error:
+        msg = f"{source}: its features cannot be read: {error}"
+        raise ModelError(msg) from error
+    code = sorted({name for name, _ in names if ":" in name} - set(trusted))
+    if code:
+        msg = (
+            f"{source}: its features are the code {', '.join(code)}; if you trust who made it, "
+            "allow it by name (--trust NAME)"
+        )
+        raise ModelError(msg)
 
 
 def _load(archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], source: Path) -> Model:
@@ -118,10 +142,11 @@ def _load(archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], source: 
         raise ModelError(msg)
     whole = source.stat().st_size
     for entry in entries:
-        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > whole:
+        is_plain = entry.compress_type == zipfile.ZIP_STORED and not entry.flag_bits & _ENCRYPTED
+        if not is_plain or entry.file_size > whole:
             msg = (
-                f"{source}: {entry.filename} is compressed or claims {entry.file_size} bytes in a "
-                f"file of {whole}; models are not compressed, it is not opened"
+                f"{source}: {entry.filename} is compressed, encrypted or claims {entry.file_size} "
+                f"bytes in a file of {whole}; models are plain, it is not opened"
             )
             raise ModelError(msg)
     arrays = {
@@ -175,7 +200,7 @@ def _plain_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, source: Path)
 def _facts(data: bytes, source: Path) -> dict[str, Any]:
     try:
         facts = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         msg = f"{source}: the header is not JSON ({error})"
         raise ModelError(msg) from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:

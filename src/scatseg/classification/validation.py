@@ -23,7 +23,7 @@ from scatseg.classification.confusion import (
     resampled_scores,
     scores_of,
 )
-from scatseg.classification.folds import LEAVE_ONE_GROUP_OUT, SplitError, split
+from scatseg.classification.folds import LEAVE_ONE_GROUP_OUT, Fold, SplitError, split
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,6 +81,7 @@ def cross_validate(
     groups: ArrayLike | None,
     n_folds: int = 5,
     leave_one_group_out: bool = False,
+    parts: ArrayLike | None = None,
     seed: int = 0,
 ) -> CrossValidation:
     """Predict every clip by a classifier that was trained without its group.
@@ -97,8 +98,8 @@ def cross_validate(
     groups : array_like of shape (n_clips,) or None
         What shares a player, an instrument, a kit or a recording. There is no default: None says
         that no two clips share anything, and if they do, the scores are too good.
-    n_folds, leave_one_group_out, seed
-        As for `split`.
+    n_folds, leave_one_group_out, parts, seed
+        As for `split`. With `parts` only what the published split tests has a prediction.
 
     Returns
     -------
@@ -131,6 +132,7 @@ def cross_validate(
         groups=groups,
         n_folds=n_folds,
         leave_one_group_out=leave_one_group_out,
+        parts=parts,
         seed=seed,
     )
     classes, truth = np.unique(labels, return_inverse=True)
@@ -155,8 +157,15 @@ def cross_validate(
         probabilities=probabilities,
         fold=fold_of,
         units=units,
-        split=_split_words(groups, n_folds, leave_one_group_out, seed),
-        notes=tuple(_notes(classes, truth, fold_of, groups)),
+        split=(
+            f"published split ({_counts(parts)})"
+            if parts is not None
+            else _split_words(groups, n_folds, leave_one_group_out, seed)
+        ),
+        notes=(
+            *(_sharing(folds, groups) if parts is not None else ()),
+            *_notes(classes, truth, fold_of, groups, folds),
+        ),
     )
 
 
@@ -179,20 +188,42 @@ def _split_words(groups: ArrayLike | None, n_folds: int, leave_one_out: bool, se
     return f"{kind}({n_folds}), seed {seed}"
 
 
+def _counts(parts: ArrayLike) -> str:
+    names, counts = np.unique(np.asarray(parts), return_counts=True)
+    return ", ".join(f"{name}: {count}" for name, count in zip(names, counts, strict=True))
+
+
+def _sharing(folds: Sequence[Fold], groups: ArrayLike | None) -> list[str]:
+    """Say which groups a published split has on both of its sides."""
+    if groups is None:
+        return []
+    names = np.asarray(groups)
+    shared = {
+        str(name) for train, test in folds for name in np.intersect1d(names[train], names[test])
+    }
+    if not shared:
+        return []
+    some = ", ".join(sorted(shared)[:5]) + (", ..." if len(shared) > 5 else "")
+    return [f"the published split has {len(shared)} group(s) on both of its sides: {some}"]
+
+
 def _notes(
     classes: NDArray[Any],
     truth: NDArray[np.intp],
     fold_of: NDArray[np.intp],
     groups: ArrayLike | None,
+    folds: Sequence[Fold],
 ) -> list[str]:
     notes = []
+    meant = np.zeros(len(truth), dtype=bool)
+    meant[np.concatenate([test for _, test in folds])] = True
     if groups is None:
         notes.append(
             "no groups: if clips share a player, an instrument, a kit or a recording, these scores "
             "are too good"
         )
     for number, name in enumerate(classes):
-        here = truth == number
+        here = (truth == number) & meant
         n_left = int((fold_of[here] < 0).sum())
         if n_left:
             whole = n_left == here.sum()

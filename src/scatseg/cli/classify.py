@@ -21,6 +21,7 @@ from scatseg.cli.sounds import (
     described,
     found,
     groups_of,
+    labelled_clips,
     loaded_model,
     model_tested,
     plain_options,
@@ -41,7 +42,8 @@ def classify() -> None:
     """Train, evaluate and explain classifiers of sounds.
 
     A FOLDER has sub-folders as labels, or an index.csv with the columns file,label,group: what
-    shares a group (a player, a kit, a recording) is never on both sides of a split.
+    shares a group (a player, a kit, a recording) is never on both sides of a split. A column split
+    (train and test, or the names of folds) says how a published set is to be split.
     """
 
 
@@ -89,6 +91,12 @@ _label_options = _options(
         help="Column of labels in index.csv. Repeat to classify several together.",
     ),
     click.option("--group", default="group", show_default=True, help="Column of groups."),
+    click.option(
+        "--part",
+        "parts",
+        multiple=True,
+        help="Take only sounds of this part (train, say) of the split that index.csv publishes.",
+    ),
 )
 _classifier_options = _options(
     click.option(
@@ -112,7 +120,10 @@ _unsure = click.option(
     help=f'Answer "{UNSURE}" where no class is as probable.',
 )
 _trust = click.option(
-    "--trust", multiple=True, metavar="TYPE", help="Allow this type in a model stored by skops."
+    "--trust",
+    multiple=True,
+    metavar="NAME",
+    help="Allow a model this type, stored by skops, or these features, a module:callable.",
 )
 
 
@@ -137,6 +148,7 @@ def train(
     aggregate: str,
     labels: tuple[str, ...],
     group: str,
+    parts: tuple[str, ...],
     classifier: str,
     nested: bool,
     seed: int,
@@ -148,13 +160,14 @@ def train(
     from scatseg.classification.model_files import save_model
     from scatseg.classification.models import Description, model_of
     from scatseg.clips import ClipFeatures
-    from scatseg.labelled import label_counts, read_labelled
+    from scatseg.labelled import label_counts
 
     with usage_errors():
         how = ClipFeatures(features=features, sr=sr, seconds=seconds, aggregate=aggregate)
-        labelled = read_labelled(folder, columns=labels, group=group)
+        options = {"labels": labels, "group": group, "parts": parts}
+        labelled = labelled_clips(folder, options, verbosity)
         clips = described(labelled.clips, how, store=store, jobs=jobs, verbosity=verbosity)
-        tell((*labelled.failures, *clips.failures), labelled.notes, verbosity)
+        tell(clips.failures, (), verbosity)
         if not clips.clips:
             return NOTHING_DONE
         made = make_classifier(
@@ -229,6 +242,12 @@ def predict(
 @_label_options
 @_classifier_options
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
+@click.option(
+    "--split",
+    type=click.Choice(["published", "folds"]),
+    help="The column `split` of index.csv (train and test, or folds by name), or folds of our own."
+    "  [default: published where there is one]",
+)
 @click.option("--leave-one-group-out", is_flag=True, help="A fold for each group instead.")
 @click.option("--ignore-groups", is_flag=True, help="Split as if nothing were shared.")
 @click.option(
@@ -249,15 +268,13 @@ def evaluate(verbosity: int, /, folder: Path, output: Path | None, **options: An
     duration, and the differences from both.
     """
     from scatseg.classification.tables import scores_document, summary_markdown, write_tables
-    from scatseg.labelled import read_labelled
     from scatseg.runs import write_failures, write_run
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     with usage_errors():
-        labelled = read_labelled(folder, columns=options["labels"], group=options["group"])
+        labelled = labelled_clips(folder, options, verbosity)
         work = model_tested if options["model"] else cross_validated
         evaluated = work(labelled, options, verbosity)
-        tell(evaluated.failures, labelled.notes, verbosity)
         if not evaluated.systems:
             return NOTHING_DONE
         document = scores_document(
@@ -308,11 +325,10 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
     from scatseg.classification.confusion import SCORES
     from scatseg.classification.tables import csv_text
     from scatseg.formats import atomic_write
-    from scatseg.labelled import read_labelled
 
     with usage_errors():
         how = clip_features(options, options["features"])
-        labelled = read_labelled(folder, columns=options["labels"], group=options["group"])
+        labelled = labelled_clips(folder, options, verbosity)
         clips = described(
             labelled.clips,
             how,
@@ -320,7 +336,7 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
             jobs=options["jobs"],
             verbosity=verbosity,
         )
-        tell((*labelled.failures, *clips.failures), labelled.notes, verbosity)
+        tell(clips.failures, (), verbosity)
         if not clips.clips:
             return NOTHING_DONE
         points = learning_curve(

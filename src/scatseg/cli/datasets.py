@@ -35,12 +35,17 @@ def list_(verbosity: int, output: Path | None) -> int:
     """Say what can be fetched, under which license, and what to cite."""
     from scatseg import loaders
     from scatseg.registry import DATASETS, default_folder
+    from scatseg.sound_sets import SOUND_SETS
 
     folder = output or default_folder()
     for dataset in DATASETS.values():
         click.echo("\n".join(_described(dataset, folder)))
     try:
         click.echo("\n".join(loaders.names()))
+        click.echo("labelled sounds, whose recordings you have (`datasets index`):")
+        click.echo(
+            "\n".join(f"{loaders.PREFIX}{name}: {SOUND_SETS[name].title}" for name in SOUND_SETS)
+        )
     except loaders.LoaderError as error:
         if verbosity >= 0:
             click.echo(str(error), err=True)
@@ -155,6 +160,50 @@ def _fetch_loader(name: str, folder: Path, verbosity: int) -> Path:
     if verbosity >= 0:
         click.echo(f"{name}: {len(export.written)} tracks written", err=True)
     return export.written[0].parent
+
+
+@datasets.command()
+@click.argument("name", metavar="mirdata:NAME")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=FileArgument,
+    help="A .csv file.  [default: standard output, for an index.csv in FOLDER]",
+)
+@click.option(
+    "--fetch", "fetch_first", is_flag=True, help="Download what is needed but the recordings."
+)
+@click.pass_obj
+def index(verbosity: int, name: str, folder: Path, output: Path | None, fetch_first: bool) -> int:
+    """List the labelled sounds of a published set for `scatseg classify` and `search evaluate`.
+
+    FOLDER holds the recordings, as mirdata lays them out. The table has columns file, label, group
+    and split, as far as the set has groups and a split. `datasets list` shows the NAMEs.
+    """
+    from scatseg.classification.tables import csv_text
+    from scatseg.formats import atomic_write
+    from scatseg.loaders import LoaderError
+    from scatseg.sound_sets import tabulate
+
+    try:
+        there = folder if output is None else output.parent
+        table = tabulate(name, folder, relative_to=there, fetch=fetch_first)
+    except LoaderError as error:
+        click.echo(str(error), err=True)
+        return NOTHING_DONE
+    for note in table.notes if verbosity >= 0 else ():
+        click.echo(note, err=True)
+    for path, reason in table.problems:
+        click.echo(f"{path}: {reason}", err=True)
+    text = csv_text(table.rows)
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        with usage_errors():
+            atomic_write(output, text.encode("utf-8", "backslashreplace"))
+        click.echo(output)
+    return status_of(len(table.rows) - 1, len(table.problems))
 
 
 @datasets.command()

@@ -25,5 +25,9 @@ def usage_errors() -> Iterator[None]:
 
     try:
         yield
-    except (ValueError, RunLockedError, OSError) as error:
+    except OSError as error:
+        file = error.filename2 or error.filename
+        text = str(error) if file is None else f"{file}: {error.strerror}"
+        raise click.UsageError(text) from error
+    except (ValueError, RunLockedError) as error:
         raise click.UsageError(str(error)) from error

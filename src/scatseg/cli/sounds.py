@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from scatseg.runs import Failure
 
 
+_FIRST = 5
+"""Of many sounds that cannot be used so many are named."""
+
+
 class Evaluated(NamedTuple):
     """Systems and baselines on the same clips and folds; `systems` is empty if there are none."""
 
@@ -40,6 +44,15 @@ def clip_features(options: Mapping[str, Any], features: str) -> ClipFeatures:
     )
 
 
+def labelled_clips(folder: Path, options: Mapping[str, Any], verbosity: int) -> LabelledClips:
+    """Read the clips of a folder that the options ask for, and say which cannot be used."""
+    from scatseg.labelled import of_parts, read_labelled
+
+    labelled = read_labelled(folder, columns=options["labels"], group=options["group"])
+    tell(labelled.failures, labelled.notes, verbosity)
+    return of_parts(labelled, options["parts"])
+
+
 def described(
     clips: Sequence[Clip], how: ClipFeatures, *, store: Path | None, jobs: int, verbosity: int
 ) -> DescribedClips:
@@ -47,7 +60,24 @@ def described(
     from scatseg.clips import describe_clips
 
     with Progress(len(clips), verbosity) as progress:
-        return describe_clips(clips, how, store=store, n_jobs=jobs, on_clip=progress.step)
+        done = describe_clips(clips, how, store=store, n_jobs=jobs, on_clip=progress.step)
+    _tell_short(done, how.averaging_seconds, verbosity)
+    return done
+
+
+def _tell_short(done: DescribedClips, least: float, verbosity: int) -> None:
+    """Say which sounds are shorter than what the features average over."""
+    short = [
+        clip.id for clip, length in zip(done.clips, done.seconds, strict=True) if length < least
+    ]
+    if short and verbosity >= 0:
+        named = ", ".join(short if verbosity > 0 else short[:5])
+        more = ", ..." if verbosity <= 0 and len(short) > 5 else ""
+        click.echo(
+            f"{len(short)} of {len(done.clips)} sound(s) shorter than the averaging scale of "
+            f"{least:.2g} s, too short for features to tell much: {named}{more}",
+            err=True,
+        )
 
 
 def found(
@@ -100,6 +130,7 @@ def cross_validated(
         vectors[name] = described(
             clips, how, store=options["store"], jobs=options["jobs"], verbosity=verbosity
         )
+        tell(vectors[name].failures, (), verbosity)
         clips = vectors[name].clips  # what fails once is left out of all
     failed = tuple(failure for each in vectors.values() for failure in each.failures)
     if not clips:
@@ -110,13 +141,14 @@ def cross_validated(
         "groups": groups,
         "n_folds": options["folds"],
         "leave_one_group_out": options["leave_one_group_out"],
+        "parts": _parts_of(clips, options),
         "seed": options["seed"],
     }
     systems: dict[str, CrossValidation] = {}
     for name, each in vectors.items():
         rows = _rows_of(each, clips)
         if not systems and verbosity >= 0:
-            _tell_copies(clips, rows, labels, groups)
+            _tell_copies(clips, rows, labels, groups, all_of_them=verbosity > 0)
         made = classification.make_classifier(
             options["classifier"],
             compress=each.columns.uncompressed,
@@ -133,20 +165,44 @@ def cross_validated(
     return Evaluated(options["classifier"], clips, systems, baselines, failures)
 
 
+def _parts_of(clips: Sequence[Clip], options: Mapping[str, Any]) -> list[str] | None:
+    """Return the parts of the published split, unless another one is asked for."""
+    other = options["leave_one_group_out"] or options["ignore_groups"] or options["parts"]
+    if options["split"] == "published" and other:
+        msg = "--split published takes no --leave-one-group-out, --ignore-groups or --part"
+        raise click.UsageError(msg)
+    if options["split"] == "folds" or (options["split"] is None and other):
+        return None
+    parts = [clip.split for clip in clips]
+    if options["split"] == "published" and not any(parts):
+        msg = "--split published needs a column `split` in index.csv, there is none"
+        raise click.UsageError(msg)
+    return parts if any(parts) else None
+
+
 def _rows_of(vectors: DescribedClips, clips: Sequence[Clip]) -> Any:
     number = {clip.id: i for i, clip in enumerate(vectors.clips)}
     return vectors.X[[number[clip.id] for clip in clips]]
 
 
 def _tell_copies(
-    clips: Sequence[Clip], rows: Any, labels: Sequence[str], groups: Sequence[str] | None
+    clips: Sequence[Clip],
+    rows: Any,
+    labels: Sequence[str],
+    groups: Sequence[str] | None,
+    *,
+    all_of_them: bool,
 ) -> None:
     from scatseg.classification import conflicting_copies
 
-    for first, second in conflicting_copies(rows, labels, groups):
+    copies = conflicting_copies(rows, labels, groups)
+    named = copies if all_of_them else copies[:_FIRST]
+    for first, second in named:
         a, b = clips[first], clips[second]
         text = f"{b.id} ({b.label}, group {b.group!r}) sounds exactly like "
         click.echo(f"{text}{a.id} ({a.label}, group {a.group!r})", err=True)
+    if len(copies) > len(named):
+        click.echo(f"and {len(copies) - len(named)} more copies: see -v", err=True)
 
 
 def model_tested(labelled: LabelledClips, options: Mapping[str, Any], verbosity: int) -> Evaluated:
@@ -157,6 +213,7 @@ def model_tested(labelled: LabelledClips, options: Mapping[str, Any], verbosity:
     vectors = described(
         labelled.clips, how, store=options["store"], jobs=options["jobs"], verbosity=verbosity
     )
+    tell(vectors.failures, (), verbosity)
     failures = (*labelled.failures, *vectors.failures)
     clips = vectors.clips
     if not clips:
@@ -185,9 +242,12 @@ def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tell(failures: Sequence[Failure], notes: Sequence[str], verbosity: int) -> None:
-    """Say what could not be used, and what was repaired."""
+    """Say what could not be used, the first few or with -v all, and what was repaired."""
     if verbosity >= 0:
         for note in notes:
             click.echo(note, err=True)
-    for failure in failures:
+    shown = failures if verbosity > 0 else failures[:_FIRST]
+    for failure in shown:
         click.echo(f"{failure.track}: {failure.error}", err=True)
+    if len(failures) > len(shown):
+        click.echo(f"and {len(failures) - len(shown)} more that cannot be used: see -v", err=True)

@@ -246,7 +246,10 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
     """
     target = Path(path)
     temporary = target.with_name(f".scatseg-{secrets.token_hex(8)}.tmp")
-    temporary.touch(exist_ok=False)
+    try:
+        temporary.touch(exist_ok=False)
+    except OSError as error:  # nobody knows the temporary name
+        raise OSError(error.errno, error.strerror, os.fspath(target)) from error
     try:
         with temporary.open("wb") as file:
             file.write(data)
