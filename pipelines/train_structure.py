@@ -25,7 +25,7 @@ from sklearn.metrics import average_precision_score
 from torch import nn
 from torch.nn import functional
 
-from scatseg.cover import compare
+from scatseg.cover import Comparison, compare
 from scatseg.diagonals import (
     N_CUES,
     N_LARGEST,
@@ -94,6 +94,13 @@ def features_of(arrays: dict[str, NDArray], grid: str, positions: int) -> Featur
     return Features(np.concatenate(columns, axis=1), arrays[f"{grid}/edges"], names)
 
 
+def seen_in(bars: Comparison) -> Views:
+    """Prepare the bars of one render for the network."""
+    return views(
+        bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre, on_line=bars.on_line
+    )
+
+
 def examples(folder: Path, kept: Path, *, positions: int) -> list[Example]:
     """Prepare all renders; what has been prepared before is read."""
     kept.mkdir(parents=True, exist_ok=True)
@@ -105,7 +112,7 @@ def examples(folder: Path, kept: Path, *, positions: int) -> list[Example]:
                 with np.load(path) as opened:
                     arrays = dict(opened)
                 bars = compare(features_of(arrays, grid, positions), bar=2.0)
-                seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
+                seen = seen_in(bars)
                 levels = [arrays[f"boundaries/{level}"] for level in OUTPUTS]
                 np.savez(
                     file,
@@ -180,7 +187,7 @@ def inventions(n: int, seed: int) -> list[Example]:
     for i in range(n):
         features, boundaries = invented(np.random.default_rng([seed, i]))
         bars = compare(features, bar=1.0)
-        seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
+        seen = seen_in(bars)
         targets = targets_of(boundaries, bars.edges)
         found += 2 * [Example(song=f"invented {i}", sketched=True, seen=seen, targets=targets)]
     return found

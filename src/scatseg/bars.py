@@ -11,10 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from scatseg.extractors import extractor, unit_variance
 from scatseg.features import Extractor, FeatureName, Features, Scattering, uniform_edges
-from scatseg.rhythm import find_grid
+from scatseg.rhythm import Grid, find_grid
 
 SILENT_BAR = -60.0
 """Decibels below the loudest bar: what is quieter counts as silence."""
+
+
+PULSELESS_FRAME = 0.5
+"""Seconds in a frame where there are no bars."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +27,8 @@ class Bars:
 
     Two bars are alike when the same happens at the same places in them. A bar that is cut by the
     beginning or the end of the recording is laid out from the line that is there. Each kind
-    of features has a total variance of 1; bars 60 dB below the loudest are silence, 0.
+    of features has a total variance of 1; bars 60 dB below the loudest are silence, 0. Where
+    there is no clear pulse, and so no bars, there is one row per half second instead.
 
     Parameters
     ----------
@@ -55,8 +60,14 @@ class Bars:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, bar by bar."""
         if self.length is not None:
             return self.on_grid(y, sr, uniform_edges(len(y) / sr, self.length))
-        grid = find_grid(y, sr)
-        return self.on_grid(y, sr, grid.edges, notes=grid.warnings)
+        return self.by_grid(y, sr, find_grid(y, sr))
+
+    def by_grid(self, y: NDArray[np.floating], sr: int, grid: Grid) -> Features:
+        """Describe a signal by its bars, or by half seconds where the grid has no pulse."""
+        if grid.is_regular:
+            return self.on_grid(y, sr, grid.edges, notes=grid.warnings)
+        frames = uniform_edges(len(y) / sr, PULSELESS_FRAME)
+        return replace(self, positions=1).on_grid(y, sr, frames, notes=grid.warnings)
 
     def on_grid(
         self,
@@ -132,6 +143,45 @@ def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) 
     X = np.where(there[:, :, None], X, usual.astype(X.dtype))
     names = [replace(name, place=place) for place in range(positions) for name in features.names]
     return Features(X.reshape(n_bars, -1), edges, names)
+
+
+def halved(features: Features) -> Features:
+    """Take each bar as two.
+
+    Parameters
+    ----------
+    features : Features
+        One row per bar, from `laid_out`, with an even number of places in each.
+
+    Returns
+    -------
+    halves : Features
+        One row per half of a bar, with half as many places. The edges of the bars are among
+        theirs. Of a first or last bar that is shorter than half of its neighbor there is one half.
+    """
+    n_places = places_of(features)
+    if not n_places or n_places % 2:
+        msg = f"bars can be halved if each has an even number of places, got {n_places}"
+        raise ValueError(msg)
+    places = np.array([name.place for name in features.names])
+    first = np.flatnonzero(places < n_places // 2)
+    X = np.stack([features.X[:, first], features.X[:, places >= n_places // 2]], axis=1)
+    starts, lengths = _whole_bars(features.edges)
+    middles = starts + lengths / 2
+    there = np.ones((len(features), 2), dtype=bool)
+    there[0, 0] = middles[0] > _LEAST_HALF
+    there[-1, 1] = middles[-1] < features.duration - _LEAST_HALF
+    inner = np.stack([features.edges[:-1], middles], axis=1)[there][1:]
+    edges = np.concatenate([[0.0], inner, [features.duration]])
+    names = [features.names[i] for i in first]
+    return Features(X[there], edges, names, notes=features.notes)
+
+
+def places_of(features: Features) -> int:
+    """Count the places in each bar; 0 where frames are not laid out in any."""
+    places = [name.place for name in features.names]
+    known = [place for place in places if place is not None]
+    return max(known) + 1 if len(known) == len(places) else 0
 
 
 def _whole_bars(edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -238,6 +288,9 @@ BAR_FEATURES: Mapping[str, Extractor] = {
     "chroma": MelodyChroma(),
 }
 """What some names mean inside a bar: the variants of features that tell bars apart best."""
+
+_LEAST_HALF = 0.05
+"""Seconds: less of a half of a bar is not there."""
 
 _ROUNDING = 1e-9
 _LEAST_LEVEL = 1e-6

@@ -9,6 +9,8 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
+from scatseg.alignment import Copies, best_copies, label_by_copies
+from scatseg.bars import halved, places_of
 from scatseg.boundaries import block_scores, length_scores, repetition_scores
 from scatseg.features import Features
 from scatseg.labels import label_by_repetition, run_edges
@@ -18,12 +20,18 @@ from scatseg.similarity import (
     fused_similarity,
     heard_frames,
     path_contrast,
-    stacked,
     without_places,
 )
 
 TIMBRE = ("mfcc", "scattering", "jtfs")
 """Families of features that tell sections by how they sound and not by what is played."""
+
+LONGEST_BAR = 2.9
+"""Seconds: longer bars are compared by halves.
+
+Whether a tempo is felt as 75 or as 150 beats to the minute is a matter of taste, and of the tracker
+of beats; halves of long bars are as long as short bars.
+"""
 
 LONG_SILENCE = 2
 """Bars: silence that lasts so long is a section."""
@@ -36,23 +44,35 @@ class Comparison:
     Parameters
     ----------
     features : Features
-        Frames are bars or parts of bars; each long silence is one.
+        Frames are bars, halves of bars or shorter ones; each long silence is one.
     in_order : ndarray of float64, shape (n_frames, n_frames)
-        Z-scored similarity of what happens in a bar, in order, by all features.
+        Z-scored similarity of what happens in a bar, in order, by all features. Of frames shorter
+        than bars: of what is played in them, by all features but those of timbre.
     by_timbre : ndarray of float64, shape (n_frames, n_frames)
         Z-scored similarity of what is heard in a bar, in whatever order, by timbre where
         the features tell of it.
     silences : ndarray of int
         Which frames are long silences.
+    on_line : ndarray of bool, shape (n_frames + 1,)
+        Which edges are bar lines, where the frames are halves of bars; else all.
     frames_per_bar : int
-        At least 1.
+        At least 1; also 1 where the frames are halves of bars.
+    copies : Copies or None
+        Where each passage is heard again, in whatever tempo; of frames shorter than bars only.
     """
 
     features: Features
     in_order: NDArray[np.float64]
     by_timbre: NDArray[np.float64]
     silences: NDArray[np.intp]
+    on_line: NDArray[np.bool_]
     frames_per_bar: int
+    copies: Copies | None
+
+    @property
+    def by_halves(self) -> bool:
+        """Whether the frames are halves of bars."""
+        return not self.on_line.all()
 
     @property
     def edges(self) -> NDArray[np.float64]:
@@ -70,10 +90,16 @@ def compare(features: Features, *, bar: float) -> Comparison:
     bar : float
         Seconds that count as a bar, where three frames or more fit into it.
     """
+    lines = features.edges
+    if np.median(np.diff(lines)) > LONGEST_BAR and places_of(features) >= _PLACES_TO_HALVE:
+        features = halved(features)
     n_frames = frames_per_bar(features, bar)
     features, silences = _with_joined_silence(features, n_frames * LONG_SILENCE)
     heard = heard_frames(features)
-    ordered = [stacked(X, n_frames=n_frames) for X in by_family(features).values()]
+    kinds = by_family(features)
+    if n_frames > 1:
+        kinds = {name: X for name, X in kinds.items() if name.split()[0] not in TIMBRE} or kinds
+    in_order = fused_similarity(list(kinds.values()), heard=heard)
     families = by_family(without_places(features))
     timbre = [X for name, X in families.items() if name.split()[0] in TIMBRE]
     averaged = [
@@ -82,10 +108,14 @@ def compare(features: Features, *, bar: float) -> Comparison:
     ]
     return Comparison(
         features=features,
-        in_order=fused_similarity(ordered, heard=heard),
+        in_order=in_order,
         by_timbre=fused_similarity(averaged, heard=heard),
         silences=silences,
+        on_line=np.isin(features.edges, lines),
         frames_per_bar=n_frames,
+        copies=best_copies(in_order, max_frames=_LONGEST_COPY * n_frames, min_lag=2 * n_frames)
+        if n_frames > 1
+        else None,
     )
 
 
@@ -110,8 +140,8 @@ def cover_scores(
         What is known of the recording.
     repetition, blocks, lengths : float
         Weights of `boundaries.repetition_scores`, `block_scores` and `length_scores`, each in
-        units of bars. That of blocks is relative: it is multiplied by `block_share` where
-        repetition counts too.
+        units of bars. On bars that of blocks is relative: it is multiplied by `block_share` where
+        repetition counts too. On shorter frames `Comparison.copies` tell what is repeated.
 
     Returns
     -------
@@ -121,23 +151,37 @@ def cover_scores(
         end.
     """
     bar = bars.frames_per_bar
-    scores = lengths * length_scores(len(bars.in_order), frames_per_bar=bar)
-    if repetition:
-        contrast = path_contrast(bars.in_order, n_frames=bar)
-        repeats = repetition_scores(contrast, min_lag=4 * bar, max_frames=40 * bar)
-        scores += repetition / bar * repeats
+    scores = lengths * _length_scores(bars)
+    if bars.by_halves:
+        repetition, blocks = repetition / 2, blocks / 2
+    if repetition and bars.copies is not None:
+        scores += repetition / bar * bars.copies.scores
+    elif repetition:
+        repeats = repetition_scores(path_contrast(bars.in_order), min_lag=4, max_frames=40)
+        scores += repetition * repeats
         blocks *= block_share(bars, repeats)
     if blocks:
         scores += blocks / bar * block_scores(bars.by_timbre, n_bands=7 * bar)
     end = len(bars.in_order)
     end -= end - 1 in bars.silences
-    if end >= _SHORTEST_END * _LEAST_ENDS * bar:
-        scores[end + 1 - _SHORTEST_END * bar : end, end] -= _NEXT_TO_NOTHING
+    shortest = _SHORTEST_END * bar * (2 if bars.by_halves else 1)
+    if end >= _LEAST_ENDS * shortest:
+        scores[end + 1 - shortest : end, end] -= _NEXT_TO_NOTHING
     for frame in bars.silences:
         alone = scores[frame, frame + 1]
         scores[: frame + 1, frame + 1 :] -= _NEXT_TO_NOTHING
         scores[frame, frame + 1] = alone
     return scores
+
+
+def _length_scores(bars: Comparison) -> NDArray[np.float64]:
+    """Score lengths; halves of long bars may be bars themselves, to those who count fast."""
+    n = len(bars.in_order)
+    if not bars.by_halves:
+        return length_scores(n, frames_per_bar=bars.frames_per_bar)
+    slow, fast = length_scores(n, frames_per_bar=2), length_scores(n)
+    mixed = np.logaddexp(slow + np.log(1 - _COUNTED_FAST), fast + np.log(_COUNTED_FAST))
+    return np.asarray(mixed, dtype=np.float64)
 
 
 def block_share(bars: Comparison, repeats: NDArray[np.float64]) -> float:
@@ -157,11 +201,10 @@ def block_share(bars: Comparison, repeats: NDArray[np.float64]) -> float:
         over that of passages of 8 bars with their copies, relative to the ratio in songs. 1 in
         recordings of less than 12 bars.
     """
-    n, bar = len(bars.in_order), bars.frames_per_bar
-    if n < 12 * bar:
+    if len(bars.in_order) < 12:
         return 1.0
-    near = np.mean([np.diagonal(bars.by_timbre, lag).mean() for lag in range(bar, 5 * bar, bar)])
-    recurs = np.diagonal(repeats, 8 * bar).mean() / (8 * bar)
+    near = np.mean([np.diagonal(bars.by_timbre, lag).mean() for lag in range(1, 5)])
+    recurs = np.diagonal(repeats, 8).mean() / 8
     return float(np.sqrt(max(near, 0) / max(recurs, _LEAST_RECURRENCE) / _USUAL_RATIO))
 
 
@@ -172,6 +215,15 @@ _LEAST_RECURRENCE = 0.4
 
 _SHORTEST_END, _LEAST_ENDS = 3, 4
 """Bars: what rings out at the end is no section of its own, unless the recording is that short."""
+
+_LONGEST_COPY = 75
+"""Bars: longer passages are not looked for again where frames are shorter than bars."""
+
+_PLACES_TO_HALVE = 4
+"""In a bar: with fewer, too little would be left of the order in each half."""
+
+_COUNTED_FAST = 0.3
+"""Share of recordings with long bars in which phrases are as many halves as usually bars."""
 
 _NEXT_TO_NOTHING = 1e3
 """More than any segment scores, and little enough for sums to stay exact."""
@@ -196,7 +248,10 @@ def cover_labels(
     ]
     if n_labels is not None:
         n_labels += sum(silent)
-    labels = label_by_repetition(bars.in_order, boundary_frames, n_labels=n_labels)
+    if bars.copies is not None and n_labels is None:
+        labels = label_by_copies(bars.copies, boundary_frames)
+    else:
+        labels = label_by_repetition(bars.in_order, boundary_frames, n_labels=n_labels)
     order = {label: i for i, label in enumerate(dict.fromkeys(labels))}
     letters = iter(
         letter_labels(
