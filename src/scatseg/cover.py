@@ -26,7 +26,7 @@ from scatseg.similarity import (
 TIMBRE = ("mfcc", "scattering", "jtfs")
 """Families of features that tell sections by how they sound and not by what is played."""
 
-LONGEST_BAR = 2.9
+LONGEST_BAR = 3.05
 """Seconds: longer bars are compared by halves.
 
 Whether a tempo is felt as 75 or as 150 beats to the minute is a matter of taste, and of the tracker
@@ -80,7 +80,7 @@ class Comparison:
         return self.features.edges
 
 
-def compare(features: Features, *, bar: float) -> Comparison:
+def compare(features: Features, *, bar: float, by_halves: bool | None = None) -> Comparison:
     """Compare the bars of a recording.
 
     Parameters
@@ -89,9 +89,11 @@ def compare(features: Features, *, bar: float) -> Comparison:
         One row per bar or beat, or shorter frames; frames in which all features are 0 are silent.
     bar : float
         Seconds that count as a bar, where three frames or more fit into it.
+    by_halves : bool, optional
+        Whether bars are compared by halves; when absent, if they are long and many.
     """
     lines = features.edges
-    if np.median(np.diff(lines)) > LONGEST_BAR and places_of(features) >= _PLACES_TO_HALVE:
+    if _has_long_bars(features) if by_halves is None else by_halves:
         features = halved(features)
     n_frames = frames_per_bar(features, bar)
     features, silences = _with_joined_silence(features, n_frames * LONG_SILENCE)
@@ -116,6 +118,15 @@ def compare(features: Features, *, bar: float) -> Comparison:
         copies=best_copies(in_order, max_frames=_LONGEST_COPY * n_frames, min_lag=2 * n_frames)
         if n_frames > 1
         else None,
+    )
+
+
+def _has_long_bars(features: Features) -> bool:
+    """Tell whether bars are to be compared by halves: they are long, they have parts, and many."""
+    return (
+        float(np.median(np.diff(features.edges))) > LONGEST_BAR
+        and len(features) >= _BARS_TO_HALVE
+        and places_of(features) >= _PLACES_TO_HALVE
     )
 
 
@@ -153,7 +164,7 @@ def cover_scores(
     bar = bars.frames_per_bar
     scores = lengths * _length_scores(bars)
     if bars.by_halves:
-        repetition, blocks = repetition / 2, blocks / 2
+        repetition, blocks = _OF_HALVES * repetition, _OF_HALVES * blocks
     if repetition and bars.copies is not None:
         scores += repetition / bar * bars.copies.scores
     elif repetition:
@@ -216,11 +227,20 @@ _LEAST_RECURRENCE = 0.4
 _SHORTEST_END, _LEAST_ENDS = 3, 4
 """Bars: what rings out at the end is no section of its own, unless the recording is that short."""
 
+_BY_TIMBRE, _ALIKE_ENOUGH = 0.4, 1.1
+"""How far timbre decides which segments have one label, and how alike these have to be."""
+
 _LONGEST_COPY = 75
 """Bars: longer passages are not looked for again where frames are shorter than bars."""
 
+_BARS_TO_HALVE = 28
+"""In a recording: in fewer, a phrase is easily taken for two."""
+
 _PLACES_TO_HALVE = 4
 """In a bar: with fewer, too little would be left of the order in each half."""
+
+_OF_HALVES = 0.5
+"""Weight of repetition and blocks, of which there is twice as much in halves of bars."""
 
 _COUNTED_FAST = 0.3
 """Share of recordings with long bars in which phrases are as many halves as usually bars."""
@@ -233,6 +253,9 @@ def cover_labels(
     bars: Comparison, boundary_frames: NDArray[np.intp], *, n_labels: int | None = None
 ) -> tuple[str, ...]:
     """Name segments that repeat each other alike, and long silence as such.
+
+    Timbre counts, too: a verse is often told from the chorus by how it is played. Where passages
+    recur in any tempo (`Comparison.copies`) that alone decides.
 
     Parameters
     ----------
@@ -248,10 +271,14 @@ def cover_labels(
     ]
     if n_labels is not None:
         n_labels += sum(silent)
+    labels: tuple[str, ...] = ()
     if bars.copies is not None and n_labels is None:
         labels = label_by_copies(bars.copies, boundary_frames)
-    else:
-        labels = label_by_repetition(bars.in_order, boundary_frames, n_labels=n_labels)
+    if len(set(labels)) == len(labels):  # nothing is heard again, or it was not asked
+        alike = (1 - _BY_TIMBRE) * bars.in_order + _BY_TIMBRE * bars.by_timbre
+        labels = label_by_repetition(
+            alike, boundary_frames, n_labels=n_labels, threshold=_ALIKE_ENOUGH
+        )
     order = {label: i for i, label in enumerate(dict.fromkeys(labels))}
     letters = iter(
         letter_labels(

@@ -226,7 +226,7 @@ class GridFreeSegmenter(CoverSegmenter):
 NESTED = ("section", "phrase")
 """Names of the levels of `CoverSegmenter`, the coarser first."""
 
-_BESIDE = {"repetition": 0.6, "blocks": 1.25, "lengths": 2.5, "cost": 0.6, "span": 2.0}
+_BESIDE = {"repetition": 0.6, "blocks": 0.9, "lengths": 2.5, "cost": 0.6, "span": 2.0}
 """What the other weights are multiplied by beside the network, which has seen repetition.
 
 The network is so sure that granularity needs a wider span of costs to change what it says.
