@@ -26,7 +26,7 @@ from scatseg.similarity import (
 TIMBRE = ("mfcc", "scattering", "jtfs")
 """Families of features that tell sections by how they sound and not by what is played."""
 
-LONGEST_BAR = 3.05
+LONGEST_BAR = 2.9
 """Seconds: longer bars are compared by halves.
 
 Whether a tempo is felt as 75 or as 150 beats to the minute is a matter of taste, and of the tracker
