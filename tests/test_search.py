@@ -484,6 +484,40 @@ def test_broken_files_are_listed_and_the_rest_indexed(tmp_path):
     assert failures["broken"].stage == "read"
 
 
+def test_where_all_fails_there_is_no_index_but_a_list_of_failures(tmp_path, capsys):
+    audio.save(tmp_path / "silent.wav", np.zeros(SR), SR)
+    folder = tmp_path / "music.index"
+    assert run("index", tmp_path / "silent.wav", "-o", folder, "--sr", "16000") == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "no index was made" in err
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", "failures.csv"]
+    with pytest.raises(SearchIndexError, match="nothing could be indexed; silent: "):
+        Index.build([tmp_path / "silent.wav"], folder)
+    assert run("index", "--info", folder) == 2
+    assert "is no index" in capsys.readouterr().err
+
+
+def test_where_all_failed_an_index_of_other_options_is_made_later(tmp_path):
+    audio.save(tmp_path / "silent.wav", np.zeros(SR), SR)
+    audio.save(tmp_path / "good.wav", melody(0, seconds=3), SR)
+    folder = tmp_path / "music.index"
+    run("index", tmp_path / "silent.wav", "-o", folder, "--sr", "16000")
+    index = Index.build([tmp_path / "good.wav"], folder)
+    assert [track.id for track in index.tracks] == ["good"]
+    assert [failure.track for failure in read_failures(folder)] == ["silent"]
+    assert verify_index(folder) == []
+
+
+def test_an_index_that_was_emptied_says_so(folder, capsys):
+    remove_recordings(folder, "*")
+    for option in ("--info", "--verify"):
+        assert run("index", option, folder) == 3
+        out, err = capsys.readouterr()
+        assert "holds no recording" in err
+        assert "all is well" not in out
+
+
 def test_an_index_of_one_short_sound_is_searched(tmp_path):
     audio.save(tmp_path / "hit.wav", melody(0, seconds=1.5)[:4000], SR)
     index = Index.build([tmp_path], tmp_path / "index")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg.audio import AUDIO_EXTENSIONS
-from scatseg.runs import find_sources
+from scatseg.runs import find_sources, read_failures
 from scatseg.search import approximate
 from scatseg.search.comparing import compared, explained
 from scatseg.search.descriptions import (
@@ -35,7 +35,7 @@ from scatseg.search.passages import (
 )
 from scatseg.search.projection import Projection
 from scatseg.search.queries import RATE_STEP, Query, make_query, rate_step, tempo_ratios
-from scatseg.search.store import IndexedTrack, SearchIndexError, State, read_state
+from scatseg.search.store import DATABASE, IndexedTrack, SearchIndexError, State, read_state
 
 _CANDIDATES = 100
 """Windows that are looked at closely, for each transposition and way of comparing."""
@@ -139,6 +139,11 @@ class Index:
         -------
         index : Index
             Opened. What failed is in `folder/failures.csv`.
+
+        Raises
+        ------
+        SearchIndexError
+            When nothing could be indexed, or the folder holds something else.
         """
         given = [Path(path) for path in paths]
         found = find_sources(given, extensions=AUDIO_EXTENSIONS)
@@ -150,6 +155,11 @@ class Index:
             n_jobs=n_jobs,
             rebuild=rebuild,
         )
+        if not (Path(folder) / DATABASE).is_file():
+            failures = read_failures(Path(folder))
+            reason = f"; {failures[0].track}: {failures[0].error}" if failures else ""
+            msg = f"{folder}: nothing could be indexed{reason}"
+            raise SearchIndexError(msg)
         return cls.open(folder)
 
     @property
