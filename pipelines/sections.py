@@ -15,10 +15,10 @@ import numpy as np
 from scatseg import audio, formats
 from scatseg.runs import versions
 from scatseg.search.descriptions import Describer, read_description
-from scatseg.search.matching import slide
 from scatseg.search.passages import LENGTHS, passages, relative, stretch
 from scatseg.search.projection import fit_projection
 from scatseg.search.retrieval import query_scores
+from scatseg.search.sliding import Pattern, slide
 from scatseg.statistics import bootstrap_intervals, signed_rank_test
 
 FEATURES = ("scattering", "mfcc", "chroma")
@@ -82,7 +82,8 @@ def courses(description, rows):
     """Correlate all segments of a song with each other."""
     spans = [(int(a / description.hop), int(b / description.hop)) for a, b, _ in rows]
     frames = [description.frames[a:b] for a, b in spans]
-    return np.array([[slide(two, [one]).similarities.max() for two in frames] for one in frames])
+    patterns = [Pattern([each]) for each in frames]
+    return np.array([[c.similarities.max() for c in slide(each, *patterns)] for each in frames]).T
 
 
 def tell(scores, output):

@@ -22,7 +22,7 @@ from scatseg.search import Index, SearchIndexError, building, store
 from scatseg.search.building import rebuild_index, remove_recordings, verify_index
 from scatseg.search.descriptions import Describer, Description, cell_edges, read_description
 from scatseg.search.explaining import explain_likeness
-from scatseg.search.matching import nearest_rows, one_per_passage, slide
+from scatseg.search.matching import nearest_rows, one_per_passage
 from scatseg.search.passages import (
     LENGTHS,
     nearest_length,
@@ -35,6 +35,7 @@ from scatseg.search.passages import (
 from scatseg.search.projection import fit_projection
 from scatseg.search.queries import make_query, tempo_ratios
 from scatseg.search.shifting import shift_matrix
+from scatseg.search.sliding import Pattern, slide
 
 SR = 22050
 
@@ -261,7 +262,7 @@ def test_blocks_do_not_change_what_is_nearest(rng, monkeypatch):
 def test_sliding_is_correlation_at_every_place(rng):
     frames = rng.normal(size=(30, 3)).astype(np.float32)
     query = rng.normal(size=(8, 3)).astype(np.float32)
-    found = slide(frames, [query])
+    (found,) = slide(frames, Pattern([query]))
     moved = query - query.mean(axis=0)
     for start, similarity in zip(found.starts, found.similarities, strict=True):
         part = frames[int(start) : int(start) + 8]
@@ -272,7 +273,7 @@ def test_sliding_is_correlation_at_every_place(rng):
 
 def test_a_query_longer_than_the_stretch_slides_under_it(rng):
     query = rng.normal(size=(40, 3)).astype(np.float32)
-    found = slide(query[12:30], [query])
+    (found,) = slide(query[12:30], Pattern([query]))
     best = found.similarities.argmax()
     assert found.starts[best] == -12
     assert found.similarities[best] == pytest.approx(1)
@@ -401,7 +402,7 @@ def test_the_frames_of_a_query_are_those_of_its_recording(built):
     frames = read_description(
         built.folder / "tracks" / built.track("melody0").description, frames_only=True
     ).frames
-    found = slide(frames, query.phases(built.describer))
+    (found,) = slide(frames, Pattern(query.phases(built.describer)))
     best = found.similarities.argmax()
     assert found.starts[best] * query.hop == pytest.approx(4.0, abs=query.hop / 8 + 1e-3)
 
