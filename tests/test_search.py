@@ -579,7 +579,7 @@ def test_a_stopped_writer_leaves_a_whole_index_and_resuming_gives_the_same_bytes
     assert contents(folder) == contents(few / "whole.index")
 
 
-KILLS = 4
+KILLS = int(os.environ.get("SCATSEG_KILLS", "4"))  # as many as there is time for
 KILLING = """
 import os, signal, sys, time
 from scatseg.search import Index
@@ -617,6 +617,35 @@ def test_an_open_index_answers_as_before_while_another_writes(folder):
     remove_recordings(folder, "melody5")
     rebuild_index(folder)
     assert index.search(excerpt(0, 3.0, 6.0), SR, top=3) == expected
+
+
+WRITING = """
+import sys
+from pathlib import Path
+from scatseg.search import Index
+from scatseg.search.building import rebuild_index, remove_recordings
+
+source, folder = Path(sys.argv[1]), Path(sys.argv[2])
+print("ready", flush=True)
+for _ in range(2):
+    remove_recordings(folder, "melody[345]")
+    rebuild_index(folder)
+    Index.build([source], folder)
+"""
+
+
+def test_an_index_is_opened_and_searched_while_another_process_writes(music, folder):
+    command = [sys.executable, "-c", WRITING, music, folder]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+        writer.stdout.readline()
+        n_tracks = set()
+        while writer.poll() is None:
+            index = Index.open(folder)
+            n_tracks.add(len(index.tracks))
+            assert_found(index.search(excerpt(0, 3.0, 4.0), SR, top=1, explain=False), 0, 3.0)
+    assert writer.returncode == 0
+    assert n_tracks <= {3, 6}
+    assert verify_index(folder) == []
 
 
 def test_a_spoiled_vector_is_noticed(folder):

@@ -98,7 +98,7 @@ def _refined(query: Query, hit: Hit, pattern: Pattern, description: Description)
     before = query.trimmed[0] / hit.tempo
     place = int((hit.start + before) / query.hop)
     first = max(0, place - 1)
-    frames = description.frames[first : place + len(pattern) + 3]
+    frames = description.frames[first : place + len(pattern) + 3].astype(np.float32)
     if len(frames) < len(pattern):
         return hit  # it reaches beyond its recording
     (course,) = slide(frames, pattern)

@@ -460,7 +460,9 @@ class Index:
 
     def _read_frames(self, id_: str) -> NDArray[np.float32]:
         description = self._read(id_, frames_only=True)
-        return np.empty((0, 0), np.float32) if description is None else description.frames
+        if description is None:
+            return np.empty((0, 0), np.float32)
+        return description.frames.astype(np.float32)
 
 
 def _best_near(course: Course, start: float, end: float, duration: float) -> tuple[float, float]:
