@@ -77,7 +77,7 @@ def scored(features, options):
         )
         timbre = vectors @ vectors.T
         course = courses(description, rows)
-        both = (np.maximum(timbre, 0) + np.maximum(course, 0)) / 2
+        both = 1 - np.sqrt((1 - np.clip(timbre, 0, 1)) * (1 - np.clip(course, 0, 1)))
         for way, similarity in zip(WAYS, (timbre, both, ordered[song]), strict=True):
             name = f"{features}{way}"
             for q, label in enumerate(labels):

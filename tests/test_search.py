@@ -22,6 +22,7 @@ from scatseg.search import Index, SearchIndexError, building, store
 from scatseg.search.building import rebuild_index, remove_recordings, verify_index
 from scatseg.search.descriptions import Describer, Description, cell_edges, read_description
 from scatseg.search.explaining import explain_likeness
+from scatseg.search.hits import Hit, weighed
 from scatseg.search.matching import nearest_rows, one_per_passage
 from scatseg.search.passages import (
     LENGTHS,
@@ -155,6 +156,31 @@ def test_hits_are_sorted_and_between_0_and_1(built):
     similarities = [hit.similarity for hit in built.search(excerpt(0, 2.0, 4.0), SR, top=20)]
     assert similarities == sorted(similarities, reverse=True)
     assert all(0 <= each <= 1 for each in similarities)
+
+
+def hit(course):
+    return Hit(track="a", path="", start=0, end=8, similarity=0, timbre=0, course=course)
+
+
+def test_the_same_course_outranks_a_similar_sound():
+    same = weighed(hit(0.99), 0.1, seconds=8.0)
+    similar = weighed(hit(0.73), 0.64, seconds=8.0)
+    assert same.similarity > similar.similarity
+
+
+@pytest.mark.parametrize(
+    ("timbre", "course", "seconds", "similarity"),
+    [
+        (1.0, 0.2, 8.0, 1.0),
+        (0.3, 0.3, 8.0, 0.3),
+        (-0.5, -0.5, 8.0, 0.0),
+        (0.64, 0.0, 8.0, 0.4),
+        (0.6, 0.9, 0.0, 0.6),
+        (0.6, None, 8.0, 0.6),
+    ],
+)
+def test_similarity_by_hand(timbre, course, seconds, similarity):
+    assert weighed(hit(course), timbre, seconds).similarity == pytest.approx(similarity)
 
 
 def test_what_is_excluded_is_not_found(built):
