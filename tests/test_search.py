@@ -22,7 +22,8 @@ from scatseg.search import Index, SearchIndexError, building, store
 from scatseg.search.building import rebuild_index, remove_recordings, verify_index
 from scatseg.search.descriptions import Describer, Description, cell_edges, read_description
 from scatseg.search.explaining import explain_likeness
-from scatseg.search.matching import nearest_rows, one_per_passage, slide
+from scatseg.search.hits import Hit, weighed
+from scatseg.search.matching import nearest_rows, one_per_passage
 from scatseg.search.passages import (
     LENGTHS,
     nearest_length,
@@ -35,6 +36,7 @@ from scatseg.search.passages import (
 from scatseg.search.projection import fit_projection
 from scatseg.search.queries import make_query, tempo_ratios
 from scatseg.search.shifting import shift_matrix
+from scatseg.search.sliding import Pattern, slide
 
 SR = 22050
 
@@ -156,6 +158,31 @@ def test_hits_are_sorted_and_between_0_and_1(built):
     assert all(0 <= each <= 1 for each in similarities)
 
 
+def hit(course):
+    return Hit(track="a", path="", start=0, end=8, similarity=0, timbre=0, course=course)
+
+
+def test_the_same_course_outranks_a_similar_sound():
+    same = weighed(hit(0.99), 0.1, seconds=8.0)
+    similar = weighed(hit(0.73), 0.64, seconds=8.0)
+    assert same.similarity > similar.similarity
+
+
+@pytest.mark.parametrize(
+    ("timbre", "course", "seconds", "similarity"),
+    [
+        (1.0, 0.2, 8.0, 1.0),
+        (0.3, 0.3, 8.0, 0.3),
+        (-0.5, -0.5, 8.0, 0.0),
+        (0.64, 0.0, 8.0, 0.4),
+        (0.6, 0.9, 0.0, 0.6),
+        (0.6, None, 8.0, 0.6),
+    ],
+)
+def test_similarity_by_hand(timbre, course, seconds, similarity):
+    assert weighed(hit(course), timbre, seconds).similarity == pytest.approx(similarity)
+
+
 def test_what_is_excluded_is_not_found(built):
     hits = built.search(excerpt(0, 3.0, 6.0), SR, top=50, exclude={"melody0", "melody2"})
     assert {hit.track for hit in hits}.isdisjoint({"melody0", "melody2"})
@@ -261,7 +288,7 @@ def test_blocks_do_not_change_what_is_nearest(rng, monkeypatch):
 def test_sliding_is_correlation_at_every_place(rng):
     frames = rng.normal(size=(30, 3)).astype(np.float32)
     query = rng.normal(size=(8, 3)).astype(np.float32)
-    found = slide(frames, [query])
+    (found,) = slide(frames, Pattern([query]))
     moved = query - query.mean(axis=0)
     for start, similarity in zip(found.starts, found.similarities, strict=True):
         part = frames[int(start) : int(start) + 8]
@@ -272,7 +299,7 @@ def test_sliding_is_correlation_at_every_place(rng):
 
 def test_a_query_longer_than_the_stretch_slides_under_it(rng):
     query = rng.normal(size=(40, 3)).astype(np.float32)
-    found = slide(query[12:30], [query])
+    (found,) = slide(query[12:30], Pattern([query]))
     best = found.similarities.argmax()
     assert found.starts[best] == -12
     assert found.similarities[best] == pytest.approx(1)
@@ -401,7 +428,7 @@ def test_the_frames_of_a_query_are_those_of_its_recording(built):
     frames = read_description(
         built.folder / "tracks" / built.track("melody0").description, frames_only=True
     ).frames
-    found = slide(frames, query.phases(built.describer))
+    (found,) = slide(frames, Pattern(query.phases(built.describer)))
     best = found.similarities.argmax()
     assert found.starts[best] * query.hop == pytest.approx(4.0, abs=query.hop / 8 + 1e-3)
 
@@ -484,6 +511,40 @@ def test_broken_files_are_listed_and_the_rest_indexed(tmp_path):
     assert failures["broken"].stage == "read"
 
 
+def test_where_all_fails_there_is_no_index_but_a_list_of_failures(tmp_path, capsys):
+    audio.save(tmp_path / "silent.wav", np.zeros(SR), SR)
+    folder = tmp_path / "music.index"
+    assert run("index", tmp_path / "silent.wav", "-o", folder, "--sr", "16000") == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "no index was made" in err
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", "failures.csv"]
+    with pytest.raises(SearchIndexError, match="nothing could be indexed; silent: "):
+        Index.build([tmp_path / "silent.wav"], folder)
+    assert run("index", "--info", folder) == 2
+    assert "is no index" in capsys.readouterr().err
+
+
+def test_where_all_failed_an_index_of_other_options_is_made_later(tmp_path):
+    audio.save(tmp_path / "silent.wav", np.zeros(SR), SR)
+    audio.save(tmp_path / "good.wav", melody(0, seconds=3), SR)
+    folder = tmp_path / "music.index"
+    run("index", tmp_path / "silent.wav", "-o", folder, "--sr", "16000")
+    index = Index.build([tmp_path / "good.wav"], folder)
+    assert [track.id for track in index.tracks] == ["good"]
+    assert [failure.track for failure in read_failures(folder)] == ["silent"]
+    assert verify_index(folder) == []
+
+
+def test_an_index_that_was_emptied_says_so(folder, capsys):
+    remove_recordings(folder, "*")
+    for option in ("--info", "--verify"):
+        assert run("index", option, folder) == 3
+        out, err = capsys.readouterr()
+        assert "holds no recording" in err
+        assert "all is well" not in out
+
+
 def test_an_index_of_one_short_sound_is_searched(tmp_path):
     audio.save(tmp_path / "hit.wav", melody(0, seconds=1.5)[:4000], SR)
     index = Index.build([tmp_path], tmp_path / "index")
@@ -544,7 +605,7 @@ def test_a_stopped_writer_leaves_a_whole_index_and_resuming_gives_the_same_bytes
     assert contents(folder) == contents(few / "whole.index")
 
 
-KILLS = 4
+KILLS = int(os.environ.get("SCATSEG_KILLS", "4"))  # as many as there is time for
 KILLING = """
 import os, signal, sys, time
 from scatseg.search import Index
@@ -582,6 +643,35 @@ def test_an_open_index_answers_as_before_while_another_writes(folder):
     remove_recordings(folder, "melody5")
     rebuild_index(folder)
     assert index.search(excerpt(0, 3.0, 6.0), SR, top=3) == expected
+
+
+WRITING = """
+import sys
+from pathlib import Path
+from scatseg.search import Index
+from scatseg.search.building import rebuild_index, remove_recordings
+
+source, folder = Path(sys.argv[1]), Path(sys.argv[2])
+print("ready", flush=True)
+for _ in range(2):
+    remove_recordings(folder, "melody[345]")
+    rebuild_index(folder)
+    Index.build([source], folder)
+"""
+
+
+def test_an_index_is_opened_and_searched_while_another_process_writes(music, folder):
+    command = [sys.executable, "-c", WRITING, music, folder]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+        writer.stdout.readline()
+        n_tracks = set()
+        while writer.poll() is None:
+            index = Index.open(folder)
+            n_tracks.add(len(index.tracks))
+            assert_found(index.search(excerpt(0, 3.0, 4.0), SR, top=1, explain=False), 0, 3.0)
+    assert writer.returncode == 0
+    assert n_tracks <= {3, 6}
+    assert verify_index(folder) == []
 
 
 def test_a_spoiled_vector_is_noticed(folder):

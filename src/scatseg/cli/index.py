@@ -118,7 +118,10 @@ def _add(
         click.echo(f"{n_done} recordings indexed, {n_failed} failed", err=True)
         if n_failed:
             click.echo(f"what failed, and why: {output / 'failures.csv'}", err=True)
-    click.echo(output)
+    if (output / DATABASE).is_file():
+        click.echo(output)
+    else:
+        click.echo("nothing could be indexed, and no index was made", err=True)
     return status_of(n_done, n_failed)
 
 
@@ -143,17 +146,30 @@ def _tell(folder: Path) -> int:
     }
     for name, value in lines.items():
         click.echo(f"{name + ':':<12} {value}")
-    return DONE
+    return _status_held(folder, len(opened.tracks))
+
+
+def _status_held(folder: Path, n_tracks: int) -> int:
+    """Tell apart an index that answers from one that was emptied."""
+    if not n_tracks:
+        click.echo(f"{folder} holds no recording: scatseg index PATH... -o {folder}", err=True)
+    return DONE if n_tracks else NOTHING_DONE
 
 
 def _verify(folder: Path) -> int:
     from scatseg.search.building import verify_index
+    from scatseg.search.store import read_state
 
     faults = verify_index(folder)
     for fault in faults:
         click.echo(fault, err=True)
-    click.echo(f"{folder}: {'all is well' if not faults else f'{len(faults)} fault(s)'}")
-    return SOME_FAILED if faults else DONE
+    if faults:
+        click.echo(f"{folder}: {len(faults)} fault(s)")
+        return SOME_FAILED
+    status = _status_held(folder, len(read_state(folder).tracks))
+    if status == DONE:
+        click.echo(f"{folder}: all is well")
+    return status
 
 
 def _remove(folder: Path, pattern: str) -> int:

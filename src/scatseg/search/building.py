@@ -36,6 +36,7 @@ from scatseg.search.store import (
     State,
     append_rows,
     create,
+    discard,
     read_state,
     remove_unnamed,
     write_projection,
@@ -75,7 +76,8 @@ def add_recordings(
     """Add recordings to an index, which is made when missing; bring those that changed up to date.
 
     Recordings that are there, with the same content, are kept. What fails is listed in failures.csv
-    and does not stop the others. The projection is fitted on the first recordings, and kept.
+    and does not stop the others. The projection is fitted on the first recordings, and kept. Where
+    all fail and there was no index before, there is none after it, only failures.csv.
 
     Parameters
     ----------
@@ -117,6 +119,7 @@ def add_recordings(
                 f"{describer.fingerprint()}: leave the options out, or choose another -o"
             )
             raise SearchIndexError(msg)
+        (folder / "tracks").mkdir(exist_ok=True)  # gone where discarding was stopped
         sources = _named(sources, state)
         here = {source.id for source in sources}
         listed = [
@@ -137,7 +140,9 @@ def add_recordings(
                 on_receipt(receipt)
         failed = {receipt.track for receipt in receipts.values() if receipt.failure}
         done = [source for source in sources if source.id not in failed]
-        _commit(state, done, describer, belonging or {}, rebuild)
+        state = _commit(state, done, describer, belonging or {}, rebuild)
+        if not state.generation:
+            discard(folder)
     return [receipts[source.id] for source in sources]
 
 

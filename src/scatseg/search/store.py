@@ -31,6 +31,8 @@ FORMAT = 1
 """Version of the folder."""
 
 DATABASE = "index.sqlite"
+_OF_DATABASE = (f"{DATABASE}-wal", f"{DATABASE}-shm", DATABASE)  # it is an index to the last
+_OF_FAILURES = {"failures.csv", ".lock"}
 ALL_LENGTHS = (WHOLE, *LENGTHS)
 
 _SCHEMA = """
@@ -208,7 +210,8 @@ def create(folder: Path, *, options: str, features: str, sr: int) -> None:
     """
     if (folder / DATABASE).is_file():
         return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if left - _OF_FAILURES or (folder.exists() and not folder.is_dir()):
         msg = f"{shown(folder)} is there and no index: choose another -o, or remove it"
         raise SearchIndexError(msg)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -227,6 +230,8 @@ def create(folder: Path, *, options: str, features: str, sr: int) -> None:
                     [(key, json.dumps(value)) for key, value in facts.items()],
                 )
         (made / "tracks").mkdir()
+        for name in left:  # of an attempt at which all recordings failed
+            (folder / name).replace(made / name)
         made.replace(folder)
     except OSError as error:
         if not (folder / DATABASE).is_file():
@@ -234,6 +239,13 @@ def create(folder: Path, *, options: str, features: str, sr: int) -> None:
             raise SearchIndexError(msg) from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def discard(folder: Path) -> None:
+    """Let a folder be no index; what failed stays listed in it. Its writer must hold the lock."""
+    shutil.rmtree(folder / "tracks")
+    for name in _OF_DATABASE:
+        (folder / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
