@@ -708,6 +708,42 @@ def test_an_index_of_other_options_says_so(music, folder):
         Index.build([music], folder, features="scattering:Q=8")
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("search", "music.index", "melody0"),
+        ("search", "evaluate", "music.index"),
+        ("index", "--info", "music.index"),
+        ("index", "--verify", "music.index"),
+        ("index", "--rebuild", "music.index"),
+        ("index", "--remove", "melody0", "music.index"),
+        ("index", "music.index", "-o", "music.index"),
+    ],
+)
+def test_an_index_that_names_code_does_not_run_it(folder, monkeypatch, capsys, arguments):
+    with sqlite3.connect(folder / store.DATABASE) as database:
+        code = json.dumps("os:mkdir:path=ran")
+        database.execute("UPDATE meta SET value = ? WHERE key = 'features'", (code,))
+    database.close()
+    monkeypatch.chdir(folder.parent)
+    status = run(*arguments)
+    assert not (folder.parent / "ran").exists()
+    assert status == 2
+    assert "its features are the code os:mkdir; if you trust" in capsys.readouterr().err
+
+
+def test_features_of_ones_own_are_allowed_by_name(tmp_path, capsys):
+    audio.save(tmp_path / "melody.flac", melody(0), SR)
+    own, folder = "scatseg.spectral:MFCC", tmp_path / "music.index"
+    assert len(Index.build([tmp_path], folder, features=own).tracks) == 1
+    with pytest.raises(SearchIndexError, match=r"the code scatseg\.spectral:MFCC"):
+        Index.open(folder)
+    assert Index.open(folder, trusted=[own]).describer.features == own
+    assert run("index", tmp_path, "-o", folder, "--trust", own) == 0
+    assert run("index", "--verify", folder, "--trust", own) == 0
+    assert "all is well" in capsys.readouterr().out
+
+
 def test_a_folder_of_something_else_is_left_alone(music, tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(SearchIndexError, match="no index"):

@@ -73,6 +73,13 @@ def parse_time(_: click.Context, __: click.Parameter, text: str | None) -> float
     return sum(part * 60.0**i for i, part in enumerate(reversed(parts)))
 
 
+features_trust_option = click.option(
+    "--trust",
+    multiple=True,
+    metavar="NAME",
+    help="Allow an index these features of somebody's own, a module:callable, which are run.",
+)
+
 config_option = click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

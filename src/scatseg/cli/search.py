@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from scatseg.cli.options import FileArgument, config_option, jobs_option, parse_time
+from scatseg.cli.options import (
+    FileArgument,
+    config_option,
+    features_trust_option,
+    jobs_option,
+    parse_time,
+)
 from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
 
 if TYPE_CHECKING:
@@ -79,6 +85,7 @@ def _percent(_: click.Context, __: click.Parameter, text: str) -> float:
 @click.option("--map", "draw_map", is_flag=True, help="Draw all recordings on a plane instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-o", "--output", type=FileArgument, help="A folder for the page and hits.json.")
+@features_trust_option
 @click.pass_obj
 def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> int:
     """Find passages that sound like QUERY: a file, or a recording of INDEX by its id."""
@@ -88,7 +95,7 @@ def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> 
     from scatseg.search.descriptions import SoundError
 
     with usage_errors():
-        opened = Index.open(folder, exact=options["exact"])
+        opened = Index.open(folder, exact=options["exact"], trusted=options["trust"])
     if options["draw_map"]:
         return _draw_map(opened, options["output"])
     if query is None:
@@ -204,6 +211,7 @@ def _clock(seconds: float) -> str:
 @click.option("--store", type=FileArgument, help="Keep features in this folder.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of intervals and folds.")
 @click.option("-o", "--output", type=FileArgument, help="A folder for scores.json and queries.csv.")
+@features_trust_option
 @jobs_option
 @config_option
 @click.pass_obj
@@ -283,7 +291,7 @@ def _scored_index(source: Path, options: Mapping[str, Any]) -> _Scored:
     if options["names"]:
         msg = "an index has its own features: leave --features out"
         raise ValueError(msg)
-    opened = Index.open(source)
+    opened = Index.open(source, trusted=options["trust"])
     items = items_of_index(opened)
     result, groups = _retrieved(items, options, 0)
     return _Scored({opened.describer.features: result}, items.ids, groups)

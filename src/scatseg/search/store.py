@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg import naming
 from scatseg.formats import atomic_write
 from scatseg.runs import shown
 from scatseg.search.approximate import graph_name
@@ -279,16 +280,31 @@ def connected(folder: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
         raise SearchIndexError(msg) from error
 
 
-def read_state(folder: Path) -> State:
+def read_state(folder: Path, *, trusted: Collection[str] = ()) -> State:
     """Read what counts in an index now.
+
+    Parameters
+    ----------
+    folder : Path
+        The index.
+    trusted : collection of str
+        Features of somebody's own, as `module:callable`, that may be run.
 
     Raises
     ------
     SearchIndexError
-        When it is no index, damaged, or written by another version.
+        When it is no index, damaged, or written by another version; or when it names code for its
+        features that is not trusted.
     """
     with connected(folder) as database:
-        return _state(folder, database)
+        state = _state(folder, database)
+    if code := sorted(naming.foreign_code(state.features) - set(trusted)):
+        msg = (
+            f"{shown(folder)}: its features are the code {', '.join(code)}; if you trust who made "
+            "it, allow it by name (--trust NAME)"
+        )
+        raise SearchIndexError(msg)
+    return state
 
 
 def _state(folder: Path, database: sqlite3.Connection) -> State:
