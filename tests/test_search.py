@@ -168,6 +168,12 @@ def test_the_same_course_outranks_a_similar_sound():
     assert same.similarity > similar.similarity
 
 
+def test_a_similar_sound_outranks_the_same_decay():
+    similar = weighed(hit(0.95), 0.6, seconds=0.8)
+    decay = weighed(hit(0.999), 0.2, seconds=0.8)
+    assert similar.similarity > decay.similarity
+
+
 @pytest.mark.parametrize(
     ("timbre", "course", "seconds", "similarity"),
     [
@@ -175,7 +181,8 @@ def test_the_same_course_outranks_a_similar_sound():
         (0.3, 0.3, 8.0, 0.3),
         (-0.5, -0.5, 8.0, 0.0),
         (0.64, 0.0, 8.0, 0.4),
-        (0.6, 0.9, 0.0, 0.6),
+        (0.6, 0.9, 1.0, 0.6),
+        (0.5, 0.75, 2.5, 1 - (0.5 * 0.25**0.5) ** (1 / 1.5)),
         (0.6, None, 8.0, 0.6),
     ],
 )
