@@ -976,8 +976,9 @@ def test_copies_are_reported(drums, capsys):
         (("evaluate", ".", "--features", "mfccc"), "unknown feature 'mfccc'"),
         (("evaluate", ".", "--model", "index.csv"), "a model written by scatseg is needed"),
         (("predict", "index.csv", "audio"), "a model written by scatseg is needed"),
-        (("train", ".", "-o", "nowhere/model"), "Error: nowhere/model: No such file or directory"),
-        (("train", ".", "-o", "audio"), "Error: audio: Is a directory"),
+        (("train", ".", "-o", "nowhere/model"), "there is no folder nowhere, make it first"),
+        (("train", ".", "-o", "audio"), "audio is a folder, a file is needed"),
+        (("evaluate", ".", "-o", "index.csv"), "index.csv is a file, a folder is needed"),
     ],
 )
 def test_wrong_usage_is_one_message_and_exits_with_2(command, message, drums, monkeypatch, capsys):
@@ -989,6 +990,13 @@ def test_wrong_usage_is_one_message_and_exits_with_2(command, message, drums, mo
     err = capsys.readouterr().err
     assert message in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["train", "curve"])
+def test_what_could_not_be_written_is_told_before_the_work(command, drums, monkeypatch, capsys):
+    monkeypatch.setattr("scatseg.clips.describe_clips", None)  # calling it would fail
+    assert scatseg("classify", command, drums, "-o", drums / "new" / "file") == cli.USAGE
+    assert "there is no folder" in capsys.readouterr().err
 
 
 def test_one_class_only_is_wrong_usage(drums, capsys):

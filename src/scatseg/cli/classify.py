@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from scatseg.cli.options import FileArgument, config_option, jobs_option
+from scatseg.cli.options import (
+    FileArgument,
+    config_option,
+    jobs_option,
+    output_file,
+    output_folder,
+)
 from scatseg.cli.outcome import NOTHING_DONE, status_of, usage_errors
 from scatseg.cli.sounds import (
     clip_features,
@@ -112,6 +118,13 @@ _classifier_options = _options(
 _store = click.option(
     "--store", type=FileArgument, help="Keep vectors in this folder, and take them from there."
 )
+_csv_output = click.option(
+    "-o",
+    "--output",
+    type=FileArgument,
+    callback=output_file,
+    help="A .csv.  [default: standard output]",
+)
 _unsure = click.option(
     "--min-probability",
     type=click.FloatRange(0, 1),
@@ -129,7 +142,14 @@ _trust = click.option(
 
 @classify.command()
 @_folder
-@click.option("-o", "--output", required=True, type=FileArgument, help="The model file.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=FileArgument,
+    callback=output_file,
+    help="The model file.",
+)
 @_one_feature
 @_feature_options
 @_label_options
@@ -196,7 +216,7 @@ def train(
 @classify.command()
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("paths", nargs=-1, required=True, type=FileArgument)
-@click.option("-o", "--output", type=FileArgument, help="A .csv.  [default: standard output]")
+@_csv_output
 @_unsure
 @_trust
 @jobs_option
@@ -236,7 +256,13 @@ def predict(
 
 @classify.command()
 @_folder
-@click.option("-o", "--output", type=FileArgument, help="A folder for scores and figures.")
+@click.option(
+    "-o",
+    "--output",
+    type=FileArgument,
+    callback=output_folder,
+    help="A folder for scores and figures.",
+)
 @_several_features
 @_feature_options
 @_label_options
@@ -308,7 +334,7 @@ def evaluate(verbosity: int, /, folder: Path, output: Path | None, **options: An
 
 @classify.command()
 @_folder
-@click.option("-o", "--output", type=FileArgument, help="A .csv.  [default: standard output]")
+@_csv_output
 @_one_feature
 @_feature_options
 @_label_options
@@ -367,7 +393,9 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
 @classify.command()
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("paths", nargs=-1, type=FileArgument)
-@click.option("-o", "--output", type=FileArgument, help="A folder for figures.")
+@click.option(
+    "-o", "--output", type=FileArgument, callback=output_folder, help="A folder for figures."
+)
 @click.option("--as", "label", help="Explain this class.  [default: the predicted one]")
 @_trust
 @jobs_option

@@ -14,6 +14,7 @@ from scatseg.cli.options import (
     config_option,
     features_trust_option,
     jobs_option,
+    output_folder,
     parse_time,
 )
 from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
@@ -210,7 +211,13 @@ def _clock(seconds: float) -> str:
 )
 @click.option("--store", type=FileArgument, help="Keep features in this folder.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of intervals and folds.")
-@click.option("-o", "--output", type=FileArgument, help="A folder for scores.json and queries.csv.")
+@click.option(
+    "-o",
+    "--output",
+    type=FileArgument,
+    callback=output_folder,
+    help="A folder for scores.json and queries.csv.",
+)
 @features_trust_option
 @jobs_option
 @config_option

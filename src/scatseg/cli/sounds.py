@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _FIRST = 5
-"""Of many sounds that cannot be used so many are named."""
+"""Of many sounds that something is wrong with so many are named."""
 
 
 class Evaluated(NamedTuple):
@@ -71,11 +71,11 @@ def _tell_short(done: DescribedClips, least: float, verbosity: int) -> None:
         clip.id for clip, length in zip(done.clips, done.seconds, strict=True) if length < least
     ]
     if short and verbosity >= 0:
-        named = ", ".join(short if verbosity > 0 else short[:5])
-        more = ", ..." if verbosity <= 0 and len(short) > 5 else ""
+        named = short if verbosity > 0 else short[:_FIRST]
+        more = ", ..." if len(short) > len(named) else ""
         click.echo(
             f"{len(short)} of {len(done.clips)} sound(s) shorter than the averaging scale of "
-            f"{least:.2g} s, too short for features to tell much: {named}{more}",
+            f"{least:.2g} s, too short for features to tell much: {', '.join(named)}{more}",
             err=True,
         )
 
