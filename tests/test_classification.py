@@ -45,8 +45,9 @@ from scatseg.classification.steps import (
     RBFMarginClassifier,
 )
 from scatseg.clips import ClipFeatures, ClipStoreError, describe_clips
-from scatseg.explain import sentence
+from scatseg.explain import Band, Reason, sentence
 from scatseg.labelled import Clip
+from scatseg.plotting.classification import relevance_figure
 
 SR = 5512  # the modulation filters lie at 15.07, 7.54, 3.77, 1.88, ... Hz
 SECONDS = np.arange(2 * SR) / SR
@@ -184,6 +185,13 @@ def test_an_explanation_names_the_direction_of_chirps(sounds, name):
     for label, reasons in explained(sounds("chirps"), name):
         direction = "rising" if label == "1" else "falling"
         assert f"because of {direction} modulation" in sentence(label, reasons)
+
+
+@pytest.mark.parametrize("name", ["rbf-svm", "linear-svm"])
+def test_an_explanation_names_the_rate_of_a_pulse_pattern(sounds, name):
+    hertz = {"10101010": 4.0, "11001100": 2.0}  # how often a second they repeat
+    for label, reasons in explained(sounds("pulses"), name):
+        assert abs(np.log2(named_rate(reasons) / hertz[label])) < 0.5
 
 
 def test_permuted_labels_give_chance(sounds):
@@ -819,6 +827,16 @@ def test_train_then_predict_then_explain(drums, tmp_path, capsys):
     assert (tmp_path / "why" / "kick3.png").is_file()
     assert scatseg("-q", "classify", "explain", model) == 0
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["hat", "kick"]
+
+
+def test_a_figure_of_reasons_shows_the_whole_sentence():
+    band = Band(family="scattering", order=2, carrier=12, rate=1)
+    reasons = [Reason(band=band, relevance=1.0, evidence=1.0, rate=1.9)]
+    text = sentence("hihat", reasons)
+    figure = relevance_figure(
+        reasons, title="a long name of a clip, 48 kHz, second take", text=text
+    )
+    assert figure.axes[0].get_title("left") == text
 
 
 def test_sounds_too_short_to_tell_are_named_in_one_warning(drums, tmp_path, capsys):

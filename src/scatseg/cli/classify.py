@@ -449,4 +449,4 @@ def _explain(loaded: Model, z: Any, number: int, title: str, output: Path | None
     if output is not None:
         from scatseg.figures.classification import draw_reasons
 
-        draw_reasons(output / safe_id(title), reasons, title=f"{title}: {text}")
+        draw_reasons(output / safe_id(title), reasons, title=title, text=text)
