@@ -702,6 +702,34 @@ def test_a_damaged_database_says_so(folder):
         Index.open(folder)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM meta WHERE key = 'sr'",
+        "UPDATE meta SET value = '3' WHERE key = 'features'",
+        "UPDATE meta SET value = '\"../../x\"' WHERE key = 'generation'",
+        "UPDATE meta SET value = '-1' WHERE key = 'rows 2'",
+        "UPDATE meta SET value = '{' WHERE key = 'options'",
+        "UPDATE tracks SET labels = 'none'",
+        "UPDATE tracks SET duration = 'long'",
+    ],
+)
+def test_a_database_that_holds_something_else_says_so(folder, change):
+    with sqlite3.connect(folder / store.DATABASE) as database:
+        database.execute(change)
+    database.close()
+    with pytest.raises(SearchIndexError, match="the index is damaged"):
+        Index.open(folder)
+
+
+def test_an_index_cannot_ask_for_more_memory_than_there_is(folder):
+    with sqlite3.connect(folder / store.DATABASE) as database:
+        database.execute("UPDATE meta SET value = '1000000000000' WHERE key = 'sr'")
+    database.close()
+    with pytest.raises(ValueError, match="sr must be positive and at most 1000000 Hz"):
+        Index.open(folder)
+
+
 def test_an_index_of_another_version_says_so(folder):
     with sqlite3.connect(folder / store.DATABASE) as database:
         database.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
