@@ -879,6 +879,12 @@ def test_what_is_not_probable_enough_is_unsure(drums, tmp_path, capsys):
     assert predictions == {"unsure"}
 
 
+def test_evaluate_says_how_many_predictions_are_probable_enough(drums, capsys):
+    command = ("-q", "classify", "evaluate", drums, "--folds", 3, "--min-probability", 0.01, *HOW)
+    assert scatseg(*command) == 0
+    assert "100% of predictions are at least 0.01 probable, " in capsys.readouterr().out
+
+
 def test_a_model_is_scored_on_sounds_new_to_it(drums, tmp_path, capsys):
     model, out = tmp_path / "drums.model", tmp_path / "out"
     scatseg("-q", "classify", "train", drums, "-o", model, *HOW)
