@@ -828,6 +828,18 @@ def test_the_command_line_finds_and_writes_a_page(built, tmp_path, capsys):
     assert (tmp_path / "page" / "index.html").is_file()
 
 
+def test_a_page_leaves_sounds_alone_that_are_not_its_own(built, tmp_path, capsys):
+    own, old = (tmp_path / "audio" / name for name in ("song.flac", "hit-09.flac"))
+    own.parent.mkdir()
+    for file in (own, old):
+        file.write_bytes(b"sound")
+    command = ("search", built.folder, "melody2", "--to", 4, "--top", 1, "-o", tmp_path)
+    assert run(*command) == 0
+    assert own.read_bytes() == b"sound"
+    assert not old.exists()
+    assert "index.html" in capsys.readouterr().out
+
+
 def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):
     assert run("search", built.folder, "melody2", "--from", "0:02", "--to", "0:08") == 0
     lines = capsys.readouterr().out.splitlines()
