@@ -1023,6 +1023,14 @@ def test_what_could_not_be_written_is_told_before_the_work(command, drums, monke
     assert "there is no folder" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", ["train", "curve", "evaluate"])
+def test_a_classifier_that_is_none_is_told_before_the_work(command, drums, monkeypatch, capsys):
+    monkeypatch.setattr("scatseg.clips.describe_clips", None)  # calling it would fail
+    how = ("--classifier", "svn", "-o", drums / "out")
+    assert scatseg("classify", command, drums, *how) == cli.USAGE
+    assert "unknown classifier 'svn'" in capsys.readouterr().err
+
+
 def test_one_class_only_is_wrong_usage(drums, capsys):
     text = (drums / "index.csv").read_text().replace(",hat,", ",kick,")
     (drums / "index.csv").write_text(text)

@@ -183,6 +183,7 @@ def train(
     from scatseg.labelled import label_counts
 
     with usage_errors():
+        make_classifier(classifier, tune=nested)  # what cannot be made is told before the work
         how = ClipFeatures(features=features, sr=sr, seconds=seconds, aggregate=aggregate)
         options = {"labels": labels, "group": group, "parts": parts}
         labelled = labelled_clips(folder, options, verbosity)
@@ -353,6 +354,7 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
     from scatseg.formats import atomic_write
 
     with usage_errors():
+        make_classifier(options["classifier"], tune=options["nested"])  # told before the work
         how = clip_features(options, options["features"])
         labelled = labelled_clips(folder, options, verbosity)
         clips = described(

@@ -123,6 +123,8 @@ def cross_validated(
     """Cross-validate a classifier on each kind of features, on the same folds."""
     from scatseg import classification
 
+    # What cannot be made is told before the work.
+    classification.make_classifier(options["classifier"], tune=options["nested"])
     kinds = {name: clip_features(options, name) for name in dict.fromkeys(options["features"])}
     vectors: dict[str, DescribedClips] = {}
     clips = labelled.clips
