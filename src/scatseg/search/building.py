@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import audio, naming, runs
-from scatseg.collection import file_hash
 from scatseg.formats import atomic_write
 from scatseg.runs import Failure, Source
 from scatseg.search import approximate
@@ -197,7 +196,7 @@ def describe_source(
     try:
         if _unchanged(source, known.get(source.id), folder):
             return Receipt(source.id, "kept", time.perf_counter() - started)
-        path = folder / "tracks" / _description_name(source.id, file_hash(source.path))
+        path = folder / "tracks" / _description_name(source.id, audio.file_hash(source.path))
         if _is_description(path):
             return Receipt(source.id, "kept", time.perf_counter() - started)
         y = audio.decode(source.path, sr=describer.sr).y
@@ -273,7 +272,7 @@ def _commit(
         if before is not None and _unchanged(source, before, state.folder):
             tracks[source.id] = dataclasses.replace(before, labels=own.labels, group=own.group)
             continue
-        sha256, stat = file_hash(source.path), source.path.stat()
+        sha256, stat = audio.file_hash(source.path), source.path.stat()
         name = _description_name(source.id, sha256)
         tracks[source.id] = IndexedTrack(
             id=source.id,

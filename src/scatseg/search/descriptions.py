@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from scatseg import naming
-from scatseg.analysis import SILENT_PEAK
+from scatseg.audio import SILENT_PEAK
 from scatseg.extractors import EXTRACTORS
 from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
 
