@@ -8,7 +8,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -196,6 +196,12 @@ class DescribedClips:
     seconds: NDArray[np.float64]
     columns: Columns
     failures: tuple[Failure, ...] = ()
+
+    def of(self, clips: Sequence[Clip]) -> DescribedClips:
+        """Keep some of the sounds, in the order in which they are given."""
+        number = {clip.id: i for i, clip in enumerate(self.clips)}
+        rows = [number[clip.id] for clip in clips]
+        return replace(self, clips=tuple(clips), X=self.X[rows], seconds=self.seconds[rows])
 
 
 def describe_clips(

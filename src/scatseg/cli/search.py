@@ -20,6 +20,7 @@ from scatseg.cli.options import (
 from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
 
 if TYPE_CHECKING:
+    from scatseg.clips import DescribedClips
     from scatseg.runs import Failure
     from scatseg.search import Index
     from scatseg.search.asking import Answer
@@ -271,24 +272,22 @@ def _scored(
     labelled = read_labelled(source, columns=options["labels"], group=options["group"])
     tell(labelled.failures, labelled.notes, verbosity)
     failures = list(labelled.failures)
-    results: dict[str, Retrieval] = {}
-    ids: tuple[str, ...] = ()
-    groups: tuple[str, ...] | None = None
+    vectors: dict[str, DescribedClips] = {}
     clips = labelled.clips
     for name in dict.fromkeys(options["names"] or ("scattering", "mfcc")):
         how = ClipFeatures(features=name, sr=options["sr"], aggregate="mean+std")
-        done = described(
+        vectors[name] = described(
             clips, how, store=options["store"], jobs=options["jobs"], verbosity=verbosity
         )
-        tell(done.failures, (), verbosity)
-        failures += done.failures
-        clips = done.clips  # all systems are scored on the same sounds
-        if not clips:
-            break
-        items = items_of(done)
-        ids = items.ids
+        tell(vectors[name].failures, (), verbosity)
+        failures += vectors[name].failures
+        clips = vectors[name].clips  # all systems are scored on the same sounds
+    results: dict[str, Retrieval] = {}
+    groups: tuple[str, ...] | None = None
+    for name, each in vectors.items() if clips else ():
+        items = items_of(each.of(clips))
         results[name], groups = _retrieved(items, options, verbosity)
-    return _Scored(results, ids, groups), failures
+    return _Scored(results, tuple(clip.id for clip in clips), groups), failures
 
 
 def _scored_index(source: Path, options: Mapping[str, Any]) -> _Scored:

@@ -148,7 +148,7 @@ def cross_validated(
     }
     systems: dict[str, CrossValidation] = {}
     for name, each in vectors.items():
-        rows = _rows_of(each, clips)
+        rows = each.of(clips).X
         if not systems and verbosity >= 0:
             _tell_copies(clips, rows, labels, groups, all_of_them=verbosity > 0)
         made = classification.make_classifier(
@@ -180,11 +180,6 @@ def _parts_of(clips: Sequence[Clip], options: Mapping[str, Any]) -> list[str] | 
         msg = "--split published needs a column `split` in index.csv, there is none"
         raise click.UsageError(msg)
     return parts if any(parts) else None
-
-
-def _rows_of(vectors: DescribedClips, clips: Sequence[Clip]) -> Any:
-    number = {clip.id: i for i, clip in enumerate(vectors.clips)}
-    return vectors.X[[number[clip.id] for clip in clips]]
 
 
 def _tell_copies(
