@@ -168,6 +168,12 @@ def test_the_same_course_outranks_a_similar_sound():
     assert same.similarity > similar.similarity
 
 
+def test_a_similar_sound_outranks_the_same_decay():
+    similar = weighed(hit(0.95), 0.6, seconds=0.8)
+    decay = weighed(hit(0.999), 0.2, seconds=0.8)
+    assert similar.similarity > decay.similarity
+
+
 @pytest.mark.parametrize(
     ("timbre", "course", "seconds", "similarity"),
     [
@@ -175,7 +181,8 @@ def test_the_same_course_outranks_a_similar_sound():
         (0.3, 0.3, 8.0, 0.3),
         (-0.5, -0.5, 8.0, 0.0),
         (0.64, 0.0, 8.0, 0.4),
-        (0.6, 0.9, 0.0, 0.6),
+        (0.6, 0.9, 1.0, 0.6),
+        (0.5, 0.75, 2.5, 1 - (0.5 * 0.25**0.5) ** (1 / 1.5)),
         (0.6, None, 8.0, 0.6),
     ],
 )
@@ -695,6 +702,34 @@ def test_a_damaged_database_says_so(folder):
         Index.open(folder)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM meta WHERE key = 'sr'",
+        "UPDATE meta SET value = '3' WHERE key = 'features'",
+        "UPDATE meta SET value = '\"../../x\"' WHERE key = 'generation'",
+        "UPDATE meta SET value = '-1' WHERE key = 'rows 2'",
+        "UPDATE meta SET value = '{' WHERE key = 'options'",
+        "UPDATE tracks SET labels = 'none'",
+        "UPDATE tracks SET duration = 'long'",
+    ],
+)
+def test_a_database_that_holds_something_else_says_so(folder, change):
+    with sqlite3.connect(folder / store.DATABASE) as database:
+        database.execute(change)
+    database.close()
+    with pytest.raises(SearchIndexError, match="the index is damaged"):
+        Index.open(folder)
+
+
+def test_an_index_cannot_ask_for_more_memory_than_there_is(folder):
+    with sqlite3.connect(folder / store.DATABASE) as database:
+        database.execute("UPDATE meta SET value = '1000000000000' WHERE key = 'sr'")
+    database.close()
+    with pytest.raises(ValueError, match="sr must be positive and at most 1000000 Hz"):
+        Index.open(folder)
+
+
 def test_an_index_of_another_version_says_so(folder):
     with sqlite3.connect(folder / store.DATABASE) as database:
         database.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
@@ -706,6 +741,42 @@ def test_an_index_of_another_version_says_so(folder):
 def test_an_index_of_other_options_says_so(music, folder):
     with pytest.raises(SearchIndexError, match="describes recordings as"):
         Index.build([music], folder, features="scattering:Q=8")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("search", "music.index", "melody0"),
+        ("search", "evaluate", "music.index"),
+        ("index", "--info", "music.index"),
+        ("index", "--verify", "music.index"),
+        ("index", "--rebuild", "music.index"),
+        ("index", "--remove", "melody0", "music.index"),
+        ("index", "music.index", "-o", "music.index"),
+    ],
+)
+def test_an_index_that_names_code_does_not_run_it(folder, monkeypatch, capsys, arguments):
+    with sqlite3.connect(folder / store.DATABASE) as database:
+        code = json.dumps("os:mkdir:path=ran")
+        database.execute("UPDATE meta SET value = ? WHERE key = 'features'", (code,))
+    database.close()
+    monkeypatch.chdir(folder.parent)
+    status = run(*arguments)
+    assert not (folder.parent / "ran").exists()
+    assert status == 2
+    assert "its features are the code os:mkdir; if you trust" in capsys.readouterr().err
+
+
+def test_features_of_ones_own_are_allowed_by_name(tmp_path, capsys):
+    audio.save(tmp_path / "melody.flac", melody(0), SR)
+    own, folder = "scatseg.spectral:MFCC", tmp_path / "music.index"
+    assert len(Index.build([tmp_path], folder, features=own).tracks) == 1
+    with pytest.raises(SearchIndexError, match=r"the code scatseg\.spectral:MFCC"):
+        Index.open(folder)
+    assert Index.open(folder, trusted=[own]).describer.features == own
+    assert run("index", tmp_path, "-o", folder, "--trust", own) == 0
+    assert run("index", "--verify", folder, "--trust", own) == 0
+    assert "all is well" in capsys.readouterr().out
 
 
 def test_a_folder_of_something_else_is_left_alone(music, tmp_path):
@@ -755,6 +826,18 @@ def test_the_command_line_finds_and_writes_a_page(built, tmp_path, capsys):
     assert json.loads((tmp_path / "page" / "hits.json").read_text()) == answer
     assert audio.load(tmp_path / "page" / "audio" / "hit-01.flac")[0].size / SR == pytest.approx(5)
     assert (tmp_path / "page" / "index.html").is_file()
+
+
+def test_a_page_leaves_sounds_alone_that_are_not_its_own(built, tmp_path, capsys):
+    own, old = (tmp_path / "audio" / name for name in ("song.flac", "hit-09.flac"))
+    own.parent.mkdir()
+    for file in (own, old):
+        file.write_bytes(b"sound")
+    command = ("search", built.folder, "melody2", "--to", 4, "--top", 1, "-o", tmp_path)
+    assert run(*command) == 0
+    assert own.read_bytes() == b"sound"
+    assert not old.exists()
+    assert "index.html" in capsys.readouterr().out
 
 
 def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):

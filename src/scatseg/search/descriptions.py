@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from scatseg import naming
-from scatseg.analysis import SILENT_PEAK
+from scatseg.audio import SILENT_PEAK
 from scatseg.extractors import EXTRACTORS
 from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
 
@@ -38,6 +38,9 @@ _QUIET = 1e-3
 
 _LEAST_LEVEL = 1e-6
 """Of full scale."""
+
+_MOST_SR = 1_000_000
+"""Hz: the database of an index may ask for any, and what is more would fill the memory."""
 
 _FINER = 4
 """How many times denser the frames of a query are than those of the index."""
@@ -202,13 +205,16 @@ class Describer:
     Raises
     ------
     ValueError
-        When a name or an option is unknown.
+        When a name or an option is unknown, or the sampling rate not positive or over 1 MHz.
     """
 
     features: str = "scattering"
     sr: int = 22050
 
     def __post_init__(self) -> None:
+        if not 0 < self.sr <= _MOST_SR:
+            msg = f"sr must be positive and at most {_MOST_SR} Hz, got {self.sr!r}"
+            raise ValueError(msg)
         self.columns()
 
     def fingerprint(self) -> str:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg import naming
 from scatseg.audio import AUDIO_EXTENSIONS
 from scatseg.runs import find_sources, read_failures
 from scatseg.search import approximate
@@ -84,7 +85,13 @@ class Index:
         self._frames = functools.lru_cache(maxsize=_CACHED)(self._read_frames)
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str], *, exact: bool = True) -> Index:
+    def open(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        exact: bool = True,
+        trusted: Collection[str] = (),
+    ) -> Index:
         """Open an index for reading; another process may write to it meanwhile.
 
         Parameters
@@ -93,18 +100,21 @@ class Index:
             The index.
         exact : bool, default True
             See `Index`.
+        trusted : collection of str
+            Features of somebody's own, as `module:callable`, that the index may name and that are
+            then run.
 
         Raises
         ------
         SearchIndexError
-            When it is none, is damaged, or of another version.
+            When it is none, is damaged, of another version, or names code that is not trusted.
         """
-        state = read_state(Path(folder))
+        state = read_state(Path(folder), trusted=trusted)
         while True:
             try:
                 return cls(state, exact=exact)
             except (SearchIndexError, ValueError):
-                again = read_state(Path(folder))
+                again = read_state(Path(folder), trusted=trusted)
                 if again.generation == state.generation:
                     raise
                 state = again  # a writer has replaced the files meanwhile
@@ -161,7 +171,7 @@ class Index:
             reason = f"; {failures[0].track}: {failures[0].error}" if failures else ""
             msg = f"{folder}: nothing could be indexed{reason}"
             raise SearchIndexError(msg)
-        return cls.open(folder)
+        return cls.open(folder, trusted=naming.foreign_code(features))
 
     @property
     def folder(self) -> Path:
