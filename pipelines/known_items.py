@@ -8,6 +8,7 @@ recording and begins within 0.25 s of the right place.
 
 import argparse
 import csv
+import functools
 import io
 import json
 import sys
@@ -23,6 +24,7 @@ from scatseg.runs import versions
 from scatseg.search import Index
 
 SECONDS, TOLERANCE = 8.0, 0.25
+NO_LIMIT = 1e9
 MUST = {"untouched": 0.99, "noise": 0.95, "gain": 0.95, "tilt": 0.95, "codec": 0.95}
 MUST |= {"transposed": 0.80, "tempo": 0.80}
 
@@ -95,7 +97,7 @@ def main():
     parser.add_argument("-n", type=int, default=200, help="excerpts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=list(CHANGES), choices=list(CHANGES))
-    parser.add_argument("--minutes", type=float, default=1e9, help="stop after so many")
+    parser.add_argument("--minutes", type=float, default=NO_LIMIT, help="stop after so many")
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     index = Index.open(options.index)
@@ -107,11 +109,17 @@ def main():
         (long[i], float(rng.uniform(0, durations[i])))
         for i in rng.choice(len(long), options.n, p=durations / durations.sum())
     ]
+    if options.minutes == NO_LIMIT:  # those of one recording together, which is decoded once
+        order = sorted(range(options.n), key=lambda i: (places[i][0].id, i))
+    else:
+        order = range(options.n)
+    decode = functools.lru_cache(maxsize=1)(lambda path: audio.decode(Path(path), sr=sr).y)
     rows, started = [], time.monotonic()
-    for number, (track, start) in enumerate(places):
+    for number in order:
+        track, start = places[number]
         if time.monotonic() - started > 60 * options.minutes:
             break
-        whole = audio.decode(Path(track.path), sr=sr).y
+        whole = decode(track.path)
         excerpt = whole[round(start * sr) : round((start + SECONDS) * sr)]
         for name in options.only:
             change, how = CHANGES[name]

@@ -45,8 +45,9 @@ from scatseg.classification.steps import (
     RBFMarginClassifier,
 )
 from scatseg.clips import ClipFeatures, ClipStoreError, describe_clips
-from scatseg.explain import sentence
+from scatseg.explain import Band, Reason, sentence
 from scatseg.labelled import Clip
+from scatseg.plotting.classification import relevance_figure
 
 SR = 5512  # the modulation filters lie at 15.07, 7.54, 3.77, 1.88, ... Hz
 SECONDS = np.arange(2 * SR) / SR
@@ -184,6 +185,13 @@ def test_an_explanation_names_the_direction_of_chirps(sounds, name):
     for label, reasons in explained(sounds("chirps"), name):
         direction = "rising" if label == "1" else "falling"
         assert f"because of {direction} modulation" in sentence(label, reasons)
+
+
+@pytest.mark.parametrize("name", ["rbf-svm", "linear-svm"])
+def test_an_explanation_names_the_rate_of_a_pulse_pattern(sounds, name):
+    hertz = {"10101010": 4.0, "11001100": 2.0}  # how often a second they repeat
+    for label, reasons in explained(sounds("pulses"), name):
+        assert abs(np.log2(named_rate(reasons) / hertz[label])) < 0.5
 
 
 def test_permuted_labels_give_chance(sounds):
@@ -821,6 +829,16 @@ def test_train_then_predict_then_explain(drums, tmp_path, capsys):
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["hat", "kick"]
 
 
+def test_a_figure_of_reasons_shows_the_whole_sentence():
+    band = Band(family="scattering", order=2, carrier=12, rate=1)
+    reasons = [Reason(band=band, relevance=1.0, evidence=1.0, rate=1.9)]
+    text = sentence("hihat", reasons)
+    figure = relevance_figure(
+        reasons, title="a long name of a clip, 48 kHz, second take", text=text
+    )
+    assert figure.axes[0].get_title("left") == text
+
+
 def test_sounds_too_short_to_tell_are_named_in_one_warning(drums, tmp_path, capsys):
     model, blips = tmp_path / "drums.model", tmp_path / "blips"
     scatseg("-q", "classify", "train", drums, "-o", model, *HOW)
@@ -859,6 +877,12 @@ def test_what_is_not_probable_enough_is_unsure(drums, tmp_path, capsys):
     assert scatseg(*command, "--jobs", 1) == 0
     predictions = {row[1] for row in csv.reader(capsys.readouterr().out.splitlines()[1:])}
     assert predictions == {"unsure"}
+
+
+def test_evaluate_says_how_many_predictions_are_probable_enough(drums, capsys):
+    command = ("-q", "classify", "evaluate", drums, "--folds", 3, "--min-probability", 0.01, *HOW)
+    assert scatseg(*command) == 0
+    assert "100% of predictions are at least 0.01 probable, " in capsys.readouterr().out
 
 
 def test_a_model_is_scored_on_sounds_new_to_it(drums, tmp_path, capsys):
@@ -976,8 +1000,9 @@ def test_copies_are_reported(drums, capsys):
         (("evaluate", ".", "--features", "mfccc"), "unknown feature 'mfccc'"),
         (("evaluate", ".", "--model", "index.csv"), "a model written by scatseg is needed"),
         (("predict", "index.csv", "audio"), "a model written by scatseg is needed"),
-        (("train", ".", "-o", "nowhere/model"), "Error: nowhere/model: No such file or directory"),
-        (("train", ".", "-o", "audio"), "Error: audio: Is a directory"),
+        (("train", ".", "-o", "nowhere/model"), "there is no folder nowhere, make it first"),
+        (("train", ".", "-o", "audio"), "audio is a folder, a file is needed"),
+        (("evaluate", ".", "-o", "index.csv"), "index.csv is a file, a folder is needed"),
     ],
 )
 def test_wrong_usage_is_one_message_and_exits_with_2(command, message, drums, monkeypatch, capsys):
@@ -989,6 +1014,21 @@ def test_wrong_usage_is_one_message_and_exits_with_2(command, message, drums, mo
     err = capsys.readouterr().err
     assert message in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("command", ["train", "curve"])
+def test_what_could_not_be_written_is_told_before_the_work(command, drums, monkeypatch, capsys):
+    monkeypatch.setattr("scatseg.clips.describe_clips", None)  # calling it would fail
+    assert scatseg("classify", command, drums, "-o", drums / "new" / "file") == cli.USAGE
+    assert "there is no folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "curve", "evaluate"])
+def test_a_classifier_that_is_none_is_told_before_the_work(command, drums, monkeypatch, capsys):
+    monkeypatch.setattr("scatseg.clips.describe_clips", None)  # calling it would fail
+    how = ("--classifier", "svn", "-o", drums / "out")
+    assert scatseg("classify", command, drums, *how) == cli.USAGE
+    assert "unknown classifier 'svn'" in capsys.readouterr().err
 
 
 def test_one_class_only_is_wrong_usage(drums, capsys):

@@ -12,6 +12,7 @@ import pytest
 
 from scatseg import audio, cli, formats
 from scatseg.cli import experiment
+from scatseg.cli.outcome import usage_errors
 from scatseg.segmentation import Segmentation
 
 SR = 8000
@@ -595,3 +596,8 @@ def test_one_name_in_a_config_stands_for_a_list(music, tmp_path):
     assert scatseg("segment", music, "-o", run, "--config", config, "--jobs", 1) == 0
     options = json.loads((run / "run.json").read_text())["options"]
     assert "half_width=3" in options["segmenters"]["foote"]
+
+
+def test_a_reader_that_has_gone_is_not_the_users_mistake():
+    with pytest.raises(BrokenPipeError), usage_errors():
+        raise BrokenPipeError

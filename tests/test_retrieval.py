@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scatseg import audio, cli
+from scatseg import audio, cli, clips
 from scatseg.search import Index, evaluate
 from scatseg.search.metric import learned_similarity
 from scatseg.search.retrieval import (
@@ -204,3 +204,20 @@ def test_an_index_without_labels_cannot_be_scored(sounds, tmp_path, capsys):
 def test_a_missing_column_is_a_usage_error(sounds, capsys):
     assert run("search", "evaluate", sounds, "--labels", "mood") == 2
     assert "mood" in capsys.readouterr().err
+
+
+def test_all_features_are_scored_on_what_all_can_describe(sounds, tmp_path, monkeypatch, capsys):
+    whole = clips.describe_clips
+
+    def without_one(given, how, **options):
+        done = whole(given, how, **options)
+        if how.features == "logmel":
+            done = done.of(done.clips[1:])
+        return done
+
+    monkeypatch.setattr(clips, "describe_clips", without_one)
+    command = ("search", "evaluate", sounds, "--features", "mfcc", "--features", "logmel")
+    assert run(*command, "--jobs", 1, "-o", tmp_path / "out") == 0
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())
+    assert [system["n"] for system in scores["systems"]] == [5, 5]
+    assert "MAP: mfcc - logmel" in capsys.readouterr().out

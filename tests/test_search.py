@@ -22,7 +22,8 @@ from scatseg.search import Index, SearchIndexError, building, store
 from scatseg.search.building import rebuild_index, remove_recordings, verify_index
 from scatseg.search.descriptions import Describer, Description, cell_edges, read_description
 from scatseg.search.explaining import explain_likeness
-from scatseg.search.matching import nearest_rows, one_per_passage, slide
+from scatseg.search.hits import Hit, weighed
+from scatseg.search.matching import nearest_rows, one_per_passage
 from scatseg.search.passages import (
     LENGTHS,
     nearest_length,
@@ -35,6 +36,7 @@ from scatseg.search.passages import (
 from scatseg.search.projection import fit_projection
 from scatseg.search.queries import make_query, tempo_ratios
 from scatseg.search.shifting import shift_matrix
+from scatseg.search.sliding import Pattern, slide
 
 SR = 22050
 
@@ -156,6 +158,38 @@ def test_hits_are_sorted_and_between_0_and_1(built):
     assert all(0 <= each <= 1 for each in similarities)
 
 
+def hit(course):
+    return Hit(track="a", path="", start=0, end=8, similarity=0, timbre=0, course=course)
+
+
+def test_the_same_course_outranks_a_similar_sound():
+    same = weighed(hit(0.99), 0.1, seconds=8.0)
+    similar = weighed(hit(0.73), 0.64, seconds=8.0)
+    assert same.similarity > similar.similarity
+
+
+def test_a_similar_sound_outranks_the_same_decay():
+    similar = weighed(hit(0.95), 0.6, seconds=0.8)
+    decay = weighed(hit(0.999), 0.2, seconds=0.8)
+    assert similar.similarity > decay.similarity
+
+
+@pytest.mark.parametrize(
+    ("timbre", "course", "seconds", "similarity"),
+    [
+        (1.0, 0.2, 8.0, 1.0),
+        (0.3, 0.3, 8.0, 0.3),
+        (-0.5, -0.5, 8.0, 0.0),
+        (0.64, 0.0, 8.0, 0.4),
+        (0.6, 0.9, 1.0, 0.6),
+        (0.5, 0.75, 2.5, 1 - (0.5 * 0.25**0.5) ** (1 / 1.5)),
+        (0.6, None, 8.0, 0.6),
+    ],
+)
+def test_similarity_by_hand(timbre, course, seconds, similarity):
+    assert weighed(hit(course), timbre, seconds).similarity == pytest.approx(similarity)
+
+
 def test_what_is_excluded_is_not_found(built):
     hits = built.search(excerpt(0, 3.0, 6.0), SR, top=50, exclude={"melody0", "melody2"})
     assert {hit.track for hit in hits}.isdisjoint({"melody0", "melody2"})
@@ -261,7 +295,7 @@ def test_blocks_do_not_change_what_is_nearest(rng, monkeypatch):
 def test_sliding_is_correlation_at_every_place(rng):
     frames = rng.normal(size=(30, 3)).astype(np.float32)
     query = rng.normal(size=(8, 3)).astype(np.float32)
-    found = slide(frames, [query])
+    (found,) = slide(frames, Pattern([query]))
     moved = query - query.mean(axis=0)
     for start, similarity in zip(found.starts, found.similarities, strict=True):
         part = frames[int(start) : int(start) + 8]
@@ -272,7 +306,7 @@ def test_sliding_is_correlation_at_every_place(rng):
 
 def test_a_query_longer_than_the_stretch_slides_under_it(rng):
     query = rng.normal(size=(40, 3)).astype(np.float32)
-    found = slide(query[12:30], [query])
+    (found,) = slide(query[12:30], Pattern([query]))
     best = found.similarities.argmax()
     assert found.starts[best] == -12
     assert found.similarities[best] == pytest.approx(1)
@@ -401,7 +435,7 @@ def test_the_frames_of_a_query_are_those_of_its_recording(built):
     frames = read_description(
         built.folder / "tracks" / built.track("melody0").description, frames_only=True
     ).frames
-    found = slide(frames, query.phases(built.describer))
+    (found,) = slide(frames, Pattern(query.phases(built.describer)))
     best = found.similarities.argmax()
     assert found.starts[best] * query.hop == pytest.approx(4.0, abs=query.hop / 8 + 1e-3)
 
@@ -484,6 +518,40 @@ def test_broken_files_are_listed_and_the_rest_indexed(tmp_path):
     assert failures["broken"].stage == "read"
 
 
+def test_where_all_fails_there_is_no_index_but_a_list_of_failures(tmp_path, capsys):
+    audio.save(tmp_path / "silent.wav", np.zeros(SR), SR)
+    folder = tmp_path / "music.index"
+    assert run("index", tmp_path / "silent.wav", "-o", folder, "--sr", "16000") == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "no index was made" in err
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", "failures.csv"]
+    with pytest.raises(SearchIndexError, match="nothing could be indexed; silent: "):
+        Index.build([tmp_path / "silent.wav"], folder)
+    assert run("index", "--info", folder) == 2
+    assert "is no index" in capsys.readouterr().err
+
+
+def test_where_all_failed_an_index_of_other_options_is_made_later(tmp_path):
+    audio.save(tmp_path / "silent.wav", np.zeros(SR), SR)
+    audio.save(tmp_path / "good.wav", melody(0, seconds=3), SR)
+    folder = tmp_path / "music.index"
+    run("index", tmp_path / "silent.wav", "-o", folder, "--sr", "16000")
+    index = Index.build([tmp_path / "good.wav"], folder)
+    assert [track.id for track in index.tracks] == ["good"]
+    assert [failure.track for failure in read_failures(folder)] == ["silent"]
+    assert verify_index(folder) == []
+
+
+def test_an_index_that_was_emptied_says_so(folder, capsys):
+    remove_recordings(folder, "*")
+    for option in ("--info", "--verify"):
+        assert run("index", option, folder) == 3
+        out, err = capsys.readouterr()
+        assert "holds no recording" in err
+        assert "all is well" not in out
+
+
 def test_an_index_of_one_short_sound_is_searched(tmp_path):
     audio.save(tmp_path / "hit.wav", melody(0, seconds=1.5)[:4000], SR)
     index = Index.build([tmp_path], tmp_path / "index")
@@ -544,7 +612,7 @@ def test_a_stopped_writer_leaves_a_whole_index_and_resuming_gives_the_same_bytes
     assert contents(folder) == contents(few / "whole.index")
 
 
-KILLS = 4
+KILLS = int(os.environ.get("SCATSEG_KILLS", "4"))  # as many as there is time for
 KILLING = """
 import os, signal, sys, time
 from scatseg.search import Index
@@ -584,6 +652,35 @@ def test_an_open_index_answers_as_before_while_another_writes(folder):
     assert index.search(excerpt(0, 3.0, 6.0), SR, top=3) == expected
 
 
+WRITING = """
+import sys
+from pathlib import Path
+from scatseg.search import Index
+from scatseg.search.building import rebuild_index, remove_recordings
+
+source, folder = Path(sys.argv[1]), Path(sys.argv[2])
+print("ready", flush=True)
+for _ in range(2):
+    remove_recordings(folder, "melody[345]")
+    rebuild_index(folder)
+    Index.build([source], folder)
+"""
+
+
+def test_an_index_is_opened_and_searched_while_another_process_writes(music, folder):
+    command = [sys.executable, "-c", WRITING, music, folder]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as writer:
+        writer.stdout.readline()
+        n_tracks = set()
+        while writer.poll() is None:
+            index = Index.open(folder)
+            n_tracks.add(len(index.tracks))
+            assert_found(index.search(excerpt(0, 3.0, 4.0), SR, top=1, explain=False), 0, 3.0)
+    assert writer.returncode == 0
+    assert n_tracks <= {3, 6}
+    assert verify_index(folder) == []
+
+
 def test_a_spoiled_vector_is_noticed(folder):
     path = next(folder.glob("vectors-*-4s.f32"))
     data = bytearray(path.read_bytes())
@@ -605,6 +702,34 @@ def test_a_damaged_database_says_so(folder):
         Index.open(folder)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM meta WHERE key = 'sr'",
+        "UPDATE meta SET value = '3' WHERE key = 'features'",
+        "UPDATE meta SET value = '\"../../x\"' WHERE key = 'generation'",
+        "UPDATE meta SET value = '-1' WHERE key = 'rows 2'",
+        "UPDATE meta SET value = '{' WHERE key = 'options'",
+        "UPDATE tracks SET labels = 'none'",
+        "UPDATE tracks SET duration = 'long'",
+    ],
+)
+def test_a_database_that_holds_something_else_says_so(folder, change):
+    with sqlite3.connect(folder / store.DATABASE) as database:
+        database.execute(change)
+    database.close()
+    with pytest.raises(SearchIndexError, match="the index is damaged"):
+        Index.open(folder)
+
+
+def test_an_index_cannot_ask_for_more_memory_than_there_is(folder):
+    with sqlite3.connect(folder / store.DATABASE) as database:
+        database.execute("UPDATE meta SET value = '1000000000000' WHERE key = 'sr'")
+    database.close()
+    with pytest.raises(ValueError, match="sr must be positive and at most 1000000 Hz"):
+        Index.open(folder)
+
+
 def test_an_index_of_another_version_says_so(folder):
     with sqlite3.connect(folder / store.DATABASE) as database:
         database.execute("UPDATE meta SET value = '99' WHERE key = 'format'")
@@ -616,6 +741,42 @@ def test_an_index_of_another_version_says_so(folder):
 def test_an_index_of_other_options_says_so(music, folder):
     with pytest.raises(SearchIndexError, match="describes recordings as"):
         Index.build([music], folder, features="scattering:Q=8")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("search", "music.index", "melody0"),
+        ("search", "evaluate", "music.index"),
+        ("index", "--info", "music.index"),
+        ("index", "--verify", "music.index"),
+        ("index", "--rebuild", "music.index"),
+        ("index", "--remove", "melody0", "music.index"),
+        ("index", "music.index", "-o", "music.index"),
+    ],
+)
+def test_an_index_that_names_code_does_not_run_it(folder, monkeypatch, capsys, arguments):
+    with sqlite3.connect(folder / store.DATABASE) as database:
+        code = json.dumps("os:mkdir:path=ran")
+        database.execute("UPDATE meta SET value = ? WHERE key = 'features'", (code,))
+    database.close()
+    monkeypatch.chdir(folder.parent)
+    status = run(*arguments)
+    assert not (folder.parent / "ran").exists()
+    assert status == 2
+    assert "its features are the code os:mkdir; if you trust" in capsys.readouterr().err
+
+
+def test_features_of_ones_own_are_allowed_by_name(tmp_path, capsys):
+    audio.save(tmp_path / "melody.flac", melody(0), SR)
+    own, folder = "scatseg.spectral:MFCC", tmp_path / "music.index"
+    assert len(Index.build([tmp_path], folder, features=own).tracks) == 1
+    with pytest.raises(SearchIndexError, match=r"the code scatseg\.spectral:MFCC"):
+        Index.open(folder)
+    assert Index.open(folder, trusted=[own]).describer.features == own
+    assert run("index", tmp_path, "-o", folder, "--trust", own) == 0
+    assert run("index", "--verify", folder, "--trust", own) == 0
+    assert "all is well" in capsys.readouterr().out
 
 
 def test_a_folder_of_something_else_is_left_alone(music, tmp_path):
@@ -665,6 +826,18 @@ def test_the_command_line_finds_and_writes_a_page(built, tmp_path, capsys):
     assert json.loads((tmp_path / "page" / "hits.json").read_text()) == answer
     assert audio.load(tmp_path / "page" / "audio" / "hit-01.flac")[0].size / SR == pytest.approx(5)
     assert (tmp_path / "page" / "index.html").is_file()
+
+
+def test_a_page_leaves_sounds_alone_that_are_not_its_own(built, tmp_path, capsys):
+    own, old = (tmp_path / "audio" / name for name in ("song.flac", "hit-09.flac"))
+    own.parent.mkdir()
+    for file in (own, old):
+        file.write_bytes(b"sound")
+    command = ("search", built.folder, "melody2", "--to", 4, "--top", 1, "-o", tmp_path)
+    assert run(*command) == 0
+    assert own.read_bytes() == b"sound"
+    assert not old.exists()
+    assert "index.html" in capsys.readouterr().out
 
 
 def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from scatseg import extractors, formats, naming, segmenters
+from scatseg.audio import SILENT_PEAK
 from scatseg.bars import Bars
 from scatseg.features import Features, uniform_edges
 from scatseg.formats import Annotation
@@ -23,9 +24,6 @@ from scatseg.runs import Source
 from scatseg.segmentation import SILENCE, Hierarchy, Segmentation
 from scatseg.segmenters import Segmenter, predict_with_novelty
 from scatseg.similarity import self_similarity
-
-SILENT_PEAK = 1e-5
-"""Of full scale: a recording that never exceeds it (-100 dB) is taken for silence."""
 
 BEAT_EXTENSIONS = frozenset({".jams", ".csv", ".txt", ".beats"})
 """Of files that beats are looked for in."""

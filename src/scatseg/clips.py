@@ -8,7 +8,7 @@ import io
 import json
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,8 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import audio, naming
-from scatseg.analysis import SILENT_PEAK
-from scatseg.collection import file_hash
 from scatseg.extractors import EXTRACTORS, Stack
 from scatseg.features import Extractor, FeatureName, JointScattering, Scattering
 from scatseg.formats import atomic_write
@@ -161,7 +159,7 @@ class ClipFeatures:
             n_samples = round(self.seconds * self.sr)
         cut = np.asarray(y[:n_samples], dtype=np.float32)
         peak = float(np.abs(cut).max())
-        if peak <= SILENT_PEAK:
+        if peak <= audio.SILENT_PEAK:
             msg = "silent: there is nothing to describe; leave the file out"
             raise ValueError(msg)
         return np.pad(cut / np.float32(peak), (0, n_samples - len(cut)))
@@ -198,6 +196,12 @@ class DescribedClips:
     seconds: NDArray[np.float64]
     columns: Columns
     failures: tuple[Failure, ...] = ()
+
+    def of(self, clips: Sequence[Clip]) -> DescribedClips:
+        """Keep some of the sounds, in the order in which they are given."""
+        number = {clip.id: i for i, clip in enumerate(self.clips)}
+        rows = [number[clip.id] for clip in clips]
+        return replace(self, clips=tuple(clips), X=self.X[rows], seconds=self.seconds[rows])
 
 
 def describe_clips(
@@ -277,7 +281,7 @@ def _stored(path: Path, kept: Mapping[str, tuple[NDArray[np.float64], float]]) -
     if not kept:
         return None
     try:
-        key = file_hash(path)
+        key = audio.file_hash(path)
     except audio.AudioError:
         return None  # what is wrong with it is said where it is described
     return _Described(key, *kept[key]) if key in kept else None
@@ -286,7 +290,7 @@ def _stored(path: Path, kept: Mapping[str, tuple[NDArray[np.float64], float]]) -
 def _describe(path: Path, *, features: ClipFeatures, transformer: FeatureTransformer) -> _Described:
     """Describe one file; whatever is wrong with it is in the answer."""
     try:
-        key = file_hash(path)
+        key = audio.file_hash(path)
         recording = audio.decode(path, sr=features.sr)
         signal = features.prepared(recording.y)
         vector = transformer.transform([signal])[0].astype(np.float64)

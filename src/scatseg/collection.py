@@ -108,13 +108,13 @@ def _segment_source(source: Source, run: Path, job: SegmentJob, force: bool, sta
     target = run / "tracks" / f"{source.id}.jams"
     arrays = run / "arrays" / f"{source.id}.npz"
     facts = {
-        "audio_sha256": file_hash(source.path),
+        "audio_sha256": audio.file_hash(source.path),
         "options": job.described(),
         "versions": runs.versions(("scatseg", "kymatio", "librosa")),
     }
     beats = job.beats_of(source)
     if beats is not None:
-        facts["beats_sha256"] = file_hash(beats)
+        facts["beats_sha256"] = audio.file_hash(beats)
     jams = None if force else _done_before(target, arrays, facts)
     needed = jams is None
     if jams is None:
@@ -141,22 +141,6 @@ def _segment_source(source: Source, run: Path, job: SegmentJob, force: bool, sta
     for name in job.exports:
         _export(jams.annotations, run / "exports", source.id, name)
     return needed
-
-
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal.
-
-    Raises
-    ------
-    UnreadableAudioError
-        When the file cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        msg = f"{runs.shown(path)}: an audio file is needed, but {error.strerror}; check the path"
-        raise audio.UnreadableAudioError(msg) from error
 
 
 def _done_before(target: Path, arrays: Path, facts: Mapping[str, Any]) -> Jams | None:

@@ -61,6 +61,17 @@ def _parse_one(part: str, text: str) -> tuple[str, Options]:
     return name, options
 
 
+def foreign_code(text: str) -> set[str]:
+    """Name what an expression would import from elsewhere, and so run.
+
+    Examples
+    --------
+    >>> foreign_code("mfcc+mypackage.features:loudness:window=0.5")
+    {'mypackage.features:loudness'}
+    """
+    return {name for name, _ in parse_names(text) if ":" in name}
+
+
 def parse_value(text: str) -> Any:
     """Read one option's value.
 

@@ -26,10 +26,19 @@ from scatseg.audio.errors import (
     TruncatedAudioError,
     UnreadableAudioError,
 )
-from scatseg.audio.sources import AnyPath, Signal, Source, opened, printable, source_of
+from scatseg.audio.sources import (
+    AnyPath,
+    Signal,
+    Source,
+    file_hash,
+    opened,
+    printable,
+    source_of,
+)
 
 __all__ = [
     "AUDIO_EXTENSIONS",
+    "SILENT_PEAK",
     "AudioError",
     "AudioWarning",
     "InvalidSamplesError",
@@ -42,6 +51,7 @@ __all__ = [
     "UnreadableAudioError",
     "declared_samples",
     "decode",
+    "file_hash",
     "load",
     "save",
     "stream",
@@ -52,6 +62,9 @@ AUDIO_EXTENSIONS = frozenset(
     | {".opus", ".rf64", ".w64", ".wav", ".wave", ".wma"}
 )
 """Lower-case extensions that a walk through a folder picks up; `decode` goes by content."""
+
+SILENT_PEAK = 1e-5
+"""Of full scale: a recording that never exceeds it (-100 dB) is taken for silence."""
 
 _SAVED_AS = {
     ".wav": ("WAV", "PCM_16"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import hashlib
 import os
 import re
 import shutil
@@ -373,3 +374,19 @@ def _ffmpeg_blocks(container: Any, source: Source) -> Iterator[Signal]:
                 yield part.to_ndarray().reshape(-1, source.channels)
     except av.FFmpegError as error:
         source.faults.append(f"decoding stopped early: {error.strerror}")
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's content, in hexadecimal.
+
+    Raises
+    ------
+    UnreadableAudioError
+        When the file cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        msg = f"{printable(path)}: an audio file is needed, but {error.strerror}; check the path"
+        raise UnreadableAudioError(msg) from error

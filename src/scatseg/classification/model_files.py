@@ -118,12 +118,11 @@ def load_model(
 def _check_features(about: Description, trusted: Sequence[str], source: Path) -> None:
     """Refuse features that are somebody's code: to make them would run it."""
     try:
-        names = naming.parse_names(str(about.features.get("features", "scattering")))
+        named = naming.foreign_code(str(about.features.get("features", "scattering")))
     except (ValueError, AttributeError) as error:
         msg = f"{source}: its features cannot be read: {error}"
         raise ModelError(msg) from error
-    code = sorted({name for name, _ in names if ":" in name} - set(trusted))
-    if code:
+    if code := sorted(named - set(trusted)):
         msg = (
             f"{source}: its features are the code {', '.join(code)}; if you trust who made it, "
             "allow it by name (--trust NAME)"

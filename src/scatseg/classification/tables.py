@@ -127,8 +127,17 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
         f"[{each['interval'][0]:+.3f}, {each['interval'][1]:+.3f}] |"
         for each in differences
     ]
+    lines += ["", *map(_sure_line, sure)] if (sure := [e for e in systems if "sure" in e]) else []
     notes = dict.fromkeys(note for each in systems for note in each["notes"])
     return "\n".join([*lines, *([""] if notes else []), *(f"- {note}" for note in notes)]) + "\n"
+
+
+def _sure_line(system: Mapping[str, Any]) -> str:
+    """Say how many predictions are probable enough, and how many of them are right."""
+    sure = system["sure"]
+    text = f"{system['features']}: {sure['share']:.0%} of predictions are at least "
+    text += f"{sure['min_probability']:g} probable"
+    return text + ("" if sure["accuracy"] is None else f", {sure['accuracy']:.0%} of these right")
 
 
 def _with_interval(value: float, interval: Sequence[float]) -> str:

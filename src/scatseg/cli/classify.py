@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from scatseg.cli.options import FileArgument, config_option, jobs_option
+from scatseg.cli.options import (
+    FileArgument,
+    config_option,
+    jobs_option,
+    output_file,
+    output_folder,
+)
 from scatseg.cli.outcome import NOTHING_DONE, status_of, usage_errors
 from scatseg.cli.sounds import (
     clip_features,
@@ -112,6 +118,13 @@ _classifier_options = _options(
 _store = click.option(
     "--store", type=FileArgument, help="Keep vectors in this folder, and take them from there."
 )
+_csv_output = click.option(
+    "-o",
+    "--output",
+    type=FileArgument,
+    callback=output_file,
+    help="A .csv.  [default: standard output]",
+)
 _unsure = click.option(
     "--min-probability",
     type=click.FloatRange(0, 1),
@@ -129,7 +142,14 @@ _trust = click.option(
 
 @classify.command()
 @_folder
-@click.option("-o", "--output", required=True, type=FileArgument, help="The model file.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=FileArgument,
+    callback=output_file,
+    help="The model file.",
+)
 @_one_feature
 @_feature_options
 @_label_options
@@ -163,6 +183,7 @@ def train(
     from scatseg.labelled import label_counts
 
     with usage_errors():
+        make_classifier(classifier, tune=nested)  # what cannot be made is told before the work
         how = ClipFeatures(features=features, sr=sr, seconds=seconds, aggregate=aggregate)
         options = {"labels": labels, "group": group, "parts": parts}
         labelled = labelled_clips(folder, options, verbosity)
@@ -196,7 +217,7 @@ def train(
 @classify.command()
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("paths", nargs=-1, required=True, type=FileArgument)
-@click.option("-o", "--output", type=FileArgument, help="A .csv.  [default: standard output]")
+@_csv_output
 @_unsure
 @_trust
 @jobs_option
@@ -236,7 +257,13 @@ def predict(
 
 @classify.command()
 @_folder
-@click.option("-o", "--output", type=FileArgument, help="A folder for scores and figures.")
+@click.option(
+    "-o",
+    "--output",
+    type=FileArgument,
+    callback=output_folder,
+    help="A folder for scores and figures.",
+)
 @_several_features
 @_feature_options
 @_label_options
@@ -308,7 +335,7 @@ def evaluate(verbosity: int, /, folder: Path, output: Path | None, **options: An
 
 @classify.command()
 @_folder
-@click.option("-o", "--output", type=FileArgument, help="A .csv.  [default: standard output]")
+@_csv_output
 @_one_feature
 @_feature_options
 @_label_options
@@ -327,6 +354,7 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
     from scatseg.formats import atomic_write
 
     with usage_errors():
+        make_classifier(options["classifier"], tune=options["nested"])  # told before the work
         how = clip_features(options, options["features"])
         labelled = labelled_clips(folder, options, verbosity)
         clips = described(
@@ -367,7 +395,9 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
 @classify.command()
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("paths", nargs=-1, type=FileArgument)
-@click.option("-o", "--output", type=FileArgument, help="A folder for figures.")
+@click.option(
+    "-o", "--output", type=FileArgument, callback=output_folder, help="A folder for figures."
+)
 @click.option("--as", "label", help="Explain this class.  [default: the predicted one]")
 @_trust
 @jobs_option
@@ -421,4 +451,4 @@ def _explain(loaded: Model, z: Any, number: int, title: str, output: Path | None
     if output is not None:
         from scatseg.figures.classification import draw_reasons
 
-        draw_reasons(output / safe_id(title), reasons, title=f"{title}: {text}")
+        draw_reasons(output / safe_id(title), reasons, title=title, text=text)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scatseg.cli.options import FileArgument
+from scatseg.cli.options import FileArgument, output_file
 from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
 from scatseg.cli.progress import Progress
 
@@ -169,6 +169,7 @@ def _fetch_loader(name: str, folder: Path, verbosity: int) -> Path:
     "-o",
     "--output",
     type=FileArgument,
+    callback=output_file,
     help="A .csv file.  [default: standard output, for an index.csv in FOLDER]",
 )
 @click.option(

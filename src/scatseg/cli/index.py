@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from scatseg.cli.options import FileArgument, config_option, jobs_option
+from scatseg.cli.options import FileArgument, config_option, features_trust_option, jobs_option
 from scatseg.cli.outcome import DONE, NOTHING_DONE, SOME_FAILED, status_of, usage_errors
 from scatseg.cli.progress import Progress
 
 if TYPE_CHECKING:
+    from scatseg.search.descriptions import Describer
     from scatseg.workers import Receipt
 
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("--info", is_flag=True, help="Only tell what an index holds.")
 @click.option("--verify", is_flag=True, help="Only check an index, all of it.")
 @click.option("--remove", metavar="PATTERN", help="Only take out recordings, by id or path.")
+@features_trust_option
 @jobs_option
 @config_option
 @click.pass_obj
@@ -41,6 +43,7 @@ def index(
     info: bool,
     verify: bool,
     remove: str | None,
+    trust: tuple[str, ...],
     jobs: int,
 ) -> int:
     """Index recordings and their passages, to search among them.
@@ -56,15 +59,16 @@ def index(
         folder = _only_index(paths, output)
         with usage_errors():
             if remove is not None:
-                return _remove(folder, remove)
+                return _remove(folder, remove, trust)
             if verify:
-                return _verify(folder)
-            return _rebuild(folder) if rebuild else _tell(folder)
+                return _verify(folder, trust)
+            return _rebuild(folder, trust) if rebuild else _tell(folder, trust)
     if not paths or output is None:
         msg = "recordings and an index are needed: scatseg index PATH... -o music.index"
         raise click.UsageError(msg)
     with usage_errors():
-        return _add(paths, output, features, sr, jobs, rebuild, verbosity)
+        describer = _describer(output, features, sr, trust)
+        return _add(paths, output, describer, jobs, rebuild, verbosity)
 
 
 def _only_index(paths: Sequence[Path], output: Path | None) -> Path:
@@ -75,26 +79,35 @@ def _only_index(paths: Sequence[Path], output: Path | None) -> Path:
     return given[0]
 
 
+def _describer(
+    output: Path, features: str | None, sr: int | None, trust: Collection[str]
+) -> Describer:
+    """Describe recordings as asked, and else as the index does, where there is one."""
+    from scatseg.naming import foreign_code
+    from scatseg.search.descriptions import Describer
+    from scatseg.search.store import DATABASE, read_state
+
+    usual = Describer()
+    if (output / DATABASE).is_file():
+        trusted = {*trust, *foreign_code(features or "scattering")}
+        state = read_state(output, trusted=trusted)
+        usual = Describer(features=state.features, sr=state.sr)
+    return Describer(features=features or usual.features, sr=sr or usual.sr)
+
+
 def _add(
     paths: Sequence[Path],
     output: Path,
-    features: str | None,
-    sr: int | None,
+    describer: Describer,
     jobs: int,
     rebuild: bool,
     verbosity: int,
 ) -> int:
     from scatseg.audio import AUDIO_EXTENSIONS
     from scatseg.runs import find_sources
-    from scatseg.search.descriptions import Describer
     from scatseg.search.gathering import build_index
-    from scatseg.search.store import DATABASE, read_state
+    from scatseg.search.store import DATABASE
 
-    usual = Describer()
-    if (output / DATABASE).is_file():
-        state = read_state(output)
-        usual = Describer(features=state.features, sr=state.sr)
-    describer = Describer(features=features or usual.features, sr=sr or usual.sr)
     found = find_sources(paths, extensions=AUDIO_EXTENSIONS)
     for failure in found.failures:
         click.echo(f"{failure.track}: {failure.error}", err=True)
@@ -118,16 +131,19 @@ def _add(
         click.echo(f"{n_done} recordings indexed, {n_failed} failed", err=True)
         if n_failed:
             click.echo(f"what failed, and why: {output / 'failures.csv'}", err=True)
-    click.echo(output)
+    if (output / DATABASE).is_file():
+        click.echo(output)
+    else:
+        click.echo("nothing could be indexed, and no index was made", err=True)
     return status_of(n_done, n_failed)
 
 
-def _tell(folder: Path) -> int:
+def _tell(folder: Path, trust: Collection[str]) -> int:
     """Print what an index holds."""
     from scatseg.runs import read_failures
     from scatseg.search.index import Index
 
-    opened = Index.open(folder)
+    opened = Index.open(folder, trusted=trust)
     seconds = sum(track.duration for track in opened.tracks)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     windows = ", ".join(f"{n:,} of {length:g} s" for length, n in opened.n_windows.items())
@@ -143,23 +159,36 @@ def _tell(folder: Path) -> int:
     }
     for name, value in lines.items():
         click.echo(f"{name + ':':<12} {value}")
-    return DONE
+    return _status_held(folder, len(opened.tracks))
 
 
-def _verify(folder: Path) -> int:
+def _status_held(folder: Path, n_tracks: int) -> int:
+    """Tell apart an index that answers from one that was emptied."""
+    if not n_tracks:
+        click.echo(f"{folder} holds no recording: scatseg index PATH... -o {folder}", err=True)
+    return DONE if n_tracks else NOTHING_DONE
+
+
+def _verify(folder: Path, trust: Collection[str]) -> int:
     from scatseg.search.building import verify_index
+    from scatseg.search.store import read_state
 
-    faults = verify_index(folder)
+    faults = verify_index(folder, trusted=trust)
     for fault in faults:
         click.echo(fault, err=True)
-    click.echo(f"{folder}: {'all is well' if not faults else f'{len(faults)} fault(s)'}")
-    return SOME_FAILED if faults else DONE
+    if faults:
+        click.echo(f"{folder}: {len(faults)} fault(s)")
+        return SOME_FAILED
+    status = _status_held(folder, len(read_state(folder, trusted=trust).tracks))
+    if status == DONE:
+        click.echo(f"{folder}: all is well")
+    return status
 
 
-def _remove(folder: Path, pattern: str) -> int:
+def _remove(folder: Path, pattern: str, trust: Collection[str]) -> int:
     from scatseg.search.building import remove_recordings
 
-    removed = remove_recordings(folder, pattern)
+    removed = remove_recordings(folder, pattern, trusted=trust)
     for id_ in removed:
         click.echo(id_)
     if not removed:
@@ -167,9 +196,9 @@ def _remove(folder: Path, pattern: str) -> int:
     return DONE if removed else NOTHING_DONE
 
 
-def _rebuild(folder: Path) -> int:
+def _rebuild(folder: Path, trust: Collection[str]) -> int:
     from scatseg.search.building import rebuild_index
 
-    state = rebuild_index(folder)
+    state = rebuild_index(folder, trusted=trust)
     click.echo(f"{folder}: {len(state.tracks):,} recordings")
     return DONE

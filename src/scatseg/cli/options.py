@@ -73,6 +73,32 @@ def parse_time(_: click.Context, __: click.Parameter, text: str | None) -> float
     return sum(part * 60.0**i for i, part in enumerate(reversed(parts)))
 
 
+def output_file(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a file that could not be written, before the work for it is done."""
+    if path is not None and path.is_dir():
+        msg = f"{path} is a folder, a file is needed"
+        raise click.BadParameter(msg)
+    if path is not None and not path.parent.is_dir():
+        msg = f"{path}: there is no folder {path.parent}, make it first"
+        raise click.BadParameter(msg)
+    return path
+
+
+def output_folder(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a folder that is a file, before the work for it is done."""
+    if path is not None and path.exists() and not path.is_dir():
+        msg = f"{path} is a file, a folder is needed"
+        raise click.BadParameter(msg)
+    return path
+
+
+features_trust_option = click.option(
+    "--trust",
+    multiple=True,
+    metavar="NAME",
+    help="Allow an index these features of somebody's own, a module:callable, which are run.",
+)
+
 config_option = click.option(
     "--config",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),

@@ -25,6 +25,8 @@ def usage_errors() -> Iterator[None]:
 
     try:
         yield
+    except BrokenPipeError:
+        raise  # the reader of what is printed has gone, which is nobody's mistake
     except OSError as error:
         file = error.filename2 or error.filename
         text = str(error) if file is None else f"{file}: {error.strerror}"

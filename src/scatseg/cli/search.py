@@ -9,10 +9,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from scatseg.cli.options import FileArgument, config_option, jobs_option, parse_time
+from scatseg.cli.options import (
+    FileArgument,
+    config_option,
+    features_trust_option,
+    jobs_option,
+    output_folder,
+    parse_time,
+)
 from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
 
 if TYPE_CHECKING:
+    from scatseg.clips import DescribedClips
     from scatseg.runs import Failure
     from scatseg.search import Index
     from scatseg.search.asking import Answer
@@ -79,6 +87,7 @@ def _percent(_: click.Context, __: click.Parameter, text: str) -> float:
 @click.option("--map", "draw_map", is_flag=True, help="Draw all recordings on a plane instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option("-o", "--output", type=FileArgument, help="A folder for the page and hits.json.")
+@features_trust_option
 @click.pass_obj
 def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> int:
     """Find passages that sound like QUERY: a file, or a recording of INDEX by its id."""
@@ -88,7 +97,7 @@ def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> 
     from scatseg.search.descriptions import SoundError
 
     with usage_errors():
-        opened = Index.open(folder, exact=options["exact"])
+        opened = Index.open(folder, exact=options["exact"], trusted=options["trust"])
     if options["draw_map"]:
         return _draw_map(opened, options["output"])
     if query is None:
@@ -203,7 +212,14 @@ def _clock(seconds: float) -> str:
 )
 @click.option("--store", type=FileArgument, help="Keep features in this folder.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of intervals and folds.")
-@click.option("-o", "--output", type=FileArgument, help="A folder for scores.json and queries.csv.")
+@click.option(
+    "-o",
+    "--output",
+    type=FileArgument,
+    callback=output_folder,
+    help="A folder for scores.json and queries.csv.",
+)
+@features_trust_option
 @jobs_option
 @config_option
 @click.pass_obj
@@ -256,24 +272,22 @@ def _scored(
     labelled = read_labelled(source, columns=options["labels"], group=options["group"])
     tell(labelled.failures, labelled.notes, verbosity)
     failures = list(labelled.failures)
-    results: dict[str, Retrieval] = {}
-    ids: tuple[str, ...] = ()
-    groups: tuple[str, ...] | None = None
+    vectors: dict[str, DescribedClips] = {}
     clips = labelled.clips
     for name in dict.fromkeys(options["names"] or ("scattering", "mfcc")):
         how = ClipFeatures(features=name, sr=options["sr"], aggregate="mean+std")
-        done = described(
+        vectors[name] = described(
             clips, how, store=options["store"], jobs=options["jobs"], verbosity=verbosity
         )
-        tell(done.failures, (), verbosity)
-        failures += done.failures
-        clips = done.clips  # all systems are scored on the same sounds
-        if not clips:
-            break
-        items = items_of(done)
-        ids = items.ids
+        tell(vectors[name].failures, (), verbosity)
+        failures += vectors[name].failures
+        clips = vectors[name].clips  # all systems are scored on the same sounds
+    results: dict[str, Retrieval] = {}
+    groups: tuple[str, ...] | None = None
+    for name, each in vectors.items() if clips else ():
+        items = items_of(each.of(clips))
         results[name], groups = _retrieved(items, options, verbosity)
-    return _Scored(results, ids, groups), failures
+    return _Scored(results, tuple(clip.id for clip in clips), groups), failures
 
 
 def _scored_index(source: Path, options: Mapping[str, Any]) -> _Scored:
@@ -283,7 +297,7 @@ def _scored_index(source: Path, options: Mapping[str, Any]) -> _Scored:
     if options["names"]:
         msg = "an index has its own features: leave --features out"
         raise ValueError(msg)
-    opened = Index.open(source)
+    opened = Index.open(source, trusted=options["trust"])
     items = items_of_index(opened)
     result, groups = _retrieved(items, options, 0)
     return _Scored({opened.describer.features: result}, items.ids, groups)

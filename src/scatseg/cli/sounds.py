@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 _FIRST = 5
-"""Of many sounds that cannot be used so many are named."""
+"""Of many sounds that something is wrong with so many are named."""
 
 
 class Evaluated(NamedTuple):
@@ -71,11 +71,11 @@ def _tell_short(done: DescribedClips, least: float, verbosity: int) -> None:
         clip.id for clip, length in zip(done.clips, done.seconds, strict=True) if length < least
     ]
     if short and verbosity >= 0:
-        named = ", ".join(short if verbosity > 0 else short[:5])
-        more = ", ..." if verbosity <= 0 and len(short) > 5 else ""
+        named = short if verbosity > 0 else short[:_FIRST]
+        more = ", ..." if len(short) > len(named) else ""
         click.echo(
             f"{len(short)} of {len(done.clips)} sound(s) shorter than the averaging scale of "
-            f"{least:.2g} s, too short for features to tell much: {named}{more}",
+            f"{least:.2g} s, too short for features to tell much: {', '.join(named)}{more}",
             err=True,
         )
 
@@ -123,6 +123,8 @@ def cross_validated(
     """Cross-validate a classifier on each kind of features, on the same folds."""
     from scatseg import classification
 
+    # What cannot be made is told before the work.
+    classification.make_classifier(options["classifier"], tune=options["nested"])
     kinds = {name: clip_features(options, name) for name in dict.fromkeys(options["features"])}
     vectors: dict[str, DescribedClips] = {}
     clips = labelled.clips
@@ -146,7 +148,7 @@ def cross_validated(
     }
     systems: dict[str, CrossValidation] = {}
     for name, each in vectors.items():
-        rows = _rows_of(each, clips)
+        rows = each.of(clips).X
         if not systems and verbosity >= 0:
             _tell_copies(clips, rows, labels, groups, all_of_them=verbosity > 0)
         made = classification.make_classifier(
@@ -178,11 +180,6 @@ def _parts_of(clips: Sequence[Clip], options: Mapping[str, Any]) -> list[str] | 
         msg = "--split published needs a column `split` in index.csv, there is none"
         raise click.UsageError(msg)
     return parts if any(parts) else None
-
-
-def _rows_of(vectors: DescribedClips, clips: Sequence[Clip]) -> Any:
-    number = {clip.id: i for i, clip in enumerate(vectors.clips)}
-    return vectors.X[[number[clip.id] for clip in clips]]
 
 
 def _tell_copies(

@@ -37,6 +37,6 @@ def draw_classification(folder: Path, systems: Mapping[str, CrossValidation]) ->
     save_figure(reliability_figure(trusted), folder / "reliability")
 
 
-def draw_reasons(output: Path, reasons: Sequence[Reason], *, title: str) -> None:
+def draw_reasons(output: Path, reasons: Sequence[Reason], *, title: str, text: str) -> None:
     """Draw what decided: `output` without its suffix names a .png and a .svg."""
-    save_figure(relevance_figure(reasons, title=title), output)
+    save_figure(relevance_figure(reasons, title=title, text=text), output)

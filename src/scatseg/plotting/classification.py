@@ -45,14 +45,23 @@ def reliability_figure(systems: Mapping[str, Reliability]) -> Figure:
     return axes_figure(draw, heights=[2.6] * (-(-len(systems) // columns)), columns=columns)
 
 
-def relevance_figure(reasons: Sequence[Reason], *, title: str = "") -> Figure:
-    """Make a figure of what decided: a map for each direction there is, and bars."""
+def relevance_figure(reasons: Sequence[Reason], *, title: str = "", text: str = "") -> Figure:
+    """Make a figure of what decided: a map for each direction there is, and bars.
+
+    Parameters
+    ----------
+    reasons : sequence of Reason
+        As `scatseg.explain.reasons_for` gives them.
+    title, text : str
+        What is explained, and the sentence that says why; written above.
+    """
     spins = sorted({each.band.spin for each in reasons if each.band.spin is not None})
     maps: list[int | None] = [None, *spins]
 
     def draw(axes: NDArray[Any]) -> None:
         for ax, spin in zip(axes[:-1, 0], maps, strict=True):
             plot_relevance(reasons, ax=ax, spin=spin)
+        axes[0, 0].set_title(shortened(text, 110), loc="left", fontsize=8, parse_math=False)
         plot_reasons(reasons, ax=axes[-1, 0])
 
     n_bars = min(_MOST_BARS, len(reasons))
@@ -143,7 +152,7 @@ def plot_relevance(reasons: Sequence[Reason], *, ax: Axes, spin: int | None = No
     ax.set_xticks(range(len(rates) + 1), ["none", *(hertz_text(2.0**rate) for rate in rates)])
     ax.set_yticks(np.arange(len(carriers)) - 0.5, [hertz_text(2.0**each) for each in carriers])
     what = {1: "rising", -1: "falling"}.get(spin or 0, "modulation")
-    ax.set(xlabel=f"{what} rate (Hz)", ylabel="carrier (Hz)")
+    ax.set(xlabel=f"{what} rate (Hz); blue speaks for it, red against", ylabel="carrier (Hz)")
 
 
 def plot_reasons(reasons: Sequence[Reason], *, ax: Axes, most: int = _MOST_BARS) -> None:

@@ -51,12 +51,15 @@ def plot_map(
         x, y = places[rows].T
         ax.scatter(x, y, s=14, color=color, linewidths=0, label=label or None)
     if len(names) <= _NAMED:
+        middle = (places[:, 0].min() + places[:, 0].max()) / 2
         for name, (x, y) in zip(names, places, strict=True):
+            is_left = x <= middle  # names reach inwards, not over the edge
             ax.annotate(
                 shortened(name, 24),
                 (x, y),
-                xytext=(3, 2),
+                xytext=(3 if is_left else -3, 2),
                 textcoords="offset points",
+                ha="left" if is_left else "right",
                 fontsize=5.5,
                 color=INK,
             )

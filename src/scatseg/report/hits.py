@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from scatseg.search.asking import Answer, cut
 _LONGEST = 60.0
 """Seconds of a hit that can be played."""
 
+_OURS = re.compile(r"query\.flac|hit-\d{2,}\.flac")
+"""Names of sounds beside a page."""
+
 
 def build_hits(answer: Answer, folder: Path) -> Path:
     """Write the page of an answer, its sounds and its numbers.
@@ -25,7 +29,7 @@ def build_hits(answer: Answer, folder: Path) -> Path:
         Of `scatseg.search.asking.ask`.
     folder : Path
         Made when missing: `index.html`, `hits.json`, `assets/`, `audio/`. What an earlier answer
-        left in `audio/` is removed.
+        left in `audio/`, by the names that it gives, is removed; other files stay.
 
     Returns
     -------
@@ -35,8 +39,9 @@ def build_hits(answer: Answer, folder: Path) -> Path:
     page = folder / "index.html"
     for name in ("assets", "audio"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    for old in (folder / "audio").glob("*.flac"):
-        old.unlink()
+    for old in (folder / "audio").iterdir():
+        if _OURS.fullmatch(old.name):
+            old.unlink()
     facts = answer.as_json()
     query = _sound(answer.path, answer.start, answer.end, folder / "audio" / "query.flac", page)
     hits = [

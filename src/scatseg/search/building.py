@@ -8,15 +8,14 @@ import functools
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg import audio, runs
-from scatseg.collection import file_hash
+from scatseg import audio, naming, runs
 from scatseg.formats import atomic_write
 from scatseg.runs import Failure, Source
 from scatseg.search import approximate
@@ -36,6 +35,7 @@ from scatseg.search.store import (
     State,
     append_rows,
     create,
+    discard,
     read_state,
     remove_unnamed,
     write_projection,
@@ -75,7 +75,8 @@ def add_recordings(
     """Add recordings to an index, which is made when missing; bring those that changed up to date.
 
     Recordings that are there, with the same content, are kept. What fails is listed in failures.csv
-    and does not stop the others. The projection is fitted on the first recordings, and kept.
+    and does not stop the others. The projection is fitted on the first recordings, and kept. Where
+    all fail and there was no index before, there is none after it, only failures.csv.
 
     Parameters
     ----------
@@ -110,13 +111,14 @@ def add_recordings(
     """
     create(folder, options=describer.fingerprint(), features=describer.features, sr=describer.sr)
     with runs.locked(folder):
-        state = read_state(folder)
+        state = read_state(folder, trusted=naming.foreign_code(describer.features))
         if state.options != describer.fingerprint():
             msg = (
                 f"{runs.shown(folder)} describes recordings as {state.options}, not as "
                 f"{describer.fingerprint()}: leave the options out, or choose another -o"
             )
             raise SearchIndexError(msg)
+        (folder / "tracks").mkdir(exist_ok=True)  # gone where discarding was stopped
         sources = _named(sources, state)
         here = {source.id for source in sources}
         listed = [
@@ -137,11 +139,13 @@ def add_recordings(
                 on_receipt(receipt)
         failed = {receipt.track for receipt in receipts.values() if receipt.failure}
         done = [source for source in sources if source.id not in failed]
-        _commit(state, done, describer, belonging or {}, rebuild)
+        state = _commit(state, done, describer, belonging or {}, rebuild)
+        if not state.generation:
+            discard(folder)
     return [receipts[source.id] for source in sources]
 
 
-def remove_recordings(folder: Path, pattern: str) -> list[str]:
+def remove_recordings(folder: Path, pattern: str, *, trusted: Collection[str] = ()) -> list[str]:
     """Take recordings out of an index.
 
     Parameters
@@ -150,15 +154,17 @@ def remove_recordings(folder: Path, pattern: str) -> list[str]:
         The index.
     pattern : str
         Of ids or paths, with `*`, `?` and `[...]`.
+    trusted : collection of str
+        See `read_state`.
 
     Returns
     -------
     removed : list of str
         Ids.
     """
-    read_state(folder)  # that it is an index is known before it is locked
+    read_state(folder, trusted=trusted)  # that it is an index is known before it is locked
     with runs.locked(folder):
-        state = read_state(folder)
+        state = read_state(folder, trusted=trusted)
         removed = [
             track.id
             for track in state.tracks.values()
@@ -173,11 +179,11 @@ def remove_recordings(folder: Path, pattern: str) -> list[str]:
     return removed
 
 
-def rebuild_index(folder: Path) -> State:
+def rebuild_index(folder: Path, *, trusted: Collection[str] = ()) -> State:
     """Fit the projection anew on all that is described, and write all vectors anew."""
-    read_state(folder)
+    read_state(folder, trusted=trusted)
     with runs.locked(folder):
-        state = read_state(folder)
+        state = read_state(folder, trusted=trusted)
         return _make_count(state, dict(state.tracks), _describer(state), rebuild=True)
 
 
@@ -190,7 +196,7 @@ def describe_source(
     try:
         if _unchanged(source, known.get(source.id), folder):
             return Receipt(source.id, "kept", time.perf_counter() - started)
-        path = folder / "tracks" / _description_name(source.id, file_hash(source.path))
+        path = folder / "tracks" / _description_name(source.id, audio.file_hash(source.path))
         if _is_description(path):
             return Receipt(source.id, "kept", time.perf_counter() - started)
         y = audio.decode(source.path, sr=describer.sr).y
@@ -266,7 +272,7 @@ def _commit(
         if before is not None and _unchanged(source, before, state.folder):
             tracks[source.id] = dataclasses.replace(before, labels=own.labels, group=own.group)
             continue
-        sha256, stat = file_hash(source.path), source.path.stat()
+        sha256, stat = audio.file_hash(source.path), source.path.stat()
         name = _description_name(source.id, sha256)
         tracks[source.id] = IndexedTrack(
             id=source.id,
@@ -439,8 +445,15 @@ def _compacted(state: State) -> State:
     return dataclasses.replace(new, rows=packed)
 
 
-def verify_index(folder: Path) -> list[str]:
+def verify_index(folder: Path, *, trusted: Collection[str] = ()) -> list[str]:
     """Check an index, all of it.
+
+    Parameters
+    ----------
+    folder : Path
+        The index.
+    trusted : collection of str
+        See `read_state`.
 
     Returns
     -------
@@ -452,7 +465,7 @@ def verify_index(folder: Path) -> list[str]:
     SearchIndexError
         When it cannot be opened at all.
     """
-    state = read_state(folder)
+    state = read_state(folder, trusted=trusted)
     faults = _row_faults(state)
     if not state.generation or faults:
         return faults

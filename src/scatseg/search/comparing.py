@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from scatseg.search.descriptions import Describer, Description
 from scatseg.search.explaining import explain_likeness
 from scatseg.search.hits import Hit, order, weighed
-from scatseg.search.matching import slide
 from scatseg.search.passages import relative, stretch
 from scatseg.search.projection import Projection
 from scatseg.search.queries import Query, heard_ratio
+from scatseg.search.sliding import Pattern, slide
 
 _FINE_PHASES = 16
 """How many fractions of a frame are tried where a hit is: 6 ms apart."""
@@ -54,8 +54,9 @@ def compared(
         return query.shifted(columns, semitones, ratio).statistics()
 
     @functools.cache
-    def phases(semitones: int, tempo: float) -> list[NDArray[np.float32]]:
-        return query.shifted(columns, semitones).phases(describer, tempo, n_phases=_FINE_PHASES)
+    def pattern(semitones: int, tempo: float) -> Pattern:
+        shifted = query.shifted(columns, semitones)
+        return Pattern(shifted.phases(describer, tempo, n_phases=_FINE_PHASES))
 
     found, rows = [], []
     read = functools.cache(read)
@@ -64,7 +65,7 @@ def compared(
         if description is None:
             continue
         if hit.course is not None:
-            hit = _refined(query, hit, phases(hit.semitones, hit.tempo), description)
+            hit = _refined(query, hit, pattern(hit.semitones, hit.tempo), description)
         before, after = (margin / hit.tempo for margin in query.margins)
         found.append(hit)
         rows.append(asked(hit.semitones, heard_ratio(hit.tempo)))
@@ -92,17 +93,15 @@ def explained(
     ]
 
 
-def _refined(
-    query: Query, hit: Hit, phases: Sequence[NDArray[np.float32]], description: Description
-) -> Hit:
+def _refined(query: Query, hit: Hit, pattern: Pattern, description: Description) -> Hit:
     """Align a hit in finer steps, a frame around where it was found."""
     before = query.trimmed[0] / hit.tempo
     place = int((hit.start + before) / query.hop)
     first = max(0, place - 1)
-    frames = description.frames[first : place + len(phases[0]) + 3]
-    if len(frames) < len(phases[0]):
+    frames = description.frames[first : place + len(pattern) + 3].astype(np.float32)
+    if len(frames) < len(pattern):
         return hit  # it reaches beyond its recording
-    course = slide(frames, phases)
+    (course,) = slide(frames, pattern)
     best = int(course.similarities.argmax())
     if hit.course is not None and course.similarities[best] <= hit.course:
         return hit

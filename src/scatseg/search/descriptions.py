@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from scatseg import naming
-from scatseg.analysis import SILENT_PEAK
+from scatseg.audio import SILENT_PEAK
 from scatseg.extractors import EXTRACTORS
 from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
 
@@ -38,6 +38,9 @@ _QUIET = 1e-3
 
 _LEAST_LEVEL = 1e-6
 """Of full scale."""
+
+_MOST_SR = 1_000_000
+"""Hz: the database of an index may ask for any, and what is more would fill the memory."""
 
 _FINER = 4
 """How many times denser the frames of a query are than those of the index."""
@@ -94,9 +97,10 @@ class Description:
 
     Parameters
     ----------
-    means, deviations : ndarray of float32, shape (n_cells, n_columns)
+    means, deviations : ndarray of float32 or float16, shape (n_cells, n_columns)
         Of the features within each cell of a second; the last one may be shorter or longer.
-    frames : ndarray of float32, shape (n_frames, n_aligned)
+        In half precision where they were stored.
+    frames : ndarray of float32 or float16, shape (n_frames, n_aligned)
         Logarithms of the carriers' levels, or other features as they are.
     duration : float
         Seconds.
@@ -104,9 +108,9 @@ class Description:
         Seconds between frames; frame k is centered at k * hop.
     """
 
-    means: NDArray[np.float32] = field(repr=False)
-    deviations: NDArray[np.float32] = field(repr=False)
-    frames: NDArray[np.float32] = field(repr=False)
+    means: NDArray[np.floating] = field(repr=False)
+    deviations: NDArray[np.floating] = field(repr=False)
+    frames: NDArray[np.floating] = field(repr=False)
     duration: float
     hop: float
 
@@ -128,8 +132,9 @@ class Description:
         return data.getvalue()
 
 
-def _half(X: NDArray[np.float32]) -> NDArray[np.float16]:
-    return np.clip(X, -6e4, 6e4).astype(np.float16)
+def _half(X: NDArray[np.floating]) -> NDArray[np.float16]:
+    half: NDArray[np.float16] = np.clip(X, -6e4, 6e4).astype(np.float16)
+    return half
 
 
 class DescriptionError(ValueError):
@@ -155,13 +160,13 @@ def read_description(path: Path, *, frames_only: bool = False) -> Description:
         with np.load(path, allow_pickle=False) as arrays:
             duration, hop = (float(value) for value in arrays["times"])
             statistics = [
-                np.empty((0, 0), np.float32) if frames_only else arrays[name].astype(np.float32)
+                np.empty((0, 0), np.float16) if frames_only else arrays[name]
                 for name in ("means", "deviations")
             ]
             return Description(
                 means=statistics[0],
                 deviations=statistics[1],
-                frames=arrays["frames"].astype(np.float32),
+                frames=arrays["frames"],
                 duration=duration,
                 hop=hop,
             )
@@ -200,13 +205,16 @@ class Describer:
     Raises
     ------
     ValueError
-        When a name or an option is unknown.
+        When a name or an option is unknown, or the sampling rate not positive or over 1 MHz.
     """
 
     features: str = "scattering"
     sr: int = 22050
 
     def __post_init__(self) -> None:
+        if not 0 < self.sr <= _MOST_SR:
+            msg = f"sr must be positive and at most {_MOST_SR} Hz, got {self.sr!r}"
+            raise ValueError(msg)
         self.columns()
 
     def fingerprint(self) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 from scatseg.search.explaining import Likeness
 from scatseg.search.matching import one_per_passage
 
-_COURSE_SECONDS = 4.0
-"""Length of queries from which on their course counts as much as their timbre."""
+_LITTLE_HAPPENS, _ENOUGH_HAPPENS = 1.0, 4.0
+"""Seconds up to which the course of a query does not count, for all that decays has the same; and
+from which on it counts as much as timbre."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,8 +29,10 @@ class Hit:
     start, end : float
         Seconds.
     similarity : float
-        0 to 1: the mean of `timbre` and `course`, negative ones counted as 0. In queries of less
-        than 4 s, in which little happens, `course` counts by so much less.
+        0 to 1: one less the geometric mean of what `timbre` and `course` are short of 1, negative
+        ones counted as 0. So what happens at the very same moments is found through a filter that
+        changed all timbre. In queries of less than 4 s `course` counts less, and of less than 1 s,
+        in which little more than a decay happens, not at all.
     timbre : float
         Cosine of what is usual in both, -1 to 1: colors and modulations, their means and
         deviations.
@@ -58,8 +61,10 @@ class Hit:
 
 def weighed(hit: Hit, timbre: float, seconds: float) -> Hit:
     """Weigh timbre and course of a hit of a query of so many seconds."""
-    weight = 0.0 if hit.course is None else min(1.0, seconds / _COURSE_SECONDS)
-    similarity = (max(timbre, 0.0) + weight * max(hit.course or 0.0, 0.0)) / (1 + weight)
+    share = (seconds - _LITTLE_HAPPENS) / (_ENOUGH_HAPPENS - _LITTLE_HAPPENS)
+    weight = 0.0 if hit.course is None else min(max(share, 0.0), 1.0)
+    unlike = [1.0 - min(max(each, 0.0), 1.0) for each in (timbre, hit.course or 0.0)]
+    similarity = 1.0 - (unlike[0] * unlike[1] ** weight) ** (1 / (1 + weight))
     return dataclasses.replace(hit, similarity=similarity, timbre=timbre)
 
 

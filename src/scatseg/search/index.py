@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg import naming
 from scatseg.audio import AUDIO_EXTENSIONS
-from scatseg.runs import find_sources
+from scatseg.runs import find_sources, read_failures
 from scatseg.search import approximate
 from scatseg.search.comparing import compared, explained
 from scatseg.search.descriptions import (
@@ -25,7 +26,7 @@ from scatseg.search.descriptions import (
 )
 from scatseg.search.gathering import build_index
 from scatseg.search.hits import Hit, best_hits, overlaps, weighed
-from scatseg.search.matching import Course, Nearest, nearest_rows, slide
+from scatseg.search.matching import Nearest, nearest_rows
 from scatseg.search.passages import (
     LENGTHS,
     WHOLE,
@@ -35,7 +36,8 @@ from scatseg.search.passages import (
 )
 from scatseg.search.projection import Projection
 from scatseg.search.queries import RATE_STEP, Query, make_query, rate_step, tempo_ratios
-from scatseg.search.store import IndexedTrack, SearchIndexError, State, read_state
+from scatseg.search.sliding import Course, Pattern, slide
+from scatseg.search.store import DATABASE, IndexedTrack, SearchIndexError, State, read_state
 
 _CANDIDATES = 100
 """Windows that are looked at closely, for each transposition and way of comparing."""
@@ -83,7 +85,13 @@ class Index:
         self._frames = functools.lru_cache(maxsize=_CACHED)(self._read_frames)
 
     @classmethod
-    def open(cls, folder: str | os.PathLike[str], *, exact: bool = True) -> Index:
+    def open(
+        cls,
+        folder: str | os.PathLike[str],
+        *,
+        exact: bool = True,
+        trusted: Collection[str] = (),
+    ) -> Index:
         """Open an index for reading; another process may write to it meanwhile.
 
         Parameters
@@ -92,18 +100,21 @@ class Index:
             The index.
         exact : bool, default True
             See `Index`.
+        trusted : collection of str
+            Features of somebody's own, as `module:callable`, that the index may name and that are
+            then run.
 
         Raises
         ------
         SearchIndexError
-            When it is none, is damaged, or of another version.
+            When it is none, is damaged, of another version, or names code that is not trusted.
         """
-        state = read_state(Path(folder))
+        state = read_state(Path(folder), trusted=trusted)
         while True:
             try:
                 return cls(state, exact=exact)
             except (SearchIndexError, ValueError):
-                again = read_state(Path(folder))
+                again = read_state(Path(folder), trusted=trusted)
                 if again.generation == state.generation:
                     raise
                 state = again  # a writer has replaced the files meanwhile
@@ -139,6 +150,11 @@ class Index:
         -------
         index : Index
             Opened. What failed is in `folder/failures.csv`.
+
+        Raises
+        ------
+        SearchIndexError
+            When nothing could be indexed, or the folder holds something else.
         """
         given = [Path(path) for path in paths]
         found = find_sources(given, extensions=AUDIO_EXTENSIONS)
@@ -150,7 +166,12 @@ class Index:
             n_jobs=n_jobs,
             rebuild=rebuild,
         )
-        return cls.open(folder)
+        if not (Path(folder) / DATABASE).is_file():
+            failures = read_failures(Path(folder))
+            reason = f"; {failures[0].track}: {failures[0].error}" if failures else ""
+            msg = f"{folder}: nothing could be indexed{reason}"
+            raise SearchIndexError(msg)
+        return cls.open(folder, trusted=naming.foreign_code(features))
 
     @property
     def folder(self) -> Path:
@@ -241,9 +262,9 @@ class Index:
         for semitones, rate, regions in self._regions(query, shifts, tempo, exclude, top):
             shifted = query.shifted(self.describer.columns(), semitones)
             ratios = [r for r in tempo_ratios(tempo) if rate_step(r) == rate]
-            phases = [(ratio, shifted.phases(self.describer, ratio)) for ratio in ratios]
+            patterns = {ratio: Pattern(shifted.phases(self.describer, ratio)) for ratio in ratios}
             for region in regions:
-                found += self._aligned(query, region, phases, semitones)
+                found += self._aligned(query, region, patterns, semitones)
         if passage is not None:
             found = [hit for hit in found if not overlaps(hit, passage)]
         return self._compared(query, found, top, explain=explain)
@@ -381,7 +402,7 @@ class Index:
         self,
         query: Query,
         region: _Region,
-        phases: Sequence[tuple[float, Sequence[NDArray[np.float32]]]],
+        patterns: Mapping[float, Pattern],
         semitones: int,
     ) -> list[Hit]:
         """Find where exactly the query fits, once for each window of a region."""
@@ -392,8 +413,9 @@ class Index:
         first = max(0, int((region.starts.min() - margin) / hop))
         last = int((region.ends.max() + margin) / hop) + 2
         courses: list[tuple[float, Course]] = []
-        for ratio, each in phases:
-            course = slide(frames[first:last], each)
+        for ratio, course in zip(
+            patterns, slide(frames[first:last], *patterns.values()), strict=True
+        ):
             starts = (course.starts + first) * hop - query.trimmed[0] / ratio
             courses.append((ratio, Course(course.similarities, starts)))
         hits = []
@@ -448,7 +470,9 @@ class Index:
 
     def _read_frames(self, id_: str) -> NDArray[np.float32]:
         description = self._read(id_, frames_only=True)
-        return np.empty((0, 0), np.float32) if description is None else description.frames
+        if description is None:
+            return np.empty((0, 0), np.float32)
+        return description.frames.astype(np.float32)
 
 
 def _best_near(course: Course, start: float, end: float, duration: float) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Vectors and frames -> which rows are nearest, and where exactly two passages are alike."""
+"""Vectors -> which rows are nearest, and which stretches are one passage."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 
 _BLOCK = 2**22
 """Similarities in memory at a time."""
-
-_STILL = 1e-9
-"""Energy of frames below which nothing moves in them."""
 
 
 class Nearest(NamedTuple):
@@ -82,92 +79,6 @@ def _largest(values: NDArray[np.float32], k: int) -> NDArray[np.intp]:
     if k >= values.shape[1]:
         return np.broadcast_to(np.arange(values.shape[1]), values.shape)
     return np.sort(np.argpartition(values, -k, axis=1)[:, -k:], axis=1)
-
-
-class Course(NamedTuple):
-    """How well a query fits at each place of a stretch.
-
-    Parameters
-    ----------
-    similarities : ndarray of float64, shape (n_places,)
-        Correlation of the courses of both over time, -1 to 1.
-    starts : ndarray of float64, shape (n_places,)
-        Frames from the beginning of the stretch to that of the query, rising.
-    """
-
-    similarities: NDArray[np.float64]
-    starts: NDArray[np.float64]
-
-
-def slide(frames: NDArray[np.float32], phases: Sequence[NDArray[np.float32]]) -> Course:
-    """Slide a query along a stretch of frames.
-
-    Correlated are differences from each one's own mean over time: what colors a whole recording,
-    a filter or a gain, adds the same to all logarithms and is not heard.
-
-    Parameters
-    ----------
-    frames : ndarray of float32, shape (n, n_columns)
-        The stretch.
-    phases : sequence of ndarray of float32, each of shape (m, n_columns)
-        The query, sampled at frames 0, 1, ..., then each a fraction of a frame later: frame j of
-        phase p at j + p / n_phases. Where the query is longer than the stretch, that slides.
-
-    Returns
-    -------
-    course : Course
-        At each frame, and there at the best phase.
-
-    Examples
-    --------
-    >>> frames = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
-    >>> course = slide(frames, [frames[20:30]])
-    >>> float(course.starts[course.similarities.argmax()])
-    20.0
-    """
-    n, m = len(frames), len(phases[0])
-    fractions = np.arange(len(phases)) / len(phases)
-    if m > n:
-        turned = np.stack([_correlations(phase, frames) for phase in phases])
-        best = turned.argmax(axis=0)
-        starts = -np.arange(turned.shape[1]) - fractions[best]
-        return Course(turned.max(axis=0)[::-1], starts[::-1])
-    norms = _moving_norms(frames, m)
-    found = np.stack([_correlations(frames, phase, norms) for phase in phases])
-    return Course(found.max(axis=0), np.arange(n - m + 1) - fractions[found.argmax(axis=0)])
-
-
-def _correlations(
-    frames: NDArray[np.float32],
-    query: NDArray[np.float32],
-    norms: NDArray[np.float64] | None = None,
-) -> NDArray[np.float64]:
-    """Correlate a query with each equally long part of the frames."""
-    m = len(query)
-    moved = query - query.mean(axis=0)
-    energy = float((moved.astype(np.float64) ** 2).sum())
-    if energy < _STILL:
-        return np.zeros(len(frames) - m + 1)
-    products = np.ascontiguousarray(frames @ moved.T)
-    row, column = products.strides
-    diagonals = np.lib.stride_tricks.as_strided(
-        products, shape=(len(frames) - m + 1, m), strides=(row, row + column), writeable=False
-    )
-    norms = _moving_norms(frames, m) if norms is None else norms
-    found: NDArray[np.float64] = diagonals.sum(axis=1) / (np.sqrt(energy) * norms)
-    return np.clip(found, -1, 1)
-
-
-def _moving_norms(frames: NDArray[np.float32], m: int) -> NDArray[np.float64]:
-    """Norm of m frames around their mean, from each start; never 0."""
-    X = frames.astype(np.float64)
-    sums = np.zeros((len(X) + 1, X.shape[1]))
-    np.cumsum(X, axis=0, out=sums[1:])
-    squares = np.zeros(len(X) + 1)
-    np.cumsum((X**2).sum(axis=1), out=squares[1:])
-    energy = squares[m:] - squares[:-m] - ((sums[m:] - sums[:-m]) ** 2).sum(axis=1) / m
-    norms: NDArray[np.float64] = np.sqrt(np.maximum(energy, _STILL))
-    return norms
 
 
 def one_per_passage(

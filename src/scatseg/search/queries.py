@@ -86,7 +86,7 @@ class Query:
         if not semitones and ratio == 1:
             return self
         matrix = shift_matrix(columns.names, semitones / 12, float(np.log2(ratio)))
-        X = self.features.X @ matrix.astype(self.features.X.dtype)
+        X = self.features.X @ matrix
         return Query(
             features=features_like(self.features, X),
             start=self.start,
@@ -109,7 +109,7 @@ class Query:
         Returns
         -------
         phases : list of ndarray of float32, each of shape (n_frames, n_aligned)
-            See `matching.slide`. The first frame is centered `trimmed[0]` after the start.
+            See `sliding.Pattern`. The first frame is centered `trimmed[0]` after the start.
         """
         step = self.hop * ratio
         start, end = self.start + self.trimmed[0], self.end - self.trimmed[1]

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+import scipy.sparse
 
 from scatseg.features import FeatureName
 
@@ -14,7 +14,7 @@ from scatseg.features import FeatureName
 @functools.lru_cache(maxsize=64)
 def shift_matrix(
     names: tuple[FeatureName, ...], octaves: float, rate_octaves: float = 0.0
-) -> NDArray[np.float32]:
+) -> scipy.sparse.csr_array:
     """Make the matrix that moves columns along carriers and along modulation rates.
 
     Parameters
@@ -28,7 +28,7 @@ def shift_matrix(
 
     Returns
     -------
-    matrix : ndarray of float32, shape (n_columns, n_columns)
+    matrix : sparse array of float32, shape (n_columns, n_columns)
         X @ matrix holds at each column what was that far below it, interpolated between the
         nearest on a logarithmic scale; beyond the ends, what is there.
 
@@ -38,7 +38,7 @@ def shift_matrix(
     >>> np.array([1.0, 5.0, 9.0]) @ shift_matrix(names, 1.0)
     array([1., 1., 5.])
     """
-    matrix = np.eye(len(names), dtype=np.float32)
+    matrix = scipy.sparse.csr_array(scipy.sparse.eye_array(len(names), dtype=np.float32))
     if octaves:
         matrix = matrix @ _moved(
             names, octaves, lambda name: name.carrier, lambda name: (name.modulation,)
@@ -55,14 +55,16 @@ def _moved(
     octaves: float,
     hertz: Callable[[FeatureName], float | None],
     rest: Callable[[FeatureName], tuple[object, ...]],
-) -> NDArray[np.float32]:
+) -> scipy.sparse.csr_array:
     """Interpolate along one axis, among columns that agree in all else."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for i, name in enumerate(names):
         if hertz(name) is not None:
             key = (name.family, name.order, name.scale, name.spin, *rest(name))
             groups.setdefault(key, []).append(i)
-    matrix = np.eye(len(names), dtype=np.float32)
+    # Each column is a sum of two, moved or not.
+    sources = np.tile(np.arange(len(names)), (2, 1))
+    parts = np.stack([np.ones(len(names)), np.zeros(len(names))])
     for found in groups.values():
         place = np.log2([hertz(names[i]) or 1.0 for i in found])
         order = np.argsort(place)
@@ -71,7 +73,9 @@ def _moved(
         below = np.minimum(source.astype(int), len(place) - 1)
         above = np.minimum(below + 1, len(place) - 1)
         part = source - below
-        matrix[:, columns] = 0
-        np.add.at(matrix, (columns[below], columns), 1 - part)
-        np.add.at(matrix, (columns[above], columns), part)
-    return matrix
+        sources[:, columns] = columns[below], columns[above]
+        parts[:, columns] = 1 - part, part
+    targets = np.tile(np.arange(len(names)), 2)
+    return scipy.sparse.csr_array(
+        (parts.ravel().astype(np.float32), (sources.ravel(), targets)), shape=(len(names),) * 2
+    )

@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg import naming
 from scatseg.formats import atomic_write
 from scatseg.runs import shown
 from scatseg.search.approximate import graph_name
@@ -31,6 +32,8 @@ FORMAT = 1
 """Version of the folder."""
 
 DATABASE = "index.sqlite"
+_OF_DATABASE = (f"{DATABASE}-wal", f"{DATABASE}-shm", DATABASE)  # it is an index to the last
+_OF_FAILURES = {"failures.csv", ".lock"}
 ALL_LENGTHS = (WHOLE, *LENGTHS)
 
 _SCHEMA = """
@@ -208,7 +211,8 @@ def create(folder: Path, *, options: str, features: str, sr: int) -> None:
     """
     if (folder / DATABASE).is_file():
         return
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if left - _OF_FAILURES or (folder.exists() and not folder.is_dir()):
         msg = f"{shown(folder)} is there and no index: choose another -o, or remove it"
         raise SearchIndexError(msg)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -227,6 +231,8 @@ def create(folder: Path, *, options: str, features: str, sr: int) -> None:
                     [(key, json.dumps(value)) for key, value in facts.items()],
                 )
         (made / "tracks").mkdir()
+        for name in left:  # of an attempt at which all recordings failed
+            (folder / name).replace(made / name)
         made.replace(folder)
     except OSError as error:
         if not (folder / DATABASE).is_file():
@@ -234,6 +240,13 @@ def create(folder: Path, *, options: str, features: str, sr: int) -> None:
             raise SearchIndexError(msg) from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def discard(folder: Path) -> None:
+    """Let a folder be no index; what failed stays listed in it. Its writer must hold the lock."""
+    shutil.rmtree(folder / "tracks")
+    for name in _OF_DATABASE:
+        (folder / name).unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -267,52 +280,82 @@ def connected(folder: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
         raise SearchIndexError(msg) from error
 
 
-def read_state(folder: Path) -> State:
+def read_state(folder: Path, *, trusted: Collection[str] = ()) -> State:
     """Read what counts in an index now.
+
+    Parameters
+    ----------
+    folder : Path
+        The index.
+    trusted : collection of str
+        Features of somebody's own, as `module:callable`, that may be run.
 
     Raises
     ------
     SearchIndexError
-        When it is no index, damaged, or written by another version.
+        When it is no index, damaged, or written by another version; or when it names code for its
+        features that is not trusted.
     """
     with connected(folder) as database:
-        return _state(folder, database)
+        state = _state(folder, database)
+    if code := sorted(naming.foreign_code(state.features) - set(trusted)):
+        msg = (
+            f"{shown(folder)}: its features are the code {', '.join(code)}; if you trust who made "
+            "it, allow it by name (--trust NAME)"
+        )
+        raise SearchIndexError(msg)
+    return state
 
 
 def _state(folder: Path, database: sqlite3.Connection) -> State:
     with database:  # one snapshot for all that is read
         database.execute("BEGIN")
-        meta = {key: json.loads(value) for key, value in database.execute("SELECT * FROM meta")}
-        if meta.get("format") != FORMAT:
+        try:
+            return _state_of(folder, database)
+        except SearchIndexError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
             msg = (
-                f"{shown(folder)} was written by another version of scatseg (format "
-                f"{meta.get('format')}, this one reads {FORMAT}): index again into another folder"
+                f"{shown(folder / DATABASE)}: the index is damaged ({type(error).__name__}: "
+                f"{error}); remove the folder, index again"
             )
-            raise SearchIndexError(msg)
-        tracks = {
-            row[0]: IndexedTrack(
-                id=row[0],
-                path=row[1],
-                size=row[2],
-                modified=row[3],
-                sha256=row[4],
-                duration=row[5],
-                labels=tuple(json.loads(row[6])),
-                group=row[7],
-                description=row[8],
-            )
-            for row in database.execute("SELECT * FROM tracks ORDER BY id")
-        }
-        query = "SELECT track, first_row, n_rows FROM windows WHERE length = ? ORDER BY first_row"
-        rows = {}
-        for length in ALL_LENGTHS:
-            found = database.execute(query, (length,)).fetchall()
-            rows[length] = Rows(
-                tracks=tuple(row[0] for row in found),
-                firsts=np.array([row[1] for row in found], dtype=np.int64),
-                counts=np.array([row[2] for row in found], dtype=np.int64),
-                n_rows=meta[f"rows {length:g}"],
-            )
+            raise SearchIndexError(msg) from error
+
+
+def _state_of(folder: Path, database: sqlite3.Connection) -> State:
+    meta = {key: json.loads(value) for key, value in database.execute("SELECT * FROM meta")}
+    if meta.get("format") != FORMAT:
+        msg = (
+            f"{shown(folder)} was written by another version of scatseg (format "
+            f"{meta.get('format')}, this one reads {FORMAT}): index again into another folder"
+        )
+        raise SearchIndexError(msg)
+    _check_types(meta, {"options": str, "features": str, "sr": int, "generation": int})
+    _check_types(meta, {"n_dims": int, **{f"rows {length:g}": int for length in ALL_LENGTHS}})
+    tracks = {
+        row[0]: IndexedTrack(
+            id=row[0],
+            path=row[1],
+            size=row[2],
+            modified=row[3],
+            sha256=row[4],
+            duration=float(row[5]),
+            labels=tuple(json.loads(row[6])),
+            group=row[7],
+            description=row[8],
+        )
+        for row in database.execute("SELECT * FROM tracks ORDER BY id")
+    }
+    query = "SELECT track, first_row, n_rows FROM windows WHERE length = ? ORDER BY first_row"
+    rows = {}
+    for length in ALL_LENGTHS:
+        found = database.execute(query, (length,)).fetchall()
+        rows[length] = Rows(
+            tracks=tuple(row[0] for row in found),
+            firsts=np.array([row[1] for row in found], dtype=np.int64),
+            counts=np.array([row[2] for row in found], dtype=np.int64),
+            n_rows=meta[f"rows {length:g}"],
+        )
     return State(
         folder=folder,
         options=meta["options"],
@@ -323,6 +366,14 @@ def _state(folder: Path, database: sqlite3.Connection) -> State:
         tracks=tracks,
         rows=rows,
     )
+
+
+def _check_types(facts: Mapping[str, Any], types: Mapping[str, type]) -> None:
+    """Refuse what was not written here: names of files are made of it, and sizes."""
+    for name, kind in types.items():
+        if type(facts[name]) is not kind or (kind is int and facts[name] < 0):
+            msg = f"{name} is {facts[name]!r}"
+            raise TypeError(msg)
 
 
 def write_state(state: State) -> None:

@@ -1,0 +1,127 @@
+"""Passages that begin together -> how alike they are from beginning to end, in order.
+
+Sections of one song share its sound; what tells them apart is what happens in them, and when. So
+they are compared moment by moment, by what differs from the song's own mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+from scatseg.features import Features
+from scatseg.search.descriptions import LOWEST_CARRIER
+
+SCATTERING = "scattering:J=12,Q=12/1,T=1024,stride=1024,compression=none,renormalize=false"
+"""Features to compare by: uncompressed, of averages so short that each note is heard."""
+
+MOMENT = 0.19
+"""Seconds that are averaged, after compression."""
+
+_SHAPES = {1: 20, 2: 10}
+"""Cosines kept of a spectrum along its carriers, by order: its shape rather than its lines."""
+
+_FLATTENING = 0.5
+"""Power of the variances by which directions are evened out, as in the projection of an index."""
+
+_LATEST = 0.5
+"""Seconds by which one passage may begin after the other."""
+
+
+def shapes(features: Features) -> list[NDArray[np.float64]]:
+    """Describe each frame by the shapes of its spectra.
+
+    Levels are compressed, log(1 + x / mean), the mean that of the recording, order and rate. The
+    cosine transform along log-frequency is what makes cepstra of spectra.
+
+    Parameters
+    ----------
+    features : Features
+        Of `SCATTERING`, or others, which are taken as they are.
+
+    Returns
+    -------
+    shapes : list of ndarray of float64, each of shape (n_frames, n_shapes)
+        One of first, one of second order, that of all rates side by side; one of other features.
+    """
+    spectra: dict[tuple[int, float], list[int]] = {}
+    for i, name in enumerate(features.names):
+        if name.order in _SHAPES and (name.carrier or 0.0) >= LOWEST_CARRIER:
+            spectra.setdefault((name.order, name.modulation or 0.0), []).append(i)
+    if not spectra:
+        return [features.X.astype(np.float64)]
+    found: dict[int, list[NDArray[np.float64]]] = {}
+    for (order, _), columns in sorted(spectra.items()):
+        if len(columns) >= 2 * _SHAPES[order]:
+            carriers = np.array([features.names[i].carrier or 0.0 for i in columns])
+            X = features.X[:, np.array(columns)[np.argsort(-carriers)]].astype(np.float64)
+            levels = np.log1p(X / max(float(X.mean()), np.finfo(np.float64).tiny))
+            cosines = scipy.fft.dct(levels, axis=1, norm="ortho")[:, : _SHAPES[order]]
+            found.setdefault(order, []).append(cosines)
+    return [np.concatenate(each, axis=1) for each in found.values()]
+
+
+def evened(recordings: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
+    """Take the mean of each recording away, and even out what differs little in all of them.
+
+    Parameters
+    ----------
+    recordings : sequence of ndarray of float64, each of shape (n_frames, n_columns)
+        A collection.
+
+    Returns
+    -------
+    recordings : list of ndarray of float64, each of shape (n_frames, n_dims)
+        Along the principal directions of all.
+    """
+    moved = [X - X.mean(axis=0) for X in recordings]
+    covariance = sum(X.T @ X for X in moved) / sum(len(X) for X in moved)
+    variances, directions = np.linalg.eigh(covariance)
+    there = variances > 1e-9 * variances[-1]
+    scales = (variances[there] / variances[-1]) ** (-_FLATTENING / 2)
+    return [(X @ directions[:, there]) * scales for X in moved]
+
+
+def alike_in_order(
+    passages: Sequence[NDArray[np.float64]], *, hop: float, latest: float = _LATEST
+) -> NDArray[np.float64]:
+    """Compare passages from beginning to end.
+
+    What one passage has beyond the end of another counts as unlike: half of a passage is half like
+    the whole.
+
+    Parameters
+    ----------
+    passages : sequence of ndarray of float64, each of shape (n_frames, n_dims)
+        As `evened` returns them.
+    hop : float
+        Seconds between frames.
+    latest : float, default 0.5
+        Seconds by which one may begin after the other.
+
+    Returns
+    -------
+    similarity : ndarray of float64, shape (n_passages, n_passages)
+        Cosine of both as they lie best, -1 to 1.
+
+    Examples
+    --------
+    >>> first = np.random.default_rng(0).normal(size=(40, 5))
+    >>> alike_in_order([first, first], hop=0.2)
+    array([[1., 1.],
+           [1., 1.]])
+    """
+    reach = round(latest / hop)
+    size = scipy.fft.next_fast_len(max(len(each) for each in passages) + reach, real=True)
+    spectra = [scipy.fft.rfft(each, size, axis=0) for each in passages]
+    norms = np.array([max(float(np.linalg.norm(each)), 1e-9) for each in passages])
+    similarity = np.zeros((len(passages), len(passages)))
+    for i, spectrum in enumerate(spectra):
+        for j in range(i + 1):
+            products = scipy.fft.irfft((spectrum.conj() * spectra[j]).sum(axis=1), size)
+            near = np.concatenate([products[: reach + 1], products[size - reach :]])
+            similarity[i, j] = similarity[j, i] = near.max() / (norms[i] * norms[j])
+    return np.clip(similarity, -1, 1)

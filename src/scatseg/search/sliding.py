@@ -1,0 +1,173 @@
+"""Frames of a query and of a recording -> where exactly both are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+_STILL = 1e-9
+"""Energy of frames below which nothing moves in them."""
+
+_PLACES = 2048
+"""Places that are looked at together."""
+
+
+class Course(NamedTuple):
+    """How well a query fits at each place of a stretch.
+
+    Parameters
+    ----------
+    similarities : ndarray of float64, shape (n_places,)
+        Correlation of the courses of both over time, -1 to 1.
+    starts : ndarray of float64, shape (n_places,)
+        Frames from the beginning of the stretch to that of the query, rising.
+    """
+
+    similarities: NDArray[np.float64]
+    starts: NDArray[np.float64]
+
+
+class Pattern:
+    """A query, ready to be slid along many stretches.
+
+    Parameters
+    ----------
+    phases : sequence of ndarray of float32, each of shape (m, n_columns)
+        The query, sampled at frames 0, 1, ..., then each a fraction of a frame later: frame j of
+        phase p at j + p / n_phases.
+    """
+
+    def __init__(self, phases: Sequence[NDArray[np.float32]]) -> None:
+        self.phases = np.stack(phases)
+        self.moved = self.phases - self.phases.mean(axis=1, keepdims=True)
+        self.energies = (self.moved.astype(np.float64) ** 2).sum(axis=(1, 2))
+        self._spectra: dict[int, NDArray[np.complex64]] = {}
+
+    def __len__(self) -> int:
+        n_frames: int = self.phases.shape[1]
+        return n_frames
+
+    @property
+    def fractions(self) -> NDArray[np.float64]:
+        """Parts of a frame by which the phases are late."""
+        return np.arange(len(self.phases)) / len(self.phases)
+
+    def spectra(self, size: int) -> NDArray[np.complex64]:
+        """Transform the phases to `size` points, shape (size // 2 + 1, n_phases, n_columns)."""
+        if size not in self._spectra:
+            turned = scipy.fft.rfft(self.moved, size, axis=1).conj()
+            self._spectra[size] = np.ascontiguousarray(turned.transpose(1, 0, 2))
+        return self._spectra[size]
+
+
+def slide(frames: NDArray[np.float32], *patterns: Pattern) -> list[Course]:
+    """Slide queries along a stretch of frames.
+
+    Correlated are differences from each one's own mean over time: what colors a whole recording,
+    a filter or a gain, adds the same to all logarithms and is not heard.
+
+    Parameters
+    ----------
+    frames : ndarray of float32, shape (n, n_columns)
+        The stretch.
+    *patterns : Pattern
+        The queries. The stretch slides along one that is longer.
+
+    Returns
+    -------
+    courses : list of Course
+        Of each, at each frame, and there at the best phase.
+
+    Examples
+    --------
+    >>> frames = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    >>> course, = slide(frames, Pattern([frames[20:30]]))
+    >>> float(course.starts[course.similarities.argmax()])
+    20.0
+    """
+    shorter = [each for each in patterns if len(each) <= len(frames)]
+    along = iter(_correlations(frames, shorter) if shorter else [])
+    return [
+        _best_phases(next(along), pattern)
+        if len(pattern) <= len(frames)
+        else _under(frames, pattern)
+        for pattern in patterns
+    ]
+
+
+def _best_phases(found: NDArray[np.float64], pattern: Pattern) -> Course:
+    """Choose the best phase at each place of correlations (n_phases, n_places)."""
+    starts = np.arange(found.shape[1]) - pattern.fractions[found.argmax(axis=0)]
+    return Course(found.max(axis=0), starts)
+
+
+def _under(frames: NDArray[np.float32], pattern: Pattern) -> Course:
+    """Slide a stretch along each phase of a longer query."""
+    stretch = Pattern([frames])
+    turned = np.concatenate([_correlations(each, [stretch])[0] for each in pattern.phases])
+    best = turned.argmax(axis=0)
+    starts = -np.arange(turned.shape[1]) - pattern.fractions[best]
+    return Course(turned.max(axis=0)[::-1], starts[::-1])
+
+
+def _correlations(
+    frames: NDArray[np.float32], patterns: Sequence[Pattern]
+) -> list[NDArray[np.float64]]:
+    """Correlate queries with each equally long part of the frames, (n_phases, n_places) each."""
+    X = frames - frames.mean(axis=0)
+    longest = max(len(pattern) for pattern in patterns)
+    found: list[list[NDArray[np.float32]]] = [[] for _ in patterns]
+    for first in range(0, len(X), _PLACES):
+        part = X[first : first + _PLACES + longest - 1]
+        size = _transform_size(len(part))
+        spectrum = scipy.fft.rfft(part, size, axis=0)[:, :, None]
+        for pattern, products in zip(patterns, found, strict=True):
+            n_places = min(_PLACES, len(X) - len(pattern) + 1 - first)
+            if n_places > 0:
+                summed = (pattern.spectra(size) @ spectrum)[:, :, 0]
+                products.append(scipy.fft.irfft(summed, size, axis=0)[:n_places].T)
+    norms = _moving_norms(X, [len(pattern) for pattern in patterns])
+    return [
+        _scaled(np.concatenate(products, axis=1), pattern.energies, norm)
+        for pattern, products, norm in zip(patterns, found, norms, strict=True)
+    ]
+
+
+def _scaled(
+    products: NDArray[np.float32], energies: NDArray[np.float64], norms: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    lengths = np.sqrt(np.maximum(energies, _STILL))[:, None] * norms
+    moving = (energies >= _STILL)[:, None]
+    return np.clip(np.where(moving, products / lengths, 0.0), -1, 1)
+
+
+def _transform_size(n: int) -> int:
+    """Choose one of few sizes, so that a query is transformed a few times only.
+
+    Examples
+    --------
+    >>> [_transform_size(n) for n in (5, 65, 97, 128)]
+    [6, 96, 128, 128]
+    """
+    power = 1 << max(1, (n - 1).bit_length())
+    return power * 3 // 4 if n <= power * 3 // 4 else power
+
+
+def _moving_norms(X: NDArray[np.float32], lengths: Sequence[int]) -> list[NDArray[np.float64]]:
+    """Norms of so many frames around their mean, from each start; never 0."""
+    sums = np.zeros((len(X) + 1, X.shape[1]))
+    np.cumsum(X, axis=0, dtype=np.float64, out=sums[1:])
+    squares = np.zeros(len(X) + 1)
+    np.cumsum((X.astype(np.float64) ** 2).sum(axis=1), out=squares[1:])
+    sizes = (sums**2).sum(axis=1)
+    norms = []
+    for m in lengths:
+        crossed = np.einsum("ij,ij->i", sums[m:], sums[:-m])
+        mean_energy = (sizes[m:] + sizes[:-m] - 2 * crossed) / m
+        energy = squares[m:] - squares[:-m] - mean_energy
+        norms.append(np.sqrt(np.maximum(energy, _STILL)))
+    return norms
