@@ -25,7 +25,7 @@ from sklearn.metrics import average_precision_score
 from torch import nn
 from torch.nn import functional
 
-from scatseg.cover import Comparison, compare
+from scatseg.cover import compare
 from scatseg.diagonals import (
     N_CUES,
     N_LARGEST,
@@ -40,9 +40,6 @@ from scatseg.diagonals import (
 from scatseg.features import FeatureName, Features
 
 GRIDS = ("true", "estimated")
-
-ON_LINE = -1
-"""The cue that tells whether an edge is a bar line, see `scatseg.diagonals.views`."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -97,52 +94,40 @@ def features_of(arrays: dict[str, NDArray], grid: str, positions: int) -> Featur
     return Features(np.concatenate(columns, axis=1), arrays[f"{grid}/edges"], names)
 
 
-def seen_in(bars: Comparison) -> Views:
-    """Prepare the bars of one render for the network."""
-    return views(
-        bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre, on_line=bars.on_line
-    )
-
-
 def examples(folder: Path, kept: Path, *, positions: int) -> list[Example]:
-    """Prepare all renders; what has been prepared before is read.
-
-    Long bars are learned from twice, whole and by halves. Examples alternate between grids.
-    """
+    """Prepare all renders; what has been prepared before is read."""
     kept.mkdir(parents=True, exist_ok=True)
     found = []
     for path in sorted(folder.glob("*.npz")):
-        for whole in (True, False):
-            pair = [prepared(path, grid, kept, positions=positions, whole=whole) for grid in GRIDS]
-            if whole or any(not each.seen.cues[..., ON_LINE].all() for each in pair):
-                found += pair
+        for grid in GRIDS:
+            file = kept / f"{path.stem}.{grid}.npz"
+            if not file.exists():
+                with np.load(path) as opened:
+                    arrays = dict(opened)
+                bars = compare(features_of(arrays, grid, positions), bar=2.0)
+                seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
+                levels = [arrays[f"boundaries/{level}"] for level in OUTPUTS]
+                np.savez(
+                    file,
+                    matrices=seen.matrices.astype(np.float16),
+                    cues=seen.cues.astype(np.float16),
+                    targets=targets_of(levels, bars.edges),
+                )
+            with np.load(file) as arrays:
+                seen = Views(
+                    matrices=arrays["matrices"].astype(np.float32),
+                    cues=arrays["cues"].astype(np.float32),
+                )
+                song, turn, *_ = path.name.split(".")
+                found.append(
+                    Example(
+                        song=song,
+                        sketched=turn.startswith("s"),
+                        seen=seen,
+                        targets=arrays["targets"],
+                    )
+                )
     return found
-
-
-def prepared(path: Path, grid: str, kept: Path, *, positions: int, whole: bool) -> Example:
-    """Prepare one render on one grid."""
-    file = kept / f"{path.stem}.{grid}.{'bars' if whole else 'halves'}.npz"
-    if not file.exists():
-        with np.load(path) as opened:
-            arrays = dict(opened)
-        features = features_of(arrays, grid, positions)
-        bars = compare(features, bar=2.0, by_halves=False if whole else None)
-        seen = seen_in(bars)
-        levels = [arrays[f"boundaries/{level}"] for level in OUTPUTS]
-        np.savez(
-            file,
-            matrices=seen.matrices.astype(np.float16),
-            cues=seen.cues.astype(np.float16),
-            targets=targets_of(levels, bars.edges),
-        )
-    with np.load(file) as arrays:
-        seen = Views(
-            matrices=arrays["matrices"].astype(np.float32),
-            cues=arrays["cues"].astype(np.float32),
-        )
-        song, turn, *_ = path.name.split(".")
-        targets = arrays["targets"]
-    return Example(song=song, sketched=turn.startswith("s"), seen=seen, targets=targets)
 
 
 def invented(rng: np.random.Generator) -> tuple[Features, list[NDArray[np.float64]]]:
@@ -195,7 +180,7 @@ def inventions(n: int, seed: int) -> list[Example]:
     for i in range(n):
         features, boundaries = invented(np.random.default_rng([seed, i]))
         bars = compare(features, bar=1.0)
-        seen = seen_in(bars)
+        seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
         targets = targets_of(boundaries, bars.edges)
         found += 2 * [Example(song=f"invented {i}", sketched=True, seen=seen, targets=targets)]
     return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from scatseg.bars import Bars, MelodyChroma, SpectralPeaks, bar_levels, halved, laid_out
+from scatseg.bars import Bars, MelodyChroma, SpectralPeaks, bar_levels, laid_out
 from scatseg.extractors import extractor
 from scatseg.features import FeatureName, Features, Scattering
 from scatseg.similarity import by_family, self_similarity
@@ -190,36 +190,6 @@ def test_levels_are_root_mean_squares_between_the_lines():
 def test_options_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Bars(**options)
-
-
-def test_halves_of_bars_are_bars_on_twice_as_many_lines():
-    bars = laid_out(ramp(8), np.array([0.0, 2, 4, 8]), positions=4)
-    halves = halved(bars)
-    edges = np.array([0.0, 1, 2, 3, 4, 6, 8])
-    expected = laid_out(ramp(8), edges, positions=2)
-    np.testing.assert_allclose(halves.edges, edges)
-    np.testing.assert_allclose(halves.X, expected.X)
-    assert halves.names == expected.names
-
-
-@pytest.mark.parametrize(
-    ("pickup", "edges"), [(0.4, [0, 0.4, 1.4, 2.4, 3.4]), (1.5, [0, 0.5, 1.5, 2.5, 3.5])]
-)
-def test_a_pickup_is_halved_from_the_line_that_is_there(pickup, edges):
-    bars = laid_out(ramp(pickup + 6), pickup + np.array([-pickup, 0, 2, 4, 6]), positions=4)
-    np.testing.assert_allclose(halved(bars).edges[:5], edges)
-
-
-def test_of_a_short_last_bar_there_is_one_half():
-    bars = laid_out(ramp(6.5), np.array([0.0, 2, 4, 6, 6.5]), positions=4)
-    np.testing.assert_allclose(halved(bars).edges, [0, 1, 2, 3, 4, 5, 6, 6.5])
-
-
-@pytest.mark.parametrize("positions", [1, 3])
-def test_bars_of_an_odd_number_of_places_cannot_be_halved(positions):
-    bars = laid_out(ramp(4), np.array([0.0, 2, 4]), positions=positions)
-    with pytest.raises(ValueError, match=f"even number of places, got {positions}"):
-        halved(bars)
 
 
 def test_without_a_pulse_there_is_a_row_per_half_second():

@@ -200,33 +200,6 @@ def test_letters_skip_silence(rng):
     assert cover_labels(bars, np.array([0, 8, 9, 17, 25])) == ("A", "silence", "B", "A")
 
 
-def in_places(X, bar, n_places=8):
-    """The same with each bar cut into places, and bars of so many seconds."""
-    names = [FeatureName("cqt", i, place=p) for p in range(n_places) for i in range(40)]
-    rows = np.concatenate([X] * n_places, axis=1) + np.repeat(np.arange(n_places), 40)
-    return Features(rows, bar * np.arange(len(X) + 1), names)
-
-
-@pytest.mark.parametrize(("bar", "n_frames"), [(2.0, 24), (3.2, 48)])
-def test_long_bars_are_compared_by_halves(bar, n_frames, rng):
-    bars = compare(in_places(tune("ABA", rng).X, bar), bar=BAR)
-    assert bars.in_order.shape == (n_frames, n_frames)
-    assert bars.by_halves == (bar > 3)
-    np.testing.assert_allclose(bars.edges[bars.on_line], bar * np.arange(25))
-
-
-def test_bars_without_places_stay_whole(rng):
-    song = tune("ABA", rng)
-    assert not compare(Features(song.X, 2 * song.edges), bar=BAR).by_halves
-
-
-def test_a_form_is_the_same_in_long_bars_and_in_short_ones(rng):
-    X = tune("ABAABA", rng, sound=1.0).X
-    slow, fast = segment(in_places(X, 3.6)), segment(in_places(X, 1.8))
-    np.testing.assert_allclose(slow.boundaries, 2 * np.array(fast.boundaries))
-    assert slow.labels == fast.labels
-
-
 def test_without_bars_passages_are_found_in_any_tempo(rng):
     phrases = rng.normal(size=(2, 60, 40))
     slower = np.repeat(phrases[1], 4, axis=0)[::3]

@@ -46,9 +46,7 @@ def tune(form, rng, *, n_bars=8, noise=0.7):
 
 def seen(features):
     bars = compare(features, bar=2.0)
-    return views(
-        bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre, on_line=bars.on_line
-    )
+    return views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
 
 
 def some_weights(rng):

@@ -145,45 +145,6 @@ def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) 
     return Features(X.reshape(n_bars, -1), edges, names)
 
 
-def halved(features: Features) -> Features:
-    """Take each bar as two.
-
-    Parameters
-    ----------
-    features : Features
-        One row per bar, from `laid_out`, with an even number of places in each.
-
-    Returns
-    -------
-    halves : Features
-        One row per half of a bar, with half as many places. The edges of the bars are among
-        theirs. Of a first or last bar that is shorter than half of its neighbor there is one half.
-    """
-    n_places = places_of(features)
-    if not n_places or n_places % 2:
-        msg = f"bars can be halved if each has an even number of places, got {n_places}"
-        raise ValueError(msg)
-    places = np.array([name.place for name in features.names])
-    first = np.flatnonzero(places < n_places // 2)
-    X = np.stack([features.X[:, first], features.X[:, places >= n_places // 2]], axis=1)
-    starts, lengths = _whole_bars(features.edges)
-    middles = starts + lengths / 2
-    there = np.ones((len(features), 2), dtype=bool)
-    there[0, 0] = middles[0] > _LEAST_HALF
-    there[-1, 1] = middles[-1] < features.duration - _LEAST_HALF
-    inner = np.stack([features.edges[:-1], middles], axis=1)[there][1:]
-    edges = np.concatenate([[0.0], inner, [features.duration]])
-    names = [features.names[i] for i in first]
-    return Features(X[there], edges, names, notes=features.notes)
-
-
-def places_of(features: Features) -> int:
-    """Count the places in each bar; 0 where frames are not laid out in any."""
-    places = [name.place for name in features.names]
-    known = [place for place in places if place is not None]
-    return max(known) + 1 if len(known) == len(places) else 0
-
-
 def _whole_bars(edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Continue the first and the last bar to the length of their neighbors, where shorter."""
     starts, lengths = edges[:-1].copy(), np.diff(edges)
@@ -288,9 +249,6 @@ BAR_FEATURES: Mapping[str, Extractor] = {
     "chroma": MelodyChroma(),
 }
 """What some names mean inside a bar: the variants of features that tell bars apart best."""
-
-_LEAST_HALF = 0.05
-"""Seconds: less of a half of a bar is not there."""
 
 _ROUNDING = 1e-9
 _LEAST_LEVEL = 1e-6

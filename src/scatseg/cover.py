@@ -10,7 +10,6 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from scatseg.alignment import Copies, best_copies, label_by_copies
-from scatseg.bars import halved, places_of
 from scatseg.boundaries import block_scores, length_scores, repetition_scores
 from scatseg.features import Features
 from scatseg.labels import label_by_repetition, run_edges
@@ -26,13 +25,6 @@ from scatseg.similarity import (
 TIMBRE = ("mfcc", "scattering", "jtfs")
 """Families of features that tell sections by how they sound and not by what is played."""
 
-LONGEST_BAR = 2.9
-"""Seconds: longer bars are compared by halves.
-
-Whether a tempo is felt as 75 or as 150 beats to the minute is a matter of taste, and of the tracker
-of beats; halves of long bars are as long as short bars.
-"""
-
 LONG_SILENCE = 2
 """Bars: silence that lasts so long is a section."""
 
@@ -44,7 +36,7 @@ class Comparison:
     Parameters
     ----------
     features : Features
-        Frames are bars, halves of bars or shorter ones; each long silence is one.
+        Frames are bars or shorter ones; each long silence is one.
     in_order : ndarray of float64, shape (n_frames, n_frames)
         Z-scored similarity of what happens in a bar, in order, by all features. Of frames shorter
         than bars: of what is played in them, by all features but those of timbre.
@@ -53,10 +45,8 @@ class Comparison:
         the features tell of it.
     silences : ndarray of int
         Which frames are long silences.
-    on_line : ndarray of bool, shape (n_frames + 1,)
-        Which edges are bar lines, where the frames are halves of bars; else all.
     frames_per_bar : int
-        At least 1; also 1 where the frames are halves of bars.
+        At least 1.
     copies : Copies or None
         Where each passage is heard again, in whatever tempo; of frames shorter than bars only.
     """
@@ -65,14 +55,8 @@ class Comparison:
     in_order: NDArray[np.float64]
     by_timbre: NDArray[np.float64]
     silences: NDArray[np.intp]
-    on_line: NDArray[np.bool_]
     frames_per_bar: int
     copies: Copies | None
-
-    @property
-    def by_halves(self) -> bool:
-        """Whether the frames are halves of bars."""
-        return not self.on_line.all()
 
     @property
     def edges(self) -> NDArray[np.float64]:
@@ -80,7 +64,7 @@ class Comparison:
         return self.features.edges
 
 
-def compare(features: Features, *, bar: float, by_halves: bool | None = None) -> Comparison:
+def compare(features: Features, *, bar: float) -> Comparison:
     """Compare the bars of a recording.
 
     Parameters
@@ -89,12 +73,7 @@ def compare(features: Features, *, bar: float, by_halves: bool | None = None) ->
         One row per bar or beat, or shorter frames; frames in which all features are 0 are silent.
     bar : float
         Seconds that count as a bar, where three frames or more fit into it.
-    by_halves : bool, optional
-        Whether bars are compared by halves; when absent, if they are long and many.
     """
-    lines = features.edges
-    if _has_long_bars(features) if by_halves is None else by_halves:
-        features = halved(features)
     n_frames = frames_per_bar(features, bar)
     features, silences = _with_joined_silence(features, n_frames * LONG_SILENCE)
     heard = heard_frames(features)
@@ -108,25 +87,16 @@ def compare(features: Features, *, bar: float, by_halves: bool | None = None) ->
         scipy.ndimage.uniform_filter1d(X, n_frames, axis=0, mode="nearest")
         for X in timbre or families.values()
     ]
+    copies = None
+    if n_frames > 1:
+        copies = best_copies(in_order, max_frames=_LONGEST_COPY * n_frames, min_lag=2 * n_frames)
     return Comparison(
         features=features,
         in_order=in_order,
         by_timbre=fused_similarity(averaged, heard=heard),
         silences=silences,
-        on_line=np.isin(features.edges, lines),
         frames_per_bar=n_frames,
-        copies=best_copies(in_order, max_frames=_LONGEST_COPY * n_frames, min_lag=2 * n_frames)
-        if n_frames > 1
-        else None,
-    )
-
-
-def _has_long_bars(features: Features) -> bool:
-    """Tell whether bars are to be compared by halves: they are long, they have parts, and many."""
-    return (
-        float(np.median(np.diff(features.edges))) > LONGEST_BAR
-        and len(features) >= _BARS_TO_HALVE
-        and places_of(features) >= _PLACES_TO_HALVE
+        copies=copies,
     )
 
 
@@ -162,9 +132,7 @@ def cover_scores(
         end.
     """
     bar = bars.frames_per_bar
-    scores = lengths * _length_scores(bars)
-    if bars.by_halves:
-        repetition, blocks = _OF_HALVES * repetition, _OF_HALVES * blocks
+    scores = lengths * length_scores(len(bars.in_order), frames_per_bar=bar)
     if repetition and bars.copies is not None:
         scores += repetition / bar * bars.copies.scores
     elif repetition:
@@ -175,7 +143,7 @@ def cover_scores(
         scores += blocks / bar * block_scores(bars.by_timbre, n_bands=7 * bar)
     end = len(bars.in_order)
     end -= end - 1 in bars.silences
-    shortest = _SHORTEST_END * bar * (2 if bars.by_halves else 1)
+    shortest = _SHORTEST_END * bar
     if end >= _LEAST_ENDS * shortest:
         scores[end + 1 - shortest : end, end] -= _NEXT_TO_NOTHING
     for frame in bars.silences:
@@ -183,16 +151,6 @@ def cover_scores(
         scores[: frame + 1, frame + 1 :] -= _NEXT_TO_NOTHING
         scores[frame, frame + 1] = alone
     return scores
-
-
-def _length_scores(bars: Comparison) -> NDArray[np.float64]:
-    """Score lengths; halves of long bars may be bars themselves, to those who count fast."""
-    n = len(bars.in_order)
-    if not bars.by_halves:
-        return length_scores(n, frames_per_bar=bars.frames_per_bar)
-    slow, fast = length_scores(n, frames_per_bar=2), length_scores(n)
-    mixed = np.logaddexp(slow + np.log(1 - _COUNTED_FAST), fast + np.log(_COUNTED_FAST))
-    return np.asarray(mixed, dtype=np.float64)
 
 
 def block_share(bars: Comparison, repeats: NDArray[np.float64]) -> float:
@@ -227,23 +185,11 @@ _LEAST_RECURRENCE = 0.4
 _SHORTEST_END, _LEAST_ENDS = 3, 4
 """Bars: what rings out at the end is no section of its own, unless the recording is that short."""
 
-_BY_TIMBRE, _ALIKE_ENOUGH = 0.4, 1.1
-"""How far timbre decides which segments have one label, and how alike these have to be."""
+_BY_TIMBRE = 0.4
+"""How far timbre decides which segments have one label; from 0.2 to 0.6 it matters little."""
 
 _LONGEST_COPY = 75
 """Bars: longer passages are not looked for again where frames are shorter than bars."""
-
-_BARS_TO_HALVE = 28
-"""In a recording: in fewer, a phrase is easily taken for two."""
-
-_PLACES_TO_HALVE = 4
-"""In a bar: with fewer, too little would be left of the order in each half."""
-
-_OF_HALVES = 0.5
-"""Weight of repetition and blocks, of which there is twice as much in halves of bars."""
-
-_COUNTED_FAST = 0.3
-"""Share of recordings with long bars in which phrases are as many halves as usually bars."""
 
 _NEXT_TO_NOTHING = 1e3
 """More than any segment scores, and little enough for sums to stay exact."""
@@ -276,9 +222,7 @@ def cover_labels(
         labels = label_by_copies(bars.copies, boundary_frames)
     if len(set(labels)) == len(labels):  # nothing is heard again, or it was not asked
         alike = (1 - _BY_TIMBRE) * bars.in_order + _BY_TIMBRE * bars.by_timbre
-        labels = label_by_repetition(
-            alike, boundary_frames, n_labels=n_labels, threshold=_ALIKE_ENOUGH
-        )
+        labels = label_by_repetition(alike, boundary_frames, n_labels=n_labels)
     order = {label: i for i, label in enumerate(dict.fromkeys(labels))}
     letters = iter(
         letter_labels(

@@ -29,7 +29,7 @@ MAX_LAG = 512
 """Bars further apart than this are not compared: a quarter of an hour or more."""
 
 N_LARGEST = 6
-N_CUES = 45
+N_CUES = 44
 
 Level = Literal["any", "phrase", "section"]
 LEVELS = get_args(Level)
@@ -55,11 +55,7 @@ class Views:
 
 
 def views(
-    features: Features,
-    *,
-    in_order: NDArray[np.floating],
-    by_timbre: NDArray[np.floating],
-    on_line: NDArray[np.bool_],
+    features: Features, *, in_order: NDArray[np.floating], by_timbre: NDArray[np.floating]
 ) -> Views:
     """Prepare bars for the network.
 
@@ -70,8 +66,6 @@ def views(
     in_order, by_timbre : ndarray of float, shape (n_bars, n_bars)
         Z-scored similarity by all features: of what happens in a bar, in order; and of what is
         heard in it, in whatever order.
-    on_line : ndarray of bool, shape (n_bars + 1,)
-        Which edges are bar lines: all, or about every second one.
     """
     heard = heard_frames(features)
     quarters = _outer_quarters(features)
@@ -80,7 +74,6 @@ def views(
             *(block_cues(Z, widths=(2, 4, 8, 16)) for Z in (in_order, by_timbre)),
             _novelties(by_timbre, widths=(2, 4, 8, 16)),
             _distances(len(features)),
-            on_line[:, None],
         ],
         axis=1,
     )

@@ -37,8 +37,8 @@ class CoverSegmenter:
     sequence with the highest total. Nothing is learned but, where it is asked, where
     boundaries are (`scatseg.diagonals`). Repetition is heard by all features, in order; that a
     passage is of one piece, by timbre alone (MFCC and scattering, where there are any) and
-    whatever the order. Meant for one row per bar (`scatseg.bars.Bars`); long bars are compared by
-    halves. On shorter frames passages may recur faster or slower (`scatseg.alignment`).
+    whatever the order. Meant for one row per bar (`scatseg.bars.Bars`); on shorter frames passages
+    may recur faster or slower (`scatseg.alignment`).
 
     Parameters
     ----------
@@ -190,12 +190,7 @@ class CoverSegmenter:
         if learned:
             weights = {name: _BESIDE[name] * weight for name, weight in weights.items()}
             cost, span = cost * _BESIDE["cost"], span * _BESIDE["span"]
-            seen = views(
-                bars.features,
-                in_order=bars.in_order,
-                by_timbre=bars.by_timbre,
-                on_line=bars.on_line,
-            )
+            seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
             logits = boundary_logits(seen)
         scores = cover_scores(bars, **weights)
         cost += span * (0.5 - self.granularity)
@@ -226,7 +221,7 @@ class GridFreeSegmenter(CoverSegmenter):
 NESTED = ("section", "phrase")
 """Names of the levels of `CoverSegmenter`, the coarser first."""
 
-_BESIDE = {"repetition": 0.6, "blocks": 0.9, "lengths": 2.5, "cost": 0.6, "span": 2.0}
+_BESIDE = {"repetition": 0.6, "blocks": 1.25, "lengths": 2.5, "cost": 0.6, "span": 2.0}
 """What the other weights are multiplied by beside the network, which has seen repetition.
 
 The network is so sure that granularity needs a wider span of costs to change what it says.
