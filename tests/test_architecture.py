@@ -18,7 +18,7 @@ FLOW = [
     {"features"},
     {"audio", "spectral", "extractors", "pieces", "rhythm", "synth"},
     {"bars", "distances", "explain", "sensitivity", "similarity", "transformers", "pictures"},
-    {"novelty", "boundaries", "labels", "losses"},
+    {"alignment", "novelty", "boundaries", "labels", "losses"},
     {"cover", "diagonals", "formats"},
     {"segmenters", "runs", "agreement", "baselines", "statistics"},
     {"evaluation", "gear", "labelled", "matching"},

@@ -190,3 +190,11 @@ def test_levels_are_root_mean_squares_between_the_lines():
 def test_options_that_make_no_sense_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         Bars(**options)
+
+
+def test_without_a_pulse_there_is_a_row_per_half_second():
+    y = 0.1 * np.sin(2 * np.pi * 220 * np.arange(12 * SR) / SR)
+    features = Bars(features=("cqt",))(y, SR)
+    np.testing.assert_allclose(np.diff(features.edges), 0.5)
+    assert {name.place for name in features.names} == {0}
+    assert len(features.notes) == 1

@@ -215,8 +215,9 @@ def test_beats_in_milliseconds_are_a_failure_with_the_reason(sources, tmp_path):
 class Sure:
     """Finds a boundary at each second, and says how probable it is."""
 
-    def __init__(self, calibrated=True):
+    def __init__(self, calibrated=True, share=1.0):
         self.calibrated = calibrated
+        self.share = share
 
     def predict(self, features):
         levels = [Segmentation(t, "ABCDEFGH"[: len(t) - 1]) for t in ([0, 3, 8], range(9))]
@@ -225,7 +226,7 @@ class Sure:
 
     def novelty(self, features):
         edges = np.arange(17) / 2
-        return edges, edges / features.duration
+        return edges, self.share * edges / features.duration
 
     def is_calibrated(self, features):
         assert features.duration == 8
@@ -246,6 +247,23 @@ def test_boundaries_say_how_probable_they_are_where_that_is_known(
     assert sections.confidence == ()
 
 
+@pytest.mark.parametrize(
+    ("share", "warnings"),
+    [
+        ("1.0", []),
+        ("0.8", ["{}: the form is uncertain, about 3 of 7 boundaries are expected to be right"]),
+    ],
+)
+def test_a_form_with_few_probable_boundaries_comes_with_a_warning(
+    sources, tmp_path, share, warnings
+):
+    name = f"{__name__}:Sure:share={share}"
+    job = SegmentJob(segmenters=(name,), features="logmel")
+    segment_collection(sources[:1], tmp_path / "run", job)
+    facts = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams").sandbox["scatseg"]
+    assert facts["warnings"] == [warning.format(name) for warning in warnings]
+
+
 def test_beats_that_cannot_be_read_are_a_failure_with_the_reason(sources, tmp_path):
     (tmp_path / "one.csv").write_text("verse,chorus\n", encoding="utf-8")
     job = dataclasses.replace(BARS, beats=tmp_path / "one.csv")
@@ -257,7 +275,7 @@ def test_beats_that_cannot_be_read_are_a_failure_with_the_reason(sources, tmp_pa
 def test_uncertain_bar_lines_are_a_warning_of_the_track(sources, tmp_path):
     segment_collection(sources[:1], tmp_path / "run", BARS)
     facts = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams").sandbox["scatseg"]
-    assert facts["warnings"] == ["no clear pulse: the bars are a fixed grid"]
+    assert facts["warnings"] == ["no clear pulse: there are no bars to go by"]
 
 
 @pytest.mark.parametrize(

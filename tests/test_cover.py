@@ -66,11 +66,13 @@ def test_blocks_of_one_sound_are_found_where_nothing_recurs(name, rng):
     np.testing.assert_allclose(found.boundaries, BAR * np.cumsum([0, *lengths]))
 
 
-def test_beats_are_compared_over_bars(rng):
-    song = tune("ABAABA", rng)
-    beats = np.repeat(song.X, 4, axis=0) + np.tile(rng.normal(size=(4, 40)), (48, 1))
-    found = segment(Features(beats, np.arange(193) / 2), segmenter="default")
-    np.testing.assert_allclose(found.boundaries, form_of("ABAABA").boundaries, atol=1)
+def test_passages_of_beats_are_found(rng):
+    form = "ABACBCAA"  # no two phrases follow each other twice
+    song = tune(form, rng)
+    beats = np.repeat(song.X, 4, axis=0) + np.tile(rng.normal(size=(4, 40)), (64, 1))
+    found = segment(Features(beats, np.arange(257) / 2), segmenter="default")
+    np.testing.assert_allclose(found.boundaries, form_of(form).boundaries, atol=1)
+    assert found.labels == form_of(form).labels
 
 
 @pytest.mark.parametrize("name", ["default", "repetition", "cbm"])
@@ -196,3 +198,14 @@ def test_letters_skip_silence(rng):
     X = np.insert(tune("ABA", rng).X, [8] * 3, 0.0, axis=0)
     bars = compare(on_bars(X), bar=BAR)
     assert cover_labels(bars, np.array([0, 8, 9, 17, 25])) == ("A", "silence", "B", "A")
+
+
+def test_without_bars_passages_are_found_in_any_tempo(rng):
+    phrases = rng.normal(size=(2, 60, 40))
+    slower = np.repeat(phrases[1], 4, axis=0)[::3]
+    X = np.concatenate([phrases[0], phrases[0], phrases[1], slower])
+    song = Features(X + 0.3 * rng.normal(size=X.shape), np.arange(len(X) + 1) / 2)
+    for name in ("default", "grid-free"):
+        found = segment(song, segmenter=name)
+        np.testing.assert_allclose(found.boundaries, [0, 30, 60, 90, 130], atol=1)
+        assert found.labels == ("A", "A", "B", "B")

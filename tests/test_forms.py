@@ -110,4 +110,4 @@ def test_what_has_no_form_is_spanned_all_the_same(y):
     found = segment(features)
     assert (found.start, found.end) == (0, len(y) / SR)
     assert len(found) <= 3
-    assert features.notes == ("no clear pulse: the bars are a fixed grid",)
+    assert features.notes == ("no clear pulse: there are no bars to go by",)

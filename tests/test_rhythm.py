@@ -226,6 +226,14 @@ def test_uncertain_bar_lines_come_with_a_warning():
     assert grid.warnings == ("the place of the bar lines is uncertain",)
 
 
+def test_a_dim_pulse_without_bars_is_none():
+    rng = np.random.default_rng(1)
+    beats = np.cumsum(0.4 * np.exp(rng.normal(0, 0.18, size=90)))
+    hesitant = chords(beats, 1, duration=beats[-1] + 1)
+    assert not find_grid(hesitant, SR).is_regular
+    assert find_grid(chords(beats, 4, duration=beats[-1] + 1), SR).is_regular
+
+
 @pytest.mark.parametrize("metre", [3, 4])
 def test_given_beats_are_kept_and_bar_lines_fall_on_them(metre):
     beats = steady(96)

@@ -14,6 +14,7 @@ from scatseg.segmenters import (
     MAX_FRAMES,
     CoverSegmenter,
     FooteSegmenter,
+    GridFreeSegmenter,
     LaplacianSegmenter,
     StructureFeaturesSegmenter,
     on_uniform_frames,
@@ -37,6 +38,7 @@ SEGMENTERS = [
     CoverSegmenter(granularity=0.4),
     CoverSegmenter(n_segments=3),
     CoverSegmenter(repetition=0.0, cost=1.0),
+    GridFreeSegmenter(),
 ]
 
 # These look for more in it by default: finer levels, passages that have an order.

@@ -35,6 +35,7 @@ _SLOWEST, _FASTEST = 1000, 1_000_000
 _PICTURE_FRAMES = 1024
 _WAVEFORM_POINTS = 2048
 _CONFIDENCE_DIGITS = 4
+_FEW_RIGHT = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,11 +237,11 @@ def _analyzed(
         stage.name = f"features ({name})"
         extract = extractors.extractor(name)
         if isinstance(extract, Bars) and job.beats is not None:
-            grid, notes = _grid(y, sr, job.beats, beats)
-            described[name] = extract.on_grid(y, sr, grid.edges, notes=(*grid.warnings, *notes))
+            described[name] = extract.by_grid(y, sr, _grid(y, sr, job.beats, beats))
         else:
             described[name] = extract(y, sr)
     annotations: list[Annotation] = []
+    doubts: list[str] = []
     for name, system in job.systems().items():
         stage.name = f"segment ({name})"
         features = described[heard[name]]
@@ -250,24 +251,26 @@ def _analyzed(
             edges, novelty = curve
             if _is_calibrated(system, features):
                 found[0] = _with_confidence(found[0], edges, novelty)
+                doubts += _doubts(found[0])
             pictures[f"novelty_{name}"] = np.asarray(novelty, dtype=np.float32)
             pictures[f"novelty_edges_{name}"] = edges
         annotations += found
     stage.name = "pictures"
     pictures |= _similarity_picture(described[heard[job.segmenters[0]]])
-    warnings = dict.fromkeys(note for features in described.values() for note in features.notes)
+    notes = [note for features in described.values() for note in features.notes]
+    warnings = dict.fromkeys((*notes, *doubts))
     return Analysis(tuple(annotations), pictures, tuple(warnings))
 
 
-def _grid(
-    y: NDArray[np.floating], sr: int, folder: Path, file: Path | None
-) -> tuple[Grid, tuple[str, ...]]:
+def _grid(y: NDArray[np.floating], sr: int, folder: Path, file: Path | None) -> Grid:
     """Read the bar lines of a recording, or look for them where there is no file of beats."""
     if file is None:
-        return find_grid(y, sr), (f"no beats of this name in {folder.name}: they were looked for",)
+        found = find_grid(y, sr)
+        missing = f"no beats of this name in {folder.name}: they were looked for"
+        return dataclasses.replace(found, warnings=(*found.warnings, missing))
     beats, downbeats = read_beats(file)
     try:
-        return find_grid(y, sr, beats=beats, downbeats=downbeats), ()
+        return find_grid(y, sr, beats=beats, downbeats=downbeats)
     except ValueError as error:
         msg = f"{file}: {error}"
         raise ValueError(msg) from error
@@ -313,6 +316,21 @@ def _with_confidence(
         return found
     probable = np.interp(starts, edges, probabilities).round(_CONFIDENCE_DIGITS)
     return dataclasses.replace(found, confidence=(None, *probable.tolist()))
+
+
+def _doubts(found: Annotation) -> list[str]:
+    """Warn where fewer than half of the boundaries are expected to be right.
+
+    That is where what recurs, what sounds alike and what is known of songs disagree.
+    """
+    known = [probable for probable in found.confidence if probable is not None]
+    expected = sum(known)
+    if expected >= _FEW_RIGHT * len(known):
+        return []
+    return [
+        f"{found.system}: the form is uncertain, "
+        f"about {expected:.0f} of {len(known)} boundaries are expected to be right"
+    ]
 
 
 def _similarity_picture(features: Features) -> dict[str, NDArray[Any]]:

@@ -11,10 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from scatseg.extractors import extractor, unit_variance
 from scatseg.features import Extractor, FeatureName, Features, Scattering, uniform_edges
-from scatseg.rhythm import find_grid
+from scatseg.rhythm import Grid, find_grid
 
 SILENT_BAR = -60.0
 """Decibels below the loudest bar: what is quieter counts as silence."""
+
+
+PULSELESS_FRAME = 0.5
+"""Seconds in a frame where there are no bars."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +27,8 @@ class Bars:
 
     Two bars are alike when the same happens at the same places in them. A bar that is cut by the
     beginning or the end of the recording is laid out from the line that is there. Each kind
-    of features has a total variance of 1; bars 60 dB below the loudest are silence, 0.
+    of features has a total variance of 1; bars 60 dB below the loudest are silence, 0. Where
+    there is no clear pulse, and so no bars, there is one row per half second instead.
 
     Parameters
     ----------
@@ -55,8 +60,14 @@ class Bars:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, bar by bar."""
         if self.length is not None:
             return self.on_grid(y, sr, uniform_edges(len(y) / sr, self.length))
-        grid = find_grid(y, sr)
-        return self.on_grid(y, sr, grid.edges, notes=grid.warnings)
+        return self.by_grid(y, sr, find_grid(y, sr))
+
+    def by_grid(self, y: NDArray[np.floating], sr: int, grid: Grid) -> Features:
+        """Describe a signal by its bars, or by half seconds where the grid has no pulse."""
+        if grid.is_regular:
+            return self.on_grid(y, sr, grid.edges, notes=grid.warnings)
+        frames = uniform_edges(len(y) / sr, PULSELESS_FRAME)
+        return replace(self, positions=1).on_grid(y, sr, frames, notes=grid.warnings)
 
     def on_grid(
         self,

@@ -9,6 +9,7 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
+from scatseg.alignment import Copies, best_copies, label_by_copies
 from scatseg.boundaries import block_scores, length_scores, repetition_scores
 from scatseg.features import Features
 from scatseg.labels import label_by_repetition, run_edges
@@ -18,7 +19,6 @@ from scatseg.similarity import (
     fused_similarity,
     heard_frames,
     path_contrast,
-    stacked,
     without_places,
 )
 
@@ -36,9 +36,10 @@ class Comparison:
     Parameters
     ----------
     features : Features
-        Frames are bars or parts of bars; each long silence is one.
+        Frames are bars or shorter ones; each long silence is one.
     in_order : ndarray of float64, shape (n_frames, n_frames)
-        Z-scored similarity of what happens in a bar, in order, by all features.
+        Z-scored similarity of what happens in a bar, in order, by all features. Of frames shorter
+        than bars: of what is played in them, by all features but those of timbre.
     by_timbre : ndarray of float64, shape (n_frames, n_frames)
         Z-scored similarity of what is heard in a bar, in whatever order, by timbre where
         the features tell of it.
@@ -46,6 +47,8 @@ class Comparison:
         Which frames are long silences.
     frames_per_bar : int
         At least 1.
+    copies : Copies or None
+        Where each passage is heard again, in whatever tempo; of frames shorter than bars only.
     """
 
     features: Features
@@ -53,6 +56,7 @@ class Comparison:
     by_timbre: NDArray[np.float64]
     silences: NDArray[np.intp]
     frames_per_bar: int
+    copies: Copies | None
 
     @property
     def edges(self) -> NDArray[np.float64]:
@@ -73,19 +77,26 @@ def compare(features: Features, *, bar: float) -> Comparison:
     n_frames = frames_per_bar(features, bar)
     features, silences = _with_joined_silence(features, n_frames * LONG_SILENCE)
     heard = heard_frames(features)
-    ordered = [stacked(X, n_frames=n_frames) for X in by_family(features).values()]
+    kinds = by_family(features)
+    if n_frames > 1:
+        kinds = {name: X for name, X in kinds.items() if name.split()[0] not in TIMBRE} or kinds
+    in_order = fused_similarity(list(kinds.values()), heard=heard)
     families = by_family(without_places(features))
     timbre = [X for name, X in families.items() if name.split()[0] in TIMBRE]
     averaged = [
         scipy.ndimage.uniform_filter1d(X, n_frames, axis=0, mode="nearest")
         for X in timbre or families.values()
     ]
+    copies = None
+    if n_frames > 1:
+        copies = best_copies(in_order, max_frames=_LONGEST_COPY * n_frames, min_lag=2 * n_frames)
     return Comparison(
         features=features,
-        in_order=fused_similarity(ordered, heard=heard),
+        in_order=in_order,
         by_timbre=fused_similarity(averaged, heard=heard),
         silences=silences,
         frames_per_bar=n_frames,
+        copies=copies,
     )
 
 
@@ -110,8 +121,8 @@ def cover_scores(
         What is known of the recording.
     repetition, blocks, lengths : float
         Weights of `boundaries.repetition_scores`, `block_scores` and `length_scores`, each in
-        units of bars. That of blocks is relative: it is multiplied by `block_share` where
-        repetition counts too.
+        units of bars. On bars that of blocks is relative: it is multiplied by `block_share` where
+        repetition counts too. On shorter frames `Comparison.copies` tell what is repeated.
 
     Returns
     -------
@@ -122,17 +133,19 @@ def cover_scores(
     """
     bar = bars.frames_per_bar
     scores = lengths * length_scores(len(bars.in_order), frames_per_bar=bar)
-    if repetition:
-        contrast = path_contrast(bars.in_order, n_frames=bar)
-        repeats = repetition_scores(contrast, min_lag=4 * bar, max_frames=40 * bar)
-        scores += repetition / bar * repeats
+    if repetition and bars.copies is not None:
+        scores += repetition / bar * bars.copies.scores
+    elif repetition:
+        repeats = repetition_scores(path_contrast(bars.in_order), min_lag=4, max_frames=40)
+        scores += repetition * repeats
         blocks *= block_share(bars, repeats)
     if blocks:
         scores += blocks / bar * block_scores(bars.by_timbre, n_bands=7 * bar)
     end = len(bars.in_order)
     end -= end - 1 in bars.silences
-    if end >= _SHORTEST_END * _LEAST_ENDS * bar:
-        scores[end + 1 - _SHORTEST_END * bar : end, end] -= _NEXT_TO_NOTHING
+    shortest = _SHORTEST_END * bar
+    if end >= _LEAST_ENDS * shortest:
+        scores[end + 1 - shortest : end, end] -= _NEXT_TO_NOTHING
     for frame in bars.silences:
         alone = scores[frame, frame + 1]
         scores[: frame + 1, frame + 1 :] -= _NEXT_TO_NOTHING
@@ -157,11 +170,10 @@ def block_share(bars: Comparison, repeats: NDArray[np.float64]) -> float:
         over that of passages of 8 bars with their copies, relative to the ratio in songs. 1 in
         recordings of less than 12 bars.
     """
-    n, bar = len(bars.in_order), bars.frames_per_bar
-    if n < 12 * bar:
+    if len(bars.in_order) < 12:
         return 1.0
-    near = np.mean([np.diagonal(bars.by_timbre, lag).mean() for lag in range(bar, 5 * bar, bar)])
-    recurs = np.diagonal(repeats, 8 * bar).mean() / (8 * bar)
+    near = np.mean([np.diagonal(bars.by_timbre, lag).mean() for lag in range(1, 5)])
+    recurs = np.diagonal(repeats, 8).mean() / 8
     return float(np.sqrt(max(near, 0) / max(recurs, _LEAST_RECURRENCE) / _USUAL_RATIO))
 
 
@@ -173,6 +185,12 @@ _LEAST_RECURRENCE = 0.4
 _SHORTEST_END, _LEAST_ENDS = 3, 4
 """Bars: what rings out at the end is no section of its own, unless the recording is that short."""
 
+_BY_TIMBRE = 0.4
+"""How far timbre decides which segments have one label; from 0.2 to 0.6 it matters little."""
+
+_LONGEST_COPY = 75
+"""Bars: longer passages are not looked for again where frames are shorter than bars."""
+
 _NEXT_TO_NOTHING = 1e3
 """More than any segment scores, and little enough for sums to stay exact."""
 
@@ -181,6 +199,9 @@ def cover_labels(
     bars: Comparison, boundary_frames: NDArray[np.intp], *, n_labels: int | None = None
 ) -> tuple[str, ...]:
     """Name segments that repeat each other alike, and long silence as such.
+
+    Timbre counts, too: a verse is often told from the chorus by how it is played. Where passages
+    recur in any tempo (`Comparison.copies`) that alone decides.
 
     Parameters
     ----------
@@ -196,7 +217,12 @@ def cover_labels(
     ]
     if n_labels is not None:
         n_labels += sum(silent)
-    labels = label_by_repetition(bars.in_order, boundary_frames, n_labels=n_labels)
+    labels: tuple[str, ...] = ()
+    if bars.copies is not None and n_labels is None:
+        labels = label_by_copies(bars.copies, boundary_frames)
+    if len(set(labels)) == len(labels):  # nothing is heard again, or it was not asked
+        alike = (1 - _BY_TIMBRE) * bars.in_order + _BY_TIMBRE * bars.by_timbre
+        labels = label_by_repetition(alike, boundary_frames, n_labels=n_labels)
     order = {label: i for i, label in enumerate(dict.fromkeys(labels))}
     letters = iter(
         letter_labels(

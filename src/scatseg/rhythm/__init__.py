@@ -22,6 +22,9 @@ __all__ = ["Grid", "find_grid", "fixed_grid", "read_beats"]
 CLEAR_PULSE = 0.16
 """Least clarity of a pulse that is followed."""
 
+DIM_PULSE, NO_LEAD = 0.29, 0.6
+"""A pulse that is less clear needs bars that are further ahead of their rivals, see `Bars.lead`."""
+
 RIVAL_LEAD = 1.0
 """Log probability by which bars between the strongest pulses must be better to be believed."""
 
@@ -93,8 +96,9 @@ def find_grid(
         pulse = find_pulse(bands)
     else:
         pulse = subdivided(checked_times("beats", beats, duration))
+    no_pulse = fixed_grid(duration, warnings=("no clear pulse: there are no bars to go by",))
     if len(pulse.times) < MIN_PULSES or pulse.clarity < CLEAR_PULSE:
-        return fixed_grid(duration, warnings=("no clear pulse: the bars are a fixed grid",))
+        return no_pulse
     pitches = pitch_spectrum(y, sr)
     bars = find_bars(pulse, pulse_cues(pulse.times, bands, pitches))
     if beats is None and _is_syncopated(pulse, bands):
@@ -102,6 +106,8 @@ def find_grid(
         rival = find_bars(between, pulse_cues(between.times, bands, pitches))
         if rival.score > bars.score + RIVAL_LEAD:
             pulse, bars = between, rival
+    if pulse.clarity < DIM_PULSE and bars.lead < NO_LEAD:
+        return no_pulse
     confidence = float(min(1.0, 2 * pulse.clarity) * (1 - np.exp(-max(0.0, bars.lead))))
     unsure = ("the place of the bar lines is uncertain",) if confidence < SURE_BARS else ()
     return grid_of_positions(

@@ -13,7 +13,7 @@ from scatseg import naming
 from scatseg.features import Features
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters.answers import Prediction
-from scatseg.segmenters.covers import CoverSegmenter
+from scatseg.segmenters.covers import CoverSegmenter, GridFreeSegmenter
 from scatseg.segmenters.frames import MAX_FRAMES, on_uniform_frames
 from scatseg.segmenters.laplacian import LaplacianSegmenter
 from scatseg.segmenters.peaks import FooteSegmenter, StructureFeaturesSegmenter
@@ -23,6 +23,7 @@ __all__ = [
     "SEGMENTERS",
     "CoverSegmenter",
     "FooteSegmenter",
+    "GridFreeSegmenter",
     "LaplacianSegmenter",
     "Prediction",
     "Segmenter",
@@ -56,7 +57,7 @@ SEGMENTERS: Mapping[str, Callable[..., Segmenter]] = {
     "default": partial(CoverSegmenter, network=1.0),
     "repetition": partial(CoverSegmenter, blocks=0.3, cost=2.0),
     "cbm": partial(CoverSegmenter, repetition=0.0, cost=1.0),
-    "grid-free": partial(LaplacianSegmenter, frame=0.5),
+    "grid-free": GridFreeSegmenter,
     "foote": FooteSegmenter,
     "structure-features": StructureFeaturesSegmenter,
 }

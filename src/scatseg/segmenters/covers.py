@@ -37,18 +37,19 @@ class CoverSegmenter:
     sequence with the highest total. Nothing is learned but, where it is asked, where
     boundaries are (`scatseg.diagonals`). Repetition is heard by all features, in order; that a
     passage is of one piece, by timbre alone (MFCC and scattering, where there are any) and
-    whatever the order. Meant for one row per bar (`scatseg.bars.Bars`); shorter frames are
-    compared together with those around them, over the length of a bar.
+    whatever the order. Meant for one row per bar (`scatseg.bars.Bars`); on shorter frames passages
+    may recur faster or slower (`scatseg.alignment`).
 
     Parameters
     ----------
     repetition : float, default 1.0
-        How much it counts that a segment recurs, see `boundaries.repetition_scores`.
+        How much it counts that a segment recurs, see `boundaries.repetition_scores` for bars and
+        `alignment.best_copies` for shorter frames.
     blocks : float, default 1.0
         How much it counts that a segment's bars are alike, see `boundaries.block_scores`.
     lengths : float, default 0.4
         How much it counts that a segment is as long as phrases are, see
-        `boundaries.length_scores`.
+        `boundaries.length_scores`. Not on shorter frames than bars, if it counts what recurs.
     network : float, default 0.0
         How much it counts that the network that was trained on songs finds a boundary, see
         `diagonals.boundary_log_odds`; beside it the others count less. It knows bars alone: shorter
@@ -183,6 +184,9 @@ class CoverSegmenter:
             "lengths": self.lengths,
         }
         cost, span, learned = self.cost, _COST_SPAN, self._is_learned(bars)
+        if bars.copies is not None and self.repetition:
+            weights["lengths"] = 0.0
+            cost *= _COST_OF_PASSAGES
         if learned:
             weights = {name: _BESIDE[name] * weight for name, weight in weights.items()}
             cost, span = cost * _BESIDE["cost"], span * _BESIDE["span"]
@@ -207,6 +211,13 @@ class CoverSegmenter:
         return Segmentation(bars.edges[boundary_frames], labels)
 
 
+@dataclass(frozen=True, kw_only=True)
+class GridFreeSegmenter(CoverSegmenter):
+    """The best cover on half seconds, where passages may recur faster or slower: needs no bars."""
+
+    hears: ClassVar[str] = "bars:length=0.5,positions=1"
+
+
 NESTED = ("section", "phrase")
 """Names of the levels of `CoverSegmenter`, the coarser first."""
 
@@ -215,6 +226,9 @@ _BESIDE = {"repetition": 0.6, "blocks": 1.25, "lengths": 2.5, "cost": 0.6, "span
 
 The network is so sure that granularity needs a wider span of costs to change what it says.
 """
+
+_COST_OF_PASSAGES = 2.7
+"""What cost is multiplied by on frames shorter than bars, where longer passages are looked for."""
 
 _TEMPERATURE = 3.5
 """Of `boundary_probabilities` beside the network: what is then called probable is as often true."""

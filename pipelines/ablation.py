@@ -1,0 +1,148 @@
+"""Which features find the form? Each alone and together, learned or not, on two kinds of grid.
+
+    scatseg run pipelines/structure.toml
+    python pipelines/ablation.py pipelines/ablation.toml
+
+Scored as by `structure_table.py`: the better level of each annotator, then the mean over
+annotators. The network of `scatseg.diagonals` has one set of weights for all kinds of features and
+looks at one kind at a time, so it is not trained anew for each row; its three seeds are three
+networks, and the mean of their scores is given. "Unlearned" is the same search for the best cover
+without the network. Differences are paired by song, with 95 % bootstrap intervals.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+from numpy.typing import NDArray
+from structure_table import METRICS, better_level, read_jams
+from threadpoolctl import threadpool_limits
+
+from scatseg import audio, diagonals, extractors
+from scatseg.bars import BAR_FEATURES, Bars
+from scatseg.evaluation import evaluate
+from scatseg.features import Features
+from scatseg.rhythm import find_grid
+from scatseg.segmenters import segment
+from scatseg.statistics import bootstrap_intervals
+
+SR = 22050
+SHOWN = {"F05": "F@0.5", "F3": "F@3", "PWF": "pairwise F", "V": "V"}
+
+# Song -> metric -> value, of one row of the table.
+Scores = dict[str, dict[str, float]]
+Case = tuple[str, str, str]  # features, learned or not, grid
+
+
+def bar_lines(y: NDArray[np.floating], beats: Path) -> dict[str, NDArray[np.float64]]:
+    """Find the bar lines, and read the true ones where there are any."""
+    lines = {"estimated": find_grid(y, SR).edges}
+    if beats.is_file():
+        annotations = json.loads(beats.read_text(encoding="utf-8"))["annotations"]
+        (known,) = (each["data"] for each in annotations if each["namespace"] == "beat")
+        duration = len(y) / SR
+        inner = [beat["time"] for beat in known if round(beat["value"]) == 1]
+        inner = [time for time in inner if 0.3 < time < duration - 0.3]
+        lines["true"] = np.array([0.0, *inner, duration])
+    return lines
+
+
+def described(y: NDArray[np.float32], kinds: Mapping[str, str]) -> dict[str, Features]:
+    """Describe a signal by each kind of features, frame by frame."""
+    return {
+        kind: (BAR_FEATURES.get(name) or extractors.extractor(name))(y, SR)
+        for kind, name in kinds.items()
+    }
+
+
+def _computed(features: Features, y: object, sr: object) -> Features:
+    del y, sr
+    return features
+
+
+def answers(
+    file: Path, beats: Path, references: Path, options: Mapping
+) -> Iterator[tuple[Case, dict]]:
+    """Segment a recording in every way, and score each of them."""
+    y, _ = audio.load(file, sr=SR)
+    kinds = described(y, options["kinds"])
+    networks = diagonals.shipped_weights()
+    known = [each for each in read_jams(references) if each.level != "pattern"]
+    for grid, edges in bar_lines(y, beats).items():
+        for name, joined in options["rows"].items():
+            bars = Bars(features=tuple(partial(_computed, kinds[kind]) for kind in joined))
+            features = bars.on_grid(y, SR, edges)
+            found = {"unlearned": [segment(features, segmenter="default:network=0")]}
+            found["learned"] = []
+            for network in networks:
+                with mock.patch.object(diagonals, "shipped_weights", lambda w=network: (w,)):
+                    found["learned"].append(segment(features, segmenter="default"))
+            for learned, segmentations in found.items():
+                by_seed = [
+                    better_level(
+                        {
+                            ("", str(r.annotator), str(r.level)): {
+                                m: evaluate(r.segmentation, s)[long]
+                                for m, (long, _) in METRICS.items()
+                            }
+                            for r in known
+                        }
+                    )[""]
+                    for s in segmentations
+                ]
+                means = {m: float(np.mean([each[m] for each in by_seed])) for m in METRICS}
+                yield (name, learned, grid), means
+
+
+def table(cases: Mapping[Case, Scores], than: str) -> str:
+    """Lay out means over songs, and by how much each row differs from one of them."""
+    head = ["features", "", "grid", "songs", *SHOWN.values(), f"F@3 less that of {than}"]
+    rows = [head, ["---", "---", "---", "---:", *["---:"] * (len(SHOWN) + 1)]]
+    for (name, learned, grid), songs in cases.items():
+        other = cases[than, learned, grid]
+        means = [f"{np.mean([songs[s][m] for s in songs]):.3f}" for m in SHOWN]
+        difference = np.array([songs[s]["F3"] - other[s]["F3"] for s in sorted(songs)])
+        ((low, high),) = bootstrap_intervals([difference])
+        shown = "" if name == than else f"{difference.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
+        rows.append([name, learned, grid, str(len(songs)), *means, shown])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def main() -> None:
+    """Run what the options ask for; songs that were done before are not done again."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("options", type=Path, help="a TOML file, see ablation.toml")
+    options = tomllib.loads(parser.parse_args().options.read_text(encoding="utf-8"))
+    kept, output = Path(options["kept"]), Path(options["output"])
+    kept.mkdir(parents=True, exist_ok=True)
+    parts = ["# Which features find the form", (__doc__ or "").partition("\n\n")[2].rstrip()]
+    for each in options["set"]:
+        cases: dict[Case, Scores] = {}
+        files = sorted(f for folder in each["audio"] for f in Path(folder).iterdir())
+        for file in files[:: each.get("every", 1)]:
+            store = kept / f"{file.stem}.json"
+            if not store.exists():
+                beats = Path(each.get("beats", "")) / f"{'_'.join(file.stem.split('_')[:2])}.jams"
+                references = Path(each["references"]) / f"{file.stem}.jams"
+                with threadpool_limits(1):
+                    found = list(answers(file, beats, references, options))
+                store.write_text(json.dumps(found), encoding="utf-8")
+                print(file.stem, flush=True)
+            for case, scores in json.loads(store.read_text(encoding="utf-8")):
+                cases.setdefault(tuple(case), {})[file.stem] = scores
+        in_order = {case: cases[case] for case in sorted(cases, key=lambda case: case[:0:-1])}
+        parts.append(f"## {each['title']}\n\n{table(in_order, options['than'])}")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    print(output)
+
+
+if __name__ == "__main__":
+    main()
