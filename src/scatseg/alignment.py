@@ -32,7 +32,10 @@ class Copies:
 
 
 class _Paths(NamedTuple):
-    """The best paths from one starting row each (n_starts, n_frames): score, and first column."""
+    """The best paths from one starting row each: score, and first column.
+
+    Both have shape (n_starts, 2 + n_frames): two columns in front from which nothing can come.
+    """
 
     score: NDArray[np.float32]
     first: NDArray[np.int32]
@@ -40,12 +43,10 @@ class _Paths(NamedTuple):
     def of(self, n_starts: int) -> _Paths:
         return _Paths(self.score[:n_starts], self.first[:n_starts])
 
-    def shifted(self, n_columns: int, cost: float) -> _Paths:
-        score = np.full_like(self.score, _NOWHERE)
-        score[:, n_columns:] = self.score[:, :-n_columns] - np.float32(cost)
-        first = np.zeros_like(self.first)
-        first[:, n_columns:] = self.first[:, :-n_columns]
-        return _Paths(score, first)
+    def earlier(self, n_columns: int) -> _Paths:
+        """Look, from each column, at the one so many before it."""
+        columns = slice(2 - n_columns, self.score.shape[1] - n_columns)
+        return _Paths(self.score[:, columns], self.first[:, columns])
 
 
 def best_copies(
@@ -104,33 +105,44 @@ def best_copies(
         first=np.zeros((n + 1, n + 1), dtype=np.int32),
         stop=np.zeros((n + 1, n + 1), dtype=np.int32),
     )
+    now, before = _nowhere(n), _nowhere(n)
     apart = np.abs(np.subtract.outer(column, column)) >= min_lag
-    now = _Paths(np.where(apart, gain, _NOWHERE), np.tile(column, (n, 1)))
-    before = _Paths(np.full_like(now.score, _NOWHERE), now.first)
+    np.copyto(now.score[:, 2:], gain, where=apart)
+    now.first[:, 2:] = column
     for length in range(1, min(max_frames, n) + 1):
         start = np.arange(n - length + 1)
-        now, before = now.of(len(start)), before.of(len(start))
-        earlier = column + 1 <= start[:, None]
-        later = now.first >= start[:, None] + length
-        score = np.where(earlier | later, now.score, _NOWHERE)
-        end = score.argmax(axis=1)
-        best = score[start, end]
-        stop, found = start + length, best > 0
-        copies.scores[start, stop] = np.maximum(best, 0)
-        copies.first[start, stop] = np.where(found, now.first[start, end], 0)
+        stop = start + length
+        now = now.of(len(start))
+        score, first = now.earlier(0)
+        outside = first >= stop[:, None]
+        outside |= column < start[:, None]
+        end = np.where(outside, score, _NOWHERE).argmax(axis=1)
+        found = outside[start, end] & (score[start, end] > 0)
+        copies.scores[start, stop] = np.where(found, score[start, end], 0)
+        copies.first[start, stop] = np.where(found, first[start, end], 0)
         copies.stop[start, stop] = np.where(found, end + 1, 0)
-        now, before = _followed(now.of(n - length), before.of(n - length), bend), now
-        now.score[...] += gain[start[: n - length] + length]
+        before, now = now, _followed(now.of(n - length), before.of(n - length), bend)
+        now.score[:, 2:] += gain[length:]
     return copies
+
+
+def _nowhere(n: int) -> _Paths:
+    score = np.full((n, n + 2), _NOWHERE, dtype=np.float32)
+    return _Paths(score, np.zeros((n, n + 2), dtype=np.int32))
 
 
 def _followed(now: _Paths, before: _Paths, bend: float) -> _Paths:
     """Take each path one row on, from wherever it is best to come from."""
-    best = now.shifted(1, 0)
-    for other in (now.shifted(2, bend), before.shifted(1, bend)):
-        better = other.score > best.score
-        np.copyto(best.score, other.score, where=better)
-        np.copyto(best.first, other.first, where=better)
+    best = _Paths(np.empty_like(now.score), np.empty_like(now.first))
+    best.score[:, :2], best.first[:, :2] = _NOWHERE, 0
+    score, first = best.earlier(0)
+    np.copyto(score, now.earlier(1).score)
+    np.copyto(first, now.earlier(1).first)
+    for other in (now.earlier(2), before.earlier(1)):
+        bent = other.score - np.float32(bend)
+        better = bent > score
+        np.copyto(score, bent, where=better)
+        np.copyto(first, other.first, where=better)
     return best
 
 
