@@ -1,0 +1,138 @@
+"""Does the form stay where it is when the sound changes? Boundaries and scores of the default.
+
+    scatseg run pipelines/structure.toml
+    python pipelines/robustness.py pipelines/robustness.toml
+
+Of each recording the boundaries of the first level are compared with those of the recording as it
+is: the share that lie within 0.2 s of one of them, when their times are scaled as the sound was.
+Scored as by `structure_table.py`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import librosa
+import numpy as np
+from known_items import coded, noisy
+from numpy.typing import NDArray
+from structure_table import METRICS, better_level, read_jams
+from threadpoolctl import threadpool_limits
+
+from scatseg import audio
+from scatseg.bars import Bars
+from scatseg.evaluation import evaluate
+from scatseg.segmentation import Segmentation
+from scatseg.segmenters import segment
+
+SR = 22050
+NEAR = 0.2
+SHOWN = {"F05": "F@0.5", "F3": "F@3", "PWF": "pairwise F", "V": "V"}
+
+Sound = NDArray[np.float32]
+
+
+def stretched(y: Sound, rate: float) -> Sound:
+    """Play so many times as fast, at the same pitch."""
+    return librosa.effects.time_stretch(y, rate=rate)
+
+
+def detuned(y: Sound, cents: float) -> Sound:
+    """Shift the pitch."""
+    return librosa.effects.pitch_shift(y, sr=SR, n_steps=cents / 100)
+
+
+def silent_at_both_ends(y: Sound) -> Sound:
+    """Put two seconds of silence before and after."""
+    return np.pad(y, 2 * SR)
+
+
+CHANGES: Mapping[str, tuple[Callable[[Sound], Sound], Callable[[float], float]]] = {
+    "as it is": (lambda y: y, lambda t: t),
+    "4 % faster": (functools.partial(stretched, rate=1.04), lambda t: t * 1.04),
+    "4 % slower": (functools.partial(stretched, rate=0.96), lambda t: t * 0.96),
+    "30 cents higher": (functools.partial(detuned, cents=30), lambda t: t),
+    "MP3 at 64 kbit/s": (lambda y: coded(y, SR, None), lambda t: t),
+    "noise at -20 dB": (lambda y: noisy(y, SR, np.random.default_rng(0)), lambda t: t),
+    "20 dB softer": (lambda y: y / 10, lambda t: t),
+    "2 s of silence at both ends": (silent_at_both_ends, lambda t: t - 2),
+}
+"""What is done to the sound, and to a time in it to have that in the recording as it is."""
+
+
+def form(y: Sound, back: Callable[[float], float], duration: float) -> Segmentation:
+    """Find the form, in the time of the recording as it is."""
+    found = segment(Bars()(y.astype(np.float32), SR))
+    times = np.clip([back(t) for t in found.boundaries], 0, duration)
+    times[[0, -1]] = 0, duration
+    kept = np.append(np.diff(times) > 0, True)
+    labels = [label for label, keep in zip(found.labels, kept[:-1], strict=True) if keep]
+    return Segmentation(times[kept], labels)
+
+
+def stayed(found: Segmentation, before: Segmentation) -> float:
+    """Tell the share of inner boundaries that are within NEAR of one that was found before."""
+    there, known = np.array(found.boundaries[1:-1]), np.array(before.boundaries[1:-1])
+    if not there.size or not known.size:
+        return float(there.size == known.size)
+    return float((np.abs(there[:, None] - known).min(axis=1) <= NEAR).mean())
+
+
+def answers(file: Path, references: Path) -> dict[str, dict[str, float]]:
+    """Segment one recording after each change, and score that."""
+    y, _ = audio.load(file, sr=SR)
+    duration = len(y) / SR
+    known = [each for each in read_jams(references) if each.level != "pattern"]
+    before: Segmentation | None = None
+    rows = {}
+    for name, (change, back) in CHANGES.items():
+        found = form(change(y), back, duration)
+        before = found if before is None else before
+        scores = {
+            ("", str(r.annotator), str(r.level)): {
+                m: evaluate(r.segmentation, found)[long] for m, (long, _) in METRICS.items()
+            }
+            for r in known
+        }
+        rows[name] = better_level(scores)[""] | {"stayed": stayed(found, before)}
+    return rows
+
+
+def main() -> None:
+    """Run what the options ask for; recordings that were done before are not done again."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("options", type=Path, help="a TOML file, see robustness.toml")
+    options = tomllib.loads(parser.parse_args().options.read_text(encoding="utf-8"))
+    kept, output = Path(options["kept"]), Path(options["output"])
+    kept.mkdir(parents=True, exist_ok=True)
+    parts = ["# Does the form stay", (__doc__ or "").partition("\n\n")[2].rstrip()]
+    for each in options["set"]:
+        found = []
+        files = sorted(f for folder in each["audio"] for f in Path(folder).iterdir())
+        for file in files[:: each.get("every", 1)]:
+            store = kept / f"{file.stem}.json"
+            if not store.exists():
+                with threadpool_limits(1):
+                    rows = answers(file, Path(each["references"]) / f"{file.stem}.jams")
+                store.write_text(json.dumps(rows), encoding="utf-8")
+                print(file.stem, flush=True)
+            found.append(json.loads(store.read_text(encoding="utf-8")))
+        lines = [["change", "songs", "boundaries that stayed", *SHOWN.values()]]
+        lines.append(["---", *["---:"] * (len(SHOWN) + 2)])
+        for change in CHANGES:
+            means = [np.mean([song[change][m] for song in found]) for m in ("stayed", *SHOWN)]
+            lines.append([change, str(len(found)), *(f"{mean:.3f}" for mean in means)])
+        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        parts.append(f"## {each['title']}\n\n{table}")
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    print(output)
+
+
+if __name__ == "__main__":
+    main()
