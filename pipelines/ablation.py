@@ -22,12 +22,11 @@ from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
-from structure_table import METRICS, better_level, read_jams
+from structure_table import METRICS, read_jams, scored_by_all
 from threadpoolctl import threadpool_limits
 
 from scatseg import audio, diagonals, extractors
 from scatseg.bars import BAR_FEATURES, Bars
-from scatseg.evaluation import evaluate
 from scatseg.features import Features
 from scatseg.rhythm import find_grid
 from scatseg.segmenters import segment
@@ -74,7 +73,7 @@ def answers(
     y, _ = audio.load(file, sr=SR)
     kinds = described(y, options["kinds"])
     networks = diagonals.shipped_weights()
-    known = [each for each in read_jams(references) if each.level != "pattern"]
+    known = read_jams(references)
     for grid, edges in bar_lines(y, beats).items():
         for name, joined in options["rows"].items():
             bars = Bars(features=tuple(partial(_computed, kinds[kind]) for kind in joined))
@@ -85,18 +84,7 @@ def answers(
                 with mock.patch.object(diagonals, "shipped_weights", lambda w=network: (w,)):
                     found["learned"].append(segment(features, segmenter="default"))
             for learned, segmentations in found.items():
-                by_seed = [
-                    better_level(
-                        {
-                            ("", str(r.annotator), str(r.level)): {
-                                m: evaluate(r.segmentation, s)[long]
-                                for m, (long, _) in METRICS.items()
-                            }
-                            for r in known
-                        }
-                    )[""]
-                    for s in segmentations
-                ]
+                by_seed = [scored_by_all(known, each) for each in segmentations]
                 means = {m: float(np.mean([each[m] for each in by_seed])) for m in METRICS}
                 yield (name, learned, grid), means
 

@@ -21,12 +21,11 @@ import librosa
 import numpy as np
 from known_items import coded, noisy
 from numpy.typing import NDArray
-from structure_table import METRICS, better_level, read_jams
+from structure_table import read_jams, scored_by_all
 from threadpoolctl import threadpool_limits
 
 from scatseg import audio
 from scatseg.bars import Bars
-from scatseg.evaluation import evaluate
 from scatseg.segmentation import Segmentation
 from scatseg.segmenters import segment
 
@@ -87,19 +86,13 @@ def answers(file: Path, references: Path) -> dict[str, dict[str, float]]:
     """Segment one recording after each change, and score that."""
     y, _ = audio.load(file, sr=SR)
     duration = len(y) / SR
-    known = [each for each in read_jams(references) if each.level != "pattern"]
+    known = read_jams(references)
     before: Segmentation | None = None
     rows = {}
     for name, (change, back) in CHANGES.items():
         found = form(change(y), back, duration)
         before = found if before is None else before
-        scores = {
-            ("", str(r.annotator), str(r.level)): {
-                m: evaluate(r.segmentation, found)[long] for m, (long, _) in METRICS.items()
-            }
-            for r in known
-        }
-        rows[name] = better_level(scores)[""] | {"stayed": stayed(found, before)}
+        rows[name] = scored_by_all(known, found) | {"stayed": stayed(found, before)}
     return rows
 
 

@@ -21,6 +21,7 @@ import numpy as np
 
 from scatseg import formats
 from scatseg.evaluation import evaluate
+from scatseg.segmentation import Segmentation
 from scatseg.statistics import bootstrap_intervals
 
 METRICS = {
@@ -92,9 +93,26 @@ def own_answers(run: Path) -> dict[str, Answers]:
                 continue
             key = (file.stem, str(reference.annotator), str(reference.level))
             for system, estimate in sorted(first.items()):
-                scores = evaluate(reference.segmentation, estimate.segmentation)
-                systems[str(system)][key] = {m: scores[long] for m, (long, _) in METRICS.items()}
+                systems[str(system)][key] = scored(reference, estimate.segmentation)
     return systems
+
+
+def scored(reference: formats.Annotation, found: Segmentation) -> dict[str, float]:
+    """Score one segmentation by one reference."""
+    scores = evaluate(reference.segmentation, found)
+    return {metric: scores[long] for metric, (long, _) in METRICS.items()}
+
+
+def scored_by_all(
+    references: Iterable[formats.Annotation], found: Segmentation
+) -> dict[str, float]:
+    """Score one segmentation by all references of a song but patterns: see `better_level`."""
+    answers = {
+        ("", str(each.annotator), str(each.level)): scored(each, found)
+        for each in references
+        if each.level != "pattern"
+    }
+    return better_level(answers)[""]
 
 
 def others(scores: Path) -> dict[str, Answers]:
