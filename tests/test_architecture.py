@@ -16,6 +16,7 @@ FLOW = [
     {"", "segmentation", "naming"},
     {"scattering", "compression"},
     {"features"},
+    {"places"},
     {"audio", "spectral", "extractors", "pieces", "rhythm", "synth"},
     {"bars", "distances", "explain", "sensitivity", "similarity", "transformers", "pictures"},
     {"alignment", "novelty", "boundaries", "labels", "losses"},

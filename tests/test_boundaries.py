@@ -237,6 +237,13 @@ def test_lengths_count_in_bars():
     assert quarters[0, 34] == pytest.approx(between)
 
 
+def test_what_may_be_two_bars_may_be_as_long_as_two():
+    as_one, as_two = length_scores(20), length_scores(20, two_bars=1.0)
+    np.testing.assert_allclose(as_two[0, 1:11], length_scores(40)[0, 2:21:2])
+    half = length_scores(20, two_bars=0.5)
+    np.testing.assert_allclose(np.exp(half), (np.exp(as_one) + np.exp(as_two)) / 2)
+
+
 @pytest.mark.parametrize("cost", [-1.0, 0.0, 0.7])
 def test_the_best_cover_is_better_than_all_others(cost, rng):
     scores = rng.normal(size=(10, 10))

@@ -5,7 +5,14 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from scatseg.boundaries import repetition_scores
-from scatseg.cover import block_share, compare, cover_labels, cover_scores
+from scatseg.cover import (
+    LONG_BAR,
+    block_share,
+    compare,
+    cover_labels,
+    cover_scores,
+    median_bar,
+)
 from scatseg.features import FeatureName, Features
 from scatseg.segmentation import Segmentation
 from scatseg.segmenters import CoverSegmenter, segment, segmenter
@@ -209,3 +216,15 @@ def test_without_bars_passages_are_found_in_any_tempo(rng):
         found = segment(song, segmenter=name)
         np.testing.assert_allclose(found.boundaries, [0, 30, 60, 90, 130], atol=1)
         assert found.labels == ("A", "A", "B", "B")
+
+
+def test_long_bars_may_be_two(rng):
+    song = tune("AABBABBA", rng, n_bars=9)
+    names = [FeatureName("note", i, place=place) for place in range(2) for i in range(40)]
+    X = song.X.reshape(len(song.X) // 2, -1)
+    slow, usual = (Features(X, bar * np.arange(len(X) + 1), names) for bar in (3.6, BAR))
+    assert median_bar(slow.edges) > LONG_BAR
+    found = segment(slow)
+    np.testing.assert_allclose(found.boundaries, 1.8 * 9 * np.arange(9))
+    assert found.labels == tuple("AABBABBA")
+    assert set(segment(usual).boundaries) <= set(usual.edges)

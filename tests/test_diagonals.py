@@ -234,10 +234,9 @@ def test_granularity_never_takes_segments_away(rng):
 
 def test_what_the_network_says_counts_where_a_segment_ends(rng):
     song = tune("ABAABA", rng)
-    bars = CoverSegmenter()._bars(song)
     logits = boundary_logits(seen(song))
-    for level, (scores, _) in CoverSegmenter(network=2.0)._evidence(bars).items():
-        twice, _ = CoverSegmenter(network=4.0)._evidence(bars)[level]
+    for level, (scores, _) in CoverSegmenter(network=2.0)._read(song).found.items():
+        twice, _ = CoverSegmenter(network=4.0)._read(song).found[level]
         expected = 2 * (boundary_log_odds(logits, level) + 1.5)
         np.testing.assert_allclose(
             (twice - scores)[:, 1:-1], np.tile(expected[1:-1], (len(scores), 1)), atol=1e-4

@@ -206,7 +206,9 @@ def block_scores(Z: NDArray[np.floating], *, n_bands: int = 7) -> NDArray[np.flo
     return np.asarray(np.where(length > 0, inside / np.maximum(length, 1), 0))
 
 
-def length_scores(n_frames: int, *, frames_per_bar: int = 1) -> NDArray[np.float64]:
+def length_scores(
+    n_frames: int, *, frames_per_bar: int = 1, two_bars: float = 0.0
+) -> NDArray[np.float64]:
     """Score every segment by how usual its length is.
 
     Parameters
@@ -216,6 +218,8 @@ def length_scores(n_frames: int, *, frames_per_bar: int = 1) -> NDArray[np.float
     frames_per_bar : int, default 1
         Frames that make up what a bar is: a segment between two whole numbers of bars gets what
         lies between.
+    two_bars : float, default 0
+        In [0, 1]: how probable it is that what is taken for a bar is two of them.
 
     Returns
     -------
@@ -224,10 +228,17 @@ def length_scores(n_frames: int, *, frames_per_bar: int = 1) -> NDArray[np.float
         `start >= stop`.
     """
     bars = np.arange(n_frames + 1) / frames_per_bar
-    known = np.log(PHRASE_LENGTHS)
-    by_length = np.interp(bars, np.arange(1, len(known) + 1), known)
+    by_length = _log_share(bars)
+    if two_bars:
+        as_one, as_two = np.exp(by_length), np.exp(_log_share(2 * bars))
+        by_length = np.log((1 - two_bars) * as_one + two_bars * as_two)
     length = np.subtract.outer(np.arange(n_frames + 1), np.arange(n_frames + 1)).T
     return np.asarray(np.where(length > 0, by_length[np.maximum(length, 0)], 0))
+
+
+def _log_share(n_bars: NDArray[np.float64]) -> NDArray[np.float64]:
+    known = np.log(PHRASE_LENGTHS)
+    return np.interp(n_bars, np.arange(1, len(known) + 1), known)
 
 
 def best_boundaries(

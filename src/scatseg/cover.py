@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -132,7 +133,9 @@ def cover_scores(
         end.
     """
     bar = bars.frames_per_bar
-    scores = lengths * length_scores(len(bars.in_order), frames_per_bar=bar)
+    scores = lengths * length_scores(
+        len(bars.in_order), frames_per_bar=bar, two_bars=chance_of_two_bars(bars.edges)
+    )
     if repetition and bars.copies is not None:
         scores += repetition / bar * bars.copies.scores
     elif repetition:
@@ -151,6 +154,40 @@ def cover_scores(
         scores[: frame + 1, frame + 1 :] -= _NEXT_TO_NOTHING
         scores[frame, frame + 1] = alone
     return scores
+
+
+def chance_of_two_bars(edges: NDArray[np.float64]) -> float:
+    """Tell how probable it is that what is taken for a bar is two: only where bars are long.
+
+    Parameters
+    ----------
+    edges : ndarray of float64, shape (n_bars + 1,)
+        Seconds.
+
+    Examples
+    --------
+    >>> [round(chance_of_two_bars(bar * np.arange(9)), 2) for bar in (2.0, 2.9, 3.8)]
+    [0.0, 0.25, 0.5]
+    """
+    return 0.25 * (1 + math.tanh((median_bar(edges) - LONG_BAR) / _AROUND_LONG))
+
+
+def median_bar(edges: NDArray[np.float64]) -> float:
+    """Tell how long bars usually are.
+
+    Parameters
+    ----------
+    edges : ndarray of float64, shape (n_bars + 1,)
+        Seconds.
+    """
+    return float(np.median(np.diff(edges)))
+
+
+LONG_BAR = 2.9
+"""Seconds: a bar of four beats at 83 per minute, or two bars at 166."""
+
+_AROUND_LONG = 0.2
+"""Seconds by which bars are longer that are as likely two as one."""
 
 
 def block_share(bars: Comparison, repeats: NDArray[np.float64]) -> float:
@@ -185,8 +222,8 @@ _LEAST_RECURRENCE = 0.4
 _SHORTEST_END, _LEAST_ENDS = 3, 4
 """Bars: what rings out at the end is no section of its own, unless the recording is that short."""
 
-_BY_TIMBRE = 0.4
-"""How far timbre decides which segments have one label; from 0.2 to 0.6 it matters little."""
+_BY_TIMBRE = 0.5
+"""How far timbre decides which segments have one label; from 0.4 to 0.6 it matters little."""
 
 _LONGEST_COPY = 75
 """Bars: longer passages are not looked for again where frames are shorter than bars."""

@@ -61,7 +61,7 @@ def label_by_repetition(
     boundary_frames: NDArray[np.integer],
     *,
     n_labels: int | None = None,
-    threshold: float = 1.0,
+    threshold: float = 0.95,
 ) -> tuple[str, ...]:
     """Give segments that repeat each other one label.
 
@@ -76,7 +76,7 @@ def label_by_repetition(
         Edge indices from 0 to n_frames, increasing.
     n_labels : int, optional
         How many different labels to use, at most n_segments.
-    threshold : float, default 1.0
+    threshold : float, default 0.95
         Groups this similar or less stay apart, where `n_labels` is not given. Repetition may be so
         common that it is hardly above the average: the threshold is lowered into the first gap
         of at least 1 between the similarities at which groups would merge, if its upper end is

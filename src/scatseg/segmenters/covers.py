@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg.boundaries import best_boundaries, boundary_probabilities, check_detail, within
-from scatseg.cover import Comparison, compare, cover_labels, cover_scores, frames_per_bar
+from scatseg.cover import (
+    LONG_BAR,
+    Comparison,
+    compare,
+    cover_labels,
+    cover_scores,
+    frames_per_bar,
+    median_bar,
+)
 from scatseg.diagonals import (
     LEVELS,
     Level,
@@ -21,12 +29,46 @@ from scatseg.diagonals import (
 )
 from scatseg.features import Features
 from scatseg.labels import check_n_labels
+from scatseg.places import halved, n_places
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters.answers import Prediction
 from scatseg.segmenters.frames import check_seconds, on_uniform_frames
 
 Evidence = dict[Level, tuple[NDArray[np.float64], float]]
-"""Level -> scores of all segments, and what each costs."""
+"""Level -> scores of all segments, and what each costs at a granularity of 0.5."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Reading:
+    """The bars of a recording, taken as they are or each as two, and what speaks for segments."""
+
+    bars: Comparison
+    found: Evidence
+    is_learned: bool
+    span: float = 0.0
+
+    def costs(self, level: Level, granularity: float) -> tuple[NDArray[np.float64], float]:
+        """Look up the scores of all segments, and what each costs."""
+        scores, cost = self.found[level]
+        return scores, cost + self.span * (0.5 - granularity)
+
+    def probabilities(self, level: Level, granularity: float) -> NDArray[np.float64]:
+        """Tell how probable a boundary is at each edge, by all covers."""
+        novelty = np.zeros(len(self.bars.edges))
+        if self.found:
+            scores, cost = self.costs(level, granularity)
+            temperature = _TEMPERATURE if self.is_learned else 1.0
+            probable = boundary_probabilities(scores, cost=cost, temperature=temperature)
+            novelty[1:-1] = probable[1:-1]
+        return novelty
+
+    def certainty(self) -> float | None:
+        """Tell how probable the boundaries of the best cover are on average; None without any."""
+        if not self.found:
+            return None
+        scores, cost = self.costs("any", 0.5)
+        inner = best_boundaries(scores, cost=cost)[1:-1]
+        return float(self.probabilities("any", 0.5)[inner].mean()) if inner.size else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +81,9 @@ class CoverSegmenter:
     passage is of one piece, by timbre alone (MFCC and scattering, where there are any) and
     whatever the order. Meant for one row per bar (`scatseg.bars.Bars`); on shorter frames passages
     may recur faster or slower (`scatseg.alignment`).
+
+    What is taken for a bar may be two. Where bars are longer than 2.9 s, the network looks at their
+    halves, too, and the reading counts whose boundaries are more probable.
 
     Parameters
     ----------
@@ -112,29 +157,28 @@ class CoverSegmenter:
             and the default: sections, or else phrases. The other is the best one that nests with
             it: phrases that cross no section, or sections that are made of whole phrases.
         """
-        bars = self._bars(features)
-        return self._best(bars, self._evidence(bars))
+        return self._best(self._read(features))
 
     def predict_with_novelty(self, features: Features) -> Prediction[Hierarchy]:
         """Find sections and phrases, and how probable each boundary is, by one look at the bars."""
-        bars = self._bars(features)
-        found = self._evidence(bars)
-        return Prediction(self._best(bars, found), bars.edges, self._probabilities(bars, found))
+        reading = self._read(features)
+        novelty = reading.probabilities(self.level, self.granularity)
+        return Prediction(self._best(reading), reading.bars.edges, novelty)
 
-    def _best(self, bars: Comparison, found: Evidence) -> Hierarchy:
-        if not found:
-            whole = Segmentation([0, bars.features.duration], ["A"])
+    def _best(self, reading: _Reading) -> Hierarchy:
+        if not reading.found:
+            whole = Segmentation([0, reading.bars.features.duration], ["A"])
             return Hierarchy([whole, whole], NESTED)
-        scores, cost = found[self.level]
+        scores, cost = reading.costs(self.level, self.granularity)
         best = best_boundaries(scores, cost=cost, n_segments=self.n_segments)
         if self.level == "section":
-            finer, cost = found["phrase"]
+            finer, cost = reading.costs("phrase", self.granularity)
             levels = best, best_boundaries(within(finer, best), cost=cost)
         else:
-            coarser, cost = found["section"]
+            coarser, cost = reading.costs("section", self.granularity)
             levels = best[best_boundaries(coarser[np.ix_(best, best)], cost=cost)], best
         return Hierarchy(
-            [self._labeled(bars, boundary_frames) for boundary_frames in levels],
+            [self._labeled(reading.bars, boundary_frames) for boundary_frames in levels],
             NESTED,
             default=0 if self.level == "section" else 1,
         )
@@ -149,17 +193,8 @@ class CoverSegmenter:
         novelty : ndarray of float64, shape (n_frames + 1,)
             In [0, 1] on these edges, 0 at both ends.
         """
-        bars = self._bars(features)
-        return bars.edges, self._probabilities(bars, self._evidence(bars))
-
-    def _probabilities(self, bars: Comparison, found: Evidence) -> NDArray[np.float64]:
-        novelty = np.zeros(len(bars.edges))
-        if found:
-            scores, cost = found[self.level]
-            temperature = _TEMPERATURE if self._is_learned(bars) else 1.0
-            probable = boundary_probabilities(scores, cost=cost, temperature=temperature)
-            novelty[1:-1] = probable[1:-1]
-        return novelty
+        reading = self._read(features)
+        return reading.bars.edges, reading.probabilities(self.level, self.granularity)
 
     def is_calibrated(self, features: Features) -> bool:
         """Tell whether boundaries are right as often as `novelty` says: with the network, on bars.
@@ -168,22 +203,32 @@ class CoverSegmenter:
         """
         return self.network > 0 and frames_per_bar(self._frames(features), self.bar) == 1
 
-    def _bars(self, features: Features) -> Comparison:
-        return compare(self._frames(features), bar=self.bar)
-
     def _frames(self, features: Features) -> Features:
         return on_uniform_frames(features, max(self.frame, features.duration / MAX_COVERED))
 
-    def _evidence(self, bars: Comparison) -> Evidence:
+    def _read(self, features: Features) -> _Reading:
+        """Compare bars, and their halves where bars are long; the surer boundaries count."""
+        frames = self._frames(features)
+        bars = self._reading(frames)
+        can_be_halved = n_places(frames) > 0 and n_places(frames) % 2 == 0
+        if not (bars.is_learned and can_be_halved and median_bar(frames.edges) > LONG_BAR):
+            return bars
+        halves = self._reading(halved(frames), are_halves=True)
+        sure, surer = bars.certainty(), halves.certainty()
+        return bars if sure is None or surer is None or sure >= surer else halves
+
+    def _reading(self, frames: Features, *, are_halves: bool = False) -> _Reading:
         """Score all segments on each level, and say what each costs; nothing if all is alike."""
+        bars = compare(frames, bar=self.bar)
+        learned = self.network > 0 and bars.frames_per_bar == 1
         if not bars.in_order.any():
-            return {}
+            return _Reading(bars, {}, learned)
         weights = {
             "repetition": self.repetition,
             "blocks": self.blocks,
             "lengths": self.lengths,
         }
-        cost, span, learned = self.cost, _COST_SPAN, self._is_learned(bars)
+        cost, span = self.cost, _COST_SPAN
         if bars.copies is not None and self.repetition:
             weights["lengths"] = 0.0
             cost *= _COST_OF_PASSAGES
@@ -192,8 +237,10 @@ class CoverSegmenter:
             cost, span = cost * _BESIDE["cost"], span * _BESIDE["span"]
             seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
             logits = boundary_logits(seen)
+        if are_halves:
+            weights = {name: _OF_HALVES[name] * weight for name, weight in weights.items()}
+            cost += _COST_OF_HALVES
         scores = cover_scores(bars, **weights)
-        cost += span * (0.5 - self.granularity)
         found: Evidence = {}
         for level in LEVELS:
             here = scores.copy()
@@ -201,10 +248,7 @@ class CoverSegmenter:
                 log_odds = boundary_log_odds(logits, level) + _LOG_ODDS_OF_INTEREST
                 here[:, 1:-1] += self.network * log_odds[1:-1]
             found[level] = here, cost + _COST_OF_SECTIONS * (level == "section")
-        return found
-
-    def _is_learned(self, bars: Comparison) -> bool:
-        return self.network > 0 and bars.frames_per_bar == 1
+        return _Reading(bars, found, learned, span)
 
     def _labeled(self, bars: Comparison, boundary_frames: NDArray[np.intp]) -> Segmentation:
         labels = cover_labels(bars, boundary_frames, n_labels=self.n_labels)
@@ -229,6 +273,13 @@ The network is so sure that granularity needs a wider span of costs to change wh
 
 _COST_OF_PASSAGES = 2.7
 """What cost is multiplied by on frames shorter than bars, where longer passages are looked for."""
+
+_OF_HALVES = {"repetition": 0.75, "blocks": 0.75, "lengths": 1.0}
+_COST_OF_HALVES = 1.2
+"""What the other weights are multiplied by, and what a segment costs more, on halves of bars.
+
+There are twice as many.
+"""
 
 _TEMPERATURE = 3.5
 """Of `boundary_probabilities` beside the network: what is then called probable is as often true."""
