@@ -152,9 +152,13 @@ def _standardized(x: NDArray[np.floating]) -> NDArray[np.floating]:
 def _between(levels: NDArray[np.floating], places: NDArray[np.float64]) -> NDArray[np.float64]:
     """Average levels (n_frames, n) from each pulse to the next: (n_pulses, n), mean 0 over all."""
     ends = np.append(places, places[-1] + np.median(np.diff(places)))
-    edges = np.clip(np.round(ends).astype(np.intp), 0, len(levels))
-    sums = np.concatenate([np.zeros((1, levels.shape[1])), levels.cumsum(axis=0, dtype=np.float64)])
-    X = np.diff(sums[edges], axis=0) / np.maximum(np.diff(edges), 1)[:, None]
+    edges = np.clip(ends + 0.5, 0, len(levels))  # frame k reaches from k to k + 1
+    sums = np.zeros((len(levels) + 2, levels.shape[1]))
+    np.cumsum(levels, axis=0, out=sums[1:-1])
+    whole = edges.astype(np.intp)
+    part = (edges - whole)[:, None]
+    integrals = (1 - part) * sums[whole] + part * sums[whole + 1]
+    X = np.diff(integrals, axis=0) / np.maximum(np.diff(edges), 1)[:, None]
     return np.asarray(X - X.mean(axis=0))
 
 

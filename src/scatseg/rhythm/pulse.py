@@ -126,7 +126,8 @@ def pulse_periods(strength: NDArray[np.floating], hop: float) -> tuple[NDArray[n
     power = correlation[:, :1]
     floor = 0.05 * power.mean() + np.square(_LEAST_CONTRAST * strength.mean()) + 1e-12
     agreement = _at_multiples(correlation, near / hop) / (power + floor)
-    path = _smooth_path(agreement)
+    # What is heard less tells less: while a last chord fades, the period stays as it is.
+    path = _smooth_path(agreement * np.minimum(1, power / max(float(power.mean()), 1e-12)))
     clarity = float(np.average(agreement[np.arange(len(path)), path], weights=power[:, 0] + 1e-12))
     return np.interp(np.arange(len(strength)), centers, near[path] / hop), clarity
 
