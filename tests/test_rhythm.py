@@ -12,7 +12,7 @@ from scatseg import load, pieces
 from scatseg.rhythm import find_grid, heard_span, read_beats
 from scatseg.rhythm.grid import grid_of_bars
 from scatseg.rhythm.metre import repetition_steps
-from scatseg.rhythm.pulse import follow_pulse, pulse_periods
+from scatseg.rhythm.pulse import attacks, follow_pulse, pulse_periods
 
 SR = 22050
 
@@ -247,9 +247,7 @@ def test_confidence_is_higher_where_chords_show_the_bar(strummed_grid):
 
 
 def test_uncertain_bar_lines_come_with_a_warning():
-    clicks = np.zeros(30 * SR, dtype=np.float32)
-    clicks[(steady(100, duration=30.0) * SR).astype(int)] = 1
-    grid = find_grid(clicks, SR)
+    grid = find_grid(chords(steady(100), 1), SR)
     assert grid.is_regular
     assert grid.warnings == ("the place of the bar lines is uncertain",)
 
@@ -313,6 +311,22 @@ def test_the_period_of_a_pulse_train_is_its_own():
     periods, clarity = pulse_periods(strength, 0.01)
     np.testing.assert_allclose(periods, 30, rtol=0.01)
     assert clarity > 0.8
+
+
+@pytest.mark.parametrize("n_frames", [1, 2, 3, 5])
+def test_an_attack_is_as_strong_where_it_is_smeared(n_frames):
+    levels = np.zeros((40, 4))
+    levels[20:] = 1
+    smeared = np.stack([np.interp(np.arange(40), [19, 19 + n_frames], [0, 1])] * 4, axis=1)
+    assert attacks(smeared).max() >= min(1, 3 / n_frames) * attacks(levels).max() - 1e-12
+    assert attacks(levels).sum() == pytest.approx(attacks(smeared).sum())
+
+
+def test_where_little_is_heard_the_period_stays():
+    strength = np.zeros(4000)
+    strength[:3000:30] = 1
+    strength[3000::22] = 0.1
+    np.testing.assert_allclose(pulse_periods(strength, 0.01)[0], 30, rtol=0.02)
 
 
 def test_ripples_on_a_steady_strength_are_no_pulse():

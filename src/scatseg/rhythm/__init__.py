@@ -26,7 +26,7 @@ __all__ = ["Grid", "find_grid", "fixed_grid", "heard_span", "read_beats", "with_
 CLEAR_PULSE = 0.16
 """Least clarity of a pulse that is followed."""
 
-DIM_PULSE, NO_LEAD = 0.29, 0.6
+DIM_PULSE, NO_LEAD = 0.3, 0.6
 """A pulse that is less clear needs bars that are further ahead of their rivals, see `Bars.lead`."""
 
 RIVAL_LEAD = 1.0

@@ -83,6 +83,7 @@ _ATTACK_WEIGHT, _CHANGE_WEIGHT = 0.3, 1.5
 _EVIDENCE = 20.0  # pulses that count as independent, however long the recording
 _SLIP = 70.0  # what it costs to lose or insert a part of a bar
 _SPARSE_SKEWNESS, _SPARSE_WEIGHT = 0.5, 3.0  # sixteenths are seldom all played
+_MOST_SKEWNESS = 1.5  # of music
 _USUAL_BAR, _BAR_OCTAVES = 2.7, 0.6  # seconds, and their spread
 _USUAL_BEAT, _BEAT_OCTAVES = 0.66, 0.35
 
@@ -213,7 +214,7 @@ def find_bars(pulse: Pulse, cues: Cues) -> Bars:
         for metre in (METRES if pulse.per_beat is None else KNOWN_BEATS)
         if pulse.per_beat in (None, metre.pulses_per_beat)
     ]
-    sparseness = float(np.mean(cues.attacks**3))
+    sparseness = float(np.clip(np.mean(cues.attacks**3), -_MOST_SKEWNESS, _MOST_SKEWNESS))
     slips = None if pulse.per_beat else slip_costs(pulse.times)
     found = []
     for metre in metres:
