@@ -5,8 +5,9 @@
 
 Of each recording the boundaries of the first level are compared with those of the recording as it
 is: the share that lie within 0.2 s of one of them, when their times are scaled as the sound was.
-Where silence at the ends begins or stops is no boundary here. Faster, slower and higher are made by
-a phase vocoder, which also blurs attacks. Scored as by `structure_table.py`.
+Where silence at the ends begins or stops is no boundary here. Faster, slower or higher alone is made
+by a phase vocoder, which also blurs attacks; both at once by resampling, as of a tape. Scored as by
+`structure_table.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import librosa
 import numpy as np
+import soxr
 from known_items import coded, noisy
 from numpy.typing import NDArray
 from structure_table import read_jams, scored_by_all
@@ -32,6 +34,7 @@ from scatseg.segmenters import segment
 
 SR = 22050
 NEAR = 0.2
+CENTS_30 = 2 ** (30 / 1200)
 SHOWN = {"F05": "F@0.5", "F3": "F@3", "PWF": "pairwise F", "V": "V"}
 
 Sound = NDArray[np.float32]
@@ -47,6 +50,11 @@ def detuned(y: Sound, cents: float) -> Sound:
     return librosa.effects.pitch_shift(y, sr=SR, n_steps=cents / 100)
 
 
+def played(y: Sound, rate: float) -> Sound:
+    """Play so many times as fast and as high, as a tape would."""
+    return soxr.resample(y, SR, SR / rate)
+
+
 def silent_at_both_ends(y: Sound) -> Sound:
     """Put two seconds of silence before and after."""
     return np.pad(y, 2 * SR)
@@ -57,6 +65,12 @@ CHANGES: Mapping[str, tuple[Callable[[Sound], Sound], Callable[[float], float]]]
     "4 % faster": (functools.partial(stretched, rate=1.04), lambda t: t * 1.04),
     "4 % slower": (functools.partial(stretched, rate=0.96), lambda t: t * 0.96),
     "30 cents higher": (functools.partial(detuned, cents=30), lambda t: t),
+    "4 % faster and higher": (functools.partial(played, rate=1.04), lambda t: t * 1.04),
+    "4 % slower and lower": (functools.partial(played, rate=0.96), lambda t: t * 0.96),
+    "30 cents higher and faster": (
+        functools.partial(played, rate=CENTS_30),
+        lambda t: t * CENTS_30,
+    ),
     "MP3 at 64 kbit/s": (lambda y: coded(y, SR, None), lambda t: t),
     "noise at -20 dB": (lambda y: noisy(y, SR, np.random.default_rng(0)), lambda t: t),
     "20 dB softer": (lambda y: y / 10, lambda t: t),
