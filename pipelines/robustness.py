@@ -5,9 +5,9 @@
 
 Of each recording the boundaries of the first level are compared with those of the recording as it
 is: the share that lie within 0.2 s of one of them, when their times are scaled as the sound was.
-Where silence at the ends begins or stops is no boundary here. Faster, slower or higher alone is made
-by a phase vocoder, which also blurs attacks; both at once by resampling, as of a tape. Scored as by
-`structure_table.py`.
+Where silence at the ends begins or stops is no boundary here. Faster, slower or higher alone is
+made by a phase vocoder, which also blurs attacks; both at once by resampling, as of a tape. Scored
+as by `structure_table.py`.
 """
 
 from __future__ import annotations
