@@ -8,6 +8,8 @@ from threadpoolctl import threadpool_limits
 from scatseg import audio, pieces
 from scatseg.bars import Bars
 from scatseg.evaluation import evaluate
+from scatseg.extractors import extractor
+from scatseg.rhythm import heard_span
 from scatseg.segmentation import letter_labels
 from scatseg.segmenters import segment
 
@@ -23,8 +25,8 @@ def letters(segmentation):
     return letter_labels(numbers[label] for label in segmentation.labels)
 
 
-def form_of(y, sr):
-    return segment(Bars()(y, sr))
+def form_of(y, sr, *, features="bars", system="default"):
+    return segment(extractor(features)(y, sr), segmenter=system)
 
 
 @pytest.fixture(scope="module")
@@ -66,13 +68,31 @@ def test_a_compressed_copy_has_the_same_form(rondo, form, tmp_path):
     assert_same(form_of(y, sr), form)
 
 
-def test_silence_around_it_is_silence_around_the_same_form(rondo, form):
-    quiet = np.zeros(7 * rondo.sr, dtype=rondo.y.dtype)
-    found = form_of(np.concatenate([quiet, rondo.y, quiet]), rondo.sr)
-    assert found.labels == ("silence", *form.labels, "silence")
-    np.testing.assert_allclose(
-        np.subtract(found.boundaries[2:-2], 7), form.boundaries[1:-1], atol=0.2
+GRID_FREE = {"features": "bars:length=0.5,positions=1", "system": "grid-free"}
+
+
+@pytest.mark.parametrize("seconds", [0.4, 1, 2])
+@pytest.mark.parametrize("how", [{}, GRID_FREE], ids=["by bars", "grid-free"])
+def test_short_silence_around_it_changes_nothing(rondo, how, seconds):
+    before, found = (
+        form_of(np.pad(rondo.y, round(pad * rondo.sr)), rondo.sr, **how) for pad in (0, seconds)
     )
+    assert found.labels == before.labels
+    moved = np.subtract(found.boundaries[1:-1], seconds)
+    np.testing.assert_allclose(moved, before.boundaries[1:-1], atol=1e-3)
+
+
+@pytest.mark.parametrize("seconds", [4.5, 7.3])
+@pytest.mark.parametrize("how", [{}, GRID_FREE], ids=["by bars", "grid-free"])
+def test_long_silence_around_it_is_silence_around_the_same_form(rondo, how, seconds):
+    before, found = (
+        form_of(np.pad(rondo.y, round(pad * rondo.sr)), rondo.sr, **how) for pad in (0, seconds)
+    )
+    assert found.labels == ("silence", *before.labels, "silence")
+    moved = np.subtract(found.boundaries[1:-1], seconds)
+    np.testing.assert_allclose(moved[1:-1], before.boundaries[1:-1], atol=0.05)
+    heard = np.divide(heard_span(rondo.y, rondo.sr), rondo.sr)
+    np.testing.assert_allclose(moved[[0, -1]], heard, atol=1e-3)
 
 
 @pytest.mark.parametrize("rate", [0.96, 1.04])

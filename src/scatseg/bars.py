@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scatseg.extractors import extractor, unit_variance
 from scatseg.features import Extractor, FeatureName, Features, Scattering, uniform_edges
-from scatseg.rhythm import Grid, find_grid
+from scatseg.rhythm import Grid, find_grid, heard_span, with_silent_ends
 
 SILENT_BAR = -60.0
 """Decibels below the loudest bar: what is quieter counts as silence."""
@@ -28,7 +28,8 @@ class Bars:
     Two bars are alike when the same happens at the same places in them. A bar that is cut by the
     beginning or the end of the recording is laid out from the line that is there. Each kind
     of features has a total variance of 1; bars 60 dB below the loudest are silence, 0. Where
-    there is no clear pulse, and so no bars, there is one row per half second instead.
+    there is no clear pulse, and so no bars, there is one row per half second instead. Silence
+    before and after the music changes no row of it.
 
     Parameters
     ----------
@@ -59,14 +60,14 @@ class Bars:
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, bar by bar."""
         if self.length is not None:
-            return self.on_grid(y, sr, uniform_edges(len(y) / sr, self.length))
+            return self.on_grid(y, sr, _uniform_frames(y, sr, self.length))
         return self.by_grid(y, sr, find_grid(y, sr))
 
     def by_grid(self, y: NDArray[np.floating], sr: int, grid: Grid) -> Features:
         """Describe a signal by its bars, or by half seconds where the grid has no pulse."""
         if grid.is_regular:
             return self.on_grid(y, sr, grid.edges, notes=grid.warnings)
-        frames = uniform_edges(len(y) / sr, PULSELESS_FRAME)
+        frames = _uniform_frames(y, sr, PULSELESS_FRAME)
         return replace(self, positions=1).on_grid(y, sr, frames, notes=grid.warnings)
 
     def on_grid(
@@ -90,14 +91,19 @@ class Bars:
         notes : tuple of str, default ()
             What to know before trusting the lines.
         """
-        lines = np.asarray(edges, dtype=np.float64)
+        lines = _checked_lines(edges, len(y) / sr)
+        start, stop = heard_span(y, sr)
+        sound = y[start:stop]
+        first, inner = _heard_bars(lines, start / sr, stop / sr, nearest=0.5 / sr)
         parts = [
-            laid_out(extract(y, sr), lines, positions=self.positions)
+            laid_out(extract(sound, sr), inner, positions=self.positions)
             for extract in self._extractors()
         ]
-        X = np.concatenate([unit_variance(part.X) for part in parts], axis=1)
-        level = bar_levels(y, sr, lines)
-        X[level <= max(float(level.max()) * 10 ** (SILENT_BAR / 20), _LEAST_LEVEL)] = 0
+        heard = np.concatenate([unit_variance(part.X) for part in parts], axis=1)
+        level = bar_levels(sound, sr, inner)
+        heard[level <= max(float(level.max()) * 10 ** (SILENT_BAR / 20), _LEAST_LEVEL)] = 0
+        X = np.zeros((len(lines) - 1, heard.shape[1]), dtype=heard.dtype)
+        X[first : first + len(heard)] = heard
         return Features(X, lines, [name for part in parts for name in part.names], notes=notes)
 
     def _extractors(self) -> tuple[Extractor, ...]:
@@ -108,6 +114,41 @@ class Bars:
             else each
             for each in named
         )
+
+
+def _uniform_frames(y: NDArray[np.floating], sr: int, frame: float) -> NDArray[np.float64]:
+    """Cut what is heard into equal frames, and the silence around it into others."""
+    start, stop = heard_span(y, sr)
+    edges = uniform_edges((stop - start) / sr, frame)
+    return with_silent_ends(edges, start=start / sr, duration=len(y) / sr, bar=frame)
+
+
+def _checked_lines(edges: ArrayLike, duration: float) -> NDArray[np.float64]:
+    """Refuse, with a ValueError, lines (n_bars + 1,) that do not reach from end to end."""
+    lines = np.array(edges, dtype=np.float64)
+    if lines.ndim != 1 or lines.size < 2 or lines[0] != 0 or abs(lines[-1] - duration) > 1e-6:
+        ends = f"{lines.min():g} to {lines.max():g} s" if lines.size else "none"
+        msg = f"edges must be bar lines from 0 to {duration:g} s, shape (n_bars + 1,), got {ends}"
+        raise ValueError(msg)
+    lines[-1] = duration
+    return lines
+
+
+def _heard_bars(
+    lines: NDArray[np.float64], start: float, stop: float, *, nearest: float
+) -> tuple[int, NDArray[np.float64]]:
+    """Cut bars at the beginning and the end of what is heard, all in seconds.
+
+    Returns
+    -------
+    first : int
+        The bar that `start` is in.
+    inner : ndarray of float64
+        Seconds after `start`: 0, the lines between but those that are as good as an end, `stop`.
+    """
+    between = (lines > start + nearest) & (lines < stop - nearest)
+    first = int(np.flatnonzero(lines <= start + nearest)[-1])
+    return first, np.concatenate([[0.0], lines[between] - start, [stop - start]])
 
 
 def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) -> Features:

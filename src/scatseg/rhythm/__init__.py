@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.rhythm.files import read_beats
 from scatseg.rhythm.grid import (
+    FALLBACK_BAR,
     Grid,
     checked_times,
     fixed_grid,
     grid_of_bars,
     grid_of_positions,
 )
-from scatseg.rhythm.metre import find_bars, pulse_cues
+from scatseg.rhythm.metre import Bars, find_bars, pulse_cues
 from scatseg.rhythm.pulse import MIN_PULSES, Pulse, find_pulse, onset_strength, subdivided
+from scatseg.rhythm.silence import heard_span, with_silent_ends
 from scatseg.rhythm.spectra import Spectrum, band_spectrum, pitch_spectrum
 
-__all__ = ["Grid", "find_grid", "fixed_grid", "read_beats"]
+__all__ = ["Grid", "find_grid", "fixed_grid", "heard_span", "read_beats", "with_silent_ends"]
 
 CLEAR_PULSE = 0.16
 """Least clarity of a pulse that is followed."""
 
-DIM_PULSE, NO_LEAD = 0.29, 0.6
+DIM_PULSE, NO_LEAD = 0.3, 0.6
 """A pulse that is less clear needs bars that are further ahead of their rivals, see `Bars.lead`."""
 
 RIVAL_LEAD = 1.0
 """Log probability by which bars between the strongest pulses must be better to be believed."""
+
+MARGIN = 0.2
+"""Seconds of silence put before and after what is heard: the first attack rises from it."""
 
 SURE_BARS = 0.25
 """With less confidence, a grid comes with a warning."""
@@ -45,7 +52,8 @@ def find_grid(
     what is between them: autocorrelation of the onset strength gives its period over time,
     dynamic programming its instants. Then every metre and every place of the bar lines is
     compared by what changes there: chords, bass, attacks, and where passages that are heard again
-    begin and end. The best one wins, with a preference for usual tempos.
+    begin and end. The best one wins, with a preference for usual tempos. Silence at the ends is
+    left out of all that, and has bars of its own only where it is long.
 
     Parameters
     ----------
@@ -91,28 +99,49 @@ def find_grid(
     duration = len(y) / sr
     if downbeats is not None and np.size(downbeats):
         return grid_of_bars(duration, downbeats=downbeats, beats=beats)
+    known = None if beats is None else subdivided(checked_times("beats", beats, duration))
+    start, stop = (0, len(y)) if known else heard_span(y, sr)
+    margin = 0 if known else round(MARGIN * sr)
+    found = _pulse_in_bars(np.pad(y[start:stop], margin), sr, known)
+    grid = _heard_grid((stop - start) / sr, found, at=margin / sr)
+    edges = with_silent_ends(grid.edges, start=start / sr, duration=duration, bar=FALLBACK_BAR)
+    beats, downbeats = (
+        np.unique(np.clip(times + start / sr, 0, duration))
+        for times in (grid.beats, grid.downbeats)
+    )
+    return replace(grid, beats=beats, downbeats=downbeats, edges=edges)
+
+
+def _pulse_in_bars(
+    y: NDArray[np.floating], sr: int, known: Pulse | None
+) -> tuple[Pulse, Bars] | None:
+    """Find the pulse, unless it is known, and its bars; None where it is not clear."""
     bands = band_spectrum(y, sr)
-    if beats is None:
-        pulse = find_pulse(bands)
-    else:
-        pulse = subdivided(checked_times("beats", beats, duration))
-    no_pulse = fixed_grid(duration, warnings=("no clear pulse: there are no bars to go by",))
+    pulse = known or find_pulse(bands)
     if len(pulse.times) < MIN_PULSES or pulse.clarity < CLEAR_PULSE:
-        return no_pulse
+        return None
     pitches = pitch_spectrum(y, sr)
     bars = find_bars(pulse, pulse_cues(pulse.times, bands, pitches))
-    if beats is None and _is_syncopated(pulse, bands):
+    if not known and _is_syncopated(pulse, bands):
         between = pulse.between()
         rival = find_bars(between, pulse_cues(between.times, bands, pitches))
         if rival.score > bars.score + RIVAL_LEAD:
             pulse, bars = between, rival
     if pulse.clarity < DIM_PULSE and bars.lead < NO_LEAD:
-        return no_pulse
+        return None
+    return pulse, bars
+
+
+def _heard_grid(duration: float, found: tuple[Pulse, Bars] | None, *, at: float) -> Grid:
+    """Lay out what was found in so many seconds of sound that began `at` some."""
+    if found is None:
+        return fixed_grid(duration, warnings=("no clear pulse: there are no bars to go by",))
+    pulse, bars = found
     confidence = float(min(1.0, 2 * pulse.clarity) * (1 - np.exp(-max(0.0, bars.lead))))
     unsure = ("the place of the bar lines is uncertain",) if confidence < SURE_BARS else ()
     return grid_of_positions(
         duration,
-        pulse.times,
+        pulse.times - at,
         bars.positions,
         pulses_per_bar=len(bars.metre.pattern),
         pulses_per_beat=bars.metre.pulses_per_beat,

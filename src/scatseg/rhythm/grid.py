@@ -23,6 +23,8 @@ class Grid:
     ----------
     beats : ndarray of float64, shape (n_beats,)
         Seconds, strictly increasing, from the first attack to the last one. Empty on a fixed grid.
+    downbeats : ndarray of float64, shape (n_downbeats,)
+        Those of them that begin a bar, also where that is the first or the last one.
     edges : ndarray of float64, shape (n_bars + 1,)
         Bar lines in seconds, strictly increasing, the first 0 and the last the duration. The
         first and the last bar may be partial ones.
@@ -38,16 +40,12 @@ class Grid:
     """
 
     beats: NDArray[np.float64]
+    downbeats: NDArray[np.float64]
     edges: NDArray[np.float64]
     metre: int
     confidence: float
     is_regular: bool = True
     warnings: tuple[str, ...] = field(default=())
-
-    @property
-    def downbeats(self) -> NDArray[np.float64]:
-        """The bar lines that are beats (n_downbeats,), in seconds."""
-        return self.edges[np.isin(self.edges, self.beats)]
 
 
 def fixed_grid(duration: float, *, warnings: tuple[str, ...] = ()) -> Grid:
@@ -63,6 +61,7 @@ def fixed_grid(duration: float, *, warnings: tuple[str, ...] = ()) -> Grid:
     edges[-1] = duration
     return Grid(
         beats=np.empty(0),
+        downbeats=np.empty(0),
         edges=edges,
         metre=0,
         confidence=0.0,
@@ -85,6 +84,7 @@ def grid_of_bars(duration: float, *, downbeats: ArrayLike, beats: ArrayLike | No
     per_bar = np.diff(np.searchsorted(known, lines - 1e-3))
     return Grid(
         beats=known,
+        downbeats=lines,
         edges=_edges(lines, duration, reach=0.0),
         metre=int(np.median(per_bar)) if per_bar.size else len(known),
         confidence=1.0,
@@ -109,7 +109,7 @@ def grid_of_positions(
     duration : float
         Seconds.
     times : ndarray of float64, shape (n_pulses,)
-        Seconds, increasing, at least two.
+        Seconds, increasing, at least two; the outer ones may lie a little outside.
     positions : ndarray of int, shape (n_pulses,)
         In pulses from the last bar line: 0 on it.
     pulses_per_bar, pulses_per_beat : int
@@ -117,8 +117,6 @@ def grid_of_positions(
     metre, confidence, warnings
         As in `Grid`.
     """
-    inside = (times >= 0) & (times <= duration)
-    beats = times[inside & (positions % pulses_per_beat == 0)]
     first, last = (float(np.median(np.diff(part))) for part in (times[:9], times[-9:]))
     n_before, n_after = int(times[0] / first), int((duration - times[-1]) / last)
     places = np.concatenate(
@@ -138,7 +136,8 @@ def grid_of_positions(
     lines = places[ranks % pulses_per_bar == 0]
     bar = pulses_per_bar * float(np.median(np.diff(times)))
     return Grid(
-        beats=beats,
+        beats=times[positions % pulses_per_beat == 0],
+        downbeats=times[positions == 0],
         edges=_edges(lines, duration, reach=bar),
         metre=metre,
         confidence=confidence,

@@ -83,6 +83,7 @@ _ATTACK_WEIGHT, _CHANGE_WEIGHT = 0.3, 1.5
 _EVIDENCE = 20.0  # pulses that count as independent, however long the recording
 _SLIP = 70.0  # what it costs to lose or insert a part of a bar
 _SPARSE_SKEWNESS, _SPARSE_WEIGHT = 0.5, 3.0  # sixteenths are seldom all played
+_MOST_SKEWNESS = 1.5  # of music
 _USUAL_BAR, _BAR_OCTAVES = 2.7, 0.6  # seconds, and their spread
 _USUAL_BEAT, _BEAT_OCTAVES = 0.66, 0.35
 
@@ -152,9 +153,13 @@ def _standardized(x: NDArray[np.floating]) -> NDArray[np.floating]:
 def _between(levels: NDArray[np.floating], places: NDArray[np.float64]) -> NDArray[np.float64]:
     """Average levels (n_frames, n) from each pulse to the next: (n_pulses, n), mean 0 over all."""
     ends = np.append(places, places[-1] + np.median(np.diff(places)))
-    edges = np.clip(np.round(ends).astype(np.intp), 0, len(levels))
-    sums = np.concatenate([np.zeros((1, levels.shape[1])), levels.cumsum(axis=0, dtype=np.float64)])
-    X = np.diff(sums[edges], axis=0) / np.maximum(np.diff(edges), 1)[:, None]
+    edges = np.clip(ends + 0.5, 0, len(levels))  # frame k reaches from k to k + 1
+    sums = np.zeros((len(levels) + 2, levels.shape[1]))
+    np.cumsum(levels, axis=0, out=sums[1:-1])
+    whole = edges.astype(np.intp)
+    part = (edges - whole)[:, None]
+    integrals = (1 - part) * sums[whole] + part * sums[whole + 1]
+    X = np.diff(integrals, axis=0) / np.maximum(np.diff(edges), 1)[:, None]
     return np.asarray(X - X.mean(axis=0))
 
 
@@ -209,7 +214,7 @@ def find_bars(pulse: Pulse, cues: Cues) -> Bars:
         for metre in (METRES if pulse.per_beat is None else KNOWN_BEATS)
         if pulse.per_beat in (None, metre.pulses_per_beat)
     ]
-    sparseness = float(np.mean(cues.attacks**3))
+    sparseness = float(np.clip(np.mean(cues.attacks**3), -_MOST_SKEWNESS, _MOST_SKEWNESS))
     slips = None if pulse.per_beat else slip_costs(pulse.times)
     found = []
     for metre in metres:

@@ -26,6 +26,7 @@ _LEAST_CONTRAST = 0.15  # of the mean strength: what varies less, as in noise, i
 _STEADINESS = 200.0  # what a doubled interval costs, per squared natural logarithm
 _LOCAL = 6.0  # seconds over which attacks are made equally strong
 _FAINT = 0.1  # of the loud attacks: what is fainter stays faint
+_RISE = 3  # frames over which an attack rises
 _SMOOTH = 1.5  # frames
 
 
@@ -82,8 +83,13 @@ def subdivided(beats: ArrayLike) -> Pulse:
 
 
 def attacks(levels: NDArray[np.floating]) -> NDArray[np.floating]:
-    """How much the levels (n_frames, n_bands) rise, on the mean over bands: (n_frames,)."""
-    return np.asarray(np.maximum(0, np.diff(levels, axis=0, prepend=levels[:1])).mean(axis=1))
+    """How much the levels (n_frames, n_bands) rise around a frame, on the mean: (n_frames,).
+
+    Over several frames, so that an attack that coding or stretching has smeared is as strong.
+    """
+    before, after = _RISE // 2 + 1, _RISE // 2
+    rises = np.maximum(0, levels[_RISE:] - levels[:-_RISE]).mean(axis=1) / _RISE
+    return np.pad(rises, (before, after))[: len(levels)]
 
 
 def evened(strength: NDArray[np.floating], hop: float) -> NDArray[np.floating]:
@@ -126,7 +132,8 @@ def pulse_periods(strength: NDArray[np.floating], hop: float) -> tuple[NDArray[n
     power = correlation[:, :1]
     floor = 0.05 * power.mean() + np.square(_LEAST_CONTRAST * strength.mean()) + 1e-12
     agreement = _at_multiples(correlation, near / hop) / (power + floor)
-    path = _smooth_path(agreement)
+    # What is heard less tells less: while a last chord fades, the period stays as it is.
+    path = _smooth_path(agreement * np.minimum(1, power / max(float(power.mean()), 1e-12)))
     clarity = float(np.average(agreement[np.arange(len(path)), path], weights=power[:, 0] + 1e-12))
     return np.interp(np.arange(len(strength)), centers, near[path] / hop), clarity
 

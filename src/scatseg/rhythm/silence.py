@@ -1,0 +1,97 @@
+"""A signal -> where in it something is heard, and rows for the silence around that."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+SILENT_LEVEL = -60.0
+"""Decibels below how loud a recording is: what is quieter at its ends is silence."""
+
+LONG_END = 4.0
+"""Seconds: silence at an end that lasts so long has bars of its own, two at least."""
+
+_WINDOW, _CLICK = 0.05, 0.02  # seconds: what is heard for less than that of a window is a click
+
+
+def heard_span(y: NDArray[np.floating], sr: int) -> tuple[int, int]:
+    """Tell where a recording begins and ends to be heard.
+
+    How loud it is, is measured by what is loud in it. So the answer is the same, to the sample, at
+    any loudness, and with any silence before and after.
+
+    Parameters
+    ----------
+    y : ndarray of float, shape (n_samples,)
+        The signal, mono.
+    sr : int
+        Sampling rate in Hz.
+
+    Returns
+    -------
+    start, stop : int
+        Samples, the second one not included. The whole where nothing is heard for longer than
+        a click.
+
+    Examples
+    --------
+    >>> tone = np.sin(np.arange(1, 1000))
+    >>> heard_span(np.concatenate([np.zeros(300), tone, 1e-5 * tone]), 1000)
+    (300, 1299)
+    """
+    power = np.square(y, dtype=np.float64)
+    loud = np.dot(power, power) / max(float(power.sum()), np.finfo(np.float64).tiny)
+    sounds = power > loud * 10 ** (SILENT_LEVEL / 10)
+    length = min(max(1, round(_WINDOW * sr)), len(y))
+    counts = np.concatenate([[0], np.cumsum(sounds, dtype=np.int32)])
+    starts = np.flatnonzero(counts[length:] - counts[:-length] >= _CLICK / _WINDOW * length)
+    if not starts.size:
+        return 0, len(y)
+    first, last = int(starts[0]), int(starts[-1])
+    start = first + int(sounds[first:].argmax())
+    stop = last + length - int(sounds[: last + length][::-1].argmax())
+    return start, stop
+
+
+def with_silent_ends(
+    edges: NDArray[np.float64], *, start: float, duration: float, bar: float
+) -> NDArray[np.float64]:
+    """Put the silence back that is before and after bars.
+
+    Parameters
+    ----------
+    edges : ndarray of float64, shape (n_bars + 1,)
+        Bar lines in seconds from the beginning of what is heard, where the first one is.
+    start : float
+        Seconds of silence before.
+    duration : float
+        Seconds of the recording, with all silence.
+    bar : float
+        Seconds that a bar of silence may last.
+
+    Returns
+    -------
+    edges : ndarray of float64
+        Bar lines from 0 to `duration`. Short silence is a part of the first or last bar; long
+        silence has bars of its own.
+
+    Examples
+    --------
+    >>> with_silent_ends(np.array([0.0, 1.0, 3.0]), start=6.0, duration=9.5, bar=2.0)
+    array([0. , 2. , 4. , 6. , 7. , 9.5])
+    """
+    after = duration - start - edges[-1]
+    return np.concatenate(
+        [
+            np.linspace(0, start, _n_silent(start, bar) + 1),
+            start + edges[1:-1],
+            duration - np.linspace(0, after, _n_silent(after, bar) + 1)[::-1],
+        ]
+    )
+
+
+def _n_silent(seconds: float, bar: float) -> int:
+    """Count the bars of its own that silence has."""
+    return max(2, math.ceil(seconds / bar)) if seconds >= LONG_END else 0
