@@ -1,10 +1,64 @@
-"""Halves of bars: what is in them is known from the bars."""
+"""Parts of bars, and halves of bars: what is in them is known by construction."""
 
 import numpy as np
 import pytest
 
 from scatseg.features import FeatureName, Features
-from scatseg.places import halved, n_places
+from scatseg.places import halved, laid_out, n_places
+
+
+def ramp(duration):
+    """Frames of a tenth of a second, whose two features are their times and the opposite."""
+    edges = np.linspace(0, duration, round(10 * duration) + 1)
+    centers = (edges[:-1] + edges[1:]) / 2
+    names = [FeatureName("ramp", i) for i in range(2)]
+    return Features(np.stack([centers, -centers], axis=1), edges, names)
+
+
+def test_parts_of_a_bar_stand_side_by_side_in_order():
+    bars = laid_out(ramp(6), np.array([0.0, 2, 4, 6]), positions=2)
+    np.testing.assert_allclose(
+        bars.X, [[0.5, -0.5, 1.5, -1.5], [2.5, -2.5, 3.5, -3.5], [4.5, -4.5, 5.5, -5.5]]
+    )
+
+
+def test_parts_follow_the_tempo():
+    bars = laid_out(ramp(9), np.array([0.0, 3, 5, 9]), positions=2)
+    np.testing.assert_allclose(bars.X[:, ::2], [[0.75, 2.25], [3.5, 4.5], [6, 8]])
+
+
+def test_names_tell_the_part():
+    names = laid_out(ramp(4), np.array([0.0, 2, 4]), positions=2).names
+    assert [(str(name), name.place) for name in names] == [
+        ("ramp 0 in part 1", 0),
+        ("ramp 1 in part 1", 0),
+        ("ramp 0 in part 2", 1),
+        ("ramp 1 in part 2", 1),
+    ]
+
+
+def test_a_pickup_is_the_end_of_a_bar():
+    X = laid_out(ramp(7), np.array([0.0, 1, 3, 5, 7]), positions=4).X[:, ::2]
+    np.testing.assert_allclose(X[0, 2:], [0.25, 0.75])
+    np.testing.assert_allclose(X[0, :2], X[1:, :2].mean(axis=0))
+
+
+def test_what_is_left_at_the_end_is_the_beginning_of_a_bar():
+    X = laid_out(ramp(7), np.array([0.0, 2, 4, 6, 7]), positions=4).X[:, ::2]
+    np.testing.assert_allclose(X[3, :2], [6.25, 6.75])
+    np.testing.assert_allclose(X[3, 2:], X[:3, 2:].mean(axis=0))
+
+
+def test_a_longer_first_bar_is_one_bar():
+    X = laid_out(ramp(7), np.array([0.0, 3, 5, 7]), positions=2).X[:, ::2]
+    np.testing.assert_allclose(X[0], [0.75, 2.25])
+
+
+@pytest.mark.parametrize("positions", [1, 3, 8, 16])
+def test_a_bar_averaged_over_its_parts_is_the_mean_of_the_bar(positions):
+    edges = np.array([0.0, 1.7, 3.4, 5.1])
+    X = laid_out(ramp(5.1), edges, positions=positions).X[:, ::2]
+    np.testing.assert_allclose(X.mean(axis=1), (edges[:-1] + edges[1:]) / 2)
 
 
 def on_bars(edges, n_places=4):

@@ -10,7 +10,15 @@ import scipy.ndimage
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.extractors import extractor, unit_variance
-from scatseg.features import Extractor, FeatureName, Features, Scattering, uniform_edges
+from scatseg.features import (
+    Extractor,
+    FeatureName,
+    Features,
+    JointScattering,
+    Scattering,
+    uniform_edges,
+)
+from scatseg.places import laid_out
 from scatseg.rhythm import Grid, find_grid, heard_span, with_silent_ends
 
 SILENT_BAR = -60.0
@@ -42,7 +50,7 @@ class Bars:
         Seconds per bar, where bars are not to be looked for: the grid is then uniform.
     """
 
-    features: tuple[str | Extractor, ...] | str = ("s2", "cqt", "mfcc", "chroma")
+    features: tuple[str | Extractor, ...] | str = ("jtfs", "cqt", "mfcc", "chroma")
     positions: int = 8
     length: float | None = None
 
@@ -151,50 +159,6 @@ def _heard_bars(
     return first, np.concatenate([[0.0], lines[between] - start, [stop - start]])
 
 
-def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) -> Features:
-    """Put what happens inside each bar side by side, in order.
-
-    Parameters
-    ----------
-    features : Features
-        Frames shorter than a bar.
-    edges : ndarray of float64, shape (n_bars + 1,)
-        Bar lines in seconds, increasing, from 0 to the duration.
-    positions : int
-        Places in each bar.
-
-    Returns
-    -------
-    bars : Features
-        Row i holds the means over equal parts of bar i, the first part first. A first or last bar
-        that is shorter than its neighbor is taken for the end or the beginning of one as long;
-        at the places that it lacks stands the mean of the other bars.
-    """
-    starts, lengths = _whole_bars(edges)
-    places = starts[:, None] + lengths[:, None] * np.arange(positions + 1) / positions
-    places[:-1, -1] = places[1:, 0]
-    limits = np.clip(places, 0, edges[-1])
-    there = np.diff(limits, axis=1) > _ROUNDING
-    inner = limits[:, 1:][there]
-    inner[-1] = edges[-1]
-    n_bars, n_features = len(starts), features.X.shape[1]
-    X = np.zeros((n_bars, positions, n_features), dtype=features.X.dtype)
-    X[there] = features.pooled(np.concatenate([[0.0], inner])).X
-    usual = X.sum(axis=0) / np.maximum(there.sum(axis=0), 1)[:, None]
-    X = np.where(there[:, :, None], X, usual.astype(X.dtype))
-    names = [replace(name, place=place) for place in range(positions) for name in features.names]
-    return Features(X.reshape(n_bars, -1), edges, names)
-
-
-def _whole_bars(edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Continue the first and the last bar to the length of their neighbors, where shorter."""
-    starts, lengths = edges[:-1].copy(), np.diff(edges)
-    if len(starts) > 2:
-        lengths[[0, -1]] = np.maximum(lengths[[0, -1]], lengths[[1, -2]])
-        starts[0] = edges[1] - lengths[0]
-    return starts, lengths
-
-
 def bar_levels(y: NDArray[np.floating], sr: int, edges: NDArray[np.float64]) -> NDArray[np.float64]:
     """Measure how loud each bar is.
 
@@ -286,12 +250,12 @@ class MelodyChroma:
 BAR_FEATURES: Mapping[str, Extractor] = {
     "s1": OneOrder(extract=Scattering(J=11, Q=16, T=2048, stride=1024, max_order=1), order=1),
     "s2": OneOrder(extract=Scattering(J=13, Q=8, T=8192, stride=4096), order=2),
+    "jtfs": JointScattering(accuracy="fast"),
     "cqt": SpectralPeaks(),
     "chroma": MelodyChroma(),
 }
 """What some names mean inside a bar: the variants of features that tell bars apart best."""
 
-_ROUNDING = 1e-9
 _LEAST_LEVEL = 1e-6
 
 

@@ -1,6 +1,8 @@
-"""Frames that are bars -> the parts of each, in order, and shorter frames made of them."""
+"""Frames and bar lines -> bars whose parts stand side by side, and halves of bars."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +21,41 @@ def n_places(features: Features) -> int:
     return (
         max((-1 if name.place is None else name.place for name in features.names), default=-1) + 1
     )
+
+
+def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) -> Features:
+    """Put what happens inside each bar side by side, in order.
+
+    Parameters
+    ----------
+    features : Features
+        Frames shorter than a bar.
+    edges : ndarray of float64, shape (n_bars + 1,)
+        Bar lines in seconds, increasing, from 0 to the duration.
+    positions : int
+        Places in each bar.
+
+    Returns
+    -------
+    bars : Features
+        Row i holds the means over equal parts of bar i, the first part first. A first or last bar
+        that is shorter than its neighbor is taken for the end or the beginning of one as long;
+        at the places that it lacks stands the mean of the other bars.
+    """
+    starts, lengths = whole_bars(edges)
+    places = starts[:, None] + lengths[:, None] * np.arange(positions + 1) / positions
+    places[:-1, -1] = places[1:, 0]
+    limits = np.clip(places, 0, edges[-1])
+    there = np.diff(limits, axis=1) > _ROUNDING
+    inner = limits[:, 1:][there]
+    inner[-1] = edges[-1]
+    n_bars, n_features = len(starts), features.X.shape[1]
+    X = np.zeros((n_bars, positions, n_features), dtype=features.X.dtype)
+    X[there] = features.pooled(np.concatenate([[0.0], inner])).X
+    usual = X.sum(axis=0) / np.maximum(there.sum(axis=0), 1)[:, None]
+    X = np.where(there[:, :, None], X, usual.astype(X.dtype))
+    names = [replace(name, place=place) for place in range(positions) for name in features.names]
+    return Features(X.reshape(n_bars, -1), edges, names)
 
 
 def halved(features: Features) -> Features:
