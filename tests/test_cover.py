@@ -228,3 +228,14 @@ def test_long_bars_may_be_two(rng):
     np.testing.assert_allclose(found.boundaries, 1.8 * 9 * np.arange(9))
     assert found.labels == tuple("AABBABBA")
     assert set(segment(usual).boundaries) <= set(usual.edges)
+
+
+@pytest.mark.parametrize("frame", [0.5, BAR])
+def test_one_sound_that_is_held_is_one_section(frame, rng):
+    held = np.tile(rng.normal(size=30), (120, 1))
+    held[:2] = rng.normal(size=(2, 30))  # it has to begin
+    held += 1e-3 * rng.normal(size=held.shape)
+    song = Features(held, frame * np.arange(len(held) + 1))
+    assert segment(song).boundaries == (0, song.duration)
+    moving = Features(held + rng.normal(size=held.shape), song.edges)
+    assert compare(moving, bar=BAR).in_order.any()

@@ -40,7 +40,8 @@ class Comparison:
         Frames are bars or shorter ones; each long silence is one.
     in_order : ndarray of float64, shape (n_frames, n_frames)
         Z-scored similarity of what happens in a bar, in order, by all features. Of frames shorter
-        than bars: of what is played in them, by all features but those of timbre.
+        than bars: of what is played in them, by all features but those of timbre. 0 where one
+        sound is held throughout.
     by_timbre : ndarray of float64, shape (n_frames, n_frames)
         Z-scored similarity of what is heard in a bar, in whatever order, by timbre where
         the features tell of it.
@@ -82,6 +83,8 @@ def compare(features: Features, *, bar: float) -> Comparison:
     if n_frames > 1:
         kinds = {name: X for name, X in kinds.items() if name.split()[0] not in TIMBRE} or kinds
     in_order = fused_similarity(list(kinds.values()), heard=heard)
+    if all(map(_is_held, kinds.values())):
+        in_order = np.zeros_like(in_order)
     families = by_family(without_places(features))
     timbre = [X for name, X in families.items() if name.split()[0] in TIMBRE]
     averaged = [
@@ -99,6 +102,21 @@ def compare(features: Features, *, bar: float) -> Comparison:
         frames_per_bar=n_frames,
         copies=copies,
     )
+
+
+def _is_held(X: NDArray[np.floating]) -> bool:
+    """Tell whether one sound (n_frames, n_features) is held throughout, but for both ends."""
+    inner = X[_AT_ENDS:-_AT_ENDS] if len(X) > 2 * _AT_ENDS else X
+    usual = np.median(inner, axis=0)
+    distance = np.linalg.norm(inner - usual, axis=1).max()
+    return bool(distance <= _HELD * np.linalg.norm(usual))
+
+
+_AT_ENDS = 3
+"""Frames that hear a recording begin or end."""
+
+_HELD = 0.01
+"""Share of all that is heard by which frames of a held sound differ at most; of noise it is .03."""
 
 
 def frames_per_bar(features: Features, bar: float) -> int:
