@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 from scatseg import audio, diagonals, extractors
 from scatseg.bars import BAR_FEATURES, Bars
 from scatseg.features import Features
-from scatseg.rhythm import find_grid
+from scatseg.rhythm import find_grid, heard_span
 from scatseg.segmenters import segment
 from scatseg.statistics import bootstrap_intervals
 
@@ -71,7 +71,7 @@ def answers(
 ) -> Iterator[tuple[Case, dict]]:
     """Segment a recording in every way, and score each of them."""
     y, _ = audio.load(file, sr=SR)
-    kinds = described(y, options["kinds"])
+    kinds = described(y[slice(*heard_span(y, SR))], options["kinds"])  # as `Bars` cuts it
     networks = diagonals.shipped_weights()
     known = read_jams(references)
     for grid, edges in bar_lines(y, beats).items():
