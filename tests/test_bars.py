@@ -91,9 +91,11 @@ def test_given_bar_lines_stay_where_silence_is_cut():
     assert features.X.any(axis=1).tolist() == [False, True, True, True]
 
 
-@pytest.mark.parametrize("edges", [[0, 1], [0.5, 2], [0], []])
+@pytest.mark.parametrize(
+    "edges", [[0, 1], [0.5, 2], [0], [], [0, np.nan, 2], [0, 1, 1, 2], [[0, 2]]]
+)
 def test_bar_lines_that_do_not_reach_both_ends_are_refused(edges):
-    with pytest.raises(ValueError, match="edges must be bar lines from 0 to 2 s"):
+    with pytest.raises(ValueError, match="edges must be bar lines that increase from 0 to 2 s"):
         Bars(features=("mfcc",)).on_grid(melody([262, 330, 392, 523]), SR, edges)
 
 
@@ -152,8 +154,10 @@ def test_a_bass_note_has_no_place_in_the_melody():
 
 
 def test_levels_are_root_mean_squares_between_the_lines():
-    y = np.repeat([0.5, -0.25, 0.0], 100)
-    np.testing.assert_allclose(bar_levels(y, 100, np.array([0.0, 1, 2, 3])), [0.5, 0.25, 0])
+    y = np.repeat([0.5, -0.25, 0.0], 100) * (-1.0) ** np.arange(300) + 0.1
+    np.testing.assert_allclose(
+        bar_levels(y, 100, np.array([0.0, 1, 2, 3])), [0.5, 0.25, 0], atol=1e-7
+    )
 
 
 @pytest.mark.parametrize(
@@ -176,3 +180,20 @@ def test_without_a_pulse_there_is_a_row_per_half_second():
     np.testing.assert_allclose(np.diff(features.edges), 0.5, atol=1e-3)
     assert {name.place for name in features.names} == {0}
     assert len(features.notes) == 1
+
+
+def test_rows_of_a_held_sound_are_alike():
+    t = np.arange(20 * SR) / SR
+    held = sum(np.sin(2 * np.pi * f * t) for f in (220, 277, 330)).astype("f4") / 10
+    X = Bars(length=0.5, positions=1)(np.append(held, np.zeros(6 * SR, "f4")), SR).X
+    assert (X[:40] == X[0]).all()
+    assert X[0].any()
+    assert not X[40:].any()
+
+
+def test_silence_need_not_be_at_zero():
+    y = np.concatenate([np.zeros(5 * SR), melody([262, 330, 392, 523] * 4), np.zeros(5 * SR)])
+    silent = Bars(length=2.0, features=("mfcc",))(y.astype("f4"), SR).X.any(axis=1)
+    offset = Bars(length=2.0, features=("mfcc",))((y + 0.01).astype("f4"), SR).X.any(axis=1)
+    assert silent.tolist() == offset.tolist()
+    assert 0 < silent.sum() < len(silent)

@@ -223,19 +223,37 @@ def test_long_bars_may_be_two(rng):
     names = [FeatureName("note", i, place=place) for place in range(2) for i in range(40)]
     X = song.X.reshape(len(song.X) // 2, -1)
     slow, usual = (Features(X, bar * np.arange(len(X) + 1), names) for bar in (3.6, BAR))
-    assert median_bar(slow.edges) > LONG_BAR
+    assert median_bar(slow) > LONG_BAR
     found = segment(slow)
     np.testing.assert_allclose(found.boundaries, 1.8 * 9 * np.arange(9))
     assert found.labels == tuple("AABBABBA")
     assert set(segment(usual).boundaries) <= set(usual.edges)
 
 
-@pytest.mark.parametrize("frame", [0.5, BAR])
-def test_one_sound_that_is_held_is_one_section(frame, rng):
-    held = np.tile(rng.normal(size=30), (120, 1))
-    held[:2] = rng.normal(size=(2, 30))  # it has to begin
-    held += 1e-3 * rng.normal(size=held.shape)
-    song = Features(held, frame * np.arange(len(held) + 1))
-    assert segment(song).boundaries == (0, song.duration)
-    moving = Features(held + rng.normal(size=held.shape), song.edges)
-    assert compare(moving, bar=BAR).in_order.any()
+def test_silence_is_no_bar_that_tells_how_long_bars_are(rng):
+    song = tune("AABBABBA", rng, n_bars=9)
+    names = [FeatureName("note", i, place=place) for place in range(2) for i in range(40)]
+    X = song.X.reshape(len(song.X) // 2, -1)
+    slow = Features(X, 3.6 * np.arange(len(X) + 1), names)
+    n_silent = 2 * len(X)
+    edges = np.append(slow.edges, slow.duration + 2.0 * np.arange(1, n_silent + 1))
+    padded = Features(np.concatenate([X, np.zeros((n_silent, 80))]), edges, names)
+    assert median_bar(padded) == pytest.approx(3.6)
+    found = segment(padded)
+    assert found.boundaries == (*segment(slow).boundaries, padded.duration)
+    assert found.labels == (*"AABBABBA", "silence")
+
+
+def test_bars_joined_with_features_that_have_no_parts_are_not_halved(rng):
+    X = rng.normal(size=(32, 3))
+    names = [FeatureName("note", 0, place=0), FeatureName("note", 0, place=1), FeatureName("x", 0)]
+    song = Features(X, 3.6 * np.arange(33), names)
+    assert set(segment(song).boundaries) <= set(song.edges)
+
+
+def test_where_all_is_alike_silence_is_still_apart():
+    X = np.ones((20, 3))
+    X[8:12] = 0
+    found = segment(on_bars(X))
+    assert found.boundaries == (0, 8 * BAR, 12 * BAR, 20 * BAR)
+    assert found.labels == ("A", "silence", "A")

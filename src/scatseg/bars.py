@@ -107,7 +107,7 @@ class Bars:
             laid_out(extract(sound, sr), inner, positions=self.positions)
             for extract in self._extractors()
         ]
-        heard = np.concatenate([unit_variance(part.X) for part in parts], axis=1)
+        heard = np.concatenate(_without_rounding([unit_variance(part.X) for part in parts]), axis=1)
         level = bar_levels(sound, sr, inner)
         heard[level <= max(float(level.max()) * 10 ** (SILENT_BAR / 20), _LEAST_LEVEL)] = 0
         X = np.zeros((len(lines) - 1, heard.shape[1]), dtype=heard.dtype)
@@ -124,6 +124,29 @@ class Bars:
         )
 
 
+def _without_rounding(kinds: list[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
+    """Make all rows alike where one sound is held and they differ by next to nothing."""
+    if not all(map(_is_held, kinds)):
+        return kinds
+    return [np.tile(np.median(X, axis=0), (len(X), 1)) for X in kinds]
+
+
+def _is_held(X: NDArray[np.floating]) -> bool:
+    """Tell whether one sound (n_bars, n_features) is held throughout, but for both ends."""
+    at_ends = min(_AT_ENDS, len(X) // 4)
+    inner = X[at_ends : len(X) - at_ends]
+    usual = np.median(inner, axis=0)
+    furthest = np.linalg.norm(inner - usual, axis=1).max()
+    return bool(furthest <= _HELD * np.linalg.norm(usual))
+
+
+_AT_ENDS = 3
+"""Rows that hear a recording begin or end."""
+
+_HELD = 0.01
+"""Share of all that is heard by which rows of a held sound differ at most; of noise it is .03."""
+
+
 def _uniform_frames(y: NDArray[np.floating], sr: int, frame: float) -> NDArray[np.float64]:
     """Cut what is heard into equal frames, and the silence around it into others."""
     start, stop = heard_span(y, sr)
@@ -134,9 +157,12 @@ def _uniform_frames(y: NDArray[np.floating], sr: int, frame: float) -> NDArray[n
 def _checked_lines(edges: ArrayLike, duration: float) -> NDArray[np.float64]:
     """Refuse, with a ValueError, lines (n_bars + 1,) that do not reach from end to end."""
     lines = np.array(edges, dtype=np.float64)
-    if lines.ndim != 1 or lines.size < 2 or lines[0] != 0 or abs(lines[-1] - duration) > 1e-6:
-        ends = f"{lines.min():g} to {lines.max():g} s" if lines.size else "none"
-        msg = f"edges must be bar lines from 0 to {duration:g} s, shape (n_bars + 1,), got {ends}"
+    reach = lines.ndim == 1 and lines.size > 1 and lines[0] == 0
+    if not (reach and abs(lines[-1] - duration) <= 1e-6 and (np.diff(lines) > 0).all()):
+        msg = (
+            f"edges must be bar lines that increase from 0 to {duration:g} s, shape (n_bars + 1,), "
+            f"got {np.array2string(lines, threshold=6, precision=6)}"
+        )
         raise ValueError(msg)
     lines[-1] = duration
     return lines
@@ -165,17 +191,20 @@ def bar_levels(y: NDArray[np.floating], sr: int, edges: NDArray[np.float64]) -> 
     Returns
     -------
     levels : ndarray of float64, shape (n_bars,)
-        Root mean square, 1 for full scale.
+        Root mean square around the mean, so that silence need not be at 0; 1 for full scale.
 
     Examples
     --------
-    >>> bar_levels(np.array([0.0, 0.0, 0.5, -0.5]), 1, np.array([0.0, 2.0, 4.0]))
+    >>> bar_levels(np.array([0.1, 0.1, 0.5, -0.5]), 1, np.array([0.0, 2.0, 4.0]))
     array([0. , 0.5])
     """
     limits = np.clip(np.round(edges * sr).astype(int), 0, len(y))
-    energy = np.concatenate([[0.0], np.cumsum(np.square(y, dtype=np.float64))])
     n_samples = np.maximum(np.diff(limits), 1)
-    return np.asarray(np.sqrt(np.maximum(np.diff(energy[limits]), 0) / n_samples))
+    mean, power = (
+        np.diff(np.concatenate([[0.0], np.cumsum(part, dtype=np.float64)])[limits]) / n_samples
+        for part in (y, np.square(y, dtype=np.float64))
+    )
+    return np.asarray(np.sqrt(np.maximum(power - np.square(mean), 0)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -227,6 +227,9 @@ def length_scores(
         `scores[start, stop]`: the logarithm of the share of phrases that are so long. 0 where
         `start >= stop`.
     """
+    if not 0 <= two_bars <= 1:
+        msg = f"two_bars must be a probability from 0 to 1, got {two_bars:g}"
+        raise ValueError(msg)
     bars = np.arange(n_frames + 1) / frames_per_bar
     by_length = _log_share(bars)
     if two_bars:
@@ -237,6 +240,7 @@ def length_scores(
 
 
 def _log_share(n_bars: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Look up the logarithm of the share of phrases that last so many bars, or in between."""
     known = np.log(PHRASE_LENGTHS)
     return np.interp(n_bars, np.arange(1, len(known) + 1), known)
 

@@ -40,8 +40,7 @@ class Comparison:
         Frames are bars or shorter ones; each long silence is one.
     in_order : ndarray of float64, shape (n_frames, n_frames)
         Z-scored similarity of what happens in a bar, in order, by all features. Of frames shorter
-        than bars: of what is played in them, by all features but those of timbre. 0 where one
-        sound is held throughout.
+        than bars: of what is played in them, by all features but those of timbre.
     by_timbre : ndarray of float64, shape (n_frames, n_frames)
         Z-scored similarity of what is heard in a bar, in whatever order, by timbre where
         the features tell of it.
@@ -83,8 +82,6 @@ def compare(features: Features, *, bar: float) -> Comparison:
     if n_frames > 1:
         kinds = {name: X for name, X in kinds.items() if name.split()[0] not in TIMBRE} or kinds
     in_order = fused_similarity(list(kinds.values()), heard=heard)
-    if all(map(_is_held, kinds.values())):
-        in_order = np.zeros_like(in_order)
     families = by_family(without_places(features))
     timbre = [X for name, X in families.items() if name.split()[0] in TIMBRE]
     averaged = [
@@ -102,21 +99,6 @@ def compare(features: Features, *, bar: float) -> Comparison:
         frames_per_bar=n_frames,
         copies=copies,
     )
-
-
-def _is_held(X: NDArray[np.floating]) -> bool:
-    """Tell whether one sound (n_frames, n_features) is held throughout, but for both ends."""
-    inner = X[_AT_ENDS:-_AT_ENDS] if len(X) > 2 * _AT_ENDS else X
-    usual = np.median(inner, axis=0)
-    distance = np.linalg.norm(inner - usual, axis=1).max()
-    return bool(distance <= _HELD * np.linalg.norm(usual))
-
-
-_AT_ENDS = 3
-"""Frames that hear a recording begin or end."""
-
-_HELD = 0.01
-"""Share of all that is heard by which frames of a held sound differ at most; of noise it is .03."""
 
 
 def frames_per_bar(features: Features, bar: float) -> int:
@@ -152,7 +134,7 @@ def cover_scores(
     """
     bar = bars.frames_per_bar
     scores = lengths * length_scores(
-        len(bars.in_order), frames_per_bar=bar, two_bars=chance_of_two_bars(bars.edges)
+        len(bars.in_order), frames_per_bar=bar, two_bars=chance_of_two_bars(bars.features)
     )
     if repetition and bars.copies is not None:
         scores += repetition / bar * bars.copies.scores
@@ -174,38 +156,37 @@ def cover_scores(
     return scores
 
 
-def chance_of_two_bars(edges: NDArray[np.float64]) -> float:
+def chance_of_two_bars(features: Features) -> float:
     """Tell how probable it is that what is taken for a bar is two: only where bars are long.
 
     Parameters
     ----------
-    edges : ndarray of float64, shape (n_bars + 1,)
-        Seconds.
+    features : Features
+        One row per bar.
 
     Examples
     --------
-    >>> [round(chance_of_two_bars(bar * np.arange(9)), 2) for bar in (2.0, 2.9, 3.8)]
+    >>> bars = [Features(np.ones((8, 1)), bar * np.arange(9)) for bar in (2.0, 2.9, 3.8)]
+    >>> [round(chance_of_two_bars(each), 2) for each in bars]
     [0.0, 0.25, 0.5]
     """
-    return 0.25 * (1 + math.tanh((median_bar(edges) - LONG_BAR) / _AROUND_LONG))
+    return 0.25 * (1 + math.tanh((median_bar(features) - LONG_BAR) / _AROUND_LONG))
 
 
-def median_bar(edges: NDArray[np.float64]) -> float:
-    """Tell how long bars usually are.
-
-    Parameters
-    ----------
-    edges : ndarray of float64, shape (n_bars + 1,)
-        Seconds.
-    """
-    return float(np.median(np.diff(edges)))
+def median_bar(features: Features) -> float:
+    """Tell how many seconds bars usually last, of those that are not silent."""
+    heard = heard_frames(features)
+    return float(np.median(np.diff(features.edges)[heard if heard.any() else slice(None)]))
 
 
 LONG_BAR = 2.9
-"""Seconds: a bar of four beats at 83 per minute, or two bars at 166."""
+"""Seconds: a bar of four beats at 83 per minute, or two bars at 166.
+
+Chosen, as is how far it counts, on POP909, 12 recorded songs and 16 tracker modules together.
+"""
 
 _AROUND_LONG = 0.2
-"""Seconds by which bars are longer that are as likely two as one."""
+"""Seconds by which bars are longer that are about as likely two as one."""
 
 
 def block_share(bars: Comparison, repeats: NDArray[np.float64]) -> float:

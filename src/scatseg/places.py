@@ -7,20 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg.features import Features
-
-
-def n_places(features: Features) -> int:
-    """Count the parts of each frame that are described in order; 0 where there are none.
-
-    Examples
-    --------
-    >>> n_places(Features(np.ones((2, 3)), [0.0, 2.0, 4.0]))
-    0
-    """
-    return (
-        max((-1 if name.place is None else name.place for name in features.names), default=-1) + 1
-    )
+from scatseg.features import FeatureName, Features
 
 
 def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) -> Features:
@@ -58,24 +45,44 @@ def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) 
     return Features(X.reshape(n_bars, -1), edges, names)
 
 
+def can_be_halved(features: Features) -> bool:
+    """Tell whether each frame has parts, and as many of the same kinds in both of its halves.
+
+    Examples
+    --------
+    >>> can_be_halved(Features(np.ones((2, 3)), [0.0, 2.0, 4.0]))
+    False
+    """
+    names = features.names
+    if any(name.place is None for name in names):
+        return False
+    n = _n_places(features)
+    halves = ([name for name in names if _is_late(name, n) == late] for late in (False, True))
+    early, late = halves
+    return early == [replace(name, place=(name.place or 0) - n // 2) for name in late]
+
+
 def halved(features: Features) -> Features:
     """Make two frames of each, of the first and of the second half of its parts.
 
     Parameters
     ----------
     features : Features
-        One row per bar, an even number of parts in each.
+        One row per bar, see `can_be_halved`.
 
     Returns
     -------
     halves : Features
-        Twice as many rows of half as many features. Halves of a first or last bar that lie
-        outside the recording are left out.
+        Twice as many rows of half as many features. Rows of silence, 0, at the ends stay as long
+        as they are. The first bar that is heard is halved as if it were as long as the second,
+        counted from its end, the last one from its beginning as if it were as long as the one
+        before: a short silence or a part that is missing there is not. What then is less than
+        half of a half is a part of its neighbor.
 
     Raises
     ------
     ValueError
-        When the number of parts is odd or 0.
+        When frames cannot be halved.
 
     Examples
     --------
@@ -85,19 +92,37 @@ def halved(features: Features) -> Features:
     >>> halves.X[:, 0], halves.edges
     (array([1., 2., 3., 4.]), array([0., 1., 2., 3., 4.]))
     """
-    n = n_places(features)
-    if n % 2 or not n:
-        msg = f"bars of an even number of parts are needed to halve them, got {n}"
+    if not can_be_halved(features):
+        msg = "bars with an even number of equal parts are needed to halve them, got others"
         raise ValueError(msg)
-    late = np.array([name.place is not None and 2 * name.place >= n for name in features.names])
+    late = np.array([_is_late(name, _n_places(features)) for name in features.names])
     names = [name for name, second in zip(features.names, late, strict=True) if not second]
-    X = np.stack([features.X[:, ~late], features.X[:, late]], axis=1)
-    starts, lengths = whole_bars(features.edges)
-    begins = np.stack([starts, starts + lengths / 2], axis=1).ravel()
-    limits = np.clip(np.append(begins, features.edges[-1]), features.edges[0], features.edges[-1])
-    there = np.diff(limits) > _ROUNDING
-    edges = np.append(limits[:-1][there], features.edges[-1])
-    return Features(X.reshape(len(begins), -1)[there], edges, names, notes=features.notes)
+    X = np.stack([features.X[:, ~late], features.X[:, late]], axis=1).reshape(-1, len(names))
+    heard = np.flatnonzero(features.X.any(axis=1))
+    first, last = (heard[0], heard[-1]) if heard.size else (len(features), -1)
+    lengths = np.diff(features.edges)
+    if last - first >= 2:
+        lengths[[first, last]] = lengths[[first + 1, last - 1]]
+    middles = features.edges[:-1] + lengths / 2
+    if heard.size:
+        middles[first] = features.edges[first + 1] - lengths[first] / 2
+    begins = np.stack([features.edges[:-1], middles], axis=1)
+    ends = np.stack([middles, features.edges[1:]], axis=1)
+    there = ends - begins > lengths[:, None] / 4
+    silent = np.ones(len(features), dtype=bool)
+    silent[first : last + 1] = False
+    there[silent] = True, False
+    begins[~there[:, 0], 1] = features.edges[:-1][~there[:, 0]]
+    edges = np.append(begins[there], features.edges[-1])
+    return Features(X[there.ravel()], edges, names, notes=features.notes)
+
+
+def _is_late(name: FeatureName, n_places: int) -> bool:
+    return name.place is not None and 2 * name.place >= n_places
+
+
+def _n_places(features: Features) -> int:
+    return max((name.place or 0 for name in features.names), default=0) + 1
 
 
 def whole_bars(edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

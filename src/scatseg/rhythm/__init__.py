@@ -53,7 +53,8 @@ def find_grid(
     dynamic programming its instants. Then every metre and every place of the bar lines is
     compared by what changes there: chords, bass, attacks, and where passages that are heard again
     begin and end. The best one wins, with a preference for usual tempos. Silence at the ends is
-    left out of all that, and has bars of its own only where it is long.
+    left out of all that, and has bars of its own only where it is long. Nothing is left out where
+    beats or downbeats are given.
 
     Parameters
     ----------
@@ -100,16 +101,19 @@ def find_grid(
     if downbeats is not None and np.size(downbeats):
         return grid_of_bars(duration, downbeats=downbeats, beats=beats)
     known = None if beats is None else subdivided(checked_times("beats", beats, duration))
-    start, stop = (0, len(y)) if known else heard_span(y, sr)
-    margin = 0 if known else round(MARGIN * sr)
+    start, stop, margin = 0, len(y), 0
+    if known is None:
+        (start, stop), margin = heard_span(y, sr), round(MARGIN * sr)
     found = _pulse_in_bars(np.pad(y[start:stop], margin), sr, known)
-    grid = _heard_grid((stop - start) / sr, found, at=margin / sr)
+    grid = _heard_grid((stop - start) / sr, found, margin=margin / sr)
     edges = with_silent_ends(grid.edges, start=start / sr, duration=duration, bar=FALLBACK_BAR)
-    beats, downbeats = (
-        np.unique(np.clip(times + start / sr, 0, duration))
-        for times in (grid.beats, grid.downbeats)
+    pulses, lines = (times + start / sr for times in (grid.beats, grid.downbeats))
+    return replace(
+        grid,
+        beats=pulses[(pulses >= 0) & (pulses <= duration)],
+        downbeats=lines[(lines >= 0) & (lines <= duration)],
+        edges=edges,
     )
-    return replace(grid, beats=beats, downbeats=downbeats, edges=edges)
 
 
 def _pulse_in_bars(
@@ -117,12 +121,12 @@ def _pulse_in_bars(
 ) -> tuple[Pulse, Bars] | None:
     """Find the pulse, unless it is known, and its bars; None where it is not clear."""
     bands = band_spectrum(y, sr)
-    pulse = known or find_pulse(bands)
+    pulse = find_pulse(bands) if known is None else known
     if len(pulse.times) < MIN_PULSES or pulse.clarity < CLEAR_PULSE:
         return None
     pitches = pitch_spectrum(y, sr)
     bars = find_bars(pulse, pulse_cues(pulse.times, bands, pitches))
-    if not known and _is_syncopated(pulse, bands):
+    if known is None and _is_syncopated(pulse, bands):
         between = pulse.between()
         rival = find_bars(between, pulse_cues(between.times, bands, pitches))
         if rival.score > bars.score + RIVAL_LEAD:
@@ -132,8 +136,8 @@ def _pulse_in_bars(
     return pulse, bars
 
 
-def _heard_grid(duration: float, found: tuple[Pulse, Bars] | None, *, at: float) -> Grid:
-    """Lay out what was found in so many seconds of sound that began `at` some."""
+def _heard_grid(duration: float, found: tuple[Pulse, Bars] | None, *, margin: float) -> Grid:
+    """Lay out what was found in so many seconds of sound, before which there were `margin` more."""
     if found is None:
         return fixed_grid(duration, warnings=("no clear pulse: there are no bars to go by",))
     pulse, bars = found
@@ -141,7 +145,7 @@ def _heard_grid(duration: float, found: tuple[Pulse, Bars] | None, *, at: float)
     unsure = ("the place of the bar lines is uncertain",) if confidence < SURE_BARS else ()
     return grid_of_positions(
         duration,
-        pulse.times - at,
+        pulse.times - margin,
         bars.positions,
         pulses_per_bar=len(bars.metre.pattern),
         pulses_per_beat=bars.metre.pulses_per_beat,

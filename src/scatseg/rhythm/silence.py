@@ -13,6 +13,7 @@ SILENT_LEVEL = -60.0
 LONG_END = 4.0
 """Seconds: silence at an end that lasts so long has bars of its own, two at least."""
 
+_BLOCK = 1 << 18  # samples looked at together
 _WINDOW, _CLICK = 0.05, 0.02  # seconds: what is heard for less than that of a window is a click
 
 
@@ -20,7 +21,7 @@ def heard_span(y: NDArray[np.floating], sr: int) -> tuple[int, int]:
     """Tell where a recording begins and ends to be heard.
 
     How loud it is, is measured by what is loud in it. So the answer is the same, to the sample, at
-    any loudness, and with any silence before and after.
+    any loudness, and with any digital silence before and after, also where that is not at 0.
 
     Parameters
     ----------
@@ -41,18 +42,30 @@ def heard_span(y: NDArray[np.floating], sr: int) -> tuple[int, int]:
     >>> heard_span(np.concatenate([np.zeros(300), tone, 1e-5 * tone]), 1000)
     (300, 1299)
     """
-    power = np.square(y, dtype=np.float64)
-    loud = np.dot(power, power) / max(float(power.sum()), np.finfo(np.float64).tiny)
-    sounds = power > loud * 10 ** (SILENT_LEVEL / 10)
+    if not len(y):
+        return 0, 0
+    total = squares = 0.0
+    for begin in range(0, len(y), _BLOCK):
+        power = np.square(y[begin : begin + _BLOCK], dtype=np.float64)
+        total += float(power.sum())
+        squares += float(np.dot(power, power))
+    loud = squares / max(total, float(np.finfo(np.float64).tiny))
+    least = math.sqrt(loud * 10 ** (SILENT_LEVEL / 10))
     length = min(max(1, round(_WINDOW * sr)), len(y))
-    counts = np.concatenate([[0], np.cumsum(sounds, dtype=np.int32)])
-    starts = np.flatnonzero(counts[length:] - counts[:-length] >= _CLICK / _WINDOW * length)
-    if not starts.size:
-        return 0, len(y)
-    first, last = int(starts[0]), int(starts[-1])
-    start = first + int(sounds[first:].argmax())
-    stop = last + length - int(sounds[: last + length][::-1].argmax())
-    return start, stop
+    start, end = (_first_heard(each, least, length) for each in (y, y[::-1]))
+    return (0, len(y)) if start is None or end is None else (start, len(y) - end)
+
+
+def _first_heard(y: NDArray[np.floating], least: float, length: int) -> int | None:
+    """Find the first sample that is further than `least` from silence, and part of no click."""
+    for begin in range(0, len(y) - length + 1, _BLOCK):
+        sounds = np.abs(y[begin : begin + _BLOCK + length - 1] - y[0]) > least
+        counts = np.zeros(len(sounds) + 1, dtype=np.int32)
+        np.cumsum(sounds, out=counts[1:])
+        starts = np.flatnonzero(counts[length:] - counts[:-length] >= _CLICK / _WINDOW * length)
+        if starts.size:
+            return begin + int(starts[0]) + int(sounds[starts[0] :].argmax())
+    return None
 
 
 def with_silent_ends(
@@ -69,7 +82,7 @@ def with_silent_ends(
     duration : float
         Seconds of the recording, with all silence.
     bar : float
-        Seconds that a bar of silence may last.
+        Seconds that a bar of long silence may last, of which there are two at least.
 
     Returns
     -------
@@ -85,13 +98,13 @@ def with_silent_ends(
     after = duration - start - edges[-1]
     return np.concatenate(
         [
-            np.linspace(0, start, _n_silent(start, bar) + 1),
+            np.linspace(0, start, _n_silent(start, bar=bar) + 1),
             start + edges[1:-1],
-            duration - np.linspace(0, after, _n_silent(after, bar) + 1)[::-1],
+            duration - np.linspace(0, after, _n_silent(after, bar=bar) + 1)[::-1],
         ]
     )
 
 
-def _n_silent(seconds: float, bar: float) -> int:
+def _n_silent(seconds: float, *, bar: float) -> int:
     """Count the bars of its own that silence has."""
     return max(2, math.ceil(seconds / bar)) if seconds >= LONG_END else 0
