@@ -217,7 +217,8 @@ def analyze(
     if np.abs(y).max() <= SILENT_PEAK:
         whole = Segmentation([0, len(y) / sr], [SILENCE])
         found = [each for name in job.segmenters for each in _annotations(name, whole)]
-        return Analysis(tuple(found), pictures, ())
+        silent = f"silent: no sample is further than {SILENT_PEAK:g} of full scale from 0"
+        return Analysis(tuple(found), pictures, (silent,))
     # One thread: sums in another order round otherwise, and bytes would differ.
     with threadpool_limits(1):
         return _analyzed(y, sr, job, stage, pictures, beats)
