@@ -185,8 +185,11 @@ class CoverSegmenter:
     def _best(self, reading: _Reading) -> Hierarchy:
         if not reading.found:
             silences, n_frames = reading.bars.silences, len(reading.bars.in_order)
-            whole = np.unique([0, *silences, *(silences + 1), n_frames])
-            return Hierarchy([self._labeled(reading.bars, whole)] * 2, NESTED)
+            if n_frames == len(silences):  # nothing is heard, so nothing is told from it
+                whole = Segmentation([0, reading.bars.features.duration], ["A"])
+                return Hierarchy([whole, whole], NESTED)
+            heard = np.unique([0, *silences, *(silences + 1), n_frames])
+            return Hierarchy([self._labeled(reading.bars, heard)] * 2, NESTED)
         scores, cost = reading.costs(self.level, self.granularity)
         best = best_boundaries(scores, cost=cost, n_segments=self.n_segments)
         if self.level == "section":
