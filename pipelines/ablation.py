@@ -12,9 +12,7 @@ without the network. Differences are paired by song, with 95 % bootstrap interva
 
 from __future__ import annotations
 
-import argparse
 import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -22,8 +20,8 @@ from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
+from song_report import Options, markdown_table, write_report
 from structure_table import METRICS, read_jams, scored_by_all
-from threadpoolctl import threadpool_limits
 
 from scatseg import audio, diagonals, extractors
 from scatseg.bars import BAR_FEATURES, Bars
@@ -67,7 +65,7 @@ def _computed(features: Features, y: object, sr: object) -> Features:
 
 
 def answers(
-    file: Path, beats: Path, references: Path, options: Mapping
+    file: Path, beats: Path, references: Path, options: Options
 ) -> Iterator[tuple[Case, dict]]:
     """Segment a recording in every way, and score each of them."""
     y, _ = audio.load(file, sr=SR)
@@ -100,37 +98,25 @@ def table(cases: Mapping[Case, Scores], than: str) -> str:
         ((low, high),) = bootstrap_intervals([difference])
         shown = "" if name == than else f"{difference.mean():+.3f} [{low:+.3f}, {high:+.3f}]"
         rows.append([name, learned, grid, str(len(songs)), *means, shown])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return markdown_table(rows)
 
 
-def main() -> None:
-    """Run what the options ask for; songs that were done before are not done again."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("options", type=Path, help="a TOML file, see ablation.toml")
-    options = tomllib.loads(parser.parse_args().options.read_text(encoding="utf-8"))
-    kept, output = Path(options["kept"]), Path(options["output"])
-    kept.mkdir(parents=True, exist_ok=True)
-    parts = ["# Which features find the form", (__doc__ or "").partition("\n\n")[2].rstrip()]
-    for each in options["set"]:
-        cases: dict[Case, Scores] = {}
-        files = sorted(f for folder in each["audio"] for f in Path(folder).iterdir())
-        for file in files[:: each.get("every", 1)]:
-            store = kept / f"{file.stem}.json"
-            if not store.exists():
-                beats = Path(each.get("beats", "")) / f"{'_'.join(file.stem.split('_')[:2])}.jams"
-                references = Path(each["references"]) / f"{file.stem}.jams"
-                with threadpool_limits(1):
-                    found = list(answers(file, beats, references, options))
-                store.write_text(json.dumps(found), encoding="utf-8")
-                print(file.stem, flush=True)
-            for case, scores in json.loads(store.read_text(encoding="utf-8")):
-                cases.setdefault(tuple(case), {})[file.stem] = scores
-        in_order = {case: cases[case] for case in sorted(cases, key=lambda case: case[:0:-1])}
-        parts.append(f"## {each['title']}\n\n{table(in_order, options['than'])}")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    print(output)
+def found_in(file: Path, songs: Options, options: Options) -> list[tuple[Case, dict]]:
+    """Segment and score one song in every way."""
+    beats = Path(songs.get("beats", "")) / f"{'_'.join(file.stem.split('_')[:2])}.jams"
+    references = Path(songs["references"]) / f"{file.stem}.jams"
+    return list(answers(file, beats, references, options))
+
+
+def section(found: Mapping[str, list], options: Options) -> str:
+    """Lay out one set of songs."""
+    cases: dict[Case, Scores] = {}
+    for song, answered in found.items():
+        for case, scores in answered:
+            cases.setdefault(tuple(case), {})[song] = scores
+    in_order = {case: cases[case] for case in sorted(cases, key=lambda case: case[:0:-1])}
+    return table(in_order, options["than"])
 
 
 if __name__ == "__main__":
-    main()
+    write_report("Which features find the form", __doc__ or "", found_in, section)

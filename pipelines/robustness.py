@@ -12,10 +12,7 @@ as by `structure_table.py`.
 
 from __future__ import annotations
 
-import argparse
 import functools
-import json
-import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -24,8 +21,8 @@ import numpy as np
 import soxr
 from known_items import coded, noisy
 from numpy.typing import NDArray
+from song_report import Options, markdown_table, write_report
 from structure_table import read_jams, scored_by_all
-from threadpoolctl import threadpool_limits
 
 from scatseg import audio
 from scatseg.bars import Bars
@@ -121,36 +118,22 @@ def answers(file: Path, references: Path) -> dict[str, dict[str, float]]:
     return rows
 
 
-def main() -> None:
-    """Run what the options ask for; recordings that were done before are not done again."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("options", type=Path, help="a TOML file, see robustness.toml")
-    options = tomllib.loads(parser.parse_args().options.read_text(encoding="utf-8"))
-    kept, output = Path(options["kept"]), Path(options["output"])
-    kept.mkdir(parents=True, exist_ok=True)
-    parts = ["# Does the form stay", (__doc__ or "").partition("\n\n")[2].rstrip()]
-    for each in options["set"]:
-        found = []
-        files = sorted(f for folder in each["audio"] for f in Path(folder).iterdir())
-        for file in files[:: each.get("every", 1)]:
-            store = kept / f"{file.stem}.json"
-            if not store.exists():
-                with threadpool_limits(1):
-                    rows = answers(file, Path(each["references"]) / f"{file.stem}.jams")
-                store.write_text(json.dumps(rows), encoding="utf-8")
-                print(file.stem, flush=True)
-            found.append(json.loads(store.read_text(encoding="utf-8")))
-        lines = [["change", "songs", "boundaries that stayed", *SHOWN.values()]]
-        lines.append(["---", *["---:"] * (len(SHOWN) + 2)])
-        for change in CHANGES:
-            means = [np.mean([song[change][m] for song in found]) for m in ("stayed", *SHOWN)]
-            lines.append([change, str(len(found)), *(f"{mean:.3f}" for mean in means)])
-        table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-        parts.append(f"## {each['title']}\n\n{table}")
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    print(output)
+def found_in(file: Path, songs: Options, options: Options) -> dict[str, dict[str, float]]:
+    """Segment and score one song after each change."""
+    del options
+    return answers(file, Path(songs["references"]) / f"{file.stem}.jams")
+
+
+def section(found: Mapping[str, dict], options: Options) -> str:
+    """Lay out one set of songs."""
+    del options
+    rows = [["change", "songs", "boundaries that stayed", *SHOWN.values()]]
+    rows.append(["---", *["---:"] * (len(SHOWN) + 2)])
+    for change in CHANGES:
+        means = [np.mean([song[change][m] for song in found.values()]) for m in ("stayed", *SHOWN)]
+        rows.append([change, str(len(found)), *(f"{mean:.3f}" for mean in means)])
+    return markdown_table(rows)
 
 
 if __name__ == "__main__":
-    main()
+    write_report("Does the form stay", __doc__ or "", found_in, section)

@@ -29,7 +29,7 @@ def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) 
         that is shorter than its neighbor is taken for the end or the beginning of one as long;
         at the places that it lacks stands the mean of the other bars.
     """
-    starts, lengths = whole_bars(edges)
+    starts, lengths = _whole_bars(edges)
     places = starts[:, None] + lengths[:, None] * np.arange(positions + 1) / positions
     places[:-1, -1] = places[1:, 0]
     limits = np.clip(places, 0, edges[-1])
@@ -43,6 +43,15 @@ def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) 
     X = np.where(there[:, :, None], X, usual.astype(X.dtype))
     names = [replace(name, place=place) for place in range(positions) for name in features.names]
     return Features(X.reshape(n_bars, -1), edges, names)
+
+
+def _whole_bars(edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Continue the first and the last bar to the length of their neighbors, where shorter."""
+    starts, lengths = edges[:-1].copy(), np.diff(edges)
+    if len(starts) > 2:
+        lengths[[0, -1]] = np.maximum(lengths[[0, -1]], lengths[[1, -2]])
+        starts[0] = edges[1] - lengths[0]
+    return starts, lengths
 
 
 def can_be_halved(features: Features) -> bool:
@@ -123,26 +132,6 @@ def _is_late(name: FeatureName, n_places: int) -> bool:
 
 def _n_places(features: Features) -> int:
     return max((name.place or 0 for name in features.names), default=0) + 1
-
-
-def whole_bars(edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Continue the first and the last bar to the length of their neighbors, where shorter.
-
-    Parameters
-    ----------
-    edges : ndarray of float64, shape (n_bars + 1,)
-        Seconds, increasing.
-
-    Returns
-    -------
-    starts, lengths : ndarray of float64, shape (n_bars,)
-        Seconds. The first bar may start before the recording, the last may end after it.
-    """
-    starts, lengths = edges[:-1].copy(), np.diff(edges)
-    if len(starts) > 2:
-        lengths[[0, -1]] = np.maximum(lengths[[0, -1]], lengths[[1, -2]])
-        starts[0] = edges[1] - lengths[0]
-    return starts, lengths
 
 
 _ROUNDING = 1e-9
