@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg.features import FeatureName, Features
+from scatseg.features import Features
 
 
 def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) -> Features:
@@ -62,13 +62,14 @@ def can_be_halved(features: Features) -> bool:
     >>> can_be_halved(Features(np.ones((2, 3)), [0.0, 2.0, 4.0]))
     False
     """
-    names = features.names
-    if any(name.place is None for name in names):
+    if any(name.place is None for name in features.names):
         return False
-    n = _n_places(features)
-    halves = ([name for name in names if _is_late(name, n) == late] for late in (False, True))
-    early, late = halves
-    return early == [replace(name, place=(name.place or 0) - n // 2) for name in late]
+    late, middle = _in_second_half(features)
+    halves = [
+        [name for name, second in zip(features.names, late, strict=True) if second == half]
+        for half in (False, True)
+    ]
+    return halves[0] == [replace(name, place=(name.place or 0) - middle) for name in halves[1]]
 
 
 def halved(features: Features) -> Features:
@@ -104,7 +105,7 @@ def halved(features: Features) -> Features:
     if not can_be_halved(features):
         msg = "bars with an even number of equal parts are needed to halve them, got others"
         raise ValueError(msg)
-    late = np.array([_is_late(name, _n_places(features)) for name in features.names])
+    late, _ = _in_second_half(features)
     names = [name for name, second in zip(features.names, late, strict=True) if not second]
     X = np.stack([features.X[:, ~late], features.X[:, late]], axis=1).reshape(-1, len(names))
     heard = np.flatnonzero(features.X.any(axis=1))
@@ -126,12 +127,11 @@ def halved(features: Features) -> Features:
     return Features(X[there.ravel()], edges, names, notes=features.notes)
 
 
-def _is_late(name: FeatureName, n_places: int) -> bool:
-    return name.place is not None and 2 * name.place >= n_places
-
-
-def _n_places(features: Features) -> int:
-    return max((name.place or 0 for name in features.names), default=0) + 1
+def _in_second_half(features: Features) -> tuple[NDArray[np.bool_], int]:
+    """Tell which features describe the second half of each frame, and at which part it begins."""
+    places = np.array([name.place or 0 for name in features.names])
+    n_places = int(places.max(initial=0)) + 1
+    return 2 * places >= n_places, n_places // 2
 
 
 _ROUNDING = 1e-9
