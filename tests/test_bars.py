@@ -182,13 +182,15 @@ def test_without_a_pulse_there_is_a_row_per_half_second():
     assert len(features.notes) == 1
 
 
-def test_rows_of_a_held_sound_are_alike():
-    t = np.arange(20 * SR) / SR
+def test_rows_of_a_held_sound_are_alike_on_both_sides_of_silence():
+    t = np.arange(10 * SR) / SR
     held = sum(np.sin(2 * np.pi * f * t) for f in (220, 277, 330)).astype("f4") / 10
-    X = Bars(length=0.5, positions=1)(np.append(held, np.zeros(6 * SR, "f4")), SR).X
-    assert (X[:40] == X[0]).all()
+    silence = np.zeros(6 * SR, "f4")
+    X = Bars(length=0.5, positions=1)(np.concatenate([held, silence, held, silence]), SR).X
+    heard = np.repeat([True, False, True, False], [20, 12, 20, 12])
+    assert (X[heard] == X[0]).all()
     assert X[0].any()
-    assert not X[40:].any()
+    assert not X[~heard].any()
 
 
 def test_silence_need_not_be_at_zero():

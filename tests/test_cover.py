@@ -106,6 +106,13 @@ def test_so_many_labels_are_used(rng):
     assert len(set(found.labels)) == 2
 
 
+def test_silence_between_sections_takes_no_label_of_theirs(rng):
+    X = np.insert(tune("ABCDE", rng, sound=3.0).X, np.repeat(8 * np.arange(1, 5), 3), 0.0, axis=0)
+    found = segment(on_bars(X), segmenter=CoverSegmenter(n_labels=2))
+    assert found.labels.count("silence") == 4
+    assert set(found.labels) == {"A", "B", "silence"}
+
+
 def test_a_long_silence_is_a_section_of_its_own(rng):
     X = np.insert(tune("ABAABA", rng).X, [16] * 5 + [0] * 3 + [48] * 2, 0.0, axis=0)
     found = segment(on_bars(X), segmenter="default")

@@ -107,11 +107,13 @@ class Bars:
             laid_out(extract(sound, sr), inner, positions=self.positions)
             for extract in self._extractors()
         ]
-        heard = np.concatenate(_without_rounding([unit_variance(part.X) for part in parts]), axis=1)
         level = bar_levels(sound, sr, inner)
-        heard[level <= max(float(level.max()) * 10 ** (SILENT_BAR / 20), _LEAST_LEVEL)] = 0
-        X = np.zeros((len(lines) - 1, heard.shape[1]), dtype=heard.dtype)
-        X[first : first + len(heard)] = heard
+        heard = level > max(float(level.max()) * 10 ** (SILENT_BAR / 20), _LEAST_LEVEL)
+        kinds = _without_rounding([unit_variance(part.X) for part in parts], heard)
+        rows = np.concatenate(kinds, axis=1)
+        rows[~heard] = 0
+        X = np.zeros((len(lines) - 1, rows.shape[1]), dtype=rows.dtype)
+        X[first : first + len(rows)] = rows
         return Features(X, lines, [name for part in parts for name in part.names], notes=notes)
 
     def _extractors(self) -> tuple[Extractor, ...]:
@@ -124,24 +126,27 @@ class Bars:
         )
 
 
-def _without_rounding(kinds: list[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
+def _without_rounding(
+    kinds: list[NDArray[np.floating]], heard: NDArray[np.bool_]
+) -> list[NDArray[np.floating]]:
     """Make all rows alike where one sound is held and they differ by next to nothing."""
-    if not all(map(_is_held, kinds)):
+    n_at_ends = min(_AT_ENDS, int(np.count_nonzero(heard)) // 4)
+    inside = scipy.ndimage.binary_erosion(np.pad(heard, 1), iterations=n_at_ends)[1:-1]
+    steady = inside if n_at_ends else heard
+    if not steady.any() or not all(_is_held(X[steady]) for X in kinds):
         return kinds
-    return [np.tile(np.median(X, axis=0), (len(X), 1)) for X in kinds]
+    return [np.tile(np.median(X[steady], axis=0), (len(X), 1)) for X in kinds]
 
 
 def _is_held(X: NDArray[np.floating]) -> bool:
-    """Tell whether one sound (n_bars, n_features) is held throughout, but for both ends."""
-    at_ends = min(_AT_ENDS, len(X) // 4)
-    inner = X[at_ends : len(X) - at_ends]
-    usual = np.median(inner, axis=0)
-    furthest = np.linalg.norm(inner - usual, axis=1).max()
+    """Tell whether all rows (n_rows, n_features) are one, but for rounding."""
+    usual = np.median(X, axis=0)
+    furthest = np.linalg.norm(X - usual, axis=1).max()
     return bool(furthest <= _HELD * np.linalg.norm(usual))
 
 
 _AT_ENDS = 3
-"""Rows that hear a recording begin or end."""
+"""Rows that hear a sound begin or end."""
 
 _HELD = 0.01
 """Share of all that is heard by which rows of a held sound differ at most; of noise it is .03."""

@@ -248,23 +248,20 @@ def cover_labels(
     n_labels : int, optional
         How many different labels to use for what is not silent.
     """
-    silent = [
-        stop - start == 1 and start in bars.silences for start, stop in pairwise(boundary_frames)
-    ]
-    if n_labels is not None:
-        n_labels += sum(silent)
+    starts, lengths = boundary_frames[:-1], np.diff(boundary_frames)
+    silent = (lengths == 1) & np.isin(starts, bars.silences)
+    if silent.all():
+        return (SILENCE,) * len(silent)
     labels: tuple[str, ...] = ()
     if bars.copies is not None and n_labels is None:
-        labels = label_by_copies(bars.copies, boundary_frames)
+        of_all = label_by_copies(bars.copies, boundary_frames)
+        labels = tuple(label for label, quiet in zip(of_all, silent, strict=True) if not quiet)
     if len(set(labels)) == len(labels):  # nothing is heard again, or it was not asked
         alike = (1 - _BY_TIMBRE) * bars.in_order + _BY_TIMBRE * bars.by_timbre
-        labels = label_by_repetition(alike, boundary_frames, n_labels=n_labels)
-    order = {label: i for i, label in enumerate(dict.fromkeys(labels))}
-    letters = iter(
-        letter_labels(
-            order[label] for label, quiet in zip(labels, silent, strict=True) if not quiet
-        )
-    )
+        heard = ~np.repeat(silent, lengths)
+        edges = np.concatenate([[0], np.cumsum(lengths[~silent])])
+        labels = label_by_repetition(alike[np.ix_(heard, heard)], edges, n_labels=n_labels)
+    letters = iter(letter_labels(labels))
     return tuple(SILENCE if quiet else next(letters) for quiet in silent)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -203,13 +203,13 @@ class Hierarchy:
         return iter(self.levels)
 
 
-def letter_labels(codes: Iterable[int]) -> tuple[str, ...]:
-    """Name integer clusters "A", "B", ... by their first appearance.
+def letter_labels(codes: Iterable[Hashable]) -> tuple[str, ...]:
+    """Name clusters "A", "B", ... by their first appearance.
 
     Parameters
     ----------
-    codes : iterable of int
-        One cluster number per segment.
+    codes : iterable of hashable
+        The cluster of each segment: a number or another name.
 
     Returns
     -------
@@ -222,7 +222,7 @@ def letter_labels(codes: Iterable[int]) -> tuple[str, ...]:
     ('A', 'B', 'A', 'C')
     """
     codes = list(codes)
-    order: dict[int, str] = {}
+    order: dict[Hashable, str] = {}
     for code in codes:
         order.setdefault(code, _letters(len(order)))
     return tuple(order[code] for code in codes)
