@@ -182,6 +182,22 @@ def test_without_a_pulse_there_is_a_row_per_half_second():
     assert len(features.notes) == 1
 
 
+def test_what_an_extractor_notes_is_kept_once():
+    def unsure(y, sr):
+        features = extractor("mfcc")(y, sr)
+        return Features(features.X, features.edges, features.names, notes=["do not trust it"])
+
+    notes = Bars(features=(unsure, unsure), length=1.0)(melody([262, 330] * 4), SR).notes
+    assert notes == ("do not trust it",)
+
+
+def test_kinds_made_of_one_transform_are_those_made_apart():
+    y = melody([262, 330, 392, 523] * 4)
+    together = Bars(features=("cqt", "chroma"), length=1.0)(y, SR).X
+    apart = [Bars(features=(kind,), length=1.0)(y, SR).X for kind in ("cqt", "chroma")]
+    np.testing.assert_array_equal(together, np.concatenate(apart, axis=1))
+
+
 def test_rows_of_a_held_sound_are_alike_on_both_sides_of_silence():
     t = np.arange(10 * SR) / SR
     held = sum(np.sin(2 * np.pi * f * t) for f in (220, 277, 330)).astype("f4") / 10

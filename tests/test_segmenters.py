@@ -468,6 +468,11 @@ def test_frames_just_too_many_are_averaged(n_frames):
     assert len(on_uniform_frames(features, 0.5)) <= MAX_FRAMES
 
 
+def test_no_more_frames_are_compared_than_asked_for():
+    features = Features(np.zeros((270, 1)), np.arange(271))
+    assert len(on_uniform_frames(features, 0.5, max_frames=200)) <= 200
+
+
 # By name
 
 

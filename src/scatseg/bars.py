@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -104,8 +105,8 @@ class Bars:
         sound = y[start:stop]
         first, inner = _heard_bars(lines, start / sr, stop / sr, nearest=0.5 / sr)
         parts = [
-            laid_out(extract(sound, sr), inner, positions=self.positions)
-            for extract in self._extractors()
+            laid_out(part, inner, positions=self.positions)
+            for part in _described(self._extractors(), sound, sr)
         ]
         level = bar_levels(sound, sr, inner)
         heard = level > max(float(level.max()) * 10 ** (SILENT_BAR / 20), _LEAST_LEVEL)
@@ -114,7 +115,12 @@ class Bars:
         rows[~heard] = 0
         X = np.zeros((len(lines) - 1, rows.shape[1]), dtype=rows.dtype)
         X[first : first + len(rows)] = rows
-        return Features(X, lines, [name for part in parts for name in part.names], notes=notes)
+        return Features(
+            X,
+            lines,
+            [name for part in parts for name in part.names],
+            notes=list(dict.fromkeys([*notes, *(note for part in parts for note in part.notes)])),
+        )
 
     def _extractors(self) -> tuple[Extractor, ...]:
         named = (self.features,) if isinstance(self.features, str) else self.features
@@ -230,7 +236,7 @@ class OneOrder:
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
         features = self.extract(y, sr)
-        return _columns(features, [name.order == self.order for name in features.names])
+        return features.columns(np.array([name.order == self.order for name in features.names]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -247,9 +253,13 @@ class SpectralPeaks:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
-        features = extractor("cqt")(y, sr)
-        around = scipy.ndimage.uniform_filter1d(features.X, self.width, axis=1, mode="nearest")
-        return Features(np.maximum(features.X - around, 0), features.edges, features.names)
+        return self.of(_constant_q(y, sr))
+
+    def of(self, constant_q: Features) -> Features:
+        """Find the peaks of a constant-Q transform."""
+        X = constant_q.X
+        around = scipy.ndimage.uniform_filter1d(X, self.width, axis=1, mode="nearest")
+        return Features(np.maximum(X - around, 0), constant_q.edges, constant_q.names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,15 +280,35 @@ class MelodyChroma:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
-        features = extractor("cqt")(y, sr)
-        magnitude = np.expm1(features.X)
-        folded = np.zeros((len(features), 12), dtype=features.X.dtype)
-        for column, name in zip(magnitude.T, features.names, strict=True):
+        return self.of(_constant_q(y, sr))
+
+    def of(self, constant_q: Features) -> Features:
+        """Fold a constant-Q transform into pitch classes."""
+        magnitude = np.expm1(constant_q.X)
+        folded = np.zeros((len(constant_q), 12), dtype=magnitude.dtype)
+        for column, name in zip(magnitude.T, constant_q.names, strict=True):
             if name.carrier is not None and self.lowest <= name.carrier < self.highest - 1:
                 folded[:, name.index % 12] += column
         floor = max(self.eps * float(folded.mean()), _LEAST_LEVEL)
         chroma = folded / (folded.max(axis=1, keepdims=True) + floor)
-        return Features(chroma, features.edges, [FeatureName("chroma", i) for i in range(12)])
+        return Features(chroma, constant_q.edges, [FeatureName("chroma", i) for i in range(12)])
+
+
+def _constant_q(y: NDArray[np.floating], sr: int) -> Features:
+    return extractor("cqt")(y, sr)
+
+
+def _described(
+    extractors: tuple[Extractor, ...], y: NDArray[np.floating], sr: int
+) -> list[Features]:
+    """Describe a signal by each extractor; the constant-Q transform of several is made once."""
+    constant_q = functools.cache(lambda: _constant_q(y, sr))
+    return [
+        extract.of(constant_q())
+        if isinstance(extract, SpectralPeaks | MelodyChroma)
+        else extract(y, sr)
+        for extract in extractors
+    ]
 
 
 BAR_FEATURES: Mapping[str, Extractor] = {
@@ -291,8 +321,3 @@ BAR_FEATURES: Mapping[str, Extractor] = {
 """What some names mean inside a bar: the variants of features that tell bars apart best."""
 
 _LEAST_LEVEL = 1e-6
-
-
-def _columns(features: Features, kept: list[bool]) -> Features:
-    names = [name for name, keep in zip(features.names, kept, strict=True) if keep]
-    return Features(features.X[:, np.array(kept)], features.edges, names)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import scipy.ndimage
@@ -275,4 +274,4 @@ def _with_joined_silence(features: Features, n_frames: int) -> tuple[Features, N
         kept[start + 1 : stop] = False
     silences = np.searchsorted(np.flatnonzero(kept), runs[:-1][long])
     edges = features.edges[np.append(kept, True)]
-    return Features(features.X[kept], edges, features.names), silences
+    return Features(features.X[kept], edges, features.names, notes=features.notes), silences

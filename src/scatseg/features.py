@@ -51,6 +51,19 @@ class FeatureName:
     spin: int | None = None
     place: int | None = None
 
+    def at(self, place: int | None) -> FeatureName:
+        """Name the same in another part of the frame, or in all of it."""
+        return FeatureName(
+            self.family,
+            self.index,
+            self.order,
+            self.carrier,
+            self.modulation,
+            self.scale,
+            self.spin,
+            place,
+        )
+
     def __str__(self) -> str:
         parts = [self.family if self.order is None else f"{self.family} S{self.order}"]
         if self.carrier is not None:
@@ -158,6 +171,11 @@ class Features:
         Frames may be uneven (beats): the median length decides.
         """
         return max(1, round(seconds / float(np.median(np.diff(self.edges)))))
+
+    def columns(self, kept: NDArray[np.bool_]) -> Features:
+        """Keep some of the features, by a mask of shape (n_features,)."""
+        names = [name for name, keep in zip(self.names, kept, strict=True) if keep]
+        return Features(self.X[:, kept], self.edges, names, notes=self.notes)
 
     def pooled(self, edges: ArrayLike) -> Features:
         """Average over other frames: a coarser grid, beats or bars.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
@@ -114,7 +113,7 @@ _ROUNDING = 1e-6
 
 
 def check_square(S: NDArray[np.generic]) -> int:
-    """Count the frames that a matrix compares; refuse, with a ValueError, one that is not square."""
+    """Count the frames that a matrix compares; refuse one that is not square: a ValueError."""
     if S.ndim != 2 or S.shape[0] != S.shape[1]:
         msg = (
             f"a matrix that compares frames must have shape (n_frames, n_frames), got {S.shape}: "
@@ -226,7 +225,7 @@ def enhance_paths(S: NDArray[np.floating], *, n_frames: int) -> NDArray[np.float
     upper = np.zeros_like(lags)
     lag, start = np.nonzero(inside)
     upper[start, start + lag] = lags[lag, start]
-    return np.maximum(upper, upper.T)
+    return np.asarray(np.maximum(upper, upper.T))
 
 
 def whitened(X: NDArray[np.floating], *, power: float = 0.5) -> NDArray[np.float64]:
@@ -369,11 +368,11 @@ def without_places(features: Features) -> Features:
     """
     columns: dict[FeatureName, list[int]] = {}
     for i, name in enumerate(features.names):
-        columns.setdefault(replace(name, place=None), []).append(i)
+        columns.setdefault(name.at(None), []).append(i)
     if len(columns) == len(features.names):
         return features
     X = np.stack([features.X[:, where].mean(axis=1) for where in columns.values()], axis=1)
-    return Features(X, features.edges, list(columns))
+    return Features(X, features.edges, list(columns), notes=features.notes)
 
 
 def path_contrast(Z: NDArray[np.floating]) -> NDArray[np.float64]:

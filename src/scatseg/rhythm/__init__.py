@@ -32,6 +32,9 @@ DIM_PULSE, NO_LEAD = 0.3, 0.6
 RIVAL_LEAD = 1.0
 """Log probability by which bars between the strongest pulses must be better to be believed."""
 
+SLOW_PULSE, AS_STRONG = 0.33, 0.6
+"""Seconds from which something may lie between pulses, and the share of their strength it has."""
+
 MARGIN = 0.2
 """Seconds of silence put before and after what is heard: the first attack rises from it."""
 
@@ -163,4 +166,5 @@ def _is_syncopated(pulse: Pulse, bands: Spectrum) -> bool:
         frames = np.round(times / bands.hop).astype(np.intp)
         return float(strength[np.minimum(frames, len(strength) - 1)].mean())
 
-    return pulse.period > 0.33 and at(pulse.between().times) > 0.6 * at(pulse.times)
+    between = at(pulse.between().times)
+    return pulse.period > SLOW_PULSE and between > AS_STRONG * at(pulse.times)

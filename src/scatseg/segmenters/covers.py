@@ -225,7 +225,7 @@ class CoverSegmenter:
         return self.network > 0 and frames_per_bar(self._frames(features), self.bar) == 1
 
     def _frames(self, features: Features) -> Features:
-        return on_uniform_frames(features, max(self.frame, features.duration / MAX_COVERED))
+        return on_uniform_frames(features, self.frame, max_frames=MAX_COVERED)
 
     def _read(self, features: Features) -> _Reading:
         """Compare bars, and their halves where bars are long; the surer boundaries count."""

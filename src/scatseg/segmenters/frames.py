@@ -10,13 +10,17 @@ MAX_FRAMES = 4096
 """Frames that are compared with each other at most: longer recordings get longer frames."""
 
 
-def on_uniform_frames(features: Features, frame: float) -> Features:
+def on_uniform_frames(
+    features: Features, frame: float, *, max_frames: int | None = None
+) -> Features:
     """Average frames shorter than `frame` seconds; leave longer ones (beats, bars) as they are.
 
-    The result has at most `MAX_FRAMES` frames, however long the recording.
+    The result has at most `max_frames`, and never more than `MAX_FRAMES`, however long the
+    recording.
     """
-    frame = max(frame, features.duration / MAX_FRAMES)
-    if len(features) <= MAX_FRAMES and np.median(np.diff(features.edges)) >= 0.75 * frame:
+    most = MAX_FRAMES if max_frames is None else min(max_frames, MAX_FRAMES)
+    frame = max(frame, features.duration / most)
+    if len(features) <= most and np.median(np.diff(features.edges)) >= 0.75 * frame:
         return features
     return features.pooled(uniform_edges(features.duration, frame))
 
