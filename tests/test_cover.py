@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+import scatseg.segmenters.covers
 from scatseg.boundaries import repetition_scores
 from scatseg.cover import (
     LONG_BAR,
@@ -98,6 +99,37 @@ def test_more_granularity_never_gives_fewer_sections(name, rng):
 def test_so_many_sections_are_made(n_segments, rng):
     song = tune("ABAABA", rng)
     assert len(segment(song, segmenter=CoverSegmenter(n_segments=n_segments))) == n_segments
+
+
+@pytest.mark.parametrize("n_segments", [1, 5])
+def test_so_many_sections_are_made_where_all_is_alike(n_segments):
+    held = np.insert(np.ones((24, 40)), [12] * 4, 0.0, axis=0)
+    for X in (np.ones((24, 40)), held):
+        found = segment(on_bars(X), segmenter=CoverSegmenter(n_segments=n_segments))
+        assert len(found) == n_segments
+
+
+def test_bars_of_a_long_recording_stay_bars(monkeypatch, rng):
+    song = tune("ABCABC", rng)
+    expected = segment(song, segmenter="default")
+    monkeypatch.setattr(scatseg.segmenters.covers, "MAX_COVERED", 20)
+    assert segment(song, segmenter="default") == expected
+
+
+def test_too_many_bars_are_joined_and_not_taken_for_bars(monkeypatch, rng):
+    monkeypatch.setattr(scatseg.segmenters.covers, "MAX_FRAMES", 20)
+    song = tune("ABCABC", rng)
+    default = segmenter("default")
+    assert default.is_calibrated(on_bars(song.X[:20]))
+    assert not default.is_calibrated(song)
+    assert default.predict(song).levels[0].end == song.duration
+
+
+def test_how_probable_a_boundary_is_depends_on_no_granularity(rng):
+    song = tune("ABAABA", rng)
+    curves = [segmenter(f"default:granularity={g}").novelty(song)[1] for g in (0, 0.5, 1)]
+    np.testing.assert_array_equal(curves[0], curves[1])
+    np.testing.assert_array_equal(curves[2], curves[1])
 
 
 def test_so_many_labels_are_used(rng):

@@ -108,6 +108,23 @@ def test_bars_go_on_through_silence():
     assert score(beats[::4], grid.downbeats) > 0.95
 
 
+def test_long_silence_inside_is_one_bar():
+    struck = steady(96)
+    y = chords(struck, 4)
+    y[round(16.3 * SR) : round(22.7 * SR)] = 0
+    edges = find_grid(y, SR).edges
+    begin = np.searchsorted(edges, 16.2)
+    next_chord = struck[struck > 22.7][0]
+    np.testing.assert_allclose(edges[begin : begin + 2], [16.3, next_chord], atol=0.05)
+
+
+def test_a_break_of_two_seconds_is_no_silence():
+    y = chords(steady(96), 4)
+    whole = find_grid(y, SR).edges
+    y[16 * SR : 18 * SR] = 0
+    np.testing.assert_allclose(find_grid(y, SR).edges, whole, atol=0.05)
+
+
 @pytest.mark.parametrize("name", ["verse-chorus", "tempo-change", "waltz"])
 def test_sections_of_a_composed_piece_begin_on_bar_lines(name):
     piece = pieces.compose(name)

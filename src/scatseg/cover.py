@@ -13,6 +13,7 @@ from scatseg.alignment import Copies, best_copies, label_by_copies
 from scatseg.boundaries import block_scores, length_scores, repetition_scores
 from scatseg.features import Features
 from scatseg.labels import label_by_repetition, run_edges
+from scatseg.rhythm import LONG_GAP
 from scatseg.segmentation import SILENCE, letter_labels
 from scatseg.similarity import (
     by_family,
@@ -24,9 +25,6 @@ from scatseg.similarity import (
 
 TIMBRE = ("mfcc", "scattering", "jtfs")
 """Families of features that tell sections by how they sound and not by what is played."""
-
-LONG_SILENCE = 2
-"""Bars: silence that lasts so long is a section."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -75,7 +73,7 @@ def compare(features: Features, *, bar: float) -> Comparison:
         Seconds that count as a bar, where three frames or more fit into it.
     """
     n_frames = frames_per_bar(features, bar)
-    features, silences = _with_joined_silence(features, n_frames * LONG_SILENCE)
+    features, silences = _with_joined_silence(features)
     heard = heard_frames(features)
     kinds = by_family(features)
     if n_frames > 1:
@@ -264,14 +262,17 @@ def cover_labels(
     return tuple(SILENCE if quiet else next(letters) for quiet in silent)
 
 
-def _with_joined_silence(features: Features, n_frames: int) -> tuple[Features, NDArray[np.intp]]:
-    """Make each silence of so many frames or more one frame, and tell which they are."""
+def _with_joined_silence(features: Features) -> tuple[Features, NDArray[np.intp]]:
+    """Make each silence of `LONG_GAP` seconds or more one frame, and tell which they are."""
     heard = heard_frames(features)
     runs = run_edges(heard.astype(np.intp))
-    long = ~heard[runs[:-1]] & (np.diff(runs) >= n_frames)
+    long = ~heard[runs[:-1]] & (np.diff(features.edges[runs]) >= LONG_GAP - _ROUNDING)
     kept = np.ones(len(features), dtype=bool)
     for start, stop in zip(runs[:-1][long], runs[1:][long], strict=True):
         kept[start + 1 : stop] = False
     silences = np.searchsorted(np.flatnonzero(kept), runs[:-1][long])
     edges = features.edges[np.append(kept, True)]
     return Features(features.X[kept], edges, features.names, notes=features.notes), silences
+
+
+_ROUNDING = 1e-6  # seconds

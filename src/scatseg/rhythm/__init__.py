@@ -18,10 +18,24 @@ from scatseg.rhythm.grid import (
 )
 from scatseg.rhythm.metre import Bars, find_bars, pulse_cues
 from scatseg.rhythm.pulse import MIN_PULSES, Pulse, find_pulse, onset_strength, subdivided
-from scatseg.rhythm.silence import heard_span, with_silent_ends
+from scatseg.rhythm.silence import (
+    LONG_GAP,
+    heard_span,
+    silent_gaps,
+    with_gaps,
+    with_silent_ends,
+)
 from scatseg.rhythm.spectra import Spectrum, band_spectrum, pitch_spectrum
 
-__all__ = ["Grid", "find_grid", "fixed_grid", "heard_span", "read_beats", "with_silent_ends"]
+__all__ = [
+    "LONG_GAP",
+    "Grid",
+    "find_grid",
+    "fixed_grid",
+    "heard_span",
+    "read_beats",
+    "with_silent_ends",
+]
 
 CLEAR_PULSE = 0.16
 """Least clarity of a pulse that is followed."""
@@ -37,6 +51,9 @@ SLOW_PULSE, AS_STRONG = 0.33, 0.6
 
 MARGIN = 0.2
 """Seconds of silence put before and after what is heard: the first attack rises from it."""
+
+SLIVER = 0.25
+"""Of a bar: less beside a long silence is no bar of its own."""
 
 SURE_BARS = 0.25
 """With less confidence, a grid comes with a warning."""
@@ -56,8 +73,8 @@ def find_grid(
     dynamic programming its instants. Then every metre and every place of the bar lines is
     compared by what changes there: chords, bass, attacks, and where passages that are heard again
     begin and end. The best one wins, with a preference for usual tempos. Silence at the ends is
-    left out of all that, and has bars of its own only where it is long. Nothing is left out where
-    beats or downbeats are given.
+    left out of all that, and has bars of its own only where it is long; long silence inside is one
+    bar. Nothing is left out where beats or downbeats are given.
 
     Parameters
     ----------
@@ -109,7 +126,11 @@ def find_grid(
         (start, stop), margin = heard_span(y, sr), round(MARGIN * sr)
     found = _pulse_in_bars(np.pad(y[start:stop], margin), sr, known)
     grid = _heard_grid((stop - start) / sr, found, margin=margin / sr)
-    edges = with_silent_ends(grid.edges, start=start / sr, duration=duration, bar=FALLBACK_BAR)
+    inner = grid.edges
+    if known is None and grid.is_regular:
+        nearest = SLIVER * float(np.median(np.diff(inner)))
+        inner = with_gaps(inner, silent_gaps(y[start:stop], sr), nearest=nearest)
+    edges = with_silent_ends(inner, start=start / sr, duration=duration, bar=FALLBACK_BAR)
     pulses, lines = (times + start / sr for times in (grid.beats, grid.downbeats))
     return replace(
         grid,
