@@ -216,6 +216,12 @@ def test_a_long_recording_is_compared_with_whole_recordings(built):
     assert best.end == pytest.approx(14.0)
 
 
+def test_a_long_recording_does_not_find_itself(built):
+    y = np.concatenate([melody(3)] * 5)
+    hits = built.search(y, SR, top=6, passage=("melody3", 0.0, 70.0))
+    assert {hit.track for hit in hits} == {f"melody{seed}" for seed in (0, 1, 2, 4, 5)}
+
+
 @pytest.fixture(scope="module")
 def tremolos(tmp_path_factory):
     """An index of tones with tremolo, each rate at several carriers."""

@@ -233,7 +233,8 @@ class Index:
         exclude : collection of str
             Ids of recordings that are left out.
         passage : (str, float, float), optional
-            Recording, start and end of a passage that is left out: the query itself.
+            Recording, start and end of a passage that is left out: the query itself. Where whole
+            recordings are compared, all of its recording.
         transpose : int, default 0
             Look also up to so many semitones above and below.
         tempo : float, default 0
@@ -256,7 +257,8 @@ class Index:
         self._check(sr, top, transpose, tempo)
         query = make_query(y, self.describer, start=start, end=end)
         if start is None and end is None and query.duration > 2 * max(LENGTHS):
-            return self._whole_hits(query, top, frozenset(exclude), explain=explain)
+            itself = set() if passage is None else {passage[0]}
+            return self._whole_hits(query, top, itself.union(exclude), explain=explain)
         found: list[Hit] = []
         shifts = sorted(range(-transpose, transpose + 1), key=abs)
         for semitones, rate, regions in self._regions(query, shifts, tempo, exclude, top):
@@ -295,11 +297,11 @@ class Index:
         return self.projection(X, flattening=flattening)
 
     def _whole_hits(
-        self, query: Query, top: int, excluded: frozenset[str], *, explain: bool
+        self, query: Query, top: int, excluded: Collection[str], *, explain: bool
     ) -> list[Hit]:
         rows, matrix = self._state.rows[WHOLE], self._matrices[WHOLE]
         vector = self._vectors([query.statistics()])
-        near = nearest_rows(matrix, vector, top, allowed=rows.allowed(excluded))
+        near = nearest_rows(matrix, vector, top, allowed=rows.allowed(frozenset(excluded)))
         hits = []
         for row, similarity in zip(near.rows[0], near.similarities[0], strict=True):
             if row >= 0:
