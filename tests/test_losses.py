@@ -140,6 +140,12 @@ def test_compression_does_not_hear_rounding_errors():
     assert apart < 1e-3 * scatseg.distance(other, x, metric=metric)
 
 
+@pytest.mark.parametrize("metric", ["scattering:J=6,Q=4,eps=0.1", "jtfs:J=6,J_fr=2,Q=4,eps=0.1"])
+def test_compression_does_not_hear_polarity(metric):
+    x, y = noise(2, 4096)
+    assert scatseg.distance(-x, x, metric=metric) < 1e-9 * scatseg.distance(y, x, metric=metric)
+
+
 def test_batches_are_compared_with_one_reference():
     x, y = noise(3, 500), noise(500, seed=1)
     values = scatseg.distance(x, y, metric="mss:n_fft=64")
