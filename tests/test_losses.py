@@ -360,11 +360,12 @@ def am_tones():
     return Tremolos()
 
 
-def test_pnp_is_the_squared_loss_to_second_order():
+@pytest.mark.parametrize("eps", [None, 1.0])
+def test_pnp_is_the_squared_loss_to_second_order(eps):
     losses = pytest.importorskip("scatseg.losses")
     import torch
 
-    synth, loss = am_tones(), losses.JTFSLoss(J=7, J_fr=2, Q=4, T=256)
+    synth, loss = am_tones(), losses.JTFSLoss(J=7, J_fr=2, Q=4, T=256, eps=eps)
     target = torch.tensor([400.0, 20.0], dtype=torch.float64)
     direction = torch.tensor([0.3, 1.0], dtype=torch.float64)
     pnp = losses.PNPLoss(synth, loss)

@@ -302,6 +302,15 @@ def test_sensitivities_are_singular_values():
     np.testing.assert_allclose(values, [1, 1])
 
 
+def test_sensitivities_are_the_slopes_of_a_loss_with_compression():
+    synth, loss, theta = Tremolos(), ScatteringLoss(J=7, Q=4, T=256, eps=1.0), torch.tensor(TRUTH)
+    step = 1e-5
+    moved = theta * torch.exp2(step * torch.eye(2, dtype=theta.dtype))
+    slopes = [loss(synth(each), synth(theta)).item() / step for each in moved]
+    values = matching.sensitivities(synth, loss, TRUTH)
+    assert np.linalg.norm(values) == pytest.approx(np.linalg.norm(slopes), rel=0.01)
+
+
 def test_distance_from_oneself_grows_with_the_delay():
     x = tremolo()
     values = matching.distance_by_shift(LOSS, x, [0, 4, 16, 64])

@@ -8,7 +8,7 @@ tensor is given. Gradients are finite everywhere, for silence and for equal soun
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import torch
@@ -129,6 +129,12 @@ class FeatureLoss(Loss):
         """Return the distances (...) of two descriptions, the reference last."""
         difference = self.comparison.difference(S, R)
         return cast(Tensor, distances.norm(difference, self.comparison.p))
+
+    def differences_from(self, target: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return the function of sounds whose norm is their distance from a target."""
+        with torch.no_grad():
+            R = self.describe(target)
+        return lambda x: torch.as_tensor(self.comparison.difference(self.describe(x), R))
 
     def forward(self, x: Tensor, target: Tensor) -> Tensor:
         """Return the distance of sounds from targets.
@@ -270,8 +276,8 @@ class PNPLoss(torch.nn.Module):
     """Distance of parameters, weighed by how much each is heard (perceptual-neural-physical).
 
     (theta - target)^T M (theta - target), in octaves or fractions of the range, with M = J^T J
-    and J the Jacobian of what sounds are described by: to second order around the target, the
-    square of the loss itself, without playing or describing a sound at every step.
+    and J the Jacobian of what the norm of the loss is taken of: to second order around the target,
+    the square of the loss itself, without playing or describing a sound at every step.
 
     Parameters
     ----------
@@ -323,7 +329,7 @@ class PNPLoss(torch.nn.Module):
         last = self._target
         if last is None or last[0] is not target or last[1] != target._version:
             rows = target.detach().reshape(-1, target.shape[-1])
-            M = torch.stack([heard(self.synth, self.loss.describe, row) for row in rows])
+            M = torch.stack([heard_apart(self.synth, self.loss, row) for row in rows])
             largest = torch.linalg.eigvalsh(M)[:, -1, None, None]
             M = M + self.damping * largest * torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
             M = M.reshape(*target.shape, target.shape[-1])
@@ -387,6 +393,13 @@ def check_squares(loss: object) -> None:
     if not isinstance(loss, FeatureLoss) or loss.comparison.p != 2:
         msg = f"this needs one loss with a norm of order 2, like JTFSLoss(), got {loss}"
         raise ValueError(msg)
+
+
+def heard_apart(synth: Synth, loss: FeatureLoss, theta: Tensor) -> Tensor:
+    """Tell how each parameter moves what a loss compares, see `scatseg.sensitivity.heard`."""
+    with torch.no_grad():
+        target = synth(theta)
+    return heard(synth, loss.differences_from(target), theta)
 
 
 def _reduced(values: Tensor, reduction: Reduction) -> Tensor:

@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import minimum_filter
 from torch import Tensor
 
-from scatseg.losses import Loss
+from scatseg.losses import FeatureLoss, Loss, heard_apart
 from scatseg.matching.targets import delayed_target
-from scatseg.sensitivity import heard, places_of, signs_of, theta_at
+from scatseg.sensitivity import places_of, signs_of, theta_at
 from scatseg.synth import Parameter, Synth, check_names, delayed
 
 
@@ -232,14 +232,14 @@ def inner_points(
 def sensitivities(
     synth: Synth, loss: Callable[[Tensor, Tensor], Tensor], theta: ArrayLike
 ) -> NDArray[np.float64] | None:
-    """Singular values of the Jacobian of what a loss hears, the largest first.
+    """Singular values of the Jacobian of what a loss compares, the largest first.
 
-    How far a description moves for one octave, or one range, along the directions in parameter
-    space that are heard most and least. None where a loss does not say what it compares.
+    How far it moves for one octave, or one range, along the directions in parameter space that are
+    heard most and least. None where a loss is not a `FeatureLoss`, which says what it compares.
     """
-    if not isinstance(loss, Loss) or len(loss.terms) > 1:
+    if not isinstance(loss, FeatureLoss):
         return None
-    M = heard(synth, loss.describe, torch.as_tensor(np.asarray(theta, np.float64)))
+    M = heard_apart(synth, loss, torch.as_tensor(np.asarray(theta, np.float64)))
     values: NDArray[np.float64] = np.linalg.eigvalsh(M.numpy(force=True))[::-1]
     singular: NDArray[np.float64] = np.sqrt(values.clip(min=0))
     return singular
