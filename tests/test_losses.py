@@ -337,6 +337,8 @@ def test_a_reduction_that_is_unknown_is_refused():
     losses = pytest.importorskip("scatseg.losses")
     with pytest.raises(ValueError, match='"mean", "sum" or "none", got \'max\''):
         losses.WaveformLoss(reduction="max")
+    with pytest.raises(ValueError, match='"mean", "sum" or "none", got \'max\''):
+        losses.PNPLoss(am_tones(), losses.WaveformLoss(), reduction="max")
 
 
 def am_tones():

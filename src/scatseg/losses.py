@@ -33,9 +33,7 @@ class Loss(torch.nn.Module, ABC):
 
     def __init__(self, *, reduction: Reduction = "mean") -> None:
         super().__init__()
-        if reduction not in ("mean", "sum", "none"):
-            msg = f'reduction must be "mean", "sum" or "none", got {reduction!r}'
-            raise ValueError(msg)
+        _check_reduction(reduction)
         self.reduction = reduction
 
     @property
@@ -306,6 +304,7 @@ class PNPLoss(torch.nn.Module):
     ) -> None:
         super().__init__()
         check_squares(loss)
+        _check_reduction(reduction)
         if not damping >= 0:
             msg = f"damping must be at least 0, got {damping}"
             raise ValueError(msg)
@@ -400,6 +399,12 @@ def heard_apart(synth: Synth, loss: FeatureLoss, theta: Tensor) -> Tensor:
     with torch.no_grad():
         target = synth(theta)
     return heard(synth, loss.differences_from(target), theta)
+
+
+def _check_reduction(reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        msg = f'reduction must be "mean", "sum" or "none", got {reduction!r}'
+        raise ValueError(msg)
 
 
 def _reduced(values: Tensor, reduction: Reduction) -> Tensor:
