@@ -328,12 +328,15 @@ class PNPLoss(torch.nn.Module):
         last = self._target
         if last is None or last[0] is not target or last[1] != target._version:
             rows = target.detach().reshape(-1, target.shape[-1])
-            M = torch.stack([heard_apart(self.synth, self.loss, row) for row in rows])
+            M = torch.stack([self._heard(row) for row in rows])
             largest = torch.linalg.eigvalsh(M)[:, -1, None, None]
             M = M + self.damping * largest * torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
             M = M.reshape(*target.shape, target.shape[-1])
             last = self._target = (target, target._version, M)
         return last[2]
+
+    def _heard(self, theta: Tensor) -> Tensor:
+        return heard(self.synth, self.loss.differences_from(self.synth(theta)), theta)
 
 
 LOSSES: Mapping[str, type[FeatureLoss]] = {
@@ -392,13 +395,6 @@ def check_squares(loss: object) -> None:
     if not isinstance(loss, FeatureLoss) or loss.comparison.p != 2:
         msg = f"this needs one loss with a norm of order 2, like JTFSLoss(), got {loss}"
         raise ValueError(msg)
-
-
-def heard_apart(synth: Synth, loss: FeatureLoss, theta: Tensor) -> Tensor:
-    """Tell how each parameter moves what a loss compares, see `scatseg.sensitivity.heard`."""
-    with torch.no_grad():
-        target = synth(theta)
-    return heard(synth, loss.differences_from(target), theta)
 
 
 def _check_reduction(reduction: str) -> None:

@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import minimum_filter
 from torch import Tensor
 
-from scatseg.losses import FeatureLoss, Loss, heard_apart
+from scatseg.losses import FeatureLoss, Loss
 from scatseg.matching.targets import delayed_target
-from scatseg.sensitivity import places_of, signs_of, theta_at
+from scatseg.sensitivity import heard, places_of, signs_of, theta_at
 from scatseg.synth import Parameter, Synth, check_names, delayed
 
 
@@ -239,7 +239,8 @@ def sensitivities(
     """
     if not isinstance(loss, FeatureLoss):
         return None
-    M = heard_apart(synth, loss, torch.as_tensor(np.asarray(theta, np.float64)))
+    at = torch.as_tensor(np.asarray(theta, np.float64))
+    M = heard(synth, loss.differences_from(synth(at)), at)
     values: NDArray[np.float64] = np.linalg.eigvalsh(M.numpy(force=True))[::-1]
     singular: NDArray[np.float64] = np.sqrt(values.clip(min=0))
     return singular
