@@ -718,6 +718,7 @@ def test_a_damaged_database_says_so(folder):
         "UPDATE meta SET value = '{' WHERE key = 'options'",
         "UPDATE tracks SET labels = 'none'",
         "UPDATE tracks SET duration = 'long'",
+        "DROP TABLE windows",
     ],
 )
 def test_a_database_that_holds_something_else_says_so(folder, change):
@@ -734,6 +735,31 @@ def test_an_index_cannot_ask_for_more_memory_than_there_is(folder):
     database.close()
     with pytest.raises(ValueError, match="sr must be positive and at most 1000000 Hz"):
         Index.open(folder)
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [("max_page_count=1", "disk is full"), ("query_only=ON", "readonly database")],
+)
+def test_a_full_or_read_only_disk_is_no_damage(tmp_path, setting, reason):
+    store.create(tmp_path / "index", options="", features="scattering", sr=SR)
+
+    def write():
+        with store.connected(tmp_path / "index", write=True) as database:
+            database.execute(f"PRAGMA {setting}")
+            database.execute("INSERT INTO meta VALUES ('x', ?)", ("x" * 100_000,))
+
+    with pytest.raises(
+        SearchIndexError, match=rf"cannot be written \(.*{reason}.*\); what is in it"
+    ):
+        write()
+
+
+def test_an_index_that_cannot_be_made_on_a_full_disk_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "_SCHEMA", f"PRAGMA max_page_count=1; {store._SCHEMA}")
+    with pytest.raises(SearchIndexError, match=r"cannot be made here \(.*disk is full"):
+        store.create(tmp_path / "index", options="", features="scattering", sr=SR)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_index_of_another_version_says_so(folder):
