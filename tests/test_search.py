@@ -573,6 +573,15 @@ def test_an_index_knows_labels_and_groups_of_a_table(tmp_path):
     assert [failure.track for failure in read_failures(index.folder)] == ["gone.wav"]
 
 
+def test_a_table_of_something_else_is_named_and_gives_no_labels(tmp_path, capsys):
+    audio.save(tmp_path / "melody.wav", melody(0, seconds=4), SR)
+    (tmp_path / "index.csv").write_text("file,f_c,f_m\nmelody.wav,400,8\n")
+    folder = tmp_path / "music.index"
+    assert run("index", tmp_path, "-o", folder, "--jobs", 1) == 0
+    assert "index.csv: gives no labels: " in capsys.readouterr().err
+    assert [track.labels for track in Index.open(folder).tracks] == [()]
+
+
 class Stopped(BaseException):
     """Stands for the death of the process."""
 

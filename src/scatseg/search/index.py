@@ -15,6 +15,7 @@ from scatseg import naming
 from scatseg.audio import AUDIO_EXTENSIONS
 from scatseg.runs import find_sources, read_failures
 from scatseg.search import approximate
+from scatseg.search.building import add_recordings
 from scatseg.search.comparing import compared, explained
 from scatseg.search.descriptions import (
     LEAST_SECONDS,
@@ -24,7 +25,7 @@ from scatseg.search.descriptions import (
     cell_edges,
     read_description,
 )
-from scatseg.search.gathering import build_index
+from scatseg.search.gathering import read_belonging
 from scatseg.search.hits import Hit, best_hits, overlaps, weighed
 from scatseg.search.matching import Nearest, nearest_rows
 from scatseg.search.passages import (
@@ -158,11 +159,13 @@ class Index:
         """
         given = [Path(path) for path in paths]
         found = find_sources(given, extensions=AUDIO_EXTENSIONS)
-        build_index(
-            found,
-            given,
+        belonging, unread = read_belonging(given)
+        add_recordings(
             Path(folder),
+            found.sources,
             Describer(features=features, sr=sr),
+            belonging=belonging,
+            failures=[*found.failures, *unread],
             n_jobs=n_jobs,
             rebuild=rebuild,
         )
