@@ -151,6 +151,14 @@ def test_duplicates_are_counted_and_remain_neighbors():
     np.testing.assert_allclose(found.errors[3:, 0], 0)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_duplicates_are_counted_among_rounding_errors(rng, dtype):
+    X = (1000 + rng.normal(size=(64, 300))).astype(dtype)
+    X[[10, 30]] = X[[5, 20]]
+    parameters, theta = octave_grid(8)
+    assert gear.examine(X, theta, parameters, n_neighbors=5).n_duplicates == 4
+
+
 def test_signs_are_voted_for_by_the_nearest():
     parameters = (Parameter("g", "", 1.0, 8.0, either_sign=True),)
     theta = np.concatenate([-np.geomspace(1, 8, 10), np.geomspace(1, 8, 10)])[:, None]
