@@ -220,6 +220,11 @@ def test_mfcc_agrees_with_librosa():
     np.testing.assert_allclose(gear.MeanMFCC()(y, 8192), cepstrum, rtol=1e-3, atol=1e-3)
 
 
+def test_mfcc_of_integers_are_those_of_the_same_samples():
+    y = (8000 * np.sin(0.2 * np.arange(4000))).astype(np.int16)
+    np.testing.assert_array_equal(gear.MeanMFCC()(y, 8192), gear.MeanMFCC()(y.astype("f"), 8192))
+
+
 def test_scattering_is_the_plain_mean_of_kymatios_coefficients(rng):
     y = rng.normal(size=2**15).astype(np.float32)
     expected = Scattering1D(14, Q=1)(y).mean(axis=-1)
