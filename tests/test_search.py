@@ -1,5 +1,6 @@
 """An index finds passages where they are, and stays whole wherever its writer is stopped."""
 
+import io
 import itertools
 import json
 import os
@@ -13,10 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from matplotlib.text import Text
 
 import scatseg
 from scatseg import audio, cli
 from scatseg.features import FeatureName
+from scatseg.plotting.search import map_figure
 from scatseg.runs import read_failures
 from scatseg.search import Index, SearchIndexError, building, store
 from scatseg.search.building import rebuild_index, remove_recordings, verify_index
@@ -935,6 +938,14 @@ def test_the_map_puts_like_near_like(tremolos, tmp_path, capsys):
     near = np.linalg.norm(places["4-300"] - places["8-300"])
     assert near < np.linalg.norm(places["4-300"] - places["4-830"])
     assert run("search", "--map", tremolos.folder) == 2
+
+
+@pytest.mark.parametrize(("name", "label"), [("$a_^$", ""), ("a", "$a_^$")])
+def test_names_and_labels_on_a_map_are_no_formulas(name, label):
+    figure = map_figure(np.eye(2), [name, "b"], [label, ""])
+    figure.savefig(io.BytesIO())  # formulas are read when they are drawn
+    texts = [text.get_text() for text in figure.findobj(match=Text)]
+    assert {name, label} <= {*texts, ""}
 
 
 def test_a_very_large_index_says_how_it_is_searched(built, monkeypatch):
