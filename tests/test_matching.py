@@ -279,6 +279,12 @@ def test_fields_of_several_targets_are_those_of_each():
     np.testing.assert_array_equal(both[3].gradients, last.gradients)
 
 
+def test_targets_of_several_planes_are_refused():
+    targets = [[600.0, 8.0, 1.0], [800.0, 8.0, 1.0]]
+    with pytest.raises(ValueError, match="agree in all parameters but f_m and gamma: in f_c"):
+        matching.fields(AMChirp(), WaveformLoss(), targets, over=("f_m", "gamma"), n=2)
+
+
 def test_batches_of_points_give_the_same_field():
     options = {"over": ("a", "b"), "n": 4}
     one, many = (

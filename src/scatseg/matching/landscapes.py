@@ -142,11 +142,17 @@ def fields(
     Raises
     ------
     ValueError
-        When a parameter is unknown, or a shift leaves nothing of a target.
+        When a parameter is unknown, targets differ outside the plane, or a shift leaves nothing of
+        a target.
     """
     ranges = tuple(synth.parameters if parameters is None else parameters)
     columns = _columns(synth, over)
     rows = torch.as_tensor(np.atleast_2d(np.asarray(targets, np.float32)), device=device)
+    outside = [i for i in range(rows.shape[1]) if i not in columns]
+    if (rows != rows[0])[:, outside].any():
+        names = ", ".join(ranges[i].name for i in outside)
+        msg = f"targets must agree in all parameters but {over[0]} and {over[1]}: in {names}"
+        raise ValueError(msg)
     measured = measuring(loss)
     with torch.no_grad():
         references = [
