@@ -1,4 +1,4 @@
-"""How to descend: each tries places of the free parameters one after the other, the start first."""
+"""How to descend: each takes steps among places of the free parameters, from the start on."""
 
 from __future__ import annotations
 
