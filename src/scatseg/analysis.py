@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from scatseg import extractors, formats, naming, segmenters
 from scatseg.audio import SILENT_PEAK
@@ -24,6 +23,7 @@ from scatseg.runs import Source
 from scatseg.segmentation import SILENCE, Hierarchy, Segmentation
 from scatseg.segmenters import Segmenter, predict_with_novelty
 from scatseg.similarity import self_similarity
+from scatseg.threads import one_thread
 
 BEAT_EXTENSIONS = frozenset({".jams", ".csv", ".txt", ".beats"})
 """Of files that beats are looked for in."""
@@ -220,7 +220,7 @@ def analyze(
         silent = f"silent: no sample is further than {SILENT_PEAK:g} of full scale from 0"
         return Analysis(tuple(found), pictures, (silent,))
     # One thread: sums in another order round otherwise, and bytes would differ.
-    with threadpool_limits(1):
+    with one_thread():
         return _analyzed(y, sr, job, stage, pictures, beats)
 
 
