@@ -499,6 +499,24 @@ def test_a_stream_of_channels_that_cancel_uses_the_loudest(tmp_path):
     np.testing.assert_array_equal(np.concatenate(list(stream)), whole.y)
 
 
+def test_streams_of_mp3_can_be_read_side_by_side(tmp_path):
+    audio.save(tmp_path / "a.mp3", 0.3 * np.sin(np.arange(5 * 22050) * 0.1), 22050)
+    script = (
+        "import sys; from scatseg import audio; a, b = (audio.stream(sys.argv[1]) for _ in 'ab');"
+        "print(all((x == y).all() for x, y in zip(a, b, strict=True)))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "a.mp3")]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.strip() == "True"
+
+
+def test_standard_error_is_the_callers_between_blocks(tmp_path, capfd):
+    audio.save(tmp_path / "a.mp3", 0.3 * np.sin(np.arange(5 * 22050) * 0.1), 22050)
+    for _ in audio.stream(tmp_path / "a.mp3"):
+        os.write(2, b"heard\n")
+    assert set(capfd.readouterr().err.split()) == {"heard"}
+
+
 def test_a_stream_of_no_audio_is_refused_before_it_begins(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"nothing to hear")
     with pytest.raises(audio.NotAudioError, match="is needed"):
