@@ -197,3 +197,8 @@ def test_silence_need_not_be_at_zero():
     offset = Bars(length=2.0, features=("mfcc",))((y + 0.01).astype("f4"), SR).X.any(axis=1)
     assert silent.tolist() == offset.tolist()
     assert 0 < silent.sum() < len(silent)
+
+
+def test_bars_of_several_channels_are_refused():
+    with pytest.raises(ValueError, match=r"y must be mono, .*\(2, 9000\)"):
+        Bars().on_grid(np.zeros((2, 9000)), 3000, [0, 3])

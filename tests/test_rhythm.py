@@ -301,8 +301,16 @@ def test_beats_out_of_order_are_refused(times, strummed):
 
 
 def test_an_empty_signal_is_refused():
-    with pytest.raises(ValueError, match="at least one sample"):
+    with pytest.raises(ValueError, match=r"y must hold real samples, .* got float64 of shape \(0,"):
         find_grid(np.empty(0), SR)
+
+
+@pytest.mark.parametrize("ask", [find_grid, heard_span])
+def test_what_is_no_mono_signal_is_refused(ask):
+    with pytest.raises(ValueError, match=r"y must be mono, .*\(2, 9000\).* as in y.mean\(axis=0\)"):
+        ask(np.zeros((2, 9000)), SR)
+    with pytest.raises(ValueError, match=r"y must be finite, got nan at index \(1,\)"):
+        ask(np.array([0, np.nan, 0]), SR)
 
 
 def test_the_period_of_a_pulse_train_is_its_own():

@@ -20,6 +20,7 @@ from scatseg.features import (
 )
 from scatseg.places import laid_out
 from scatseg.rhythm import Grid, find_grid, heard_span, with_silent_ends
+from scatseg.scattering.arguments import check_mono
 
 SILENT_BAR = -60.0
 """Decibels below the loudest bar: what is quieter counts as silence."""
@@ -99,6 +100,7 @@ class Bars:
         notes : tuple of str, default ()
             What to know before trusting the lines.
         """
+        y = check_mono(y)
         lines = _checked_lines(edges, len(y) / sr)
         start, stop = heard_span(y, sr)
         sound = y[start:stop]

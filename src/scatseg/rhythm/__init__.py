@@ -20,6 +20,7 @@ from scatseg.rhythm.metre import Bars, find_bars, pulse_cues
 from scatseg.rhythm.pulse import MIN_PULSES, Pulse, find_pulse, onset_strength, subdivided
 from scatseg.rhythm.silence import heard_span, with_silent_ends
 from scatseg.rhythm.spectra import Spectrum, band_spectrum, pitch_spectrum
+from scatseg.scattering.arguments import check_mono
 
 __all__ = ["Grid", "find_grid", "fixed_grid", "heard_span", "read_beats", "with_silent_ends"]
 
@@ -78,7 +79,8 @@ def find_grid(
     Raises
     ------
     ValueError
-        When the signal is empty, or beats are not finite or do not increase.
+        When the signal is not mono, real and finite, or is empty; when beats are not finite or do
+        not increase.
 
     References
     ----------
@@ -94,9 +96,7 @@ def find_grid(
     >>> find_grid(silence, 22050, downbeats=[0.5, 2.5, 4.5]).edges
     array([0. , 0.5, 2.5, 4.5, 5. ])
     """
-    if not len(y):
-        msg = "a grid needs at least one sample, got an empty signal"
-        raise ValueError(msg)
+    y = check_mono(y)
     duration = len(y) / sr
     if downbeats is not None and np.size(downbeats):
         return grid_of_bars(duration, downbeats=downbeats, beats=beats)

@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg.scattering.arguments import check_mono
+
 SILENT_LEVEL = -60.0
 """Decibels below how loud a recording is: what is quieter at its ends is silence."""
 
@@ -36,14 +38,18 @@ def heard_span(y: NDArray[np.floating], sr: int) -> tuple[int, int]:
         Samples, the second one not included. The whole where nothing is heard for longer than
         a click.
 
+    Raises
+    ------
+    ValueError
+        When the signal is not mono, real and finite, or is empty.
+
     Examples
     --------
     >>> tone = np.sin(np.arange(1, 1000))
     >>> heard_span(np.concatenate([np.zeros(300), tone, 1e-5 * tone]), 1000)
     (300, 1299)
     """
-    if not len(y):
-        return 0, 0
+    y = check_mono(y)
     total = squares = 0.0
     for begin in range(0, len(y), _BLOCK):
         power = np.square(y[begin : begin + _BLOCK], dtype=np.float64)
