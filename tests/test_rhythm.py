@@ -241,6 +241,11 @@ def test_all_of_silence_is_taken(n_samples):
     assert heard_span(np.zeros(n_samples), SR) == (0, n_samples)
 
 
+@pytest.mark.parametrize("y", [np.repeat([0.2, 0.7], SR), np.array([0.1, -0.3])])
+def test_all_of_a_step_is_taken(y):
+    assert heard_span(y, SR) == (0, len(y))
+
+
 def test_confidence_is_higher_where_chords_show_the_bar(strummed_grid):
     flat = find_grid(chords(steady(96), 1), SR)
     assert strummed_grid.confidence > 0.5 > flat.confidence

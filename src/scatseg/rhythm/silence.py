@@ -36,7 +36,7 @@ def heard_span(y: NDArray[np.floating], sr: int) -> tuple[int, int]:
     -------
     start, stop : int
         Samples, the second one not included. The whole where nothing is heard for longer than
-        a click.
+        a click, or only that silence at one level changes to silence at another.
 
     Raises
     ------
@@ -59,7 +59,9 @@ def heard_span(y: NDArray[np.floating], sr: int) -> tuple[int, int]:
     least = math.sqrt(loud * 10 ** (SILENT_LEVEL / 10))
     length = min(max(1, round(_WINDOW * sr)), len(y))
     start, end = (_first_heard(each, least, length) for each in (y, y[::-1]))
-    return (0, len(y)) if start is None or end is None else (start, len(y) - end)
+    if start is None or end is None or start >= len(y) - end:  # heard from one end alone: a step
+        return 0, len(y)
+    return start, len(y) - end
 
 
 def _first_heard(y: NDArray[np.floating], least: float, length: int) -> int | None:
