@@ -393,18 +393,21 @@ def locked(run: Path) -> Iterator[None]:
     ------
     RunLockedError
         When another process holds it. A process that dies lets go.
+    OSError
+        When it cannot be made, or its file system knows no locks.
     """
     run.mkdir(parents=True, exist_ok=True)
     with (run / ".lock").open("a+b") as lock:
         try:
             _lock(lock.fileno())
-        except OSError as error:
+        except _HeldError as error:
             msg = f"{run} is being written by another scatseg: wait for it, or choose another -o"
             raise RunLockedError(msg) from error
         yield
 
 
 if sys.platform == "win32":
+    _HeldError = PermissionError
 
     def _lock(descriptor: int) -> None:
         import msvcrt
@@ -412,6 +415,7 @@ if sys.platform == "win32":
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
 else:
+    _HeldError = BlockingIOError
 
     def _lock(descriptor: int) -> None:
         import fcntl
