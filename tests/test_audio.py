@@ -527,3 +527,16 @@ def test_a_header_tells_how_many_samples_there_will_be(tmp_path):
     soundfile.write(tmp_path / "a.flac", np.zeros(44100), 44100)
     assert audio.declared_samples(tmp_path / "a.flac", sr=22050) == 22050
     assert audio.declared_samples(tmp_path / "a.flac", sr=None) == 44100
+
+
+@pytest.mark.parametrize("n_frames", [5, 7, 9, 11])
+def test_a_header_tells_as_many_samples_as_are_decoded(tmp_path, n_frames):
+    soundfile.write(tmp_path / "a.wav", np.zeros(n_frames), 44100)
+    assert audio.declared_samples(tmp_path / "a.wav") == decode(tmp_path / "a.wav").y.size
+
+
+@pytest.mark.parametrize("sr", [0, -5])
+def test_a_header_is_not_asked_at_an_impossible_rate(tmp_path, sr):
+    soundfile.write(tmp_path / "a.wav", np.zeros(9), 44100)
+    with pytest.raises(ValueError, match=f"sr must be a positive number of Hz.*got {sr}"):
+        audio.declared_samples(tmp_path / "a.wav", sr=sr)

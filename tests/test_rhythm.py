@@ -280,6 +280,10 @@ def test_given_downbeats_are_the_bar_lines(strummed):
     assert (grid.metre, grid.confidence) == (4, 1.0)
 
 
+def test_bar_lines_without_beats_have_one_beat_each(strummed):
+    assert find_grid(strummed, SR, downbeats=[1.5, 3.5, 5.5]).metre == 1
+
+
 def test_no_known_downbeats_are_as_good_as_absent(strummed):
     beats = steady(96)
     grid = find_grid(strummed, SR, beats=beats, downbeats=[])

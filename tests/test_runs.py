@@ -16,6 +16,7 @@ from scatseg.runs import (
     find_sources,
     locked,
     read_failures,
+    read_run_facts,
     safe_id,
     write_failures,
     write_run,
@@ -135,6 +136,12 @@ with locked(Path({os.fspath(tmp_path)!r})):
         holder.kill()
     with locked(tmp_path):
         assert tmp_path.is_dir()
+
+
+def test_run_json_that_is_no_object_is_refused(tmp_path):
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"run\.json must hold a JSON object: delete it"):
+        read_run_facts(tmp_path)
 
 
 def test_a_file_system_without_locks_is_not_another_process(tmp_path, monkeypatch):

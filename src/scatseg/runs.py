@@ -320,7 +320,10 @@ def read_run_facts(run: Path) -> dict[str, Any]:
     except ValueError as error:
         msg = f"{run / 'run.json'} is not JSON ({error}): delete it, a run writes it again"
         raise ValueError(msg) from error
-    return facts if isinstance(facts, dict) else {}
+    if not isinstance(facts, dict):
+        msg = f"{run / 'run.json'} must hold a JSON object: delete it, a run writes it again"
+        raise ValueError(msg)
+    return facts
 
 
 def write_run(
