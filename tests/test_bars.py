@@ -163,7 +163,8 @@ def test_levels_are_root_mean_squares_between_the_lines():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"positions": 0}, "positions must be at least 1, got 0"),
+        ({"positions": 0}, "positions must be an integer of at least 1, got 0"),
+        ({"positions": 2.5}, "positions must be an integer of at least 1, got 2.5"),
         ({"length": 0.0}, "length must be a positive number of seconds, got 0"),
         ({"features": ()}, "at least one kind of features, got none"),
         ({"features": ("mfc",)}, "unknown feature 'mfc'"),
@@ -215,3 +216,8 @@ def test_silence_need_not_be_at_zero():
     offset = Bars(length=2.0, features=("mfcc",))((y + 0.01).astype("f4"), SR).X.any(axis=1)
     assert silent.tolist() == offset.tolist()
     assert 0 < silent.sum() < len(silent)
+
+
+def test_bars_of_several_channels_are_refused():
+    with pytest.raises(ValueError, match=r"y must be mono, .*\(2, 9000\)"):
+        Bars().on_grid(np.zeros((2, 9000)), 3000, [0, 3])

@@ -195,6 +195,14 @@ def test_other_beats_are_another_result(sources, tmp_path):
         assert receipt.status == status
 
 
+def test_beats_that_are_no_longer_given_are_another_result(sources, tmp_path):
+    (tmp_path / "one.csv").write_text("1\n2\n3\n", encoding="utf-8")
+    given = dataclasses.replace(BARS, beats=tmp_path / "one.csv")
+    for job, status in ((given, "done"), (BARS, "done"), (BARS, "kept"), (given, "done")):
+        (receipt,) = segment_collection(sources[:1], tmp_path / "run", job)
+        assert receipt.status == status
+
+
 def test_one_file_of_beats_is_refused_for_several_recordings(sources, tmp_path):
     (tmp_path / "one.csv").write_text("1\n2\n3\n", encoding="utf-8")
     job = dataclasses.replace(BARS, beats=tmp_path / "one.csv")

@@ -258,6 +258,11 @@ def test_all_of_silence_is_taken(n_samples):
     assert heard_span(np.zeros(n_samples), SR) == (0, n_samples)
 
 
+@pytest.mark.parametrize("y", [np.repeat([0.2, 0.7], SR), np.array([0.1, -0.3])])
+def test_all_of_a_step_is_taken(y):
+    assert heard_span(y, SR) == (0, len(y))
+
+
 def test_confidence_is_higher_where_chords_show_the_bar(strummed_grid):
     flat = find_grid(chords(steady(96), 1), SR)
     assert strummed_grid.confidence > 0.5 > flat.confidence
@@ -292,6 +297,10 @@ def test_given_downbeats_are_the_bar_lines(strummed):
     assert (grid.metre, grid.confidence) == (4, 1.0)
 
 
+def test_bar_lines_without_beats_have_one_beat_each(strummed):
+    assert find_grid(strummed, SR, downbeats=[1.5, 3.5, 5.5]).metre == 1
+
+
 def test_no_known_downbeats_are_as_good_as_absent(strummed):
     beats = steady(96)
     grid = find_grid(strummed, SR, beats=beats, downbeats=[])
@@ -318,8 +327,16 @@ def test_beats_out_of_order_are_refused(times, strummed):
 
 
 def test_an_empty_signal_is_refused():
-    with pytest.raises(ValueError, match="at least one sample"):
+    with pytest.raises(ValueError, match=r"y must hold real samples, .* got float64 of shape \(0,"):
         find_grid(np.empty(0), SR)
+
+
+@pytest.mark.parametrize("ask", [find_grid, heard_span])
+def test_what_is_no_mono_signal_is_refused(ask):
+    with pytest.raises(ValueError, match=r"y must be mono, .*\(2, 9000\).* as in y.mean\(axis=0\)"):
+        ask(np.zeros((2, 9000)), SR)
+    with pytest.raises(ValueError, match=r"y must be finite, got nan at index \(1,\)"):
+        ask(np.array([0, np.nan, 0]), SR)
 
 
 def test_the_period_of_a_pulse_train_is_its_own():

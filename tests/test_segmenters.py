@@ -251,15 +251,40 @@ def test_a_granularity_outside_its_range_is_refused_at_once(make):
 
 
 @pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter, CoverSegmenter])
-def test_less_than_one_section_is_refused_at_once(make):
-    with pytest.raises(ValueError, match="n_segments must be at least 1, got 0"):
-        make(n_segments=0)
+@pytest.mark.parametrize("n_segments", [0, 2.5])
+def test_no_whole_number_of_sections_is_refused_at_once(make, n_segments):
+    with pytest.raises(ValueError, match=f"n_segments must be .* at least 1, got {n_segments}"):
+        make(n_segments=n_segments)
 
 
-@pytest.mark.parametrize("make", [*PEAK_PICKERS, CoverSegmenter])
-def test_no_labels_at_all_are_refused_at_once(make):
-    with pytest.raises(ValueError, match="n_labels must be at least 1, got 0"):
-        make(n_labels=0)
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        *((make, "n_labels") for make in (*PEAK_PICKERS, CoverSegmenter)),
+        (LaplacianSegmenter, "max_labels"),
+    ],
+)
+@pytest.mark.parametrize("n_labels", [0, 1.5])
+def test_no_whole_number_of_labels_is_refused_at_once(make, name, n_labels):
+    with pytest.raises(ValueError, match=f"{name} must be .* at least 1, got {n_labels}"):
+        make(**{name: n_labels})
+
+
+@pytest.mark.parametrize("seconds", [-1.0, np.inf, np.nan])
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        *((make, "frame") for make in (*PEAK_PICKERS, LaplacianSegmenter, CoverSegmenter)),
+        *((make, "min_duration") for make in (*PEAK_PICKERS, LaplacianSegmenter)),
+        (FooteSegmenter, "half_width"),
+        (StructureFeaturesSegmenter, "blur"),
+        (LaplacianSegmenter, "smoothing"),
+        (CoverSegmenter, "bar"),
+    ],
+)
+def test_lengths_without_end_are_refused_at_once(make, name, seconds):
+    with pytest.raises(ValueError, match=f"{name} must be .* finite number.*, got {seconds:g}"):
+        make(**{name: seconds})
 
 
 @pytest.mark.parametrize(

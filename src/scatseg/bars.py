@@ -21,6 +21,7 @@ from scatseg.features import (
 )
 from scatseg.places import laid_out
 from scatseg.rhythm import Grid, find_grid, heard_span, with_silent_ends
+from scatseg.scattering.arguments import check_integer, check_mono
 
 SILENT_BAR = -60.0
 """Decibels below the loudest bar: what is quieter counts as silence."""
@@ -56,9 +57,7 @@ class Bars:
     length: float | None = None
 
     def __post_init__(self) -> None:
-        if self.positions < 1:
-            msg = f"positions must be at least 1, got {self.positions}"
-            raise ValueError(msg)
+        check_integer("positions", self.positions, 1)
         if self.length is not None and not self.length > 0:
             msg = f"length must be a positive number of seconds, got {self.length:g}"
             raise ValueError(msg)
@@ -100,6 +99,7 @@ class Bars:
         notes : tuple of str, default ()
             What to know before trusting the lines.
         """
+        y = check_mono(y)
         lines = _checked_lines(edges, len(y) / sr)
         start, stop = heard_span(y, sr)
         sound = y[start:stop]

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.compression import Compression, check_compression, compressed
+from scatseg.scattering.arguments import check_mono
 from scatseg.scattering.costs import Cost
 from scatseg.scattering.joint import TimeFrequencyScattering
 from scatseg.scattering.plan import Accuracy
@@ -314,6 +315,7 @@ class Scattering:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        y = check_mono(y)
         T, stride = averaging_grid(len(y), J=self.J, T=self.T, stride=self.stride)
         transform = self._transform(T if len(y) >= T else None, stride)
         S = cast(NDArray[np.floating], transform(y))
@@ -397,6 +399,7 @@ class JointScattering:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        y = check_mono(y)
         T, stride = averaging_grid(len(y), J=self.J, T=self.T, stride=self.stride)
         transform = self._transform(T if len(y) >= T else None, stride)
         S = cast(NDArray[np.floating], transform(y))

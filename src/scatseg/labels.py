@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
+from scatseg.scattering.arguments import check_integer
 from scatseg.segmentation import letter_labels
 from scatseg.similarity import centered, cosine
 from scatseg.threads import one_thread
@@ -226,10 +227,9 @@ def _cut(merges: NDArray[np.float64], n_labels: int) -> tuple[str, ...]:
 
 
 def check_n_labels(n_labels: int | None) -> None:
-    """Refuse no labels at all, with a ValueError."""
-    if n_labels is not None and n_labels < 1:
-        msg = f"n_labels must be at least 1, got {n_labels}"
-        raise ValueError(msg)
+    """Refuse what is not a whole number of labels, at least 1, with a ValueError."""
+    if n_labels is not None:
+        check_integer("n_labels", n_labels, 1)
 
 
 def _check_frames(Z: NDArray[np.floating], boundary_frames: NDArray[np.integer]) -> None:

@@ -26,6 +26,7 @@ from scatseg.rhythm.silence import (
     with_silent_ends,
 )
 from scatseg.rhythm.spectra import Spectrum, band_spectrum, pitch_spectrum
+from scatseg.scattering.arguments import check_mono
 
 __all__ = [
     "LONG_GAP",
@@ -98,7 +99,8 @@ def find_grid(
     Raises
     ------
     ValueError
-        When the signal is empty, or beats are not finite or do not increase.
+        When the signal is not mono, real and finite, or is empty; when beats are not finite or do
+        not increase.
 
     References
     ----------
@@ -114,9 +116,7 @@ def find_grid(
     >>> find_grid(silence, 22050, downbeats=[0.5, 2.5, 4.5]).edges
     array([0. , 0.5, 2.5, 4.5, 5. ])
     """
-    if not len(y):
-        msg = "a grid needs at least one sample, got an empty signal"
-        raise ValueError(msg)
+    y = check_mono(y)
     duration = len(y) / sr
     if downbeats is not None and np.size(downbeats):
         return grid_of_bars(duration, downbeats=downbeats, beats=beats)

@@ -7,6 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg.scattering.arguments import check_mono
+
 SILENT_LEVEL = -60.0
 """Decibels below how loud a recording is: what is quieter at its ends is silence."""
 
@@ -38,7 +40,12 @@ def heard_span(y: NDArray[np.floating], sr: int) -> tuple[int, int]:
     -------
     start, stop : int
         Samples, the second one not included. The whole where nothing is heard for longer than
-        a click.
+        a click, or only that silence at one level changes to silence at another.
+
+    Raises
+    ------
+    ValueError
+        When the signal is not mono, real and finite, or is empty.
 
     Examples
     --------
@@ -46,12 +53,13 @@ def heard_span(y: NDArray[np.floating], sr: int) -> tuple[int, int]:
     >>> heard_span(np.concatenate([np.zeros(300), tone, 1e-5 * tone]), 1000)
     (300, 1299)
     """
-    if not len(y):
-        return 0, 0
+    y = check_mono(y)
     least = _least_heard(y)
     length = min(max(1, round(_WINDOW * sr)), len(y))
     start, end = (_first_heard(each, least, length) for each in (y, y[::-1]))
-    return (0, len(y)) if start is None or end is None else (start, len(y) - end)
+    if start is None or end is None or start >= len(y) - end:  # heard from one end alone: a step
+        return 0, len(y)
+    return start, len(y) - end
 
 
 def _least_heard(y: NDArray[np.floating]) -> float:

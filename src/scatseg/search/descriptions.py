@@ -219,7 +219,8 @@ class Describer:
 
     def fingerprint(self) -> str:
         """Return all that determines a description but the recording, as text."""
-        return json.dumps({"features": repr(_extractor(self.features)), "sr": self.sr})
+        made = naming.placeless(_extractor(self.features))
+        return json.dumps({"features": made, "sr": self.sr})
 
     def columns(self) -> Columns:
         """Tell what the columns of a description measure."""

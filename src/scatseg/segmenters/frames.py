@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from scatseg.features import Features, uniform_edges
@@ -31,11 +33,11 @@ def odd_frames(features: Features, seconds: float) -> int:
 
 
 def check_seconds(frame: float, **others: float) -> None:
-    """Refuse frames of no length and other lengths below 0, with a ValueError."""
-    if not frame > 0:
-        msg = f"frame must be a positive number of seconds, got {frame:g}"
+    """Refuse frames of no length, other lengths below 0 and infinite ones, with a ValueError."""
+    if not (math.isfinite(frame) and frame > 0):
+        msg = f"frame must be a positive, finite number of seconds, got {frame:g}"
         raise ValueError(msg)
     for name, value in others.items():
-        if not value >= 0:
-            msg = f"{name} cannot be negative, got {value:g}"
+        if not (math.isfinite(value) and value >= 0):
+            msg = f"{name} must be a finite number, not negative, got {value:g}"
             raise ValueError(msg)

@@ -15,6 +15,7 @@ from scatseg.boundaries import check_detail, join_segments
 from scatseg.features import Features
 from scatseg.labels import absorb_short_runs, cluster_rows, majority_labels, run_edges
 from scatseg.novelty import checkerboard_novelty
+from scatseg.scattering.arguments import check_integer
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters.answers import Prediction
 from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames
@@ -60,12 +61,12 @@ class LaplacianSegmenter:
 
     def __post_init__(self) -> None:
         check_detail(self.granularity, self.n_segments)
+        check_integer("max_labels", self.max_labels, 1)
         check_seconds(
             frame=self.frame,
             context=self.context,
             smoothing=self.smoothing,
             min_duration=self.min_duration,
-            max_labels=self.max_labels - 1,
         )
 
     def predict(self, features: Features) -> Hierarchy:
