@@ -109,6 +109,13 @@ def test_finds_aba_on_uneven_frames(each, aba, aba_features, rng):
 
 
 @find_the_form
+def test_names_of_columns_change_nothing_where_each_is_its_own(each, aba_features):
+    words = [f"column {chr(97 + i)}" for i in range(aba_features.X.shape[1])]
+    named = Features(aba_features.X, aba_features.edges, words)
+    assert segment(named, segmenter=each) == segment(aba_features, segmenter=each)
+
+
+@find_the_form
 def test_finds_aba_among_finer_frames(each, aba, aba_features):
     fine = aba_features.pooled(np.arange(60 * 16 + 1) / 16)
     assert evaluate(aba, segment(fine, segmenter=each))["F-measure@0.5"] == 1
