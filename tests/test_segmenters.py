@@ -528,3 +528,36 @@ def test_an_unknown_option_is_refused_with_what_there_is():
 def test_segmenters_cannot_be_joined():
     with pytest.raises(ValueError, match=r"cannot be joined by \+, got 'foote\+laplacian'"):
         segmenter("foote+laplacian")
+
+
+# What is passed in
+
+
+@pytest.mark.parametrize("given", [np.zeros(22050), [[1.0]], None])
+def test_a_signal_is_not_taken_for_features(given):
+    with pytest.raises(TypeError, match=r"features of a recording are needed, got .*Bars\(\)"):
+        segment(given)
+
+
+@pytest.mark.parametrize("wrong", [FooteSegmenter, len, None, 3])
+def test_what_cannot_predict_is_refused(wrong, aba_features):
+    with pytest.raises(TypeError, match=r"an object with a method predict\(features\) is needed"):
+        segment(aba_features, segmenter=wrong)
+
+
+@pytest.mark.parametrize("text", ["json:loads", "fractions:Fraction", "math:pi"])
+def test_a_name_of_what_cannot_predict_is_refused(text):
+    with pytest.raises(ValueError, match=rf"has a method predict\(features\), but '{text}' is"):
+        segmenter(text)
+
+
+class Listing:
+    def predict(self, features):
+        return [0.0, features.duration]
+
+
+@pytest.mark.parametrize("ask", [segment, lambda f, segmenter: predict_with_novelty(segmenter, f)])
+def test_an_answer_that_is_no_segmentation_is_refused(ask, aba_features):
+    message = "Listing must predict a Segmentation or a Hierarchy, got list"
+    with pytest.raises(TypeError, match=message):
+        ask(aba_features, segmenter=Listing())

@@ -93,9 +93,16 @@ def segment(features: Features, *, segmenter: str | Segmenter = "default") -> Se
     -------
     segmentation : Segmentation
         The default level, where the segmenter finds several.
+
+    Raises
+    ------
+    TypeError
+        When features or segmenter are something else, or it does not answer with sections.
+    ValueError
+        When a name or an option is unknown.
     """
     chosen = _by_name(segmenter) if isinstance(segmenter, str) else segmenter
-    found = chosen.predict(features)
+    found = _predicted(chosen, features)
     return found if isinstance(found, Segmentation) else found.levels[found.default]
 
 
@@ -123,7 +130,31 @@ def predict_with_novelty(
         found, edges, novelty = at_once(features)
         return found, (edges, novelty)
     curve = getattr(segmenter, "novelty", None)
-    return segmenter.predict(features), None if curve is None else curve(features)
+    return _predicted(segmenter, features), None if curve is None else curve(features)
+
+
+def _predicted(segmenter: Segmenter, features: Features) -> Segmentation | Hierarchy:
+    """Find sections by a segmenter that may be somebody's own."""
+    if not isinstance(features, Features):
+        msg = (
+            f"features of a recording are needed, got {type(features).__name__}: "
+            "an extractor makes them, as scatseg.Bars()(y, sr)"
+        )
+        raise TypeError(msg)
+    if isinstance(segmenter, type) or not _can_predict(segmenter):
+        what = repr(segmenter) if isinstance(segmenter, type) else type(segmenter).__name__
+        msg = f"an object with a method predict(features) is needed, got {what}"
+        raise TypeError(msg)
+    found = segmenter.predict(features)
+    if not isinstance(found, Segmentation | Hierarchy):
+        name, what = type(segmenter).__name__, type(found).__name__
+        msg = f"{name} must predict a Segmentation or a Hierarchy, got {what}"
+        raise TypeError(msg)
+    return found
+
+
+def _can_predict(segmenter: object) -> bool:
+    return callable(getattr(segmenter, "predict", None))
 
 
 def _is_own(kind: type) -> bool:
@@ -146,4 +177,8 @@ def _by_name(text: str) -> Segmenter:
         msg = f"segmenters cannot be joined by +, got {text!r}"
         raise ValueError(msg)
     made: Segmenter = naming.build(*names[0], SEGMENTERS, "segmenter")
+    if not _can_predict(made):
+        kind = type(made).__name__
+        msg = f"a segmenter has a method predict(features), but {text!r} is {kind} without one"
+        raise ValueError(msg)
     return made
