@@ -293,11 +293,7 @@ def _annotations(system: str, found: Segmentation | Hierarchy) -> list[Annotatio
     """One annotation per level, the default level first."""
     if isinstance(found, Segmentation):
         return [Annotation(segmentation=found, system=system, level="1")]
-    levels = [
-        Annotation(segmentation=level, system=system, level=name)
-        for name, level in zip(found.names, found.levels, strict=True)
-    ]
-    return [levels.pop(found.default), *levels]
+    return [*formats.annotations_of_levels(found, system=system)]
 
 
 def _is_calibrated(system: Segmenter, features: Features) -> bool:
