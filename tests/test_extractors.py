@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+import scatseg.extractors
 from scatseg.bars import Bars
 from scatseg.extractors import Stack, extracted, extractor
 from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
@@ -298,6 +299,11 @@ def test_a_name_makes_its_extractor(text, expected):
 
 def loudness(y, sr):
     return Features([[np.abs(y).mean()]], [0, len(y) / sr])
+
+
+@pytest.mark.parametrize("name", scatseg.extractors.EXTRACTORS)
+def test_help_names_every_feature(name):
+    assert name in extractor.__doc__
 
 
 def test_a_function_of_your_own_is_an_extractor():

@@ -551,6 +551,25 @@ def test_a_name_of_what_cannot_predict_is_refused(text):
         segmenter(text)
 
 
+@pytest.mark.parametrize("name", scatseg.segmenters.SEGMENTERS)
+def test_help_names_every_segmenter(name):
+    assert name in segmenter.__doc__
+
+
+def test_options_are_given_by_name_or_in_the_name(song):
+    assert segment(song, n_segments=4) == segment(song, segmenter="default:n_segments=4")
+
+
+def test_an_unknown_option_is_told_what_there_is(song):
+    with pytest.raises(ValueError, match=r"'foote' does not take .*: its options are frame, half"):
+        segment(song, segmenter="foote", n_sections=4)
+
+
+def test_options_of_an_object_are_its_own(song):
+    with pytest.raises(TypeError, match="set n_segments on FooteSegmenter"):
+        segment(song, segmenter=FooteSegmenter(), n_segments=4)
+
+
 class Listing:
     def predict(self, features):
         return [0.0, features.duration]

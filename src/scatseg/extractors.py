@@ -31,8 +31,10 @@ def extractor(text: str) -> Extractor:
     Parameters
     ----------
     text : str
-        `name[:key=value,...]` joined by `+`: "scattering:J=12,Q=12/2+mfcc". A feature of your
-        own is `module:callable`.
+        `name[:key=value,...]` joined by `+`: "scattering:J=12,Q=12/2+mfcc". The names are
+        scattering, jtfs, mfcc, logmel, cqt, chroma, tempogram and bars;
+        `help(type(extractor("cqt")))` tells the options of one. A feature of your own is
+        `module:callable`.
 
     Returns
     -------
