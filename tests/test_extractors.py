@@ -6,8 +6,9 @@ from functools import cache
 import numpy as np
 import pytest
 
+import scatseg.extractors
 from scatseg.bars import Bars
-from scatseg.extractors import Stack, extractor
+from scatseg.extractors import Stack, extracted, extractor
 from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
 from scatseg.spectral import CQT, MFCC, Chroma, LogMel, Tempogram
 
@@ -325,6 +326,11 @@ def loudness(y, sr):
     return Features([[np.abs(y).mean()]], [0, len(y) / sr])
 
 
+@pytest.mark.parametrize("name", scatseg.extractors.EXTRACTORS)
+def test_help_names_every_feature(name):
+    assert name in extractor.__doc__
+
+
 def test_a_function_of_your_own_is_an_extractor():
     assert extractor(f"{__name__}:loudness") is loudness
 
@@ -346,6 +352,26 @@ def test_a_function_of_your_own_is_an_extractor():
 )
 def test_a_wrong_name_is_told_what_there_is(text, message):
     with pytest.raises(ValueError, match=message):
+        extractor(text)
+
+
+def rate(y, sr):
+    return float(len(y) / sr)
+
+
+def test_a_function_that_returns_something_else_is_told_what_to_return():
+    with pytest.raises(TypeError, match=r"rate must return Features\(X, edges\), got float"):
+        extracted(rate, np.zeros(8), 8)
+
+
+def test_a_class_is_not_taken_for_its_objects():
+    with pytest.raises(TypeError, match="got the class MFCC: make an object of it"):
+        extracted(MFCC, np.zeros(SR), SR)
+
+
+@pytest.mark.parametrize("text", ["math:pi", "fractions:Fraction"])
+def test_what_cannot_be_called_is_no_feature(text):
+    with pytest.raises(ValueError, match=rf"called with \(y, sr\), but '{text}' is .*not call"):
         extractor(text)
 
 

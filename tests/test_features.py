@@ -93,6 +93,32 @@ def test_pooling_over_the_same_edges_changes_nothing(three_frames):
     np.testing.assert_allclose(pooled.X, three_frames.X)
 
 
+def test_columns_named_by_one_word_are_one_kind():
+    features = Features(np.ones((2, 3)), range(3), ["rms", "zcr", "rms"])
+    assert features.names == (
+        FeatureName("rms", 0),
+        FeatureName("zcr", 0),
+        FeatureName("rms", 1),
+    )
+
+
+@pytest.mark.parametrize("names", ["ab", [1, 2]])
+def test_names_that_are_neither_names_nor_words_are_refused(names):
+    with pytest.raises(TypeError, match="names must be a FeatureName or a str for each column"):
+        Features([[1, 2]], [0, 1], names)
+
+
+def test_one_sentence_is_one_note():
+    assert Features([[1]], [0, 1], notes="bar lines are uncertain").notes == (
+        "bar lines are uncertain",
+    )
+
+
+def test_features_are_shown_by_their_size_and_kinds():
+    features = Features(np.ones((863, 3)), np.linspace(0, 20, 864), ["mfcc", "mfcc", "rms"])
+    assert repr(features) == "Features(863 frames x 3, 20.0 s, mfcc+rms)"
+
+
 def test_pooling_keeps_names_and_precision():
     names = [FeatureName("mfcc", 0)]
     pooled = Features(np.ones((4, 1), dtype=np.float32), range(5), names).pooled([0, 2, 4])

@@ -21,7 +21,7 @@ from scatseg.formats import (
     write,
     write_jams,
 )
-from scatseg.segmentation import Segmentation
+from scatseg.segmentation import Hierarchy, Segmentation
 
 TEXT_FORMATS = ["lab", "csv", "audacity", "textgrid"]  # times to the nanosecond
 LOSSY = [*TEXT_FORMATS, "svl"]  # labels of one line
@@ -653,7 +653,7 @@ def test_level_comes_from_the_sandbox_or_the_namespace():
         item(A1, namespace="segment_salami_function"),
         item(A1, namespace="segment_salami_lower", sandbox={"level": "mine"}),
         item(A1, namespace="segment_tut"),
-    ) == [("1", "phrase"), ("1", "function"), ("1", "mine"), ("1", "")]
+    ) == [("", "phrase"), ("", "function"), ("", "mine"), ("", "")]
 
 
 def test_tools_are_the_levels_of_an_annotator_who_used_several():
@@ -792,6 +792,30 @@ def test_jams_and_textgrid_hold_several_segmentations_and_the_others_one(tmp_pat
         else:
             with pytest.raises(FormatError, match=f"{name} holds one segmentation, got 2"):
                 write(path, two, format=name)
+
+
+@pytest.mark.parametrize("level", ["", "phrase"])
+def test_jams_invents_no_annotator(level, tmp_path):
+    written = Annotation(segmentation=ABA, level=level)
+    write(tmp_path / "x.jams", written)
+    assert read(tmp_path / "x.jams") == (written,)
+
+
+@pytest.mark.parametrize("name", ["x.jams", "x.TextGrid"])
+def test_levels_of_a_hierarchy_are_written_under_their_names(name, tmp_path):
+    fine = form(0, 1, 2, 3, 4, labels="abab")
+    coarse = form(0, 2, 4, labels="AA")
+    write(tmp_path / name, Hierarchy([coarse, fine], ["section", "phrase"], default=1))
+    assert read(tmp_path / name) == (
+        Annotation(segmentation=fine, level="phrase"),
+        Annotation(segmentation=coarse, level="section"),
+    )
+
+
+@pytest.mark.parametrize("content", [[ABA, ABA], (ABA.intervals, ABA.labels), None, "A"])
+def test_what_is_no_annotation_cannot_be_written(content, tmp_path):
+    with pytest.raises(TypeError, match="a Hierarchy or Annotations can be written"):
+        write(tmp_path / "x.jams", content)
 
 
 def test_nothing_cannot_be_written(tmp_path):

@@ -98,6 +98,21 @@ def test_an_unknown_option_is_told_what_there_is(name):
         build(name, {"sugr": 2}, TABLE, "drink")
 
 
+@pytest.mark.parametrize("name", ["weak", "math:pi"])
+def test_a_wrong_value_is_not_taken_for_an_unknown_option(name):
+    def weak(sugar):
+        return 2**sugar
+
+    message = rf"drink '{name}' cannot be made with \{{'sugar': 'lots'\}}: .*(unsupported|not call)"
+    with pytest.raises(ValueError, match=message):
+        build(name, {"sugar": "lots"}, {"weak": weak}, "drink")
+
+
+def test_an_option_said_twice_is_refused():
+    with pytest.raises(ValueError, match=r"'sugar' is said twice in 'tea:sugar=1,sugar=2'"):
+        parse_names("tea:sugar=1,sugar=2")
+
+
 def test_a_function_names_its_options_too():
     with pytest.raises(ValueError, match="its options are minutes, strong"):
         build(f"{__name__}:brew", {"hours": 3}, TABLE, "drink")

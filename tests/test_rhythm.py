@@ -293,12 +293,48 @@ def test_given_beats_are_kept_and_bar_lines_fall_on_them(metre):
 
 def test_given_downbeats_are_the_bar_lines(strummed):
     grid = find_grid(strummed, SR, downbeats=[1.5, 3.5, 5.5], beats=np.arange(0.5, 7, 0.5))
-    np.testing.assert_array_equal(grid.edges, [0, 1.5, 3.5, 5.5, 40])
+    np.testing.assert_array_equal(grid.downbeats, [1.5, 3.5, 5.5])
+    np.testing.assert_array_equal(grid.edges[:4], [0, 1.5, 3.5, 5.5])
     assert (grid.metre, grid.confidence) == (4, 1.0)
 
 
 def test_bar_lines_without_beats_have_one_beat_each(strummed):
     assert find_grid(strummed, SR, downbeats=[1.5, 3.5, 5.5]).metre == 1
+
+
+def test_bars_go_on_to_both_ends_where_downbeats_stop():
+    first, last = 10 + 1.5 * np.arange(12), 30 + 2.0 * np.arange(12)
+    lines = grid_of_bars(60.0, downbeats=np.append(first, last)).edges
+    assert set(first) | set(last) < set(lines)
+    np.testing.assert_allclose(lines[:8], [0, 1, 2.5, 4, 5.5, 7, 8.5, 10])
+    np.testing.assert_allclose(lines[-5:], [52, 54, 56, 58, 60])
+
+
+def test_continued_bars_are_no_slivers():
+    edges = grid_of_bars(8.05, downbeats=[2.05, 4.05, 6.05]).edges
+    np.testing.assert_allclose(edges, [0, 2.05, 4.05, 6.05, 8.05])
+
+
+@pytest.mark.parametrize(
+    ("downbeats", "stretch"),
+    [
+        (np.arange(0.5, 24, 2), "22.5 to 60.0"),
+        (np.arange(30.0, 60, 2), "0.0 to 30.0"),
+        (np.append(np.arange(0.0, 20, 2), np.arange(40.0, 60, 2)), "18.0 to 40.0"),
+    ],
+)
+def test_stretches_without_given_downbeats_are_told(downbeats, stretch):
+    (warning,) = grid_of_bars(60.0, downbeats=downbeats).warnings
+    assert warning == f"no downbeats are given from {stretch} s: the bar lines there are a guess"
+
+
+def test_a_rest_of_a_few_bars_is_no_reason_to_warn():
+    assert not grid_of_bars(32.0, downbeats=np.arange(8.0, 24.0, 2.0)).warnings
+
+
+def test_stretches_without_given_beats_are_told(strummed):
+    *_, warning = find_grid(strummed, SR, beats=np.arange(0.5, 20, 0.5)).warnings
+    assert warning.startswith("no beats are given from 19.5 to 40.0 s")
 
 
 def test_no_known_downbeats_are_as_good_as_absent(strummed):

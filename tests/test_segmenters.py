@@ -109,6 +109,13 @@ def test_finds_aba_on_uneven_frames(each, aba, aba_features, rng):
 
 
 @find_the_form
+def test_names_of_columns_change_nothing_where_each_is_its_own(each, aba_features):
+    words = [f"column {chr(97 + i)}" for i in range(aba_features.X.shape[1])]
+    named = Features(aba_features.X, aba_features.edges, words)
+    assert segment(named, segmenter=each) == segment(aba_features, segmenter=each)
+
+
+@find_the_form
 def test_finds_aba_among_finer_frames(each, aba, aba_features):
     fine = aba_features.pooled(np.arange(60 * 16 + 1) / 16)
     assert evaluate(aba, segment(fine, segmenter=each))["F-measure@0.5"] == 1
@@ -551,3 +558,55 @@ def test_an_unknown_option_is_refused_with_what_there_is():
 def test_segmenters_cannot_be_joined():
     with pytest.raises(ValueError, match=r"cannot be joined by \+, got 'foote\+laplacian'"):
         segmenter("foote+laplacian")
+
+
+# What is passed in
+
+
+@pytest.mark.parametrize("given", [np.zeros(22050), [[1.0]], None])
+def test_a_signal_is_not_taken_for_features(given):
+    with pytest.raises(TypeError, match=r"features of a recording are needed, got .*Bars\(\)"):
+        segment(given)
+
+
+@pytest.mark.parametrize("wrong", [FooteSegmenter, len, None, 3])
+def test_what_cannot_predict_is_refused(wrong, aba_features):
+    with pytest.raises(TypeError, match=r"an object with a method predict\(features\) is needed"):
+        segment(aba_features, segmenter=wrong)
+
+
+@pytest.mark.parametrize("text", ["json:loads", "fractions:Fraction", "math:pi"])
+def test_a_name_of_what_cannot_predict_is_refused(text):
+    with pytest.raises(ValueError, match=rf"has a method predict\(features\), but '{text}' is"):
+        segmenter(text)
+
+
+@pytest.mark.parametrize("name", scatseg.segmenters.SEGMENTERS)
+def test_help_names_every_segmenter(name):
+    assert name in segmenter.__doc__
+
+
+def test_options_are_given_by_name_or_in_the_name(song):
+    assert segment(song, n_segments=4) == segment(song, segmenter="default:n_segments=4")
+
+
+def test_an_unknown_option_is_told_what_there_is(song):
+    with pytest.raises(ValueError, match=r"'foote' does not take .*: its options are frame, half"):
+        segment(song, segmenter="foote", n_sections=4)
+
+
+def test_options_of_an_object_are_its_own(song):
+    with pytest.raises(TypeError, match="set n_segments on FooteSegmenter"):
+        segment(song, segmenter=FooteSegmenter(), n_segments=4)
+
+
+class Listing:
+    def predict(self, features):
+        return [0.0, features.duration]
+
+
+@pytest.mark.parametrize("ask", [segment, lambda f, segmenter: predict_with_novelty(segmenter, f)])
+def test_an_answer_that_is_no_segmentation_is_refused(ask, aba_features):
+    message = "Listing must predict a Segmentation or a Hierarchy, got list"
+    with pytest.raises(TypeError, match=message):
+        ask(aba_features, segmenter=Listing())

@@ -377,6 +377,15 @@ def test_orders_of_scattering_are_families_of_their_own():
     }
 
 
+def test_columns_alone_in_their_family_are_compared_together():
+    names = ["rms", "mfcc", "zcr", "mfcc"]
+    families = by_family(Features([[1.0, 2, 3, 4]], [0, 1], names))
+    assert {kind: X.tolist() for kind, X in families.items()} == {
+        "mfcc": [[2, 4]],
+        "rms+zcr": [[1, 3]],
+    }
+
+
 def test_places_are_averaged_and_the_rest_is_kept():
     names = [FeatureName("mfcc", i, place=place) for place in (0, 1) for i in (0, 1)]
     names.append(FeatureName("chroma", 0))

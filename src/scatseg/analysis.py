@@ -240,7 +240,7 @@ def _analyzed(
         if isinstance(extract, Bars) and job.beats is not None:
             described[name] = extract.by_grid(y, sr, _grid(y, sr, job.beats, beats))
         else:
-            described[name] = extract(y, sr)
+            described[name] = extractors.extracted(extract, y, sr)
     annotations: list[Annotation] = []
     doubts: list[str] = []
     for name, system in job.systems().items():
@@ -291,16 +291,9 @@ def _beat_files(folder: Path) -> dict[str, Path]:
 
 def _annotations(system: str, found: Segmentation | Hierarchy) -> list[Annotation]:
     """One annotation per level, the default level first."""
-    if not isinstance(found, Segmentation | Hierarchy):
-        msg = f"{system} must predict a Segmentation or a Hierarchy, got {type(found).__name__}"
-        raise TypeError(msg)
     if isinstance(found, Segmentation):
         return [Annotation(segmentation=found, system=system, level="1")]
-    levels = [
-        Annotation(segmentation=level, system=system, level=name)
-        for name, level in zip(found.names, found.levels, strict=True)
-    ]
-    return [levels.pop(found.default), *levels]
+    return [*formats.annotations_of_levels(found, system=system)]
 
 
 def _is_calibrated(system: Segmenter, features: Features) -> bool:

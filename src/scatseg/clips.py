@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import __version__, audio, naming
-from scatseg.extractors import EXTRACTORS, Stack
+from scatseg.extractors import Stack, built, extracted
 from scatseg.features import Extractor, FeatureName, JointScattering, Scattering
 from scatseg.formats import atomic_write
 from scatseg.labelled import Clip
@@ -134,7 +134,7 @@ class ClipFeatures:
         raw = {
             name.family: isinstance(part, Scattering | JointScattering) and part.compression is None
             for part in parts
-            for name in part(np.zeros(self.sr, dtype=np.float32), self.sr).names
+            for name in extracted(part, np.zeros(self.sr, dtype=np.float32), self.sr).names
         }
         names = made.feature_names_ * n_statistics
         return Columns(titles, names, np.array([raw[name.family] for name in names]))
@@ -167,7 +167,7 @@ class ClipFeatures:
 
 def _extractor(text: str) -> Extractor:
     parts = tuple(
-        naming.build(name, {**_DEFAULTS.get(name, {}), **options}, EXTRACTORS, "feature")
+        built(name, {**_DEFAULTS.get(name, {}), **options})
         for name, options in naming.parse_names(text)
     )
     return parts[0] if len(parts) == 1 else Stack(parts=parts)

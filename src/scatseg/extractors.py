@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +31,10 @@ def extractor(text: str) -> Extractor:
     Parameters
     ----------
     text : str
-        `name[:key=value,...]` joined by `+`: "scattering:J=12,Q=12/2+mfcc". A feature of your
-        own is `module:callable`.
+        `name[:key=value,...]` joined by `+`: "scattering:J=12,Q=12/2+mfcc". The names are
+        scattering, jtfs, mfcc, logmel, cqt, chroma, tempogram and bars;
+        `help(type(extractor("cqt")))` tells the options of one. A feature of your own is
+        `module:callable`.
 
     Returns
     -------
@@ -44,11 +47,51 @@ def extractor(text: str) -> Extractor:
     Scattering(J=12, Q=(12, 2), T=None, stride=None, max_order=2, eps=0.1, accuracy='default',
                compression=None, renormalize=True)
     """
-    parts = tuple(
-        naming.build(name, options, EXTRACTORS, "feature")
-        for name, options in naming.parse_names(text)
-    )
+    parts = tuple(built(name, options) for name, options in naming.parse_names(text))
     return parts[0] if len(parts) == 1 else Stack(parts=parts)
+
+
+def built(name: str, options: Mapping[str, Any]) -> Extractor:
+    """Make the extractor of one name and its options, as `scatseg.naming.build` does.
+
+    Raises
+    ------
+    ValueError
+        When there is no such feature, it does not take these options, or it cannot be called.
+    """
+    made: Extractor = naming.build(name, options, EXTRACTORS, "feature")
+    if not callable(made):
+        kind = type(made).__name__
+        msg = f"a feature is called with (y, sr), but {name!r} is {kind}, which is not callable"
+        raise ValueError(msg)
+    return made
+
+
+def extracted(extract: Extractor, y: NDArray[np.floating], sr: int) -> Features:
+    """Describe a signal (n_samples,) by an extractor that may be somebody's own.
+
+    Raises
+    ------
+    TypeError
+        When it is no extractor, or does not answer with Features.
+
+    Examples
+    --------
+    >>> extracted(lambda y, sr: y[None, :], np.zeros(8), 8)
+    Traceback (most recent call last):
+        ...
+    TypeError: <lambda> must return Features(X, edges), got ndarray
+    """
+    name = getattr(extract, "__qualname__", type(extract).__name__)
+    if isinstance(extract, type) or not callable(extract):
+        what = f"the class {name}: make an object of it" if isinstance(extract, type) else name
+        msg = f"an extractor, called with (y, sr), is needed, got {what}"
+        raise TypeError(msg)
+    features = extract(y, sr)
+    if not isinstance(features, Features):
+        msg = f"{name} must return Features(X, edges), got {type(features).__name__}"
+        raise TypeError(msg)
+    return features
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +116,7 @@ class Stack:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
-        first, *others = (part(y, sr) for part in self.parts)
+        first, *others = (extracted(part, y, sr) for part in self.parts)
         on_grid = [first, *(features.pooled(first.edges) for features in others)]
         return Features(
             np.concatenate([unit_variance(features.X) for features in on_grid], axis=1),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
@@ -87,7 +88,7 @@ def _rounded(value: float, digits: int) -> str:
     return f"{float(f'{value:.{digits}g}'):g}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Features:
     """One vector per frame, and where in time the frames meet.
 
@@ -100,27 +101,36 @@ class Features:
         One row per frame, finite.
     edges : ndarray of float64, shape (n_frames + 1,)
         Seconds, strictly increasing, from 0 to the duration of the recording.
-    names : sequence of FeatureName, length n_features
-        What each column measures. Numbered columns of the family "feature" when absent.
+    names : sequence of FeatureName or str, length n_features
+        What each column measures. A word is a family: columns of one word are one kind of feature,
+        others are of another kind. Numbered columns of the family "feature" when absent.
     notes : sequence of str, default ()
         What to know before trusting them: that bar lines are uncertain, for example.
 
     Raises
     ------
+    TypeError
+        When names are not as above.
     ValueError
         When the shapes do not fit, X is not finite, or edges do not increase from 0.
+
+    Examples
+    --------
+    >>> features = Features([[0.1, 40], [0.3, 50], [0.2, 60]], [0, 1, 2, 3], ["rms", "zcr"])
+    >>> features
+    Features(3 frames x 2, 3.0 s, rms+zcr)
     """
 
     X: NDArray[np.floating]
     edges: NDArray[np.float64]
-    names: tuple[FeatureName, ...] = field(repr=False)
-    notes: tuple[str, ...] = field(repr=False)
+    names: tuple[FeatureName, ...]
+    notes: tuple[str, ...]
 
     def __init__(
         self,
         X: ArrayLike,
         edges: ArrayLike,
-        names: Sequence[FeatureName] | None = None,
+        names: Sequence[FeatureName | str] | None = None,
         *,
         notes: Sequence[str] = (),
     ) -> None:
@@ -143,14 +153,19 @@ class Features:
             msg = f"X must be finite, got {rows[frame, column]} in frame {frame}, column {column}"
             raise ValueError(msg)
         if names is None:
-            names = [FeatureName("feature", i) for i in range(n_features)]
+            names = ["feature"] * n_features
         if len(names) != n_features:
             msg = f"{n_features} features need as many names, got {len(names)}"
             raise ValueError(msg)
         object.__setattr__(self, "X", rows)
         object.__setattr__(self, "edges", times)
-        object.__setattr__(self, "names", tuple(names))
-        object.__setattr__(self, "notes", tuple(notes))
+        object.__setattr__(self, "names", _numbered(names))
+        object.__setattr__(self, "notes", (notes,) if isinstance(notes, str) else tuple(notes))
+
+    def __repr__(self) -> str:
+        n_frames, n_features = self.X.shape
+        families = "+".join(dict.fromkeys(name.family for name in self.names))
+        return f"Features({n_frames} frames x {n_features}, {self.duration:.1f} s, {families})"
 
     def __len__(self) -> int:
         """Count the frames."""
@@ -211,6 +226,20 @@ class Features:
         integral = sums[frame] + part * self.X[frame]
         X = np.diff(integral, axis=0) / np.diff(times)[:, None]
         return Features(X.astype(self.X.dtype), times, self.names, notes=self.notes)
+
+
+def _numbered(names: Sequence[FeatureName | str]) -> tuple[FeatureName, ...]:
+    """Make names of words, numbered within their families."""
+    if isinstance(names, str) or not all(isinstance(each, FeatureName | str) for each in names):
+        msg = f"names must be a FeatureName or a str for each column, got {names!r:.100}"
+        raise TypeError(msg)
+    counted: Counter[str] = Counter()
+    numbered = []
+    for each in names:
+        name = FeatureName(each, counted[each]) if isinstance(each, str) else each
+        counted[name.family] += 1
+        numbered.append(name)
+    return tuple(numbered)
 
 
 def uniform_edges(duration: float, frame: float) -> NDArray[np.float64]:

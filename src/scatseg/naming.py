@@ -32,7 +32,7 @@ def parse_names(text: str) -> tuple[tuple[str, Options], ...]:
     Raises
     ------
     ValueError
-        When a name is empty or an option is not `key=value`.
+        When a name is empty, or an option is not `key=value` or is said twice.
 
     Examples
     --------
@@ -56,6 +56,9 @@ def _parse_one(part: str, text: str) -> tuple[str, Options]:
         key, equals, value = item.partition("=")
         if not (key.strip() and equals and value.strip()):
             msg = f"options are written key=value and separated by commas, got {item!r} in {text!r}"
+            raise ValueError(msg)
+        if key.strip() in options:
+            msg = f"the option {key.strip()!r} is said twice in {text!r}"
             raise ValueError(msg)
         options[key.strip()] = parse_value(value.strip())
     return name, options
@@ -113,7 +116,7 @@ def build(
     Raises
     ------
     ValueError
-        When the name is unknown, cannot be imported, or does not take these options.
+        When the name is unknown, cannot be imported, or does not take these options or values.
     """
     if name in table:
         known = table[name]
@@ -126,10 +129,11 @@ def build(
         names = ", ".join(table)
         msg = f"unknown {what} {name!r}: choose from {names}, or name your own as module:callable"
         raise ValueError(msg)
+    _check_options(factory, options, f"{what} {name!r}")
     try:
         return factory(**options)
     except TypeError as error:
-        msg = f"{what} {name!r} does not take {dict(options)}: {_accepted(factory)}"
+        msg = f"{what} {name!r} cannot be made with {dict(options)}: {error}"
         raise ValueError(msg) from error
 
 
@@ -180,6 +184,16 @@ def _import(name: str, what: str) -> Callable[..., Any]:
     return found
 
 
-def _accepted(factory: Callable[..., Any]) -> str:
-    names = ", ".join(inspect.signature(factory).parameters)
-    return f"its options are {names}" if names else "it has no options"
+def _check_options(factory: Callable[..., Any], options: Mapping[str, Any], what: str) -> None:
+    """Refuse names of options that there are not."""
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):  # not callable, or not written in Python: the call will tell
+        return
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        names = ", ".join(signature.parameters)
+        accepted = f"its options are {names}" if names else "it has no options"
+        msg = f"{what} does not take {dict(options)}: {accepted}"
+        raise ValueError(msg) from error

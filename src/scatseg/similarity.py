@@ -349,12 +349,20 @@ def by_family(features: Features) -> dict[str, NDArray[np.floating]]:
     Returns
     -------
     families : dict of str to ndarray of float, shape (n_frames, n_features of the kind)
-        One for each family, "scattering 1" and "scattering 2" for the orders of scattering.
+        One for each family, "scattering 1" and "scattering 2" for the orders of scattering. Columns
+        that are alone in a family without orders are one kind together: cosines need two.
     """
     columns: dict[str, list[int]] = {}
     for i, name in enumerate(features.names):
         kind = name.family if name.order is None else f"{name.family} {name.order}"
         columns.setdefault(kind, []).append(i)
+    alone = [
+        kind
+        for kind, where in columns.items()
+        if len(where) == 1 and features.names[where[0]].order is None
+    ]
+    if len(alone) > 1:
+        columns["+".join(alone)] = [i for kind in alone for i in columns.pop(kind)]
     return {kind: features.X[:, where] for kind, where in columns.items()}
 
 

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from scatseg import audio
 from scatseg.compression import median_levels
-from scatseg.extractors import Stack, extractor
+from scatseg.extractors import Stack, extracted, extractor
 from scatseg.features import Extractor, FeatureName, Features
 
 FilePath = str | os.PathLike[str]
@@ -140,7 +140,9 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         _rows(X)
         silence = np.zeros(round(_PROBE_SECONDS * self.sr), dtype=np.float32)
         self.feature_names_: tuple[FeatureName, ...] = tuple(
-            name for part in _parts(self.features) for name in part(silence, self.sr).names
+            name
+            for part in _parts(self.features)
+            for name in extracted(part, silence, self.sr).names
         )
         return self
 
@@ -365,7 +367,7 @@ def _vector(
 ) -> NDArray[np.floating]:
     """Describe one signal or file."""
     y = row if isinstance(row, np.ndarray) else audio.load(row, sr=sr)[0]
-    described = [part(y, sr) for part in parts]
+    described = [extracted(part, y, sr) for part in parts]
     return np.concatenate(
         [STATISTICS[name](features) for name in _statistics(aggregate) for features in described]
     )

@@ -76,6 +76,7 @@ def features(
 def _described(extract: Extractor, path: Path, sr: int) -> Features:
     """Extract features of a file, in memory or in pieces."""
     from scatseg import audio
+    from scatseg.extractors import extracted
 
     n_samples = audio.declared_samples(path, sr=sr)
     is_long = n_samples is None or n_samples > _LONG * sr
@@ -83,7 +84,7 @@ def _described(extract: Extractor, path: Path, sr: int) -> Features:
         pieces = audio.stream(path, sr=sr)
         return cast("Features", extract.stream(pieces, pieces.sr))
     recording = audio.decode(path, sr=sr)
-    return extract(recording.y, recording.sr)
+    return extracted(extract, recording.y, recording.sr)
 
 
 def _tell_plans(extract: Extractor, found: Found, sr: int) -> int:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scatseg import formats, plotting
 from scatseg.analysis import SegmentJob, analyze
 from scatseg.audio import decode
-from scatseg.extractors import extractor
+from scatseg.extractors import extracted, extractor
 from scatseg.figures.files import check_output, plot_outline, read_sound, write
 from scatseg.formats import Annotation
 from scatseg.plotting import NoveltyCurve
@@ -80,7 +80,7 @@ def draw_features(path: Path, output: Path, *, features: str = "scattering") -> 
     check_output(output)
     extract = extractor(features)
     sound = read_sound(path)
-    described = extract(sound.y, sound.sr)
+    described = extracted(extract, sound.y, sound.sr)
     return write(
         output,
         lambda axes: plotting.plot_features(described, ax=axes[0, 0]),

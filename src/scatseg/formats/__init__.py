@@ -36,7 +36,7 @@ from scatseg.formats.rows import Annotation, FormatError
 from scatseg.formats.svl import parse_svl, svl_text
 from scatseg.formats.tables import audacity_text, csv_text, lab_text, parse_csv, parse_lab
 from scatseg.formats.textgrid import parse_textgrid, textgrid_text
-from scatseg.segmentation import Segmentation
+from scatseg.segmentation import Hierarchy, Segmentation
 
 __all__ = [
     "FORMATS",
@@ -44,6 +44,7 @@ __all__ = [
     "Format",
     "FormatError",
     "Jams",
+    "annotations_of_levels",
     "atomic_write",
     "format_of",
     "jams_text",
@@ -154,7 +155,7 @@ def read(
 
 def write(
     path: str | os.PathLike[str],
-    content: Segmentation | Annotation | Iterable[Annotation],
+    content: Segmentation | Hierarchy | Annotation | Iterable[Annotation],
     *,
     format: str | None = None,
 ) -> None:
@@ -164,8 +165,8 @@ def write(
     ----------
     path : path-like
         The file; replaced when it exists.
-    content : Segmentation, Annotation, or iterable of Annotation
-        What to write.
+    content : Segmentation, Hierarchy, Annotation, or iterable of Annotation
+        What to write. Of a hierarchy, all levels under their names, the default one first.
     format : str, optional
         A key of `FORMATS`; from the extension when absent.
 
@@ -175,10 +176,10 @@ def write(
         When the format is not known, or cannot hold several segmentations or so short a segment.
     OSError
         When the file cannot be written.
+    TypeError
+        When the content is something else.
     """
-    if isinstance(content, Segmentation):
-        content = Annotation(segmentation=content)
-    annotations = (content,) if isinstance(content, Annotation) else tuple(content)
+    annotations = _annotations(content)
     name = format_of(path, format)
     if not annotations or (len(annotations) > 1 and not FORMATS[name].several):
         need = "one segmentation or more" if FORMATS[name].several else "one segmentation"
@@ -190,6 +191,33 @@ def write(
         msg = f"{path}: {problem}"
         raise FormatError(msg) from problem
     atomic_write(path, text.encode())
+
+
+def _annotations(
+    content: Segmentation | Hierarchy | Annotation | Iterable[Annotation],
+) -> tuple[Annotation, ...]:
+    if isinstance(content, Segmentation):
+        return (Annotation(segmentation=content),)
+    if isinstance(content, Hierarchy):
+        return annotations_of_levels(content)
+    annotations = tuple(content) if isinstance(content, Iterable) else (content,)
+    for each in annotations:
+        if not isinstance(each, Annotation):
+            msg = (
+                "a Segmentation, a Hierarchy or Annotations can be written, got "
+                f"{type(each).__name__}: say Annotation(segmentation=...) for one of several"
+            )
+            raise TypeError(msg)
+    return annotations
+
+
+def annotations_of_levels(found: Hierarchy, *, system: str = "") -> tuple[Annotation, ...]:
+    """Make an annotation of each level, of that name, the default one first."""
+    levels = [
+        Annotation(segmentation=level, system=system, level=name)
+        for name, level in zip(found.names, found.levels, strict=True)
+    ]
+    return (levels.pop(found.default), *levels)
 
 
 def read_jams(path: str | os.PathLike[str]) -> Jams:
@@ -205,8 +233,9 @@ def read_jams(path: str | os.PathLike[str]) -> Jams:
     -------
     jams : Jams
         With at least one annotation. An annotator is known by name, else by id, else by number
-        ("1", "2", ...). A level comes from the annotation's sandbox, else from the namespace,
-        else, where annotation_tools tell the annotations of one annotator apart, from these.
+        ("1", "2", ...); by "" where there is only one, of whom nothing is said. A level comes from
+        the annotation's sandbox, else from the namespace, else, where annotation_tools tell the
+        annotations of one annotator apart, from these.
 
     Raises
     ------

@@ -288,7 +288,7 @@ def _named(sources: list[_Source]) -> list[tuple[_Source, str, str]]:
 
 
 def _annotators(sources: list[_Source]) -> list[str]:
-    """Name annotators: by name, by id, or by number in order of appearance."""
+    """Name annotators: by name, by id, or by number where there are several."""
     names: dict[str, str] = {}
     unnamed: Counter[tuple[str, str]] = Counter()
     annotators = []
@@ -303,4 +303,6 @@ def _annotators(sources: list[_Source]) -> list[str]:
             unnamed[source.level, source.tools] += 1
             key = f"unnamed {unnamed[source.level, source.tools]}"
         annotators.append(names.setdefault(key, str(len(names) + 1)))
+    if list(names) == ["unnamed 1"]:  # one of whom nothing is known, and perhaps systems
+        return [""] * len(sources)
     return annotators

@@ -15,6 +15,7 @@ from scatseg.rhythm.grid import (
     fixed_grid,
     grid_of_bars,
     grid_of_positions,
+    untold,
 )
 from scatseg.rhythm.metre import Bars, find_bars, pulse_cues
 from scatseg.rhythm.pulse import MIN_PULSES, Pulse, find_pulse, onset_strength, subdivided
@@ -88,13 +89,14 @@ def find_grid(
         for.
     downbeats : array_like of float, shape (n_downbeats,), optional
         The first beats of all bars in seconds where they are known. They are then the bar lines,
-        and nothing is looked for. None of them is as good as absent.
+        and nothing is looked for; bars like those beside them go on to both ends. None of them is
+        as good as absent.
 
     Returns
     -------
     grid : Grid
         With bar lines from 0 to the duration. A fixed grid of two-second bars where no pulse is
-        clear, with a warning.
+        clear, with a warning. Of more than five bars without a given beat there is one, too.
 
     Raises
     ------
@@ -120,7 +122,8 @@ def find_grid(
     duration = len(y) / sr
     if downbeats is not None and np.size(downbeats):
         return grid_of_bars(duration, downbeats=downbeats, beats=beats)
-    known = None if beats is None else subdivided(checked_times("beats", beats, duration))
+    given = None if beats is None else checked_times("beats", beats, duration)
+    known = None if given is None else subdivided(given)
     start, stop, margin = 0, len(y), 0
     if known is None:
         (start, stop), margin = heard_span(y, sr), round(MARGIN * sr)
@@ -132,11 +135,15 @@ def find_grid(
         inner = with_gaps(inner, silent_gaps(y[start:stop], sr), nearest=nearest)
     edges = with_silent_ends(inner, start=start / sr, duration=duration, bar=FALLBACK_BAR)
     pulses, lines = (times + start / sr for times in (grid.beats, grid.downbeats))
+    doubts: tuple[str, ...] = ()
+    if given is not None and grid.is_regular:
+        doubts = untold("beats", given, duration, per_bar=grid.metre)
     return replace(
         grid,
         beats=pulses[(pulses >= 0) & (pulses <= duration)],
         downbeats=lines[(lines >= 0) & (lines <= duration)],
         edges=edges,
+        warnings=(*grid.warnings, *doubts),
     )
 
 

@@ -13,6 +13,8 @@ FALLBACK_BAR = 2.0
 _SLIVER = 1 / 16  # of a bar: a line so near an end of the recording is that end
 _SHORT = 1 / 2  # of a bar: less between two lines is no bar
 _FEW_INSIDE = 0.1  # of given times: so few inside a recording are there by chance
+_MANY_BARS = 5.5  # without a given time: more than a rest, the times may be those of a part
+_SHORTEST = 0.2  # seconds: bars that are shorter are not continued
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -74,11 +76,15 @@ def fixed_grid(duration: float, *, warnings: tuple[str, ...] = ()) -> Grid:
 def grid_of_bars(duration: float, *, downbeats: ArrayLike, beats: ArrayLike | None = None) -> Grid:
     """Take known bar lines, and beats where they are known too, all in seconds.
 
+    Before the first and after the last of them bars go on as long as those beside them.
+
     Examples
     --------
     >>> grid = grid_of_bars(7.0, downbeats=[1, 3, 5], beats=np.arange(1, 7))
     >>> grid.edges, grid.metre
     (array([0., 1., 3., 5., 7.]), 2)
+    >>> grid_of_bars(10.0, downbeats=[3, 5, 7]).edges
+    array([ 0.,  1.,  3.,  5.,  7.,  9., 10.])
     """
     lines = checked_times("downbeats", downbeats, duration)
     known = lines if beats is None else checked_times("beats", beats, duration)
@@ -86,9 +92,41 @@ def grid_of_bars(duration: float, *, downbeats: ArrayLike, beats: ArrayLike | No
     return Grid(
         beats=known,
         downbeats=lines,
-        edges=_edges(lines, duration, reach=0.0),
+        edges=_edges(_continued(lines, duration), duration, reach=0.0),
         metre=int(np.median(per_bar)) if per_bar.size else len(known),
         confidence=1.0,
+        warnings=untold("downbeats", lines, duration, per_bar=1),
+    )
+
+
+def _continued(lines: NDArray[np.float64], duration: float) -> NDArray[np.float64]:
+    """Continue bar lines to both ends of a recording, none of them a sliver from there."""
+    if len(lines) < 2:
+        return lines
+    first, last = (float(np.median(np.diff(part))) for part in (lines[:9], lines[-9:]))
+    if min(first, last) < _SHORTEST:
+        return lines
+    n_before, n_after = lines[0] / first - _SLIVER, (duration - lines[-1]) / last - _SLIVER
+    before = lines[0] - first * np.arange(int(n_before), 0, -1)
+    return np.concatenate([before, lines, lines[-1] + last * np.arange(1, int(n_after) + 1)])
+
+
+def untold(
+    what: str, times: NDArray[np.float64], duration: float, *, per_bar: int
+) -> tuple[str, ...]:
+    """Warn of stretches of more than five bars in which no times are given.
+
+    Examples
+    --------
+    >>> untold("beats", np.arange(0.0, 24.0), 189.0, per_bar=4)
+    ('no beats are given from 23.0 to 189.0 s: the bar lines there are a guess',)
+    """
+    bar = per_bar * float(np.median(np.diff(times))) if len(times) > 1 else FALLBACK_BAR
+    ends = np.concatenate([[0.0], times, [duration]])
+    return tuple(
+        f"no {what} are given from {ends[i]:.1f} to {ends[i + 1]:.1f} s: "
+        "the bar lines there are a guess"
+        for i in np.flatnonzero(np.diff(ends) > _MANY_BARS * bar)
     )
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from scatseg import naming
 from scatseg.audio import SILENT_PEAK
-from scatseg.extractors import EXTRACTORS
+from scatseg.extractors import built, extracted
 from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
 from scatseg.threads import one_thread
 
@@ -268,7 +268,7 @@ class Describer:
             extract = dataclasses.replace(extract, stride=max(1, extract.stride // _FINER))
         padded = np.pad(y, (0, max(0, round(LEAST_SECONDS * self.sr) - len(y))))
         with one_thread():  # sums in another order round otherwise, and bytes differ
-            features = extract(padded.astype(np.float32), self.sr)
+            features = extracted(extract, padded.astype(np.float32), self.sr)
         columns = self.columns()
         X = features.X[:, columns.kept]
         X = np.where(columns.uncompressed, np.maximum(X, 0), X)
@@ -339,12 +339,9 @@ def check_sound(y: NDArray[np.floating], sr: int) -> None:
 def _extractor(text: str) -> Extractor:
     named = naming.parse_names(text)
     for name, options in named:
-        naming.build(
-            name, options, EXTRACTORS, "feature"
-        )  # an error names no option but the user's
+        built(name, options)  # an error names no option but the user's
     parts: tuple[Extractor, ...] = tuple(
-        naming.build(name, {**_DEFAULTS.get(name, {}), **options}, EXTRACTORS, "feature")
-        for name, options in named
+        built(name, {**_DEFAULTS.get(name, {}), **options}) for name, options in named
     )
     if len(parts) > 1:
         msg = f"an index is of one kind of features, got {text!r}; make an index of each"
@@ -355,7 +352,7 @@ def _extractor(text: str) -> Extractor:
 @functools.cache
 def _columns(text: str, sr: int) -> Columns:
     extract = _extractor(text)
-    names = extract(np.zeros(sr, dtype=np.float32), sr).names
+    names = extracted(extract, np.zeros(sr, dtype=np.float32), sr).names
     kept = np.array([name.carrier is None or name.carrier >= LOWEST_CARRIER for name in names])
     raw = isinstance(extract, Scattering | JointScattering) and extract.compression is None
     chosen = tuple(name for name, keep in zip(names, kept, strict=True) if keep)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +69,9 @@ def segmenter(text: str) -> Segmenter:
     Parameters
     ----------
     text : str
-        `name[:key=value,...]`: "foote:half_width=8". One of your own is `module:callable`.
+        `name[:key=value,...]`: "foote:half_width=8". The names are default, repetition, cbm,
+        grid-free, laplacian, foote and structure-features; `help(type(segmenter("foote")))` tells
+        the options of one. One of your own is `module:callable`.
 
     Examples
     --------
@@ -79,7 +81,9 @@ def segmenter(text: str) -> Segmenter:
     return _by_name(text)
 
 
-def segment(features: Features, *, segmenter: str | Segmenter = "default") -> Segmentation:
+def segment(
+    features: Features, *, segmenter: str | Segmenter = "default", **options: Any
+) -> Segmentation:
     """Find the sections of one recording.
 
     Parameters
@@ -87,15 +91,41 @@ def segment(features: Features, *, segmenter: str | Segmenter = "default") -> Se
     features : Features
         As an extractor makes them: `scatseg.Bars()(y, sr)`, `scatseg.Scattering()(y, sr)`.
     segmenter : str or Segmenter
-        A name with options, as in `segmenter`, or anything with a `predict`.
+        A name with options, as in the function `segmenter`, or anything with a `predict`.
+    **options
+        Of a segmenter that is named, beside those in its name: `n_segments=5`,
+        `granularity=0.7`, and others of its own.
 
     Returns
     -------
     segmentation : Segmentation
         The default level, where the segmenter finds several.
+
+    Raises
+    ------
+    TypeError
+        When features or segmenter are something else, or it does not answer with sections.
+    ValueError
+        When a name or an option is unknown.
+
+    See Also
+    --------
+    segmenter : Its method `predict` finds all levels.
+
+    Examples
+    --------
+    >>> X = np.repeat(np.eye(3), [20, 40, 30], axis=0)
+    >>> segment(Features(X, np.arange(91)), segmenter="foote", n_segments=3).boundaries
+    (0.0, 20.0, 60.0, 90.0)
     """
-    chosen = _by_name(segmenter) if isinstance(segmenter, str) else segmenter
-    found = chosen.predict(features)
+    if isinstance(segmenter, str):
+        chosen = _by_name(segmenter, options)
+    elif options:
+        msg = f"options are of a segmenter that is named: set {', '.join(options)} on {segmenter!r}"
+        raise TypeError(msg)
+    else:
+        chosen = segmenter
+    found = _predicted(chosen, features)
     return found if isinstance(found, Segmentation) else found.levels[found.default]
 
 
@@ -123,7 +153,31 @@ def predict_with_novelty(
         found, edges, novelty = at_once(features)
         return found, (edges, novelty)
     curve = getattr(segmenter, "novelty", None)
-    return segmenter.predict(features), None if curve is None else curve(features)
+    return _predicted(segmenter, features), None if curve is None else curve(features)
+
+
+def _predicted(segmenter: Segmenter, features: Features) -> Segmentation | Hierarchy:
+    """Find sections by a segmenter that may be somebody's own."""
+    if not isinstance(features, Features):
+        msg = (
+            f"features of a recording are needed, got {type(features).__name__}: "
+            "an extractor makes them, as scatseg.Bars()(y, sr)"
+        )
+        raise TypeError(msg)
+    if isinstance(segmenter, type) or not _can_predict(segmenter):
+        what = repr(segmenter) if isinstance(segmenter, type) else type(segmenter).__name__
+        msg = f"an object with a method predict(features) is needed, got {what}"
+        raise TypeError(msg)
+    found = segmenter.predict(features)
+    if not isinstance(found, Segmentation | Hierarchy):
+        name, what = type(segmenter).__name__, type(found).__name__
+        msg = f"{name} must predict a Segmentation or a Hierarchy, got {what}"
+        raise TypeError(msg)
+    return found
+
+
+def _can_predict(segmenter: object) -> bool:
+    return callable(getattr(segmenter, "predict", None))
 
 
 def _is_own(kind: type) -> bool:
@@ -140,10 +194,15 @@ def _home(kind: type, name: str) -> type:
     return next((each for each in kind.__mro__ if name in vars(each)), object)
 
 
-def _by_name(text: str) -> Segmenter:
+def _by_name(text: str, options: Mapping[str, Any] | None = None) -> Segmenter:
     names = naming.parse_names(text)
     if len(names) != 1:
         msg = f"segmenters cannot be joined by +, got {text!r}"
         raise ValueError(msg)
-    made: Segmenter = naming.build(*names[0], SEGMENTERS, "segmenter")
+    name, written = names[0]
+    made: Segmenter = naming.build(name, {**written, **(options or {})}, SEGMENTERS, "segmenter")
+    if not _can_predict(made):
+        kind = type(made).__name__
+        msg = f"a segmenter has a method predict(features), but {text!r} is {kind} without one"
+        raise ValueError(msg)
     return made

@@ -1,0 +1,31 @@
+"""What the README shows runs as it is written, with nothing installed but what is declared."""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import scatseg
+from scatseg import pieces
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.mark.slow
+def test_python_examples_run_without_undeclared_libraries(tmp_path, monkeypatch):
+    for absent in ("pandas", "torch"):
+        monkeypatch.setitem(sys.modules, absent, None)
+    monkeypatch.chdir(tmp_path)
+    piece = pieces.compose("rondo")
+    y = piece.y[: 20 * piece.sr]
+    scatseg.save("song.flac", y, piece.sr)
+    scatseg.write("song.lab", scatseg.Segmentation([0, 16, 20], ["A", "B"]))
+    names = {"blocks": np.array_split(y, 5), "downbeats": np.arange(0, 20, 2.0)}
+    examples = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    for example in examples:
+        exec(compile(example, str(README), "exec"), names)
+    assert names["hierarchy"].names == ("section", "phrase")
+    assert len(names["four"]) == 4
+    assert set(names["paths"]) >= {"carrier_hz", "modulation_hz", "scale_cpo", "spin"}
