@@ -186,6 +186,30 @@ def test_bar_lines_come_from_a_file_of_beats(sources, tmp_path, name):
     assert "no beats of this name in beats: they were looked for" in facts["warnings"]
 
 
+class EachRow:
+    """Finds a section in each row of what it hears."""
+
+    hears = "bars:features=mfcc,positions=2"
+
+    def predict(self, features):
+        return Segmentation(features.edges, [str(i) for i in range(len(features))])
+
+
+class EachSecond(EachRow):
+    hears = "bars:features=mfcc,positions=2,length=1"
+
+
+def test_beats_move_no_frames_of_a_length_of_their_own(sources, tmp_path):
+    beats = tmp_path / "one.csv"
+    beats.write_text("".join(f"{2 * i + 0.25},1\n" for i in range(4)), encoding="utf-8")
+    names = [f"{__name__}:{kind.__name__}" for kind in (EachRow, EachSecond)]
+    y, sr = audio.load(sources[0].path, sr=SR)
+    found = analyze(y, sr, SegmentJob(segmenters=tuple(names), beats=beats), beats=beats)
+    bars, seconds = (each.segmentation.boundaries for each in found.annotations)
+    np.testing.assert_allclose(bars, [0, 0.25, 2.25, 4.25, 6.25, 8])
+    np.testing.assert_allclose(seconds, range(9), atol=1e-3)
+
+
 def test_other_beats_are_another_result(sources, tmp_path):
     beats = tmp_path / "one.csv"
     for text, status in (("1\n2\n3\n", "done"), ("1\n2\n3\n", "kept"), ("1\n2\n4\n", "done")):
@@ -282,8 +306,9 @@ def test_uncertain_bar_lines_are_a_warning_of_the_track(sources, tmp_path):
     ("options", "message"),
     [
         ({"beats": Path("nowhere")}, "nowhere: a file or a folder of beats is needed"),
-        ({"beats": Path(), "features": "mfcc"}, "features 'bars', but only mfcc are used"),
-        ({"beats": Path(), "segmenters": ("foote",)}, "'bars', but only scattering are used"),
+        ({"beats": Path(), "features": "mfcc"}, "without a length, but only mfcc are used"),
+        ({"beats": Path(), "segmenters": ("foote",)}, "length, but only scattering are used"),
+        ({"beats": Path(), "segmenters": ("grid-free",)}, "but only bars:length=0.5,positions=1"),
     ],
 )
 def test_beats_that_could_not_be_used_are_refused(options, message):

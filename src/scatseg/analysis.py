@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from scatseg import extractors, formats, naming, segmenters
 from scatseg.audio import SILENT_PEAK
 from scatseg.bars import Bars
-from scatseg.features import Features, uniform_edges
+from scatseg.features import Extractor, Features, uniform_edges
 from scatseg.formats import Annotation
 from scatseg.partners import match_ids
 from scatseg.rhythm import Grid, find_grid, read_beats
@@ -59,7 +59,8 @@ class SegmentJob:
         Whether a damaged file is a failure and not a warning.
     beats : Path, optional
         A file of beats, see `scatseg.rhythm.read_beats`, or a folder with one for each recording,
-        matched by name. They are looked for in the sound when absent.
+        matched by name. They are looked for in the sound when absent. Features of another grid
+        than bars, and segmenters that hear these, do without.
 
     Raises
     ------
@@ -92,9 +93,12 @@ class SegmentJob:
             if not self.beats.exists():
                 msg = f"{self.beats}: a file or a folder of beats is needed, but nothing is there"
                 raise ValueError(msg)
-            if not any(isinstance(extract, Bars) for extract in made):
+            if not any(map(_needs_bar_lines, made)):
                 heard = ", ".join(dict.fromkeys(self.features_of_systems().values()))
-                msg = f"beats are for the features 'bars', but only {heard} are used: leave one out"
+                msg = (
+                    "beats are for the features 'bars' without a length, "
+                    f"but only {heard} are used: leave one out"
+                )
                 raise ValueError(msg)
 
     def features_of_systems(self) -> dict[str, str]:
@@ -237,7 +241,7 @@ def _analyzed(
     for name in dict.fromkeys(heard.values()):
         stage.name = f"features ({name})"
         extract = extractors.extractor(name)
-        if isinstance(extract, Bars) and job.beats is not None:
+        if job.beats is not None and _needs_bar_lines(extract):
             described[name] = extract.by_grid(y, sr, _grid(y, sr, job.beats, beats))
         else:
             described[name] = extract(y, sr)
@@ -261,6 +265,11 @@ def _analyzed(
     notes = [note for features in described.values() for note in features.notes]
     warnings = dict.fromkeys((*notes, *doubts))
     return Analysis(tuple(annotations), pictures, tuple(warnings))
+
+
+def _needs_bar_lines(extract: Extractor) -> TypeGuard[Bars]:
+    """Tell whether these are bars whose lines are to be found: not where their length is given."""
+    return isinstance(extract, Bars) and extract.length is None
 
 
 def _grid(y: NDArray[np.floating], sr: int, folder: Path, file: Path | None) -> Grid:

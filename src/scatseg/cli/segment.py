@@ -46,7 +46,8 @@ if TYPE_CHECKING:
     "--beats",
     type=FileArgument,
     help="A file of beats (JAMS; or CSV of seconds and position in the bar), or a folder of them, "
-    "matched by name.  [default: found in the sound]",
+    "matched by name. For segmenters by bars; grid-free needs none.  "
+    "[default: found in the sound]",
 )
 @click.option("--n-segments", type=click.IntRange(min=1), help="How many sections.")
 @click.option(
