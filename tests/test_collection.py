@@ -288,6 +288,16 @@ def test_a_form_with_few_probable_boundaries_comes_with_a_warning(
     assert facts["warnings"] == [warning.format(name) for warning in warnings]
 
 
+@pytest.mark.parametrize(
+    ("asked", "warnings"), [(2, []), (40, ["{}: 40 sections asked for, 2 found"])]
+)
+def test_fewer_sections_than_were_asked_for_are_a_warning(sources, asked, warnings):
+    job = dataclasses.replace(JOB, settings={"n_segments": asked})
+    y, sr = audio.load(sources[0].path, sr=SR)
+    expected = tuple(warning.format(job.segmenters[0]) for warning in warnings)
+    assert analyze(y, sr, job).warnings == expected
+
+
 def test_beats_that_cannot_be_read_are_a_failure_with_the_reason(sources, tmp_path):
     (tmp_path / "one.csv").write_text("verse,chorus\n", encoding="utf-8")
     job = dataclasses.replace(BARS, beats=tmp_path / "one.csv")

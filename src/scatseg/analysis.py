@@ -252,6 +252,7 @@ def _analyzed(
         features = described[heard[name]]
         sections, curve = predict_with_novelty(system, features)
         found = _annotations(name, sections)
+        doubts += _other_number(found[0], asked=getattr(system, "n_segments", None))
         if curve is not None:
             edges, novelty = curve
             if _is_calibrated(system, features):
@@ -326,6 +327,14 @@ def _with_confidence(
         return found
     probable = np.interp(starts, edges, probabilities).round(_CONFIDENCE_DIGITS)
     return dataclasses.replace(found, confidence=(None, *probable.tolist()))
+
+
+def _other_number(found: Annotation, *, asked: int | None) -> list[str]:
+    """Warn where there are not so many sections as were asked for."""
+    n_found = len(found.segmentation)
+    if asked is None or asked == n_found:
+        return []
+    return [f"{found.system}: {asked} section{'s' * (asked > 1)} asked for, {n_found} found"]
 
 
 def _doubts(found: Annotation) -> list[str]:

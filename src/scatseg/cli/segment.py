@@ -49,7 +49,11 @@ if TYPE_CHECKING:
     "matched by name. For segmenters by bars; grid-free needs none.  "
     "[default: found in the sound]",
 )
-@click.option("--n-segments", type=click.IntRange(min=1), help="How many sections.")
+@click.option(
+    "--n-segments",
+    type=click.IntRange(min=1),
+    help="How many sections, or as many as there can be, with a warning.",
+)
 @click.option(
     "--granularity", type=click.FloatRange(0, 1), help="0 coarse to 1 fine.  [default: 0.5]"
 )

@@ -128,7 +128,7 @@ class CoverSegmenter:
     granularity : float, default 0.5
         In [0, 1]: larger never gives fewer sections.
     n_segments : int, optional
-        How many sections, instead of `granularity`.
+        How many sections, or as many as there can be, instead of `granularity`.
     n_labels : int, optional
         How many different labels; by likeness when absent.
 

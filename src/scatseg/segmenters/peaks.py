@@ -32,7 +32,7 @@ class FooteSegmenter:
     granularity : float, default 0.5
         In [0, 1]: larger gives more sections.
     n_segments : int, optional
-        How many sections, instead of `granularity`.
+        How many sections, or as many as there can be, instead of `granularity`.
     n_labels : int, optional
         How many different labels; by likeness when absent.
 
@@ -98,7 +98,7 @@ class StructureFeaturesSegmenter:
     granularity : float, default 0.5
         In [0, 1]: larger gives more sections.
     n_segments : int, optional
-        How many sections, instead of `granularity`.
+        How many sections, or as many as there can be, instead of `granularity`.
     n_labels : int, optional
         How many different labels; by likeness when absent.
 
