@@ -255,8 +255,11 @@ def test_uncertain_bar_lines_come_with_a_warning():
 def test_a_dim_pulse_without_bars_is_none():
     rng = np.random.default_rng(2)
     beats = np.cumsum(0.4 * np.exp(rng.normal(0, 0.16, size=90)))
-    hesitant = chords(beats, 1, duration=beats[-1] + 1)
-    assert not find_grid(hesitant, SR).is_regular
+    hesitant = find_grid(chords(beats, 1, duration=beats[-1] + 1), SR)
+    assert not hesitant.is_regular
+    assert hesitant.warnings == (
+        "a pulse, but no clear place of the bar lines in it: there are no bars to go by",
+    )
     assert find_grid(chords(beats, 4, duration=beats[-1] + 1), SR).is_regular
 
 
