@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from joblib.externals.loky import get_reusable_executor
 from tests import hostile
 
@@ -309,7 +310,7 @@ def test_beats_that_cannot_be_read_are_a_failure_with_the_reason(sources, tmp_pa
 def test_uncertain_bar_lines_are_a_warning_of_the_track(sources, tmp_path):
     segment_collection(sources[:1], tmp_path / "run", BARS)
     facts = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams").sandbox["scatseg"]
-    assert facts["warnings"] == ["no clear pulse: there are no bars to go by"]
+    assert facts["warnings"][0] == "no clear pulse: there are no bars to go by"
 
 
 @pytest.mark.parametrize(
@@ -332,6 +333,30 @@ def test_silence_is_one_segment_called_silence():
     assert found.segmentation.labels == ("silence",)
     assert found.segmentation.boundaries == (0.0, 3.0)
     assert "S" not in pictures
+
+
+def test_silence_has_the_levels_that_its_system_gives():
+    job = SegmentJob(segmenters=("default", "foote"))
+    annotations = analyze(np.zeros(3 * SR, np.float32), SR, job).annotations
+    levels = [(found.system, found.level) for found in annotations]
+    assert levels == [("default", "section"), ("default", "phrase"), ("foote", "1")]
+
+
+@pytest.mark.parametrize("height", [0.0, 5e-6])
+def test_silence_is_told_once(tmp_path, height):
+    soundfile.write(tmp_path / "quiet.wav", np.full(3 * SR, height), SR, subtype="FLOAT")
+    (source,) = find_sources([tmp_path / "quiet.wav"], extensions=[".wav"]).sources
+    segment_collection([source], tmp_path / "run", JOB)
+    facts = formats.read_jams(tmp_path / "run" / "tracks" / "quiet.jams").sandbox["scatseg"]
+    (warning,) = facts["warnings"]
+    assert warning.startswith("silent: ")
+
+
+def test_a_recording_without_room_for_two_sections_comes_with_a_warning():
+    y = np.sin(np.arange(3 * SR) / 5).astype(np.float32)
+    (warning,) = analyze(y, SR, JOB).warnings
+    reason = "too short: 3 of the 4 s that it takes to tell a section from another"
+    assert warning == f"{JOB.segmenters[0]}: {reason}"
 
 
 def test_other_formats_are_written_beside(sources, tmp_path):

@@ -219,10 +219,9 @@ def analyze(
     stage = Stage() if stage is None else stage
     pictures: dict[str, NDArray[Any]] = {"waveform": _waveform(y)}
     if np.abs(y).max() <= SILENT_PEAK:
-        whole = Segmentation([0, len(y) / sr], [SILENCE])
-        found = [each for name in job.segmenters for each in _annotations(name, whole)]
+        # What decodes a recording has told it already where every sample is 0.
         silent = f"silent: no sample is further than {SILENT_PEAK:g} of full scale from 0"
-        return Analysis(tuple(found), pictures, (silent,))
+        return Analysis(_silence(len(y) / sr, job), pictures, (silent,) if y.any() else ())
     # One thread: sums in another order round otherwise, and bytes would differ.
     with threadpool_limits(1):
         return _analyzed(y, sr, job, stage, pictures, beats)
@@ -252,6 +251,7 @@ def _analyzed(
         features = described[heard[name]]
         sections, curve = predict_with_novelty(system, features)
         found = _annotations(name, sections)
+        doubts += _shortness(name, system, features)
         doubts += _other_number(found[0], asked=getattr(system, "n_segments", None))
         if curve is not None:
             edges, novelty = curve
@@ -266,6 +266,16 @@ def _analyzed(
     notes = [note for features in described.values() for note in features.notes]
     warnings = dict.fromkeys((*notes, *doubts))
     return Analysis(tuple(annotations), pictures, tuple(warnings))
+
+
+def _silence(duration: float, job: SegmentJob) -> tuple[Annotation, ...]:
+    """One segment on each level of each system."""
+    whole = Segmentation([0, duration], [SILENCE])
+    found: list[Annotation] = []
+    for name, system in job.systems().items():
+        levels = getattr(system, "level_names", None)
+        found += _annotations(name, Hierarchy([whole] * len(levels), levels) if levels else whole)
+    return tuple(found)
 
 
 def _needs_bar_lines(extract: Extractor) -> TypeGuard[Bars]:
@@ -327,6 +337,13 @@ def _with_confidence(
         return found
     probable = np.interp(starts, edges, probabilities).round(_CONFIDENCE_DIGITS)
     return dataclasses.replace(found, confidence=(None, *probable.tolist()))
+
+
+def _shortness(name: str, system: Segmenter, features: Features) -> list[str]:
+    """Warn where a recording is so short that no section could be told from another."""
+    told = getattr(system, "shortness", None)
+    short = told(features) if told is not None else None
+    return [f"{name}: {short}"] if short else []
 
 
 def _other_number(found: Annotation, *, asked: int | None) -> list[str]:

@@ -13,7 +13,7 @@ from scatseg.labels import check_n_labels, cluster_segments
 from scatseg.novelty import checkerboard_novelty, structure_novelty
 from scatseg.segmentation import Segmentation
 from scatseg.segmenters.answers import Prediction
-from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames
+from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames, too_short
 from scatseg.similarity import recurrence, self_similarity, stacked
 
 
@@ -62,6 +62,10 @@ class FooteSegmenter:
         features = on_uniform_frames(features, self.frame)
         edges, novelty = self.novelty(features)
         return Prediction(_cut_at_peaks(self, features, novelty), edges, novelty)
+
+    def shortness(self, features: Features) -> str | None:
+        """Say why no section could be told from another, or nothing: two have to fit in."""
+        return too_short(features.duration, 2 * self.min_duration, "s")
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute the curve whose peaks are the boundaries.
@@ -137,6 +141,10 @@ class StructureFeaturesSegmenter:
         features = on_uniform_frames(features, self.frame)
         edges, novelty = self.novelty(features)
         return Prediction(_cut_at_peaks(self, features, novelty), edges, novelty)
+
+    def shortness(self, features: Features) -> str | None:
+        """Say why no section could be told from another, or nothing: two have to fit in."""
+        return too_short(features.duration, 2 * self.min_duration, "s")
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute the curve whose peaks are the boundaries.
