@@ -132,6 +132,29 @@ def test_how_probable_a_boundary_is_depends_on_no_granularity(rng):
     np.testing.assert_array_equal(curves[2], curves[1])
 
 
+@pytest.mark.parametrize("n_bars", [3, 4, 5, 6])
+@pytest.mark.parametrize("name", ["default", "cbm"])
+def test_a_recording_is_too_short_where_even_blocks_are_one_section(name, n_bars, rng):
+    sounds = np.repeat(3 * rng.normal(size=(2, 40)), [2, n_bars - 2], axis=0)
+    blocks = on_bars(np.tile(sounds, 8) + rng.normal(size=(n_bars, 320)))
+    is_too_short = segmenter(name).shortness(blocks) is not None
+    assert is_too_short == (len(segment(blocks, segmenter=name)) == 1)
+
+
+def test_bars_in_which_nothing_sounds_do_not_make_a_recording_long(rng):
+    X = np.concatenate([rng.normal(size=(4, 40)), np.zeros((20, 40))])
+    assert CoverSegmenter().shortness(on_bars(X)) == (
+        "too short: 4 of the 5 bars that it takes to tell a section from another"
+    )
+
+
+def test_what_has_no_bars_is_too_short_in_seconds(rng):
+    noise = Features(rng.normal(size=(12, 40)), np.arange(13) / 2)
+    assert CoverSegmenter().shortness(noise) == (
+        "too short: 6 of the 10 s that it takes to tell a section from another"
+    )
+
+
 def test_so_many_labels_are_used(rng):
     song = tune("ABCABC", rng)
     found = segment(song, segmenter=CoverSegmenter(n_segments=6, n_labels=2))

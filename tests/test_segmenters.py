@@ -242,6 +242,11 @@ def test_every_named_segmenter_keeps_the_contract():
     assert {type(each) for each in SEGMENTERS} == named
 
 
+@pytest.mark.parametrize("each", [CoverSegmenter(), GridFreeSegmenter()], ids=repr)
+def test_levels_that_are_named_are_those_of_the_answer(each, song):
+    assert each.predict(song).names == each.level_names
+
+
 # Options that they have in common
 
 
@@ -249,6 +254,18 @@ def test_every_named_segmenter_keeps_the_contract():
 def test_no_section_is_shorter_than_asked(make, noise):
     for level in levels(make(granularity=1, min_duration=7.5).predict(noise)):
         assert min(np.diff(level.boundaries)) >= 7.5
+
+
+@pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter])
+def test_what_two_sections_do_not_fit_into_is_too_short(make, noise):
+    least = make(min_duration=noise.duration / 2, granularity=1)
+    assert least.shortness(noise) is None
+    more = make(min_duration=noise.duration / 2 + 1, granularity=1)
+    assert more.shortness(noise) == (
+        f"too short: {noise.duration:.3g} of the {noise.duration + 2:.3g} s that it takes "
+        "to tell a section from another"
+    )
+    assert {len(level) for level in levels(more.predict(noise))} == {1}
 
 
 @pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter, CoverSegmenter])

@@ -57,6 +57,10 @@ MARGIN = 0.2
 SLIVER = 0.25
 """Of a bar: less beside a long silence is no bar of its own."""
 
+NO_PULSE = "no clear pulse: there are no bars to go by"
+NO_BARS = "a pulse, but no clear place of the bar lines in it: there are no bars to go by"
+"""Why there is a fixed grid."""
+
 SURE_BARS = 0.25
 """With less confidence, a grid comes with a warning."""
 
@@ -96,7 +100,8 @@ def find_grid(
     -------
     grid : Grid
         With bar lines from 0 to the duration. A fixed grid of two-second bars where no pulse is
-        clear, with a warning. Of more than five bars without a given beat there is one, too.
+        clear, or no place of the bar lines in one that is dim, with a warning that says which.
+        Of more than five bars without a given beat there is one, too.
 
     Raises
     ------
@@ -149,12 +154,12 @@ def find_grid(
 
 def _pulse_in_bars(
     y: NDArray[np.floating], sr: int, known: Pulse | None
-) -> tuple[Pulse, Bars] | None:
-    """Find the pulse, unless it is known, and its bars; None where it is not clear."""
+) -> tuple[Pulse, Bars] | str:
+    """Find the pulse, unless it is known, and its bars; or tell which of them is not clear."""
     bands = band_spectrum(y, sr)
     pulse = find_pulse(bands) if known is None else known
     if len(pulse.times) < MIN_PULSES or pulse.clarity < CLEAR_PULSE:
-        return None
+        return NO_PULSE
     pitches = pitch_spectrum(y, sr)
     bars = find_bars(pulse, pulse_cues(pulse.times, bands, pitches))
     if known is None and _is_syncopated(pulse, bands):
@@ -163,14 +168,14 @@ def _pulse_in_bars(
         if rival.score > bars.score + RIVAL_LEAD:
             pulse, bars = between, rival
     if pulse.clarity < DIM_PULSE and bars.lead < NO_LEAD:
-        return None
+        return NO_BARS
     return pulse, bars
 
 
-def _heard_grid(duration: float, found: tuple[Pulse, Bars] | None, *, margin: float) -> Grid:
+def _heard_grid(duration: float, found: tuple[Pulse, Bars] | str, *, margin: float) -> Grid:
     """Lay out what was found in so many seconds of sound, before which there were `margin` more."""
-    if found is None:
-        return fixed_grid(duration, warnings=("no clear pulse: there are no bars to go by",))
+    if isinstance(found, str):
+        return fixed_grid(duration, warnings=(found,))
     pulse, bars = found
     confidence = float(min(1.0, 2 * pulse.clarity) * (1 - np.exp(-max(0.0, bars.lead))))
     unsure = ("the place of the bar lines is uncertain",) if confidence < SURE_BARS else ()

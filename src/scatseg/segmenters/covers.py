@@ -32,10 +32,14 @@ from scatseg.labels import check_n_labels
 from scatseg.places import can_be_halved, halved
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters.answers import Prediction
-from scatseg.segmenters.frames import MAX_FRAMES, check_seconds, on_uniform_frames
+from scatseg.segmenters.frames import MAX_FRAMES, check_seconds, on_uniform_frames, too_short
+from scatseg.similarity import heard_frames
 
 Evidence = dict[Level, tuple[NDArray[np.float64], float]]
 """Level -> scores of all segments, and what each costs at a granularity of 0.5."""
+
+NESTED = ("section", "phrase")
+"""Names of the levels of `CoverSegmenter`, the coarser first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +132,7 @@ class CoverSegmenter:
     granularity : float, default 0.5
         In [0, 1]: larger never gives fewer sections.
     n_segments : int, optional
-        How many sections, instead of `granularity`.
+        How many sections, or as many as there can be, instead of `granularity`.
     n_labels : int, optional
         How many different labels; by likeness when absent.
 
@@ -139,6 +143,7 @@ class CoverSegmenter:
     """
 
     hears: ClassVar[str] = "bars"
+    level_names: ClassVar[tuple[str, ...]] = NESTED
 
     repetition: float = 1.0
     blocks: float = 1.0
@@ -233,6 +238,15 @@ class CoverSegmenter:
         """Tell whether the network is asked: about bars as they are."""
         return self.network > 0 and frames is features and frames_per_bar(frames, self.bar) == 1
 
+    def shortness(self, features: Features) -> str | None:
+        """Say why no section could be told from another, or nothing; silence does not count."""
+        frames = self._frames(features)
+        per_bar, n_heard = frames.seconds_to_frames(self.bar), int(heard_frames(frames).sum())
+        if per_bar <= 2:
+            return too_short(n_heard, LEAST_BARS, "bars")
+        frame = frames.duration / len(frames)
+        return too_short(n_heard * frame, LEAST_BARS * per_bar * frame, "s")
+
     def _frames(self, features: Features) -> Features:
         are_bars = frames_per_bar(features, self.bar) == 1
         max_frames = MAX_FRAMES if are_bars else MAX_COVERED
@@ -297,9 +311,6 @@ class GridFreeSegmenter(CoverSegmenter):
     hears: ClassVar[str] = "bars:length=0.5,positions=1"
 
 
-NESTED = ("section", "phrase")
-"""Names of the levels of `CoverSegmenter`, the coarser first."""
-
 _BESIDE = {"repetition": 0.6, "blocks": 1.25, "lengths": 2.5, "cost": 0.6, "span": 2.0}
 """What the other weights are multiplied by beside the network, which has seen repetition.
 
@@ -324,6 +335,9 @@ _TEMPERATURE = 3.5
 
 _LOG_ODDS_OF_INTEREST = 1.5
 """Added to the network's log odds: boundaries are rare, and one in four is worth a cut."""
+
+LEAST_BARS = 5
+"""Even two blocks that are nothing like each other are one section in fewer bars."""
 
 MAX_COVERED = 2048
 """Frames shorter than bars that `CoverSegmenter` compares at most."""

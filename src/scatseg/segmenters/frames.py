@@ -41,3 +41,17 @@ def check_seconds(frame: float, **others: float) -> None:
         if not (math.isfinite(value) and value >= 0):
             msg = f"{name} must be a finite number, not negative, got {value:g}"
             raise ValueError(msg)
+
+
+def too_short(length: float, needed: float, unit: str) -> str | None:
+    """Say how much there is, and how much it takes, where that is too little; else nothing.
+
+    Examples
+    --------
+    >>> too_short(3, 5, "bars")
+    'too short: 3 of the 5 bars that it takes to tell a section from another'
+    """
+    if length >= needed:
+        return None
+    takes = f"{length:.3g} of the {needed:.3g} {unit} that it takes"
+    return f"too short: {takes} to tell a section from another"

@@ -18,7 +18,7 @@ from scatseg.novelty import checkerboard_novelty
 from scatseg.scattering.arguments import check_integer
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters.answers import Prediction
-from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames
+from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames, too_short
 from scatseg.similarity import cosine, enhance_paths, recurrence, self_similarity
 
 
@@ -79,6 +79,10 @@ class LaplacianSegmenter:
         features = on_uniform_frames(features, self.frame)
         E = self.embedding(features)
         return Prediction(self._levels(features, E), features.edges, self._change(features, E))
+
+    def shortness(self, features: Features) -> str | None:
+        """Say why no section could be told from another, or nothing: two have to fit in."""
+        return too_short(features.duration, 2 * self.min_duration, "s")
 
     def _levels(self, features: Features, E: NDArray[np.float64]) -> Hierarchy:
         if E.shape[1] < 2:
