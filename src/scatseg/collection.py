@@ -12,7 +12,7 @@ import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,15 +96,18 @@ def segment_source(source: Source, *, run: Path, job: SegmentJob, force: bool = 
     started = time.perf_counter()
     stage = Stage()
     try:
-        done = _segment_source(source, run, job, force, stage)
+        done, warnings = _segment_source(source, run, job, force, stage)
     except Exception as error:  # the edge where one track is kept from the others
         failure = Failure(source.id, stage.name, f"{type(error).__name__}: {error}")
         return Receipt(source.id, "failed", time.perf_counter() - started, failure)
-    return Receipt(source.id, "done" if done else "kept", time.perf_counter() - started)
+    status: Literal["done", "kept"] = "done" if done else "kept"
+    return Receipt(source.id, status, time.perf_counter() - started, warnings=warnings)
 
 
-def _segment_source(source: Source, run: Path, job: SegmentJob, force: bool, stage: Stage) -> bool:
-    """Segment one track unless that was done; say whether it was necessary."""
+def _segment_source(
+    source: Source, run: Path, job: SegmentJob, force: bool, stage: Stage
+) -> tuple[bool, tuple[str, ...]]:
+    """Segment one track unless that was done; say whether it was necessary, and what was odd."""
     target = run / "tracks" / f"{source.id}.jams"
     arrays = run / "arrays" / f"{source.id}.npz"
     facts = {
@@ -116,31 +119,26 @@ def _segment_source(source: Source, run: Path, job: SegmentJob, force: bool, sta
     if beats is not None:
         facts["beats_sha256"] = audio.file_hash(beats)
     jams = None if force else _done_before(target, arrays, facts)
-    needed = jams is None
+    needed, warnings = jams is None, ()
     if jams is None:
         recording = audio.decode(source.path, sr=job.sr, strict=job.strict)
         found = analyze(recording.y, recording.sr, job, stage, beats=beats)
         stage.name = "write"
+        warnings = (*recording.warnings, *found.warnings)
         drawn = _npz(found.pictures)
         drawn_hash = hashlib.sha256(drawn).hexdigest()
         jams = Jams(
             annotations=found.annotations,
             duration=recording.duration,
             title=source.path.stem,
-            sandbox={
-                "scatseg": facts
-                | {
-                    "arrays_sha256": drawn_hash,
-                    "warnings": [*recording.warnings, *found.warnings],
-                }
-            },
+            sandbox={"scatseg": facts | {"arrays_sha256": drawn_hash, "warnings": list(warnings)}},
         )
         formats.atomic_write(arrays, drawn)
         formats.write_jams(target, jams)
     stage.name = "export"
     for name in job.exports:
         _export(jams.annotations, run / "exports", source.id, name)
-    return needed
+    return needed, warnings
 
 
 def _done_before(target: Path, arrays: Path, facts: Mapping[str, Any]) -> Jams | None:

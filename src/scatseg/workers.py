@@ -30,13 +30,15 @@ _DEATHS_ALLOWED = 2
 class Receipt(NamedTuple):
     """What became of one track.
 
-    `status` is "done", "kept" (it was done before) or "failed"; `failure` says why it failed.
+    `status` is "done", "kept" (it was done before) or "failed"; `failure` says why it failed,
+    `warnings` what to know before trusting what was done now.
     """
 
     track: str
     status: Literal["done", "kept", "failed"]
     seconds: float = 0.0
     failure: Failure | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def map_sources(

@@ -14,7 +14,6 @@ from scatseg.cli.progress import Progress
 
 if TYPE_CHECKING:
     from scatseg.search.descriptions import Describer
-    from scatseg.workers import Receipt
 
 
 @click.command()
@@ -114,16 +113,8 @@ def _add(
     if not found.sources:
         return NOTHING_DONE
     with Progress(len(found.sources), verbosity) as progress:
-
-        def tell(receipt: Receipt) -> None:
-            failed = receipt.failure
-            what = f"{failed.stage}: {failed.error}" if failed else receipt.status
-            progress.step(
-                f"{receipt.track}: {what} ({receipt.seconds:.1f} s)", important=failed is not None
-            )
-
         receipts = build_index(
-            found, paths, output, describer, n_jobs=jobs, rebuild=rebuild, on_receipt=tell
+            found, paths, output, describer, n_jobs=jobs, rebuild=rebuild, on_receipt=progress.tell
         )
     n_failed = sum(receipt.failure is not None for receipt in receipts) + len(found.failures)
     n_done = sum(receipt.failure is None for receipt in receipts)

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from scatseg.analysis import SegmentJob
     from scatseg.report.sound import AudioMode
     from scatseg.runs import Failure, Found, Source
-    from scatseg.workers import Receipt
 
 
 @click.command()
@@ -174,14 +173,6 @@ def _segment(
     for failure in found.failures:
         click.echo(f"{failure.track}: {failure.error}", err=True)
     with usage_errors(), Progress(len(found.sources), verbosity) as progress:
-
-        def tell(receipt: Receipt) -> None:
-            failed = receipt.failure
-            what = f"{failed.stage}: {failed.error}" if failed else receipt.status
-            progress.step(
-                f"{receipt.track}: {what} ({receipt.seconds:.1f} s)", important=failed is not None
-            )
-
         receipts = segment_collection(
             found.sources,
             output,
@@ -189,7 +180,7 @@ def _segment(
             n_jobs=jobs,
             force=force,
             failures=found.failures,
-            on_receipt=tell,
+            on_receipt=progress.tell,
         )
         write_run(
             output,

@@ -199,15 +199,16 @@ def describe_source(
         path = folder / "tracks" / _description_name(source.id, audio.file_hash(source.path))
         if _is_description(path):
             return Receipt(source.id, "kept", time.perf_counter() - started)
-        y = audio.decode(source.path, sr=describer.sr).y
+        recording = audio.decode(source.path, sr=describer.sr)
         stage = "features"
-        data = describer.describe(y).npz()
+        data = describer.describe(recording.y).npz()
         stage = "write"
         atomic_write(path, data)
     except Exception as error:  # the edge where one recording is kept from the others
         failure = Failure(source.id, stage, f"{type(error).__name__}: {error}")
         return Receipt(source.id, "failed", time.perf_counter() - started, failure)
-    return Receipt(source.id, "done", time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return Receipt(source.id, "done", seconds, warnings=recording.warnings)
 
 
 def _unchanged(source: Source, track: IndexedTrack | None, folder: Path) -> bool:
