@@ -119,7 +119,8 @@ def _segment_source(
     if beats is not None:
         facts["beats_sha256"] = audio.file_hash(beats)
     jams = None if force else _done_before(target, arrays, facts)
-    needed, warnings = jams is None, ()
+    needed = jams is None
+    warnings: tuple[str, ...] = ()
     if jams is None:
         recording = audio.decode(source.path, sr=job.sr, strict=job.strict)
         found = analyze(recording.y, recording.sr, job, stage, beats=beats)
