@@ -286,7 +286,7 @@ def _commit(
             group=own.group,
             description=name,
         )
-    return _make_count(state, tracks, describer, rebuild=rebuild)
+    return _make_count(state, tracks, describer, rebuild=rebuild, waiting=True)
 
 
 def _make_count(
@@ -295,6 +295,7 @@ def _make_count(
     describer: Describer,
     *,
     rebuild: bool,
+    waiting: bool = False,
 ) -> State:
     """Write vectors of what is new, then the transaction, then remove what no longer counts."""
     if tracks != state.tracks or rebuild:
@@ -314,7 +315,7 @@ def _make_count(
         if _dead(state) > _MOST_DEAD:
             state = _compacted(state)
         write_state(state)
-    remove_unnamed(state)
+    remove_unnamed(state, waiting=waiting)
     _write_graphs(state)
     return state
 
