@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scatseg.cli.options import FileArgument, config_option
-from scatseg.cli.outcome import status_of, usage_errors
+from scatseg.cli.outcome import resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
 from scatseg.cli.synth import parse_ranges, range_option, signed_option
 
@@ -47,6 +47,7 @@ _DEFAULT = ("mfcc", "scattering", "scattering:Q=8", "jtfs")
 @click.option("--device", default="", help="Of torch, like cuda: where sounds are played.")
 @config_option
 @click.pass_obj
+@resumable()
 def gear(verbosity: int, /, folder: Path | None, output: Path, **options: Any) -> int:
     """Test which parameters of sounds a representation hears.
 

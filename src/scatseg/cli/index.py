@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scatseg.cli.options import FileArgument, config_option, features_trust_option, jobs_option
-from scatseg.cli.outcome import DONE, NOTHING_DONE, SOME_FAILED, status_of, usage_errors
+from scatseg.cli.outcome import DONE, NOTHING_DONE, SOME_FAILED, resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def _describer(
     return Describer(features=features or usual.features, sr=sr or usual.sr)
 
 
+@resumable()
 def _add(
     paths: Sequence[Path],
     output: Path,

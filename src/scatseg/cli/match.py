@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scatseg.cli.options import FileArgument, config_option
-from scatseg.cli.outcome import status_of
+from scatseg.cli.outcome import resumable, status_of
 from scatseg.cli.progress import Progress
 from scatseg.cli.resynthesize import resynthesize
 from scatseg.cli.synth import parse_ranges, range_option
@@ -122,6 +122,7 @@ def match() -> None:
 @device_option
 @config_option
 @click.pass_obj
+@resumable()
 def descend(
     verbosity: int,
     target: Path | None,

@@ -18,7 +18,7 @@ from scatseg.cli.options import (
     jobs_option,
     settings_option,
 )
-from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
+from scatseg.cli.outcome import DONE, NOTHING_DONE, resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
 from scatseg.formats import FORMATS
 
@@ -157,6 +157,7 @@ def _print_segments(sources: Sequence[Source], failures: Sequence[Failure], job:
     return DONE if sources else NOTHING_DONE
 
 
+@resumable()
 def _segment(
     found: Found,
     output: Path,
