@@ -67,12 +67,14 @@ def segment_collection(
     RunLockedError
         When another process writes to the same run.
     ValueError
-        When one file of beats is given for several recordings.
+        When one file of beats is given for several recordings, or the run holds another recording
+        under the id of one of the sources.
     """
     if job.beats is not None and job.beats.is_file() and len(sources) > 1:
         msg = f"{len(sources)} recordings need a folder of beats, but {job.beats} is one file"
         raise ValueError(msg)
     with runs.locked(run):
+        _refuse_namesakes(sources, run)
         for name in ("tracks", "arrays", *(["exports"] if job.exports else [])):
             (run / name).mkdir(exist_ok=True)
         here = {source.id for source in sources}
@@ -89,6 +91,21 @@ def segment_collection(
             if on_receipt is not None:
                 on_receipt(receipt)
     return [receipts[source.id] for source in sources]
+
+
+def _refuse_namesakes(sources: Sequence[Source], run: Path) -> None:
+    """Refuse recordings whose ids other ones have in the run: a run that was moved is no other."""
+    known = runs.read_run_facts(run).get("audio", {})
+    for source in sources:
+        other = Path(known.get(source.id, source.path))
+        if other.is_file() and source.path.is_file() and not other.samefile(source.path):
+            if audio.file_hash(other) == audio.file_hash(source.path):
+                continue
+            msg = (
+                f"{run} holds {other} as {source.id!r}: {source.path} needs another -o, or both "
+                "are named in one call"
+            )
+            raise ValueError(msg)
 
 
 def segment_source(source: Source, *, run: Path, job: SegmentJob, force: bool = False) -> Receipt:
@@ -134,6 +151,7 @@ def _segment_source(
             title=source.path.stem,
             sandbox={"scatseg": facts | {"arrays_sha256": drawn_hash, "warnings": list(warnings)}},
         )
+        _remove_exports(target, run / "exports")
         formats.atomic_write(arrays, drawn)
         formats.write_jams(target, jams)
     stage.name = "export"
@@ -158,6 +176,18 @@ def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     data = io.BytesIO()
     np.savez_compressed(data, **arrays)  # type: ignore[arg-type]
     return data.getvalue()
+
+
+def _remove_exports(target: Path, folder: Path) -> None:
+    """Remove what was exported of a track's answers before they are replaced."""
+    try:
+        before = formats.read_jams(target).annotations
+    except (FileNotFoundError, FormatError):
+        return
+    stems = {target.stem, *(f"{target.stem}.{runs.safe_id(each.system)}" for each in before)}
+    for known in formats.FORMATS.values():
+        for stem in stems:
+            (folder / f"{stem}{known.extension}").unlink(missing_ok=True)
 
 
 def _export(annotations: Sequence[Annotation], folder: Path, id_: str, name: str) -> None:
