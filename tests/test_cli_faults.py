@@ -2,16 +2,19 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import numpy as np
 import pytest
 
 import scatseg as scatseg_package
-from scatseg import __main__, audio, cli, workers
+from scatseg import __main__, audio, cli, datasets, formats, runs, workers
 from scatseg.runs import Source
+from scatseg.segmentation import Segmentation
 
 SR = 8000
 FAST = ("--features", "logmel", "--segmenter", "foote:half_width=4,min_duration=2", "--jobs", 1)
@@ -168,3 +171,216 @@ def test_a_reader_that_has_gone_leaves_success(monkeypatch, tones):
 
     monkeypatch.setattr(click, "echo", gone)
     assert scatseg("segment", tones, "--dry-run") == cli.DONE
+
+
+# ---- recordings of one name ---------------------------------------------------------------
+
+
+def test_another_recording_of_the_same_name_does_not_replace_the_first(tmp_path, capsys):
+    run = tmp_path / "run"
+    first = write_tones(tmp_path / "A" / "song.flac")
+    second = write_tones(tmp_path / "B" / "song.wav", low=330)
+    assert scatseg("segment", first, "-o", run, "--no-report", *FAST) == 0
+    before = (run / "tracks" / "song.jams").read_bytes()
+    assert scatseg("segment", second, "-o", run, "--no-report", *FAST) == cli.USAGE
+    assert f"holds {first} as 'song': {second} needs another -o" in capsys.readouterr().err
+    assert (run / "tracks" / "song.jams").read_bytes() == before
+
+
+@pytest.mark.parametrize("move", [Path.rename, shutil.copytree])
+def test_a_folder_that_was_moved_or_copied_goes_on(move, tmp_path, capsys):
+    run = tmp_path / "run"
+    write_tones(tmp_path / "A" / "song.wav")
+    assert scatseg("segment", tmp_path / "A", "-o", run, "--no-report", *FAST) == 0
+    move(tmp_path / "A", tmp_path / "B")
+    assert scatseg("segment", tmp_path / "B", "-o", run, "--no-report", *FAST) == 0
+    assert "song: kept" in capsys.readouterr().err
+
+
+def test_what_was_exported_of_former_answers_goes_with_them(tones, tmp_path):
+    run = tmp_path / "run"
+    common = ("-o", run, "--no-report", "--features", "logmel", "--jobs", 1)
+    two = ("--segmenter", "foote", "--segmenter", "foote:half_width=4")
+    both = ("--format", "lab", "--format", "csv")
+    assert scatseg("segment", tones, *common, *two, *both) == 0
+    assert len(list((run / "exports").iterdir())) == 4
+    assert scatseg("segment", tones, *common, *two[:2], "--format", "lab") == 0
+    assert [path.name for path in (run / "exports").iterdir()] == ["tones.lab"]
+
+
+# ---- options that go together -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options", [("--format", "jams"), ("--segmenter", "foote", "--segmenter", "laplacian")]
+)
+def test_what_only_a_run_can_hold_needs_one(options, tones, capsys):
+    assert scatseg("segment", tones, *options) == cli.USAGE
+    assert "add -o FOLDER" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('features = ["mfcc", "logmel"]', "features takes one value, got ['mfcc', 'logmel']"),
+        ("jobs = ", "options.toml is not TOML: "),
+        ("# caf\xe9", "options.toml is not TOML: "),
+    ],
+)
+def test_a_config_that_cannot_be_used_is_named(text, message, tones, tmp_path, capsys):
+    config = tmp_path / "options.toml"
+    config.write_text(text, encoding="latin-1")
+    found = scatseg("segment", tones, "-o", tmp_path / "run", "--config", config)
+    assert found == cli.USAGE
+    assert message in capsys.readouterr().err
+
+
+def test_an_experiment_that_is_no_toml_is_named(tmp_path, capsys):
+    path = tmp_path / "e.toml"
+    path.write_text("[[step]")
+    assert scatseg("run", path) == cli.USAGE
+    assert f"{path} is not TOML" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("segment", "{sound}", "-o", "{file}"),
+        ("index", "{sound}", "-o", "{file}"),
+        ("search", "{file}", "{sound}", "-o", "{file}"),
+        ("synth", "ripple", "--grid", "2", "-o", "{file}"),
+        ("synth", "ripple", "-o", "{file}/a.wav"),
+        ("gear", "-o", "{file}"),
+        ("match", "sweep", "-o", "{file}"),
+    ],
+)
+def test_a_file_in_the_place_of_a_folder_is_refused_at_once(arguments, tones, tmp_path, capsys):
+    file = tmp_path / "file"
+    file.touch()
+    assert scatseg(*(each.format(sound=tones, file=file) for each in arguments)) == cli.USAGE
+    assert f"{file} is a file, a folder is needed" in capsys.readouterr().err
+
+
+def test_a_folder_in_the_place_of_a_sound_is_refused(tmp_path, capsys):
+    assert scatseg("synth", "ripple", "-o", tmp_path) == cli.USAGE
+    assert "is a folder, a file is needed" in capsys.readouterr().err
+
+
+def test_points_of_a_sweep_over_shifts_are_refused(tmp_path, capsys):
+    assert scatseg("match", "sweep", "--points", 5, "-o", tmp_path / "out") == cli.USAGE
+    assert "--points is for a parameter" in capsys.readouterr().err
+
+
+# ---- messages -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("convert", "{empty}", "-o", "out", "--format", "lab"), "no segmentation in this folder"),
+        (("convert", "no.lab", "-o", "out.csv"), "no.lab: No such file or directory\n"),
+        (("plot", "track", "{sound}", "-o", "a.png", "--reference", "no"), "'no' does not exist"),
+        (("plot", "s1", "{sound}", "-o", "a.png", "--from", "50"), "got 50 s to the end"),
+        (
+            ("segment", "{sound}", "--segmenter", "foote", "--set", "frame=abc"),
+            "frame must be a number of seconds, got 'abc'",
+        ),
+        (("gear", "--grid", "3", "-o", "out"), "take fewer (--neighbors)"),
+        (("plot", "s2", "{sound}", "-o", "a.png", "--time", "2:00"), "must lie from 0 to 8"),
+        (("plot", "jtfs", "{sound}", "-o", "a.png", "--time", "2:00"), "must lie from 0 to 8"),
+        (("plot", "s2", "{sound}", "-o", "a.png", "--carrier", "1e9"), "no carrier is near 1e+09"),
+        (("plot", "novelty", "{silence}", "-o", "a.png"), "silence has no novelty to draw"),
+    ],
+)
+def test_messages_name_what_is_wrong(arguments, message, tones, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    places = {"sound": tones, "empty": tmp_path / "empty", "silence": tmp_path / "silence.wav"}
+    places["empty"].mkdir()
+    audio.save(places["silence"], np.zeros(4 * SR), SR)
+    assert scatseg(*(each.format(**places) for each in arguments)) != 0
+    assert message in capsys.readouterr().err
+
+
+def test_references_without_annotations_are_named(tones, tmp_path, capsys):
+    run, empty = tmp_path / "run", tmp_path / "empty"
+    empty.mkdir()
+    assert scatseg("segment", tones, "-o", run, "--no-report", *FAST) == 0
+    assert scatseg("evaluate", run, empty, "-o", tmp_path / "scores") == cli.NOTHING_DONE
+    assert f"references: {empty}: no annotation in it" in capsys.readouterr().err
+
+
+# ---- what is chosen of several answers ----------------------------------------------------
+
+
+@pytest.fixture
+def answers(tmp_path):
+    """A file with phrases and sections of one system, and the sections of another."""
+    path = tmp_path / "answers.jams"
+    found = [("x", "phrase", "abab"), ("x", "section", "AB"), ("y", "section", "C")]
+    formats.write(
+        path,
+        [
+            formats.Annotation(
+                segmentation=Segmentation(np.linspace(0, 8, len(labels) + 1), labels),
+                system=system,
+                level=level,
+            )
+            for system, level, labels in found
+        ],
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "labels"),
+    [
+        ((), "abab"),
+        (("--level", "section"), "AB"),
+        (("--system", "y"), "C"),
+        (("--system", "x", "--level", "section"), "AB"),
+    ],
+)
+def test_convert_writes_the_answer_that_is_chosen(options, labels, answers, tmp_path):
+    assert scatseg("convert", answers, "-o", tmp_path / "a.lab", *options) == 0
+    (found,) = formats.read(tmp_path / "a.lab")
+    assert "".join(found.segmentation.labels) == labels
+
+
+def test_convert_lists_the_answers_where_none_is_chosen(answers, tmp_path, capsys):
+    found = scatseg("convert", answers, "-o", tmp_path / "a.lab", "--level", "bar")
+    assert found == cli.NOTHING_DONE
+    assert "there are x phrase, x section, y section" in capsys.readouterr().err
+
+
+def test_answers_in_several_formats_are_scored_once(tmp_path):
+    form = Segmentation([0, 4, 8], "AB")
+    for extension in ("lab", "csv", "TextGrid"):
+        formats.write(tmp_path / f"a.{extension}", form)
+    found = datasets.read_estimates(tmp_path)
+    assert list(found.systems) == [tmp_path.name]
+    assert (found.problems, len(found.notes)) == ((), 2)
+
+
+def test_of_two_different_answers_both_files_are_named(tmp_path):
+    for extension, labels in (("csv", "AB"), ("lab", "AC")):
+        formats.write(tmp_path / f"a.{extension}", Segmentation([0, 4, 8], labels))
+    (problem,) = datasets.read_estimates(tmp_path).problems
+    assert "a.lab is left out: " in problem.reason
+    assert "a.csv is " in problem.reason
+
+
+# ---- reports ------------------------------------------------------------------------------
+
+
+def test_the_page_of_another_command_is_not_replaced(tmp_path, capsys):
+    runs.write_run(tmp_path, options={"synth": "am-chirp"}, started="", seconds=0.0)
+    (tmp_path / "index.html").write_text("descents")
+    assert scatseg("report", tmp_path) == cli.USAGE
+    assert "is no run of segment or evaluate" in capsys.readouterr().err
+    assert (tmp_path / "index.html").read_text() == "descents"
+
+
+def test_an_index_has_no_report(tones, tmp_path, capsys):
+    assert scatseg("index", tones, "-o", tmp_path / "index", "--jobs", 1) == 0
+    assert scatseg("report", tmp_path / "index") == cli.USAGE
+    assert "is no run of segment or evaluate" in capsys.readouterr().err

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scatseg.cli.options import FileArgument, config_option, features_trust_option, jobs_option
+from scatseg.cli.options import (
+    FileArgument,
+    config_option,
+    features_trust_option,
+    jobs_option,
+    output_folder,
+)
 from scatseg.cli.outcome import DONE, NOTHING_DONE, SOME_FAILED, resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
 
@@ -18,7 +24,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, type=FileArgument)
-@click.option("-o", "--output", type=FileArgument, help="The index, a folder.")
+@click.option(
+    "-o", "--output", type=FileArgument, callback=output_folder, help="The index, a folder."
+)
 @click.option(
     "--features",
     help="What passages are described by.  [default: scattering, or those of the index]",

@@ -16,6 +16,7 @@ from scatseg.cli.options import (
     config_option,
     heard_features_option,
     jobs_option,
+    output_folder,
     settings_option,
 )
 from scatseg.cli.outcome import DONE, NOTHING_DONE, resumable, status_of, usage_errors
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=FileArgument)
-@click.option("-o", "--output", type=FileArgument, help="The run folder.")
+@click.option("-o", "--output", type=FileArgument, callback=output_folder, help="The run folder.")
 @heard_features_option
 @click.option(
     "--segmenter",
@@ -122,6 +123,9 @@ def segment(
             click.echo(f"{failure.track}: {failure.error}", err=True)
         return DONE if found.sources else NOTHING_DONE
     if output is None:
+        if len(names) > 1 or exports:
+            msg = "several segmenters, and other formats, need a run folder: add -o FOLDER"
+            raise click.UsageError(msg)
         return _print_segments(found.sources, found.failures, job)
     status = _segment(found, output, job, jobs, force, verbosity)
     page = output
@@ -200,7 +204,14 @@ def _segment(
 
 
 @click.command()
-@click.option("-o", "--output", type=FileArgument, default=Path("scatseg-demo"), show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=FileArgument,
+    default=Path("scatseg-demo"),
+    show_default=True,
+    callback=output_folder,
+)
 @click.option("--only-pieces", is_flag=True, help="Only write the pieces and their form.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the composer.")
 @jobs_option

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 
 from scatseg.features import Features, uniform_edges
@@ -28,6 +30,10 @@ def odd_frames(features: Features, seconds: float) -> int:
 
 def check_seconds(frame: float, **others: float) -> None:
     """Refuse frames of no length and other lengths below 0, with a ValueError."""
+    for name, value in {"frame": frame, **others}.items():
+        if not isinstance(value, Real):
+            msg = f"{name} must be a number of seconds, got {value!r}"
+            raise ValueError(msg)
     if not frame > 0:
         msg = f"frame must be a positive number of seconds, got {frame:g}"
         raise ValueError(msg)
