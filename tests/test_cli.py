@@ -122,7 +122,7 @@ def test_wrong_usage_is_one_message_and_exits_with_2(arguments, message, music, 
 def test_a_file_in_the_place_of_the_run_is_wrong_usage(music, tmp_path, capsys):
     (tmp_path / "run").write_text("a file")
     assert scatseg("segment", music, "-o", tmp_path / "run", *FAST) == cli.USAGE
-    assert "File exists" in capsys.readouterr().err
+    assert "is a file, a folder is needed" in capsys.readouterr().err
 
 
 def test_number_of_segments_is_what_was_asked_for(music, tmp_path):
@@ -334,7 +334,7 @@ def test_every_kind_of_picture_is_drawn(kind, music, tmp_path):
 SMALL = {
     "scalogram": ("--J", 8),
     "s1": ("--J", 8, "--T", 64),
-    "s2": ("--J", 9, "--Q", "8,2", "--carrier", 220, "--time", 2),
+    "s2": ("--J", 9, "--Q", "8,2", "--carrier", 220, "--time", 4),
     "jtfs": ("--J", 9, "--rate", 20, "--scale", 1),
     "compare": ("--J", 8),
     "orders": ("--J", 9),

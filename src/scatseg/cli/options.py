@@ -15,12 +15,27 @@ from scatseg.naming import parse_value
 FileArgument = click.Path(path_type=Path)
 
 
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    ValueError
+        When it is none, naming the file.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of the syntax, or of the encoding
+        msg = f"{path} is not TOML: {error}"
+        raise ValueError(msg) from error
+
+
 def _set_defaults(context: click.Context, _: click.Parameter, path: Path | None) -> Path | None:
     """Take option values from a TOML file; what is written on the command line wins."""
     if path is None:
         return None
     with usage_errors():
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = read_toml(path)
     known = {parameter.name for parameter in context.command.params}
     by_option = {
         option.lstrip("-").replace("-", "_"): parameter.name
@@ -28,6 +43,7 @@ def _set_defaults(context: click.Context, _: click.Parameter, path: Path | None)
         for option in parameter.opts
     }
     several = {parameter.name for parameter in context.command.params if _is_multiple(parameter)}
+    single = {parameter.name for parameter in context.command.params if parameter.nargs == 1}
     defaults = {}
     for key, value in values.items():
         name = by_option.get(key.replace("-", "_"), key)
@@ -36,6 +52,9 @@ def _set_defaults(context: click.Context, _: click.Parameter, path: Path | None)
             raise click.UsageError(msg)
         if name == "settings" and isinstance(value, dict):
             value = [f"{option}={setting}" for option, setting in value.items()]
+        if isinstance(value, dict) or (isinstance(value, list) and name in single - several):
+            msg = f"{path}: {key} takes one value, got {value!r}"
+            raise click.UsageError(msg)
         defaults[name] = [value] if name in several and not isinstance(value, list) else value
     context.default_map = {**(context.default_map or {}), **defaults}
     return path
@@ -86,10 +105,16 @@ def output_file(_: click.Context, __: click.Parameter, path: Path | None) -> Pat
 
 def output_folder(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
     """Refuse a folder that is a file, before the work for it is done."""
-    if path is not None and path.exists() and not path.is_dir():
+    if path is not None:
+        refuse_file(path)
+    return path
+
+
+def refuse_file(path: Path) -> None:
+    """Refuse a file in the place of a folder."""
+    if path.exists() and not path.is_dir():
         msg = f"{path} is a file, a folder is needed"
         raise click.BadParameter(msg)
-    return path
 
 
 features_trust_option = click.option(

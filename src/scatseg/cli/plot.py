@@ -118,7 +118,11 @@ def plot() -> None:
 @_output
 @heard_features_option
 @_segmenter
-@click.option("--reference", type=FileArgument, help="An annotation to draw above.")
+@click.option(
+    "--reference",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An annotation to draw above.",
+)
 def track(path: Path, output: Path, **options: Any) -> int:
     """Draw sections, novelty and self-similarity over one time axis."""
     return _written("draw_track", path, output, **options)

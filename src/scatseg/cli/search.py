@@ -16,6 +16,7 @@ from scatseg.cli.options import (
     jobs_option,
     output_folder,
     parse_time,
+    refuse_file,
 )
 from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
 
@@ -96,6 +97,8 @@ def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> 
     from scatseg.search.asking import ask
     from scatseg.search.descriptions import SoundError
 
+    if options["output"] is not None and not options["draw_map"]:
+        refuse_file(options["output"])
     with usage_errors():
         opened = Index.open(folder, exact=options["exact"], trusted=options["trust"])
     if options["draw_map"]:

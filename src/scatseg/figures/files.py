@@ -62,9 +62,10 @@ def read_sound(
     first = 0 if start is None else round(start * sr)
     last = len(recording.y) if end is None else min(round(end * sr), len(recording.y))
     if not 0 <= first < last:
+        asked = f"{start or 0:g} s to {'the end' if end is None else f'{end:g} s'}"
         msg = (
             f"{path}: a stretch must lie within 0 and {recording.duration:.3f} s and not be "
-            f"empty, got {start} to {end}"
+            f"empty, got {asked}"
         )
         raise ValueError(msg)
     name = path.stem

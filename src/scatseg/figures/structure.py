@@ -124,7 +124,11 @@ def draw_novelty(
         When the segmenter has none, or the recording is silent.
     """
     check_output(output)
-    curve = _analysis(path, features, segmenter).curve
+    found = _analysis(path, features, segmenter)
+    curve = found.curve
+    if "S" not in found.pictures:
+        msg = f"{path}: silence has no novelty to draw"
+        raise ValueError(msg)
     if curve is None:
         msg = f"{segmenter!r} has no novelty curve here; choose default or foote"
         raise ValueError(msg)
