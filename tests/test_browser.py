@@ -280,6 +280,39 @@ def test_keyboard_moves_the_playhead(minute):
     assert audio_time(minute) == pytest.approx(35)
 
 
+def paused(page):
+    return page.evaluate("document.querySelector('audio').paused")
+
+
+def test_space_plays_and_pauses_after_a_click_on_the_waveform(minute):
+    click_at(minute, "canvas[aria-label='Waveform: position']", 0.5)
+    minute.keyboard.press("Space")
+    wait_until(minute, "document.querySelector('audio').currentTime > 30.2")
+    minute.keyboard.press("Space")
+    assert paused(minute)
+    assert minute.evaluate("window.scrollY") == 0
+
+
+def test_space_pauses_the_segment_that_was_clicked_and_goes_on_from_there(minute):
+    segment(minute, "foote · section", 1).click()
+    wait_until(minute, "document.querySelector('audio').currentTime > 20.2")
+    minute.keyboard.press("Space")
+    assert paused(minute)
+    stopped = audio_time(minute)
+    assert stopped > 20.2
+    minute.keyboard.press("Space")
+    assert not paused(minute)
+    assert audio_time(minute) >= stopped
+
+
+def test_space_on_another_segment_plays_from_its_start(minute):
+    segment(minute, "foote · section", 1).click()
+    minute.keyboard.press("ArrowRight")
+    minute.keyboard.press("Space")
+    wait_until(minute, "document.querySelector('audio').currentTime > 40")
+    assert not paused(minute)
+
+
 def test_segments_tell_what_they_are_to_those_who_do_not_see(minute):
     label = segment(minute, "foote · section", 1).get_attribute("aria-label")
     assert label == "B, 0:20 to 0:40: play"

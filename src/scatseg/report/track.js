@@ -32,6 +32,7 @@
       "aria-label": `Recording: ${data.title}`,
     }) : null;
     let time = 0;
+    let held = null;
 
     function moveTo(seconds) {
       time = seconds;
@@ -47,6 +48,18 @@
       audio.currentTime = time;
       if (play) audio.play().catch(complain);
     }
+    // Space plays and pauses, also on a view that shows the playhead and on what sounds; on any
+    // other button it does what that button says.
+    function toggleBySpace(event) {
+      const { key, target, repeat } = event;
+      if (key !== " " || event.ctrlKey || event.altKey || event.metaKey) return;
+      if (target !== document.body && !target.matches("canvas, .is-current")) return;
+      event.preventDefault();
+      held = target;
+      if (repeat) return;
+      if (audio.paused) audio.play().catch(complain);
+      else audio.pause();
+    }
     function complain(error) {
       // A pause that comes before the sound is no problem to report.
       if (error.name !== "AbortError") showNote(`cannot play: ${error.message}`);
@@ -60,11 +73,11 @@
       audio.addEventListener("seeking", () => moveTo(audio.currentTime));
       audio.addEventListener("error", () => showNote("this browser cannot play the audio file"));
       place("player").append(audio);
-      document.addEventListener("keydown", (event) => {
-        if (event.key !== " " || event.target !== document.body) return;
-        event.preventDefault();
-        if (audio.paused) audio.play().catch(complain);
-        else audio.pause();
+      document.addEventListener("keydown", toggleBySpace);
+      // Some browsers press a button when Space is let go.
+      document.addEventListener("keyup", (event) => {
+        if (event.key === " " && event.target === held) event.preventDefault();
+        held = null;
       });
     } else {
       const output = element("output", { className: "clock" });
