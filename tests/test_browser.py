@@ -258,6 +258,14 @@ def test_click_on_the_matrix_seeks_to_either_moment(minute, modifiers, time):
     assert float(cross.rstrip("%")) == pytest.approx(100 * time / 60, abs=0.5)
 
 
+def test_both_moments_of_the_matrix_can_be_heard_without_a_key(minute):
+    click_at(minute, ".matrix canvas", 0.25, 0.75)
+    for time in (45, 15):
+        minute.get_by_role("button", name=f"Play from 0:{time}").click()
+        wait_until(minute, f"document.querySelector('audio').currentTime > {time}")
+        assert time < audio_time(minute) < time + 5
+
+
 @pytest.mark.parametrize("name", ["Waveform: position", "Novelty of foote: position"])
 def test_click_on_a_curve_seeks(minute, name):
     click_at(minute, f"canvas[aria-label='{name}']", 0.5)
@@ -278,6 +286,17 @@ def test_keyboard_moves_the_playhead(minute):
     minute.keyboard.press("ArrowRight")
     minute.keyboard.press("PageUp")
     assert audio_time(minute) == pytest.approx(35)
+
+
+@pytest.mark.parametrize(
+    ("key", "time"), [("ArrowUp", 35), ("ArrowDown", 25), ("Home", 0), ("End", 60)]
+)
+@pytest.mark.parametrize("name", ["Waveform: position", "Self-similarity, bright is alike: "])
+def test_sliders_know_the_keys_of_a_slider(minute, name, key, time):
+    minute.evaluate("document.querySelector('audio').currentTime = 30")
+    wait_until(minute, "Math.round(parseFloat(document.querySelector('.playhead').style.left)) == 50")
+    minute.get_by_role("slider", name=name).press(key)
+    assert playhead(minute) == pytest.approx(100 * time / 60, abs=0.1)
 
 
 def paused(page):

@@ -191,9 +191,12 @@
     return slider(canvas, name);
   }
 
-  // Tell assistive technology where the playhead is, and let the arrow keys move it.
+  // Tell assistive technology where the playhead is, and let the keys of a slider move it.
   function slider(canvas, name) {
-    const steps = { ArrowLeft: -5, ArrowRight: 5, PageDown: -30, PageUp: 30 };
+    const steps = {
+      ArrowLeft: -5, ArrowRight: 5, ArrowDown: -5, ArrowUp: 5, PageDown: -30, PageUp: 30,
+      Home: -Infinity, End: Infinity,
+    };
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "slider");
     canvas.setAttribute("aria-label", `${name}: position`);
@@ -288,18 +291,21 @@
     new ResizeObserver(redraw).observe(canvas);
 
     slider(canvas, "Self-similarity, bright is alike");
-    canvas.addEventListener("click", (event) => {
-      const fraction = event.shiftKey
-        ? event.offsetY / canvas.clientHeight : event.offsetX / canvas.clientWidth;
-      player.seek(timeAt(clamp(fraction, 0, 1)));
-    });
-    const hint = "Click: hear the moment below the pointer. Shift-click: the moment beside it.";
+    const momentsAt = (event) => [
+      event.offsetX / canvas.clientWidth, event.offsetY / canvas.clientHeight,
+    ].map((fraction) => timeAt(clamp(fraction, 0, 1)));
     const moments = place("moments");
+    const choices = place("choices");
+    canvas.addEventListener("click", (event) => {
+      const [across, down] = momentsAt(event);
+      player.seek(event.shiftKey ? down : across);
+      choices.replaceChildren(...[across, down].map(momentButton));
+    });
+    const hint = "Click: the moment below the pointer. Shift-click: the moment beside it.";
     moments.textContent = hint;
     canvas.addEventListener("pointermove", (event) => {
-      const across = clamp(event.offsetX / canvas.clientWidth, 0, 1);
-      const down = clamp(event.offsetY / canvas.clientHeight, 0, 1);
-      moments.textContent = `${clock(timeAt(across))} against ${clock(timeAt(down))}`;
+      const [across, down] = momentsAt(event);
+      moments.textContent = `${clock(across)} against ${clock(down)}`;
     });
     canvas.addEventListener("pointerleave", () => { moments.textContent = hint; });
 
@@ -309,6 +315,14 @@
     player.onMove((time) => {
       body.style.setProperty("--at", `${100 * along(time)}%`);
     });
+  }
+
+  // Both moments of a click can be heard without a key to hold, as on a phone.
+  function momentButton(time) {
+    const button = element("button", { type: "button", className: "small" }, `▶ ${clock(time)}`);
+    button.setAttribute("aria-label", `Play from ${clock(time)}`);
+    button.addEventListener("click", () => player.seek(time, { play: true }));
+    return button;
   }
 
   // Fill the choice of strips; the first estimate is marked at first.
