@@ -294,7 +294,9 @@ def test_keyboard_moves_the_playhead(minute):
 @pytest.mark.parametrize("name", ["Waveform: position", "Self-similarity, bright is alike: "])
 def test_sliders_know_the_keys_of_a_slider(minute, name, key, time):
     minute.evaluate("document.querySelector('audio').currentTime = 30")
-    wait_until(minute, "Math.round(parseFloat(document.querySelector('.playhead').style.left)) == 50")
+    wait_until(
+        minute, "Math.round(parseFloat(document.querySelector('.playhead').style.left)) == 50"
+    )
     minute.get_by_role("slider", name=name).press(key)
     assert playhead(minute) == pytest.approx(100 * time / 60, abs=0.1)
 

@@ -31,6 +31,7 @@ from scatseg.plotting import (
     plot_waveform,
     save_figure,
     similarity_colors,
+    similarity_limits,
     track_figure,
 )
 from scatseg.segmentation import Segmentation
@@ -163,9 +164,16 @@ def test_similarity_runs_right_and_down(ax):
     assert ax.get_ylim() == (3, 0)
 
 
-def test_constant_similarity_can_be_drawn(ax, tmp_path):
-    plot_similarity(np.ones((4, 4)), np.arange(5), ax=ax)
+@pytest.mark.parametrize(("level", "shade"), [(1, 1), (254.4 / 255, 1), (0, 0)])
+def test_what_is_alike_throughout_is_bright_and_what_is_not_is_dark(ax, tmp_path, level, shade):
+    plot_similarity(np.full((4, 4), level), np.arange(5), ax=ax)
+    assert ax.images[0].norm(level) == pytest.approx(shade, abs=0.01)
     save_figure(ax.figure, tmp_path / "constant")
+
+
+def test_similarities_that_are_one_level_apart_are_told_apart():
+    S = np.array([[254, 254], [254, 255]]) / 255
+    assert similarity_limits(np.kron(S, np.ones((5, 5)))) == pytest.approx((254 / 255, 1))
 
 
 def test_novelty_marks_boundaries_on_the_curve(ax):

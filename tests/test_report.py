@@ -382,6 +382,16 @@ def test_similarity_image_shows_the_matrix(run):
     np.testing.assert_array_equal(seen[~np.eye(6, dtype=bool)], [darkest] * 30)
 
 
+@pytest.mark.parametrize(("level", "color"), [(255, -1), (0, 0)])
+def test_similarity_image_of_a_sound_that_never_changes_is_of_one_color(run, level, color):
+    edges = np.linspace(0, 3, 7)
+    np.savez(run / "arrays" / "first.npz", S=np.full((6, 6), level, np.uint8), S_edges=edges)
+    build(run, figures=False)
+    image = imread(run / "pages" / unquote(page_data(run)["similarity"]["url"]))
+    seen = np.round(255 * image[:, :, :3]).astype(int)
+    assert (seen == similarity_colors()[color]).all()
+
+
 def test_downloads_exist(run):
     (run / "summary.json").unlink()  # no figures of scores
     build(run)

@@ -145,11 +145,29 @@ def annotation_strips(annotations: Sequence[Annotation]) -> list[tuple[str, Segm
 
 
 def similarity_limits(S: ArrayLike) -> tuple[float, float]:
-    """Choose the similarities shown darkest and brightest: the 2nd and the 98th percentile.
+    """Choose the similarities shown darkest and brightest.
 
-    Most matrices use a small part of [0, 1]; the whole range would hide the blocks.
+    Parameters
+    ----------
+    S : array_like, any shape
+        Similarities in [0, 1].
+
+    Returns
+    -------
+    low, high : float
+        The 2nd and the 98th percentile, as most matrices use a small part of [0, 1], and the whole
+        range would hide the blocks. Where less than one of 255 levels lies between them there are
+        no blocks: the whole range, so that what is alike throughout is bright.
+
+    Examples
+    --------
+    >>> similarity_limits([[1.0, 1.0], [1.0, 1.0]])
+    (0.0, 1.0)
     """
     low, high = np.percentile(np.asarray(S), [2, 98])
+    # What is stored in 8 bits differs by a level at least, but for rounding.
+    if high - low < 0.99 / 255:
+        return 0.0, 1.0
     return float(low), float(high)
 
 

@@ -99,8 +99,9 @@ def _build_track(run: Run, number: int, audio: AudioMode, figures: bool) -> set[
 
 
 def _similarity_png(S: np.ndarray) -> bytes:
-    low, high = similarity_limits(S)
-    level = (S.astype(np.float64) - low) / max(high - low, 1.0)
+    similarity = S / 255
+    low, high = similarity_limits(similarity)
+    level = (similarity - low) / (high - low)
     return palette_png(np.round(255 * np.clip(level, 0, 1)), similarity_colors())
 
 
