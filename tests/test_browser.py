@@ -334,6 +334,34 @@ def test_space_on_another_segment_plays_from_its_start(minute):
     assert not paused(minute)
 
 
+def test_sections_are_listed_on_request_with_their_times(minute):
+    minute.get_by_text("List of sections").click()
+    rows = """[...document.querySelectorAll(".sections tbody tr")]
+      .map((row) => row.innerText.split("\\t"))"""
+    assert minute.evaluate(rows) == [
+        ["0:00.00", "0:20.00", "20.00", "A"],
+        ["0:20.00", "0:40.00", "20.00", "B"],
+        ["0:40.00", "1:00.00", "20.00", "A"],
+    ]
+    minute.get_by_role("combobox", name="of").first.select_option("ann · section")
+    assert [row[3] for row in minute.evaluate(rows)] == ["verse", IMAGE, "verse"]
+
+
+def test_row_of_a_section_plays_and_is_marked(minute):
+    minute.get_by_text("List of sections").click()
+    minute.get_by_role("cell", name="B", exact=True).click()
+    wait_until(minute, "document.querySelector('audio').currentTime > 20")
+    assert minute.locator(".sections tr.is-current").inner_text().startswith("0:20.00")
+
+
+def test_keyboard_walks_down_the_list_of_sections_and_plays(minute):
+    minute.get_by_text("List of sections").press("Enter")
+    minute.locator(".sections .start").first.focus()
+    for key in ("ArrowDown", "ArrowDown", "Enter"):
+        minute.keyboard.press(key)
+    wait_until(minute, "document.querySelector('audio').currentTime > 40")
+
+
 def test_segments_tell_what_they_are_to_those_who_do_not_see(minute):
     label = segment(minute, "foote · section", 1).get_attribute("aria-label")
     assert label == "B, 0:20 to 0:40: play"

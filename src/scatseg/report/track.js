@@ -14,6 +14,7 @@
   const player = makePlayer();
   showNeighbors();
   showTimeline();
+  showSections();
   if (data.similarity) showSimilarity();
   showScores();
   showNotes();
@@ -53,7 +54,7 @@
     function toggleBySpace(event) {
       const { key, target, repeat } = event;
       if (key !== " " || event.ctrlKey || event.altKey || event.metaKey) return;
-      if (target !== document.body && !target.matches("canvas, .is-current")) return;
+      if (target !== document.body && !target.closest("canvas, .is-current")) return;
       event.preventDefault();
       held = target;
       if (repeat) return;
@@ -216,40 +217,52 @@
 
   function stripOf({ name, segments }) {
     const buttons = segments.map((segment) => {
-      const [start, end, label] = segment;
       const button = segmentBox("button", segment, data.styles, duration);
-      button.type = "button";
-      button.tabIndex = -1;
-      button.setAttribute("aria-label", `${label}, ${clock(start)} to ${clock(end)}: play`);
-      button.append(element("span", {}, label));
-      button.addEventListener("click", () => player.seek(start, { play: true }));
-      return button;
+      button.append(element("span", {}, segment[2]));
+      return playing(button, segment);
     });
-    buttons[0].tabIndex = 0;
     const strip = element("div", { className: "strip", role: "group", "aria-label": name }, ...buttons);
-    strip.addEventListener("keydown", (event) => moveFocus(event, buttons));
-    let current = -1;
-    player.onMove((time) => {
-      const next = segments.findIndex(([start, end]) => start <= time && time < end);
-      if (next === current) return;
-      buttons[current]?.classList.remove("is-current");
-      buttons[next]?.classList.add("is-current");
-      current = next;
-    });
+    walkable(strip, buttons, "ArrowLeft", "ArrowRight");
+    markCurrent(segments, buttons);
     return strip;
   }
 
-  // A strip is one stop of the tab key; the arrow keys walk along it.
-  function moveFocus(event, buttons) {
-    const here = buttons.indexOf(event.target);
-    const last = buttons.length - 1;
-    const goal = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: last }[event.key];
-    if (goal === undefined) return;
-    event.preventDefault();
-    const target = buttons[clamp(goal, 0, last)];
-    buttons[here].tabIndex = -1;
-    target.tabIndex = 0;
-    target.focus();
+  // Make a button play a segment.
+  function playing(button, [start, end, label]) {
+    button.type = "button";
+    button.setAttribute("aria-label", `${label}, ${clock(start)} to ${clock(end)}: play`);
+    button.addEventListener("click", () => player.seek(start, { play: true }));
+    return button;
+  }
+
+  // Mark the element of the segment under the playhead.
+  function markCurrent(segments, elements) {
+    let current = -1;
+    const mark = (time) => {
+      const next = segments.findIndex(([start, end]) => start <= time && time < end);
+      if (next === current) return;
+      elements[current]?.classList.remove("is-current");
+      elements[next]?.classList.add("is-current");
+      current = next;
+    };
+    player.onMove(mark);
+    mark(player.now());
+  }
+
+  // Many buttons are one stop of the tab key; the arrow keys walk along them.
+  function walkable(box, buttons, back, on) {
+    buttons.forEach((button, i) => { button.tabIndex = i ? -1 : 0; });
+    box.addEventListener("keydown", (event) => {
+      const here = buttons.indexOf(event.target);
+      const last = buttons.length - 1;
+      const goal = { [back]: here - 1, [on]: here + 1, Home: 0, End: last }[event.key];
+      if (here < 0 || goal === undefined) return;
+      event.preventDefault();
+      const target = buttons[clamp(goal, 0, last)];
+      buttons[here].tabIndex = -1;
+      target.tabIndex = 0;
+      target.focus();
+    });
   }
 
   // Times along an axis; `along` says at which part of its length a time stands.
@@ -268,6 +281,57 @@
     };
     new ResizeObserver(redraw).observe(axis);
     return axis;
+  }
+
+  // ---- the sections as a table --------------------------------------------------------------
+
+  function showSections() {
+    const strips = [...data.references, ...data.estimates];
+    if (!strips.length) return;
+    const select = element("select", {}, ...strips.map((strip, i) =>
+      element("option", { value: String(i) }, strip.name)));
+    select.value = String(data.estimates.length ? data.references.length : 0);
+    const listing = element("div");
+    const made = new Map();
+    const show = () => {
+      if (!made.has(select.value)) made.set(select.value, sectionTable(strips[Number(select.value)]));
+      listing.replaceChildren(made.get(select.value));
+    };
+    select.addEventListener("change", show);
+    const box = element("details", {},
+      element("summary", {}, "List of sections"),
+      element("p", { className: "hint" }, element("label", {}, "of ", select)), listing);
+    // A table that nobody opens costs nothing.
+    box.addEventListener("toggle", show, { once: true });
+    place("sections").append(box);
+  }
+
+  function sectionTable({ name, segments }) {
+    const columns = [
+      { text: "Start" }, { text: "End", number: true }, { text: "Length (s)", number: true },
+      { text: "Label" },
+    ];
+    const buttons = segments.map((segment) => playing(
+      element("button", { className: "start" }, clock(segment[0], 0.01)), segment));
+    const made = table(columns, segments.map(([start, end, label, style], i) => [
+      buttons[i], clock(end, 0.01), (end - start).toFixed(2), labelled(label, data.styles[style]),
+    ]));
+    made.classList.add("sections");
+    made.setAttribute("role", "group");
+    made.setAttribute("aria-label", `Sections of ${name}`);
+    const rows = [...made.querySelectorAll("tbody tr")];
+    rows.forEach((row, i) => row.addEventListener("click", (event) => {
+      if (event.target !== buttons[i]) buttons[i].click();
+    }));
+    walkable(made, buttons, "ArrowUp", "ArrowDown");
+    markCurrent(segments, rows);
+    return made;
+  }
+
+  function labelled(label, [color, texture]) {
+    return element("span", {},
+      element("i", { className: `swatch texture-${texture}`, style: { backgroundColor: color } }),
+      label);
   }
 
   // ---- the self-similarity matrix -----------------------------------------------------------
