@@ -420,6 +420,84 @@ def test_strips_and_curves_share_their_time_axis(minute):
     assert len({(round(left), round(right)) for left, right in boxes}) == 1
 
 
+# ---- a long recording ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def long_page(visit, run):
+    """Open the page of half an hour that is cut every five seconds."""
+    form = Segmentation(np.arange(0, 1801, 5), ["A", "B"] * 180)
+    estimate = Annotation(segmentation=form, system="foote")
+    write_jams(run / "tracks" / "long.jams", Jams(annotations=(estimate,), duration=1800.0))
+    edges = np.linspace(0, 1800, 361)
+    np.savez(
+        run / "arrays" / "long.npz",
+        waveform=np.tile(np.array([[-100], [100]], np.int8), 600),
+        novelty_foote=np.ones(361, np.float32),
+        novelty_edges_foote=edges,
+    )
+    build(run, figures=False)
+    page = visit("pages/long.html")
+    yield page
+    for path in (run / "tracks" / "long.jams", run / "arrays" / "long.npz"):
+        path.unlink()
+    build(run, figures=False)
+
+
+def scrolled(page):
+    return page.evaluate("document.querySelector('.scroller').scrollLeft")
+
+
+def in_sight(page, selector):
+    return page.evaluate(
+        """(selector) => {
+          const box = document.querySelector(selector).getBoundingClientRect();
+          const sight = document.querySelector(".row canvas").getBoundingClientRect();
+          return sight.left - 1 <= box.left && box.left <= sight.right + 1;
+        }""",
+        selector,
+    )
+
+
+def test_sections_of_a_long_recording_are_wide_enough_for_their_labels(long_page):
+    widths = "[...document.querySelectorAll('button.segment span')].map((text) => text.offsetWidth)"
+    assert min(long_page.evaluate(widths)) > 0
+    assert long_page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_timeline_scrolls_to_the_playhead_when_it_jumps(long_page):
+    long_page.get_by_role("slider", name="Waveform: position").press("End")
+    assert scrolled(long_page) > 0
+    assert in_sight(long_page, ".playhead")
+    long_page.keyboard.press("Home")
+    assert scrolled(long_page) == 0
+
+
+def test_click_on_a_scrolled_timeline_seeks_to_what_is_seen_there(long_page):
+    long_page.evaluate("document.querySelector('.scroller').scrollLeft = 3000")
+    click_at(long_page, "canvas[aria-label='Waveform: position']", 0.5)
+    expected = long_page.evaluate(
+        """100 * (3000 + document.querySelector(".row canvas").clientWidth / 2)
+          / document.querySelector(".row-body").clientWidth"""
+    )
+    assert playhead(long_page) == pytest.approx(expected, abs=0.05)
+    assert scrolled(long_page) == 3000
+
+
+def test_zoom_shows_more_or_all_and_keeps_the_playhead_in_sight(long_page):
+    span = "document.querySelector('.row-body').clientWidth"
+    long_page.get_by_role("slider", name="Waveform: position").press("End")
+    before = long_page.evaluate(span)
+    long_page.get_by_role("button", name="Zoom in").click()
+    assert long_page.evaluate(span) == pytest.approx(2 * before, abs=1)
+    assert in_sight(long_page, ".playhead")
+    long_page.get_by_role("button", name="Show the whole recording").click()
+    assert long_page.evaluate(span) == long_page.evaluate(
+        "document.querySelector('.row canvas').clientWidth"
+    )
+    assert long_page.get_by_role("button", name="Zoom out").is_disabled()
+
+
 def test_index_sorts_by_a_click_and_back_by_another(visit):
     page = visit("index.html")
     titles = "[...document.querySelectorAll('.tracks tbody a')].map((link) => link.href)"

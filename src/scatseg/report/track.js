@@ -12,6 +12,7 @@
   place("subtitle").textContent = data.title === data.id
     ? clock(duration) : `${clock(duration)} · ${data.id}`;
   const player = makePlayer();
+  const view = makeView();
   showNeighbors();
   showTimeline();
   showSections();
@@ -104,14 +105,88 @@
   // ---- the timeline: waveform, strips and curves over one axis -----------------------------
 
   function showTimeline() {
-    const timeline = place("timeline");
-    if (data.waveform) timeline.append(row("waveform", waveform(), "tall"));
-    for (const strip of data.references) timeline.append(row(strip.name, stripOf(strip), "reference"));
-    for (const strip of data.estimates) timeline.append(row(strip.name, stripOf(strip)));
-    for (const curve of data.curves) timeline.append(row(`novelty ${curve.name}`, curveOf(curve), "curve"));
-    timeline.append(row("", timeAxis(linear)));
-    const playhead = timeline.querySelector(".playhead");
+    const rows = place("rows");
+    if (data.waveform) rows.append(row("waveform", waveform(), "tall"));
+    for (const strip of data.references) rows.append(row(strip.name, stripOf(strip), "reference"));
+    for (const strip of data.estimates) rows.append(row(strip.name, stripOf(strip)));
+    for (const curve of data.curves) rows.append(row(`novelty ${curve.name}`, curveOf(curve), "curve"));
+    rows.append(row("", timeAxis(linear)));
+    const playhead = rows.querySelector(".playhead");
     player.onMove((time) => { playhead.style.left = `${100 * linear(time)}%`; });
+    view.start();
+  }
+
+  // What part of the timeline is seen: it is `span` pixels wide, `size` of them are in sight from
+  // `left` on. At first so wide that sections can be read, if that is more than there is.
+  function makeView() {
+    const scroller = place("scroller");
+    const rows = place("rows");
+    const redraws = [];
+    const most = Math.min(64, 1e5 / duration);
+    const seen = { span: 1, size: 1, left: 0 };
+    let scale = Math.min(18 / usualLength(), most);
+    let last = 0;
+
+    function layOut() {
+      const names = rows.querySelector(".row-body").offsetLeft;
+      seen.size = Math.max(1, scroller.clientWidth - names);
+      seen.span = Math.max(seen.size, scale * duration);
+      const whole = seen.span === seen.size;
+      rows.style.width = whole ? "" : `${names + seen.span}px`;
+      rows.style.setProperty("--window", `${seen.size}px`);
+      [wider.disabled, narrower.disabled, all.disabled] = [scale >= most, whole, whole];
+      scroll(scroller.scrollLeft);
+    }
+    function scroll(left) {
+      scroller.scrollLeft = left;
+      seen.left = scroller.scrollLeft;
+      redraws.forEach((redraw) => redraw());
+    }
+    function isSeen(time) {
+      const x = linear(time) * seen.span - seen.left;
+      return x >= 0 && x <= seen.size;
+    }
+    // The playhead stays where it is, or what is in the middle.
+    function zoomTo(wanted) {
+      const { span, size, left } = seen;
+      const kept = isSeen(player.now()) ? linear(player.now()) : (left + size / 2) / span;
+      const x = kept * span - left;
+      scale = Math.min(wanted, most);
+      layOut();
+      scroll(kept * seen.span - x);
+    }
+    // Who has scrolled away from the playhead may stay there until it jumps.
+    function follow(time) {
+      const lost = !isSeen(time) && (isSeen(last) || Math.abs(time - last) > 1);
+      last = time;
+      if (lost) scroll(linear(time) * seen.span - 0.1 * seen.size);
+    }
+    function button(text, name, act) {
+      const made = element("button", { type: "button", className: "small", title: name }, text);
+      made.setAttribute("aria-label", name);
+      made.addEventListener("click", act);
+      return made;
+    }
+
+    const narrower = button("−", "Zoom out", () => zoomTo(seen.span / duration / 2));
+    const wider = button("+", "Zoom in", () => zoomTo((2 * seen.span) / duration));
+    const all = button("whole", "Show the whole recording", () => zoomTo(0));
+    place("zoom").append(narrower, wider, all);
+    function start() {
+      scroller.addEventListener("scroll", () => scroll(scroller.scrollLeft));
+      new ResizeObserver(layOut).observe(scroller);
+      layOut();
+      player.onMove(follow);
+    }
+    return { seen, start, onChange: (redraw) => redraws.push(redraw) };
+  }
+
+  // The median length of the sections that the page is about.
+  function usualLength() {
+    const [strip] = [...data.estimates, ...data.references];
+    if (!strip) return duration;
+    const lengths = strip.segments.map(([start, end]) => end - start).sort((a, b) => a - b);
+    return lengths[lengths.length >> 1];
   }
 
   function row(name, body, kind = "") {
@@ -127,11 +202,12 @@
   function waveform() {
     const [low, high] = data.waveform;
     const peak = Math.max(1, ...low.map(Math.abs), ...high.map(Math.abs));
-    const canvas = drawn((context, width, height, color) => {
+    const canvas = drawn((context, width, height, color, pixel) => {
       context.fillStyle = color("--wave");
+      const stretch = (x) => Math.floor(((view.seen.left + x / pixel) * low.length) / view.seen.span);
       for (let x = 0; x < width; x++) {
-        const first = Math.floor((x * low.length) / width);
-        const last = Math.max(first + 1, Math.floor(((x + 1) * low.length) / width));
+        const first = clamp(stretch(x), 0, low.length - 1);
+        const last = Math.max(first + 1, stretch(x + 1));
         const top = Math.max(...high.slice(first, last)) / peak;
         const bottom = Math.min(...low.slice(first, last)) / peak;
         const y = (height / 2) * (1 - top);
@@ -143,7 +219,7 @@
 
   function curveOf({ name, times, heights, boundaries }) {
     const canvas = drawn((context, width, height, color, pixel) => {
-      const x = (time) => linear(time) * width;
+      const x = (time) => (linear(time) * view.seen.span - view.seen.left) * pixel;
       const y = (value) => height - 1 - value * (height - 6 * pixel);
       const outline = new Path2D();
       times.forEach((time, i) => outline.lineTo(x(time), y(heights[i])));
@@ -156,10 +232,12 @@
       context.lineWidth = 1.25 * pixel;
       context.stroke(outline);
       context.fillStyle = color("--ink");
+      const dense = view.seen.span < 10 * boundaries.length;
       for (const time of boundaries) {
-        context.globalAlpha = 0.35;
+        context.globalAlpha = dense ? 0.2 : 0.35;
         context.fillRect(x(time) - pixel / 2, 0, pixel, height);
         context.globalAlpha = 1;
+        if (dense) continue;
         context.beginPath();
         context.arc(x(time), y(interpolate(time, times, heights)), 2.75 * pixel, 0, 2 * Math.PI);
         context.fill();
@@ -168,7 +246,8 @@
     return seekable(canvas, `Novelty of ${name}`);
   }
 
-  // A canvas that draws itself again when its size or the color scheme changes.
+  // A canvas over what is seen of the timeline, which draws itself again when that, its size or
+  // the color scheme changes.
   function drawn(draw) {
     const canvas = element("canvas");
     const redraw = () => {
@@ -179,6 +258,7 @@
       draw(canvas.getContext("2d"), canvas.width, canvas.height,
         (name) => scheme.getPropertyValue(name), pixel);
     };
+    view.onChange(redraw);
     new ResizeObserver(redraw).observe(canvas);
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
     return canvas;
@@ -187,7 +267,7 @@
   // A view along time: a click or the arrow keys move the playhead.
   function seekable(canvas, name) {
     canvas.addEventListener("click", (event) => {
-      player.seek((event.offsetX / canvas.clientWidth) * duration);
+      player.seek(((view.seen.left + event.offsetX) / view.seen.span) * duration);
     });
     return slider(canvas, name);
   }
@@ -273,8 +353,10 @@
       const step = rounds.find((round) => duration / round <= room) ?? 7200;
       const ticks = [];
       for (let i = 0; i * step <= duration; i++) {
-        const part = `${100 * along(i * step)}%`;
-        ticks.push(element("span", { style: vertical ? { top: part } : { left: part } },
+        const part = along(i * step);
+        const where = vertical ? { top: `${100 * part}%` } : { left: `${100 * part}%` };
+        const isLast = !vertical && (1 - part) * axis.clientWidth < 24;
+        ticks.push(element("span", { className: isLast ? "at-end" : "", style: where },
           clock(i * step, step)));
       }
       axis.replaceChildren(...ticks);
