@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from scatseg.audio import save
-from scatseg.evaluation import score_collection
+from scatseg.evaluation import HIERARCHY, Score, score_collection
 from scatseg.explain import Band, Reason
 from scatseg.formats import Annotation, Jams, write_jams
 from scatseg.report import build
@@ -88,6 +89,11 @@ def run(tmp_path_factory, aba, aba_signal):
         {"minute": references, SILENT_ID: references},
         {each.system: {"minute": each.segmentation} for each in estimates},
     )
+    nested = {"T-Measure reduced": 0.25, "T-Measure full": 0.5, "L-Measure": 0.75}
+    scores += [
+        Score("minute", "ann", HIERARCHY, "foote", metric, value)
+        for metric, value in nested.items()
+    ]
     (folder / "scores.csv").write_text(scores_csv(scores), encoding="utf-8")
     results = assess(scores)
     (folder / "summary.csv").write_text(summary_csv(results.summaries), encoding="utf-8")
@@ -544,6 +550,50 @@ def test_figures_of_the_scores_are_seen(context, run, tmp_path):
     wait_until(page, "[...document.querySelectorAll('#figures img')].every((i) => i.naturalWidth)")
     assert page.locator("#figures img").count() > 0
     page.close()
+
+
+ROWS = """(selector) => [...document.querySelectorAll(`${selector} tr`)]
+  .map((row) => [...row.cells].map((cell) => cell.innerText))"""
+
+
+def test_scores_of_a_track_have_a_heading_per_reference_and_no_empty_row(minute):
+    rows = minute.evaluate(ROWS, "#scores > .table-scroll:first-of-type tbody")
+    headings = [row[0] for row in rows if len(row) == 1]
+    assert headings == ["ann · section", f"{SCRIPT} · section"]
+    assert all(set(row[1:]) != {"\N{EN DASH}"} for row in rows if len(row) > 1)
+
+
+def test_scores_of_all_levels_are_a_table_of_their_own(minute):
+    rows = minute.evaluate(ROWS, "#scores > .table-scroll:last-child")
+    assert rows == [
+        ["System", "T reduced", "T full", "L"],
+        ["foote", "0.250", "0.500", "0.750"],
+    ]
+
+
+def test_all_measures_have_a_row_each_and_a_column_per_system(minute):
+    minute.get_by_text(re.compile("All [0-9]+ measures")).click()
+    rows = minute.evaluate(ROWS, "#measures")
+    assert [name.split()[0] for name in rows[0]] == [
+        "Measure", "foote", "even", "no", "evenly", "random", "other"
+    ]  # fmt: skip
+    assert rows[1][0] == "Precision@0.5"
+    minute.get_by_role("combobox", name="against").select_option("ann · all levels")
+    assert minute.evaluate(ROWS, "#measures")[1:] == [
+        ["T-Measure reduced", "0.250"],
+        ["T-Measure full", "0.500"],
+        ["L-Measure", "0.750"],
+    ]
+
+
+@pytest.mark.parametrize("width", [1280, 1400])
+def test_no_table_of_a_track_is_cut_off(minute, width):
+    minute.set_viewport_size({"width": width, "height": 800})
+    minute.get_by_text(re.compile("All [0-9]+ measures")).click()
+    hidden = (
+        "[...document.querySelectorAll('.table-scroll')].map((t) => t.scrollWidth - t.clientWidth)"
+    )
+    assert max(minute.evaluate(hidden)) == 0
 
 
 def test_neighbors_lead_from_track_to_track(visit):

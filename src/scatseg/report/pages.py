@@ -36,6 +36,7 @@ from scatseg.score_tables import table_metrics
 from scatseg.summaries import (
     ALL_TRACKS,
     FLAT_METRICS,
+    HIERARCHY_METRICS,
     MEAN_OF_ANNOTATORS,
     Comparison,
     Summary,
@@ -407,16 +408,22 @@ def _track_scores(track: Track, baselines: frozenset[str]) -> JSON:
     metrics = list(dict.fromkeys(score.metric for score in track.scores))
     return {
         "columns": [*FLAT_METRICS, ESTIMATED_SEGMENTS],
+        "hierarchy": list(HIERARCHY_METRICS),
         "metrics": metrics,
         "rows": [
             {
                 **_system(system, baselines),
-                "reference": " · ".join(part for part in (annotator, level) if part),
+                "reference": _reference(annotator, level),
                 "values": [_number(row[m].value) if m in row else None for m in metrics],
             }
             for (annotator, level, system), row in rows.items()
         ],
     }
+
+
+def _reference(annotator: str, level: str) -> str:
+    parts = (annotator, "all levels" if level == HIERARCHY else level)
+    return " · ".join(part for part in parts if part)
 
 
 def _warnings(track: Track) -> list[str]:

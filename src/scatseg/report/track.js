@@ -370,22 +370,28 @@
   function showSections() {
     const strips = [...data.references, ...data.estimates];
     if (!strips.length) return;
-    const select = element("select", {}, ...strips.map((strip, i) =>
-      element("option", { value: String(i) }, strip.name)));
-    select.value = String(data.estimates.length ? data.references.length : 0);
-    const listing = element("div");
+    place("sections").append(element("details", {},
+      element("summary", {}, "List of sections"),
+      ...choice("of ", strips.map(({ name }) => name),
+        data.estimates.length ? data.references.length : 0, (i) => sectionTable(strips[i]))));
+  }
+
+  // One of several things that `make` makes when it is first chosen.
+  function choice(text, names, first, make) {
+    const select = element("select", {}, ...names.map((name, i) =>
+      element("option", { value: String(i) }, name)));
+    select.value = String(first);
+    const shown = element("div", { className: "choice" });
     const made = new Map();
     const show = () => {
-      if (!made.has(select.value)) made.set(select.value, sectionTable(strips[Number(select.value)]));
-      listing.replaceChildren(made.get(select.value));
+      const i = Number(select.value);
+      if (!made.has(i)) made.set(i, make(i, names[i]));
+      shown.replaceChildren(made.get(i));
     };
     select.addEventListener("change", show);
-    const box = element("details", {},
-      element("summary", {}, "List of sections"),
-      element("p", { className: "hint" }, element("label", {}, "of ", select)), listing);
-    // A table that nobody opens costs nothing.
-    box.addEventListener("toggle", show, { once: true });
-    place("sections").append(box);
+    show();
+    return names.length > 1
+      ? [element("p", { className: "hint" }, element("label", {}, text, select)), shown] : [shown];
   }
 
   function sectionTable({ name, segments }) {
@@ -516,25 +522,50 @@
   // ---- numbers and notes --------------------------------------------------------------------
 
   function showScores() {
-    const { columns, metrics, rows } = data.scores;
+    const { columns, hierarchy, metrics, rows } = data.scores;
     if (!rows.length) {
       place("scores").append(element("h2", {}, "Segments"), segmentCounts());
       return;
     }
-    const several = new Set(rows.map((row) => row.reference)).size > 1;
-    const names = (row) => [systemName(row), ...(several ? [row.reference] : [])];
-    const nameColumns = [{ text: "System" }, ...(several ? [{ text: "Reference" }] : [])];
-    const muted = (i) => (rows[i].kind === "system" ? "" : "muted");
-    const cell = (row, metric) => {
-      const value = row.values[metrics.indexOf(metric)] ?? null;
-      return score(value, metric.endsWith("segments") ? 0 : 3);
-    };
-    const scores = (shown) => table(
-      [...nameColumns, ...shown.map(metricColumn)],
-      rows.map((row) => [...names(row), ...shown.map((metric) => cell(row, metric))]), muted);
-    place("scores").append(element("h2", {}, "Scores"), scores(columns),
-      element("details", {}, element("summary", {}, `All ${metrics.length} measures`),
-        scores(metrics)));
+    const [flat, nested] = [columns, hierarchy].map((shown) => scoreTable(shown));
+    place("scores").append(
+      ...(flat ? [element("h2", {}, "Scores"), flat] : []),
+      ...(nested ? [element("h2", {}, "Scores, all levels at once"), nested] : []));
+    place("measures").append(element("details", {},
+      element("summary", {}, `All ${metrics.length} measures`),
+      ...choice("against ", [...new Set(rows.map((row) => row.reference))], 0, allMeasures)));
+  }
+
+  function measure(row, metric) {
+    const value = row.values[data.scores.metrics.indexOf(metric)] ?? null;
+    return score(value, metric.endsWith("segments") ? 0 : 3);
+  }
+
+  // Some measures of all systems, reference by reference; rows without any are left out.
+  function scoreTable(shown) {
+    const rows = data.scores.rows.filter((row) => shown.some((metric) => measure(row, metric) !== null));
+    if (!rows.length) return null;
+    const made = table([{ text: "System" }, ...shown.map(metricColumn)],
+      rows.map((row) => [systemName(row), ...shown.map((metric) => measure(row, metric))]),
+      (i) => (rows[i].kind === "system" ? "" : "muted"));
+    const references = rows.map((row) => row.reference);
+    if (new Set(references).size > 1) {
+      [...made.querySelectorAll("tbody tr")].forEach((line, i) => {
+        if (references[i] === references[i - 1]) return;
+        const heading = { colSpan: shown.length + 1, scope: "rowgroup" };
+        line.before(element("tr", { className: "group" }, element("th", heading, references[i])));
+      });
+    }
+    return made;
+  }
+
+  // All measures against one reference: a row for each, a column for each system.
+  function allMeasures(i, reference) {
+    const rows = data.scores.rows.filter((row) => row.reference === reference);
+    const known = data.scores.metrics.filter((metric) => rows.some((row) => measure(row, metric) !== null));
+    return table(
+      [{ text: "Measure" }, ...rows.map((row) => ({ text: systemName(row), number: true }))],
+      known.map((metric) => [metric, ...rows.map((row) => measure(row, metric))]));
   }
 
   function segmentCounts() {
