@@ -330,16 +330,32 @@ def test_a_thousand_tracks_fit_into_one_index():
 # ---- the page of a track ------------------------------------------------------------------
 
 
-def test_page_shows_annotators_and_systems_with_one_look_per_label(run):
+def looks(data):
+    """Return the looks of every strip's labels by the strip's name."""
+    return {
+        strip["name"]: {label: tuple(data["styles"][k]) for *_, label, k in strip["segments"]}
+        for strip in data["references"] + data["estimates"]
+    }
+
+
+def test_page_gives_annotators_one_look_per_label_and_systems_that_of_what_they_overlap(run):
     build(run, figures=False)
-    data = page_data(run)
-    assert [strip["name"] for strip in data["references"]] == ["ann", "bob"]
-    assert [strip["name"] for strip in data["estimates"]] == ["foote · section", "even · section"]
-    styles = {}
-    for strip in data["references"] + data["estimates"]:
-        for _, _, label, style in strip["segments"]:
-            assert styles.setdefault(label, style) == style
-    assert len(set(styles.values())) == len(styles) == 5
+    found = looks(page_data(run))
+    ann, bob, foote, even = (
+        found[name] for name in ("ann", "bob", "foote · section", "even · section")
+    )
+    assert bob["verse"] == ann["verse"]
+    # A of foote is where ann and bob say verse, B where ann says IMAGE.
+    assert foote == {"A": ann["verse"], "B": ann[IMAGE]}
+    # The first half is mostly verse to ann; the second shares as much with bob's solo.
+    assert even == {"A": ann["verse"], "B": bob["solo"]}
+
+
+def test_index_and_page_of_a_track_share_their_looks(run):
+    row = data_of(build(run, figures=False))["tracks"][1]
+    page = page_data(run)
+    assert row["styles"] == page["styles"]
+    assert row["strips"] == [page["references"][0], page["estimates"][0]]
 
 
 def test_page_shows_the_curve_with_what_its_system_picked(run):

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,11 @@ from scatseg.evaluation import (
     REFERENCE_SEGMENTS,
     Score,
 )
-from scatseg.formats import Annotation
 from scatseg.plotting import (
-    LabelStyle,
     NoveltyCurve,
     annotation_names,
     annotation_strips,
-    label_styles,
+    matched_styles,
 )
 from scatseg.report.contents import Arrays, Run, Track
 from scatseg.report.score_figures import ScoreFigure
@@ -150,16 +148,16 @@ def track_data(
     """
     track = run.tracks[number]
     page = page_path(run.folder, track)
-    styles = track_styles(track)
+    strips = track_strips(track)
     similarity = pictures.get("similarity")
     return {
         "title": track.title,
         "id": track.id,
         "duration": track.duration,
         "sound": {"url": sound.url, "note": sound.note},
-        "styles": [list(style) for style in styles.values()],
-        "references": _strips(track.references, styles),
-        "estimates": _strips(track.jams.annotations, styles),
+        "styles": strips.looks,
+        "references": strips.references,
+        "estimates": strips.estimates,
         "waveform": None if arrays.waveform is None else arrays.waveform.tolist(),
         "similarity": similarity
         and {
@@ -181,10 +179,45 @@ def page_path(folder: Path, track: Track) -> Path:
     return folder / "pages" / f"{track.id}.html"
 
 
-def track_styles(track: Track) -> dict[str, LabelStyle]:
-    """Choose the looks of a track's labels: what annotators say first."""
-    annotations = (*track.references, *track.jams.annotations)
-    return label_styles(label for each in annotations for label in each.segmentation.labels)
+class Strips(NamedTuple):
+    """Everybody's sections of a track, as a page takes them.
+
+    Parameters
+    ----------
+    references, estimates : list of dict
+        The name of each, and its segments as [start, end, label, number of its look].
+    looks : list of list
+        [color, texture] of each look.
+    """
+
+    references: list[JSON]
+    estimates: list[JSON]
+    looks: list[list[str | int]]
+
+
+def track_strips(track: Track) -> Strips:
+    """Lay out a track's sections, with looks that compare systems with what annotators say."""
+    references, estimates = map(annotation_strips, (track.references, track.jams.annotations))
+    named = [*references, *estimates]
+    styles = matched_styles([form for _, form in references], [form for _, form in estimates])
+    used = [
+        looks[label]
+        for (_, form), looks in zip(named, styles, strict=True)
+        for label in form.labels
+    ]
+    numbers = {look: number for number, look in enumerate(dict.fromkeys(used))}
+    strips = [
+        {
+            "name": name,
+            "segments": [
+                [round(start, 3), round(end, 3), label, numbers[looks[label]]]
+                for start, end, label in form
+            ],
+        }
+        for (name, form), looks in zip(named, styles, strict=True)
+    ]
+    n = len(references)
+    return Strips(strips[:n], strips[n:], [list(look) for look in numbers])
 
 
 def default_system(run: Run) -> str:
@@ -321,7 +354,7 @@ def _segment_counts(tracks: Iterable[Track]) -> list[JSON]:
 
 
 def _index_row(track: Track, page: Path, default: str) -> JSON:
-    styles = track_styles(track)
+    strips = track_strips(track)
     form = track.jams.annotations[0].segmentation if track.jams.annotations else None
     by_metric: dict[str, list[float]] = {}
     for score in track.scores:
@@ -332,29 +365,12 @@ def _index_row(track: Track, page: Path, default: str) -> JSON:
         "title": track.title,
         "url": relative_url(page_path(page.parent, track), page),
         "duration": track.duration,
-        "styles": [list(style) for style in styles.values()],
-        "strips": [
-            *_strips(track.references[:1], styles),
-            *_strips(track.jams.annotations[:1], styles),
-        ],
+        "styles": strips.looks,
+        "strips": [*strips.references[:1], *strips.estimates[:1]],
         "segments": len(form) if form else None,
         "scores": [None if mean is None else _number(mean) for mean in means],
         "warnings": len(_warnings(track)),
     }
-
-
-def _strips(annotations: Sequence[Annotation], styles: Mapping[str, LabelStyle]) -> list[JSON]:
-    numbers = {label: i for i, label in enumerate(styles)}
-    return [
-        {
-            "name": name,
-            "segments": [
-                [round(start, 3), round(end, 3), label, numbers[label]]
-                for start, end, label in form
-            ],
-        }
-        for name, form in annotation_strips(annotations)
-    ]
 
 
 def _curve(name: str, curve: NoveltyCurve, track: Track) -> JSON:
