@@ -313,6 +313,29 @@ def test_run_without_a_single_success_has_an_index(tmp_path):
     assert (data["tracks"], len(data["failures"])) == ([], 2)
 
 
+def test_scores_without_a_run_have_an_index_with_their_figures(tmp_path, score_files):
+    for name, text in score_files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "run.json").write_text('{"evaluation": {"versions": {"mir_eval": "0.8"}}}')
+    data = data_of(build(tmp_path))
+    assert (data["title"], data["tracks"]) == ("2 tracks, 2 systems", [])
+    assert data["versions"] == [["mir_eval", "0.8"]]
+    assert data["summary"][0]["comparisons"]
+    assert all((tmp_path / figure["png"]).is_file() for figure in data["figures"])
+
+
+def test_page_of_scores_removes_nothing_from_its_folder(tmp_path, score_files):
+    for name, text in score_files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "run.json").write_text("{}")
+    mine = [tmp_path / name / "mine.txt" for name in ("pages", "figures", "assets/audio")]
+    for path in mine:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    build(tmp_path)
+    assert all(path.exists() for path in mine)
+
+
 def test_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"is no run folder: it has no run\.json"):
         build(tmp_path)

@@ -142,7 +142,7 @@
 
   function tracks() {
     if (!data.tracks.length) {
-      return [element("p", { className: "note" }, "No track of this run succeeded.")];
+      return data.summary.length ? [] : [element("p", { className: "note" }, "No track of this run succeeded.")];
     }
     const keys = [
       { text: "Track", of: (row) => row.title.toLowerCase() },

@@ -96,12 +96,13 @@ def index_data(run: Run, figures: Sequence[ScoreFigure] = ()) -> JSON:
     """
     page = run.folder / "index.html"
     default = default_system(run)
+    evaluation = run.facts.get("evaluation", {})
     tables = ("scores.csv", "summary.csv", "summary.md", "summary.tex", "comparisons.csv")
     names = (*tables, "notes.csv", "failures.csv", "run.json")
     return {
         "title": _title(run),
         "options": _flat(run.facts.get("options", {})),
-        "versions": _flat(run.facts.get("versions", {})),
+        "versions": _flat(run.facts.get("versions", evaluation.get("versions", {}))),
         "summary": _levels(run),
         "groupBy": run.group_by,
         "systems": [] if run.summary else _segment_counts(run.tracks),
@@ -230,7 +231,11 @@ def default_system(run: Run) -> str:
 
 def _title(run: Run) -> str:
     systems = {each.system for track in run.tracks for each in track.jams.annotations}
-    return f"{_count(len(run.tracks), 'track')}, {_count(len(systems), 'system')}"
+    n_tracks = len(run.tracks)
+    if not run.tracks:
+        systems = {each.system for each in run.summary if each.system not in run.baselines}
+        n_tracks = max((each.n for each in run.summary), default=0)
+    return f"{_count(n_tracks, 'track')}, {_count(len(systems), 'system')}"
 
 
 def _count(number: int, what: str) -> str:
