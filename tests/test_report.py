@@ -164,6 +164,28 @@ def test_index_leads_to_every_track(run):
     assert all(page.is_file() for page in pages)
 
 
+def test_index_is_named_after_its_folder(run, monkeypatch):
+    monkeypatch.chdir(run)
+    data = data_of(build(Path(), figures=False))
+    assert (data["title"], data["counts"]) == ("run", "2 tracks, 2 systems")
+
+
+@pytest.mark.parametrize(
+    ("levels", "headings"),
+    [
+        (["1"], ["Scores"]),
+        (["section"], ["Scores, level section"]),
+        (["1", "phrase"], ["Scores, level without a name", "Scores, level phrase"]),
+        (["1", "2"], ["Scores, level 1", "Scores, level 2"]),
+        (["1", "hierarchy"], ["Scores", "Scores, all levels at once"]),
+    ],
+)
+def test_scores_are_headed_by_levels_that_have_a_name(levels, headings):
+    scores = [Score("t", "ann", level, "foote", "V-measure", 1.0) for level in levels]
+    data = index_data(Run(folder=Path("run"), summary=tuple(summarize(scores))))
+    assert [level["title"] for level in data["summary"]] == headings
+
+
 def test_index_lists_failures(run):
     failures = data_of(build(run, figures=False))["failures"]
     assert failures == [["broken", "decode", f"not audio {IMAGE}"]]
@@ -255,10 +277,10 @@ def test_figures_of_the_scores_are_drawn_and_shown_on_request_only(run):
     assert data_of(build(run, figures=False))["figures"] == []
     figures = data_of(build(run))["figures"]
     assert [figure["title"] for figure in figures] == [
-        "Scores, the only level",
-        "Average ranks, the only level",
-        "F-measure@0.5 of each track, the only level",
-        "F-measure@3.0 of each track, the only level",
+        "Scores",
+        "Average ranks",
+        "F-measure@0.5 of each track",
+        "F-measure@3.0 of each track",
     ]
     assert all((run / figure[kind]).is_file() for figure in figures for kind in ("png", "svg"))
 
@@ -318,7 +340,7 @@ def test_scores_without_a_run_have_an_index_with_their_figures(tmp_path, score_f
         (tmp_path / name).write_text(text, encoding="utf-8")
     (tmp_path / "run.json").write_text('{"evaluation": {"versions": {"mir_eval": "0.8"}}}')
     data = data_of(build(tmp_path))
-    assert (data["title"], data["tracks"]) == ("2 tracks, 2 systems", [])
+    assert (data["counts"], data["tracks"]) == ("2 tracks, 2 systems", [])
     assert data["versions"] == [["mir_eval", "0.8"]]
     assert data["summary"][0]["comparisons"]
     assert all((tmp_path / figure["png"]).is_file() for figure in data["figures"])
@@ -589,10 +611,11 @@ def test_building_twice_gives_the_same_bytes(run):
 
 
 def test_place_of_the_run_does_not_matter(run, tmp_path):
-    shutil.copytree(run, tmp_path / "elsewhere" / "copy")
+    copy = tmp_path / "elsewhere" / run.name
+    shutil.copytree(run, copy)
     build(run, figures=False)
-    build(tmp_path / "elsewhere" / "copy", figures=False)
-    assert contents(tmp_path / "elsewhere" / "copy") == contents(run)
+    build(copy, figures=False)
+    assert contents(copy) == contents(run)
 
 
 def test_pages_of_tracks_that_are_gone_are_removed(run):

@@ -109,10 +109,10 @@ const page = (() => {
     return value === null ? null : value.toFixed(digits);
   }
 
-  // The name of a system, marked when it is there for comparison.
-  function systemName({ system, kind }) {
+  // The name of a system, marked when it is there for comparison; its key in tables is a tooltip.
+  function systemName({ system, key, kind }) {
     if (kind === "system") return element("span", {}, system);
-    return element("span", {}, system, " ", element("span", { className: "tag" }, kind));
+    return element("span", { title: key }, system, " ", element("span", { className: "tag" }, kind));
   }
 
   function downloads(links) {

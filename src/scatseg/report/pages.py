@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg.baselines import EVENLY_SPACED, NO_BOUNDARY, RANDOM
 from scatseg.evaluation import (
     CEILING,
     ESTIMATED_SEGMENTS,
@@ -36,17 +35,15 @@ from scatseg.summaries import (
     FLAT_METRICS,
     HIERARCHY_METRICS,
     MEAN_OF_ANNOTATORS,
+    ONLY_LEVEL,
     Comparison,
     Summary,
+    headed,
     is_baseline,
+    level_titles,
+    system_title,
 )
 
-_SYSTEM_TITLES = {
-    NO_BOUNDARY: "no boundary",
-    EVENLY_SPACED: "evenly spaced",
-    RANDOM: "random",
-    CEILING: "other annotators",
-}
 _MAX_CURVE_POINTS = 2048
 
 JSON = dict[str, Any]
@@ -100,7 +97,8 @@ def index_data(run: Run, figures: Sequence[ScoreFigure] = ()) -> JSON:
     tables = ("scores.csv", "summary.csv", "summary.md", "summary.tex", "comparisons.csv")
     names = (*tables, "notes.csv", "failures.csv", "run.json")
     return {
-        "title": _title(run),
+        "title": run.folder.resolve().name,
+        "counts": _counts(run),
         "options": _flat(run.facts.get("options", {})),
         "versions": _flat(run.facts.get("versions", evaluation.get("versions", {}))),
         "summary": _levels(run),
@@ -229,7 +227,7 @@ def default_system(run: Run) -> str:
     return first if first in scored or not scored else next(iter(scored))
 
 
-def _title(run: Run) -> str:
+def _counts(run: Run) -> str:
     systems = {each.system for track in run.tracks for each in track.jams.annotations}
     n_tracks = len(run.tracks)
     if not run.tracks:
@@ -254,14 +252,12 @@ def _flat(options: Any, prefix: str = "") -> list[list[str]]:
 
 def _levels(run: Run) -> list[JSON]:
     """Make one table per level of the references."""
-    levels = dict.fromkeys(summary.level for summary in run.summary)
-    return [
-        _level(level, [each for each in run.summary if each.level == level], run)
-        for level in levels
-    ]
+    titles = level_titles(summary.level for summary in run.summary)
+    return [_level(level, headed("Scores", title), run) for level, title in titles.items()]
 
 
-def _level(level: str, summaries: Sequence[Summary], run: Run) -> JSON:
+def _level(level: str, title: str, run: Run) -> JSON:
+    summaries = [each for each in run.summary if each.level == level]
     rows: dict[tuple[str, str, str], dict[str, Summary]] = {}
     for each in summaries:
         rows.setdefault((each.group, each.annotator, each.system), {})[each.metric] = each
@@ -269,8 +265,7 @@ def _level(level: str, summaries: Sequence[Summary], run: Run) -> JSON:
     columns = table_metrics(summaries)
     counts = [each.mean for each in summaries if each.metric == REFERENCE_SEGMENTS]
     return {
-        "name": "" if level == HIERARCHY else level,
-        "hierarchy": level == HIERARCHY,
+        "title": title,
         "columns": list(columns),
         "segments": _number(counts[0]) if counts else None,
         "rows": [
@@ -294,7 +289,7 @@ def _comparison(each: Comparison) -> JSON:
     names = {"system": each.system, "other": each.other}
     return {
         "metric": each.metric,
-        **{key: _SYSTEM_TITLES.get(name, name) for key, name in names.items()},
+        **{key: system_title(name) for key, name in names.items()},
         "baseline": is_baseline(each.other),
         "tracks": each.n,
         "difference": _number(each.difference),
@@ -335,7 +330,7 @@ def _summary_cell(each: Summary | None, best: float | None) -> JSON:
 
 def _system(name: str, baselines: frozenset[str]) -> JSON:
     kind = "system" if name not in baselines else "ceiling" if name == CEILING else "baseline"
-    return {"system": _SYSTEM_TITLES.get(name, name), "kind": kind}
+    return {"system": system_title(name), "key": name, "kind": kind}
 
 
 def _segment_counts(tracks: Iterable[Track]) -> list[JSON]:
@@ -427,6 +422,7 @@ def _track_scores(track: Track, baselines: frozenset[str]) -> JSON:
         key = (score.annotator, score.level, score.system)
         rows.setdefault(key, {})[score.metric] = score
     metrics = list(dict.fromkeys(score.metric for score in track.scores))
+    titles = level_titles(score.level for score in track.scores)
     return {
         "columns": [*FLAT_METRICS, ESTIMATED_SEGMENTS],
         "hierarchy": list(HIERARCHY_METRICS),
@@ -434,7 +430,7 @@ def _track_scores(track: Track, baselines: frozenset[str]) -> JSON:
         "rows": [
             {
                 **_system(system, baselines),
-                "reference": _reference(annotator, level),
+                "reference": _reference(annotator, level, titles[level] == ONLY_LEVEL),
                 "values": [_number(row[m].value) if m in row else None for m in metrics],
             }
             for (annotator, level, system), row in rows.items()
@@ -442,8 +438,9 @@ def _track_scores(track: Track, baselines: frozenset[str]) -> JSON:
     }
 
 
-def _reference(annotator: str, level: str) -> str:
-    parts = (annotator, "all levels" if level == HIERARCHY else level)
+def _reference(annotator: str, level: str, only: bool) -> str:
+    """Name a reference as its strip is named."""
+    parts = (annotator, "" if only else "all levels" if level == HIERARCHY else level)
     return " · ".join(part for part in parts if part)
 
 
