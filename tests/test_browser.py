@@ -546,9 +546,11 @@ def test_figures_of_the_scores_are_seen(context, run, tmp_path):
     shutil.copytree(run, copy)
     page = context.new_page()
     page.goto(build(copy, audio="none").as_uri())
+    height = page.evaluate("document.body.scrollHeight")
     page.locator("#figures img").last.scroll_into_view_if_needed()
     wait_until(page, "[...document.querySelectorAll('#figures img')].every((i) => i.naturalWidth)")
     assert page.locator("#figures img").count() > 0
+    assert page.evaluate("document.body.scrollHeight") == height
     page.close()
 
 

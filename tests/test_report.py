@@ -19,7 +19,7 @@ from scatseg.plotting import similarity_colors
 from scatseg.report import build
 from scatseg.report.contents import Run, Track
 from scatseg.report.pages import asset, index_data, page_html, thinned
-from scatseg.report.png import palette_png
+from scatseg.report.png import palette_png, png_size
 from scatseg.report.score_figures import draw_scores
 from scatseg.report.sound import relative_url
 from scatseg.score_tables import scores_csv, summary_csv, summary_json
@@ -283,6 +283,8 @@ def test_figures_of_the_scores_are_drawn_and_shown_on_request_only(run):
         "F-measure@3.0 of each track",
     ]
     assert all((run / figure[kind]).is_file() for figure in figures for kind in ("png", "svg"))
+    sizes = [imread(run / figure["png"]).shape[:2] for figure in figures]
+    assert [(figure["height"], figure["width"]) for figure in figures] == sizes
 
 
 def test_figure_of_scores_that_are_gone_is_removed(run):
@@ -660,6 +662,11 @@ def test_image_holds_the_color_of_every_pixel(rng, tmp_path):
     (tmp_path / "image.png").write_bytes(palette_png(indices, colors))
     seen = np.round(255 * imread(tmp_path / "image.png")[:, :, :3])
     np.testing.assert_array_equal(seen, colors[indices])
+
+
+def test_size_of_what_is_no_image_is_refused():
+    with pytest.raises(ValueError, match="a PNG image begins with a header of 24 bytes"):
+        png_size(b"RIFF" * 9)
 
 
 def test_image_refuses_colors_that_it_has_not():

@@ -3,7 +3,8 @@
 
 (() => {
   const {
-    data, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, downloads,
+    data, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, pictures,
+    downloads,
   } = page;
   const place = (id) => document.getElementById(id);
 
@@ -123,12 +124,7 @@
   }
 
   function figures() {
-    if (!data.figures.length) return [];
-    return [element("h2", {}, "Figures"), element("div", { className: "figures" },
-      ...data.figures.map(({ title, png, svg }) =>
-        element("figure", {},
-          element("a", { href: svg }, element("img", { src: png, alt: title, loading: "lazy" })),
-          element("figcaption", {}, title))))];
+    return data.figures.length ? [element("h2", {}, "Figures"), pictures(data.figures)] : [];
   }
 
   function failures() {

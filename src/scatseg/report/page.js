@@ -115,10 +115,23 @@ const page = (() => {
     return element("span", { title: key }, system, " ", element("span", { className: "tag" }, kind));
   }
 
+  // Figures that open as vector graphics. Their sizes keep the page still while they load.
+  function pictures(figures) {
+    return element("div", { className: "figures" },
+      ...figures.map(({ title, png, svg, width, height }) =>
+        element("figure", {},
+          element("a", { href: svg },
+            element("img", { width, height, loading: "lazy", src: png, alt: title })),
+          element("figcaption", {}, title))));
+  }
+
   function downloads(links) {
     return element("ul", { className: "downloads" }, ...links.map(({ text, url }) =>
       element("li", {}, element("a", { href: url }, text))));
   }
 
-  return { data, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, downloads };
+  return {
+    data, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, pictures,
+    downloads,
+  };
 })();

@@ -27,6 +27,7 @@ from scatseg.plotting import (
     matched_styles,
 )
 from scatseg.report.contents import Arrays, Run, Track
+from scatseg.report.png import png_size
 from scatseg.report.score_figures import ScoreFigure
 from scatseg.report.sound import Sound, relative_url
 from scatseg.score_tables import table_metrics
@@ -107,19 +108,20 @@ def index_data(run: Run, figures: Sequence[ScoreFigure] = ()) -> JSON:
         "columns": list(FLAT_METRICS),
         "default": default,
         "tracks": [_index_row(track, page, default) for track in run.tracks],
-        "figures": [
-            {
-                "title": figure.title,
-                "png": relative_url(figure.png, page),
-                "svg": relative_url(figure.svg, page),
-            }
-            for figure in figures
-        ],
+        "figures": [picture(figure.title, figure.png, figure.svg, page) for figure in figures],
         "failures": [list(failure) for failure in run.failures],
         "downloads": [
             {"text": name, "url": name} for name in names if (run.folder / name).exists()
         ],
     }
+
+
+def picture(title: str, png: Path, svg: Path, page: Path) -> JSON:
+    """Describe a figure with its size, so that a page keeps the room for it."""
+    with png.open("rb") as file:
+        width, height = png_size(file.read(24))
+    urls = {"png": relative_url(png, page), "svg": relative_url(svg, page)}
+    return {"title": title, **urls, "width": width, "height": height}
 
 
 def track_data(
