@@ -16,7 +16,7 @@ from scatseg.audio import save
 from scatseg.evaluation import HIERARCHY, Score, score_collection
 from scatseg.explain import Band, Reason
 from scatseg.formats import Annotation, Jams, write_jams
-from scatseg.report import build
+from scatseg.report import build, hits
 from scatseg.report.hits import build_hits
 from scatseg.score_tables import scores_csv, summary_csv, summary_json
 from scatseg.search import Answer, Hit
@@ -610,8 +610,8 @@ def test_neighbors_lead_from_track_to_track(visit):
 
 
 @pytest.fixture
-def hits_page(context, tmp_path, aba_signal):
-    """Open the page of two hits, one of a recording that is gone, all of hostile names."""
+def answer(tmp_path, aba_signal):
+    """Two hits, one of a recording that is gone, all of hostile names."""
     source = tmp_path / "minute.wav"
     save(source, *aba_signal)
     rate = Reason(
@@ -620,6 +620,7 @@ def hits_page(context, tmp_path, aba_signal):
         carrier=440.0,
         rate=4.0,
     )
+    slower = dataclasses.replace(rate, rate=0.5)
     near = Hit(
         track=SCRIPT,
         path=str(source),
@@ -629,12 +630,14 @@ def hits_page(context, tmp_path, aba_signal):
         timbre=0.92,
         course=0.9,
         semitones=-2,
-        likeness=Likeness(0.92, alike=(rate,)),
+        likeness=Likeness(0.92, alike=(rate, slower), apart=(slower,)),
     )
     gone = dataclasses.replace(near, track=IMAGE, path=str(tmp_path / "gone.wav"), likeness=None)
-    answer = Answer(
-        query=IMAGE, path=source, start=2.0, end=10.0, hits=(near, gone), notes=(SCRIPT,)
-    )
+    return Answer(query=IMAGE, path=source, start=2.0, end=10.0, hits=(near, gone), notes=(SCRIPT,))
+
+
+@pytest.fixture
+def hits_page(context, answer, tmp_path):
     page, wrongs = context.new_page(), []
     page.on("console", lambda message: wrongs.append(message.text))
     page.on("pageerror", lambda error: wrongs.append(str(error)))
@@ -652,6 +655,33 @@ def test_a_hit_plays_and_silences_the_query(hits_page):
         wait_until(hits_page, f"{sound}.currentTime > 0.2")
         assert hits_page.evaluate(f"{other}.paused")
     assert hits_page.evaluate(f"{hit}.duration") == pytest.approx(8)
+
+
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_no_hit_is_cut_off(hits_page, width):
+    hits_page.set_viewport_size({"width": width, "height": 800})
+    hidden = """[...document.querySelectorAll(".table-scroll")]
+      .map((table) => table.scrollWidth - table.clientWidth)"""
+    assert hits_page.evaluate(hidden) == [0]
+
+
+def test_first_reason_of_a_hit_is_shown_and_the_others_on_request(hits_page):
+    row = hits_page.locator(".hits tbody tr").first
+    assert row.get_by_text("Alike in").first.is_visible()
+    assert not row.get_by_text("Differs most in").is_visible()
+    row.get_by_text("2 more").click()
+    assert row.get_by_text("Also alike in").is_visible()
+    assert row.get_by_text("Differs most in").is_visible()
+
+
+def test_sounds_that_are_cut_say_so(context, answer, tmp_path, monkeypatch):
+    monkeypatch.setattr(hits, "_LONGEST", 5.0)
+    page = context.new_page()
+    page.goto(build_hits(answer, tmp_path / "page").as_uri())
+    for place in ("#query", ".hits tbody tr:first-child"):
+        assert page.locator(place).get_by_text("plays the first 5 s of 8 s").is_visible()
+    assert page.evaluate("document.querySelector('audio').duration") <= 5
+    page.close()
 
 
 def test_hits_say_where_they_are_and_why(hits_page):

@@ -28,7 +28,7 @@
       sounds.filter((other) => other !== audio).forEach((other) => other.pause());
     });
     sounds.push(audio);
-    return audio;
+    return note ? element("div", {}, audio, element("p", { className: "hint" }, note)) : audio;
   }
 
   function listing() {
@@ -40,13 +40,13 @@
       { text: "Similarity", number: true },
       { text: "Timbre", title: "Cosine of colors and modulations", number: true },
       { text: "Course", title: "Correlation over time", number: true },
-      { text: "Why" },
+      { text: "Why", title: "What is alike, most important first" },
     ];
     const made = table(columns, data.hits.map((hit, i) => [
       String(i + 1), recording(hit), player(hit, `Hit ${i + 1}: ${hit.track}`),
       score(hit.similarity), score(hit.timbre), score(hit.course), why(hit),
     ]));
-    made.classList.add("hits");
+    made.classList.add("hits", "cards");
     return made;
   }
 
@@ -61,11 +61,20 @@
       ...tags.map((text) => element("span", { className: "tag" }, text)));
   }
 
+  // The first reason, and the others on request.
   function why(hit) {
-    const lines = (heading, reasons) => reasons && reasons.length
+    const [first, ...others] = hit.alike ?? [];
+    const apart = hit.apart ?? [];
+    if (!first && !apart.length) return null;
+    const lines = (heading, reasons) => reasons.length
       ? [element("h3", {}, heading),
           element("ul", { className: "notes" }, ...reasons.map(({ text }) => element("li", {}, text)))]
       : [];
-    return element("div", {}, ...lines("Alike in", hit.alike), ...lines("Differs most in", hit.apart));
+    const more = others.length + apart.length;
+    return element("div", {},
+      first ? element("div", {}, `Alike in ${first.text}`) : "",
+      more ? element("details", {},
+        element("summary", {}, first ? `${more} more` : `${more} differences`),
+        ...lines("Also alike in", others), ...lines("Differs most in", apart)) : "");
   }
 })();

@@ -37,7 +37,10 @@ const page = (() => {
       element("th", { scope: "col", title, className: number ? "number" : "" }, text));
     const body = rows.map((cells, i) =>
       element("tr", { className: rowClass(i) }, ...cells.map((cell, j) =>
-        element("td", { className: columns[j].number ? "number" : "" }, cell ?? "–"))));
+        element("td", {
+          className: columns[j].number ? "number" : "",
+          "data-name": typeof columns[j].text === "string" ? columns[j].text : "",
+        }, cell ?? "–"))));
     return element("div", { className: "table-scroll" },
       element("table", {},
         element("thead", {}, element("tr", {}, ...head)),
