@@ -697,3 +697,72 @@ def test_hits_say_where_they_are_and_why(hits_page):
 def test_the_page_of_a_search_fits_the_width_of_the_window(hits_page, width):
     hits_page.set_viewport_size({"width": width, "height": 800})
     assert hits_page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+# ---- sounds that were matched -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def descents_page(context, tmp_path_factory):
+    """Open the page of two descents to a chirp, aligned and delayed: one at it, one far off."""
+    pytest.importorskip("torch")
+    from scatseg.matching import Match, runs, tasks
+    from scatseg.report.descents import build_descents
+
+    truth = {"f_c": 512.0, "f_m": 8.0, "gamma": 1.0}
+    task = tasks.task_of("am-chirp:sr=4096,duration=1.0", ranges={}, fixed={}, truth=truth)
+    found = []
+    for shift, end in ((0, [512.0, 8.0, 1.0]), (512, [512.0, 16.0, -1.0])):
+        trajectory = np.array([[400.0, 6.0, 2.0], end])
+        led = Match(
+            theta=trajectory[1],
+            trajectory=trajectory,
+            losses=np.array([1.0, 0.5]),
+            gradient_norms=np.ones(2),
+            converged=True,
+            reason="at rest",
+        )
+        found.append(
+            runs.Descent(loss=SCRIPT, shift=shift, match=led, truth=task.truth, seconds=1.0)
+        )
+    folder = tmp_path_factory.mktemp("descents")
+    page, wrongs = context.new_page(), []
+    page.on("console", lambda message: wrongs.append(message.text))
+    page.on("pageerror", lambda error: wrongs.append(str(error)))
+    page.goto(build_descents(folder, found, task).as_uri())
+    yield page
+    page.close()
+    assert wrongs == []
+
+
+def test_descents_say_units_delays_and_how_far_they_are_off(descents_page):
+    descents_page.set_viewport_size({"width": 1280, "height": 900})
+    head, near, far = descents_page.evaluate(ROWS, ".descents")
+    assert head[1:] == [
+        "Delay (ms)", "Start", "Result", "f_c (Hz)", "f_m (Hz)", "gamma (octaves/s)"
+    ]  # fmt: skip
+    assert (near[0], near[1], near[5].split("\n")) == (SCRIPT, "0", ["8", "0.000 octaves"])
+    assert (far[1], far[5].split("\n")) == ("125", ["16", "+1.000 octaves"])
+    assert far[6].split("\n") == ["-1", "0.000 octaves, wrong sign"]
+    assert "f_m 8 Hz" in descents_page.locator("#subtitle").inner_text()
+
+
+def test_every_sound_of_a_match_has_a_name_and_a_file(descents_page):
+    names = "[...document.querySelectorAll('audio')].map((a) => a.getAttribute('aria-label'))"
+    assert descents_page.evaluate(names) == [
+        "Target",
+        "Target, delayed by 512 samples (125 ms)",
+        *(f"{what} of descent {k}, {SCRIPT}" for k in (1, 2) for what in ("Start", "Result")),
+    ]
+    wait_until(
+        descents_page, "[...document.querySelectorAll('audio')].every((a) => a.readyState > 0)"
+    )
+
+
+@pytest.mark.parametrize("width", [390, 800, 1010, 1280])
+def test_no_descent_is_cut_off(descents_page, width):
+    descents_page.set_viewport_size({"width": width, "height": 800})
+    assert descents_page.evaluate("document.documentElement.scrollWidth") <= width
+    hidden = """[...document.querySelectorAll(".table-scroll")]
+      .map((table) => table.scrollWidth - table.clientWidth)"""
+    assert descents_page.evaluate(hidden) == [0]

@@ -590,7 +590,7 @@ def test_data_survive_the_page_unchanged(text, tmp_path):
 
 
 def test_pages_allow_nothing_from_outside():
-    for name in ("index.html", "track.html"):
+    for name in ("index.html", "track.html", "hits.html", "descents.html"):
         (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', asset(name).decode())
         sources = {word for rule in policy.split("; ") for word in rule.split()[1:]}
         assert policy.startswith("default-src 'none'; ")
@@ -598,7 +598,11 @@ def test_pages_allow_nothing_from_outside():
 
 
 @pytest.mark.parametrize(
-    "name", ["index.html", "track.html", "style.css", "page.js", "index.js", "track.js"]
+    "name",
+    [
+        *("index.html", "track.html", "hits.html", "descents.html", "style.css"),
+        *("page.js", "index.js", "track.js", "hits.js", "descents.js"),
+    ],
 )
 def test_assets_name_no_other_host(name):
     text = asset(name).decode().replace("xmlns='http://www.w3.org/2000/svg'", "")

@@ -128,6 +128,21 @@ const page = (() => {
           element("figcaption", {}, title))));
   }
 
+  const sounds = [];
+
+  // A player, or why there is none. One sound at a time: what starts stops the others.
+  function soundPlayer({ url, note }, name) {
+    if (!url) return element("p", { className: "note" }, note);
+    const audio = element("audio", {
+      controls: true, preload: "metadata", src: url, "aria-label": name,
+    });
+    audio.addEventListener("play", () => {
+      sounds.filter((other) => other !== audio).forEach((other) => other.pause());
+    });
+    sounds.push(audio);
+    return note ? element("div", {}, audio, element("p", { className: "hint" }, note)) : audio;
+  }
+
   function downloads(links) {
     return element("ul", { className: "downloads" }, ...links.map(({ text, url }) =>
       element("li", {}, element("a", { href: url }, text))));
@@ -135,6 +150,6 @@ const page = (() => {
 
   return {
     data, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, pictures,
-    downloads,
+    soundPlayer, downloads,
   };
 })();
