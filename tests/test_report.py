@@ -212,6 +212,14 @@ def test_index_shows_means_over_annotators_with_the_best_marked(run):
     assert cells["foote"]["best"]
 
 
+def test_baseline_that_equals_the_best_system_is_not_the_best_system():
+    names = ("foote", "even", "baseline:none")
+    rows = summarize([Score("t", "1", "1", name, "V-measure", 0.0) for name in names])
+    run = Run(folder=Path("run"), summary=tuple(rows), baselines=frozenset(names[2:]))
+    (level,) = index_data(run)["summary"]
+    assert [row["cells"][0]["best"] for row in level["rows"]] == [True, True, False]
+
+
 def test_index_tells_baselines_from_systems(run):
     (level,) = data_of(build(run, figures=False))["summary"]
     kinds = {row["system"]: row["kind"] for row in level["rows"]}

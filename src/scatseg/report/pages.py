@@ -277,7 +277,10 @@ def _level(level: str, title: str, run: Run) -> JSON:
                 "annotator": "" if annotator == MEAN_OF_ANNOTATORS else annotator,
                 "tracks": max(each.n for each in metrics.values()),
                 "cells": [
-                    _summary_cell(metrics.get(metric), best.get((group, annotator, metric)))
+                    _summary_cell(
+                        metrics.get(metric),
+                        None if system in run.baselines else best.get((group, annotator, metric)),
+                    )
                     for metric in columns
                 ],
             }
