@@ -257,6 +257,23 @@ def test_wrong_usage_of_evaluate_writes_nothing(
     assert Path("a file").read_text() == "mine"
 
 
+def test_evaluation_into_a_folder_of_its_own_has_a_page(evaluated, tmp_path, capsys):
+    out = tmp_path / "scores"
+    capsys.readouterr()
+    assert scatseg("evaluate", *evaluated, "-o", out, "--figures") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(out / "index.html")
+    assert (out / "assets" / "index.js").is_file()
+    assert list((out / "figures" / "scores").glob("*.png"))
+
+
+def test_evaluation_without_a_page_can_still_draw(evaluated, tmp_path, capsys):
+    out = tmp_path / "scores"
+    capsys.readouterr()
+    assert scatseg("evaluate", *evaluated, "-o", out, "--figures", "--no-report") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(out / "figures" / "scores")
+    assert not (out / "index.html").exists()
+
+
 def test_damaged_run_json_is_refused_before_scoring(evaluated, tmp_path, capsys):
     out = tmp_path / "scores"
     out.mkdir()

@@ -502,8 +502,10 @@ def test_the_command_descends_and_says_how_far_it_came(tmp_path):
     assert set(scores["runs"][0]["error"]) == {"f_c", "f_m", "gamma"}
     assert scores["runs"][0]["start"]["f_m"] == pytest.approx(8)
     page = (tmp_path / "index.html").read_text()
-    assert 'src="sounds/end-1.flac"' in page
-    assert (tmp_path / "sounds" / "end-1.flac").exists()
+    assert '"url":"sounds/end-1.flac"' in page
+    assert '"png":"trajectories.png"' in page
+    for name in ("sounds/end-1.flac", "sounds/target-512.flac", "assets/descents.js"):
+        assert (tmp_path / name).exists()
 
 
 @pytest.mark.usefixtures("undrawn")

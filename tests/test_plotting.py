@@ -22,6 +22,7 @@ from scatseg.plotting import (
     decibel,
     hertz_text,
     label_styles,
+    matched_styles,
     panel_figure,
     plot_features,
     plot_novelty,
@@ -31,6 +32,7 @@ from scatseg.plotting import (
     plot_waveform,
     save_figure,
     similarity_colors,
+    similarity_limits,
     track_figure,
 )
 from scatseg.segmentation import Segmentation
@@ -119,6 +121,62 @@ def test_similarity_colors_brighten_steadily():
     assert (np.diff(linear_rgb(hexes) @ TO_XYZ[1]) > -1e-3).all()
 
 
+def styles_of(references, estimates):
+    forms = [
+        [Segmentation(times, labels) for times, labels in side] for side in (references, estimates)
+    ]
+    return matched_styles(*forms)
+
+
+def test_systems_that_agree_look_alike_whatever_their_letters():
+    one, two = styles_of([], [([0, 10, 20, 30], "ABA"), ([0, 11, 20, 30], "BAB")])
+    assert (one["A"], one["B"]) == (two["B"], two["A"])
+
+
+def test_one_letter_for_other_music_looks_different():
+    one, two = styles_of([], [([0, 10, 30], "AB"), ([0, 29, 30], "AB")])
+    assert two["A"] == one["B"]
+    assert two["B"] not in one.values()
+
+
+def test_looks_are_given_so_that_most_seconds_are_shared_and_each_once():
+    reference, estimate = styles_of([([0, 10, 20], "xy")], [([0, 6, 9, 20], "ABC")])
+    # A shares 6 s with x, B 3 s, C 1 s and 10 s with y.
+    assert (estimate["A"], estimate["C"]) == (reference["x"], reference["y"])
+    assert estimate["B"] not in reference.values()
+
+
+def test_annotators_are_compared_by_their_words():
+    one, two = styles_of(
+        [([0, 10, 30], ["verse", "chorus"]), ([0, 20, 30], ["chorus", "verse"])], []
+    )
+    assert (one["verse"], one["chorus"]) == (two["verse"], two["chorus"])
+
+
+def test_what_the_reference_does_not_know_is_shared_among_systems():
+    reference, one, two = styles_of([([0, 30], "x")], [([0, 20, 30], "AB"), ([0, 20, 30], "CD")])
+    assert one["A"] == two["C"] == reference["x"]
+    assert one["B"] == two["D"] != reference["x"]
+
+
+def test_silence_of_one_is_not_the_music_of_another():
+    one, two = styles_of([], [([0, 10], ["silence"]), ([0, 10], ["A"])])
+    assert one["silence"].color == NEUTRAL
+    assert two["A"].color != NEUTRAL
+
+
+def test_figure_of_a_track_compares_systems_by_what_they_overlap():
+    reference = Segmentation([0, 1, 2], ["x", "y"])
+    figure = track_figure(
+        duration=2,
+        references=[("ann", reference)],
+        estimates=[("foote", Segmentation([0, 1, 2], ["y", "x"]))],
+    )
+    above, below = ([box.get_facecolor() for box in ax.patches] for ax in figure.axes)
+    assert above == below
+    assert above[0] != above[1]
+
+
 # ---- times --------------------------------------------------------------------------------
 
 
@@ -163,9 +221,16 @@ def test_similarity_runs_right_and_down(ax):
     assert ax.get_ylim() == (3, 0)
 
 
-def test_constant_similarity_can_be_drawn(ax, tmp_path):
-    plot_similarity(np.ones((4, 4)), np.arange(5), ax=ax)
+@pytest.mark.parametrize(("level", "shade"), [(1, 1), (254.4 / 255, 1), (0, 0)])
+def test_what_is_alike_throughout_is_bright_and_what_is_not_is_dark(ax, tmp_path, level, shade):
+    plot_similarity(np.full((4, 4), level), np.arange(5), ax=ax)
+    assert ax.images[0].norm(level) == pytest.approx(shade, abs=0.01)
     save_figure(ax.figure, tmp_path / "constant")
+
+
+def test_similarities_that_are_one_level_apart_are_told_apart():
+    S = np.array([[254, 254], [254, 255]]) / 255
+    assert similarity_limits(np.kron(S, np.ones((5, 5)))) == pytest.approx((254 / 255, 1))
 
 
 def test_novelty_marks_boundaries_on_the_curve(ax):

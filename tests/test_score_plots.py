@@ -52,6 +52,14 @@ def test_first_system_is_on_top_and_one_without_scores_keeps_its_row(ax):
     assert ax.lines[-1].get_ydata()[0] == 1
 
 
+def test_baselines_have_the_names_that_the_page_gives_them(ax):
+    scores = scores_of(**{NO_BOUNDARY: [0.1, 0.2], CEILING: [0.8, 0.9]})
+    described = {each.system: each for each in summarize(scores)}
+    plot_scores({name: [0.5] for name in described}, described, ax=ax)
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["no boundary", "other annotators"]
+
+
 def test_ranking_puts_every_system_at_its_rank(ax):
     (ranking,) = rank(scores_of(x=[0.9, 0.8, 0.7], y=[0.5, 0.9, 0.1], z=[0.1, 0.2, 0.2]))
     plot_ranking(ranking, ax=ax)

@@ -151,8 +151,9 @@ def descend(
     with run_folder(output):
         from scatseg.figures.matching import draw_descents
         from scatseg.losses import loss_named
-        from scatseg.matching import pages, runs
+        from scatseg.matching import runs
         from scatseg.matching.tasks import task_of
+        from scatseg.report.descents import build_descents
 
         task = task_of(
             synth,
@@ -189,7 +190,7 @@ def descend(
             }
         if descents:
             draw_descents(output, descents, task.parameters, plane, contours)
-            pages.write_listening_page(output, descents, task)
+            build_descents(output, descents, task)
         _tell(output, failures)
     _say(runs.bounds_reached(descents))
     for row in scores["summary"]:

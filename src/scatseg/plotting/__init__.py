@@ -9,6 +9,13 @@ from scatseg.plotting.canvas import (
     panel_figure,
     save_figure,
 )
+from scatseg.plotting.looks import (
+    NEUTRAL,
+    PALETTE,
+    LabelStyle,
+    label_styles,
+    matched_styles,
+)
 from scatseg.plotting.matching import (
     plot_arrows,
     plot_bars,
@@ -33,13 +40,9 @@ from scatseg.plotting.scattering import (
     plot_wavelet,
 )
 from scatseg.plotting.structure import (
-    NEUTRAL,
-    PALETTE,
-    LabelStyle,
     NoveltyCurve,
     annotation_names,
     annotation_strips,
-    label_styles,
     plot_features,
     plot_novelty,
     plot_segmentation,
@@ -65,6 +68,7 @@ __all__ = [
     "label_styles",
     "mark_hertz",
     "mark_minutes",
+    "matched_styles",
     "panel_figure",
     "plot_arrows",
     "plot_bank",

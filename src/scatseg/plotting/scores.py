@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scatseg import statistics
 from scatseg.plotting.canvas import INK, LINE, axes_figure, shortened
-from scatseg.summaries import Ranking, Summary, is_baseline
+from scatseg.summaries import Ranking, Summary, is_baseline, system_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -129,7 +129,7 @@ def plot_scores(
         ax.plot([summary.median] * 2, [row - 0.28, row + 0.28], color=color, linewidth=1.2)
         ax.plot([summary.low, summary.high], [row, row], color=INK, linewidth=1.6)
         ax.plot(summary.mean, row, marker="D", markersize=4, color=INK)
-    names = [shortened(system, 30) for system in samples]
+    names = [shortened(system_title(system), 30) for system in samples]
     ax.set_yticks(range(len(names)), names)
     for label in ax.get_yticklabels():
         label.set_parse_math(False)
@@ -171,7 +171,7 @@ def plot_ranking(ranking: Ranking, *, ax: Axes, title: str = "") -> None:
         x = low - 0.05 * (high - low) if on_left else high + 0.05 * (high - low)
         color = _GRAY if is_baseline(system) else INK
         ax.plot([rank, rank, x], [0, y, y], color=color, linewidth=0.8, solid_joinstyle="miter")
-        name = shortened(system, 30)
+        name = shortened(system_title(system), 30)
         text = f"{name}  {rank:.2f}" if on_left else f"{rank:.2f}  {name}"
         offset = -0.01 * (high - low) if on_left else 0.01 * (high - low)
         align = "right" if on_left else "left"

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from scatseg.plotting.canvas import INK, LINE, panel_figure, shortened
-from scatseg.plotting.structure import label_styles
+from scatseg.plotting.looks import label_styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

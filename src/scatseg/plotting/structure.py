@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import matplotlib
@@ -28,48 +28,16 @@ from scatseg.plotting.canvas import (
     shortened,
     style,
 )
-from scatseg.segmentation import SILENCE, Segmentation
+from scatseg.plotting.looks import LabelStyle, label_styles, matched_styles
+from scatseg.segmentation import Segmentation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.backend_bases import RendererBase
 
-# Any two stay at least 20 CIELAB units apart, also for the color-blind (simulated after Machado
-# et al., 2009), and all are light enough for dark text.
-PALETTE = (
-    "#61C4FF",
-    "#E6754B",
-    "#FBDC8E",
-    "#399378",
-    "#FF98B9",
-    "#BDEFFF",
-    "#B6D632",
-    "#9081FA",
-)
-"""Colors of labels, in the order in which labels get them."""
-
-NEUTRAL = "#C4C9CF"
-"""Color of silence."""
-
-# One per texture: plain, diagonals, dots, crosses. Where the colors run out they start again,
-# with the next texture.
+# One per texture of a `LabelStyle`: plain, diagonals, dots, crosses.
 _HATCHES = ("", "////", "...", "xxx")
 _SIMILARITY_COLORS = "magma"
-
-
-class LabelStyle(NamedTuple):
-    """How a label looks.
-
-    Parameters
-    ----------
-    color : str
-        "#RRGGBB".
-    texture : int
-        0 plain, 1 diagonals, 2 dots, 3 crosses.
-    """
-
-    color: str
-    texture: int
 
 
 class NoveltyCurve(NamedTuple):
@@ -88,32 +56,6 @@ class NoveltyCurve(NamedTuple):
     novelty: NDArray[np.floating]
     edges: NDArray[np.floating]
     boundaries: Sequence[float] = ()
-
-
-def label_styles(labels: Iterable[str]) -> dict[str, LabelStyle]:
-    """Give every label its color and texture, in order of first appearance.
-
-    Parameters
-    ----------
-    labels : iterable of str
-        Labels of everything that is looked at together; repeats are welcome.
-
-    Returns
-    -------
-    styles : dict from str to LabelStyle
-        32 different ones, then the same again. Silence is gray.
-
-    Examples
-    --------
-    >>> label_styles(["A", "silence", "B", "A"])["B"]
-    LabelStyle(color='#E6754B', texture=0)
-    """
-    names = dict.fromkeys(labels)
-    styles = {SILENCE: LabelStyle(NEUTRAL, 0)} if SILENCE in names else {}
-    for i, name in enumerate(name for name in names if name != SILENCE):
-        texture = i // len(PALETTE) % len(_HATCHES)
-        styles[name] = LabelStyle(PALETTE[i % len(PALETTE)], texture)
-    return styles
 
 
 def annotation_names(annotations: Sequence[Annotation]) -> list[str]:
@@ -145,11 +87,29 @@ def annotation_strips(annotations: Sequence[Annotation]) -> list[tuple[str, Segm
 
 
 def similarity_limits(S: ArrayLike) -> tuple[float, float]:
-    """Choose the similarities shown darkest and brightest: the 2nd and the 98th percentile.
+    """Choose the similarities shown darkest and brightest.
 
-    Most matrices use a small part of [0, 1]; the whole range would hide the blocks.
+    Parameters
+    ----------
+    S : array_like, any shape
+        Similarities in [0, 1].
+
+    Returns
+    -------
+    low, high : float
+        The 2nd and the 98th percentile, as most matrices use a small part of [0, 1], and the whole
+        range would hide the blocks. Where less than one of 255 levels lies between them there are
+        no blocks: the whole range, so that what is alike throughout is bright.
+
+    Examples
+    --------
+    >>> similarity_limits([[1.0, 1.0], [1.0, 1.0]])
+    (0.0, 1.0)
     """
     low, high = np.percentile(np.asarray(S), [2, 98])
+    # What is stored in 8 bits differs by a level at least, but for rounding.
+    if high - low < 0.99 / 255:
+        return 0.0, 1.0
     return float(low), float(high)
 
 
@@ -328,9 +288,9 @@ def plot_strips(
     strips: Sequence[tuple[str, Segmentation]],
     *,
     ax: Axes,
-    styles: Mapping[str, LabelStyle] | None = None,
+    styles: Sequence[Mapping[str, LabelStyle]] | None = None,
 ) -> None:
-    """Draw segmentations below each other, one look for one label.
+    """Draw segmentations below each other.
 
     Parameters
     ----------
@@ -338,13 +298,13 @@ def plot_strips(
         Name and content of each row, the first on top; `annotation_strips` makes them.
     ax : Axes
         Where to draw.
-    styles : mapping from str to LabelStyle, optional
-        `label_styles` of everything in the picture; of these strips when absent.
+    styles : sequence of mapping from str to LabelStyle, optional
+        The looks of each strip, as of `matched_styles`; one look for one label when absent.
     """
     if styles is None:
-        styles = label_styles(label for _, form in strips for label in form.labels)
-    for row, (_, segmentation) in enumerate(strips):
-        plot_segmentation(segmentation, ax=ax, row=row, styles=styles)
+        styles = [label_styles(label for _, form in strips for label in form.labels)] * len(strips)
+    for row, ((_, segmentation), looks) in enumerate(zip(strips, styles, strict=True)):
+        plot_segmentation(segmentation, ax=ax, row=row, styles=looks)
     ax.set_yticks(range(len(strips)), [shortened(name) for name, _ in strips], parse_math=False)
     ax.set_ylim(len(strips) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
@@ -384,13 +344,15 @@ def track_figure(
         8 inches wide, as high as it needs to be.
     """
     strips = [*references, *estimates]
-    styles = label_styles(label for _, form in strips for label in form.labels)
+    n = len(references)
+    forms = [form for _, form in strips]
+    styles = matched_styles(forms[:n], forms[n:])
     panels: list[tuple[float, Callable[[Axes], None]]] = []
     if waveform is not None:
         panels.append((0.7, lambda ax: plot_waveform(waveform, duration, ax=ax)))
-    for group in (references, estimates):
+    for group, looks in ((references, styles[:n]), (estimates, styles[n:])):
         if group:
-            panels.append((0.26 * len(group), _strips_panel(group, styles)))
+            panels.append((0.26 * len(group), _strips_panel(group, looks)))
     panels.extend((0.55, _novelty_panel(name, each)) for name, each in (curves or {}).items())
     if S is not None and S_edges is not None:
         panels.append((PANEL_WIDTH, lambda ax: plot_similarity(S, S_edges, ax=ax)))
@@ -451,7 +413,7 @@ def _stacked(
 
 
 def _strips_panel(
-    strips: Sequence[tuple[str, Segmentation]], styles: Mapping[str, LabelStyle]
+    strips: Sequence[tuple[str, Segmentation]], styles: Sequence[Mapping[str, LabelStyle]]
 ) -> Callable[[Axes], None]:
     return lambda ax: plot_strips(strips, ax=ax, styles=styles)
 
