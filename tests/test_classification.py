@@ -839,6 +839,17 @@ def test_a_figure_of_reasons_shows_the_whole_sentence():
     assert figure.axes[0].get_title("left") == text
 
 
+def test_a_figure_of_reasons_frames_what_the_sentence_names():
+    # Of 14 bands only the last is heard; it would not be among the twelve bars.
+    bands = [Band(family="scattering", order=1, carrier=carrier) for carrier in range(14)]
+    reasons = [Reason(band=band, relevance=-2.0) for band in bands[:-1]]
+    reasons.append(Reason(band=bands[-1], relevance=1.0, evidence=1.0))
+    cells, bars = relevance_figure(reasons).axes
+    assert [patch.get_xy() for patch in cells.patches] == [(-0.5, 12.5)]
+    framed = [bar.get_width() for bar in bars.patches if bar.get_linewidth() > 0]
+    assert framed == [1.0]
+
+
 def test_sounds_too_short_to_tell_are_named_in_one_warning(drums, tmp_path, capsys):
     model, blips = tmp_path / "drums.model", tmp_path / "blips"
     scatseg("-q", "classify", "train", drums, "-o", model, *HOW)

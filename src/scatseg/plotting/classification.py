@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.classification.confusion import Reliability
-from scatseg.explain import Reason, carriers_and_rates
+from scatseg.explain import Reason, carriers_and_rates, decisive
 from scatseg.plotting.canvas import INK, LINE, axes_figure, hertz_text, panel_figure, shortened
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def reliability_figure(systems: Mapping[str, Reliability]) -> Figure:
 
 def relevance_figure(reasons: Sequence[Reason], *, title: str = "", text: str = "") -> Figure:
     """Make a figure of what decided: a map for each direction there is, and bars.
+
+    What is `scatseg.explain.decisive`, which the sentence names, is framed in both.
 
     Parameters
     ----------
@@ -130,7 +133,8 @@ def plot_relevance(reasons: Sequence[Reason], *, ax: Axes, spin: int | None = No
     reasons : sequence of Reason
         As `scatseg.explain.reasons_for` gives them.
     ax : Axes
-        Where to draw: blue speaks for the class, red against it; the first column is order 1.
+        Where to draw: blue speaks for the class, red against it; the first column is order 1. What
+        is `scatseg.explain.decisive` has a frame.
     spin : int, optional
         +1 rising, -1 falling; None for modulations that are neither.
     """
@@ -149,6 +153,11 @@ def plot_relevance(reasons: Sequence[Reason], *, ax: Axes, spin: int | None = No
         vmin=-most,
         vmax=most,
     )
+    named = decisive(reasons)
+    if named is not None and named.band.carrier is not None and named.band.spin == spin:
+        column = 0 if named.band.rate is None else named.band.rate - rates[0] + 1
+        corner = (column - 0.5, named.band.carrier - carriers[0] - 0.5)
+        ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=INK, clip_on=False, zorder=3))
     ax.set_xticks(range(len(rates) + 1), ["none", *(hertz_text(2.0**rate) for rate in rates)])
     ax.set_yticks(np.arange(len(carriers)) - 0.5, [hertz_text(2.0**each) for each in carriers])
     what = {1: "rising", -1: "falling"}.get(spin or 0, "modulation")
@@ -156,17 +165,24 @@ def plot_relevance(reasons: Sequence[Reason], *, ax: Axes, spin: int | None = No
 
 
 def plot_reasons(reasons: Sequence[Reason], *, ax: Axes, most: int = _MOST_BARS) -> None:
-    """Draw the bands that spoke loudest, for a class in blue and against it in red."""
+    """Draw the bands that spoke loudest, for a class in blue and against it in red.
+
+    What is `scatseg.explain.decisive` is among them, and has a frame.
+    """
+    named = decisive(reasons)
     loudest = sorted(reasons, key=lambda each: -abs(each.relevance))[:most]
+    if named is not None and named not in loudest:
+        loudest[-1] = named
     values = [each.relevance for each in loudest]
     colors = [LINE if value > 0 else _AGAINST for value in values]
-    ax.barh(range(len(loudest)), values, color=colors, height=0.7)
+    frames = [1.0 if each == named else 0.0 for each in loudest]
+    ax.barh(range(len(loudest)), values, color=colors, height=0.7, edgecolor=INK, linewidth=frames)
     ax.set_yticks(range(len(loudest)), [_band_text(each) for each in loudest])
     ax.set_ylim(len(loudest) - 0.4, -0.6)
     ax.axvline(0, color=_SOFT, linewidth=0.8)
     ax.tick_params(axis="y", length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.set_xlabel("relevance")
+    ax.set_xlabel("relevance; framed: what the sentence names")
 
 
 def _band_text(reason: Reason) -> str:
