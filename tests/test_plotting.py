@@ -15,13 +15,16 @@ from scatseg.formats import Annotation
 from scatseg.plotting import (
     NEUTRAL,
     PALETTE,
+    FontWarning,
     NoveltyCurve,
     annotation_strips,
     axes_figure,
     clock,
     decibel,
+    fonts,
     hertz_text,
     label_styles,
+    one_font_warning,
     panel_figure,
     plot_features,
     plot_novelty,
@@ -230,6 +233,7 @@ def test_label_is_written_as_it_is(ax, tmp_path, label):
 
 
 @pytest.mark.parametrize("label", ["", "\x07bell", "two\nlines", "\ud800", "歌", "🎵", "\u202eabc"])
+@pytest.mark.filterwarnings("ignore::scatseg.plotting.FontWarning")
 def test_any_label_can_be_drawn(ax, tmp_path, label):
     plot_strips([(label, Segmentation([0, 1], [label]))], ax=ax)
     assert drawn_text(ax.figure, tmp_path)
@@ -349,6 +353,60 @@ def test_saved_figure_ignores_the_style_of_the_user(aba, tmp_path):
     plain = saved("plain")
     with matplotlib.rc_context({"axes.facecolor": "black", "font.size": 30, "savefig.dpi": 10}):
         assert saved("styled") == plain
+
+
+# ---- characters that DejaVu Sans lacks ----------------------------------------------------
+
+# As if it were Chinese: STIX, which comes with matplotlib too, has this character.
+FOREIGN = "\N{SCRIPT SMALL G}"
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Decide which fonts there are for what the first font lacks."""
+    fonts.cjk_fonts.cache_clear()
+
+    def only(*names):
+        monkeypatch.setattr(fonts, "_CJK_FONTS", names)
+
+    yield only
+    fonts.cjk_fonts.cache_clear()
+
+
+def titled(title):
+    return axes_figure(lambda axes: axes[0, 0].set_title(title), heights=[0.5])
+
+
+class Searched(fonts.font_manager.FontManager):
+    """What a search of the system finds."""
+
+    def __init__(self):
+        pass
+
+
+def test_characters_come_from_another_font_where_the_first_lacks_them(installed, tmp_path):
+    installed("STIXGeneral")
+    (svg,) = save_figure(titled(FOREIGN), tmp_path / "title")[1:]
+    assert 'id="STIX' in svg.read_text(encoding="utf-8")
+
+
+def test_fonts_installed_since_matplotlib_looked_are_found(installed, monkeypatch, tmp_path):
+    installed("STIXGeneral")
+    found = fonts.font_manager.fontManager
+    stix = [entry for entry in found.ttflist if entry.name == "STIXGeneral"]
+    monkeypatch.setattr(found, "ttflist", [each for each in found.ttflist if each not in stix])
+    monkeypatch.setattr(Searched, "ttflist", stix, raising=False)
+    monkeypatch.setattr(fonts.font_manager, "FontManager", Searched)
+    save_figure(titled(FOREIGN), tmp_path / "title")  # without a warning
+
+
+def test_characters_that_no_font_has_are_named_once_for_several_figures(installed, tmp_path):
+    installed()
+    says = pytest.warns(FontWarning, match="has them: 千 本; for Chinese")
+    with says as caught, one_font_warning():
+        save_figure(titled("千本"), tmp_path / "a")
+        save_figure(titled("本"), tmp_path / "b")
+    assert len(caught) == 1
 
 
 def test_save_appends_the_suffix_to_names_with_dots(whole, tmp_path):

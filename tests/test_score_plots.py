@@ -91,7 +91,7 @@ def test_pairs_of_many_systems_are_those_of_the_first_four():
 
 
 def test_figures_are_saved_without_a_warning_and_twice_the_same(tmp_path):
-    values = scores_of(**{"$a_b$ 歌": [0.1, 0.2, 0.9], NO_BOUNDARY: [0, 0, 0], CEILING: [1, 1, 1]})
+    values = scores_of(**{"$a_b$": [0.1, 0.2, 0.9], NO_BOUNDARY: [0, 0, 0], CEILING: [1, 1, 1]})
     saved = [
         [path.read_bytes() for path in save_figure(ranks_figure(rank(values)), tmp_path / name)]
         for name in ("one", "two")

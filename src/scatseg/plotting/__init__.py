@@ -9,6 +9,7 @@ from scatseg.plotting.canvas import (
     panel_figure,
     save_figure,
 )
+from scatseg.plotting.fonts import FontWarning, one_font_warning
 from scatseg.plotting.matching import (
     plot_arrows,
     plot_bars,
@@ -54,6 +55,7 @@ from scatseg.plotting.structure import (
 __all__ = [
     "NEUTRAL",
     "PALETTE",
+    "FontWarning",
     "LabelStyle",
     "NoveltyCurve",
     "annotation_names",
@@ -65,6 +67,7 @@ __all__ = [
     "label_styles",
     "mark_hertz",
     "mark_minutes",
+    "one_font_warning",
     "panel_figure",
     "plot_arrows",
     "plot_bank",

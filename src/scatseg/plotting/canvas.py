@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import unicodedata
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,6 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLo
 from numpy.typing import NDArray
 
 from scatseg.formats import atomic_write
+from scatseg.plotting.fonts import FONT, drawn_with_fonts
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 INK = "#16191D"
 LINE = "#2F6DB5"
 _STYLE = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
+    "font.family": FONT,
     "font.size": 8.0,
     "axes.edgecolor": "#8A9199",
     "axes.linewidth": 0.6,
@@ -120,6 +120,8 @@ def axes_figure(
 def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
     """Write a figure as PNG and as SVG, the same bytes every time.
 
+    Chinese, Japanese and Korean characters are drawn in a font for them that is installed.
+
     Parameters
     ----------
     figure : Figure
@@ -131,17 +133,25 @@ def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
     -------
     png, svg : Path
         What was written.
+
+    Warns
+    -----
+    FontWarning
+        When characters are drawn as boxes, as no font has them.
     """
     png, svg = (path.with_name(path.name + suffix) for suffix in (".png", ".svg"))
-    pixels, lines = io.BytesIO(), io.BytesIO()
-    with style(), warnings.catch_warnings():
-        # A title may use any writing system; what the font lacks is drawn as a box.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(pixels, format="png", dpi=150, metadata={"Software": None})
-        figure.savefig(lines, format="svg", metadata={"Date": None, "Creator": None})
-    atomic_write(png, pixels.getvalue())
-    atomic_write(svg, lines.getvalue())
+    with style():
+        pixels, lines = drawn_with_fonts(figure, lambda: _rendered(figure))
+    atomic_write(png, pixels)
+    atomic_write(svg, lines)
     return png, svg
+
+
+def _rendered(figure: Figure) -> tuple[bytes, bytes]:
+    pixels, lines = io.BytesIO(), io.BytesIO()
+    figure.savefig(pixels, format="png", dpi=150, metadata={"Software": None})
+    figure.savefig(lines, format="svg", metadata={"Date": None, "Creator": None})
+    return pixels.getvalue(), lines.getvalue()
 
 
 def mark_minutes(axis: Axis, most: int = 8) -> None:
