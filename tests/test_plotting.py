@@ -221,9 +221,13 @@ def test_strips_are_named_by_maker_and_level(aba):
     assert names == ["SALAMI 3 · function", "foote", "segments"]
 
 
-def test_label_is_written_only_where_it_fits(ax, tmp_path):
-    plot_segmentation(Segmentation([0, 99, 100], ["wide enough", "too narrow"]), ax=ax)
-    assert drawn_text(ax.figure, tmp_path) & {"wide enough", "too narrow"} == {"wide enough"}
+def test_label_is_cut_to_its_segment(ax, tmp_path):
+    labels = ["wide enough", "only the beginning fits", "too narrow"]
+    plot_segmentation(Segmentation([0, 80, 99.5, 100], labels), ax=ax)
+    (cut,) = (text for text in drawn_text(ax.figure, tmp_path) if text.endswith("…"))
+    assert labels[1].startswith(cut[:-1])
+    assert len(cut) > 5
+    assert drawn_text(ax.figure, tmp_path) & set(labels) == {"wide enough"}
 
 
 @pytest.mark.parametrize("label", ["$x$", r"$\frac{", "a_b^c", "100 %", "<b>&amp;", "--", "a -- b"])
@@ -305,6 +309,25 @@ def test_panels_do_not_overlap(whole):
 def test_estimates_alone_make_a_figure(aba, tmp_path):
     figure = track_figure(duration=60, estimates=[("foote", aba)])
     assert "foote" in drawn_text(figure, tmp_path)
+
+
+def test_labels_that_fit_nowhere_are_listed(tmp_path):
+    labels = [f"section number {n}" for n in range(30)]
+    figure = track_figure(duration=30, references=[("by ear", Segmentation(range(31), labels))])
+    assert set(labels) <= drawn_text(figure, tmp_path)
+    assert len(figure.axes) == 2
+
+
+def test_labels_that_fit_somewhere_are_not_listed():
+    form = Segmentation([0, 1, 30], ["a long label", "a long label"])
+    figure = track_figure(duration=30, references=[("by ear", form)])
+    assert len(figure.axes) == 1
+
+
+def test_a_list_of_labels_says_how_many_it_leaves_out(tmp_path):
+    labels = [f"section number {n}" for n in range(70)]
+    figure = track_figure(duration=70, references=[("by ear", Segmentation(range(71), labels))])
+    assert "and 10 more" in drawn_text(figure, tmp_path)
 
 
 def test_panel_figure_is_as_wide_as_that_of_a_track(whole, aba):

@@ -49,8 +49,8 @@ from scatseg.plotting.structure import (
     plot_waveform,
     similarity_colors,
     similarity_limits,
-    track_figure,
 )
+from scatseg.plotting.track import track_figure
 
 __all__ = [
     "NEUTRAL",
