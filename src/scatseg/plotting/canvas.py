@@ -20,11 +20,14 @@ from scatseg.formats import atomic_write
 from scatseg.plotting.fonts import FONT, drawn_with_fonts
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.cm import ScalarMappable
 
 INK = "#16191D"
 LINE = "#2F6DB5"
+TIME = "time (minutes:seconds)"
 _STYLE = {
     "font.family": FONT,
     "font.size": 8.0,
@@ -43,6 +46,7 @@ _STYLE = {
 # Inches: what a track figure leaves around its panels and between them.
 LEFT, RIGHT, TOP, BOTTOM, GAP = 1.75, 0.2, 0.42, 0.35, 0.09
 WIDTH = 8.0
+_KEY = 0.25
 PANEL_WIDTH = WIDTH - LEFT - RIGHT
 
 
@@ -70,6 +74,7 @@ def axes_figure(
     title: str = "",
     share: bool | Literal["row", "col", "all"] = False,
     solid: bool = False,
+    key: Sequence[Artist] = (),
 ) -> Figure:
     """Make a figure of several panels in rows and columns, as wide as those of `track_figure`.
 
@@ -88,9 +93,11 @@ def axes_figure(
         horizontal one. What is shared is written at the edge only.
     solid : bool, default False
         Whether the panels have three dimensions.
+    key : sequence of Artist, optional
+        Samples of what is drawn, whose labels say what they mean; below all panels.
     """
     with style():
-        size = (WIDTH, sum(heights) + TOP + BOTTOM)
+        size = (WIDTH, sum(heights) + TOP + BOTTOM + (_KEY if key else 0))
         # The layout forgets what stands above and below solid panels.
         below, around = (BOTTOM / 3, (TOP + BOTTOM) / 3) if solid else (0, 0)
         rect = (0, below / size[1], 1, 1 - around / size[1])
@@ -109,6 +116,15 @@ def axes_figure(
         if share:
             for ax in axes.flat:
                 ax.label_outer()
+        if key:
+            figure.legend(
+                handles=list(key),
+                loc="outside lower center",
+                ncols=len(key),
+                frameon=False,
+                fontsize=7,
+                columnspacing=1.6,
+            )
         if title:
             name = shortened(title, 90)
             figure.suptitle(name, x=0.01, ha="left", fontsize=10, fontweight="bold").set_parse_math(
@@ -152,6 +168,17 @@ def _rendered(figure: Figure) -> tuple[bytes, bytes]:
     figure.savefig(pixels, format="png", dpi=150, metadata={"Software": None})
     figure.savefig(lines, format="svg", metadata={"Date": None, "Creator": None})
     return pixels.getvalue(), lines.getvalue()
+
+
+def color_bar(
+    ax: Axes, colored: ScalarMappable, label: str, extend: Literal["min", "max", "both"]
+) -> None:
+    """Draw the scale of colors beside a panel."""
+    figure = ax.get_figure()
+    if figure is not None:
+        bar = figure.colorbar(colored, ax=ax, pad=0.01, fraction=0.05, aspect=25, extend=extend)
+        bar.set_label(label, fontsize=7)
+        bar.ax.tick_params(labelsize=7)
 
 
 def mark_minutes(axis: Axis, most: int = 8) -> None:

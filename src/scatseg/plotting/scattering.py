@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.plotting.canvas import INK, LINE, mark_hertz, mark_minutes
+from scatseg.plotting.canvas import INK, LINE, TIME, color_bar, mark_hertz, mark_minutes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,7 +39,6 @@ _LOWEST_HEARD = 20.0
 """Hz: bands below are left out of pictures of sound."""
 
 _TINY = float(np.finfo(np.float32).tiny)
-_TIME = "time (minutes:seconds)"
 
 
 def decibel(
@@ -189,7 +188,7 @@ def plot_time_frequency(
         mesh = _ratio_mesh(ax, *edges, values)
     mark_hertz(ax.yaxis)
     mark_minutes(ax.xaxis)
-    ax.set(xlabel=_TIME, ylabel=f"{what} (Hz)")
+    ax.set(xlabel=TIME, ylabel=f"{what} (Hz)")
     return mesh
 
 
@@ -273,7 +272,7 @@ def plot_orders(orders: Orders, *, ax: Axes, floor: float = -60.0) -> None:
         level = 10 * np.log10(np.maximum(energy / loudest, 10 ** ((floor - 20) / 10)))
         ax.plot(orders.times, level, color=color, linewidth=1.0, label=name)
     ax.set(xlim=(orders.times[0], orders.times[-1]), ylim=(floor, 3), ylabel="dB below the loudest")
-    ax.set_xlabel(_TIME)
+    ax.set_xlabel(TIME)
     mark_minutes(ax.xaxis)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=7)
 
@@ -313,7 +312,7 @@ def _level_mesh(
     shown = decibel(values, floor=floor, loudest=loudest)
     mesh = _mesh(ax, x_edges, y_edges, shown, _LEVELS, (floor, 0.0))
     if bar:
-        _color_bar(ax, mesh, "dB below the largest", "min")
+        color_bar(ax, mesh, "dB below the largest", "min")
     return mesh
 
 
@@ -326,7 +325,7 @@ def _ratio_mesh(
     """Draw second-order coefficients over the first-order ones they come from."""
     high = max(float(np.nanpercentile(values, 99.5)), 1e-3)
     mesh = _mesh(ax, x_edges, y_edges, values, _RATIOS, (0.0, high))
-    _color_bar(ax, mesh, "S2 / S1", "max")
+    color_bar(ax, mesh, "S2 / S1", "max")
     return mesh
 
 
@@ -351,14 +350,6 @@ def _mesh(
     )
     ax.set(xlim=(x_edges[0], x_edges[-1]), ylim=(y_edges[0], y_edges[-1]))
     return mesh
-
-
-def _color_bar(ax: Axes, mesh: QuadMesh, label: str, extend: Literal["min", "max"]) -> None:
-    figure = ax.get_figure()
-    if figure is not None:
-        bar = figure.colorbar(mesh, ax=ax, pad=0.01, fraction=0.05, aspect=25, extend=extend)
-        bar.set_label(label, fontsize=7)
-        bar.ax.tick_params(labelsize=7)
 
 
 def _time_edges(times: NDArray[np.float64]) -> NDArray[np.float64]:
