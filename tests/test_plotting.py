@@ -171,6 +171,13 @@ def test_constant_similarity_can_be_drawn(ax, tmp_path):
     save_figure(ax.figure, tmp_path / "constant")
 
 
+def test_similarity_has_times_and_the_scale_of_its_colors(ax):
+    plot_similarity([[1, 0.5], [0.5, 1]], [0, 1, 2], ax=ax)
+    (bar,) = (each for each in ax.figure.axes if each is not ax)
+    assert bar.get_ylabel() == "similarity"
+    assert ax.get_xlabel() == ax.get_ylabel() == "time (minutes:seconds)"
+
+
 def test_novelty_marks_boundaries_on_the_curve(ax):
     plot_novelty([0, 2, 0, 4, 0], [0, 1, 2, 3, 4], ax=ax, boundaries=[1, 3])
     dots = ax.lines[-1].get_xydata()
@@ -256,6 +263,12 @@ def test_feature_names_are_written_as_they_are(ax, tmp_path):
     assert "$x$" in drawn_text(ax.figure, tmp_path)
 
 
+def test_features_have_the_scale_of_their_colors(ax):
+    plot_features(Features(np.eye(2), [0, 1, 2]), ax=ax)
+    (bar,) = (each for each in ax.figure.axes if each is not ax)
+    assert bar.get_ylabel() == "standard deviations from the mean"
+
+
 def test_features_are_grouped_by_family_and_order(ax):
     names = [FeatureName("scattering", i, order=1 + i // 2) for i in range(4)]
     plot_features(Features(np.eye(4), np.arange(5), names), ax=ax)
@@ -290,6 +303,12 @@ def whole(aba):
 def test_panels_share_the_time_axis(whole):
     assert len({ax.get_xlim() for ax in whole.axes}) == 1
     assert len({(ax.get_position().x0, ax.get_position().x1) for ax in whole.axes}) == 1
+
+
+def test_panels_of_a_track_are_named_and_the_lowest_says_what_time_is(whole, tmp_path):
+    assert {"waveform", "novelty foote", "similarity"} <= drawn_text(whole, tmp_path)
+    labels = [ax.get_xlabel() for ax in whole.axes]
+    assert labels == [""] * 4 + ["time (minutes:seconds)"]
 
 
 def test_references_stand_above_estimates(whole):

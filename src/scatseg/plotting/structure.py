@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.features import Features
@@ -17,6 +18,8 @@ from scatseg.formats import Annotation
 from scatseg.plotting.canvas import (
     INK,
     LINE,
+    TIME,
+    color_bar,
     mark_minutes,
     plain,
     shortened,
@@ -26,6 +29,7 @@ from scatseg.segmentation import SILENCE, Segmentation
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.backend_bases import RendererBase
+    from matplotlib.cm import ScalarMappable
 
 # Any two stay at least 20 CIELAB units apart, also for the color-blind (simulated after Machado
 # et al., 2009), and all are light enough for dark text.
@@ -155,8 +159,13 @@ def similarity_colors() -> NDArray[np.uint8]:
 
 
 def plot_similarity(
-    S: ArrayLike, edges: ArrayLike, *, ax: Axes, boundaries: Sequence[float] = ()
-) -> None:
+    S: ArrayLike,
+    edges: ArrayLike,
+    *,
+    ax: Axes,
+    boundaries: Sequence[float] = (),
+    bar: bool = True,
+) -> ScalarMappable:
     """Draw a self-similarity matrix; time runs right and down.
 
     Parameters
@@ -169,10 +178,17 @@ def plot_similarity(
         Where to draw.
     boundaries : sequence of float, optional
         Seconds to mark across the matrix.
+    bar : bool, default True
+        Whether to draw the scale of the colors.
+
+    Returns
+    -------
+    image : ScalarMappable
+        What was drawn.
     """
     times = np.asarray(edges, dtype=np.float64)
     low, high = similarity_limits(S)
-    ax.pcolorfast(
+    image = ax.pcolorfast(
         times,
         times,
         np.asarray(S),
@@ -184,8 +200,12 @@ def plot_similarity(
         ax.axvline(time, color="white", linewidth=0.5, alpha=0.6)
         ax.axhline(time, color="white", linewidth=0.5, alpha=0.6)
     ax.set(xlim=(times[0], times[-1]), ylim=(times[-1], times[0]), aspect="equal")
+    ax.set(xlabel=TIME, ylabel=TIME)
     mark_minutes(ax.xaxis)
     mark_minutes(ax.yaxis)
+    if bar:
+        color_bar(ax, image, "similarity", "both")
+    return image
 
 
 def plot_novelty(
@@ -221,7 +241,9 @@ def plot_novelty(
         )
         ax.plot(boundaries, picked, "o", color=INK, markersize=2.8, clip_on=False)
     top = float(heights.max())
-    ax.set(xlim=(times[0], times[-1]), ylim=(0, 1.08 * top if top > 0 else 1), yticks=[])
+    ax.set(xlim=(times[0], times[-1]), ylim=(0, 1.08 * top if top > 0 else 1))
+    ax.set(xlabel=TIME, ylabel="novelty")
+    ax.yaxis.set_major_locator(MaxNLocator(3))
     mark_minutes(ax.xaxis)
 
 
@@ -243,7 +265,9 @@ def plot_waveform(waveform: ArrayLike, duration: float, *, ax: Axes, start: floa
     centers = start + (np.arange(low.size) + 0.5) * duration / low.size
     ax.fill_between(centers, low, high, color=LINE, linewidth=0.3)
     peak = max(float(np.abs([low, high]).max()), 1e-3)
-    ax.set(xlim=(start, start + duration), ylim=(-1.05 * peak, 1.05 * peak), yticks=[])
+    ax.set(xlim=(start, start + duration), ylim=(-1.05 * peak, 1.05 * peak))
+    ax.set(xlabel=TIME, ylabel="amplitude")
+    ax.yaxis.set_major_locator(MaxNLocator(3))
     mark_minutes(ax.xaxis)
 
 
@@ -255,7 +279,7 @@ def plot_features(features: Features, *, ax: Axes) -> None:
     X = np.asarray(features.X, dtype=np.float64)
     deviation = X.std(axis=0)
     Z = (X - X.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
-    ax.pcolorfast(
+    image = ax.pcolorfast(
         features.edges,
         np.arange(Z.shape[1] + 1),
         Z.T,
@@ -274,7 +298,9 @@ def plot_features(features: Features, *, ax: Axes) -> None:
     ax.set_yticks(middles, [plain(groups[i]) for i in starts], parse_math=False)
     ax.tick_params(axis="y", length=0)
     ax.set(xlim=(0, features.duration), ylim=(0, len(groups)))
+    ax.set(xlabel=TIME, ylabel="columns, by family and order")
     mark_minutes(ax.xaxis)
+    color_bar(ax, image, "standard deviations from the mean", "both")
 
 
 def plot_segmentation(

@@ -14,6 +14,7 @@ from scatseg.plotting.canvas import (
     GAP,
     LEFT,
     PANEL_WIDTH,
+    TIME,
     TOP,
     WIDTH,
     mark_minutes,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 # Inches: rows of a legend, and what stands in them beside the text.
 _LEGEND_ROW, _SWATCH, _LEGEND_GAP = 0.17, 0.22, 0.15
 _MOST_IN_LEGEND = 60
+_TIME_LABEL = 0.15
 
 
 def track_figure(
@@ -82,7 +84,7 @@ def track_figure(
     styles = label_styles(label for _, form in strips for label in form.labels)
     panels: list[tuple[float, Callable[[Axes], None]]] = []
     if waveform is not None:
-        panels.append((0.7, lambda ax: plot_waveform(waveform, duration, ax=ax)))
+        panels.append((0.7, _waveform_panel(waveform, duration)))
     if unwritten := _never_whole(strips, duration, styles):
         panels.append(_legend_panel(unwritten))
     for group in (references, estimates):
@@ -90,7 +92,7 @@ def track_figure(
             panels.append((0.26 * len(group), _strips_panel(group, styles)))
     panels.extend((0.55, _novelty_panel(name, each)) for name, each in (curves or {}).items())
     if S is not None and S_edges is not None:
-        panels.append((PANEL_WIDTH, lambda ax: plot_similarity(S, S_edges, ax=ax)))
+        panels.append((PANEL_WIDTH, _similarity_panel(S, S_edges)))
     with style():
         return _stacked(panels, duration, title)
 
@@ -148,7 +150,8 @@ def _write(ax: Axes, x: float, y: float, text: str) -> None:
 def _stacked(
     panels: Sequence[tuple[float, Callable[[Axes], None]]], duration: float, title: str
 ) -> Figure:
-    height = TOP + BOTTOM + sum(h for h, _ in panels) + GAP * (len(panels) - 1)
+    below = BOTTOM + _TIME_LABEL
+    height = TOP + below + sum(h for h, _ in panels) + GAP * (len(panels) - 1)
     figure = Figure(figsize=(WIDTH, height))
     top = height - TOP
     for i, (inches, draw) in enumerate(panels):
@@ -158,6 +161,7 @@ def _stacked(
         draw(ax)
         ax.set_xlim(0, duration)
         mark_minutes(ax.xaxis)
+        ax.set_xlabel(TIME if i == len(panels) - 1 else "")
         if i < len(panels) - 1:  # the lowest panel has the times, for all
             ax.tick_params(axis="x", labelbottom=False, length=0)
             ax.spines[:].set_visible(False)
@@ -183,7 +187,38 @@ def _strips_panel(
 def _novelty_panel(name: str, curve: NoveltyCurve) -> Callable[[Axes], None]:
     def draw(ax: Axes) -> None:
         plot_novelty(curve.novelty, curve.edges, ax=ax, boundaries=curve.boundaries)
-        ax.set_yticks([ax.get_ylim()[1] / 2], [shortened(f"novelty {name}")], parse_math=False)
-        ax.tick_params(axis="y", length=0)
+        _name_panel(ax, f"novelty {name}")
+
+    return draw
+
+
+def _waveform_panel(waveform: ArrayLike, duration: float) -> Callable[[Axes], None]:
+    def draw(ax: Axes) -> None:
+        plot_waveform(waveform, duration, ax=ax)
+        _name_panel(ax, "waveform")
+
+    return draw
+
+
+def _name_panel(ax: Axes, name: str) -> None:
+    """Name a panel where strips have their names, instead of its scale."""
+    ax.set_yticks([sum(ax.get_ylim()) / 2], [shortened(name)], parse_math=False)
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylabel("")
+
+
+def _similarity_panel(S: ArrayLike, edges: ArrayLike) -> Callable[[Axes], None]:
+    """Make a panel with the scale of its colors on the left, in the margin that others name."""
+
+    def draw(ax: Axes) -> None:
+        image = plot_similarity(S, edges, ax=ax, bar=False)
+        ax.set_ylabel("")
+        figure = ax.get_figure()
+        if figure is not None:
+            left = 0.2 - LEFT  # inches from the panel
+            scale = ax.inset_axes((left / PANEL_WIDTH, 0.72, 0.1 / PANEL_WIDTH, 0.28))
+            bar = figure.colorbar(image, cax=scale, extend="both")
+            bar.set_label("similarity", fontsize=LABEL_SIZE)
+            bar.ax.tick_params(labelsize=LABEL_SIZE)
 
     return draw
