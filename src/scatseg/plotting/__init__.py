@@ -19,8 +19,10 @@ from scatseg.plotting.matching import (
     plot_sweep,
     plot_trajectories,
     save_animation,
+    trajectory_key,
 )
 from scatseg.plotting.scattering import (
+    bank_key,
     decibel,
     plot_bank,
     plot_carriers_and_rates,
@@ -61,6 +63,7 @@ __all__ = [
     "annotation_names",
     "annotation_strips",
     "axes_figure",
+    "bank_key",
     "clock",
     "decibel",
     "hertz_text",
@@ -97,4 +100,5 @@ __all__ = [
     "similarity_colors",
     "similarity_limits",
     "track_figure",
+    "trajectory_key",
 ]
