@@ -47,7 +47,7 @@ from scatseg.classification.steps import (
 from scatseg.clips import ClipFeatures, ClipStoreError, describe_clips
 from scatseg.explain import Band, Reason, sentence
 from scatseg.labelled import Clip
-from scatseg.plotting.classification import relevance_figure
+from scatseg.plotting.classification import confusion_figure, relevance_figure
 
 SR = 5512  # the modulation filters lie at 15.07, 7.54, 3.77, 1.88, ... Hz
 SECONDS = np.arange(2 * SR) / SR
@@ -837,6 +837,14 @@ def test_a_figure_of_reasons_shows_the_whole_sentence():
         reasons, title="a long name of a clip, 48 kHz, second take", text=text
     )
     assert figure.axes[0].get_title("left") == text
+
+
+def test_confusions_have_a_panel_for_each_system():
+    systems = {"mfcc": [[3, 0], [1, 2]], "scattering": [[3, 0], [0, 3]]}
+    figure = confusion_figure(systems, ["hat", "kick"])
+    assert [ax.get_title("left") for ax in figure.axes] == ["mfcc", "scattering"]
+    counts = [[text.get_text() for text in ax.texts] for ax in figure.axes]
+    assert counts == [["3", "1", "2"], ["3", "3"]]
 
 
 def test_a_figure_of_reasons_frames_what_the_sentence_names():

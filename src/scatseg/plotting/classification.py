@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scatseg.classification.confusion import Reliability
 from scatseg.explain import Reason, carriers_and_rates, decisive
-from scatseg.plotting.canvas import INK, LINE, axes_figure, hertz_text, panel_figure, shortened
+from scatseg.plotting.canvas import INK, LINE, axes_figure, hertz_text, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,16 +20,37 @@ if TYPE_CHECKING:
 _SOFT = "#C4C9CF"
 _AGAINST = "#B4472A"
 _MOST_BARS = 12
+_MOST_BESIDE = 8
+"""Classes whose matrices are legible side by side."""
 
 
-def confusion_figure(confusion: ArrayLike, classes: Sequence[str], *, title: str = "") -> Figure:
-    """Make a figure of a confusion matrix, see `plot_confusion`."""
+def confusion_figure(
+    systems: Mapping[str, ArrayLike], classes: Sequence[str], *, title: str = ""
+) -> Figure:
+    """Make a figure of confusion matrices, a panel per system; see `plot_confusion`.
 
-    def draw(ax: Axes) -> None:
-        plot_confusion(confusion, classes, ax=ax)
-        ax.set_title(shortened(title, 90), loc="left", fontsize=8, parse_math=False)
+    Parameters
+    ----------
+    systems : mapping of str to array_like of int, shape (n_classes, n_classes)
+        Counts by the names of the systems.
+    classes : sequence of str, length n_classes
+        Their names.
+    title : str, optional
+        Written above.
+    """
+    columns = 2 if len(systems) > 1 and len(classes) <= _MOST_BESIDE else 1
 
-    return panel_figure(draw, max(2.5, 0.42 * len(classes) + 0.9))
+    def draw(axes: NDArray[Any]) -> None:
+        for ax, (name, confusion) in zip(axes.flat, systems.items(), strict=False):
+            plot_confusion(confusion, classes, ax=ax)
+            short = shortened(name, 90 // columns)
+            ax.set_title(short, loc="left", fontsize=8, parse_math=False)
+        for ax in axes.flat[len(systems) :]:
+            ax.set_axis_off()
+
+    height = max(2.5, 0.42 * len(classes) + 0.9)
+    heights = [height] * -(-len(systems) // columns)
+    return axes_figure(draw, heights=heights, columns=columns, title=title)
 
 
 def reliability_figure(systems: Mapping[str, Reliability]) -> Figure:
