@@ -48,7 +48,7 @@ from scatseg.classification.steps import (
 from scatseg.clips import ClipFeatures, ClipStoreError, describe_clips
 from scatseg.explain import Band, Reason, sentence
 from scatseg.labelled import Clip
-from scatseg.plotting.classification import relevance_figure
+from scatseg.plotting.classification import confusion_figure, relevance_figure
 from scatseg.search.descriptions import Describer
 
 SR = 5512  # the modulation filters lie at 15.07, 7.54, 3.77, 1.88, ... Hz
@@ -872,6 +872,25 @@ def test_a_figure_of_reasons_shows_the_whole_sentence():
         reasons, title="a long name of a clip, 48 kHz, second take", text=text
     )
     assert figure.axes[0].get_title("left") == text
+
+
+def test_confusions_have_a_panel_for_each_system():
+    systems = {"mfcc": [[3, 0], [1, 2]], "scattering": [[3, 0], [0, 3]]}
+    figure = confusion_figure(systems, ["hat", "kick"])
+    assert [ax.get_title("left") for ax in figure.axes] == ["mfcc", "scattering"]
+    counts = [[text.get_text() for text in ax.texts] for ax in figure.axes]
+    assert counts == [["3", "1", "2"], ["3", "3"]]
+
+
+def test_a_figure_of_reasons_frames_what_the_sentence_names():
+    # Of 14 bands only the last is heard; it would not be among the twelve bars.
+    bands = [Band(family="scattering", order=1, carrier=carrier) for carrier in range(14)]
+    reasons = [Reason(band=band, relevance=-2.0) for band in bands[:-1]]
+    reasons.append(Reason(band=bands[-1], relevance=1.0, evidence=1.0))
+    cells, bars = relevance_figure(reasons).axes
+    assert [patch.get_xy() for patch in cells.patches] == [(-0.5, 12.5)]
+    framed = [bar.get_width() for bar in bars.patches if bar.get_linewidth() > 0]
+    assert framed == [1.0]
 
 
 def test_sounds_too_short_to_tell_are_named_in_one_warning(drums, tmp_path, capsys):

@@ -144,23 +144,20 @@ def test_nothing_may_speak_for_a_class(reasons):
     assert sentence("a", reasons) == "called a although nothing speaks for it"
 
 
-def test_evidence_at_one_rate_is_added_up_over_carriers():
-    scattered = [
-        Reason(
-            band=Band(family="scattering", order=2, carrier=carrier, rate=2),
-            relevance=1,
-            evidence=0.4,
-            rate=4.0,
-        )
-        for carrier in (7, 8, 9)
-    ]
-    single = Reason(
-        band=Band(family="scattering", order=2, carrier=8, rate=4),
-        relevance=2,
-        evidence=1.0,
-        rate=16.0,
-    )
-    assert "at 4 Hz" in sentence("a", [single, *scattered])
+def energy_around(octave, relevance, evidence=0.0):
+    band = Band(family="scattering", order=1, carrier=octave)
+    return Reason(band=band, relevance=relevance, evidence=evidence)
+
+
+def test_what_is_loud_but_hardly_counts_is_not_named():
+    loud = energy_around(12, -0.01, 0.9)
+    text = sentence("a", [loud, energy_around(8, 1.0, 0.1)])
+    assert text == "called a because of energy around 256-512 Hz"
+
+
+def test_what_is_missing_is_named_where_all_that_is_heard_is_faint_beside_it():
+    text = sentence("a", [energy_around(12, 0.1, 0.9), energy_around(8, 1.0)])
+    assert text == "called a because of little energy around 256-512 Hz"
 
 
 def test_a_map_holds_every_band_at_its_place():

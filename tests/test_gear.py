@@ -466,6 +466,8 @@ def test_the_command_writes_scores_tables_and_figures(own, tmp_path, capsys):
         assert len(rows) == 1 + 3 * 36
     for figure in ("ratios.png", "ratios.svg", "embedding.png", "embedding.svg"):
         assert (run / "figures" / figure).stat().st_size > 1000
+    ratios = (run / "figures" / "ratios.svg").read_text(encoding="utf-8")
+    assert "<!-- median -->" in ratios
     assert json.loads((run / "run.json").read_text())["options"]["grid"] == 6
     assert "same vector" in (run / "failures.csv").read_text()
     out, err = capsys.readouterr()

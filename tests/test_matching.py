@@ -3,6 +3,7 @@
 import functools
 import io
 import json
+import re
 import wave
 
 import numpy as np
@@ -589,6 +590,15 @@ def test_descents_of_one_parameter_have_no_plane_to_be_drawn_in(tmp_path):
     assert [path.name for path in drawn] == ["convergence.png"]
 
 
+def test_trajectories_say_which_points_are_starts_ends_and_the_target(tmp_path):
+    found = matching.match(Places(), squared, torch.ones(2), [1.0, 0.5], n_steps=1)
+    descent = runs.Descent(loss="squared", shift=0, match=found, truth=np.ones(2), seconds=0.0)
+    plane = tuple(each.name for each in Places.parameters)
+    _, path = draw_descents(tmp_path, [descent], Places.parameters, plane, {})
+    svg = path.with_suffix(".svg").read_text(encoding="utf-8")
+    assert all(f"<!-- {mark} -->" in svg for mark in ("start", "end", "target"))
+
+
 def test_a_synth_that_plays_no_tensors_is_refused(tmp_path, monkeypatch):
     (tmp_path / "no_tones.py").write_text(TONE.format(sound="theta.astype(float)"))
     monkeypatch.syspath_prepend(tmp_path)
@@ -635,6 +645,15 @@ def test_the_command_draws_fields_and_their_numbers(tmp_path):
     rows = [row.split(",") for row in (tmp_path / "field.csv").read_text().splitlines()]
     assert (rows[0][2], len({tuple(row[2:4]) for row in rows[1:]})) == ("target_f_m", 4)
     assert {"field.png", "surface.png", "field.csv"} <= {p.name for p in tmp_path.iterdir()}
+
+
+def test_surfaces_of_two_losses_stand_side_by_side_and_say_what_is_up(tmp_path):
+    losses = ("--loss", "mss:n_fft=256", "--loss", "waveform")
+    assert invoke("match", "field", *CHIRP, *losses, "--grid", 3, "-o", tmp_path).exit_code == 0
+    svg = (tmp_path / "surface.svg").read_text(encoding="utf-8")
+    assert svg.count("<!-- loss -->") == 2
+    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()
+    assert float(width) > 2 * float(height)
 
 
 def test_the_command_sweeps_delays(tmp_path, monkeypatch):

@@ -111,10 +111,11 @@ def write(
     columns: int = 1,
     title: str = "",
     share: bool | Literal["col"] = False,
+    key: Sequence[Any] = (),
 ) -> Path:
     """Draw, and write the picture and its numbers."""
     figure = plotting.axes_figure(
-        panels, heights=heights, columns=columns, title=title, share=share
+        panels, heights=heights, columns=columns, title=title, share=share, key=key
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     plotting.save_figure(figure, output.with_suffix(""))

@@ -9,6 +9,7 @@ from scatseg.plotting.canvas import (
     panel_figure,
     save_figure,
 )
+from scatseg.plotting.fonts import FontWarning, one_font_warning
 from scatseg.plotting.looks import (
     NEUTRAL,
     PALETTE,
@@ -25,8 +26,10 @@ from scatseg.plotting.matching import (
     plot_sweep,
     plot_trajectories,
     save_animation,
+    trajectory_key,
 )
 from scatseg.plotting.scattering import (
+    bank_key,
     decibel,
     plot_bank,
     plot_carriers_and_rates,
@@ -51,17 +54,19 @@ from scatseg.plotting.structure import (
     plot_waveform,
     similarity_colors,
     similarity_limits,
-    track_figure,
 )
+from scatseg.plotting.track import track_figure
 
 __all__ = [
     "NEUTRAL",
     "PALETTE",
+    "FontWarning",
     "LabelStyle",
     "NoveltyCurve",
     "annotation_names",
     "annotation_strips",
     "axes_figure",
+    "bank_key",
     "clock",
     "decibel",
     "hertz_text",
@@ -69,6 +74,7 @@ __all__ = [
     "mark_hertz",
     "mark_minutes",
     "matched_styles",
+    "one_font_warning",
     "panel_figure",
     "plot_arrows",
     "plot_bank",
@@ -98,4 +104,5 @@ __all__ = [
     "similarity_colors",
     "similarity_limits",
     "track_figure",
+    "trajectory_key",
 ]

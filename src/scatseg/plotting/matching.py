@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
@@ -66,7 +67,11 @@ def plot_surface(field: Field, *, ax: Any) -> None:
         steps = MultipleLocator(1) if parameter.scale == "log" else MaxNLocator(4)
         axis.set_major_locator(steps)
         axis.set_major_formatter(FuncFormatter(lambda v, _, p=parameter: f"{_decoded(p, v):.3g}"))
-    ax.set_box_aspect(None, zoom=0.78)
+    ax.zaxis.set_major_locator(MaxNLocator(4))
+    # A label beside the axis would be cut off where three surfaces stand in a row.
+    top = (float(x.max()), float(y.max()), ax.get_zlim()[1])
+    ax.text(*top, "loss", va="bottom")
+    ax.set_box_aspect(None, zoom=0.8)
 
 
 def plot_trajectories(
@@ -100,6 +105,17 @@ def plot_trajectories(
     ends = [np.array([each.low, each.high]) for each in parameters]
     inside = [np.concatenate([p[:, i] for p in trajectories] + [ends[i]]) for i in (0, 1)]
     _mark_plane(ax, *parameters, np.sort(np.abs(inside[0])), np.sort(np.abs(inside[1])))
+
+
+def trajectory_key(*, target: bool) -> list[Line2D]:
+    """List the marks of `plot_trajectories` with their names, for the key of a figure."""
+    dot: dict[str, Any] = {"marker": "o", "linestyle": ""}
+    start = Line2D([], [], color=_COLORS[1], markersize=4, label="start", **dot)
+    start.set_markerfacecolor("white")
+    end = Line2D([], [], color=_COLORS[1], markersize=4, label="end", **dot)
+    aim = Line2D([], [], color=_TARGET, markersize=8, label="target", **dot)
+    aim.set_markeredgecolor("white")
+    return [start, end, aim] if target else [start, end]
 
 
 def plot_convergence(

@@ -10,6 +10,7 @@ import numpy as np
 from scatseg.formats import atomic_write
 from scatseg.plotting import (
     annotation_strips,
+    one_font_warning,
     save_figure,
     similarity_colors,
     similarity_limits,
@@ -63,8 +64,9 @@ def build(run: Path, *, audio: AudioMode = "copy", figures: bool = True) -> Path
     written: set[Path] = set()
     for name in _ASSETS:
         _write(run / "assets" / name, asset(name))
-    for number in range(len(contents.tracks)):
-        written |= _build_track(contents, number, audio, figures)
+    with one_font_warning():
+        for number in range(len(contents.tracks)):
+            written |= _build_track(contents, number, audio, figures)
     drawn: tuple[ScoreFigure, ...] = ()
     if figures and contents.summary and (run / "scores.csv").exists():
         drawn = draw_scores(run)
