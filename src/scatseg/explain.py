@@ -356,17 +356,17 @@ def sentence(label: str, reasons: Sequence[Reason]) -> str:
 
     totals: dict[tuple[object, ...], float] = {}
     for each in reasons:
-        totals[_kind(each)] = totals.get(_kind(each), 0.0) + weight(each)
+        kind = kind_of(each.band)
+        totals[kind] = totals.get(kind, 0.0) + weight(each)
     if not totals or max(totals.values()) <= 0:
         return f"called {label} although nothing speaks for it"
-    kind = max(totals, key=lambda key: totals[key])
-    most = max((each for each in reasons if _kind(each) == kind), key=weight)
+    best = max(totals, key=lambda kind: totals[kind])
+    most = max((each for each in reasons if kind_of(each.band) == best), key=weight)
     return f"called {label} because of {'' if heard else 'little '}{described(most)}"
 
 
-def _kind(reason: Reason) -> tuple[object, ...]:
+def kind_of(band: Band) -> tuple[object, ...]:
     """Tell what is added up over carriers; without a rate each octave of them is for itself."""
-    band = reason.band
     if band.rate is None:
         return (band.family, band.order, band.carrier)
     return (band.family, band.order, band.rate, band.spin)
