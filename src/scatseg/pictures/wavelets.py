@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg.scattering import Scattering1D
-from scatseg.scattering.analysis import HALF_POWER, frame_bounds, littlewood_paley
+from scatseg.scattering.analysis import HALF_POWER_WIDTH, frame_bounds, littlewood_paley
 from scatseg.scattering.filterbank import Filter, filterbank, frequential_bank
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Wavelet:
     @property
     def bandwidth(self) -> float:
         """Hz between the frequencies that pass at half power."""
-        return 2 * HALF_POWER * self.sigma
+        return HALF_POWER_WIDTH * self.sigma
 
     @property
     def quality(self) -> float:

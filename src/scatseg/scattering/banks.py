@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from scatseg.scattering.analysis import (
     HALF_POWER,
+    HALF_POWER_WIDTH,
     frame_bounds,
     largest_gain,
     long_enough,
@@ -365,7 +366,7 @@ def mel(
         SampledFilter(
             xi=float(center),
             # A triangle is above 2^-1/2 over that much less than its base.
-            sigma=float((high - low) * (1 - math.sqrt(0.5)) / (2 * HALF_POWER)),
+            sigma=float((high - low) * (1 - math.sqrt(0.5)) / HALF_POWER_WIDTH),
             j=_log2_stride(float(high)),
             response=Triangle(low=float(low), center=float(center), high=float(high)),
         )
