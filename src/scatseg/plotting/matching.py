@@ -12,7 +12,7 @@ from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.plotting.canvas import INK, LINE, style
+from scatseg.plotting.canvas import COLORS, INK, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from scatseg.matching import Field
     from scatseg.synth import Parameter
 
-_COLORS = (LINE, "#D9552B", "#2B7A5B", "#7A5BD0", "#B8860B")
 _TARGET = "#1E9E50"
 _LOSS = "cividis"
 _GRID = "#E8EAED"
@@ -92,9 +91,9 @@ def plot_trajectories(
     for path in trajectories:
         (line,) = ax.plot(*path.T, color="white", linewidth=1.8, solid_joinstyle="round")
         line.set_zorder(2)
-        ax.plot(*path.T, color=_COLORS[1], linewidth=1.0, zorder=3)
-        ax.plot(*path[0], "o", color=_COLORS[1], markerfacecolor="white", markersize=4, zorder=4)
-        ax.plot(*path[-1], "o", color=_COLORS[1], markersize=4, zorder=4)
+        ax.plot(*path.T, color=COLORS[1], linewidth=1.0, zorder=3)
+        ax.plot(*path[0], "o", color=COLORS[1], markerfacecolor="white", markersize=4, zorder=4)
+        ax.plot(*path[-1], "o", color=COLORS[1], markersize=4, zorder=4)
     if target is not None:
         _mark_target(np.asarray(target), ax)
     ends = [np.array([each.low, each.high]) for each in parameters]
@@ -184,7 +183,7 @@ def _decoded(parameter: Parameter, place: float) -> float:
 
 
 def _cycled(n: int) -> list[str]:
-    return [_COLORS[k % len(_COLORS)] for k in range(n)]
+    return [COLORS[k % len(COLORS)] for k in range(n)]
 
 
 def _mark_target(target: NDArray[np.float64], ax: Axes) -> None:

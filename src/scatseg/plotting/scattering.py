@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.plotting.canvas import INK, LINE, mark_hertz, mark_minutes
+from scatseg.plotting.canvas import COLORS, INK, LINE, mark_hertz, mark_minutes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
         Wavelet,
     )
 
-_COLORS = (LINE, "#D9552B", "#2B7A5B", "#7A5BD0", "#B8860B")
 _NOTHING = "#E8EAED"
 _LEVELS = "magma"
 _RATIOS = "viridis"
@@ -65,8 +64,8 @@ def plot_wavelet(wavelet: Wavelet, *, ax: Axes) -> None:
     unit, scale = ("ms", 1000) if wavelet.duration < 0.25 else ("s", 1)
     times = wavelet.times[inside] * scale
     values = wavelet.values[inside] / np.abs(wavelet.values).max()
-    ax.plot(times, values.real, color=_COLORS[0], linewidth=0.9, label="real part")
-    ax.plot(times, values.imag, color=_COLORS[1], linewidth=0.9, label="imaginary part")
+    ax.plot(times, values.real, color=COLORS[0], linewidth=0.9, label="real part")
+    ax.plot(times, values.imag, color=COLORS[1], linewidth=0.9, label="imaginary part")
     ax.plot(times, np.abs(values), color=INK, linewidth=1.2, label="modulus")
     ax.set(xlim=(times[0], times[-1]), ylim=(-1.1, 1.1), xlabel=f"time ({unit})")
     ax.set_title(
@@ -101,7 +100,7 @@ def plot_bank(curves: BankCurves, *, ax: Axes, layer: Literal[0, 1] = 0) -> None
     for k, H in enumerate(curves.wavelets[layer]):
         name = "_" if k else "wavelets"
         ax.plot(hertz, H, color=LINE, linewidth=0.6, alpha=0.7, label=name)
-    ax.plot(hertz, curves.low_pass, color=_COLORS[1], linewidth=1.2, label="low-pass")
+    ax.plot(hertz, curves.low_pass, color=COLORS[1], linewidth=1.2, label="low-pass")
     total = curves.sums[layer]
     ax.plot(hertz, total, color=INK, linewidth=0.9, label="Littlewood-Paley sum, its bounds")
     for bound in curves.bounds[layer]:
@@ -267,7 +266,7 @@ def plot_orders(orders: Orders, *, ax: Axes, floor: float = -60.0) -> None:
     rows: list[tuple[str, str, NDArray[np.floating]]] = [("signal", INK, orders.signal)]
     rows += [
         (f"order {k}", color, np.asarray(energy))
-        for k, (color, energy) in enumerate(zip(_COLORS, orders.energies, strict=False))
+        for k, (color, energy) in enumerate(zip(COLORS, orders.energies, strict=False))
     ]
     for name, color, energy in rows:
         level = 10 * np.log10(np.maximum(energy / loudest, 10 ** ((floor - 20) / 10)))
@@ -280,7 +279,7 @@ def plot_orders(orders: Orders, *, ax: Axes, floor: float = -60.0) -> None:
 
 def plot_distances(curves: DistanceCurves, *, ax: Axes, xlabel: str) -> None:
     """Draw relative distances against the size of a change, both axes logarithmic."""
-    for color, (name, distances) in zip(_COLORS, curves.distances.items(), strict=False):
+    for color, (name, distances) in zip(COLORS, curves.distances.items(), strict=False):
         is_plain = name.startswith("spectrogram")
         ax.plot(
             curves.sizes,
