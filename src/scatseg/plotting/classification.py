@@ -155,9 +155,9 @@ def plot_relevance(reasons: Sequence[Reason], *, ax: Axes, spin: int | None = No
     ax.set(xlabel=f"{what} rate (Hz); blue speaks for it, red against", ylabel="carrier (Hz)")
 
 
-def plot_reasons(reasons: Sequence[Reason], *, ax: Axes, most: int = _MOST_BARS) -> None:
+def plot_reasons(reasons: Sequence[Reason], *, ax: Axes) -> None:
     """Draw the bands that spoke loudest, for a class in blue and against it in red."""
-    loudest = sorted(reasons, key=lambda each: -abs(each.relevance))[:most]
+    loudest = sorted(reasons, key=lambda each: -abs(each.relevance))[:_MOST_BARS]
     values = [each.relevance for each in loudest]
     colors = [LINE if value > 0 else _AGAINST for value in values]
     ax.barh(range(len(loudest)), values, color=colors, height=0.7)

@@ -158,9 +158,9 @@ def plot_bars(values: Mapping[str, float], *, ax: Axes, top: float) -> None:
 
 
 def save_animation(
-    figure: Figure, draw: Callable[[int], None], n_frames: int, path: Path, *, fps: float = 4
+    figure: Figure, draw: Callable[[int], None], n_frames: int, path: Path, *, fps: int = 4
 ) -> None:
-    """Write a .gif of a figure whose axes are drawn anew for each frame."""
+    """Write a .gif of a figure whose axes are drawn anew for each frame, so many a second."""
 
     def redraw(k: int) -> list[Any]:
         for ax in figure.axes:
@@ -170,7 +170,7 @@ def save_animation(
 
     with style():
         animation = FuncAnimation(figure, redraw, frames=n_frames, init_func=lambda: [])
-        animation.save(path, writer=PillowWriter(fps=round(fps)))
+        animation.save(path, writer=PillowWriter(fps=fps))
 
 
 def parameter_text(parameter: Parameter) -> str:

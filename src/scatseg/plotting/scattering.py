@@ -37,12 +37,15 @@ _SIGNED = "RdBu_r"
 _LOWEST_HEARD = 20.0
 """Hz: bands below are left out of pictures of sound."""
 
+_FLOOR = -60.0
+"""dB below the loudest that are darkest: what is quieter is hidden by it."""
+
 _TINY = float(np.finfo(np.float32).tiny)
 _TIME = "time (minutes:seconds)"
 
 
 def decibel(
-    values: ArrayLike, *, floor: float = -60.0, loudest: float | None = None
+    values: ArrayLike, *, floor: float = _FLOOR, loudest: float | None = None
 ) -> NDArray[np.float64]:
     """Express magnitudes in decibels below `loudest` (the largest one), not less than `floor`.
 
@@ -147,7 +150,6 @@ def plot_time_frequency(
     *,
     ax: Axes,
     color: Literal["decibel", "ratio"] = "decibel",
-    floor: float = -60.0,
     what: str = "frequency",
     lowest: float = _LOWEST_HEARD,
     loudest: float | None = None,
@@ -163,8 +165,6 @@ def plot_time_frequency(
         Where to draw.
     color : {"decibel", "ratio"}
         Decibels below the largest magnitude, or the values as they are.
-    floor : float, default -60
-        Decibels that are darkest.
     what : str, default "frequency"
         What the vertical axis is, in Hz.
     lowest : float, default 20
@@ -183,7 +183,7 @@ def plot_time_frequency(
     values, hertz = picture.values[there], picture.frequencies[there]
     edges = _time_edges(picture.times), _log_edges(hertz)
     if color == "decibel":
-        mesh = _level_mesh(ax, *edges, values, floor=floor, loudest=loudest, bar=bar)
+        mesh = _level_mesh(ax, *edges, values, loudest=loudest, bar=bar)
     else:
         mesh = _ratio_mesh(ax, *edges, values)
     mark_hertz(ax.yaxis)
@@ -260,7 +260,7 @@ def plot_rates(
     ax.set(ylim=(0, 1.08), xlabel="modulation rate (Hz)", yticks=[])
 
 
-def plot_orders(orders: Orders, *, ax: Axes, floor: float = -60.0) -> None:
+def plot_orders(orders: Orders, *, ax: Axes) -> None:
     """Draw the energy of each order over time, in decibels below the loudest moment."""
     loudest = max(float(orders.signal.max()), _TINY)
     rows: list[tuple[str, str, NDArray[np.floating]]] = [("signal", INK, orders.signal)]
@@ -269,10 +269,10 @@ def plot_orders(orders: Orders, *, ax: Axes, floor: float = -60.0) -> None:
         for k, (color, energy) in enumerate(zip(COLORS, orders.energies, strict=False))
     ]
     for name, color, energy in rows:
-        level = 10 * np.log10(np.maximum(energy / loudest, 10 ** ((floor - 20) / 10)))
+        level = 10 * np.log10(np.maximum(energy / loudest, 10 ** ((_FLOOR - 20) / 10)))
         ax.plot(orders.times, level, color=color, linewidth=1.0, label=name)
-    ax.set(xlim=(orders.times[0], orders.times[-1]), ylim=(floor, 3), ylabel="dB below the loudest")
-    ax.set_xlabel(_TIME)
+    ax.set(xlim=(orders.times[0], orders.times[-1]), ylim=(_FLOOR, 3))
+    ax.set(xlabel=_TIME, ylabel="dB below the loudest")
     mark_minutes(ax.xaxis)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=7)
 
@@ -304,7 +304,7 @@ def _level_mesh(
     y_edges: NDArray[np.float64],
     values: ArrayLike,
     *,
-    floor: float,
+    floor: float = _FLOOR,
     loudest: float | None = None,
     bar: bool = True,
 ) -> QuadMesh:
