@@ -433,6 +433,12 @@ def test_resampled_scores_center_on_the_score(rng):
     assert (high - low)[0] == pytest.approx(2 * 1.96 * np.sqrt(2 / 9 / 300), rel=0.15)
 
 
+def test_an_interval_holds_the_share_that_is_asked_for():
+    values = np.arange(101.0)
+    np.testing.assert_allclose(percentile_interval(values), [2.5, 97.5])
+    np.testing.assert_allclose(percentile_interval(values, confidence=0.5), [25, 75])
+
+
 def test_clips_that_stand_and_fall_together_make_intervals_wider(rng):
     right = rng.random(20) < 0.7
     truth = np.zeros(200, dtype=int)
@@ -476,6 +482,12 @@ def test_calibration_error_of_probabilities_that_hold_is_small(rng):
     truth = (P.cumsum(axis=1) < rng.random((20_000, 1))).sum(axis=1)
     assert expected_calibration_error(P, truth) < 0.015
     assert brier_score(P, truth) == pytest.approx(1 - (P**2).sum(axis=1).mean(), abs=0.02)
+
+
+def test_calibration_error_depends_on_the_bins():
+    P, truth = np.array([[0.55, 0.45], [0.95, 0.05]]), [1, 0]
+    assert expected_calibration_error(P, truth, n_bins=10) == pytest.approx((0.55 + 0.05) / 2)
+    assert expected_calibration_error(P, truth, n_bins=1) == pytest.approx(0.75 - 0.5)
 
 
 def test_reliability_puts_every_prediction_into_its_bin():

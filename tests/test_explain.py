@@ -160,6 +160,14 @@ def test_what_is_missing_is_named_where_all_that_is_heard_is_faint_beside_it():
     assert text == "called a because of little energy around 256-512 Hz"
 
 
+def test_integrated_gradients_are_as_exact_as_there_are_steps():
+    def gradient(points):
+        return 3 * points**2  # of a sum of cubes, 1 at the end
+
+    errors = [1 - integrated_gradients(gradient, [1.0], n_steps=n).sum() for n in (1, 2, 4)]
+    np.testing.assert_allclose(errors, [1 / 4, 1 / 16, 1 / 64])
+
+
 def test_a_map_holds_every_band_at_its_place():
     relevance = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
     carriers, rates, values = carriers_and_rates(reasons_for(relevance, NAMES))
@@ -191,3 +199,19 @@ def test_permutation_shuffles_the_columns_of_a_band_together(rng):
         return float(((votes > 0) == truth).mean())
 
     assert permutation_importance(accuracy, X, NAMES)[0].relevance > 0.3
+
+
+def test_permutation_repeats_its_shuffles_and_those_of_a_seed(rng):
+    X = rng.normal(size=(50, len(NAMES)))
+    seen = []
+
+    def noted(rows):
+        seen.append(rows)
+        return float(rows[0, 0])
+
+    once, again, other = (
+        permutation_importance(noted, X, NAMES, n_repeats=2, seed=seed) for seed in (0, 0, 1)
+    )
+    n_bands = len({band_of(name) for name in NAMES})
+    assert len(seen) == 3 * (1 + 2 * n_bands)
+    assert once == again != other

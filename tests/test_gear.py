@@ -120,6 +120,11 @@ def test_chance_knows_nothing():
     np.testing.assert_allclose(list(found.error.values()), np.abs(places).mean(axis=0), rtol=0.1)
 
 
+def test_chance_is_that_of_its_seed():
+    np.testing.assert_array_equal(gear.chance(9, seed=1), gear.chance(9, seed=1))
+    assert not np.isclose(gear.chance(9, seed=1), gear.chance(9)).any()
+
+
 def test_a_parameter_that_is_not_heard_is_found_out():
     theta = synth.grid(CHIRPS, 6)
     deaf = gear.coordinates(theta, CHIRPS) * [1.0, 1e-6, 1.0]

@@ -8,6 +8,8 @@ import wave
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
 from scatseg import audio
 from scatseg.cli import cli, main
@@ -666,6 +668,14 @@ def test_the_command_sweeps_delays(tmp_path, monkeypatch):
     rows = (tmp_path / "sweep.csv").read_text().splitlines()
     assert (rows[0], rows[1].split(",")[0], len(rows)) == ("shift,mss:n_fft=256", "16", 8)
     assert (tmp_path / "frames.gif").read_bytes()[:4] == b"GIF8"
+
+
+def test_an_animation_is_as_fast_as_it_is_asked_to_be(tmp_path):
+    figure = Figure()
+    ax = figure.add_subplot()
+    plotting.save_animation(figure, lambda k: ax.plot([k, 1]), 3, tmp_path / "a.gif", fps=10)
+    with Image.open(tmp_path / "a.gif") as animation:
+        assert (animation.n_frames, animation.info["duration"]) == (3, 100)
 
 
 MSS = {"mss": MultiScaleSpectralLoss(n_fft=(256,))}

@@ -313,6 +313,12 @@ def test_ridges_agree_to_half_a_band(hertz):
         assert abs(np.log2(ridge / hertz)) <= band / 2 + 1e-9
 
 
+def test_a_constant_q_transform_has_the_bins_and_the_frames_that_are_asked_for():
+    picture = pictures.constant_q(tone(440), SR, bins_per_octave=12, hop=1024)
+    np.testing.assert_allclose(np.diff(np.log2(picture.frequencies)), 1 / 12)
+    np.testing.assert_allclose(np.diff(picture.times), 1024 / SR)
+
+
 def test_outline_keeps_the_extremes(rng):
     y = rng.normal(size=10_001)
     low, high = pictures.outline(y, 100)

@@ -18,6 +18,7 @@ from matplotlib.text import Text
 
 import scatseg
 from scatseg import audio, cli
+from scatseg.explain import kind_of
 from scatseg.features import FeatureName
 from scatseg.plotting.search import map_figure
 from scatseg.runs import read_failures
@@ -413,6 +414,19 @@ def test_the_parts_of_a_likeness_sum_to_the_cosine(rng):
     likeness = explain_likeness(X[0], X[1], projection, columns)
     vectors = projection(X[:2]).astype(np.float64)
     assert likeness.similarity == pytest.approx(vectors[0] @ vectors[1], abs=1e-5)
+
+
+def test_nothing_makes_passages_alike_and_apart_at_once(rng):
+    columns = Describer().columns()
+    X = rng.gamma(2.0, size=(40, 2 * len(columns.names)))
+    X[:2, : len(columns.names)] *= 20  # more than usual of everything, and not the same
+    X[1] *= rng.uniform(0.5, 2, size=X.shape[1])
+    projection = fit_projection(X, np.tile(columns.uncompressed, 2))
+    likeness = explain_likeness(X[0], X[1], projection, columns)
+    alike, apart = ({kind_of(each.band) for each in part} for part in likeness[1:])
+    assert alike
+    assert apart
+    assert alike.isdisjoint(apart)
 
 
 def test_of_overlapping_stretches_the_first_is_kept():

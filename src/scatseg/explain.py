@@ -400,6 +400,13 @@ def sentence(label: str, reasons: Sequence[Reason]) -> str:
     return f"called {label} because of {'' if most.evidence > 0 else 'little '}{described(most)}"
 
 
+def kind_of(band: Band) -> tuple[object, ...]:
+    """Tell what is added up over carriers; without a rate each octave of them is for itself."""
+    if band.rate is None:
+        return (band.family, band.order, band.carrier)
+    return (band.family, band.order, band.rate, band.spin)
+
+
 def described(reason: Reason) -> str:
     """Say what a band is.
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -13,6 +14,19 @@ from scatseg.cli.outcome import usage_errors
 from scatseg.naming import parse_value
 
 FileArgument = click.Path(path_type=Path)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def joined(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Join decorators into one that lists them in that order in the help."""
+
+    def with_options(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_options
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 INK = "#16191D"
 LINE = "#2F6DB5"
 TIME = "time (minutes:seconds)"
+COLORS = (LINE, "#D9552B", "#2B7A5B", "#7A5BD0", "#B8860B")
+"""Of lines that belong together."""
+
 _STYLE = {
     "font.family": FONT,
     "font.size": 8.0,

@@ -185,13 +185,13 @@ def plot_relevance(reasons: Sequence[Reason], *, ax: Axes, spin: int | None = No
     ax.set(xlabel=f"{what} rate (Hz); blue speaks for it, red against", ylabel="carrier (Hz)")
 
 
-def plot_reasons(reasons: Sequence[Reason], *, ax: Axes, most: int = _MOST_BARS) -> None:
+def plot_reasons(reasons: Sequence[Reason], *, ax: Axes) -> None:
     """Draw the bands that spoke loudest, for a class in blue and against it in red.
 
     What is `scatseg.explain.decisive` is among them, and has a frame.
     """
     named = decisive(reasons)
-    loudest = sorted(reasons, key=lambda each: -abs(each.relevance))[:most]
+    loudest = sorted(reasons, key=lambda each: -abs(each.relevance))[:_MOST_BARS]
     if named is not None and named not in loudest:
         loudest[-1] = named
     values = [each.relevance for each in loudest]

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.plotting.canvas import INK, LINE, style
+from scatseg.plotting.canvas import COLORS, INK, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from scatseg.matching import Field
     from scatseg.synth import Parameter
 
-_COLORS = (LINE, "#D9552B", "#2B7A5B", "#7A5BD0", "#B8860B")
 _TARGET = "#1E9E50"
 _LOSS = "cividis"
 _GRID = "#E8EAED"
@@ -97,9 +96,9 @@ def plot_trajectories(
     for path in trajectories:
         (line,) = ax.plot(*path.T, color="white", linewidth=1.8, solid_joinstyle="round")
         line.set_zorder(2)
-        ax.plot(*path.T, color=_COLORS[1], linewidth=1.0, zorder=3)
-        ax.plot(*path[0], "o", color=_COLORS[1], markerfacecolor="white", markersize=4, zorder=4)
-        ax.plot(*path[-1], "o", color=_COLORS[1], markersize=4, zorder=4)
+        ax.plot(*path.T, color=COLORS[1], linewidth=1.0, zorder=3)
+        ax.plot(*path[0], "o", color=COLORS[1], markerfacecolor="white", markersize=4, zorder=4)
+        ax.plot(*path[-1], "o", color=COLORS[1], markersize=4, zorder=4)
     if target is not None:
         _mark_target(np.asarray(target), ax)
     ends = [np.array([each.low, each.high]) for each in parameters]
@@ -110,9 +109,9 @@ def plot_trajectories(
 def trajectory_key(*, target: bool) -> list[Line2D]:
     """List the marks of `plot_trajectories` with their names, for the key of a figure."""
     dot: dict[str, Any] = {"marker": "o", "linestyle": ""}
-    start = Line2D([], [], color=_COLORS[1], markersize=4, label="start", **dot)
+    start = Line2D([], [], color=COLORS[1], markersize=4, label="start", **dot)
     start.set_markerfacecolor("white")
-    end = Line2D([], [], color=_COLORS[1], markersize=4, label="end", **dot)
+    end = Line2D([], [], color=COLORS[1], markersize=4, label="end", **dot)
     aim = Line2D([], [], color=_TARGET, markersize=8, label="target", **dot)
     aim.set_markeredgecolor("white")
     return [start, end, aim] if target else [start, end]
@@ -175,9 +174,9 @@ def plot_bars(values: Mapping[str, float], *, ax: Axes, top: float) -> None:
 
 
 def save_animation(
-    figure: Figure, draw: Callable[[int], None], n_frames: int, path: Path, *, fps: float = 4
+    figure: Figure, draw: Callable[[int], None], n_frames: int, path: Path, *, fps: int = 4
 ) -> None:
-    """Write a .gif of a figure whose axes are drawn anew for each frame."""
+    """Write a .gif of a figure whose axes are drawn anew for each frame, so many a second."""
 
     def redraw(k: int) -> list[Any]:
         for ax in figure.axes:
@@ -187,7 +186,7 @@ def save_animation(
 
     with style():
         animation = FuncAnimation(figure, redraw, frames=n_frames, init_func=lambda: [])
-        animation.save(path, writer=PillowWriter(fps=round(fps)))
+        animation.save(path, writer=PillowWriter(fps=fps))
 
 
 def parameter_text(parameter: Parameter) -> str:
@@ -200,7 +199,7 @@ def _decoded(parameter: Parameter, place: float) -> float:
 
 
 def _cycled(n: int) -> list[str]:
-    return [_COLORS[k % len(_COLORS)] for k in range(n)]
+    return [COLORS[k % len(COLORS)] for k in range(n)]
 
 
 def _mark_target(target: NDArray[np.float64], ax: Axes) -> None:

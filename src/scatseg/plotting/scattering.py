@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.plotting.canvas import INK, LINE, TIME, color_bar, mark_hertz, mark_minutes
+from scatseg.plotting.canvas import COLORS, INK, LINE, TIME, color_bar, mark_hertz, mark_minutes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
         Wavelet,
     )
 
-_COLORS = (LINE, "#D9552B", "#2B7A5B", "#7A5BD0", "#B8860B")
 _NOTHING = "#E8EAED"
 _DASHES = (0, (3, 2))
 _LEVELS = "magma"
@@ -40,11 +39,14 @@ _SIGNED = "RdBu_r"
 _LOWEST_HEARD = 20.0
 """Hz: bands below are left out of pictures of sound."""
 
+_FLOOR = -60.0
+"""dB below the loudest that are darkest: what is quieter is hidden by it."""
+
 _TINY = float(np.finfo(np.float32).tiny)
 
 
 def decibel(
-    values: ArrayLike, *, floor: float = -60.0, loudest: float | None = None
+    values: ArrayLike, *, floor: float = _FLOOR, loudest: float | None = None
 ) -> NDArray[np.float64]:
     """Express magnitudes in decibels relative to `loudest` (the largest one), at least `floor`.
 
@@ -66,8 +68,8 @@ def plot_wavelet(wavelet: Wavelet, *, ax: Axes) -> None:
     unit, scale = ("ms", 1000) if wavelet.duration < 0.25 else ("s", 1)
     times = wavelet.times[inside] * scale
     values = wavelet.values[inside] / np.abs(wavelet.values).max()
-    ax.plot(times, values.real, color=_COLORS[0], linewidth=0.9, label="real part")
-    ax.plot(times, values.imag, color=_COLORS[1], linewidth=0.9, label="imaginary part")
+    ax.plot(times, values.real, color=COLORS[0], linewidth=0.9, label="real part")
+    ax.plot(times, values.imag, color=COLORS[1], linewidth=0.9, label="imaginary part")
     ax.plot(times, np.abs(values), color=INK, linewidth=1.2, label="modulus")
     ax.set(xlim=(times[0], times[-1]), ylim=(-1.1, 1.1), xlabel=f"time ({unit})")
     ax.set_title(
@@ -104,7 +106,7 @@ def plot_bank(curves: BankCurves, *, ax: Axes, layer: Literal[0, 1] = 0) -> None
     hertz = curves.frequencies
     for H in curves.wavelets[layer]:
         ax.plot(hertz, H, color=LINE, linewidth=0.6, alpha=0.7)
-    ax.plot(hertz, curves.low_pass, color=_COLORS[1], linewidth=1.2)
+    ax.plot(hertz, curves.low_pass, color=COLORS[1], linewidth=1.2)
     total = curves.sums[layer]
     ax.plot(hertz, total, color=INK, linewidth=0.9)
     ax.hlines(
@@ -128,7 +130,7 @@ def bank_key() -> list[Line2D]:
     """List the lines of `plot_bank` with their names, for the key of a figure."""
     return [
         Line2D([], [], color=LINE, linewidth=0.6, alpha=0.7, label="wavelets"),
-        Line2D([], [], color=_COLORS[1], linewidth=1.2, label="low-pass"),
+        Line2D([], [], color=COLORS[1], linewidth=1.2, label="low-pass"),
         Line2D([], [], color=INK, linewidth=0.9, label="Littlewood-Paley sum"),
         Line2D(
             [],
@@ -174,7 +176,6 @@ def plot_time_frequency(
     *,
     ax: Axes,
     color: Literal["decibel", "ratio"] = "decibel",
-    floor: float = -60.0,
     what: str = "frequency",
     lowest: float = _LOWEST_HEARD,
     loudest: float | None = None,
@@ -190,8 +191,6 @@ def plot_time_frequency(
         Where to draw.
     color : {"decibel", "ratio"}
         Decibels relative to the largest magnitude, or the values as they are.
-    floor : float, default -60
-        Decibels that are darkest.
     what : str, default "frequency"
         What the vertical axis is, in Hz.
     lowest : float, default 20
@@ -210,7 +209,7 @@ def plot_time_frequency(
     values, hertz = picture.values[there], picture.frequencies[there]
     edges = _time_edges(picture.times), _log_edges(hertz)
     if color == "decibel":
-        mesh = _level_mesh(ax, *edges, values, floor=floor, loudest=loudest, bar=bar)
+        mesh = _level_mesh(ax, *edges, values, loudest=loudest, bar=bar)
     else:
         mesh = _ratio_mesh(ax, *edges, values)
     mark_hertz(ax.yaxis)
@@ -287,18 +286,20 @@ def plot_rates(
     ax.set(ylim=(0, 1.08), xlabel="modulation rate (Hz)", yticks=[])
 
 
-def plot_orders(orders: Orders, *, ax: Axes, floor: float = -60.0) -> None:
+def plot_orders(orders: Orders, *, ax: Axes) -> None:
     """Draw the energy of each order over time, in decibels relative to the loudest moment."""
     loudest = max(float(orders.signal.max()), _TINY)
     rows: list[tuple[str, str, NDArray[np.floating]]] = [("signal", INK, orders.signal)]
     rows += [
         (f"order {k}", color, np.asarray(energy))
-        for k, (color, energy) in enumerate(zip(_COLORS, orders.energies, strict=False))
+        for k, (color, energy) in enumerate(zip(COLORS, orders.energies, strict=False))
     ]
     for name, color, energy in rows:
-        level = 10 * np.log10(np.maximum(energy / loudest, 10 ** ((floor - 20) / 10)))
+        level = 10 * np.log10(np.maximum(energy / loudest, 10 ** ((_FLOOR - 20) / 10)))
         ax.plot(orders.times, level, color=color, linewidth=1.0, label=name)
-    ax.set(xlim=(orders.times[0], orders.times[-1]), ylim=(floor, 3), ylabel="dB re loudest moment")
+    ax.set(
+        xlim=(orders.times[0], orders.times[-1]), ylim=(_FLOOR, 3), ylabel="dB re loudest moment"
+    )
     ax.set_xlabel(TIME)
     mark_minutes(ax.xaxis)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=7)
@@ -306,7 +307,7 @@ def plot_orders(orders: Orders, *, ax: Axes, floor: float = -60.0) -> None:
 
 def plot_distances(curves: DistanceCurves, *, ax: Axes, xlabel: str) -> None:
     """Draw relative distances against the size of a change, both axes logarithmic."""
-    for color, (name, distances) in zip(_COLORS, curves.distances.items(), strict=False):
+    for color, (name, distances) in zip(COLORS, curves.distances.items(), strict=False):
         is_plain = name.startswith("spectrogram")
         ax.plot(
             curves.sizes,
@@ -331,7 +332,7 @@ def _level_mesh(
     y_edges: NDArray[np.float64],
     values: ArrayLike,
     *,
-    floor: float,
+    floor: float = _FLOOR,
     loudest: float | None = None,
     bar: bool = True,
 ) -> QuadMesh:

@@ -182,7 +182,7 @@ def _stacked(
 
 
 def _strips_panel(
-    strips: Sequence[tuple[str, Segmentation]], styles: Mapping[str, LabelStyle]
+    strips: Sequence[tuple[str, Segmentation]], styles: Sequence[Mapping[str, LabelStyle]]
 ) -> Callable[[Axes], None]:
     return lambda ax: plot_strips(strips, ax=ax, styles=styles)
 
