@@ -94,7 +94,7 @@
     if (data.waveform) timeline.append(row("waveform", waveform(), "tall"));
     for (const strip of data.references) timeline.append(row(strip.name, stripOf(strip), "reference"));
     for (const strip of data.estimates) timeline.append(row(strip.name, stripOf(strip)));
-    for (const curve of data.curves) timeline.append(row(`novelty ${curve.name}`, curveOf(curve), "curve"));
+    for (const curve of data.curves) timeline.append(row(curve.title, curveOf(curve), "curve"));
     timeline.append(row("", timeAxis(linear)));
     const playhead = timeline.querySelector(".playhead");
     player.onMove((time) => { playhead.style.left = `${100 * linear(time)}%`; });
@@ -127,7 +127,7 @@
     return seekable(canvas, "Waveform");
   }
 
-  function curveOf({ name, times, heights, boundaries }) {
+  function curveOf({ title, times, heights, boundaries }) {
     const canvas = drawn((context, width, height, color, pixel) => {
       const x = (time) => linear(time) * width;
       const y = (value) => height - 1 - value * (height - 6 * pixel);
@@ -151,7 +151,7 @@
         context.fill();
       }
     });
-    return seekable(canvas, `Novelty of ${name}`);
+    return seekable(canvas, title);
   }
 
   // A canvas that draws itself again when its size or the color scheme changes.
