@@ -416,9 +416,22 @@ def test_index_and_page_of_a_track_share_their_looks(run):
 def test_page_shows_the_curve_with_what_its_system_picked(run):
     build(run, figures=False)
     (curve,) = page_data(run)["curves"]
-    assert curve["name"] == "foote"
+    assert (curve["name"], curve["title"]) == ("foote", "novelty foote")
     assert curve["heights"] == [0, 0, 1, 0, 0.5, 0, 0]
     assert curve["boundaries"] == [1, 2]
+
+
+def test_page_calls_a_curve_of_probabilities_so_and_keeps_their_height(run):
+    sure = Annotation(segmentation=FOOTE, system="foote", confidence=(None, 0.8, 0.4))
+    write_track(run, "first", [sure])
+    arrays = dict(np.load(run / "arrays" / "first.npz"))
+    np.savez(
+        run / "arrays" / "first.npz", **arrays | {"novelty_foote": arrays["novelty_foote"] / 5}
+    )
+    build(run, figures=False)
+    (curve,) = page_data(run)["curves"]
+    assert curve["title"] == "probability of a boundary, foote"
+    assert curve["heights"] == [0, 0, 0.8, 0, 0.4, 0, 0]
 
 
 def test_page_shows_all_scores_of_its_track(run):

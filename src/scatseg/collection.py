@@ -202,4 +202,4 @@ def _export(annotations: Sequence[Annotation], folder: Path, id_: str, name: str
     default = annotations[0].system
     for system, found in first.items():
         stem = id_ if system == default else f"{id_}.{runs.safe_id(system)}"
-        formats.write(folder / f"{stem}{known.extension}", found.segmentation, format=name)
+        formats.write(folder / f"{stem}{known.extension}", found, format=name)

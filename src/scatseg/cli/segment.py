@@ -73,7 +73,8 @@ if TYPE_CHECKING:
     "exports",
     multiple=True,
     type=click.Choice(list(FORMATS)),
-    help="Also write this format, into exports/. Repeat for several.",
+    help="Also write this format, into exports/; csv says how probable the boundary is that a "
+    "segment begins at (confidence), where that is known. Repeat for several.",
 )
 @jobs_option
 @click.option("--force", is_flag=True, help="Do again what is done.")

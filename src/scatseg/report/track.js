@@ -109,7 +109,7 @@
     if (data.waveform) rows.append(row("waveform", waveform(), "tall"));
     for (const strip of data.references) rows.append(row(strip.name, stripOf(strip), "reference"));
     for (const strip of data.estimates) rows.append(row(strip.name, stripOf(strip)));
-    for (const curve of data.curves) rows.append(row(`novelty ${curve.name}`, curveOf(curve), "curve"));
+    for (const curve of data.curves) rows.append(row(curve.title, curveOf(curve), "curve"));
     rows.append(row("", timeAxis(linear)));
     const playhead = rows.querySelector(".playhead");
     player.onMove((time) => { playhead.style.left = `${100 * linear(time)}%`; });
@@ -217,7 +217,7 @@
     return seekable(canvas, "Waveform");
   }
 
-  function curveOf({ name, times, heights, boundaries }) {
+  function curveOf({ title, times, heights, boundaries }) {
     const canvas = drawn((context, width, height, color, pixel) => {
       const x = (time) => (linear(time) * view.seen.span - view.seen.left) * pixel;
       const y = (value) => height - 1 - value * (height - 6 * pixel);
@@ -243,7 +243,7 @@
         context.fill();
       }
     });
-    return seekable(canvas, `Novelty of ${name}`);
+    return seekable(canvas, title);
   }
 
   // A canvas over what is seen of the timeline, which draws itself again when that, its size or
