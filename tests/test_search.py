@@ -17,6 +17,7 @@ from hypothesis.extra.numpy import arrays
 import scatseg
 from scatseg import audio, cli
 from scatseg.features import FeatureName
+from scatseg.plotting.search import map_figure
 from scatseg.runs import read_failures
 from scatseg.search import Index, SearchIndexError, building, store
 from scatseg.search.building import rebuild_index, remove_recordings, verify_index
@@ -894,6 +895,22 @@ def test_the_map_puts_like_near_like(tremolos, tmp_path, capsys):
     near = np.linalg.norm(places["4-300"] - places["8-300"])
     assert near < np.linalg.norm(places["4-300"] - places["4-830"])
     assert run("search", "--map", tremolos.folder) == 2
+
+
+def test_a_folder_can_hold_the_map(tremolos, tmp_path, capsys):
+    assert run("search", "--map", tremolos.folder, "-o", tmp_path / "made") == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'made' / 'map.png'}\n"
+    written = {path.name for path in (tmp_path / "made").iterdir()}
+    assert written == {"map.png", "map.svg", "map.csv"}
+    assert run("search", "--map", tremolos.folder, "-o", tmp_path / "map.pdf") == 2
+
+
+def test_recordings_at_one_place_of_the_map_share_a_label():
+    places = np.array([[0, 0], [0, 1e-4], [1, 1], *[[2, 0]] * 8])
+    names = ["a", "a copy", "b", *(f"take {n}" for n in range(8))]
+    (ax,) = map_figure(places, names, [""] * 11).axes
+    takes = "take 0\ntake 1\ntake 2\ntake 3\ntake 4\nand 3 more"
+    assert [text.get_text() for text in ax.texts] == ["a\na copy", "b", takes]
 
 
 def test_a_very_large_index_says_how_it_is_searched(built, monkeypatch):
