@@ -962,6 +962,22 @@ def test_names_and_labels_on_a_map_are_no_formulas(name, label):
     assert {name, label} <= {*texts, ""}
 
 
+def test_a_folder_can_hold_the_map(tremolos, tmp_path, capsys):
+    assert run("search", "--map", tremolos.folder, "-o", tmp_path / "made") == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'made' / 'map.png'}\n"
+    written = {path.name for path in (tmp_path / "made").iterdir()}
+    assert written == {"map.png", "map.svg", "map.csv"}
+    assert run("search", "--map", tremolos.folder, "-o", tmp_path / "map.pdf") == 2
+
+
+def test_recordings_at_one_place_of_the_map_share_a_label():
+    places = np.array([[0, 0], [0, 1e-4], [1, 1], *[[2, 0]] * 8])
+    names = ["a", "a copy", "b", *(f"take {n}" for n in range(8))]
+    (ax,) = map_figure(places, names, [""] * 11).axes
+    takes = "take 0\ntake 1\ntake 2\ntake 3\ntake 4\nand 3 more"
+    assert [text.get_text() for text in ax.texts] == ["a\na copy", "b", takes]
+
+
 def test_a_very_large_index_says_how_it_is_searched(built, monkeypatch):
     assert built.manner(8.0) == ""
     monkeypatch.setattr("scatseg.search.approximate.ABOVE", 10)
