@@ -31,7 +31,7 @@ from scatseg import audio
 from scatseg.bars import BAR_FEATURES, Bars
 from scatseg.extractors import extractor
 from scatseg.features import Features
-from scatseg.rhythm import find_grid
+from scatseg.rhythm import find_grid, heard_span
 from scatseg.similarity import by_family
 
 SR = 22050
@@ -261,7 +261,8 @@ def bar_features(
     y: NDArray[np.float32], features: tuple[str, ...], grids: dict[str, NDArray[np.float64]]
 ) -> Iterator[tuple[str, Features]]:
     """Describe a signal on several grids, each kind of features computed once."""
-    parts = [(BAR_FEATURES[f] if f in BAR_FEATURES else extractor(f))(y, SR) for f in features]
+    heard = y[slice(*heard_span(y, SR))]  # as `Bars` cuts it
+    parts = [(BAR_FEATURES[f] if f in BAR_FEATURES else extractor(f))(heard, SR) for f in features]
     bars = Bars(features=tuple(partial(_computed, part) for part in parts))
     for name, edges in grids.items():
         yield name, bars.on_grid(y, SR, edges)

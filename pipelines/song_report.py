@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from threadpoolctl import threadpool_limits
+
+from scatseg.formats import atomic_write
+from scatseg.runs import versions
 
 Options = Mapping[str, Any]
 
@@ -44,17 +48,24 @@ def write_report(
         found = {}
         files = sorted(file for folder in songs["audio"] for file in Path(folder).iterdir())
         for file in files[:: songs.get("every", 1)]:
-            store = kept / f"{file.stem}.json"
+            store = kept / f"{file.stem}.{asked_for(file, songs, options)}.json"
             if not store.exists():
                 with threadpool_limits(1):
                     answer = find(file, songs, options)
-                store.write_text(json.dumps(answer), encoding="utf-8")
+                atomic_write(store, json.dumps(answer).encode())
                 print(file.stem, flush=True)
             found[file.stem] = json.loads(store.read_text(encoding="utf-8"))
         parts.append(f"## {songs['title']}\n\n{section(found, options)}")
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(output)
+
+
+def asked_for(file: Path, songs: Options, options: Options) -> str:
+    """Hash what an answer depends on: the song, the options of its set and of all, and versions."""
+    of_all = {key: options[key] for key in options if key not in ("set", "kept", "output")}
+    facts = [str(file.resolve()), songs, of_all, versions(("scatseg", "librosa", "numpy", "scipy"))]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:

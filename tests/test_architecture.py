@@ -14,7 +14,7 @@ SOURCE = Path(scatseg.__file__).parent
 
 # A module imports only from layers above its own.
 FLOW = [
-    {"", "segmentation", "naming"},
+    {"", "segmentation", "naming", "threads"},
     {"scattering", "compression"},
     {"features"},
     {"places"},
@@ -50,6 +50,7 @@ DOORS = {
     "mir_eval": {"evaluation"},
     "matplotlib": {"plotting"},
     "joblib": {"workers"},
+    "threadpoolctl": {"threads"},
     "click": {"cli"},
     "tqdm": {"cli"},
     "pooch": {"registry"},

@@ -499,6 +499,24 @@ def test_a_stream_of_channels_that_cancel_uses_the_loudest(tmp_path):
     np.testing.assert_array_equal(np.concatenate(list(stream)), whole.y)
 
 
+def test_streams_of_mp3_can_be_read_side_by_side(tmp_path):
+    audio.save(tmp_path / "a.mp3", 0.3 * np.sin(np.arange(5 * 22050) * 0.1), 22050)
+    script = (
+        "import sys; from scatseg import audio; a, b = (audio.stream(sys.argv[1]) for _ in 'ab');"
+        "print(all((x == y).all() for x, y in zip(a, b, strict=True)))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "a.mp3")]
+    run = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert run.stdout.strip() == "True"
+
+
+def test_standard_error_is_the_callers_between_blocks(tmp_path, capfd):
+    audio.save(tmp_path / "a.mp3", 0.3 * np.sin(np.arange(5 * 22050) * 0.1), 22050)
+    for _ in audio.stream(tmp_path / "a.mp3"):
+        os.write(2, b"heard\n")
+    assert set(capfd.readouterr().err.split()) == {"heard"}
+
+
 def test_a_stream_of_no_audio_is_refused_before_it_begins(tmp_path):
     (tmp_path / "a.wav").write_bytes(b"nothing to hear")
     with pytest.raises(audio.NotAudioError, match="is needed"):
@@ -509,3 +527,16 @@ def test_a_header_tells_how_many_samples_there_will_be(tmp_path):
     soundfile.write(tmp_path / "a.flac", np.zeros(44100), 44100)
     assert audio.declared_samples(tmp_path / "a.flac", sr=22050) == 22050
     assert audio.declared_samples(tmp_path / "a.flac", sr=None) == 44100
+
+
+@pytest.mark.parametrize("n_frames", [5, 7, 9, 11])
+def test_a_header_tells_as_many_samples_as_are_decoded(tmp_path, n_frames):
+    soundfile.write(tmp_path / "a.wav", np.zeros(n_frames), 44100)
+    assert audio.declared_samples(tmp_path / "a.wav") == decode(tmp_path / "a.wav").y.size
+
+
+@pytest.mark.parametrize("sr", [0, -5])
+def test_a_header_is_not_asked_at_an_impossible_rate(tmp_path, sr):
+    soundfile.write(tmp_path / "a.wav", np.zeros(9), 44100)
+    with pytest.raises(ValueError, match=f"sr must be a positive number of Hz.*got {sr}"):
+        audio.declared_samples(tmp_path / "a.wav", sr=sr)

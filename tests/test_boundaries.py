@@ -121,9 +121,9 @@ def test_granularity_outside_its_range_is_refused(granularity):
         picked(granularity=granularity)
 
 
-@pytest.mark.parametrize("n_segments", [0, -3])
-def test_less_than_one_segment_is_refused(n_segments):
-    with pytest.raises(ValueError, match=f"n_segments must be at least 1, got {n_segments}"):
+@pytest.mark.parametrize("n_segments", [0, -3, 2.5, True])
+def test_no_whole_number_of_segments_is_refused(n_segments):
+    with pytest.raises(ValueError, match=f"n_segments must be .* at least 1, got {n_segments}"):
         check_detail(0.5, n_segments)
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import textwrap
 
 import numpy as np
 import pytest
@@ -48,6 +49,7 @@ from scatseg.clips import ClipFeatures, ClipStoreError, describe_clips
 from scatseg.explain import Band, Reason, sentence
 from scatseg.labelled import Clip
 from scatseg.plotting.classification import relevance_figure
+from scatseg.search.descriptions import Describer
 
 SR = 5512  # the modulation filters lie at 15.07, 7.54, 3.77, 1.88, ... Hz
 SECONDS = np.arange(2 * SR) / SR
@@ -728,9 +730,42 @@ def test_other_options_are_stored_apart():
 
 
 def test_a_store_that_is_broken_says_so(drums, tmp_path):
-    (tmp_path / f"{FAST.fingerprint()}.npz").write_bytes(b"broken")
+    clips = [clip(drums / "audio" / "kick0.wav")]
+    describe_clips(clips, FAST, store=tmp_path)
+    (file,) = tmp_path.glob("*.npz")
+    file.write_bytes(b"broken")
     with pytest.raises(ClipStoreError, match="stored vectors cannot be read"):
-        describe_clips([clip(drums / "audio" / "kick0.wav")], FAST, store=tmp_path)
+        describe_clips(clips, FAST, store=tmp_path)
+
+
+def test_where_a_feature_of_ones_own_lies_in_memory_is_no_option(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    code = """
+        from scatseg.spectral import MFCC
+        alive = []
+        class Plain:
+            def __init__(self):
+                alive.append(self)
+            def __call__(self, y, sr):
+                return MFCC()(y, sr)
+    """
+    (tmp_path / "plain_feature.py").write_text(textwrap.dedent(code), encoding="utf-8")
+    made = ClipFeatures(features="plain_feature:Plain")
+    assert made.fingerprint() == made.fingerprint()
+    assert " at 0x" not in Describer(features="plain_feature:Plain").fingerprint()
+
+
+def test_vectors_of_changed_code_of_ones_own_are_not_taken_from_the_store(
+    drums, tmp_path, monkeypatch
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "feature_of_ones_own.py"
+    code = "from scatseg.spectral import MFCC\nclass Mine(MFCC): pass\n"
+    for change, n_files in (("", 1), ("", 1), ("# otherwise\n", 2)):
+        module.write_text(code + change, encoding="utf-8")
+        features = ClipFeatures(features="feature_of_ones_own:Mine")
+        describe_clips([clip(drums / "audio" / "kick0.wav")], features, store=tmp_path / "store")
+        assert len(list((tmp_path / "store").iterdir())) == n_files
 
 
 @pytest.mark.parametrize(

@@ -100,6 +100,11 @@ def test_nothing_done_exits_with_3(what, tmp_path):
         (["--segmenter", "fote"], "unknown segmenter 'fote'"),
         (["--granularity", "2"], "2.0 is not in the range 0<=x<=1"),
         (["--n-segments", "0"], "0 is not in the range x>=1"),
+        (["--n-labels", "0"], "0 is not in the range x>=1"),
+        (
+            ["--segmenter", "laplacian", "--n-labels", "2"],
+            "segmenter here has an option 'n_labels'",
+        ),
         (["--format", "xml"], "'xml' is not one of"),
         (["--set", "half_widht=3"], "no segmenter here has an option 'half_widht'"),
         (["--set", "half_width"], "--set needs key=value"),
@@ -125,6 +130,13 @@ def test_number_of_segments_is_what_was_asked_for(music, tmp_path):
     assert scatseg("segment", music, "-o", run, *FAST, "--n-segments", 1) == 0
     (found,) = formats.read_jams(run / "tracks" / "one.jams").annotations
     assert len(found.segmentation) == 1
+
+
+def test_number_of_labels_is_what_was_asked_for(music, tmp_path):
+    run = tmp_path / "run"
+    assert scatseg("segment", music, "-o", run, *FAST, "--n-segments", 2, "--n-labels", 1) == 0
+    (found,) = formats.read_jams(run / "tracks" / "one.jams").annotations
+    assert found.segmentation.labels == ("A", "A")
 
 
 def test_options_come_from_a_file_and_the_command_line_wins(music, tmp_path):

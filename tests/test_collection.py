@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from joblib.externals.loky import get_reusable_executor
 from tests import hostile
 
@@ -186,11 +187,43 @@ def test_bar_lines_come_from_a_file_of_beats(sources, tmp_path, name):
     assert "no beats of this name in beats: they were looked for" in facts["warnings"]
 
 
+class EachRow:
+    """Finds a section in each row of what it hears."""
+
+    hears = "bars:features=mfcc,positions=2"
+
+    def predict(self, features):
+        return Segmentation(features.edges, [str(i) for i in range(len(features))])
+
+
+class EachSecond(EachRow):
+    hears = "bars:features=mfcc,positions=2,length=1"
+
+
+def test_beats_move_no_frames_of_a_length_of_their_own(sources, tmp_path):
+    beats = tmp_path / "one.csv"
+    beats.write_text("".join(f"{2 * i + 0.25},1\n" for i in range(4)), encoding="utf-8")
+    names = [f"{__name__}:{kind.__name__}" for kind in (EachRow, EachSecond)]
+    y, sr = audio.load(sources[0].path, sr=SR)
+    found = analyze(y, sr, SegmentJob(segmenters=tuple(names), beats=beats), beats=beats)
+    bars, seconds = (each.segmentation.boundaries for each in found.annotations)
+    np.testing.assert_allclose(bars, [0, 0.25, 2.25, 4.25, 6.25, 8])
+    np.testing.assert_allclose(seconds, range(9), atol=1e-3)
+
+
 def test_other_beats_are_another_result(sources, tmp_path):
     beats = tmp_path / "one.csv"
     for text, status in (("1\n2\n3\n", "done"), ("1\n2\n3\n", "kept"), ("1\n2\n4\n", "done")):
         beats.write_text(text, encoding="utf-8")
         job = dataclasses.replace(BARS, beats=beats)
+        (receipt,) = segment_collection(sources[:1], tmp_path / "run", job)
+        assert receipt.status == status
+
+
+def test_beats_that_are_no_longer_given_are_another_result(sources, tmp_path):
+    (tmp_path / "one.csv").write_text("1\n2\n3\n", encoding="utf-8")
+    given = dataclasses.replace(BARS, beats=tmp_path / "one.csv")
+    for job, status in ((given, "done"), (BARS, "done"), (BARS, "kept"), (given, "done")):
         (receipt,) = segment_collection(sources[:1], tmp_path / "run", job)
         assert receipt.status == status
 
@@ -264,6 +297,16 @@ def test_a_form_with_few_probable_boundaries_comes_with_a_warning(
     assert facts["warnings"] == [warning.format(name) for warning in warnings]
 
 
+@pytest.mark.parametrize(
+    ("asked", "warnings"), [(2, []), (40, ["{}: 40 sections asked for, 2 found"])]
+)
+def test_fewer_sections_than_were_asked_for_are_a_warning(sources, asked, warnings):
+    job = dataclasses.replace(JOB, settings={"n_segments": asked})
+    y, sr = audio.load(sources[0].path, sr=SR)
+    expected = tuple(warning.format(job.segmenters[0]) for warning in warnings)
+    assert analyze(y, sr, job).warnings == expected
+
+
 def test_beats_that_cannot_be_read_are_a_failure_with_the_reason(sources, tmp_path):
     (tmp_path / "one.csv").write_text("verse,chorus\n", encoding="utf-8")
     job = dataclasses.replace(BARS, beats=tmp_path / "one.csv")
@@ -275,15 +318,16 @@ def test_beats_that_cannot_be_read_are_a_failure_with_the_reason(sources, tmp_pa
 def test_uncertain_bar_lines_are_a_warning_of_the_track(sources, tmp_path):
     segment_collection(sources[:1], tmp_path / "run", BARS)
     facts = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams").sandbox["scatseg"]
-    assert facts["warnings"] == ["no clear pulse: there are no bars to go by"]
+    assert facts["warnings"][0] == "no clear pulse: there are no bars to go by"
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"beats": Path("nowhere")}, "nowhere: a file or a folder of beats is needed"),
-        ({"beats": Path(), "features": "mfcc"}, "features 'bars', but only mfcc are used"),
-        ({"beats": Path(), "segmenters": ("foote",)}, "'bars', but only scattering are used"),
+        ({"beats": Path(), "features": "mfcc"}, "without a length, but only mfcc are used"),
+        ({"beats": Path(), "segmenters": ("foote",)}, "length, but only scattering are used"),
+        ({"beats": Path(), "segmenters": ("grid-free",)}, "but only bars:length=0.5,positions=1"),
     ],
 )
 def test_beats_that_could_not_be_used_are_refused(options, message):
@@ -297,6 +341,30 @@ def test_silence_is_one_segment_called_silence():
     assert found.segmentation.labels == ("silence",)
     assert found.segmentation.boundaries == (0.0, 3.0)
     assert "S" not in pictures
+
+
+def test_silence_has_the_levels_that_its_system_gives():
+    job = SegmentJob(segmenters=("default", "foote"))
+    annotations = analyze(np.zeros(3 * SR, np.float32), SR, job).annotations
+    levels = [(found.system, found.level) for found in annotations]
+    assert levels == [("default", "section"), ("default", "phrase"), ("foote", "1")]
+
+
+@pytest.mark.parametrize("height", [0.0, 5e-6])
+def test_silence_is_told_once(tmp_path, height):
+    soundfile.write(tmp_path / "quiet.wav", np.full(3 * SR, height), SR, subtype="FLOAT")
+    (source,) = find_sources([tmp_path / "quiet.wav"], extensions=[".wav"]).sources
+    segment_collection([source], tmp_path / "run", JOB)
+    facts = formats.read_jams(tmp_path / "run" / "tracks" / "quiet.jams").sandbox["scatseg"]
+    (warning,) = facts["warnings"]
+    assert warning.startswith("silent: ")
+
+
+def test_a_recording_without_room_for_two_sections_comes_with_a_warning():
+    y = np.sin(np.arange(3 * SR) / 5).astype(np.float32)
+    (warning,) = analyze(y, SR, JOB).warnings
+    reason = "too short: 3 of the 4 s that it takes to tell a section from another"
+    assert warning == f"{JOB.segmenters[0]}: {reason}"
 
 
 def test_other_formats_are_written_beside(sources, tmp_path):

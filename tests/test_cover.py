@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
+import scatseg.segmenters.covers
 from scatseg.boundaries import repetition_scores
 from scatseg.cover import (
     LONG_BAR,
@@ -100,10 +101,71 @@ def test_so_many_sections_are_made(n_segments, rng):
     assert len(segment(song, segmenter=CoverSegmenter(n_segments=n_segments))) == n_segments
 
 
+@pytest.mark.parametrize("n_segments", [1, 5])
+def test_so_many_sections_are_made_where_all_is_alike(n_segments):
+    held = np.insert(np.ones((24, 40)), [12] * 4, 0.0, axis=0)
+    for X in (np.ones((24, 40)), held):
+        found = segment(on_bars(X), segmenter=CoverSegmenter(n_segments=n_segments))
+        assert len(found) == n_segments
+
+
+def test_bars_of_a_long_recording_stay_bars(monkeypatch, rng):
+    song = tune("ABCABC", rng)
+    expected = segment(song, segmenter="default")
+    monkeypatch.setattr(scatseg.segmenters.covers, "MAX_COVERED", 20)
+    assert segment(song, segmenter="default") == expected
+
+
+def test_too_many_bars_are_joined_and_not_taken_for_bars(monkeypatch, rng):
+    monkeypatch.setattr(scatseg.segmenters.covers, "MAX_FRAMES", 20)
+    song = tune("ABCABC", rng)
+    default = segmenter("default")
+    assert default.is_calibrated(on_bars(song.X[:20]))
+    assert not default.is_calibrated(song)
+    assert default.predict(song).levels[0].end == song.duration
+
+
+def test_how_probable_a_boundary_is_depends_on_no_granularity(rng):
+    song = tune("ABAABA", rng)
+    curves = [segmenter(f"default:granularity={g}").novelty(song)[1] for g in (0, 0.5, 1)]
+    np.testing.assert_array_equal(curves[0], curves[1])
+    np.testing.assert_array_equal(curves[2], curves[1])
+
+
+@pytest.mark.parametrize("n_bars", [3, 4, 5, 6])
+@pytest.mark.parametrize("name", ["default", "cbm"])
+def test_a_recording_is_too_short_where_even_blocks_are_one_section(name, n_bars, rng):
+    sounds = np.repeat(3 * rng.normal(size=(2, 40)), [2, n_bars - 2], axis=0)
+    blocks = on_bars(np.tile(sounds, 8) + rng.normal(size=(n_bars, 320)))
+    is_too_short = segmenter(name).shortness(blocks) is not None
+    assert is_too_short == (len(segment(blocks, segmenter=name)) == 1)
+
+
+def test_bars_in_which_nothing_sounds_do_not_make_a_recording_long(rng):
+    X = np.concatenate([rng.normal(size=(4, 40)), np.zeros((20, 40))])
+    assert CoverSegmenter().shortness(on_bars(X)) == (
+        "too short: 4 of the 5 bars that it takes to tell a section from another"
+    )
+
+
+def test_what_has_no_bars_is_too_short_in_seconds(rng):
+    noise = Features(rng.normal(size=(12, 40)), np.arange(13) / 2)
+    assert CoverSegmenter().shortness(noise) == (
+        "too short: 6 of the 10 s that it takes to tell a section from another"
+    )
+
+
 def test_so_many_labels_are_used(rng):
     song = tune("ABCABC", rng)
     found = segment(song, segmenter=CoverSegmenter(n_segments=6, n_labels=2))
     assert len(set(found.labels)) == 2
+
+
+def test_silence_between_sections_takes_no_label_of_theirs(rng):
+    X = np.insert(tune("ABCDE", rng, sound=3.0).X, np.repeat(8 * np.arange(1, 5), 3), 0.0, axis=0)
+    found = segment(on_bars(X), segmenter=CoverSegmenter(n_labels=2))
+    assert found.labels.count("silence") == 4
+    assert set(found.labels) == {"A", "B", "silence"}
 
 
 def test_a_long_silence_is_a_section_of_its_own(rng):

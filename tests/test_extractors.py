@@ -171,6 +171,31 @@ def test_other_sampling_rates_work(case, sr, n_samples):
 
 
 @every
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.zeros((2, SR)), r"y must be mono, .*\(2, 22050\).* as in y.mean\(axis=0\)"),
+        (np.zeros((SR, 2)), r"y must be mono, .*\(22050, 2\).* as in y.mean\(axis=1\)"),
+        (np.zeros(0), r"y must hold real samples, .* got float64 of shape \(0,\)"),
+        (np.zeros(9, dtype=complex), "y must hold real samples, .* got complex128"),
+        (np.array([0, np.nan, 0]), r"y must be finite, got nan at index \(1,\)"),
+        (np.array([0, 0, -np.inf]), r"y must be finite, got -inf at index \(2,\)"),
+    ],
+    ids=["channels first", "channels last", "empty", "complex", "NaN", "infinite"],
+)
+def test_what_is_no_mono_signal_is_refused(case, y, message):
+    with pytest.raises(ValueError, match=message):
+        case.extract(y, SR)
+
+
+@every
+def test_integers_are_taken_for_what_they_are(case):
+    whole = np.round(30000 * EXCERPT).astype(np.int16)
+    of_floats, of_integers = case.extract(whole.astype(np.float32), SR), case.extract(whole, SR)
+    np.testing.assert_array_equal(of_integers.X, of_floats.X)
+
+
+@every
 def test_names_tell_the_columns_apart(case):
     names = of_excerpt(case.extract).names
     assert len(set(names)) == len(names)

@@ -95,6 +95,17 @@ def test_long_silence_around_it_is_silence_around_the_same_form(rondo, how, seco
     np.testing.assert_allclose(moved[[0, -1]], heard, atol=1e-3)
 
 
+@pytest.mark.parametrize(("start", "stop"), [(0.31, 0.37), (0.5, 0.58)])
+def test_long_silence_inside_it_is_found_where_it_is(rondo, start, stop):
+    y = rondo.y.copy()
+    start, stop = (round(part * len(y)) for part in (start, stop))
+    y[start:stop] = 0
+    found = form_of(y, rondo.sr)
+    (silence,) = (interval for *interval, label in found if label == "silence")
+    # To the left the last sound fades; both are located to 10 ms.
+    np.testing.assert_allclose(silence, np.divide([start, stop], rondo.sr), atol=0.1)
+
+
 @pytest.mark.parametrize("rate", [0.96, 1.04])
 def test_a_faster_copy_has_the_same_form_faster(rondo, form, rate):
     y = soxr.resample(rondo.y, rondo.sr, rondo.sr / rate)

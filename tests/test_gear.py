@@ -151,6 +151,14 @@ def test_duplicates_are_counted_and_remain_neighbors():
     np.testing.assert_allclose(found.errors[3:, 0], 0)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_duplicates_are_counted_among_rounding_errors(rng, dtype):
+    X = (1000 + rng.normal(size=(64, 300))).astype(dtype)
+    X[[10, 30]] = X[[5, 20]]
+    parameters, theta = octave_grid(8)
+    assert gear.examine(X, theta, parameters, n_neighbors=5).n_duplicates == 4
+
+
 def test_signs_are_voted_for_by_the_nearest():
     parameters = (Parameter("g", "", 1.0, 8.0, either_sign=True),)
     theta = np.concatenate([-np.geomspace(1, 8, 10), np.geomspace(1, 8, 10)])[:, None]
@@ -210,6 +218,11 @@ def test_mfcc_agrees_with_librosa():
         )  # fmt: skip
     cepstrum = scipy.fft.dct(np.log(mel + 1e-6), axis=0, norm="ortho")[:40].mean(axis=1)
     np.testing.assert_allclose(gear.MeanMFCC()(y, 8192), cepstrum, rtol=1e-3, atol=1e-3)
+
+
+def test_mfcc_of_integers_are_those_of_the_same_samples():
+    y = (8000 * np.sin(0.2 * np.arange(4000))).astype(np.int16)
+    np.testing.assert_array_equal(gear.MeanMFCC()(y, 8192), gear.MeanMFCC()(y.astype("f"), 8192))
 
 
 def test_scattering_is_the_plain_mean_of_kymatios_coefficients(rng):

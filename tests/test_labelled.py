@@ -77,6 +77,12 @@ def test_columns_that_are_not_used_are_named(folder):
     assert table(folder, "file,label,mood\na.wav,kick,sad\n").notes == ("column(s) not used: mood",)
 
 
+def test_a_column_of_groups_is_used_in_any_case(folder):
+    (folder / "index.csv").write_text("file,label,Player\na.wav,kick,Ann\n")
+    found = read_labelled(folder, group="Player")
+    assert (found.clips[0].group, found.notes) == ("Ann", ())
+
+
 @pytest.mark.parametrize(
     ("rows", "track", "reason"),
     [

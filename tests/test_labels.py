@@ -85,7 +85,7 @@ def test_labels_ignore_scale_and_what_all_frames_share(rng):
 
 
 def test_no_labels_at_all_are_refused(rng):
-    with pytest.raises(ValueError, match="n_labels must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="n_labels must be an integer of at least 1, got 0"):
         cluster_segments(*sections(rng, "ABA"), n_labels=0)
 
 
@@ -256,7 +256,7 @@ def test_labeling_leaves_its_input_alone(rng):
 
 
 def test_no_labels_of_repetitions_are_refused(rng):
-    with pytest.raises(ValueError, match="n_labels must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="n_labels must be an integer of at least 1, got 0"):
         label_by_repetition(*repetitions(rng, "ABA"), n_labels=0)
 
 

@@ -140,6 +140,12 @@ def test_compression_does_not_hear_rounding_errors():
     assert apart < 1e-3 * scatseg.distance(other, x, metric=metric)
 
 
+@pytest.mark.parametrize("metric", ["scattering:J=6,Q=4,eps=0.1", "jtfs:J=6,J_fr=2,Q=4,eps=0.1"])
+def test_compression_does_not_hear_polarity(metric):
+    x, y = noise(2, 4096)
+    assert scatseg.distance(-x, x, metric=metric) < 1e-9 * scatseg.distance(y, x, metric=metric)
+
+
 def test_batches_are_compared_with_one_reference():
     x, y = noise(3, 500), noise(500, seed=1)
     values = scatseg.distance(x, y, metric="mss:n_fft=64")
@@ -302,6 +308,33 @@ def test_a_target_that_has_changed_is_described_again():
     assert loss(x, y).item() > 0
 
 
+def test_a_target_whose_array_has_changed_is_described_again():
+    losses = pytest.importorskip("scatseg.losses")
+    import torch
+
+    loss, buffer, x = losses.MultiScaleSpectralLoss(n_fft=(16,)), noise(50), tensors(50)
+    target = torch.from_numpy(buffer)
+    assert loss(x, target).item() == 0
+    buffer[:] = 0
+    assert loss(x, target).item() > 0
+
+
+@pytest.mark.parametrize("name", ["waveform", "scattering:J=4,Q=2"])
+def test_gradients_follow_inference_with_the_same_target(name):
+    losses = pytest.importorskip("scatseg.losses")
+    import torch
+
+    loss, x, y = losses.loss_named(name), tensors(50).requires_grad_(), tensors(50, seed=1)
+    with torch.inference_mode():
+        inferred = loss(x, y)
+        loss(x, torch.zeros(50, dtype=x.dtype))  # made in inference mode itself
+        loss(x, y)
+    value = loss(x, y)
+    value.backward()
+    assert value.item() == inferred.item()
+    assert bool(x.grad.isfinite().all())
+
+
 def test_gradients_pass_through_a_target_that_is_learnt():
     losses = pytest.importorskip("scatseg.losses")
     x, y = tensors(50), tensors(50, seed=1).requires_grad_()
@@ -354,11 +387,12 @@ def am_tones():
     return Tremolos()
 
 
-def test_pnp_is_the_squared_loss_to_second_order():
+@pytest.mark.parametrize("eps", [None, 1.0])
+def test_pnp_is_the_squared_loss_to_second_order(eps):
     losses = pytest.importorskip("scatseg.losses")
     import torch
 
-    synth, loss = am_tones(), losses.JTFSLoss(J=7, J_fr=2, Q=4, T=256)
+    synth, loss = am_tones(), losses.JTFSLoss(J=7, J_fr=2, Q=4, T=256, eps=eps)
     target = torch.tensor([400.0, 20.0], dtype=torch.float64)
     direction = torch.tensor([0.3, 1.0], dtype=torch.float64)
     pnp = losses.PNPLoss(synth, loss)
@@ -378,6 +412,18 @@ def test_pnp_has_the_gradient_of_a_quadratic_form():
     theta = torch.tensor([[350.0, 18.0]], dtype=torch.float64, requires_grad=True)
     target = torch.tensor([400.0, 20.0], dtype=torch.float64)
     assert torch.autograd.gradcheck(lambda theta: loss(theta, target), (theta,))
+
+
+def test_pnp_works_in_inference_mode():
+    losses = pytest.importorskip("scatseg.losses")
+    import torch
+
+    loss = losses.PNPLoss(am_tones(), losses.WaveformLoss())
+    theta = torch.tensor([350.0, 18.0], dtype=torch.float64)
+    with torch.inference_mode():
+        target = torch.tensor([400.0, 20.0], dtype=torch.float64)
+        inferred = loss(theta, target).item()
+    assert inferred == loss(theta, target.clone()).item()
 
 
 def test_pnp_needs_a_loss_of_squares():

@@ -279,6 +279,12 @@ def test_fields_of_several_targets_are_those_of_each():
     np.testing.assert_array_equal(both[3].gradients, last.gradients)
 
 
+def test_targets_of_several_planes_are_refused():
+    targets = [[600.0, 8.0, 1.0], [800.0, 8.0, 1.0]]
+    with pytest.raises(ValueError, match="agree in all parameters but f_m and gamma: in f_c"):
+        matching.fields(AMChirp(), WaveformLoss(), targets, over=("f_m", "gamma"), n=2)
+
+
 def test_batches_of_points_give_the_same_field():
     options = {"over": ("a", "b"), "n": 4}
     one, many = (
@@ -300,6 +306,15 @@ def test_inner_points_lie_on_the_grid():
 def test_sensitivities_are_singular_values():
     values = matching.sensitivities(Places(), WaveformLoss(), [2.0, 1.0])
     np.testing.assert_allclose(values, [1, 1])
+
+
+def test_sensitivities_are_the_slopes_of_a_loss_with_compression():
+    synth, loss, theta = Tremolos(), ScatteringLoss(J=7, Q=4, T=256, eps=1.0), torch.tensor(TRUTH)
+    step = 1e-5
+    moved = theta * torch.exp2(step * torch.eye(2, dtype=theta.dtype))
+    slopes = [loss(synth(each), synth(theta)).item() / step for each in moved]
+    values = matching.sensitivities(synth, loss, TRUTH)
+    assert np.linalg.norm(values) == pytest.approx(np.linalg.norm(slopes), rel=0.01)
 
 
 def test_distance_from_oneself_grows_with_the_delay():

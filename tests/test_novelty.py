@@ -138,3 +138,8 @@ def test_each_width_blurs_its_own_direction():
     over_lags = structure_novelty(R, time_width_frames=1e-3, lag_width_frames=3)
     assert np.count_nonzero(over_time > 1e-9) > 20
     assert np.flatnonzero(over_lags > 1e-9).tolist() == [20, 21, 25, 26]
+
+
+def test_a_kernel_has_a_width():
+    with pytest.raises(ValueError, match="half_width_frames must be at least 1, got 0"):
+        checkerboard_novelty(blocks(), half_width_frames=0)

@@ -108,6 +108,23 @@ def test_bars_go_on_through_silence():
     assert score(beats[::4], grid.downbeats) > 0.95
 
 
+def test_long_silence_inside_is_one_bar():
+    struck = steady(96)
+    y = chords(struck, 4)
+    y[round(16.3 * SR) : round(22.7 * SR)] = 0
+    edges = find_grid(y, SR).edges
+    begin = np.searchsorted(edges, 16.2)
+    next_chord = struck[struck > 22.7][0]
+    np.testing.assert_allclose(edges[begin : begin + 2], [16.3, next_chord], atol=0.05)
+
+
+def test_a_break_of_two_seconds_is_no_silence():
+    y = chords(steady(96), 4)
+    whole = find_grid(y, SR).edges
+    y[16 * SR : 18 * SR] = 0
+    np.testing.assert_allclose(find_grid(y, SR).edges, whole, atol=0.05)
+
+
 @pytest.mark.parametrize("name", ["verse-chorus", "tempo-change", "waltz"])
 def test_sections_of_a_composed_piece_begin_on_bar_lines(name):
     piece = pieces.compose(name)
@@ -241,6 +258,11 @@ def test_all_of_silence_is_taken(n_samples):
     assert heard_span(np.zeros(n_samples), SR) == (0, n_samples)
 
 
+@pytest.mark.parametrize("y", [np.repeat([0.2, 0.7], SR), np.array([0.1, -0.3])])
+def test_all_of_a_step_is_taken(y):
+    assert heard_span(y, SR) == (0, len(y))
+
+
 def test_confidence_is_higher_where_chords_show_the_bar(strummed_grid):
     flat = find_grid(chords(steady(96), 1), SR)
     assert strummed_grid.confidence > 0.5 > flat.confidence
@@ -255,8 +277,11 @@ def test_uncertain_bar_lines_come_with_a_warning():
 def test_a_dim_pulse_without_bars_is_none():
     rng = np.random.default_rng(2)
     beats = np.cumsum(0.4 * np.exp(rng.normal(0, 0.16, size=90)))
-    hesitant = chords(beats, 1, duration=beats[-1] + 1)
-    assert not find_grid(hesitant, SR).is_regular
+    hesitant = find_grid(chords(beats, 1, duration=beats[-1] + 1), SR)
+    assert not hesitant.is_regular
+    assert hesitant.warnings == (
+        "a pulse, but no clear place of the bar lines in it: there are no bars to go by",
+    )
     assert find_grid(chords(beats, 4, duration=beats[-1] + 1), SR).is_regular
 
 
@@ -274,6 +299,10 @@ def test_given_downbeats_are_the_bar_lines(strummed):
     np.testing.assert_array_equal(grid.downbeats, [1.5, 3.5, 5.5])
     np.testing.assert_array_equal(grid.edges[:4], [0, 1.5, 3.5, 5.5])
     assert (grid.metre, grid.confidence) == (4, 1.0)
+
+
+def test_bar_lines_without_beats_have_one_beat_each(strummed):
+    assert find_grid(strummed, SR, downbeats=[1.5, 3.5, 5.5]).metre == 1
 
 
 def test_bars_go_on_to_both_ends_where_downbeats_stop():
@@ -337,8 +366,16 @@ def test_beats_out_of_order_are_refused(times, strummed):
 
 
 def test_an_empty_signal_is_refused():
-    with pytest.raises(ValueError, match="at least one sample"):
+    with pytest.raises(ValueError, match=r"y must hold real samples, .* got float64 of shape \(0,"):
         find_grid(np.empty(0), SR)
+
+
+@pytest.mark.parametrize("ask", [find_grid, heard_span])
+def test_what_is_no_mono_signal_is_refused(ask):
+    with pytest.raises(ValueError, match=r"y must be mono, .*\(2, 9000\).* as in y.mean\(axis=0\)"):
+        ask(np.zeros((2, 9000)), SR)
+    with pytest.raises(ValueError, match=r"y must be finite, got nan at index \(1,\)"):
+        ask(np.array([0, np.nan, 0]), SR)
 
 
 def test_the_period_of_a_pulse_train_is_its_own():
@@ -388,17 +425,26 @@ def test_a_return_shows_where_it_begins_and_ends(rng):
     assert {30, 70, 120} <= set(np.argsort(steps)[-6:])
 
 
-def jams(value_of):
+def jams(value_of, namespace="beat"):
     beats = [{"time": 0.5 * i, "duration": 0, "value": value_of(i)} for i in range(1, 9)]
+    annotations = {"chord": [], namespace: beats}
     return json.dumps(
-        {"annotations": [{"namespace": "chord", "data": []}, {"namespace": "beat", "data": beats}]}
+        {"annotations": [{"namespace": name, "data": data} for name, data in annotations.items()]}
     )
 
 
 FILES = {
     "a.jams": jams(lambda i: 1 + (i + 3) % 4),
+    "b.jams": jams(
+        lambda i: {"position": 1 + (i + 3) % 4, "measure": 1, "num_beats": 4, "beat_units": 4},
+        namespace="beat_position",
+    ),
     "a.csv": "time,beat\n" + "".join(f"{i / 2},{1 + (i + 3) % 4}\n" for i in range(1, 9)),
     "a.txt": "# beats\n" + "".join(f"{i / 2}\t{1 + (i + 3) % 4}\n" for i in range(1, 9)),
+    "quoted.csv": "".join(f'{i / 2},"{1 + (i + 3) % 4}"\n' for i in range(1, 9)),
+    "bar and beat.csv": "".join(
+        f'{i / 2},"{9 + (i + 3) // 4}.{1 + (i + 3) % 4}"\n' for i in range(1, 9)
+    ),
     "b.txt": "".join(f"{i / 2} {1 + (i + 3) % 4}.0\r\n" for i in range(1, 9)),
 }
 
@@ -423,12 +469,47 @@ def test_a_file_without_positions_has_no_downbeats(name, text, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("a.csv", ""), ("a.csv", "1,1\nx,2\n"), ("a.jams", "{}"), ("a.jams", "["), ("a.jams", "[]")],
+    [
+        ("a.csv", ""),
+        ("a.csv", ",;\n"),
+        ("a.csv", "1,1\nx,2\n"),
+        ("a.jams", "{}"),
+        ("a.jams", "["),
+        ("a.jams", "[]"),
+    ],
 )
 def test_a_file_without_beats_is_refused(name, text, tmp_path):
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(ValueError, match=r"a\.\w+: no beats"):
         read_beats(tmp_path / name)
+
+
+def test_positions_between_beats_are_not_numbers_of_bars(tmp_path):
+    lines = [f"{i / 4},{1 + i / 2 % 4}\n" for i in range(16)]
+    (tmp_path / "a.csv").write_text("".join(lines), encoding="utf-8")
+    np.testing.assert_array_equal(read_beats(tmp_path / "a.csv")[1], [0, 2])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("# a\n0,1\n0,2\n0.5,3\n", "line 3: a beat at 0 s, where there is that of line 2"),
+        ("time\n0\n\nx\n", "line 4: expected seconds, .*, got 'x'"),
+        ("0,1\n1,two\n", "line 2: expected seconds, and a position in the bar if known, got 'two'"),
+        ("0,1\ninf,2\n", "line 2: a beat needs a finite number of seconds, got inf"),
+    ],
+)
+def test_what_is_wrong_in_a_table_is_told_by_its_line(text, message, tmp_path):
+    (tmp_path / "a.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=rf"a\.csv: no beats could be read: {message}"):
+        read_beats(tmp_path / "a.csv")
+
+
+def test_two_beats_of_a_jams_file_at_one_time_are_refused(tmp_path):
+    text = jams(lambda i: i).replace('"time": 1.0', '"time": 0.5')
+    (tmp_path / "a.jams").write_text(text, encoding="utf-8")
+    with pytest.raises(ValueError, match=r"beat 2: a beat at 0.5 s, where there is that of beat 1"):
+        read_beats(tmp_path / "a.jams")
 
 
 @pytest.mark.corpus

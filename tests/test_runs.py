@@ -1,5 +1,6 @@
 """Which recordings go into a run, under which ids; failures.csv and the lock."""
 
+import errno
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from scatseg.runs import (
     find_sources,
     locked,
     read_failures,
+    read_run_facts,
     safe_id,
     write_failures,
     write_run,
@@ -134,6 +136,21 @@ with locked(Path({os.fspath(tmp_path)!r})):
         holder.kill()
     with locked(tmp_path):
         assert tmp_path.is_dir()
+
+
+def test_run_json_that_is_no_object_is_refused(tmp_path):
+    (tmp_path / "run.json").write_text("[]")
+    with pytest.raises(ValueError, match=r"run\.json must hold a JSON object: delete it"):
+        read_run_facts(tmp_path)
+
+
+def test_a_file_system_without_locks_is_not_another_process(tmp_path, monkeypatch):
+    def refuse(_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("scatseg.runs._lock", refuse)
+    with pytest.raises(OSError, match="No locks available"), locked(tmp_path):
+        pass
 
 
 def test_a_file_reached_by_two_paths_is_one_track(tmp_path, monkeypatch):

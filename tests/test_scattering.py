@@ -1,3 +1,4 @@
+import gc
 import json
 import tracemalloc
 from dataclasses import replace
@@ -10,6 +11,7 @@ from kymatio.scattering1d.frontend.numpy_frontend import ScatteringNumPy1D
 from scipy.signal import lfilter
 
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering, plan
+from scatseg.scattering import arrays as scattering_arrays
 from scatseg.scattering.banks import Scaled, erb_gammatone, gammatone, mel
 from scatseg.scattering.filterbank import filterbank
 
@@ -767,3 +769,31 @@ def test_coefficients_without_a_local_average_equal_the_stored_ones(name, accura
     for i, bound in enumerate((1e-6, *ERRORS[accuracy])):
         ours = np.concatenate(list(S.values()))[of_order == i]
         assert relative_error(ours, flat[of_order == i]) < bound
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [
+        Scattering1D(4, Q=1, T="global"),
+        Scattering1D(4, Q=1, T=0, max_order=1, out_type="list"),
+        TimeFrequencyScattering(4, 1, Q=1, T="global"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["array", "tensor"])
+def test_the_filters_of_a_whole_long_signal_are_not_kept(transform, kind):
+    x = np.ones(2**17, np.float32)
+    if kind == "tensor":
+        x = pytest.importorskip("torch").from_numpy(x)
+    _ = transform(x)
+    gc.collect()
+    held = [each.period for each in gc.get_objects() if type(each) is plan.BlockPlan]
+    assert max(held, default=0) <= 2**16
+
+
+def test_the_memory_for_a_whole_long_signal_is_not_kept(monkeypatch):
+    transform, x = Scattering1D(4, Q=1, T="global"), noise(2**12)
+    expected = transform(x)
+    monkeypatch.setattr(scattering_arrays.NUMPY, "_workspace", scattering_arrays._Workspace())
+    monkeypatch.setattr(scattering_arrays, "_MOST_KEPT", 1000)
+    np.testing.assert_array_equal(transform(x), expected)
+    assert scattering_arrays.NUMPY._workspace.memory.nbytes <= 1000

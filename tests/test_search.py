@@ -1,5 +1,6 @@
 """An index finds passages where they are, and stays whole wherever its writer is stopped."""
 
+import io
 import itertools
 import json
 import os
@@ -13,10 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from matplotlib.text import Text
 
 import scatseg
 from scatseg import audio, cli
 from scatseg.features import FeatureName
+from scatseg.plotting.search import map_figure
 from scatseg.runs import read_failures
 from scatseg.search import Index, SearchIndexError, building, store
 from scatseg.search.building import rebuild_index, remove_recordings, verify_index
@@ -214,6 +217,12 @@ def test_a_long_recording_is_compared_with_whole_recordings(built):
     best = built.search(y, SR)[0]
     assert (best.track, best.start) == ("melody3", 0.0)
     assert best.end == pytest.approx(14.0)
+
+
+def test_a_long_recording_does_not_find_itself(built):
+    y = np.concatenate([melody(3)] * 5)
+    hits = built.search(y, SR, top=6, passage=("melody3", 0.0, 70.0))
+    assert {hit.track for hit in hits} == {f"melody{seed}" for seed in (0, 1, 2, 4, 5)}
 
 
 @pytest.fixture(scope="module")
@@ -567,6 +576,15 @@ def test_an_index_knows_labels_and_groups_of_a_table(tmp_path):
     assert [failure.track for failure in read_failures(index.folder)] == ["gone.wav"]
 
 
+def test_a_table_of_something_else_is_named_and_gives_no_labels(tmp_path, capsys):
+    audio.save(tmp_path / "melody.wav", melody(0, seconds=4), SR)
+    (tmp_path / "index.csv").write_text("file,f_c,f_m\nmelody.wav,400,8\n")
+    folder = tmp_path / "music.index"
+    assert run("index", tmp_path, "-o", folder, "--jobs", 1) == 0
+    assert "index.csv: gives no labels: " in capsys.readouterr().err
+    assert [track.labels for track in Index.open(folder).tracks] == [()]
+
+
 class Stopped(BaseException):
     """Stands for the death of the process."""
 
@@ -712,6 +730,7 @@ def test_a_damaged_database_says_so(folder):
         "UPDATE meta SET value = '{' WHERE key = 'options'",
         "UPDATE tracks SET labels = 'none'",
         "UPDATE tracks SET duration = 'long'",
+        "DROP TABLE windows",
     ],
 )
 def test_a_database_that_holds_something_else_says_so(folder, change):
@@ -728,6 +747,31 @@ def test_an_index_cannot_ask_for_more_memory_than_there_is(folder):
     database.close()
     with pytest.raises(ValueError, match="sr must be positive and at most 1000000 Hz"):
         Index.open(folder)
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [("max_page_count=1", "disk is full"), ("query_only=ON", "readonly database")],
+)
+def test_a_full_or_read_only_disk_is_no_damage(tmp_path, setting, reason):
+    store.create(tmp_path / "index", options="", features="scattering", sr=SR)
+
+    def write():
+        with store.connected(tmp_path / "index", write=True) as database:
+            database.execute(f"PRAGMA {setting}")
+            database.execute("INSERT INTO meta VALUES ('x', ?)", ("x" * 100_000,))
+
+    with pytest.raises(
+        SearchIndexError, match=rf"cannot be written \(.*{reason}.*\); what is in it"
+    ):
+        write()
+
+
+def test_an_index_that_cannot_be_made_on_a_full_disk_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "_SCHEMA", f"PRAGMA max_page_count=1; {store._SCHEMA}")
+    with pytest.raises(SearchIndexError, match=r"cannot be made here \(.*disk is full"):
+        store.create(tmp_path / "index", options="", features="scattering", sr=SR)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_index_of_another_version_says_so(folder):
@@ -894,6 +938,14 @@ def test_the_map_puts_like_near_like(tremolos, tmp_path, capsys):
     near = np.linalg.norm(places["4-300"] - places["8-300"])
     assert near < np.linalg.norm(places["4-300"] - places["4-830"])
     assert run("search", "--map", tremolos.folder) == 2
+
+
+@pytest.mark.parametrize(("name", "label"), [("$a_^$", ""), ("a", "$a_^$")])
+def test_names_and_labels_on_a_map_are_no_formulas(name, label):
+    figure = map_figure(np.eye(2), [name, "b"], [label, ""])
+    figure.savefig(io.BytesIO())  # formulas are read when they are drawn
+    texts = [text.get_text() for text in figure.findobj(match=Text)]
+    assert {name, label} <= {*texts, ""}
 
 
 def test_a_very_large_index_says_how_it_is_searched(built, monkeypatch):

@@ -43,8 +43,8 @@ def test_any_numbers_and_labels_become_floats_and_strings():
         ([0, np.nan, 2], ["A", "B"], "must be finite, got nan"),
         ([0, 1, np.inf], ["A", "B"], "must be finite, got inf"),
         ([-0.5, 1, 2], ["A", "B"], "cannot be negative, got -0.5 s"),
-        ([0, 2, 1], ["A", "B"], r"boundary 2 \(1 s\) does not come after boundary 1 \(2 s\)"),
-        ([0, 1, 1], ["A", "B"], r"boundary 2 \(1 s\) does not come after boundary 1 \(1 s\)"),
+        ([0, 2, 1], ["A", "B"], r"boundary 2 \(1.0 s\) does not come after boundary 1 \(2.0 s\)"),
+        ([0, 1, 1], ["A", "B"], r"boundary 2 \(1.0 s\) does not come after boundary 1 \(1.0 s\)"),
         ([0, 1, 2], ["A"], "1 labels need 2 boundaries, got 3"),
         ([0, 1], ["A", "B"], "2 labels need 3 boundaries, got 2"),
     ],
@@ -72,6 +72,11 @@ def test_other_boundaries_or_labels_are_not_equal(other):
     assert other != FORM
 
 
+def test_intervals_that_miss_each_other_by_rounding_follow_each_other():
+    found = Segmentation.from_intervals([[0, 0.1 + 0.2], [0.3, 1]], ["A", "B"])
+    assert found == Segmentation([0, 0.3, 1], ["A", "B"])
+
+
 def test_from_intervals_reads_what_intervals_writes():
     assert Segmentation.from_intervals(FORM.intervals, FORM.labels) == FORM
 
@@ -81,12 +86,17 @@ def test_from_intervals_reads_what_intervals_writes():
     [
         (
             [[0, 1], [1.5, 2], [2, 3]],
-            "a gap after segment 0: it ends at 1 s and the next starts at 1.5",
+            "a gap after segment 0: it ends at 1.0 s and the next starts at 1.5",
         ),
         (
             [[0, 1], [1, 2.5], [2, 3]],
-            "an overlap after segment 1: it ends at 2.5 s and the next .* 2 s",
+            "an overlap after segment 1: it ends at 2.5 s and the next .* 2.0 s",
         ),
+        (
+            [[0, 1000], [1000.00001, 2000]],
+            "a gap after segment 0: it ends at 1000.0 s and the next starts at 1000.00001 s",
+        ),
+        ([[0, np.nan], [1, 2]], "it ends at nan s"),
         (np.zeros((0, 2)), r"need shape \(n_segments, 2\), n_segments > 0, got \(0, 2\)"),
         ([[0, 1, 2]], r"need shape \(n_segments, 2\), n_segments > 0, got \(1, 3\)"),
         ([0, 1], r"need shape \(n_segments, 2\), n_segments > 0, got \(2,\)"),

@@ -242,6 +242,11 @@ def test_every_named_segmenter_keeps_the_contract():
     assert {type(each) for each in SEGMENTERS} == named
 
 
+@pytest.mark.parametrize("each", [CoverSegmenter(), GridFreeSegmenter()], ids=repr)
+def test_levels_that_are_named_are_those_of_the_answer(each, song):
+    assert each.predict(song).names == each.level_names
+
+
 # Options that they have in common
 
 
@@ -251,6 +256,18 @@ def test_no_section_is_shorter_than_asked(make, noise):
         assert min(np.diff(level.boundaries)) >= 7.5
 
 
+@pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter])
+def test_what_two_sections_do_not_fit_into_is_too_short(make, noise):
+    least = make(min_duration=noise.duration / 2, granularity=1)
+    assert least.shortness(noise) is None
+    more = make(min_duration=noise.duration / 2 + 1, granularity=1)
+    assert more.shortness(noise) == (
+        f"too short: {noise.duration:.3g} of the {noise.duration + 2:.3g} s that it takes "
+        "to tell a section from another"
+    )
+    assert {len(level) for level in levels(more.predict(noise))} == {1}
+
+
 @pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter, CoverSegmenter])
 def test_a_granularity_outside_its_range_is_refused_at_once(make):
     with pytest.raises(ValueError, match=r"granularity must be in \[0, 1\], got 2"):
@@ -258,15 +275,40 @@ def test_a_granularity_outside_its_range_is_refused_at_once(make):
 
 
 @pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter, CoverSegmenter])
-def test_less_than_one_section_is_refused_at_once(make):
-    with pytest.raises(ValueError, match="n_segments must be at least 1, got 0"):
-        make(n_segments=0)
+@pytest.mark.parametrize("n_segments", [0, 2.5])
+def test_no_whole_number_of_sections_is_refused_at_once(make, n_segments):
+    with pytest.raises(ValueError, match=f"n_segments must be .* at least 1, got {n_segments}"):
+        make(n_segments=n_segments)
 
 
-@pytest.mark.parametrize("make", [*PEAK_PICKERS, CoverSegmenter])
-def test_no_labels_at_all_are_refused_at_once(make):
-    with pytest.raises(ValueError, match="n_labels must be at least 1, got 0"):
-        make(n_labels=0)
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        *((make, "n_labels") for make in (*PEAK_PICKERS, CoverSegmenter)),
+        (LaplacianSegmenter, "max_labels"),
+    ],
+)
+@pytest.mark.parametrize("n_labels", [0, 1.5])
+def test_no_whole_number_of_labels_is_refused_at_once(make, name, n_labels):
+    with pytest.raises(ValueError, match=f"{name} must be .* at least 1, got {n_labels}"):
+        make(**{name: n_labels})
+
+
+@pytest.mark.parametrize("seconds", [-1.0, np.inf, np.nan])
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        *((make, "frame") for make in (*PEAK_PICKERS, LaplacianSegmenter, CoverSegmenter)),
+        *((make, "min_duration") for make in (*PEAK_PICKERS, LaplacianSegmenter)),
+        (FooteSegmenter, "half_width"),
+        (StructureFeaturesSegmenter, "blur"),
+        (LaplacianSegmenter, "smoothing"),
+        (CoverSegmenter, "bar"),
+    ],
+)
+def test_lengths_without_end_are_refused_at_once(make, name, seconds):
+    with pytest.raises(ValueError, match=f"{name} must be .* finite number.*, got {seconds:g}"):
+        make(**{name: seconds})
 
 
 @pytest.mark.parametrize(
@@ -473,6 +515,11 @@ def test_no_more_frames_are_compared_than_memory_allows(frame):
 def test_frames_just_too_many_are_averaged(n_frames):
     features = Features(np.zeros((n_frames, 1)), np.arange(n_frames + 1) / 2)
     assert len(on_uniform_frames(features, 0.5)) <= MAX_FRAMES
+
+
+def test_no_more_frames_are_compared_than_asked_for():
+    features = Features(np.zeros((270, 1)), np.arange(271))
+    assert len(on_uniform_frames(features, 0.5, max_frames=200)) <= 200
 
 
 # By name

@@ -7,16 +7,15 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from scatseg import extractors, formats, naming, segmenters
 from scatseg.audio import SILENT_PEAK
 from scatseg.bars import Bars
-from scatseg.features import Features, uniform_edges
+from scatseg.features import Extractor, Features, uniform_edges
 from scatseg.formats import Annotation
 from scatseg.partners import match_ids
 from scatseg.rhythm import Grid, find_grid, read_beats
@@ -24,6 +23,7 @@ from scatseg.runs import Source
 from scatseg.segmentation import SILENCE, Hierarchy, Segmentation
 from scatseg.segmenters import Segmenter, predict_with_novelty
 from scatseg.similarity import self_similarity
+from scatseg.threads import one_thread
 
 BEAT_EXTENSIONS = frozenset({".jams", ".csv", ".txt", ".beats"})
 """Of files that beats are looked for in."""
@@ -59,7 +59,8 @@ class SegmentJob:
         Whether a damaged file is a failure and not a warning.
     beats : Path, optional
         A file of beats, see `scatseg.rhythm.read_beats`, or a folder with one for each recording,
-        matched by name. They are looked for in the sound when absent.
+        matched by name. They are looked for in the sound when absent. Features of another grid
+        than bars, and segmenters that hear these, do without.
 
     Raises
     ------
@@ -92,9 +93,12 @@ class SegmentJob:
             if not self.beats.exists():
                 msg = f"{self.beats}: a file or a folder of beats is needed, but nothing is there"
                 raise ValueError(msg)
-            if not any(isinstance(extract, Bars) for extract in made):
+            if not any(map(_needs_bar_lines, made)):
                 heard = ", ".join(dict.fromkeys(self.features_of_systems().values()))
-                msg = f"beats are for the features 'bars', but only {heard} are used: leave one out"
+                msg = (
+                    "beats are for the features 'bars' without a length, "
+                    f"but only {heard} are used: leave one out"
+                )
                 raise ValueError(msg)
 
     def features_of_systems(self) -> dict[str, str]:
@@ -215,12 +219,11 @@ def analyze(
     stage = Stage() if stage is None else stage
     pictures: dict[str, NDArray[Any]] = {"waveform": _waveform(y)}
     if np.abs(y).max() <= SILENT_PEAK:
-        whole = Segmentation([0, len(y) / sr], [SILENCE])
-        found = [each for name in job.segmenters for each in _annotations(name, whole)]
+        # What decodes a recording has told it already where every sample is 0.
         silent = f"silent: no sample is further than {SILENT_PEAK:g} of full scale from 0"
-        return Analysis(tuple(found), pictures, (silent,))
+        return Analysis(_silence(len(y) / sr, job), pictures, (silent,) if y.any() else ())
     # One thread: sums in another order round otherwise, and bytes would differ.
-    with threadpool_limits(1):
+    with one_thread():
         return _analyzed(y, sr, job, stage, pictures, beats)
 
 
@@ -237,7 +240,7 @@ def _analyzed(
     for name in dict.fromkeys(heard.values()):
         stage.name = f"features ({name})"
         extract = extractors.extractor(name)
-        if isinstance(extract, Bars) and job.beats is not None:
+        if job.beats is not None and _needs_bar_lines(extract):
             described[name] = extract.by_grid(y, sr, _grid(y, sr, job.beats, beats))
         else:
             described[name] = extractors.extracted(extract, y, sr)
@@ -248,6 +251,8 @@ def _analyzed(
         features = described[heard[name]]
         sections, curve = predict_with_novelty(system, features)
         found = _annotations(name, sections)
+        doubts += _shortness(name, system, features)
+        doubts += _other_number(found[0], asked=getattr(system, "n_segments", None))
         if curve is not None:
             edges, novelty = curve
             if _is_calibrated(system, features):
@@ -261,6 +266,21 @@ def _analyzed(
     notes = [note for features in described.values() for note in features.notes]
     warnings = dict.fromkeys((*notes, *doubts))
     return Analysis(tuple(annotations), pictures, tuple(warnings))
+
+
+def _silence(duration: float, job: SegmentJob) -> tuple[Annotation, ...]:
+    """One segment on each level of each system."""
+    whole = Segmentation([0, duration], [SILENCE])
+    found: list[Annotation] = []
+    for name, system in job.systems().items():
+        levels = getattr(system, "level_names", None)
+        found += _annotations(name, Hierarchy([whole] * len(levels), levels) if levels else whole)
+    return tuple(found)
+
+
+def _needs_bar_lines(extract: Extractor) -> TypeGuard[Bars]:
+    """Tell whether these are bars whose lines are to be found: not where their length is given."""
+    return isinstance(extract, Bars) and extract.length is None
 
 
 def _grid(y: NDArray[np.floating], sr: int, folder: Path, file: Path | None) -> Grid:
@@ -310,6 +330,21 @@ def _with_confidence(
         return found
     probable = np.interp(starts, edges, probabilities).round(_CONFIDENCE_DIGITS)
     return dataclasses.replace(found, confidence=(None, *probable.tolist()))
+
+
+def _shortness(name: str, system: Segmenter, features: Features) -> list[str]:
+    """Warn where a recording is so short that no section could be told from another."""
+    told = getattr(system, "shortness", None)
+    short = told(features) if told is not None else None
+    return [f"{name}: {short}"] if short else []
+
+
+def _other_number(found: Annotation, *, asked: int | None) -> list[str]:
+    """Warn where there are not so many sections as were asked for."""
+    n_found = len(found.segmentation)
+    if asked is None or asked == n_found:
+        return []
+    return [f"{found.system}: {asked} section{'s' * (asked > 1)} asked for, {n_found} found"]
 
 
 def _doubts(found: Annotation) -> list[str]:

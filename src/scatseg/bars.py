@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -20,6 +21,7 @@ from scatseg.features import (
 )
 from scatseg.places import laid_out
 from scatseg.rhythm import Grid, find_grid, heard_span, with_silent_ends
+from scatseg.scattering.arguments import check_integer, check_mono
 
 SILENT_BAR = -60.0
 """Decibels below the loudest bar: what is quieter counts as silence."""
@@ -55,9 +57,7 @@ class Bars:
     length: float | None = None
 
     def __post_init__(self) -> None:
-        if self.positions < 1:
-            msg = f"positions must be at least 1, got {self.positions}"
-            raise ValueError(msg)
+        check_integer("positions", self.positions, 1)
         if self.length is not None and not self.length > 0:
             msg = f"length must be a positive number of seconds, got {self.length:g}"
             raise ValueError(msg)
@@ -99,20 +99,28 @@ class Bars:
         notes : tuple of str, default ()
             What to know before trusting the lines.
         """
+        y = check_mono(y)
         lines = _checked_lines(edges, len(y) / sr)
         start, stop = heard_span(y, sr)
         sound = y[start:stop]
         first, inner = _heard_bars(lines, start / sr, stop / sr, nearest=0.5 / sr)
         parts = [
-            laid_out(extract(sound, sr), inner, positions=self.positions)
-            for extract in self._extractors()
+            laid_out(part, inner, positions=self.positions)
+            for part in _described(self._extractors(), sound, sr)
         ]
-        heard = np.concatenate(_without_rounding([unit_variance(part.X) for part in parts]), axis=1)
         level = bar_levels(sound, sr, inner)
-        heard[level <= max(float(level.max()) * 10 ** (SILENT_BAR / 20), _LEAST_LEVEL)] = 0
-        X = np.zeros((len(lines) - 1, heard.shape[1]), dtype=heard.dtype)
-        X[first : first + len(heard)] = heard
-        return Features(X, lines, [name for part in parts for name in part.names], notes=notes)
+        heard = level > max(float(level.max()) * 10 ** (SILENT_BAR / 20), _LEAST_LEVEL)
+        kinds = _without_rounding([unit_variance(part.X) for part in parts], heard)
+        rows = np.concatenate(kinds, axis=1)
+        rows[~heard] = 0
+        X = np.zeros((len(lines) - 1, rows.shape[1]), dtype=rows.dtype)
+        X[first : first + len(rows)] = rows
+        return Features(
+            X,
+            lines,
+            [name for part in parts for name in part.names],
+            notes=list(dict.fromkeys([*notes, *(note for part in parts for note in part.notes)])),
+        )
 
     def _extractors(self) -> tuple[Extractor, ...]:
         named = (self.features,) if isinstance(self.features, str) else self.features
@@ -124,24 +132,27 @@ class Bars:
         )
 
 
-def _without_rounding(kinds: list[NDArray[np.floating]]) -> list[NDArray[np.floating]]:
+def _without_rounding(
+    kinds: list[NDArray[np.floating]], heard: NDArray[np.bool_]
+) -> list[NDArray[np.floating]]:
     """Make all rows alike where one sound is held and they differ by next to nothing."""
-    if not all(map(_is_held, kinds)):
+    n_at_ends = min(_AT_ENDS, int(np.count_nonzero(heard)) // 4)
+    inside = scipy.ndimage.binary_erosion(np.pad(heard, 1), iterations=n_at_ends)[1:-1]
+    steady = inside if n_at_ends else heard
+    if not steady.any() or not all(_is_held(X[steady]) for X in kinds):
         return kinds
-    return [np.tile(np.median(X, axis=0), (len(X), 1)) for X in kinds]
+    return [np.tile(np.median(X[steady], axis=0), (len(X), 1)) for X in kinds]
 
 
 def _is_held(X: NDArray[np.floating]) -> bool:
-    """Tell whether one sound (n_bars, n_features) is held throughout, but for both ends."""
-    at_ends = min(_AT_ENDS, len(X) // 4)
-    inner = X[at_ends : len(X) - at_ends]
-    usual = np.median(inner, axis=0)
-    furthest = np.linalg.norm(inner - usual, axis=1).max()
+    """Tell whether all rows (n_rows, n_features) are one, but for rounding."""
+    usual = np.median(X, axis=0)
+    furthest = np.linalg.norm(X - usual, axis=1).max()
     return bool(furthest <= _HELD * np.linalg.norm(usual))
 
 
 _AT_ENDS = 3
-"""Rows that hear a recording begin or end."""
+"""Rows that hear a sound begin or end."""
 
 _HELD = 0.01
 """Share of all that is heard by which rows of a held sound differ at most; of noise it is .03."""
@@ -225,7 +236,7 @@ class OneOrder:
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
         features = self.extract(y, sr)
-        return _columns(features, [name.order == self.order for name in features.names])
+        return features.columns(np.array([name.order == self.order for name in features.names]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -242,9 +253,13 @@ class SpectralPeaks:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
-        features = extractor("cqt")(y, sr)
-        around = scipy.ndimage.uniform_filter1d(features.X, self.width, axis=1, mode="nearest")
-        return Features(np.maximum(features.X - around, 0), features.edges, features.names)
+        return self.of(_constant_q(y, sr))
+
+    def of(self, constant_q: Features) -> Features:
+        """Find the peaks of a constant-Q transform."""
+        X = constant_q.X
+        around = scipy.ndimage.uniform_filter1d(X, self.width, axis=1, mode="nearest")
+        return Features(np.maximum(X - around, 0), constant_q.edges, constant_q.names)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,15 +280,35 @@ class MelodyChroma:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
-        features = extractor("cqt")(y, sr)
-        magnitude = np.expm1(features.X)
-        folded = np.zeros((len(features), 12), dtype=features.X.dtype)
-        for column, name in zip(magnitude.T, features.names, strict=True):
+        return self.of(_constant_q(y, sr))
+
+    def of(self, constant_q: Features) -> Features:
+        """Fold a constant-Q transform into pitch classes."""
+        magnitude = np.expm1(constant_q.X)
+        folded = np.zeros((len(constant_q), 12), dtype=magnitude.dtype)
+        for column, name in zip(magnitude.T, constant_q.names, strict=True):
             if name.carrier is not None and self.lowest <= name.carrier < self.highest - 1:
                 folded[:, name.index % 12] += column
         floor = max(self.eps * float(folded.mean()), _LEAST_LEVEL)
         chroma = folded / (folded.max(axis=1, keepdims=True) + floor)
-        return Features(chroma, features.edges, [FeatureName("chroma", i) for i in range(12)])
+        return Features(chroma, constant_q.edges, [FeatureName("chroma", i) for i in range(12)])
+
+
+def _constant_q(y: NDArray[np.floating], sr: int) -> Features:
+    return extractor("cqt")(y, sr)
+
+
+def _described(
+    extractors: tuple[Extractor, ...], y: NDArray[np.floating], sr: int
+) -> list[Features]:
+    """Describe a signal by each extractor; the constant-Q transform of several is made once."""
+    constant_q = functools.cache(lambda: _constant_q(y, sr))
+    return [
+        extract.of(constant_q())
+        if isinstance(extract, SpectralPeaks | MelodyChroma)
+        else extract(y, sr)
+        for extract in extractors
+    ]
 
 
 BAR_FEATURES: Mapping[str, Extractor] = {
@@ -286,8 +321,3 @@ BAR_FEATURES: Mapping[str, Extractor] = {
 """What some names mean inside a bar: the variants of features that tell bars apart best."""
 
 _LEAST_LEVEL = 1e-6
-
-
-def _columns(features: Features, kept: list[bool]) -> Features:
-    names = [name for name, keep in zip(features.names, kept, strict=True) if keep]
-    return Features(features.X[:, np.array(kept)], features.edges, names)

@@ -9,6 +9,8 @@ import numpy as np
 import scipy.signal
 from numpy.typing import NDArray
 
+from scatseg.scattering.arguments import check_integer
+
 _ROUNDING = 1e-9
 """Novelty at or below this is rounding, not music."""
 
@@ -69,13 +71,12 @@ def pick_boundaries(
 
 
 def check_detail(granularity: float, n_segments: int | None) -> None:
-    """Refuse a granularity outside [0, 1] and less than one segment, with a ValueError."""
+    """Refuse a granularity outside [0, 1] and no whole number of segments, with a ValueError."""
     if not 0 <= granularity <= 1:
         msg = f"granularity must be in [0, 1], got {granularity}"
         raise ValueError(msg)
-    if n_segments is not None and n_segments < 1:
-        msg = f"n_segments must be at least 1, got {n_segments}"
-        raise ValueError(msg)
+    if n_segments is not None:
+        check_integer("n_segments", n_segments, 1)
 
 
 def join_segments(

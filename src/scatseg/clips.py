@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg import audio, naming
+from scatseg import __version__, audio, naming
 from scatseg.extractors import Stack, built, extracted
 from scatseg.features import Extractor, FeatureName, JointScattering, Scattering
 from scatseg.formats import atomic_write
@@ -140,8 +140,8 @@ class ClipFeatures:
         return Columns(titles, names, np.array([raw[name.family] for name in names]))
 
     def fingerprint(self) -> str:
-        """Return a hash of all that determines a vector but the sound: options and columns."""
-        options = {**asdict(self), "features": repr(_extractor(self.features))}
+        """Return a hash of the options and of the names of the columns."""
+        options = {**asdict(self), "features": naming.placeless(_extractor(self.features))}
         text = json.dumps([options, self.columns().titles], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -221,8 +221,8 @@ def describe_clips(
     features : ClipFeatures
         How.
     store : Path, optional
-        A folder, made when missing, in which vectors are kept by the content of their file and the
-        fingerprint of the options.
+        A folder, made when missing, in which vectors are kept by the content of their file, the
+        options, the version of this package and the user's own code.
     n_jobs : int, default 1
         Processes.
     on_clip : callable, optional
@@ -238,7 +238,7 @@ def describe_clips(
     ClipStoreError
         When the store cannot be read.
     """
-    file = None if store is None else store / f"{features.fingerprint()}.npz"
+    file = None if store is None else store / f"{_made_by(features)}.npz"
     kept = {} if file is None else _read_store(file)
     columns = features.columns()
     # What is stored is looked up here: to start processes takes longer than to read a few files.
@@ -274,6 +274,12 @@ class _Described(NamedTuple):
     vector: NDArray[np.float64] | None = None
     seconds: float = 0.0
     reason: str = ""
+
+
+def _made_by(features: ClipFeatures) -> str:
+    """Return a hash of all that determines a vector but the sound, the code included."""
+    facts = [features.fingerprint(), __version__, naming.code_of(_extractor(features.features))]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def _stored(path: Path, kept: Mapping[str, tuple[NDArray[np.float64], float]]) -> _Described | None:

@@ -107,14 +107,13 @@ def _segment_source(source: Source, run: Path, job: SegmentJob, force: bool, sta
     """Segment one track unless that was done; say whether it was necessary."""
     target = run / "tracks" / f"{source.id}.jams"
     arrays = run / "arrays" / f"{source.id}.npz"
+    beats = job.beats_of(source)
     facts = {
         "audio_sha256": audio.file_hash(source.path),
+        "beats_sha256": None if beats is None else audio.file_hash(beats),
         "options": job.described(),
         "versions": runs.versions(("scatseg", "kymatio", "librosa")),
     }
-    beats = job.beats_of(source)
-    if beats is not None:
-        facts["beats_sha256"] = audio.file_hash(beats)
     jams = None if force else _done_before(target, arrays, facts)
     needed = jams is None
     if jams is None:
@@ -144,7 +143,7 @@ def _segment_source(source: Source, run: Path, job: SegmentJob, force: bool, sta
 
 
 def _done_before(target: Path, arrays: Path, facts: Mapping[str, Any]) -> Jams | None:
-    """Read the track as it was done before, if all of it is there, of this audio and options."""
+    """Read the track as it was done before, if all of it is there and was made from the facts."""
     try:
         jams = formats.read_jams(target)
         drawn_hash = hashlib.sha256(arrays.read_bytes()).hexdigest()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import scipy.ndimage
@@ -14,6 +13,7 @@ from scatseg.alignment import Copies, best_copies, label_by_copies
 from scatseg.boundaries import block_scores, length_scores, repetition_scores
 from scatseg.features import Features
 from scatseg.labels import label_by_repetition, run_edges
+from scatseg.rhythm import LONG_GAP
 from scatseg.segmentation import SILENCE, letter_labels
 from scatseg.similarity import (
     by_family,
@@ -25,9 +25,6 @@ from scatseg.similarity import (
 
 TIMBRE = ("mfcc", "scattering", "jtfs")
 """Families of features that tell sections by how they sound and not by what is played."""
-
-LONG_SILENCE = 2
-"""Bars: silence that lasts so long is a section."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -76,7 +73,7 @@ def compare(features: Features, *, bar: float) -> Comparison:
         Seconds that count as a bar, where three frames or more fit into it.
     """
     n_frames = frames_per_bar(features, bar)
-    features, silences = _with_joined_silence(features, n_frames * LONG_SILENCE)
+    features, silences = _with_joined_silence(features)
     heard = heard_frames(features)
     kinds = by_family(features)
     if n_frames > 1:
@@ -248,34 +245,34 @@ def cover_labels(
     n_labels : int, optional
         How many different labels to use for what is not silent.
     """
-    silent = [
-        stop - start == 1 and start in bars.silences for start, stop in pairwise(boundary_frames)
-    ]
-    if n_labels is not None:
-        n_labels += sum(silent)
+    starts, lengths = boundary_frames[:-1], np.diff(boundary_frames)
+    silent = (lengths == 1) & np.isin(starts, bars.silences)
+    if silent.all():
+        return (SILENCE,) * len(silent)
     labels: tuple[str, ...] = ()
     if bars.copies is not None and n_labels is None:
-        labels = label_by_copies(bars.copies, boundary_frames)
+        of_all = label_by_copies(bars.copies, boundary_frames)
+        labels = tuple(label for label, quiet in zip(of_all, silent, strict=True) if not quiet)
     if len(set(labels)) == len(labels):  # nothing is heard again, or it was not asked
         alike = (1 - _BY_TIMBRE) * bars.in_order + _BY_TIMBRE * bars.by_timbre
-        labels = label_by_repetition(alike, boundary_frames, n_labels=n_labels)
-    order = {label: i for i, label in enumerate(dict.fromkeys(labels))}
-    letters = iter(
-        letter_labels(
-            order[label] for label, quiet in zip(labels, silent, strict=True) if not quiet
-        )
-    )
+        heard = ~np.repeat(silent, lengths)
+        edges = np.concatenate([[0], np.cumsum(lengths[~silent])])
+        labels = label_by_repetition(alike[np.ix_(heard, heard)], edges, n_labels=n_labels)
+    letters = iter(letter_labels(labels))
     return tuple(SILENCE if quiet else next(letters) for quiet in silent)
 
 
-def _with_joined_silence(features: Features, n_frames: int) -> tuple[Features, NDArray[np.intp]]:
-    """Make each silence of so many frames or more one frame, and tell which they are."""
+def _with_joined_silence(features: Features) -> tuple[Features, NDArray[np.intp]]:
+    """Make each silence of `LONG_GAP` seconds or more one frame, and tell which they are."""
     heard = heard_frames(features)
     runs = run_edges(heard.astype(np.intp))
-    long = ~heard[runs[:-1]] & (np.diff(runs) >= n_frames)
+    long = ~heard[runs[:-1]] & (np.diff(features.edges[runs]) >= LONG_GAP - _ROUNDING)
     kept = np.ones(len(features), dtype=bool)
     for start, stop in zip(runs[:-1][long], runs[1:][long], strict=True):
         kept[start + 1 : stop] = False
     silences = np.searchsorted(np.flatnonzero(kept), runs[:-1][long])
     edges = features.edges[np.append(kept, True)]
-    return Features(features.X[kept], edges, features.names), silences
+    return Features(features.X[kept], edges, features.names, notes=features.notes), silences
+
+
+_ROUNDING = 1e-6  # seconds

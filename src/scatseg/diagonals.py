@@ -106,12 +106,7 @@ def _outer_quarters(features: Features) -> tuple[Features, Features] | None:
         return None
     quarter = (last + 1) // 4
     late, early = places > last - quarter, places < quarter
-
-    def columns(kept: NDArray[np.bool_]) -> Features:
-        names = [name for name, keep in zip(features.names, kept, strict=True) if keep]
-        return Features(features.X[:, kept], features.edges, names)
-
-    return columns(early), columns(late)
+    return features.columns(early), features.columns(late)
 
 
 def block_cues(Z: NDArray[np.floating], *, widths: Sequence[int]) -> NDArray[np.float64]:

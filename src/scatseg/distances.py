@@ -298,7 +298,8 @@ class ScatteringCoefficients:
     eps : float, optional
         Compress to log(1 + S / floor), where the floor of a path is `eps` times the reference's
         median in that path, or times 1e-3 of its largest median where that is more: without it
-        the logarithm would compare rounding errors. Not compressed when absent.
+        the logarithm would compare rounding errors. Order 0, which has both signs, is then left
+        out. Not compressed when absent.
     p : {2, 1}
         Order of the norm.
     """
@@ -327,7 +328,7 @@ class ScatteringCoefficients:
         return self.transform(x)
 
     def difference(self, S: Tensor, R: Tensor) -> Tensor:
-        """Subtract, after compression if any, (..., n_paths * n_frames)."""
+        """Subtract, after compression if any, (..., n_values)."""
         return _coefficients_apart(S, R, self.eps)
 
 
@@ -382,7 +383,7 @@ class JointCoefficients:
         return self.transform(x)
 
     def difference(self, S: Tensor, R: Tensor) -> Tensor:
-        """Subtract, after compression if any, (..., n_paths * n_frames)."""
+        """Subtract, after compression if any, (..., n_values)."""
         return _coefficients_apart(S, R, self.eps)
 
 
@@ -409,11 +410,12 @@ _LEAST_MEDIAN = 1e-3
 def _coefficients_apart(S: Tensor, R: Tensor, eps: float | None) -> Tensor:
     if eps is None:
         return _flat(S - R, 2)
-    floor = eps * path_medians(R)
-    return _flat(_log1p(_positive(S) / floor) - _log1p(_positive(R) / floor), 2)
+    S, R = _positive(S[..., 1:, :]), _positive(R[..., 1:, :])  # the first path is order 0
+    floor = eps * _path_medians(R)
+    return _flat(_log1p(S / floor) - _log1p(R / floor), 2)
 
 
-def path_medians(R: Tensor) -> Tensor:
+def _path_medians(R: Tensor) -> Tensor:
     """Median over time of each path, at least 1e-3 of the largest, (..., n_paths, 1)."""
     values = np.asarray(R.detach().cpu() if is_tensor(R) else R)
     medians = np.median(values, axis=-1, keepdims=True)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.compression import Compression, check_compression, compressed
+from scatseg.scattering.arguments import check_mono
 from scatseg.scattering.costs import Cost
 from scatseg.scattering.joint import TimeFrequencyScattering
 from scatseg.scattering.plan import Accuracy
@@ -51,6 +52,19 @@ class FeatureName:
     scale: float | None = None
     spin: int | None = None
     place: int | None = None
+
+    def at(self, place: int | None) -> FeatureName:
+        """Name the same in another part of the frame, or in all of it."""
+        return FeatureName(
+            self.family,
+            self.index,
+            self.order,
+            self.carrier,
+            self.modulation,
+            self.scale,
+            self.spin,
+            place,
+        )
 
     def __str__(self) -> str:
         parts = [self.family if self.order is None else f"{self.family} S{self.order}"]
@@ -173,6 +187,11 @@ class Features:
         Frames may be uneven (beats): the median length decides.
         """
         return max(1, round(seconds / float(np.median(np.diff(self.edges)))))
+
+    def columns(self, kept: NDArray[np.bool_]) -> Features:
+        """Keep some of the features, by a mask of shape (n_features,)."""
+        names = [name for name, keep in zip(self.names, kept, strict=True) if keep]
+        return Features(self.X[:, kept], self.edges, names, notes=self.notes)
 
     def pooled(self, edges: ArrayLike) -> Features:
         """Average over other frames: a coarser grid, beats or bars.
@@ -325,6 +344,7 @@ class Scattering:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        y = check_mono(y)
         T, stride = averaging_grid(len(y), J=self.J, T=self.T, stride=self.stride)
         transform = self._transform(T if len(y) >= T else None, stride)
         S = cast(NDArray[np.floating], transform(y))
@@ -408,6 +428,7 @@ class JointScattering:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        y = check_mono(y)
         T, stride = averaging_grid(len(y), J=self.J, T=self.T, stride=self.stride)
         transform = self._transform(T if len(y) >= T else None, stride)
         S = cast(NDArray[np.floating], transform(y))

@@ -196,7 +196,8 @@ class _Table:
         if len(set(header)) < len(header):
             msg = f"{shown(self.path)}: each column needs a name of its own, got {header}"
             raise LabelError(msg)
-        extra = [name for name in header if name not in (*needed, *_PLAIN_COLUMNS, self.group)]
+        used = (*needed, *_PLAIN_COLUMNS, self.group.lower())
+        extra = [name for name in header if name not in used]
         if extra:
             self.notes.append(f"column(s) not used: {', '.join(extra)}")
 

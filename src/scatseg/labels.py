@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
-from threadpoolctl import ThreadpoolController
 
+from scatseg.scattering.arguments import check_integer
 from scatseg.segmentation import letter_labels
 from scatseg.similarity import centered, cosine
+from scatseg.threads import one_thread
 
 
 def cluster_segments(
@@ -227,10 +227,9 @@ def _cut(merges: NDArray[np.float64], n_labels: int) -> tuple[str, ...]:
 
 
 def check_n_labels(n_labels: int | None) -> None:
-    """Refuse no labels at all, with a ValueError."""
-    if n_labels is not None and n_labels < 1:
-        msg = f"n_labels must be at least 1, got {n_labels}"
-        raise ValueError(msg)
+    """Refuse what is not a whole number of labels, at least 1, with a ValueError."""
+    if n_labels is not None:
+        check_integer("n_labels", n_labels, 1)
 
 
 def _check_frames(Z: NDArray[np.floating], boundary_frames: NDArray[np.integer]) -> None:
@@ -268,15 +267,9 @@ def cluster_rows(E: NDArray[np.floating], *, n_clusters: int, seed: int = 0) -> 
     n_points = len(np.unique(np.round(E / grid), axis=0))
     k_means = KMeans(n_clusters=min(n_clusters, n_points), n_init=5, random_state=seed)
     # So few points take several threads longer than one.
-    with _thread_pools().limit(limits=1, user_api="openmp"):
+    with one_thread():
         codes: NDArray[np.intp] = k_means.fit_predict(E)
     return codes
-
-
-@functools.cache
-def _thread_pools() -> ThreadpoolController:
-    """Look for the pools once sklearn has loaded its own; to look takes milliseconds."""
-    return ThreadpoolController()
 
 
 def absorb_short_runs(

@@ -1,14 +1,14 @@
 """Two sounds -> one number that a gradient can follow: the distances of `scatseg.distances`.
 
 Modules of torch, called as `loss(x, target)`. Weighted sums of them are losses too:
-`2 * JTFSLoss() + MultiScaleSpectralLoss()`. A target is described once, for as long as the same
-tensor is given. Gradients are finite everywhere, for silence and for equal sounds too.
+`2 * JTFSLoss() + MultiScaleSpectralLoss()`. A target is described once, for as long as its samples
+stay the same. Gradients are finite everywhere, for silence and for equal sounds too.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
 
 import torch
@@ -33,9 +33,7 @@ class Loss(torch.nn.Module, ABC):
 
     def __init__(self, *, reduction: Reduction = "mean") -> None:
         super().__init__()
-        if reduction not in ("mean", "sum", "none"):
-            msg = f'reduction must be "mean", "sum" or "none", got {reduction!r}'
-            raise ValueError(msg)
+        _check_reduction(reduction)
         self.reduction = reduction
 
     @property
@@ -99,6 +97,25 @@ class WeightedSum(Loss):
         return cast(Tensor, sum(weight * loss(x, target) for weight, loss in self.terms))
 
 
+class _Recalled:
+    """What was computed of the last target, without a gradient, until one of other values comes."""
+
+    def __init__(self) -> None:
+        self._last: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, target: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
+        if self._last is None or not _same(self._last[0], target):
+            # What inference mode makes could not be used where a gradient is asked for later.
+            with torch.inference_mode(False), torch.no_grad():
+                kept = target.detach().clone()
+                self._last = (kept, compute(kept))
+        return self._last[1]
+
+
+def _same(x: Tensor, y: Tensor) -> bool:
+    return x.dtype == y.dtype and x.device == y.device and torch.equal(x, y)
+
+
 class FeatureLoss(Loss):
     """The norm of the difference of what two sounds are described by.
 
@@ -119,7 +136,7 @@ class FeatureLoss(Loss):
     def __init__(self, comparison: Comparison, *, reduction: Reduction = "mean") -> None:
         super().__init__(reduction=reduction)
         self.comparison = comparison
-        self._target: tuple[Tensor, int, Tensor] | None = None
+        self._recalled = _Recalled()
 
     def describe(self, x: Tensor) -> Tensor:
         """Describe sounds (..., n_samples) by what is compared of them."""
@@ -129,6 +146,12 @@ class FeatureLoss(Loss):
         """Return the distances (...) of two descriptions, the reference last."""
         difference = self.comparison.difference(S, R)
         return cast(Tensor, distances.norm(difference, self.comparison.p))
+
+    def differences_from(self, target: Tensor) -> Callable[[Tensor], Tensor]:
+        """Return the function of sounds whose norm is their distance from a target."""
+        with torch.no_grad():
+            R = self.describe(target)
+        return lambda x: torch.as_tensor(self.comparison.difference(self.describe(x), R))
 
     def forward(self, x: Tensor, target: Tensor) -> Tensor:
         """Return the distance of sounds from targets.
@@ -152,14 +175,9 @@ class FeatureLoss(Loss):
         return repr(self.comparison)
 
     def _described(self, target: Tensor) -> Tensor:
-        """Describe a target, or recall its description when it is the last one, unchanged."""
         if target.requires_grad:
             return self.describe(target)
-        last = self._target
-        if last is None or last[0] is not target or last[1] != target._version:
-            with torch.no_grad():
-                last = self._target = (target, target._version, self.describe(target))
-        return last[2]
+        return self._recalled(target, self.describe)
 
 
 class ScatteringLoss(FeatureLoss):
@@ -270,8 +288,8 @@ class PNPLoss(torch.nn.Module):
     """Distance of parameters, weighed by how much each is heard (perceptual-neural-physical).
 
     (theta - target)^T M (theta - target), in octaves or fractions of the range, with M = J^T J
-    and J the Jacobian of what sounds are described by: to second order around the target, the
-    square of the loss itself, without playing or describing a sound at every step.
+    and J the Jacobian of what the norm of the loss is taken of: to second order around the target,
+    the square of the loss itself, without playing or describing a sound at every step.
 
     Parameters
     ----------
@@ -300,35 +318,37 @@ class PNPLoss(torch.nn.Module):
     ) -> None:
         super().__init__()
         check_squares(loss)
+        _check_reduction(reduction)
         if not damping >= 0:
             msg = f"damping must be at least 0, got {damping}"
             raise ValueError(msg)
         self.synth, self.loss = synth, loss
         self.damping, self.reduction = damping, reduction
-        self._target: tuple[Tensor, int, Tensor] | None = None
+        self._recalled = _Recalled()
 
     def forward(self, theta: Tensor, target: Tensor) -> Tensor:
         """Return the distance of parameters (..., n_params) from those of the target.
 
-        M is computed once, for as long as the same tensor is the target. Parameters along a
-        logarithmic scale are compared by their size.
+        M is computed once, for as long as the target is the same. Parameters along a logarithmic
+        scale are compared by their size.
         """
         parameters = self.synth.parameters
         apart = places_of(parameters, theta) - places_of(parameters, target)
-        form = torch.einsum("...i,...ij,...j->...", apart, self._metric(target), apart)
+        M = self._recalled(target, self._metric)
+        form = torch.einsum("...i,...ij,...j->...", apart, M, apart)
         return _reduced(form, self.reduction)
 
     def _metric(self, target: Tensor) -> Tensor:
-        """Compute M (..., n_params, n_params), or recall it when the target is the last one."""
-        last = self._target
-        if last is None or last[0] is not target or last[1] != target._version:
-            rows = target.detach().reshape(-1, target.shape[-1])
-            M = torch.stack([heard(self.synth, self.loss.describe, row) for row in rows])
-            largest = torch.linalg.eigvalsh(M)[:, -1, None, None]
-            M = M + self.damping * largest * torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
-            M = M.reshape(*target.shape, target.shape[-1])
-            last = self._target = (target, target._version, M)
-        return last[2]
+        """Compute M, (..., n_params, n_params)."""
+        M = torch.stack(
+            [
+                heard(self.synth, self.loss.differences_from(self.synth(row)), row)
+                for row in target.reshape(-1, target.shape[-1])
+            ]
+        )
+        largest = torch.linalg.eigvalsh(M)[:, -1, None, None]
+        M = M + self.damping * largest * torch.eye(M.shape[-1], dtype=M.dtype, device=M.device)
+        return cast(Tensor, M.reshape(*target.shape, target.shape[-1]))
 
 
 LOSSES: Mapping[str, type[FeatureLoss]] = {
@@ -386,6 +406,12 @@ def check_squares(loss: object) -> None:
     """
     if not isinstance(loss, FeatureLoss) or loss.comparison.p != 2:
         msg = f"this needs one loss with a norm of order 2, like JTFSLoss(), got {loss}"
+        raise ValueError(msg)
+
+
+def _check_reduction(reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        msg = f'reduction must be "mean", "sum" or "none", got {reduction!r}'
         raise ValueError(msg)
 
 

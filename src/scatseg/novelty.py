@@ -7,7 +7,7 @@ import scipy.ndimage
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
-from scatseg.similarity import to_lags
+from scatseg.similarity import check_square, to_lags
 
 
 def checkerboard_novelty(S: NDArray[np.floating], *, half_width_frames: int) -> NDArray[np.float64]:
@@ -30,7 +30,11 @@ def checkerboard_novelty(S: NDArray[np.floating], *, half_width_frames: int) -> 
     ----------
     J. Foote, "Automatic audio segmentation using a measure of audio novelty", ICME 2000.
     """
-    n, w = len(S), min(half_width_frames, len(S))
+    n = check_square(S)
+    if half_width_frames < 1:
+        msg = f"half_width_frames must be at least 1, got {half_width_frames}"
+        raise ValueError(msg)
+    w = min(half_width_frames, n)
     offset = np.arange(-w, w)
     taper = np.exp(-2 * ((offset + 0.5) / w) ** 2)
     frame = np.arange(n + 1)[:, None] + offset

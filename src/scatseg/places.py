@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,8 +39,8 @@ def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) 
     X[there] = features.pooled(np.concatenate([[0.0], inner])).X
     usual = X.sum(axis=0) / np.maximum(there.sum(axis=0), 1)[:, None]
     X = np.where(there[:, :, None], X, usual.astype(X.dtype))
-    names = [replace(name, place=place) for place in range(positions) for name in features.names]
-    return Features(X.reshape(n_bars, -1), edges, names)
+    names = [name.at(place) for place in range(positions) for name in features.names]
+    return Features(X.reshape(n_bars, -1), edges, names, notes=features.notes)
 
 
 def _whole_bars(edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -69,7 +67,7 @@ def can_be_halved(features: Features) -> bool:
         [name for name, second in zip(features.names, late, strict=True) if second == half]
         for half in (False, True)
     ]
-    return halves[0] == [replace(name, place=(name.place or 0) - middle) for name in halves[1]]
+    return halves[0] == [name.at((name.place or 0) - middle) for name in halves[1]]
 
 
 def halved(features: Features) -> Features:

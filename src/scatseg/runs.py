@@ -320,7 +320,10 @@ def read_run_facts(run: Path) -> dict[str, Any]:
     except ValueError as error:
         msg = f"{run / 'run.json'} is not JSON ({error}): delete it, a run writes it again"
         raise ValueError(msg) from error
-    return facts if isinstance(facts, dict) else {}
+    if not isinstance(facts, dict):
+        msg = f"{run / 'run.json'} must hold a JSON object: delete it, a run writes it again"
+        raise ValueError(msg)
+    return facts
 
 
 def write_run(
@@ -393,18 +396,21 @@ def locked(run: Path) -> Iterator[None]:
     ------
     RunLockedError
         When another process holds it. A process that dies lets go.
+    OSError
+        When it cannot be made, or its file system knows no locks.
     """
     run.mkdir(parents=True, exist_ok=True)
     with (run / ".lock").open("a+b") as lock:
         try:
             _lock(lock.fileno())
-        except OSError as error:
+        except _HeldError as error:
             msg = f"{run} is being written by another scatseg: wait for it, or choose another -o"
             raise RunLockedError(msg) from error
         yield
 
 
 if sys.platform == "win32":
+    _HeldError = PermissionError
 
     def _lock(descriptor: int) -> None:
         import msvcrt
@@ -412,6 +418,7 @@ if sys.platform == "win32":
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
 
 else:
+    _HeldError = BlockingIOError
 
     def _lock(descriptor: int) -> None:
         import fcntl

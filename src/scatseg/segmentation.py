@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 SILENCE = "silence"
 """The label of a stretch in which nothing sounds."""
+
+ROUNDING = 1e-6
+"""Seconds: what the end of a segment and the start of the next may differ by, being one time."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,8 @@ class Segmentation:
         if (steps <= 0).any():
             i = int(np.argmax(steps <= 0))
             msg = (
-                f"boundaries must increase, but boundary {i + 1} ({times[i + 1]:g} s) "
-                f"does not come after boundary {i} ({times[i]:g} s)"
+                f"boundaries must increase, but boundary {i + 1} ({times[i + 1]} s) "
+                f"does not come after boundary {i} ({times[i]} s)"
             )
             raise ValueError(msg)
         if len(names) != times.size - 1:
@@ -77,10 +80,13 @@ class Segmentation:
     def from_intervals(cls, intervals: ArrayLike, labels: Iterable[str]) -> Segmentation:
         """Make one from mir_eval's intervals, which must follow each other without gaps.
 
+        What is left of decimal fractions after rounding (a microsecond) is neither gap nor overlap.
+
         Parameters
         ----------
         intervals : array_like of float, shape (n_segments, 2)
-            Start and end in seconds, each start equal to the end before it.
+            Start and end in seconds, each start equal to the end before it. Where they differ by
+            rounding, the start counts.
         labels : iterable of str, length n_segments
             One label per interval.
         """
@@ -89,10 +95,11 @@ class Segmentation:
             msg = f"intervals need shape (n_segments, 2), n_segments > 0, got {spans.shape}"
             raise ValueError(msg)
         joins = spans[1:, 0] - spans[:-1, 1]
-        if joins.any():
-            i = int(np.flatnonzero(joins)[0])
+        apart = ~(np.abs(joins) <= ROUNDING)  # what is not a number is apart, too
+        if apart.any():
+            i = int(np.flatnonzero(apart)[0])
             what = "a gap" if joins[i] > 0 else "an overlap"
-            ends = f"it ends at {spans[i, 1]:g} s and the next starts at {spans[i + 1, 0]:g} s"
+            ends = f"it ends at {spans[i, 1]} s and the next starts at {spans[i + 1, 0]} s"
             msg = f"segments must follow each other, but there is {what} after segment {i}: {ends}"
             raise ValueError(msg)
         return cls(np.append(spans[:, 0], spans[-1, 1]), labels)
@@ -203,13 +210,13 @@ class Hierarchy:
         return iter(self.levels)
 
 
-def letter_labels(codes: Iterable[int]) -> tuple[str, ...]:
-    """Name integer clusters "A", "B", ... by their first appearance.
+def letter_labels(codes: Iterable[Hashable]) -> tuple[str, ...]:
+    """Name clusters "A", "B", ... by their first appearance.
 
     Parameters
     ----------
-    codes : iterable of int
-        One cluster number per segment.
+    codes : iterable of hashable
+        The cluster of each segment: a number or another name.
 
     Returns
     -------
@@ -222,7 +229,7 @@ def letter_labels(codes: Iterable[int]) -> tuple[str, ...]:
     ('A', 'B', 'A', 'C')
     """
     codes = list(codes)
-    order: dict[int, str] = {}
+    order: dict[Hashable, str] = {}
     for code in codes:
         order.setdefault(code, _letters(len(order)))
     return tuple(order[code] for code in codes)

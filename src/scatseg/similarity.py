@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
@@ -113,6 +112,17 @@ _ROUNDING = 1e-6
 """Share of the largest feature below which a difference is rounding, not sound."""
 
 
+def check_square(S: NDArray[np.generic]) -> int:
+    """Count the frames that a matrix compares; refuse one that is not square: a ValueError."""
+    if S.ndim != 2 or S.shape[0] != S.shape[1]:
+        msg = (
+            f"a matrix that compares frames must have shape (n_frames, n_frames), got {S.shape}: "
+            "self_similarity makes one of features"
+        )
+        raise ValueError(msg)
+    return len(S)
+
+
 def stacked(X: NDArray[np.floating], *, n_frames: int) -> NDArray[np.floating]:
     """Join each frame with those that follow, so that a moment is compared with its continuation.
 
@@ -163,7 +173,7 @@ def recurrence(S: NDArray[np.floating], *, n_neighbors: int, min_lag: int = 1) -
     J. Serrà et al., "Unsupervised music structure annotation by time series structure features
     and segment similarity", IEEE Transactions on Multimedia 16(5), 2014.
     """
-    n = len(S)
+    n = check_square(S)
     lag = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
     far = np.where(lag >= max(min_lag, 1), S, -np.inf)
     k = min(n_neighbors, n - 1)
@@ -192,8 +202,9 @@ def to_lags(S: NDArray[np.floating]) -> NDArray[np.floating]:
     M. Goto, "A chorus section detection method for musical audio signals", IEEE Transactions on
     Audio, Speech, and Language Processing 14(5), 2006.
     """
-    i = np.arange(len(S))
-    return cast(NDArray[np.floating], S[i[None, :], (i[None, :] + i[:, None]) % len(S)])
+    n = check_square(S)
+    i = np.arange(n)
+    return cast(NDArray[np.floating], S[i[None, :], (i[None, :] + i[:, None]) % n])
 
 
 def enhance_paths(S: NDArray[np.floating], *, n_frames: int) -> NDArray[np.floating]:
@@ -202,15 +213,19 @@ def enhance_paths(S: NDArray[np.floating], *, n_frames: int) -> NDArray[np.float
     Parameters
     ----------
     S : ndarray of float, shape (n_frames_total, n_frames_total)
-        Any symmetric relation between frames.
+        Any symmetric relation between frames, not negative.
     n_frames : int
-        Odd length of the median filter along each diagonal.
+        Odd length of the median filter along each diagonal, beyond whose ends nothing is related.
     """
-    lags = scipy.ndimage.median_filter(to_lags(S), size=(1, n_frames))
-    i = np.arange(len(S))
-    out = np.empty_like(lags)
-    out[i[None, :], (i[None, :] + i[:, None]) % len(S)] = lags
-    return cast(NDArray[np.floating], np.maximum(out, out.T))
+    n = check_square(S)
+    i = np.arange(n)
+    inside = i[None, :] + i[:, None] < n  # beyond it a row of lags goes on with another diagonal
+    lags = np.where(inside, to_lags(S), 0)
+    lags = scipy.ndimage.median_filter(lags, size=(1, n_frames), mode="constant")
+    upper = np.zeros_like(lags)
+    lag, start = np.nonzero(inside)
+    upper[start, start + lag] = lags[lag, start]
+    return np.asarray(np.maximum(upper, upper.T))
 
 
 def whitened(X: NDArray[np.floating], *, power: float = 0.5) -> NDArray[np.float64]:
@@ -226,9 +241,9 @@ def whitened(X: NDArray[np.floating], *, power: float = 0.5) -> NDArray[np.float
 
     Returns
     -------
-    rows : ndarray of float64, shape (n_frames, n_frames)
-        The frames relative to their mean, in coordinates that are uncorrelated. Directions in
-        which there is only rounding are 0.
+    rows : ndarray of float64, shape (n_frames, n_directions)
+        The frames relative to their mean, in coordinates that are uncorrelated, without the
+        directions in which there is only rounding.
 
     Examples
     --------
@@ -239,10 +254,13 @@ def whitened(X: NDArray[np.floating], *, power: float = 0.5) -> NDArray[np.float
     array([1.68, 1.68, 0.84, 0.84])
     """
     rows = centered(X, around=X)
-    squares, vectors = np.linalg.eigh(rows @ rows.T)
+    is_wide = rows.shape[1] > rows.shape[0]
+    squares, vectors = np.linalg.eigh(rows @ rows.T if is_wide else rows.T @ rows)
     singular = np.sqrt(np.maximum(squares, 0))
     real = singular > _ROUNDING * singular[-1]
-    return np.asarray(vectors * np.power(singular, power, where=real, out=np.zeros_like(singular)))
+    singular, vectors = singular[real], vectors[:, real]
+    scale = np.power(singular, power if is_wide else power - 1)
+    return np.asarray((vectors if is_wide else rows @ vectors) * scale)
 
 
 def z_scored(
@@ -273,7 +291,7 @@ def z_scored(
            [ 1.2,  4. ,  0. ],
            [-1.2,  0. ,  4. ]])
     """
-    different = S[np.triu_indices(len(S), 1)]
+    different = S[np.triu_indices(check_square(S), 1)]
     if not different.size or np.ptp(different) <= _ROUNDING * np.abs(different).max():
         return np.zeros(S.shape)
     Z = (S - different.mean()) / max(float(different.std()), least_spread)
@@ -358,26 +376,24 @@ def without_places(features: Features) -> Features:
     """
     columns: dict[FeatureName, list[int]] = {}
     for i, name in enumerate(features.names):
-        columns.setdefault(replace(name, place=None), []).append(i)
+        columns.setdefault(name.at(None), []).append(i)
     if len(columns) == len(features.names):
         return features
     X = np.stack([features.X[:, where].mean(axis=1) for where in columns.values()], axis=1)
-    return Features(X, features.edges, list(columns))
+    return Features(X, features.edges, list(columns), notes=features.notes)
 
 
-def path_contrast(Z: NDArray[np.floating], *, n_frames: int = 1) -> NDArray[np.float64]:
+def path_contrast(Z: NDArray[np.floating]) -> NDArray[np.float64]:
     """Tell repetition from mere homogeneity: how much a diagonal stands out from those beside it.
 
     Parameters
     ----------
-    Z : ndarray of float, shape (n_frames_total, n_frames_total)
+    Z : ndarray of float, shape (n_frames, n_frames)
         Symmetric similarity.
-    n_frames : int, default 1
-        How far off in lag, to both sides, the diagonals are with which each is compared.
 
     Returns
     -------
-    contrast : ndarray of float64, shape (n_frames_total, n_frames_total)
+    contrast : ndarray of float64, shape (n_frames, n_frames)
         Symmetric: each value minus the mean of those that compare one of the two frames with
         its neighbors. 0 in a block whose frames are all equally alike.
 
@@ -389,9 +405,8 @@ def path_contrast(Z: NDArray[np.floating], *, n_frames: int = 1) -> NDArray[np.f
            [-0.25, -0.5 ,  0.5 ,  0.25],
            [ 0.  , -0.25,  0.25,  0.  ]])
     """
-    padded = np.pad(np.asarray(Z, dtype=np.float64), n_frames, mode="reflect")
-    inner = slice(n_frames, -n_frames)
-    before, after = slice(None, -2 * n_frames), slice(2 * n_frames, None)
-    rows = padded[before, inner] + padded[after, inner]
-    columns = padded[inner, before] + padded[inner, after]
+    check_square(Z)
+    padded = np.pad(np.asarray(Z, dtype=np.float64), 1, mode="reflect" if len(Z) > 1 else "edge")
+    rows = padded[:-2, 1:-1] + padded[2:, 1:-1]
+    columns = padded[1:-1, :-2] + padded[1:-1, 2:]
     return np.asarray(Z - (rows + columns) / 4)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg.features import FeatureName, Features, frame_edges
+from scatseg.scattering.arguments import check_mono
 
 _LEAST_SAMPLES = 2048
 """Shorter signals are padded with silence before analysis: one window of librosa's default."""
@@ -185,8 +186,8 @@ def _octaves_below(sr: int) -> int:
 
 def _padded(y: NDArray[np.floating], least: int = _LEAST_SAMPLES) -> NDArray[np.float32]:
     """Append silence up to a least length, that of the longest window which is laid on it."""
-    short = max(0, least - len(y))
-    return np.pad(np.asarray(y, dtype=np.float32), (0, short))
+    signal = np.asarray(check_mono(y), dtype=np.float32)
+    return np.pad(signal, (0, max(0, least - len(signal))))
 
 
 def _mel_power(

@@ -268,18 +268,32 @@ def stream(path: AnyPath, *, sr: int | None = 22050, strict: bool = False) -> St
 
 
 def declared_samples(path: AnyPath, *, sr: int | None = 22050) -> int | None:
-    """Read from a file's header how many samples it has at a sampling rate; None if it is silent.
+    """Read from a file's header how many samples `decode` will make of it.
+
+    Parameters
+    ----------
+    path : str, bytes or path-like
+        Any audio file.
+    sr : int or None, default 22050
+        Sampling rate in Hz; None for the file's own.
+
+    Returns
+    -------
+    n_samples : int or None
+        None where the header does not say. A damaged file has fewer.
 
     Raises
     ------
     UnreadableAudioError, NotAudioError
         As `decode`.
     """
+    _check_rate(sr)
     name = printable(path)
     with opened(path) as file, source_of(file, name) as source:
         if source.declared_frames is None:
             return None
-        return round(source.declared_frames * (sr or source.sr) / source.sr)
+        rate = source.sr if sr is None else int(sr)
+        return (2 * source.declared_frames * rate + source.sr) // (2 * source.sr)  # half up
 
 
 def save(path: AnyPath, y: ArrayLike, sr: int) -> None:
@@ -366,9 +380,7 @@ def _checked_take(
     path: AnyPath, *, sr: int | None, strict: bool, max_bytes: int, keep: bool
 ) -> tuple[_Take, tuple[str, ...]]:
     """Decode a file, again if its channels cancel each other; say what was odd."""
-    if sr is not None and not sr > 0:
-        msg = f"sr must be a positive number of Hz, or None to keep the file's own, got {sr}"
-        raise ValueError(msg)
+    _check_rate(sr)
     name = printable(path)
     said: list[str] = []
     with opened(path) as file:
@@ -383,6 +395,12 @@ def _checked_take(
     faults = [*_shortage(take.source, take.tally.n_frames), *take.source.faults]
     _check_amount(take, name, faults, strict=strict)
     return take, (*faults, *said, *_level(take.peak), *take.source.notes)
+
+
+def _check_rate(sr: int | None) -> None:
+    if sr is not None and not sr > 0:
+        msg = f"sr must be a positive number of Hz, or None to keep the file's own, got {sr}"
+        raise ValueError(msg)
 
 
 def _take(

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import soundfile
@@ -238,18 +238,19 @@ def _mpeg_source(file: FileIO, name: str, head: bytes, start: int) -> Iterator[S
     to guess from: it decodes to the end, and says when the length is unknown.
     """
     n_bytes = file.seek(0, os.SEEK_END) - start
-    lines: list[str] = []
-    with _captured_stderr(lines), _piped(file, start) as reader:
+    with tempfile.TemporaryFile() as said, _piped(file, start) as reader:
         try:
-            sound = _ForwardSound(reader, closefd=False)
+            with _stderr_into(said):
+                sound = _ForwardSound(reader, closefd=False)
         except soundfile.LibsndfileError as error:
             raise _not_audio(name, head, error) from error
         with sound:
             source = _sound_source(sound, _MPEG_STEP)
             source.slack = 0.1  # some encoders count the frame that holds the header
-            source.blocks = _mpeg_blocks(source.blocks, source, reader, n_bytes)
+            blocks = _mpeg_blocks(source.blocks, source, reader, n_bytes)
+            source.blocks = _overheard(blocks, said)
             yield source
-    source.notes += [f"decoder: {line}" for line in list(dict.fromkeys(lines))[:_N_NOTES]]
+        source.notes += _decoder_notes(said)
 
 
 def _mpeg_blocks(
@@ -303,18 +304,38 @@ _STDERR = threading.Lock()  # descriptor 2 belongs to the whole process
 
 
 @contextmanager
-def _captured_stderr(lines: list[str]) -> Iterator[None]:
-    """Collect what C libraries (libmpg123, FFmpeg) write straight to descriptor 2."""
-    with _STDERR, tempfile.TemporaryFile() as file:
+def _stderr_into(said: IO[bytes]) -> Iterator[None]:
+    """Collect what C libraries (libmpg123, FFmpeg) write straight to descriptor 2.
+
+    What other threads write there meanwhile is collected, too: for one call of a decoder only.
+    """
+    with _STDERR:
         saved = os.dup(2)
-        os.dup2(file.fileno(), 2)
+        os.dup2(said.fileno(), 2)
         try:
             yield
         finally:
             os.dup2(saved, 2)
             os.close(saved)
-            file.seek(0)
-            lines += filter(None, file.read().decode(errors="replace").splitlines())
+
+
+def _overheard(blocks: Iterator[Signal], said: IO[bytes]) -> Iterator[Signal]:
+    """Pass blocks on, and collect what the decoder says while it makes them.
+
+    Between blocks the caller goes on, perhaps with another file: nothing is held then.
+    """
+    while True:
+        with _stderr_into(said):
+            block = next(blocks, None)
+        if block is None:
+            return
+        yield block
+
+
+def _decoder_notes(said: IO[bytes]) -> list[str]:
+    said.seek(0)
+    lines = filter(None, said.read().decode(errors="replace").splitlines())
+    return [f"decoder: {line}" for line in list(dict.fromkeys(lines))[:_N_NOTES]]
 
 
 _FFMPEG_MAGIC = (  # (offset, bytes there, what it is)
@@ -335,18 +356,19 @@ def _ffmpeg_source(file: FileIO, name: str, head: bytes, kind: str) -> Iterator[
         msg = f'{name}: {kind} needs FFmpeg to decode: pip install "scatseg[ffmpeg]"'
         raise NotAudioError(msg) from error
     file.seek(0)
-    lines: list[str] = []
-    with _captured_stderr(lines):
+    with tempfile.TemporaryFile() as said:
         try:
-            container = av.open(file)
+            with _stderr_into(said):
+                container = av.open(file)
         except av.FFmpegError as error:
             raise _not_audio(name, head, error.strerror) from error
         with container:
             if not container.streams.audio:
                 raise _not_audio(name, head, f"{kind} without an audio stream")
             source = _ffmpeg_stream(container)
+            source.blocks = _overheard(source.blocks, said)
             yield source
-    source.notes += [f"decoder: {line}" for line in list(dict.fromkeys(lines))[:_N_NOTES]]
+        source.notes += _decoder_notes(said)
 
 
 def _ffmpeg_stream(container: Any) -> Source:

@@ -104,8 +104,10 @@ def _add(
     verbosity: int,
 ) -> int:
     from scatseg.audio import AUDIO_EXTENSIONS
+    from scatseg.cli.sounds import tell as tell_failures
     from scatseg.runs import find_sources
-    from scatseg.search.gathering import build_index
+    from scatseg.search.building import add_recordings
+    from scatseg.search.gathering import read_belonging
     from scatseg.search.store import DATABASE
 
     found = find_sources(paths, extensions=AUDIO_EXTENSIONS)
@@ -113,6 +115,8 @@ def _add(
         click.echo(f"{failure.track}: {failure.error}", err=True)
     if not found.sources:
         return NOTHING_DONE
+    belonging, unread = read_belonging(paths)
+    tell_failures(unread, (), verbosity)
     with Progress(len(found.sources), verbosity) as progress:
 
         def tell(receipt: Receipt) -> None:
@@ -122,8 +126,15 @@ def _add(
                 f"{receipt.track}: {what} ({receipt.seconds:.1f} s)", important=failed is not None
             )
 
-        receipts = build_index(
-            found, paths, output, describer, n_jobs=jobs, rebuild=rebuild, on_receipt=tell
+        receipts = add_recordings(
+            output,
+            found.sources,
+            describer,
+            belonging=belonging,
+            failures=[*found.failures, *unread],
+            n_jobs=jobs,
+            rebuild=rebuild,
+            on_receipt=tell,
         )
     n_failed = sum(receipt.failure is not None for receipt in receipts) + len(found.failures)
     n_done = sum(receipt.failure is None for receipt in receipts)

@@ -46,9 +46,19 @@ if TYPE_CHECKING:
     "--beats",
     type=FileArgument,
     help="A file of beats (JAMS; or CSV of seconds and position in the bar), or a folder of them, "
-    "matched by name.  [default: found in the sound]",
+    "matched by name. For segmenters by bars; grid-free needs none.  "
+    "[default: found in the sound]",
 )
-@click.option("--n-segments", type=click.IntRange(min=1), help="How many sections.")
+@click.option(
+    "--n-segments",
+    type=click.IntRange(min=1),
+    help="How many sections, or as many as there can be, with a warning.",
+)
+@click.option(
+    "--n-labels",
+    type=click.IntRange(min=1),
+    help="How many different labels, for all segmenters but laplacian.  [default: by likeness]",
+)
 @click.option(
     "--granularity", type=click.FloatRange(0, 1), help="0 coarse to 1 fine.  [default: 0.5]"
 )
@@ -82,6 +92,7 @@ def segment(
     names: tuple[str, ...],
     beats: Path | None,
     n_segments: int | None,
+    n_labels: int | None,
     granularity: float | None,
     level: str | None,
     exports: tuple[str, ...],
@@ -103,7 +114,12 @@ def segment(
     from scatseg.audio import AUDIO_EXTENSIONS
     from scatseg.runs import find_sources
 
-    given = {"n_segments": n_segments, "granularity": granularity, "level": level}
+    given = {
+        "n_segments": n_segments,
+        "n_labels": n_labels,
+        "granularity": granularity,
+        "level": level,
+    }
     chosen = {key: value for key, value in given.items() if value is not None}
     with usage_errors():
         job = SegmentJob(

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from scatseg.segmentation import Segmentation
+from scatseg.segmentation import ROUNDING, Segmentation
 
 _JOIN = 0.010  # seconds: gaps and overlaps up to here are slips of the hand
-_NOISE = 1e-6  # seconds: and up to here the rounding of decimal fractions, not worth a word
 _BEFORE_ZERO = 0.001  # seconds: times this little before 0 mean 0
 
 
@@ -222,7 +221,7 @@ def _joined(rows: list[Row], repairs: list[str]) -> Segmentation:
             repairs.append(f"{row.place}: gap from {end:g} to {row.start:g} s filled, labeled ''")
             starts.append(end)
             labels.append("")
-        elif abs(step) > _NOISE:
+        elif abs(step) > ROUNDING:  # which is not worth a word
             what = "gap" if step > 0 else "overlap"
             repairs.append(f"{row.place}: {what} of {abs(step) * 1e3:.3g} ms before it closed")
         if row.start == starts[-1]:

@@ -149,7 +149,8 @@ def examine(
     array([2.83, 1. , 1. , 0.35])
     """
     _check(X, theta, parameters, n_neighbors)
-    distances, neighbors = _nearest(X, n_neighbors)
+    neighbors = _nearest(X, n_neighbors)
+    _, same = np.unique(X, axis=0, return_counts=True)
     places = coordinates(theta, parameters)
     embedding, n_components = _isomap(X, n_neighbors)
     return Evaluation(
@@ -157,7 +158,7 @@ def examine(
         theta=theta,
         dim=X.shape[1],
         n_neighbors=n_neighbors,
-        n_duplicates=int((distances[:, 0] == 0).sum()),
+        n_duplicates=int(same[same > 1].sum()),
         errors=_errors(theta, neighbors, parameters, geometric=True),
         errors_arithmetic=_errors(theta, neighbors, parameters, geometric=False),
         sign_accuracy=_sign_accuracy(theta, neighbors, parameters),
@@ -238,15 +239,13 @@ def check_neighbors(n_neighbors: int, n_sounds: int) -> None:
         raise ValueError(msg)
 
 
-def _nearest(
-    X: NDArray[np.floating], n_neighbors: int
-) -> tuple[NDArray[np.floating], NDArray[np.intp]]:
-    """Distances to the nearest others and their indices, each (n_sounds, n_neighbors)."""
+def _nearest(X: NDArray[np.floating], n_neighbors: int) -> NDArray[np.intp]:
+    """Return the indices of the nearest others, (n_sounds, n_neighbors)."""
     from sklearn.neighbors import NearestNeighbors
 
     search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(X)
-    distances, neighbors = search.kneighbors()
-    return distances, neighbors
+    neighbors: NDArray[np.intp] = search.kneighbors(return_distance=False)
+    return neighbors
 
 
 def _errors(

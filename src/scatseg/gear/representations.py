@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scatseg import naming
 from scatseg.extractors import EXTRACTORS
 from scatseg.features import Features
+from scatseg.scattering.arguments import check_signal
 from scatseg.scattering.arrays import Tensor, is_tensor
 from scatseg.scattering.joint import TimeFrequencyScattering
 from scatseg.scattering.plan import Accuracy
@@ -188,7 +189,7 @@ class MeanMFCC:
 
     def __call__(self, y: Tensor, sr: int) -> NDArray[np.floating]:
         """Describe sounds (..., n_samples)."""
-        signals = np.asarray(_on_host(y))
+        signals = check_signal(_on_host(y))
         half = self.n_fft // 2
         mode: Literal["reflect", "constant"] = "reflect" if signals.shape[-1] > 1 else "constant"
         padded = np.pad(signals, [(0, 0)] * (signals.ndim - 1) + [(half, half)], mode=mode)

@@ -37,7 +37,8 @@ class Match:
     theta : ndarray of float64, shape (n_params,)
         The parameters of the least loss.
     trajectory : ndarray of float64, shape (n_steps + 1, n_params)
-        All parameters that were tried, the start first.
+        The parameters at the start and after each step. What "l-bfgs" and "levenberg-marquardt"
+        try on the way to a step is not among them.
     losses : ndarray of float64, shape (n_steps + 1,)
         Their losses.
     gradient_norms : ndarray of float64, shape (n_steps + 1,)
@@ -116,7 +117,7 @@ def match(
     Returns
     -------
     match : Match
-        The best of what was tried, and the way there.
+        The best of its steps, and the way there.
 
     Raises
     ------

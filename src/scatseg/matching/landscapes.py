@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import minimum_filter
 from torch import Tensor
 
-from scatseg.losses import Loss
+from scatseg.losses import FeatureLoss, Loss
 from scatseg.matching.targets import delayed_target
 from scatseg.sensitivity import heard, places_of, signs_of, theta_at
 from scatseg.synth import Parameter, Synth, check_names, delayed
@@ -142,11 +142,17 @@ def fields(
     Raises
     ------
     ValueError
-        When a parameter is unknown, or a shift leaves nothing of a target.
+        When a parameter is unknown, targets differ outside the plane, or a shift leaves nothing of
+        a target.
     """
     ranges = tuple(synth.parameters if parameters is None else parameters)
     columns = _columns(synth, over)
     rows = torch.as_tensor(np.atleast_2d(np.asarray(targets, np.float32)), device=device)
+    outside = [i for i in range(rows.shape[1]) if i not in columns]
+    if (rows != rows[0])[:, outside].any():
+        names = ", ".join(ranges[i].name for i in outside)
+        msg = f"targets must agree in all parameters but {over[0]} and {over[1]}: in {names}"
+        raise ValueError(msg)
     measured = measuring(loss)
     with torch.no_grad():
         references = [
@@ -232,14 +238,15 @@ def inner_points(
 def sensitivities(
     synth: Synth, loss: Callable[[Tensor, Tensor], Tensor], theta: ArrayLike
 ) -> NDArray[np.float64] | None:
-    """Singular values of the Jacobian of what a loss hears, the largest first.
+    """Singular values of the Jacobian of what a loss compares, the largest first.
 
-    How far a description moves for one octave, or one range, along the directions in parameter
-    space that are heard most and least. None where a loss does not say what it compares.
+    How far it moves for one octave, or one range, along the directions in parameter space that are
+    heard most and least. None where a loss is not a `FeatureLoss`, which says what it compares.
     """
-    if not isinstance(loss, Loss) or len(loss.terms) > 1:
+    if not isinstance(loss, FeatureLoss):
         return None
-    M = heard(synth, loss.describe, torch.as_tensor(np.asarray(theta, np.float64)))
+    at = torch.as_tensor(np.asarray(theta, np.float64))
+    M = heard(synth, loss.differences_from(synth(at)), at)
     values: NDArray[np.float64] = np.linalg.eigvalsh(M.numpy(force=True))[::-1]
     singular: NDArray[np.float64] = np.sqrt(values.clip(min=0))
     return singular

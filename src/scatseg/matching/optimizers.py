@@ -1,4 +1,4 @@
-"""How to descend: each tries places of the free parameters one after the other, the start first."""
+"""How to descend: each takes steps among places of the free parameters, from the start on."""
 
 from __future__ import annotations
 
@@ -80,14 +80,11 @@ def _levenberg_marquardt(problem: Problem, n_steps: int, lr: float) -> Iterator[
     del lr
     check_squares(problem.loss)
     assert isinstance(problem.loss, FeatureLoss)
-    describe, difference = problem.loss.describe, problem.loss.comparison.difference
-    with torch.no_grad():
-        R = describe(problem.target)
+    differences = problem.loss.differences_from(problem.target)
 
     @torch.no_grad()
     def residual(places: Tensor) -> Tensor:
-        S = describe(problem.synth(problem.theta(places)))
-        return torch.as_tensor(difference(S, R)).reshape(-1)
+        return differences(problem.synth(problem.theta(places))).reshape(-1)
 
     places, damping, rests = problem.start, 1e-2, False
     for _ in range(n_steps + 1):

@@ -18,7 +18,7 @@ Places = NDArray[np.float64]
 
 
 class Step(NamedTuple):
-    """A point that was tried: its places, its loss, and the gradient there."""
+    """A point of a descent: its places, its loss, and the gradient there."""
 
     places: Places
     loss: float

@@ -62,9 +62,11 @@ def plot_map(
                 ha="left" if is_left else "right",
                 fontsize=5.5,
                 color=INK,
+                parse_math=False,
             )
     if 0 < len(styles) <= _LEGEND:
-        ax.legend(fontsize=6, frameon=False, loc="best")
+        for text in ax.legend(fontsize=6, frameon=False, loc="best").get_texts():
+            text.set_parse_math(False)
     ax.set_aspect("equal", adjustable="datalim")
     ax.set_xticks([])
     ax.set_yticks([])

@@ -19,10 +19,25 @@ from scatseg.rhythm.grid import (
 )
 from scatseg.rhythm.metre import Bars, find_bars, pulse_cues
 from scatseg.rhythm.pulse import MIN_PULSES, Pulse, find_pulse, onset_strength, subdivided
-from scatseg.rhythm.silence import heard_span, with_silent_ends
+from scatseg.rhythm.silence import (
+    LONG_GAP,
+    heard_span,
+    silent_gaps,
+    with_gaps,
+    with_silent_ends,
+)
 from scatseg.rhythm.spectra import Spectrum, band_spectrum, pitch_spectrum
+from scatseg.scattering.arguments import check_mono
 
-__all__ = ["Grid", "find_grid", "fixed_grid", "heard_span", "read_beats", "with_silent_ends"]
+__all__ = [
+    "LONG_GAP",
+    "Grid",
+    "find_grid",
+    "fixed_grid",
+    "heard_span",
+    "read_beats",
+    "with_silent_ends",
+]
 
 CLEAR_PULSE = 0.16
 """Least clarity of a pulse that is followed."""
@@ -33,8 +48,18 @@ DIM_PULSE, NO_LEAD = 0.3, 0.6
 RIVAL_LEAD = 1.0
 """Log probability by which bars between the strongest pulses must be better to be believed."""
 
+SLOW_PULSE, AS_STRONG = 0.33, 0.6
+"""Seconds from which something may lie between pulses, and the share of their strength it has."""
+
 MARGIN = 0.2
 """Seconds of silence put before and after what is heard: the first attack rises from it."""
+
+SLIVER = 0.25
+"""Of a bar: less beside a long silence is no bar of its own."""
+
+NO_PULSE = "no clear pulse: there are no bars to go by"
+NO_BARS = "a pulse, but no clear place of the bar lines in it: there are no bars to go by"
+"""Why there is a fixed grid."""
 
 SURE_BARS = 0.25
 """With less confidence, a grid comes with a warning."""
@@ -54,8 +79,8 @@ def find_grid(
     dynamic programming its instants. Then every metre and every place of the bar lines is
     compared by what changes there: chords, bass, attacks, and where passages that are heard again
     begin and end. The best one wins, with a preference for usual tempos. Silence at the ends is
-    left out of all that, and has bars of its own only where it is long. Nothing is left out where
-    beats or downbeats are given.
+    left out of all that, and has bars of its own only where it is long; long silence inside is one
+    bar. Nothing is left out where beats or downbeats are given.
 
     Parameters
     ----------
@@ -75,12 +100,14 @@ def find_grid(
     -------
     grid : Grid
         With bar lines from 0 to the duration. A fixed grid of two-second bars where no pulse is
-        clear, with a warning. Of more than five bars without a given beat there is one, too.
+        clear, or no place of the bar lines in one that is dim, with a warning that says which.
+        Of more than five bars without a given beat there is one, too.
 
     Raises
     ------
     ValueError
-        When the signal is empty, or beats are not finite or do not increase.
+        When the signal is not mono, real and finite, or is empty; when beats are not finite or do
+        not increase.
 
     References
     ----------
@@ -96,9 +123,7 @@ def find_grid(
     >>> find_grid(silence, 22050, downbeats=[0.5, 2.5, 4.5]).edges
     array([0. , 0.5, 2.5, 4.5, 5. ])
     """
-    if not len(y):
-        msg = "a grid needs at least one sample, got an empty signal"
-        raise ValueError(msg)
+    y = check_mono(y)
     duration = len(y) / sr
     if downbeats is not None and np.size(downbeats):
         return grid_of_bars(duration, downbeats=downbeats, beats=beats)
@@ -109,7 +134,11 @@ def find_grid(
         (start, stop), margin = heard_span(y, sr), round(MARGIN * sr)
     found = _pulse_in_bars(np.pad(y[start:stop], margin), sr, known)
     grid = _heard_grid((stop - start) / sr, found, margin=margin / sr)
-    edges = with_silent_ends(grid.edges, start=start / sr, duration=duration, bar=FALLBACK_BAR)
+    inner = grid.edges
+    if known is None and grid.is_regular:
+        nearest = SLIVER * float(np.median(np.diff(inner)))
+        inner = with_gaps(inner, silent_gaps(y[start:stop], sr), nearest=nearest)
+    edges = with_silent_ends(inner, start=start / sr, duration=duration, bar=FALLBACK_BAR)
     pulses, lines = (times + start / sr for times in (grid.beats, grid.downbeats))
     doubts: tuple[str, ...] = ()
     if given is not None and grid.is_regular:
@@ -125,12 +154,12 @@ def find_grid(
 
 def _pulse_in_bars(
     y: NDArray[np.floating], sr: int, known: Pulse | None
-) -> tuple[Pulse, Bars] | None:
-    """Find the pulse, unless it is known, and its bars; None where it is not clear."""
+) -> tuple[Pulse, Bars] | str:
+    """Find the pulse, unless it is known, and its bars; or tell which of them is not clear."""
     bands = band_spectrum(y, sr)
     pulse = find_pulse(bands) if known is None else known
     if len(pulse.times) < MIN_PULSES or pulse.clarity < CLEAR_PULSE:
-        return None
+        return NO_PULSE
     pitches = pitch_spectrum(y, sr)
     bars = find_bars(pulse, pulse_cues(pulse.times, bands, pitches))
     if known is None and _is_syncopated(pulse, bands):
@@ -139,14 +168,14 @@ def _pulse_in_bars(
         if rival.score > bars.score + RIVAL_LEAD:
             pulse, bars = between, rival
     if pulse.clarity < DIM_PULSE and bars.lead < NO_LEAD:
-        return None
+        return NO_BARS
     return pulse, bars
 
 
-def _heard_grid(duration: float, found: tuple[Pulse, Bars] | None, *, margin: float) -> Grid:
+def _heard_grid(duration: float, found: tuple[Pulse, Bars] | str, *, margin: float) -> Grid:
     """Lay out what was found in so many seconds of sound, before which there were `margin` more."""
-    if found is None:
-        return fixed_grid(duration, warnings=("no clear pulse: there are no bars to go by",))
+    if isinstance(found, str):
+        return fixed_grid(duration, warnings=(found,))
     pulse, bars = found
     confidence = float(min(1.0, 2 * pulse.clarity) * (1 - np.exp(-max(0.0, bars.lead))))
     unsure = ("the place of the bar lines is uncertain",) if confidence < SURE_BARS else ()
@@ -170,4 +199,5 @@ def _is_syncopated(pulse: Pulse, bands: Spectrum) -> bool:
         frames = np.round(times / bands.hop).astype(np.intp)
         return float(strength[np.minimum(frames, len(strength) - 1)].mean())
 
-    return pulse.period > 0.33 and at(pulse.between().times) > 0.6 * at(pulse.times)
+    between = at(pulse.between().times)
+    return pulse.period > SLOW_PULSE and between > AS_STRONG * at(pulse.times)

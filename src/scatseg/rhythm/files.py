@@ -3,12 +3,36 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
+from itertools import pairwise
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+_CELL = re.compile(r'[^,;"\s]+')
+_BAR_AND_BEAT = re.compile(r"[0-9]+\.[1-9][0-9]*")
+
+
+class _Beat(NamedTuple):
+    """One beat as a file tells it.
+
+    Parameters
+    ----------
+    time : float
+        Seconds.
+    position : float
+        In the bar, 1 for a downbeat; NaN where it is not known.
+    place : str
+        Where it stands in the file: "line 3".
+    """
+
+    time: float
+    position: float
+    place: str
 
 
 def read_beats(
@@ -19,10 +43,11 @@ def read_beats(
     Parameters
     ----------
     path : path-like
-        A JAMS file, of which the first annotation of the namespace "beat" is taken; or a table
-        with one beat per line: its time in seconds and, if known, its position in the bar, 1
-        for a downbeat, separated by commas, semicolons or blanks. A first line of words is
-        skipped.
+        A JAMS file, of which the first annotation of the namespace "beat" or "beat_position" is
+        taken; or a table with one beat per line: its time in seconds and, if known, its position
+        in the bar, 1 for a downbeat, separated by commas, semicolons or blanks. Where all
+        positions read like "12.3", as Sonic Visualiser numbers beats, they are bar and beat. A
+        first line of words is skipped.
 
     Returns
     -------
@@ -34,38 +59,74 @@ def read_beats(
     Raises
     ------
     ValueError
-        When the file holds no beats, or something else.
+        When the file holds no beats, or something else, or two beats at one time.
     """
     file = Path(path)
     text = file.read_text(encoding="utf-8-sig", errors="replace")
     is_jams = file.suffix.lower() in {".jams", ".json"}
     try:
-        rows = _jams_rows(text) if is_jams else _table_rows(text)
+        beats = _in_order(_jams_beats(text) if is_jams else _table_beats(text))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         msg = f"{file}: no beats could be read: {error}"
         raise ValueError(msg) from error
-    if not rows:
+    if not beats:
         msg = f"{file}: no beats in it; needed are seconds, one beat per line, or a JAMS beat"
         raise ValueError(msg)
-    table = np.array(sorted(rows), dtype=np.float64)
-    return table[:, 0], table[table[:, 1] == 1, 0]
+    times = np.array([beat.time for beat in beats])
+    return times, times[[beat.position == 1 for beat in beats]]
 
 
-def _jams_rows(text: str) -> list[tuple[float, float]]:
+def _in_order(beats: list[_Beat]) -> list[_Beat]:
+    """Sort beats by time; refuse, with a ValueError, two at one time and those at none."""
+    for beat in beats:
+        if not math.isfinite(beat.time):
+            msg = f"{beat.place}: a beat needs a finite number of seconds, got {beat.time}"
+            raise ValueError(msg)
+    beats = sorted(beats, key=lambda beat: beat.time)
+    for before, beat in pairwise(beats):
+        if beat.time == before.time:
+            msg = f"{beat.place}: a beat at {beat.time:g} s, where there is that of {before.place}"
+            raise ValueError(msg)
+    return beats
+
+
+def _jams_beats(text: str) -> list[_Beat]:
     for annotation in json.loads(text)["annotations"]:
-        if annotation["namespace"] == "beat":
-            return [(float(item["time"]), _position(item["value"])) for item in annotation["data"]]
+        if annotation["namespace"] in {"beat", "beat_position"}:
+            return [
+                _Beat(float(item["time"]), _jams_position(item["value"]), f"beat {i}")
+                for i, item in enumerate(annotation["data"], 1)
+            ]
     return []
 
 
-def _table_rows(text: str) -> list[tuple[float, float]]:
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    if lines and re.match(r'\s*"?[A-Za-z]', lines[0]):
-        lines = lines[1:]
-    cells = [[cell for cell in re.split(r"[,;\s]+", line.strip()) if cell] for line in lines]
-    return [(float(row[0]), _position(row[1] if len(row) > 1 else None)) for row in cells]
+def _jams_position(value: Any) -> float:
+    position = value["position"] if isinstance(value, dict) else value
+    return math.nan if position is None else float(position)
 
 
-def _position(value: float | str | None) -> float:
-    """Read a position in the bar; NaN where it is not known."""
-    return float("nan") if value is None else float(value)
+def _table_beats(text: str) -> list[_Beat]:
+    rows = [
+        (f"line {i}", cells)
+        for i, line in enumerate(text.splitlines(), 1)
+        if not line.startswith("#") and (cells := _CELL.findall(line))
+    ]
+    if rows and rows[0][1][0][0].isalpha():
+        rows = rows[1:]
+    labels = [cells[1] for _, cells in rows if len(cells) > 1]
+    are_numbered = all(map(_BAR_AND_BEAT.fullmatch, labels))
+    beats = []
+    for place, cells in rows:
+        time, position = [*cells, "nan"][:2]
+        if are_numbered:
+            position = position.rpartition(".")[2]
+        beats.append(_Beat(_number(time, place), _number(position, place), place))
+    return beats
+
+
+def _number(text: str, place: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        msg = f"{place}: expected seconds, and a position in the bar if known, got {text!r:.60}"
+        raise ValueError(msg) from error

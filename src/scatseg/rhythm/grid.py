@@ -31,7 +31,8 @@ class Grid:
         Bar lines in seconds, strictly increasing, the first 0 and the last the duration. The
         first and the last bar may be partial ones.
     metre : int
-        Beats per bar: 2, 3, 4 or 6 where they are found; 0 on a fixed grid.
+        Beats per bar: 2, 3, 4 or 6 where they are found, the median where bar lines and beats are
+        given, 1 where bar lines are given without beats, 0 on a fixed grid.
     confidence : float
         In [0, 1]: how clear the pulse is, and how far these bar lines are ahead of all others.
         1 for bar lines that were given, 0 on a fixed grid.

@@ -17,6 +17,8 @@ MIN_PULSES = 8
 SHORTEST, LONGEST = 0.22, 0.44
 """Seconds: periods of the pulse. One octave, so that each tempo is found once."""
 
+_USUAL = 0.31  # seconds: their geometric mean
+_HEARD = 0.05  # of the mean strength of attacks: less is no beginning and no end of music
 _STEPS = 96  # per octave: how finely periods are told apart (0.7 %)
 _WINDOW = 8.0  # seconds over which a period is measured
 _WINDOW_HOP = 1.0
@@ -62,7 +64,7 @@ class Pulse:
 def find_pulse(bands: Spectrum) -> Pulse:
     """Follow the fastest steady pulse of a recording, from its first attack to its last one."""
     strength = onset_strength(bands)
-    heard = np.flatnonzero(strength > 0.05)
+    heard = np.flatnonzero(strength > _HEARD)
     if heard.size < 2 or (heard[-1] - heard[0]) * bands.hop < MIN_PULSES * SHORTEST:
         return Pulse(times=np.empty(0), clarity=0.0)
     periods, clarity = pulse_periods(strength, bands.hop)
@@ -77,7 +79,7 @@ def subdivided(beats: ArrayLike) -> Pulse:
     known = np.asarray(beats, dtype=np.float64)
     if len(known) < 2:
         return Pulse(times=known, clarity=1.0)
-    parts = int(np.clip(np.round(np.median(np.diff(known)) / 0.31), 1, 4))
+    parts = int(np.clip(np.round(np.median(np.diff(known)) / _USUAL), 1, 4))
     steps = np.arange(parts * (len(known) - 1) + 1) / parts
     return Pulse(times=np.interp(steps, np.arange(len(known)), known), clarity=1.0, per_beat=parts)
 

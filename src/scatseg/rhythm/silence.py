@@ -7,14 +7,20 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg.scattering.arguments import check_mono
+
 SILENT_LEVEL = -60.0
 """Decibels below how loud a recording is: what is quieter at its ends is silence."""
 
 LONG_END = 4.0
 """Seconds: silence at an end that lasts so long has bars of its own, two at least."""
 
+LONG_GAP = 2.5
+"""Seconds: silence inside a recording that lasts so long is no break of a bar."""
+
 _BLOCK = 1 << 18  # samples looked at together
 _WINDOW, _CLICK = 0.05, 0.02  # seconds: what is heard for less than that of a window is a click
+_STEP = 0.01  # seconds: how finely silence inside a recording is located
 
 
 def heard_span(y: NDArray[np.floating], sr: int) -> tuple[int, int]:
@@ -34,7 +40,12 @@ def heard_span(y: NDArray[np.floating], sr: int) -> tuple[int, int]:
     -------
     start, stop : int
         Samples, the second one not included. The whole where nothing is heard for longer than
-        a click.
+        a click, or only that silence at one level changes to silence at another.
+
+    Raises
+    ------
+    ValueError
+        When the signal is not mono, real and finite, or is empty.
 
     Examples
     --------
@@ -42,18 +53,24 @@ def heard_span(y: NDArray[np.floating], sr: int) -> tuple[int, int]:
     >>> heard_span(np.concatenate([np.zeros(300), tone, 1e-5 * tone]), 1000)
     (300, 1299)
     """
-    if not len(y):
-        return 0, 0
+    y = check_mono(y)
+    least = _least_heard(y)
+    length = min(max(1, round(_WINDOW * sr)), len(y))
+    start, end = (_first_heard(each, least, length) for each in (y, y[::-1]))
+    if start is None or end is None or start >= len(y) - end:  # heard from one end alone: a step
+        return 0, len(y)
+    return start, len(y) - end
+
+
+def _least_heard(y: NDArray[np.floating]) -> float:
+    """Tell what is `SILENT_LEVEL` below the mean of what is loud."""
     total = squares = 0.0
     for begin in range(0, len(y), _BLOCK):
         power = np.square(y[begin : begin + _BLOCK], dtype=np.float64)
         total += float(power.sum())
         squares += float(np.dot(power, power))
     loud = squares / max(total, float(np.finfo(np.float64).tiny))
-    least = math.sqrt(loud * 10 ** (SILENT_LEVEL / 10))
-    length = min(max(1, round(_WINDOW * sr)), len(y))
-    start, end = (_first_heard(each, least, length) for each in (y, y[::-1]))
-    return (0, len(y)) if start is None or end is None else (start, len(y) - end)
+    return math.sqrt(loud * 10 ** (SILENT_LEVEL / 10))
 
 
 def _first_heard(y: NDArray[np.floating], least: float, length: int) -> int | None:
@@ -66,6 +83,61 @@ def _first_heard(y: NDArray[np.floating], least: float, length: int) -> int | No
         if starts.size:
             return begin + int(starts[0]) + int(sounds[starts[0] :].argmax())
     return None
+
+
+def silent_gaps(y: NDArray[np.floating], sr: int) -> NDArray[np.float64]:
+    """Tell where a recording is silent for long, other than at its ends.
+
+    Parameters
+    ----------
+    y : ndarray of float, shape (n_samples,)
+        What is heard, mono, see `heard_span`.
+    sr : int
+        Sampling rate in Hz.
+
+    Returns
+    -------
+    gaps : ndarray of float64, shape (n_gaps, 2)
+        Begin and end of each silence of `LONG_GAP` or more, in seconds, to 10 ms.
+
+    Examples
+    --------
+    >>> tone, pause = np.sin(np.arange(2000)), np.zeros(3000)
+    >>> silent_gaps(np.concatenate([tone, pause, tone]), 1000)
+    array([[2., 5.]])
+    """
+    step = max(1, round(_STEP * sr))
+    steps = y[: len(y) // step * step].reshape(-1, step)
+    sounds = np.ptp(steps, axis=1) > 2 * _least_heard(y) if len(steps) else np.zeros(0, bool)
+    heard = np.flatnonzero(sounds)
+    between = np.diff(heard) > LONG_GAP * sr / step
+    return np.stack([heard[:-1][between] + 1, heard[1:][between]], axis=1) * step / sr
+
+
+def with_gaps(
+    edges: NDArray[np.float64], gaps: NDArray[np.float64], *, nearest: float
+) -> NDArray[np.float64]:
+    """Let bars end where long silence begins, and begin where it ends.
+
+    Parameters
+    ----------
+    edges : ndarray of float64, shape (n_bars + 1,)
+        Bar lines in seconds.
+    gaps : ndarray of float64, shape (n_gaps, 2)
+        From `silent_gaps`.
+    nearest : float
+        Seconds: lines so near to a gap, or in it, are no lines.
+
+    Examples
+    --------
+    >>> with_gaps(np.arange(0.0, 13, 2), np.array([[4.2, 8.9]]), nearest=0.5)
+    array([ 0. ,  2. ,  4.2,  8.9, 10. , 12. ])
+    """
+    for begin, end in gaps:
+        outside = (edges <= begin - nearest) | (edges >= end + nearest)
+        outside[[0, -1]] = True
+        edges = np.unique(np.concatenate([edges[outside], [begin, end]]))
+    return edges
 
 
 def with_silent_ends(

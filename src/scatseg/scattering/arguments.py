@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from scatseg.scattering.arrays import Array, Tensor, dtype_of, is_tensor
 from scatseg.scattering.plan import Average
@@ -134,10 +134,22 @@ def check_pieces(chunks: Iterable[ArrayLike | Tensor], T: Scale) -> Iterator[Ten
         check_fits(T, n_samples)
 
 
-def check_signal(x: ArrayLike | Tensor, *, empty: bool = False) -> Tensor:
+def check_mono(y: ArrayLike) -> NDArray[np.floating]:
+    """Return finite real samples of one channel (n_samples,) as float32 or float64."""
+    signal = cast(NDArray[np.floating], check_signal(y, name="y"))
+    if signal.ndim > 1:
+        msg = (
+            f"y must be mono, shape (n_samples,), got shape {tuple(signal.shape)}: average its "
+            f"channels, as in y.mean(axis={int(np.argmin(signal.shape))})"
+        )
+        raise ValueError(msg)
+    return signal
+
+
+def check_signal(x: ArrayLike | Tensor, *, name: str = "x", empty: bool = False) -> Tensor:
     """Return finite real samples as float32 or float64, with at least one axis and one sample.
 
-    A tensor stays one. `empty` allows for no samples.
+    A tensor stays one. `name` is what errors call it; `empty` allows for no samples.
     """
     signal: Tensor = x if is_tensor(x) else np.asarray(x)
     if is_tensor(signal):
@@ -146,7 +158,7 @@ def check_signal(x: ArrayLike | Tensor, *, empty: bool = False) -> Tensor:
         is_real = signal.dtype.kind in "fiu"
     if not is_real or not signal.ndim or not (empty or 0 not in signal.shape):
         msg = (
-            "x must hold real samples, shape (..., n_samples) with n_samples > 0, "
+            f"{name} must hold real samples, shape (..., n_samples) with n_samples > 0, "
             f"got {signal.dtype} of shape {tuple(signal.shape)}"
         )
         raise ValueError(msg)
@@ -158,7 +170,7 @@ def check_signal(x: ArrayLike | Tensor, *, empty: bool = False) -> Tensor:
     if not (math.isfinite(values.min()) and math.isfinite(values.max())):
         values = np.asarray(values.cpu() if is_tensor(signal) else values)
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
-        msg = f"x must be finite, got {values[at]} at index {at}"
+        msg = f"{name} must be finite, got {values[at]} at index {at}"
         raise ValueError(msg)
     return signal
 

@@ -80,6 +80,10 @@ class Arrays(Protocol):
         """Filter the bins of runs of rows, (..., n_rows, n_points)."""
 
 
+_MOST_KEPT = 2**27
+"""Bytes that a thread keeps: blocks need less, up to J = 16."""
+
+
 class _Workspace(threading.local):
     """Memory that a thread uses again and again."""
 
@@ -183,14 +187,17 @@ class NumpyArrays:
     ) -> Tensor:
         """Return rows, in full lanes, that are 0 from `width` on; the same memory every time.
 
-        Fresh memory would cost as much as the arithmetic.
+        Fresh memory would cost as much as the arithmetic. It is taken for whole long signals only.
         """
         n_lanes = -(-n_rows // LANES) * LANES
         shape = (*shape, n_lanes, max(1, -(-width // n_points)) * n_points)
         n_bytes = math.prod(shape) * np.dtype(dtype).itemsize
-        if self._workspace.memory.nbytes < n_bytes:
-            self._workspace.memory = np.empty(n_bytes, dtype=np.uint8)
-        buffer = self._workspace.memory[:n_bytes].view(dtype).reshape(shape)
+        memory = self._workspace.memory
+        if memory.nbytes < n_bytes:
+            memory = np.empty(n_bytes, dtype=np.uint8)
+            if n_bytes <= _MOST_KEPT:
+                self._workspace.memory = memory
+        buffer = memory[:n_bytes].view(dtype).reshape(shape)
         buffer[..., :n_rows, width:] = 0
         buffer[..., n_rows:, :] = 0
         return buffer

@@ -6,14 +6,13 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import TypeVar
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from scatseg.scattering.arrays import Arrays, Tensor, arrays_of, is_tensor
 from scatseg.scattering.plan import Block, Layout
+from scatseg.threads import one_blas_thread
 
 Compute = Callable[[Arrays, Tensor, Block], Tensor]
 """A block of signals (..., period), and which it is -> rows of coefficients (..., n_rows, n)."""
@@ -149,7 +148,7 @@ class _Held:
         if len(self._pieces) > 1:
             self._pieces = [xp.concatenate(self._pieces, -1)]
         here = reflected(xp, self._pieces[0], block.start - self._first, period)
-        with _libraries().limit(limits=1, user_api="blas"):
+        with one_blas_thread:
             return compute(xp, here, block)
 
 
@@ -186,7 +185,7 @@ def _mapped(
     work: Callable[[Task], Tensor], tasks: Sequence[Task], n_workers: int
 ) -> Iterator[Tensor]:
     """Map tasks in order, few at a time. One thread of BLAS each: the same bits for any number."""
-    with _libraries().limit(limits=1, user_api="blas"):
+    with one_blas_thread:
         if min(n_workers, len(tasks)) == 1:
             yield from map(work, tasks)
             return
@@ -197,8 +196,3 @@ def _mapped(
                 waiting.append(pool.submit(work, task))
             while waiting:
                 yield waiting.popleft().result()
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    return ThreadpoolController()

@@ -37,6 +37,8 @@ from scatseg.scattering.plan import (
     block_plan,
     frame_grid,
     layout,
+    longest_block,
+    remembered,
 )
 
 Array = NDArray[np.floating]
@@ -243,7 +245,7 @@ class JointPlan:
     joint: tuple[JointLayer, ...]
 
 
-@lru_cache(maxsize=8)
+@remembered(lambda options: longest_block(options.in_time), 8)
 def joint_plan(options: JointOptions, period: int, dtype: Dtype) -> JointPlan:
     """Decide everything about one block.
 

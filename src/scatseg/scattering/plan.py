@@ -8,9 +8,11 @@ decided here: how many points each path needs, and which Fourier bins go where.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Literal
+from functools import lru_cache, wraps
+from typing import Any, Literal, TypeVar, cast
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,7 +197,40 @@ class BlockPlan:
     highest: int
 
 
-@lru_cache(maxsize=16)
+MakePlan = TypeVar("MakePlan", bound=Callable[..., object])
+
+
+def remembered(longest: Callable[[Any], int], n_plans: int) -> Callable[[MakePlan], MakePlan]:
+    """Keep the last plans of a function, those of longer blocks only for as long as they are used.
+
+    Such are the plans of whole signals: for each length another one, and larger than the signal.
+    """
+
+    def decorate(make: MakePlan) -> MakePlan:
+        kept = lru_cache(maxsize=n_plans)(make)
+        in_use: WeakValueDictionary[tuple[Any, ...], object] = WeakValueDictionary()
+
+        @wraps(make)
+        def recall(options: Any, period: int, dtype: Dtype) -> object:
+            if period <= longest(options):
+                return kept(options, period, dtype)
+            key = options, period, dtype
+            plan = in_use.get(key)
+            if plan is None:
+                plan = in_use[key] = make(*key)
+            return plan
+
+        return cast(MakePlan, recall)
+
+    return decorate
+
+
+def longest_block(options: Options) -> int:
+    """Count the samples of a block of a long signal: all blocks where there are several."""
+    return int(max(_MIN_BLOCK, 2 ** math.ceil(math.log2(_BLOCK_SCALES * options.scale))))
+
+
+@remembered(longest_block, 16)
 def block_plan(options: Options, period: int, dtype: Dtype) -> BlockPlan:
     """Decide everything about one block.
 
@@ -514,11 +549,6 @@ class Layout:
     def blocks(self) -> tuple[Block, ...]:
         """All blocks in order."""
         return tuple(self.block(k) for k in range(len(self)))
-
-
-def longest_block(options: Options) -> int:
-    """Count the samples of a block of a long signal: all blocks where there are several."""
-    return int(max(_MIN_BLOCK, 2 ** math.ceil(math.log2(_BLOCK_SCALES * options.scale))))
 
 
 def layout(options: Options, n_samples: int) -> Layout:

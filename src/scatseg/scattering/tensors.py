@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -126,7 +127,21 @@ def on_device(device: torch.device) -> TorchArrays:
     return TorchArrays(device)
 
 
-@lru_cache(maxsize=64)
+def _while_it_lives(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep what a function makes of an object as long as that object, by the other arguments."""
+    kept: WeakKeyDictionary[object, dict[tuple[object, ...], Any]] = WeakKeyDictionary()
+
+    @wraps(make)
+    def recall(owner: object, *others: object) -> Any:
+        made = kept.setdefault(owner, {})
+        if others not in made:
+            made[others] = make(owner, *others)
+        return made[others]
+
+    return recall
+
+
+@_while_it_lives
 def _placed(plan: object, device: torch.device) -> object:
     with torch.inference_mode(False):  # or a later gradient could not use what is kept
         return _moved(plan, on_device(device).constant)
@@ -144,7 +159,7 @@ def _moved(value: object, move: Callable[[np.ndarray], Tensor]) -> object:
     return value
 
 
-@lru_cache(maxsize=256)
+@_while_it_lives
 def _bins(layer: FirstLayer, lowest: int, n_bins: int, device: torch.device) -> torch.Tensor:
     """Return where each row's band lies in a spectrum; what is beyond its end meets zeros."""
     starts = np.array(layer.starts)[:, None] - lowest

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from scatseg import naming
 from scatseg.audio import SILENT_PEAK
 from scatseg.extractors import built, extracted
 from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
+from scatseg.threads import one_thread
 
 CELL = 1.0
 """Seconds over which statistics are kept; windows are made of whole cells."""
@@ -219,7 +219,8 @@ class Describer:
 
     def fingerprint(self) -> str:
         """Return all that determines a description but the recording, as text."""
-        return json.dumps({"features": repr(_extractor(self.features)), "sr": self.sr})
+        made = naming.placeless(_extractor(self.features))
+        return json.dumps({"features": made, "sr": self.sr})
 
     def columns(self) -> Columns:
         """Tell what the columns of a description measure."""
@@ -266,7 +267,7 @@ class Describer:
         if fine and isinstance(extract, Scattering | JointScattering) and extract.stride:
             extract = dataclasses.replace(extract, stride=max(1, extract.stride // _FINER))
         padded = np.pad(y, (0, max(0, round(LEAST_SECONDS * self.sr) - len(y))))
-        with threadpool_limits(1):  # sums in another order round otherwise, and bytes differ
+        with one_thread():  # sums in another order round otherwise, and bytes differ
             features = extracted(extract, padded.astype(np.float32), self.sr)
         columns = self.columns()
         X = features.X[:, columns.kept]

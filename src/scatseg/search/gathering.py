@@ -1,52 +1,38 @@
-"""Paths -> an index of the recordings that they lead to, with labels and groups of tables."""
+"""Folders -> what the tables in them say of the recordings: labels and groups."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
-from scatseg.labelled import INDEX, read_labelled
-from scatseg.runs import Failure, Found
-from scatseg.search.building import Belonging, add_recordings
-from scatseg.search.descriptions import Describer
-from scatseg.workers import Receipt
+from scatseg.labelled import INDEX, LabelError, read_labelled
+from scatseg.runs import Failure
+from scatseg.search.building import Belonging
 
 
-def build_index(
-    found: Found,
-    paths: Iterable[Path],
-    folder: Path,
-    describer: Describer,
-    *,
-    n_jobs: int = 1,
-    rebuild: bool = False,
-    on_receipt: Callable[[Receipt], object] | None = None,
-) -> list[Receipt]:
-    """Add what paths lead to, with what an index.csv in them says of it; see `add_recordings`."""
-    belonging, unread = _belonging(paths)
-    return add_recordings(
-        folder,
-        found.sources,
-        describer,
-        belonging=belonging,
-        failures=[*found.failures, *unread],
-        n_jobs=n_jobs,
-        rebuild=rebuild,
-        on_receipt=on_receipt,
-    )
+def read_belonging(paths: Iterable[Path]) -> tuple[dict[Path, Belonging], list[Failure]]:
+    """Read labels and groups from an index.csv in each of the folders among some paths.
 
-
-def _belonging(paths: Iterable[Path]) -> tuple[dict[Path, Belonging], list[Failure]]:
-    """Read labels and groups from the tables in folders."""
-    known: dict[Path, Belonging] = {}
+    Returns
+    -------
+    belonging : dict from Path to Belonging
+        By absolute path.
+    failures : list of Failure
+        Rows that cannot be used, and tables that hold no labels.
+    """
+    belonging: dict[Path, Belonging] = {}
     failures: list[Failure] = []
     for path in paths:
         if not path.is_dir() or not (path / INDEX).is_file():
             continue
-        labelled = read_labelled(path)
+        try:
+            labelled = read_labelled(path)
+        except LabelError as error:
+            failures.append(Failure(INDEX, "index", f"gives no labels: {error}"))
+            continue
         failures += labelled.failures
         for clip in labelled.clips:
             absolute = Path(os.path.abspath(clip.path))  # noqa: PTH100 - as sources are
-            known[absolute] = Belonging(labels=clip.labels, group=clip.group)
-    return known, failures
+            belonging[absolute] = Belonging(labels=clip.labels, group=clip.group)
+    return belonging, failures

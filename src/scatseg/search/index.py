@@ -15,6 +15,7 @@ from scatseg import naming
 from scatseg.audio import AUDIO_EXTENSIONS
 from scatseg.runs import find_sources, read_failures
 from scatseg.search import approximate
+from scatseg.search.building import add_recordings
 from scatseg.search.comparing import compared, explained
 from scatseg.search.descriptions import (
     LEAST_SECONDS,
@@ -24,7 +25,7 @@ from scatseg.search.descriptions import (
     cell_edges,
     read_description,
 )
-from scatseg.search.gathering import build_index
+from scatseg.search.gathering import read_belonging
 from scatseg.search.hits import Hit, best_hits, overlaps, weighed
 from scatseg.search.matching import Nearest, nearest_rows
 from scatseg.search.passages import (
@@ -158,11 +159,13 @@ class Index:
         """
         given = [Path(path) for path in paths]
         found = find_sources(given, extensions=AUDIO_EXTENSIONS)
-        build_index(
-            found,
-            given,
+        belonging, unread = read_belonging(given)
+        add_recordings(
             Path(folder),
+            found.sources,
             Describer(features=features, sr=sr),
+            belonging=belonging,
+            failures=[*found.failures, *unread],
             n_jobs=n_jobs,
             rebuild=rebuild,
         )
@@ -233,7 +236,8 @@ class Index:
         exclude : collection of str
             Ids of recordings that are left out.
         passage : (str, float, float), optional
-            Recording, start and end of a passage that is left out: the query itself.
+            Recording, start and end of a passage that is left out: the query itself. Where whole
+            recordings are compared, all of its recording.
         transpose : int, default 0
             Look also up to so many semitones above and below.
         tempo : float, default 0
@@ -256,7 +260,8 @@ class Index:
         self._check(sr, top, transpose, tempo)
         query = make_query(y, self.describer, start=start, end=end)
         if start is None and end is None and query.duration > 2 * max(LENGTHS):
-            return self._whole_hits(query, top, frozenset(exclude), explain=explain)
+            itself = set() if passage is None else {passage[0]}
+            return self._whole_hits(query, top, itself.union(exclude), explain=explain)
         found: list[Hit] = []
         shifts = sorted(range(-transpose, transpose + 1), key=abs)
         for semitones, rate, regions in self._regions(query, shifts, tempo, exclude, top):
@@ -295,11 +300,11 @@ class Index:
         return self.projection(X, flattening=flattening)
 
     def _whole_hits(
-        self, query: Query, top: int, excluded: frozenset[str], *, explain: bool
+        self, query: Query, top: int, excluded: Collection[str], *, explain: bool
     ) -> list[Hit]:
         rows, matrix = self._state.rows[WHOLE], self._matrices[WHOLE]
         vector = self._vectors([query.statistics()])
-        near = nearest_rows(matrix, vector, top, allowed=rows.allowed(excluded))
+        near = nearest_rows(matrix, vector, top, allowed=rows.allowed(frozenset(excluded)))
         hits = []
         for row, similarity in zip(near.rows[0], near.similarities[0], strict=True):
             if row >= 0:

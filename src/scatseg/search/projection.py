@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from threadpoolctl import threadpool_limits
 
 from scatseg.compression import median_levels
+from scatseg.threads import one_thread
 
 N_DIMS = 128
 """Dimensions that are kept."""
@@ -84,7 +84,7 @@ class Projection:
             How far large and small variances are evened out. A query of more than 1 pays little
             heed to how bright or loud its recording is, and finds it again through a filter.
         """
-        with threadpool_limits(1):
+        with one_thread():
             Z = self.standardized(X) @ self.components.T
         Z *= (self.variances / self.variances[0]) ** (-flattening / 2)
         lengths = np.linalg.norm(Z, axis=1, keepdims=True)
@@ -161,7 +161,7 @@ def _principal(
     Z: NDArray[np.float64], n_dims: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Find the directions of most variance around 0, largest first, their signs fixed."""
-    with threadpool_limits(1):
+    with one_thread():
         if len(Z) < Z.shape[1]:
             variances, left = np.linalg.eigh(Z @ Z.T / len(Z))
             components = left.T @ Z

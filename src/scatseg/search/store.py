@@ -234,9 +234,10 @@ def create(folder: Path, *, options: str, features: str, sr: int) -> None:
         for name in left:  # of an attempt at which all recordings failed
             (folder / name).replace(made / name)
         made.replace(folder)
-    except OSError as error:
+    except (OSError, sqlite3.OperationalError) as error:
         if not (folder / DATABASE).is_file():
-            msg = f"{shown(folder)}: an index cannot be made here ({error.strerror})"
+            reason = error.strerror if isinstance(error, OSError) else error
+            msg = f"{shown(folder)}: an index cannot be made here ({reason})"
             raise SearchIndexError(msg) from error
     finally:
         shutil.rmtree(made, ignore_errors=True)
@@ -256,7 +257,7 @@ def connected(folder: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
     Raises
     ------
     SearchIndexError
-        When there is none, or it is damaged.
+        When there is none, it is damaged, or cannot be read or written now: the disk is full, say.
     """
     path = folder / DATABASE
     if not path.is_file():
@@ -276,6 +277,12 @@ def connected(folder: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
                 database.execute("PRAGMA query_only=ON")
             yield database
     except sqlite3.DatabaseError as error:
+        # A table that is missing is an error of operation to SQLite, too.
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
+            what = "written" if write else "read"
+            msg = f"{shown(path)}: the index cannot be {what} ({error}); what is in it is kept"
+            raise SearchIndexError(msg) from error
         msg = f"{shown(path)}: the index is damaged ({error}); remove the folder, index again"
         raise SearchIndexError(msg) from error
 

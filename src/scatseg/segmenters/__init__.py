@@ -45,7 +45,10 @@ class Segmenter(Protocol):
     A segmenter that is made for other features than plain scattering names them in an attribute
     `hears`: what it is given where the user names none. A method `novelty(features)` gives a
     curve to draw, as (edges, heights); where a further one, `is_calibrated(features)`, is true, the
-    heights are probabilities of a boundary, and those found carry them as their confidence.
+    heights are probabilities of a boundary, and those found carry them as their confidence. A
+    method `shortness(features)` says why no section could be told from another in so short a
+    recording, or nothing (None). A segmenter whose answer always has the same levels names them,
+    coarse to fine, in an attribute `level_names`: silence has them, too.
     """
 
     def predict(self, features: Features) -> Segmentation | Hierarchy:

@@ -32,10 +32,14 @@ from scatseg.labels import check_n_labels
 from scatseg.places import can_be_halved, halved
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters.answers import Prediction
-from scatseg.segmenters.frames import check_seconds, on_uniform_frames
+from scatseg.segmenters.frames import MAX_FRAMES, check_seconds, on_uniform_frames, too_short
+from scatseg.similarity import heard_frames
 
 Evidence = dict[Level, tuple[NDArray[np.float64], float]]
 """Level -> scores of all segments, and what each costs at a granularity of 0.5."""
+
+NESTED = ("section", "phrase")
+"""Names of the levels of `CoverSegmenter`, the coarser first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +68,11 @@ class _Reading:
         scores, cost = self.found[level]
         return scores, cost + self.span * (0.5 - granularity)
 
-    def probabilities(self, level: Level, granularity: float) -> NDArray[np.float64]:
-        """Tell how probable a boundary is at each edge, by all covers."""
+    def probabilities(self, level: Level) -> NDArray[np.float64]:
+        """Tell how probable a boundary is at each edge, by all covers, at the usual cost."""
         novelty = np.zeros(len(self.bars.edges))
         if self.found:
-            scores, cost = self.costs(level, granularity)
+            scores, cost = self.found[level]
             temperature = _TEMPERATURE if self.is_learned else 1.0
             probable = boundary_probabilities(scores, cost=cost, temperature=temperature)
             novelty[1:-1] = probable[1:-1]
@@ -81,10 +85,10 @@ class _Reading:
         """
         if not self.found:
             return None
-        scores, cost = self.costs("any", 0.5)
+        scores, cost = self.found["any"]
         inner = best_boundaries(scores, cost=cost)[1:-1]
         inner = inner[~np.isin(inner, [self.bars.silences, self.bars.silences + 1])]
-        return float(self.probabilities("any", 0.5)[inner].mean()) if inner.size else None
+        return float(self.probabilities("any")[inner].mean()) if inner.size else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +132,7 @@ class CoverSegmenter:
     granularity : float, default 0.5
         In [0, 1]: larger never gives fewer sections.
     n_segments : int, optional
-        How many sections, instead of `granularity`.
+        How many sections, or as many as there can be, instead of `granularity`.
     n_labels : int, optional
         How many different labels; by likeness when absent.
 
@@ -139,6 +143,7 @@ class CoverSegmenter:
     """
 
     hears: ClassVar[str] = "bars"
+    level_names: ClassVar[tuple[str, ...]] = NESTED
 
     repetition: float = 1.0
     blocks: float = 1.0
@@ -179,7 +184,7 @@ class CoverSegmenter:
     def predict_with_novelty(self, features: Features) -> Prediction[Hierarchy]:
         """Find sections and phrases, and how probable each boundary is, by one look at the bars."""
         reading = self._read(features)
-        novelty = reading.probabilities(self.level, self.granularity)
+        novelty = reading.probabilities(self.level)
         return Prediction(self._best(reading), reading.bars.edges, novelty)
 
     def _best(self, reading: _Reading) -> Hierarchy:
@@ -189,6 +194,9 @@ class CoverSegmenter:
                 whole = Segmentation([0, reading.bars.features.duration], ["A"])
                 return Hierarchy([whole, whole], NESTED)
             heard = np.unique([0, *silences, *(silences + 1), n_frames])
+            if self.n_segments is not None:
+                alone = cover_scores(reading.bars, repetition=0, blocks=0, lengths=1)
+                heard = best_boundaries(alone, n_segments=self.n_segments)
             return Hierarchy([self._labeled(reading.bars, heard)] * 2, NESTED)
         scores, cost = reading.costs(self.level, self.granularity)
         best = best_boundaries(scores, cost=cost, n_segments=self.n_segments)
@@ -207,6 +215,8 @@ class CoverSegmenter:
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute how probable a boundary is at each edge, by all covers and not the best alone.
 
+        It is the same at any granularity and number of segments.
+
         Returns
         -------
         edges : ndarray of float64, shape (n_frames + 1,)
@@ -215,38 +225,53 @@ class CoverSegmenter:
             In [0, 1] on these edges, 0 at both ends.
         """
         reading = self._read(features)
-        return reading.bars.edges, reading.probabilities(self.level, self.granularity)
+        return reading.bars.edges, reading.probabilities(self.level)
 
     def is_calibrated(self, features: Features) -> bool:
         """Tell whether boundaries are right as often as `novelty` says: with the network, on bars.
 
         That was measured at the default cost.
         """
-        return self.network > 0 and frames_per_bar(self._frames(features), self.bar) == 1
+        return self._is_learned(features, self._frames(features))
+
+    def _is_learned(self, features: Features, frames: Features) -> bool:
+        """Tell whether the network is asked: about bars as they are."""
+        return self.network > 0 and frames is features and frames_per_bar(frames, self.bar) == 1
+
+    def shortness(self, features: Features) -> str | None:
+        """Say why no section could be told from another, or nothing; silence does not count."""
+        frames = self._frames(features)
+        per_bar, n_heard = frames.seconds_to_frames(self.bar), int(heard_frames(frames).sum())
+        if per_bar <= 2:
+            return too_short(n_heard, LEAST_BARS, "bars")
+        frame = frames.duration / len(frames)
+        return too_short(n_heard * frame, LEAST_BARS * per_bar * frame, "s")
 
     def _frames(self, features: Features) -> Features:
-        return on_uniform_frames(features, max(self.frame, features.duration / MAX_COVERED))
+        are_bars = frames_per_bar(features, self.bar) == 1
+        max_frames = MAX_FRAMES if are_bars else MAX_COVERED
+        return on_uniform_frames(features, self.frame, max_frames=max_frames)
 
     def _read(self, features: Features) -> _Reading:
         """Compare bars, and their halves where bars are long; the surer boundaries count."""
         frames = self._frames(features)
-        bars = self._reading(frames)
-        if not (bars.is_learned and frames is features and median_bar(frames) > LONG_BAR):
+        is_learned = self._is_learned(features, frames)
+        bars = self._reading(frames, is_learned=is_learned)
+        if not (is_learned and median_bar(frames) > LONG_BAR):
             return bars
         if not can_be_halved(frames) or 2 * len(frames) > MAX_COVERED:
             return bars
-        halves = self._reading(halved(frames), are_halves=True)
+        halves = self._reading(halved(frames), is_learned=True, are_halves=True)
         as_bars, as_halves = bars.certainty(), halves.certainty()
-        if not halves.is_learned or as_bars is None or as_halves is None:
+        if as_bars is None or as_halves is None:
             return bars
         return halves if as_halves > as_bars else bars
 
-    def _reading(self, frames: Features, *, are_halves: bool = False) -> _Reading:
+    def _reading(self, frames: Features, *, is_learned: bool, are_halves: bool = False) -> _Reading:
         """Score all segments on each level, and say what each costs; nothing if all is alike."""
         bars = compare(frames, bar=self.bar)
-        learned = self.network > 0 and bars.frames_per_bar == 1
         if not bars.in_order.any():
-            return _Reading(bars, {}, learned)
+            return _Reading(bars, {}, is_learned)
         weights = {
             "repetition": self.repetition,
             "blocks": self.blocks,
@@ -256,7 +281,7 @@ class CoverSegmenter:
         if bars.copies is not None and self.repetition:
             weights["lengths"] = 0.0
             cost *= _COST_OF_PASSAGES
-        if learned:
+        if is_learned:
             weights = {name: _BESIDE[name] * weight for name, weight in weights.items()}
             cost, span = cost * _BESIDE["cost"], span * _BESIDE["span"]
             seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
@@ -268,11 +293,11 @@ class CoverSegmenter:
         found: Evidence = {}
         for level in LEVELS:
             here = scores.copy()
-            if learned:
+            if is_learned:
                 log_odds = boundary_log_odds(logits, level) + _LOG_ODDS_OF_INTEREST
                 here[:, 1:-1] += self.network * log_odds[1:-1]
             found[level] = here, cost + _COST_OF_SECTIONS * (level == "section")
-        return _Reading(bars, found, learned, span)
+        return _Reading(bars, found, is_learned, span)
 
     def _labeled(self, bars: Comparison, boundary_frames: NDArray[np.intp]) -> Segmentation:
         labels = cover_labels(bars, boundary_frames, n_labels=self.n_labels)
@@ -285,9 +310,6 @@ class GridFreeSegmenter(CoverSegmenter):
 
     hears: ClassVar[str] = "bars:length=0.5,positions=1"
 
-
-NESTED = ("section", "phrase")
-"""Names of the levels of `CoverSegmenter`, the coarser first."""
 
 _BESIDE = {"repetition": 0.6, "blocks": 1.25, "lengths": 2.5, "cost": 0.6, "span": 2.0}
 """What the other weights are multiplied by beside the network, which has seen repetition.
@@ -314,8 +336,11 @@ _TEMPERATURE = 3.5
 _LOG_ODDS_OF_INTEREST = 1.5
 """Added to the network's log odds: boundaries are rare, and one in four is worth a cut."""
 
+LEAST_BARS = 5
+"""Even two blocks that are nothing like each other are one section in fewer bars."""
+
 MAX_COVERED = 2048
-"""Frames that `CoverSegmenter` compares at most."""
+"""Frames shorter than bars that `CoverSegmenter` compares at most."""
 
 _COST_OF_SECTIONS = 2.0
 """By how much a section costs more than a phrase."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from scatseg.features import Features, uniform_edges
@@ -10,13 +12,17 @@ MAX_FRAMES = 4096
 """Frames that are compared with each other at most: longer recordings get longer frames."""
 
 
-def on_uniform_frames(features: Features, frame: float) -> Features:
+def on_uniform_frames(
+    features: Features, frame: float, *, max_frames: int | None = None
+) -> Features:
     """Average frames shorter than `frame` seconds; leave longer ones (beats, bars) as they are.
 
-    The result has at most `MAX_FRAMES` frames, however long the recording.
+    The result has at most `max_frames`, and never more than `MAX_FRAMES`, however long the
+    recording.
     """
-    frame = max(frame, features.duration / MAX_FRAMES)
-    if len(features) <= MAX_FRAMES and np.median(np.diff(features.edges)) >= 0.75 * frame:
+    most = MAX_FRAMES if max_frames is None else min(max_frames, MAX_FRAMES)
+    frame = max(frame, features.duration / most)
+    if len(features) <= most and np.median(np.diff(features.edges)) >= 0.75 * frame:
         return features
     return features.pooled(uniform_edges(features.duration, frame))
 
@@ -27,11 +33,25 @@ def odd_frames(features: Features, seconds: float) -> int:
 
 
 def check_seconds(frame: float, **others: float) -> None:
-    """Refuse frames of no length and other lengths below 0, with a ValueError."""
-    if not frame > 0:
-        msg = f"frame must be a positive number of seconds, got {frame:g}"
+    """Refuse frames of no length, other lengths below 0 and infinite ones, with a ValueError."""
+    if not (math.isfinite(frame) and frame > 0):
+        msg = f"frame must be a positive, finite number of seconds, got {frame:g}"
         raise ValueError(msg)
     for name, value in others.items():
-        if not value >= 0:
-            msg = f"{name} cannot be negative, got {value:g}"
+        if not (math.isfinite(value) and value >= 0):
+            msg = f"{name} must be a finite number, not negative, got {value:g}"
             raise ValueError(msg)
+
+
+def too_short(length: float, needed: float, unit: str) -> str | None:
+    """Say how much there is, and how much it takes, where that is too little; else nothing.
+
+    Examples
+    --------
+    >>> too_short(3, 5, "bars")
+    'too short: 3 of the 5 bars that it takes to tell a section from another'
+    """
+    if length >= needed:
+        return None
+    takes = f"{length:.3g} of the {needed:.3g} {unit} that it takes"
+    return f"too short: {takes} to tell a section from another"

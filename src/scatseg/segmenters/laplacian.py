@@ -15,9 +15,10 @@ from scatseg.boundaries import check_detail, join_segments
 from scatseg.features import Features
 from scatseg.labels import absorb_short_runs, cluster_rows, majority_labels, run_edges
 from scatseg.novelty import checkerboard_novelty
+from scatseg.scattering.arguments import check_integer
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters.answers import Prediction
-from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames
+from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames, too_short
 from scatseg.similarity import cosine, enhance_paths, recurrence, self_similarity
 
 
@@ -60,12 +61,12 @@ class LaplacianSegmenter:
 
     def __post_init__(self) -> None:
         check_detail(self.granularity, self.n_segments)
+        check_integer("max_labels", self.max_labels, 1)
         check_seconds(
             frame=self.frame,
             context=self.context,
             smoothing=self.smoothing,
             min_duration=self.min_duration,
-            max_labels=self.max_labels - 1,
         )
 
     def predict(self, features: Features) -> Hierarchy:
@@ -78,6 +79,10 @@ class LaplacianSegmenter:
         features = on_uniform_frames(features, self.frame)
         E = self.embedding(features)
         return Prediction(self._levels(features, E), features.edges, self._change(features, E))
+
+    def shortness(self, features: Features) -> str | None:
+        """Say why no section could be told from another, or nothing: two have to fit in."""
+        return too_short(features.duration, 2 * self.min_duration, "s")
 
     def _levels(self, features: Features, E: NDArray[np.float64]) -> Hierarchy:
         if E.shape[1] < 2:

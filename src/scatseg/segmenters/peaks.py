@@ -13,7 +13,7 @@ from scatseg.labels import check_n_labels, cluster_segments
 from scatseg.novelty import checkerboard_novelty, structure_novelty
 from scatseg.segmentation import Segmentation
 from scatseg.segmenters.answers import Prediction
-from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames
+from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames, too_short
 from scatseg.similarity import recurrence, self_similarity, stacked
 
 
@@ -32,7 +32,7 @@ class FooteSegmenter:
     granularity : float, default 0.5
         In [0, 1]: larger gives more sections.
     n_segments : int, optional
-        How many sections, instead of `granularity`.
+        How many sections, or as many as there can be, instead of `granularity`.
     n_labels : int, optional
         How many different labels; by likeness when absent.
 
@@ -62,6 +62,10 @@ class FooteSegmenter:
         features = on_uniform_frames(features, self.frame)
         edges, novelty = self.novelty(features)
         return Prediction(_cut_at_peaks(self, features, novelty), edges, novelty)
+
+    def shortness(self, features: Features) -> str | None:
+        """Say why no section could be told from another, or nothing: two have to fit in."""
+        return too_short(features.duration, 2 * self.min_duration, "s")
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute the curve whose peaks are the boundaries.
@@ -98,7 +102,7 @@ class StructureFeaturesSegmenter:
     granularity : float, default 0.5
         In [0, 1]: larger gives more sections.
     n_segments : int, optional
-        How many sections, instead of `granularity`.
+        How many sections, or as many as there can be, instead of `granularity`.
     n_labels : int, optional
         How many different labels; by likeness when absent.
 
@@ -137,6 +141,10 @@ class StructureFeaturesSegmenter:
         features = on_uniform_frames(features, self.frame)
         edges, novelty = self.novelty(features)
         return Prediction(_cut_at_peaks(self, features, novelty), edges, novelty)
+
+    def shortness(self, features: Features) -> str | None:
+        """Say why no section could be told from another, or nothing: two have to fit in."""
+        return too_short(features.duration, 2 * self.min_duration, "s")
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute the curve whose peaks are the boundaries.
