@@ -14,7 +14,7 @@ SOURCE = Path(scatseg.__file__).parent
 
 # A module imports only from layers above its own.
 FLOW = [
-    {"", "segmentation", "naming", "threads"},
+    {"", "segmentation", "naming", "rates", "threads"},
     {"scattering", "compression"},
     {"features"},
     {"places"},

@@ -99,7 +99,7 @@ class Bars:
         notes : tuple of str, default ()
             What to know before trusting the lines.
         """
-        y = check_mono(y)
+        y = check_mono(y, sr)
         lines = _checked_lines(edges, len(y) / sr)
         start, stop = heard_span(y, sr)
         sound = y[start:stop]
