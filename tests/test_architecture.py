@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 import scatseg
+import scatseg.scattering
 
 SOURCE = Path(scatseg.__file__).parent
 
 # A module imports only from layers above its own.
 FLOW = [
-    {"", "segmentation", "naming", "threads"},
+    {"", "segmentation", "naming", "rates", "threads"},
     {"scattering", "compression"},
     {"features"},
     {"places"},
@@ -144,3 +145,10 @@ def test_everything_public_can_be_imported():
 def test_unknown_names_are_attribute_errors():
     with pytest.raises(AttributeError, match="no attribute 'segmentation_of_nothing'"):
         _ = scatseg.segmentation_of_nothing
+
+
+def test_what_needs_an_extra_says_which(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    monkeypatch.delitem(sys.modules, "scatseg.scattering.modules", raising=False)
+    with pytest.raises(ImportError, match=r'pip install "scatseg\[torch\]"'):
+        _ = scatseg.scattering.ScatteringModule

@@ -100,7 +100,7 @@ def test_click_stays_in_place(write, native_sr):
 
 
 def test_sr_must_be_positive(write):
-    with pytest.raises(ValueError, match=r"positive number of Hz.*got 0"):
+    with pytest.raises(ValueError, match="positive whole number of Hz, got 0"):
         decode(write("a.wav", np.zeros(10)), sr=0)
 
 
@@ -535,8 +535,8 @@ def test_a_header_tells_as_many_samples_as_are_decoded(tmp_path, n_frames):
     assert audio.declared_samples(tmp_path / "a.wav") == decode(tmp_path / "a.wav").y.size
 
 
-@pytest.mark.parametrize("sr", [0, -5])
+@pytest.mark.parametrize("sr", [0, -5, 22.05, "22050", np.nan])
 def test_a_header_is_not_asked_at_an_impossible_rate(tmp_path, sr):
     soundfile.write(tmp_path / "a.wav", np.zeros(9), 44100)
-    with pytest.raises(ValueError, match=f"sr must be a positive number of Hz.*got {sr}"):
+    with pytest.raises(ValueError, match=f"sr must be a positive whole number of Hz, got {sr!r}"):
         audio.declared_samples(tmp_path / "a.wav", sr=sr)

@@ -64,6 +64,23 @@ def test_loudness_does_not_matter():
     np.testing.assert_allclose(soft, loud, atol=1e-3 * np.abs(loud).max())
 
 
+def level(y, sr):
+    X = np.abs(y[: len(y) // 512 * 512]).reshape(-1, 512).mean(axis=1)[:, None]
+    return Features(X, np.linspace(0, len(y) / sr, len(X) + 1), ["level"])
+
+
+def test_features_of_ones_own_may_stand_alone():
+    y = melody([262, 330, 392, 523] * 2)
+    alone, listed = (Bars(features=each, length=1.0)(y, SR) for each in (level, (level,)))
+    np.testing.assert_array_equal(alone.X, listed.X)
+    assert {name.family for name in alone.names} == {"level"}
+
+
+def test_what_is_no_features_is_told_from_bars():
+    with pytest.raises(TypeError, match=r"<lambda> must return Features\(X, edges\), got ndarray"):
+        Bars(features=lambda y, sr: y[:, None], length=1.0)(melody([262]), SR)  # noqa: ARG005
+
+
 def test_given_bar_lines_are_the_edges():
     y = melody([262, 330, 392, 523] * 2)
     edges = [0, 0.7, 2.1, 4.0]

@@ -189,6 +189,13 @@ def test_what_is_no_mono_signal_is_refused(case, y, message):
 
 
 @every
+@pytest.mark.parametrize("sr", [0, -SR, 22.05, "22050", None])
+def test_what_is_no_sampling_rate_is_refused(case, sr):
+    with pytest.raises(ValueError, match=f"sr must be a positive whole number of Hz, got {sr!r}"):
+        case.extract(np.zeros(SR), sr)
+
+
+@every
 def test_integers_are_taken_for_what_they_are(case):
     whole = np.round(30000 * EXCERPT).astype(np.int16)
     of_floats, of_integers = case.extract(whole.astype(np.float32), SR), case.extract(whole, SR)

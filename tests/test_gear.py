@@ -309,6 +309,14 @@ def test_evaluate_takes_any_callable():
     assert found.dim == 1
 
 
+def test_evaluate_takes_names():
+    named, made = (
+        gear.evaluate(AMChirp(), each, grid=2, n_neighbors=2)
+        for each in ("mfcc", gear.representation("mfcc"))
+    )
+    assert named.error == made.error
+
+
 # ---------------------------------------------------------------- runs
 
 

@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import os
+import pickle
 import shutil
 import sqlite3
 import subprocess
@@ -268,6 +269,29 @@ def test_stretches_that_are_not_there_are_refused(built, stretch_, message):
 def test_silence_is_refused(built):
     with pytest.raises(ValueError, match="silent"):
         built.search(np.zeros(SR, dtype=np.float32), SR)
+
+
+def test_a_copy_of_an_index_finds_the_same(built):
+    index = built
+    copy = pickle.loads(pickle.dumps(index))
+    assert (copy.folder, copy.n_windows) == (index.folder.absolute(), index.n_windows)
+
+
+def test_an_index_is_shown_by_its_size(built):
+    index = built
+    shown = f"Index('{index.folder}', {len(index.tracks)} recordings, scattering at 22050 Hz)"
+    assert repr(index) == shown
+
+
+def test_a_folder_is_opened_and_not_made_an_index(built):
+    index = built
+    with pytest.raises(TypeError, match=r"Index.open\(folder\) opens an index, .* got '"):
+        Index(str(index.folder))
+
+
+def test_an_index_keeps_features_by_name(tmp_path):
+    with pytest.raises(TypeError, match="one's own as module:callable, got <function"):
+        Index.build([tmp_path], tmp_path / "index", features=stretch)
 
 
 def test_another_sampling_rate_is_refused(built):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import scatseg.scattering
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering
 
 torch = pytest.importorskip("torch")
@@ -203,3 +204,9 @@ def test_a_gpu_gives_the_numbers_of_the_cpu(transform):
     assert there.is_cuda
     here = flat_tensor(transform(x))
     assert torch.linalg.norm(there.cpu() - here) < 1e-5 * torch.linalg.norm(here)
+
+
+def test_the_layer_is_exported_beside_the_transforms():
+    from scatseg.scattering.modules import ScatteringModule
+
+    assert scatseg.scattering.ScatteringModule is ScatteringModule

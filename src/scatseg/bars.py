@@ -10,7 +10,7 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.extractors import extractor, unit_variance
+from scatseg.extractors import extracted, extractor, unit_variance
 from scatseg.features import (
     Extractor,
     FeatureName,
@@ -43,7 +43,7 @@ class Bars:
 
     Parameters
     ----------
-    features : tuple of str or extractor, or str
+    features : tuple of str or extractor, or one of them
         Names in `BAR_FEATURES`, names of other features as in `scatseg.extractors.extractor`, or
         extractors.
     positions : int, default 8
@@ -52,7 +52,7 @@ class Bars:
         Seconds per bar, where bars are not to be looked for: the grid is then uniform.
     """
 
-    features: tuple[str | Extractor, ...] | str = ("jtfs", "cqt", "mfcc", "chroma")
+    features: tuple[str | Extractor, ...] | str | Extractor = ("jtfs", "cqt", "mfcc", "chroma")
     positions: int = 8
     length: float | None = None
 
@@ -99,7 +99,7 @@ class Bars:
         notes : tuple of str, default ()
             What to know before trusting the lines.
         """
-        y = check_mono(y)
+        y = check_mono(y, sr)
         lines = _checked_lines(edges, len(y) / sr)
         start, stop = heard_span(y, sr)
         sound = y[start:stop]
@@ -123,7 +123,7 @@ class Bars:
         )
 
     def _extractors(self) -> tuple[Extractor, ...]:
-        named = (self.features,) if isinstance(self.features, str) else self.features
+        named = self.features if isinstance(self.features, tuple | list) else (self.features,)
         return tuple(
             (BAR_FEATURES[each] if each in BAR_FEATURES else extractor(each))
             if isinstance(each, str)
@@ -306,7 +306,7 @@ def _described(
     return [
         extract.of(constant_q())
         if isinstance(extract, SpectralPeaks | MelodyChroma)
-        else extract(y, sr)
+        else extracted(extract, y, sr)
         for extract in extractors
     ]
 

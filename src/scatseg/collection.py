@@ -1,7 +1,7 @@
 """One job over many tracks, into a run folder: resumed, isolated, the same bytes every time.
 
 A worker writes its track whole or not at all and returns a receipt; what one track does to its
-worker does not touch the others. See DESIGN, C9 and C10.
+worker does not touch the others.
 """
 
 from __future__ import annotations

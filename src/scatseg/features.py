@@ -344,7 +344,7 @@ class Scattering:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
-        y = check_mono(y)
+        y = check_mono(y, sr)
         T, stride = averaging_grid(len(y), J=self.J, T=self.T, stride=self.stride)
         transform = self._transform(T if len(y) >= T else None, stride)
         S = cast(NDArray[np.floating], transform(y))
@@ -428,7 +428,7 @@ class JointScattering:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
-        y = check_mono(y)
+        y = check_mono(y, sr)
         T, stride = averaging_grid(len(y), J=self.J, T=self.T, stride=self.stride)
         transform = self._transform(T if len(y) >= T else None, stride)
         S = cast(NDArray[np.floating], transform(y))

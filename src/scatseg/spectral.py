@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg.features import FeatureName, Features, frame_edges
+from scatseg.rates import check_rate
 from scatseg.scattering.arguments import check_mono
 
 _LEAST_SAMPLES = 2048
@@ -154,7 +155,7 @@ class Tempogram:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
-        onsets = librosa.onset.onset_strength(y=_padded(y), sr=sr, hop_length=self.hop_length)
+        onsets = librosa.onset.onset_strength(y=_padded(y, sr), sr=sr, hop_length=self.hop_length)
         length = max(2, round(self.window * sr / self.hop_length))
         tempogram = librosa.feature.tempogram(
             onset_envelope=onsets, sr=sr, hop_length=self.hop_length, win_length=length, norm=None
@@ -177,6 +178,7 @@ _LEAST_POWER = 1e-10
 
 def _octaves_below(sr: int) -> int:
     """Whole octaves from C1 that fit under the Nyquist frequency with a semitone to spare."""
+    check_rate(sr)
     n_octaves = int(np.floor(np.log2(sr / 2 / (_C1 * 2 ** (1 / 12)))))
     if n_octaves < 1:
         msg = f"constant-Q features need a sampling rate of at least 140 Hz, got {sr}"
@@ -184,9 +186,9 @@ def _octaves_below(sr: int) -> int:
     return n_octaves
 
 
-def _padded(y: NDArray[np.floating], least: int = _LEAST_SAMPLES) -> NDArray[np.float32]:
+def _padded(y: NDArray[np.floating], sr: int, least: int = _LEAST_SAMPLES) -> NDArray[np.float32]:
     """Append silence up to a least length, that of the longest window which is laid on it."""
-    signal = np.asarray(check_mono(y), dtype=np.float32)
+    signal = np.asarray(check_mono(y, sr), dtype=np.float32)
     return np.pad(signal, (0, max(0, least - len(signal))))
 
 
@@ -194,7 +196,7 @@ def _mel_power(
     y: NDArray[np.floating], sr: int, n_mels: int, hop_length: int
 ) -> NDArray[np.float32]:
     power: NDArray[np.float32] = librosa.feature.melspectrogram(
-        y=_padded(y), sr=sr, n_fft=_LEAST_SAMPLES, n_mels=n_mels, hop_length=hop_length
+        y=_padded(y, sr), sr=sr, n_fft=_LEAST_SAMPLES, n_mels=n_mels, hop_length=hop_length
     )
     return power
 
@@ -206,7 +208,7 @@ def _cqt(
     longest_filter = sr / _C1 * (step + 1) / (step - 1)
     magnitude: NDArray[np.float32] = np.abs(
         librosa.cqt(
-            _padded(y, 2 ** math.ceil(math.log2(longest_filter))),
+            _padded(y, sr, 2 ** math.ceil(math.log2(longest_filter))),
             sr=sr,
             hop_length=hop_length,
             fmin=_C1,

@@ -35,6 +35,7 @@ from scatseg.audio.sources import (
     printable,
     source_of,
 )
+from scatseg.rates import check_rate
 
 __all__ = [
     "AUDIO_EXTENSIONS",
@@ -287,7 +288,8 @@ def declared_samples(path: AnyPath, *, sr: int | None = 22050) -> int | None:
     UnreadableAudioError, NotAudioError
         As `decode`.
     """
-    _check_rate(sr)
+    if sr is not None:
+        check_rate(sr)
     name = printable(path)
     with opened(path) as file, source_of(file, name) as source:
         if source.declared_frames is None:
@@ -380,7 +382,8 @@ def _checked_take(
     path: AnyPath, *, sr: int | None, strict: bool, max_bytes: int, keep: bool
 ) -> tuple[_Take, tuple[str, ...]]:
     """Decode a file, again if its channels cancel each other; say what was odd."""
-    _check_rate(sr)
+    if sr is not None:
+        check_rate(sr)
     name = printable(path)
     said: list[str] = []
     with opened(path) as file:
@@ -395,12 +398,6 @@ def _checked_take(
     faults = [*_shortage(take.source, take.tally.n_frames), *take.source.faults]
     _check_amount(take, name, faults, strict=strict)
     return take, (*faults, *said, *_level(take.peak), *take.source.notes)
-
-
-def _check_rate(sr: int | None) -> None:
-    if sr is not None and not sr > 0:
-        msg = f"sr must be a positive number of Hz, or None to keep the file's own, got {sr}"
-        raise ValueError(msg)
 
 
 def _take(

@@ -56,6 +56,13 @@ class CrossValidation:
     split: str
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        n_tested = np.count_nonzero(self.tested)
+        return (
+            f"CrossValidation({n_tested} of {len(self.truth)} clips tested, "
+            f"{len(self.classes)} classes, {self.split})"
+        )
+
     @property
     def tested(self) -> NDArray[np.bool_]:
         """Which clips have a prediction, shape (n_clips,)."""
@@ -120,6 +127,8 @@ def cross_validate(
     >>> X = np.exp(rng.normal(size=(60, 4)))
     >>> labels = np.where(X[:, 2] > 1, "loud", "quiet")
     >>> result = cross_validate(make_classifier("knn"), X, labels, groups=None)
+    >>> result
+    CrossValidation(60 of 60 clips tested, 2 classes, StratifiedKFold(5), seed 0)
     >>> describe_scores(result)["accuracy"] > 0.7
     True
     """

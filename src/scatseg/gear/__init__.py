@@ -73,7 +73,7 @@ __all__ = [
 
 def evaluate(
     synth: Synth,
-    extract: Representation,
+    extract: str | Representation,
     *,
     grid: int | Sequence[int] = 16,
     n_neighbors: int = 40,
@@ -86,8 +86,8 @@ def evaluate(
     ----------
     synth : Synth
         See `scatseg.synth`.
-    extract : Representation
-        Any `(y, sr) -> vector`, `(n_frames, dim)` or `Features`; see `representation` for names.
+    extract : str or Representation
+        A name, see `representation`, or any `(y, sr) -> vector`, `(n_frames, dim)` or `Features`.
     grid : int or sequence of int, default 16
         Values of every parameter, or of each, evenly spaced along its scale.
     n_neighbors : int, default 40
@@ -105,8 +105,9 @@ def evaluate(
     """
     sounds = played(synth, grid, ranges=ranges, signed=signed)
     check_neighbors(n_neighbors, len(sounds.theta))
+    system = representation(extract) if isinstance(extract, str) else extract
     vectors = [
-        describe(extract, batch, sounds.sr)
+        describe(system, batch, sounds.sr)
         for start in range(0, len(sounds.theta), BATCH)
         for batch in sounds.batch(start, start + BATCH)
     ]

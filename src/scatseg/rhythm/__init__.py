@@ -123,7 +123,7 @@ def find_grid(
     >>> find_grid(silence, 22050, downbeats=[0.5, 2.5, 4.5]).edges
     array([0. , 0.5, 2.5, 4.5, 5. ])
     """
-    y = check_mono(y)
+    y = check_mono(y, sr)
     duration = len(y) / sr
     if downbeats is not None and np.size(downbeats):
         return grid_of_bars(duration, downbeats=downbeats, beats=beats)

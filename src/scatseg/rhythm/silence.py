@@ -53,7 +53,7 @@ def heard_span(y: NDArray[np.floating], sr: int) -> tuple[int, int]:
     >>> heard_span(np.concatenate([np.zeros(300), tone, 1e-5 * tone]), 1000)
     (300, 1299)
     """
-    y = check_mono(y)
+    y = check_mono(y, sr)
     least = _least_heard(y)
     length = min(max(1, round(_WINDOW * sr)), len(y))
     start, end = (_first_heard(each, least, length) for each in (y, y[::-1]))

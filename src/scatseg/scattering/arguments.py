@@ -9,6 +9,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scatseg.rates import check_rate
 from scatseg.scattering.arrays import Array, Tensor, dtype_of, is_tensor
 from scatseg.scattering.plan import Average
 
@@ -145,8 +146,9 @@ def check_pieces(chunks: Iterable[ArrayLike | Tensor], T: Scale) -> Iterator[Ten
         check_fits(T, n_samples)
 
 
-def check_mono(y: ArrayLike) -> NDArray[np.floating]:
-    """Return finite real samples of one channel (n_samples,) as float32 or float64."""
+def check_mono(y: ArrayLike, sr: float) -> NDArray[np.floating]:
+    """Return finite real samples of one channel (n_samples,), at `sr` Hz, as float32 or float64."""
+    check_rate(sr)
     signal = cast(NDArray[np.floating], check_signal(y, name="y"))
     if signal.ndim > 1:
         msg = (

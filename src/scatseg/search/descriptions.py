@@ -204,6 +204,8 @@ class Describer:
 
     Raises
     ------
+    TypeError
+        When features are no name: of your own, too, an index keeps the name, `module:callable`.
     ValueError
         When a name or an option is unknown, or the sampling rate not positive or over 1 MHz.
     """
@@ -212,6 +214,9 @@ class Describer:
     sr: int = 22050
 
     def __post_init__(self) -> None:
+        if not isinstance(self.features, str):
+            msg = f"features are kept by name, one's own as module:callable, got {self.features!r}"
+            raise TypeError(msg)
         if not 0 < self.sr <= _MOST_SR:
             msg = f"sr must be positive and at most {_MOST_SR} Hz, got {self.sr!r}"
             raise ValueError(msg)

@@ -77,6 +77,9 @@ class Index:
     """
 
     def __init__(self, state: State, *, exact: bool = True) -> None:
+        if not isinstance(state, State):
+            msg = f"Index.open(folder) opens an index, Index.build makes one; got {state!r:.100}"
+            raise TypeError(msg)
         self._state = state
         self._exact = exact
         self._graphs: dict[float, Any] = {}
@@ -84,6 +87,16 @@ class Index:
         self._matrices = {length: state.matrix(length) for length in (WHOLE, *LENGTHS)}
         self.projection: Projection | None = state.projection() if state.generation else None
         self._frames = functools.lru_cache(maxsize=_CACHED)(self._read_frames)
+
+    def __reduce__(self) -> tuple[Any, tuple[Path]]:
+        """Pickle where the index is, not what it holds: it is opened again there."""
+        trusted = naming.foreign_code(self._state.features)
+        opened = functools.partial(Index.open, exact=self._exact, trusted=trusted)
+        return opened, (self.folder.absolute(),)
+
+    def __repr__(self) -> str:
+        described = f"{self._state.features} at {self._state.sr} Hz"
+        return f"Index({os.fspath(self.folder)!r}, {len(self.tracks)} recordings, {described})"
 
     @classmethod
     def open(

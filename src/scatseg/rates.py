@@ -1,0 +1,28 @@
+"""A sampling rate in, nothing out where it can be one: what signals and files are checked by."""
+
+from __future__ import annotations
+
+import math
+from numbers import Real
+
+
+def check_rate(sr: object) -> None:
+    """Refuse what is not a whole number of Hz; it may be a float.
+
+    Raises
+    ------
+    ValueError
+        When it is not.
+
+    Examples
+    --------
+    >>> check_rate(22050.0)
+    >>> check_rate(44.1)
+    Traceback (most recent call last):
+        ...
+    ValueError: sr must be a positive whole number of Hz, got 44.1
+    """
+    rate = float(sr) if isinstance(sr, Real) else math.nan
+    if not (rate > 0 and rate.is_integer()):
+        msg = f"sr must be a positive whole number of Hz, got {sr!r:.60}"
+        raise ValueError(msg)
