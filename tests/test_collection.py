@@ -299,6 +299,18 @@ def test_silence_is_one_segment_called_silence():
     assert "S" not in pictures
 
 
+def test_silence_is_told_once(tmp_path):
+    audio.save(tmp_path / "silence.wav", np.zeros(SR), SR)
+    segment_collection([Source("silence", tmp_path / "silence.wav")], tmp_path / "run", JOB)
+    jams = formats.read_jams(tmp_path / "run" / "tracks" / "silence.jams")
+    assert jams.sandbox["scatseg"]["warnings"] == ["silent: every sample is 0"]
+
+
+def test_what_is_too_soft_to_be_heard_is_told():
+    (warning,) = analyze(np.full(SR, 3e-6), SR, JOB).warnings
+    assert warning.startswith("silent: no sample is further than 1e-05")
+
+
 def test_other_formats_are_written_beside(sources, tmp_path):
     job = SegmentJob(segmenters=("foote", "laplacian"), features="logmel", exports=("lab", "csv"))
     segment_collection(sources[:1], tmp_path / "run", job)

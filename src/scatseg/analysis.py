@@ -214,11 +214,12 @@ def analyze(
     """
     stage = Stage() if stage is None else stage
     pictures: dict[str, NDArray[Any]] = {"waveform": _waveform(y)}
-    if np.abs(y).max() <= SILENT_PEAK:
+    if (peak := np.abs(y).max()) <= SILENT_PEAK:
         whole = Segmentation([0, len(y) / sr], [SILENCE])
         found = [each for name in job.segmenters for each in _annotations(name, whole)]
         silent = f"silent: no sample is further than {SILENT_PEAK:g} of full scale from 0"
-        return Analysis(tuple(found), pictures, (silent,))
+        # Of samples that are all 0 the decoder has told.
+        return Analysis(tuple(found), pictures, (silent,) if peak else ())
     # One thread: sums in another order round otherwise, and bytes would differ.
     with threadpool_limits(1):
         return _analyzed(y, sr, job, stage, pictures, beats)
