@@ -11,8 +11,7 @@ import click
 import numpy as np
 import pytest
 
-import scatseg as scatseg_package
-from scatseg import __main__, audio, cli, datasets, formats, runs, workers
+from scatseg import audio, cli, datasets, formats, runs, workers
 from scatseg.runs import Source
 from scatseg.segmentation import Segmentation
 
@@ -93,17 +92,24 @@ def test_only_commands_that_go_on_say_so(
     assert ("the same command goes on" in said) == goes_on
 
 
-def test_an_interrupt_of_the_imports_is_one_line(monkeypatch, capsys):
-    def interrupted(*_):
-        raise KeyboardInterrupt
+INTERRUPTED_IMPORT = """
+import sys
 
-    monkeypatch.delattr(scatseg_package, "cli")
-    monkeypatch.setitem(sys.modules, "scatseg.cli", None)
-    monkeypatch.setattr("builtins.__import__", interrupted)
-    with pytest.raises(SystemExit) as exited:
-        __main__.main()
-    assert exited.value.code == cli.INTERRUPTED
-    assert capsys.readouterr().err == "interrupted\n"
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == "scatseg.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupts())
+from scatseg.__main__ import main
+main()
+"""
+
+
+def test_an_interrupt_of_the_imports_is_one_line():
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (cli.INTERRUPTED, "interrupted\n")
 
 
 def test_an_interrupt_takes_the_marks_of_workers_along(tmp_path, monkeypatch):
