@@ -737,6 +737,20 @@ def test_an_index_is_opened_and_searched_while_another_process_writes(music, fol
     assert verify_index(folder) == []
 
 
+def test_an_index_whose_files_go_while_it_is_opened_is_opened_anew(folder, monkeypatch):
+    matrix, rebuilt = store.State.matrix, []
+
+    def gone(state, length):
+        if not rebuilt:
+            rebuilt.append(True)
+            rebuild_index(folder)
+            raise FileNotFoundError(state.matrix_path(length))
+        return matrix(state, length)
+
+    monkeypatch.setattr(store.State, "matrix", gone)
+    assert_found(Index.open(folder).search(excerpt(0, 3.0, 4.0), SR, top=1), 0, 3.0)
+
+
 def test_a_spoiled_vector_is_noticed(folder):
     path = next(folder.glob("vectors-*-4s.f32"))
     data = bytearray(path.read_bytes())

@@ -127,7 +127,7 @@ class Index:
         while True:
             try:
                 return cls(state, exact=exact)
-            except (SearchIndexError, ValueError):
+            except (FileNotFoundError, ValueError):
                 again = read_state(Path(folder), trusted=trusted)
                 if again.generation == state.generation:
                     raise
