@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from scatseg.cli.options import FileArgument, features_option
-from scatseg.cli.outcome import status_of, usage_errors
+from scatseg.cli.outcome import status_of, text_of, usage_errors
 from scatseg.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -61,8 +61,9 @@ def features(
                 target = output if one_file else output / f"{source.id}.npz"
                 atomic_write(target, _features_npz(described))
             except (AudioError, OSError, ValueError) as error:
-                failed.append(str(error))
-                progress.step(f"{source.id}: {error}", important=True)
+                text = text_of(error) if isinstance(error, OSError) else str(error)
+                failed.append(text)
+                progress.step(f"{source.id}: {text}", important=True)
                 continue
             progress.step(f"{source.id}: {described.X.shape[0]} x {described.X.shape[1]}")
             progress.warn(source.id, warnings)
