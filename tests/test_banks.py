@@ -26,6 +26,7 @@ BANKS = [
     pytest.param(gammatone, (6, (1, 2), 64), {}, id="gammatone-Q=1"),
     pytest.param(gammatone, (8, (8, 1), 32), {}, id="gammatone-short-T"),
     pytest.param(erb_gammatone, (9, 40, SR, 512), {}, id="erb"),
+    pytest.param(erb_gammatone, (9, 40, SR, 512), {"Q2": 2}, id="erb-Q2"),
     pytest.param(erb_gammatone, (9, 150, SR, 512), {}, id="erb-crowded"),
     pytest.param(mel, (9, 40, SR, 512), {}, id="mel"),
     pytest.param(mel, (9, 64, SR, 512), {"htk": True, "fmin": 80.0, "Q2": 2}, id="mel-htk"),

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import json
 import os
+import re
 import shutil
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -12,10 +13,10 @@ import numpy as np
 import pytest
 
 from scatseg.audio import save
-from scatseg.evaluation import score_collection
+from scatseg.evaluation import HIERARCHY, Score, score_collection
 from scatseg.explain import Band, Reason
 from scatseg.formats import Annotation, Jams, write_jams
-from scatseg.report import build
+from scatseg.report import build, hits
 from scatseg.report.hits import build_hits
 from scatseg.score_tables import scores_csv, summary_csv, summary_json
 from scatseg.search import Answer, Hit
@@ -88,6 +89,11 @@ def run(tmp_path_factory, aba, aba_signal):
         {"minute": references, SILENT_ID: references},
         {each.system: {"minute": each.segmentation} for each in estimates},
     )
+    nested = {"T-Measure reduced": 0.25, "T-Measure full": 0.5, "L-Measure": 0.75}
+    scores += [
+        Score("minute", "ann", HIERARCHY, "foote", metric, value)
+        for metric, value in nested.items()
+    ]
     (folder / "scores.csv").write_text(scores_csv(scores), encoding="utf-8")
     results = assess(scores)
     (folder / "summary.csv").write_text(summary_csv(results.summaries), encoding="utf-8")
@@ -258,7 +264,15 @@ def test_click_on_the_matrix_seeks_to_either_moment(minute, modifiers, time):
     assert float(cross.rstrip("%")) == pytest.approx(100 * time / 60, abs=0.5)
 
 
-@pytest.mark.parametrize("name", ["Waveform: position", "Novelty of foote: position"])
+def test_both_moments_of_the_matrix_can_be_heard_without_a_key(minute):
+    click_at(minute, ".matrix canvas", 0.25, 0.75)
+    for time in (45, 15):
+        minute.get_by_role("button", name=f"Play from 0:{time}").click()
+        wait_until(minute, f"document.querySelector('audio').currentTime > {time}")
+        assert time < audio_time(minute) < time + 5
+
+
+@pytest.mark.parametrize("name", ["Waveform: position", "novelty foote: position"])
 def test_click_on_a_curve_seeks(minute, name):
     click_at(minute, f"canvas[aria-label='{name}']", 0.5)
     assert audio_time(minute) == pytest.approx(30, abs=0.2)
@@ -278,6 +292,80 @@ def test_keyboard_moves_the_playhead(minute):
     minute.keyboard.press("ArrowRight")
     minute.keyboard.press("PageUp")
     assert audio_time(minute) == pytest.approx(35)
+
+
+@pytest.mark.parametrize(
+    ("key", "time"), [("ArrowUp", 35), ("ArrowDown", 25), ("Home", 0), ("End", 60)]
+)
+@pytest.mark.parametrize("name", ["Waveform: position", "Self-similarity, bright is alike: "])
+def test_sliders_know_the_keys_of_a_slider(minute, name, key, time):
+    minute.evaluate("document.querySelector('audio').currentTime = 30")
+    wait_until(
+        minute, "Math.round(parseFloat(document.querySelector('.playhead').style.left)) == 50"
+    )
+    minute.get_by_role("slider", name=name).press(key)
+    assert playhead(minute) == pytest.approx(100 * time / 60, abs=0.1)
+
+
+def paused(page):
+    return page.evaluate("document.querySelector('audio').paused")
+
+
+def test_space_plays_and_pauses_after_a_click_on_the_waveform(minute):
+    click_at(minute, "canvas[aria-label='Waveform: position']", 0.5)
+    minute.keyboard.press("Space")
+    wait_until(minute, "document.querySelector('audio').currentTime > 30.2")
+    minute.keyboard.press("Space")
+    assert paused(minute)
+    assert minute.evaluate("window.scrollY") == 0
+
+
+def test_space_pauses_the_segment_that_was_clicked_and_goes_on_from_there(minute):
+    segment(minute, "foote · section", 1).click()
+    wait_until(minute, "document.querySelector('audio').currentTime > 20.2")
+    minute.keyboard.press("Space")
+    assert paused(minute)
+    stopped = audio_time(minute)
+    assert stopped > 20.2
+    minute.keyboard.press("Space")
+    assert not paused(minute)
+    assert audio_time(minute) >= stopped
+
+
+def test_space_on_another_segment_plays_from_its_start(minute):
+    segment(minute, "foote · section", 1).click()
+    minute.keyboard.press("ArrowRight")
+    minute.keyboard.press("Space")
+    wait_until(minute, "document.querySelector('audio').currentTime > 40")
+    assert not paused(minute)
+
+
+def test_sections_are_listed_on_request_with_their_times(minute):
+    minute.get_by_text("List of sections").click()
+    rows = """[...document.querySelectorAll(".sections tbody tr")]
+      .map((row) => row.innerText.split("\\t"))"""
+    assert minute.evaluate(rows) == [
+        ["0:00.00", "0:20.00", "20.00", "A"],
+        ["0:20.00", "0:40.00", "20.00", "B"],
+        ["0:40.00", "1:00.00", "20.00", "A"],
+    ]
+    minute.get_by_role("combobox", name="of").first.select_option("ann · section")
+    assert [row[3] for row in minute.evaluate(rows)] == ["verse", IMAGE, "verse"]
+
+
+def test_row_of_a_section_plays_and_is_marked(minute):
+    minute.get_by_text("List of sections").click()
+    minute.get_by_role("cell", name="B", exact=True).click()
+    wait_until(minute, "document.querySelector('audio').currentTime > 20")
+    assert minute.locator(".sections tr.is-current").inner_text().startswith("0:20.00")
+
+
+def test_keyboard_walks_down_the_list_of_sections_and_plays(minute):
+    minute.get_by_text("List of sections").press("Enter")
+    minute.locator(".sections .start").first.focus()
+    for key in ("ArrowDown", "ArrowDown", "Enter"):
+        minute.keyboard.press(key)
+    wait_until(minute, "document.querySelector('audio').currentTime > 40")
 
 
 def test_segments_tell_what_they_are_to_those_who_do_not_see(minute):
@@ -338,6 +426,84 @@ def test_strips_and_curves_share_their_time_axis(minute):
     assert len({(round(left), round(right)) for left, right in boxes}) == 1
 
 
+# ---- a long recording ---------------------------------------------------------------------
+
+
+@pytest.fixture
+def long_page(visit, run):
+    """Open the page of half an hour that is cut every five seconds."""
+    form = Segmentation(np.arange(0, 1801, 5), ["A", "B"] * 180)
+    estimate = Annotation(segmentation=form, system="foote")
+    write_jams(run / "tracks" / "long.jams", Jams(annotations=(estimate,), duration=1800.0))
+    edges = np.linspace(0, 1800, 361)
+    np.savez(
+        run / "arrays" / "long.npz",
+        waveform=np.tile(np.array([[-100], [100]], np.int8), 600),
+        novelty_foote=np.ones(361, np.float32),
+        novelty_edges_foote=edges,
+    )
+    build(run, figures=False)
+    page = visit("pages/long.html")
+    yield page
+    for path in (run / "tracks" / "long.jams", run / "arrays" / "long.npz"):
+        path.unlink()
+    build(run, figures=False)
+
+
+def scrolled(page):
+    return page.evaluate("document.querySelector('.scroller').scrollLeft")
+
+
+def in_sight(page, selector):
+    return page.evaluate(
+        """(selector) => {
+          const box = document.querySelector(selector).getBoundingClientRect();
+          const sight = document.querySelector(".row canvas").getBoundingClientRect();
+          return sight.left - 1 <= box.left && box.left <= sight.right + 1;
+        }""",
+        selector,
+    )
+
+
+def test_sections_of_a_long_recording_are_wide_enough_for_their_labels(long_page):
+    widths = "[...document.querySelectorAll('button.segment span')].map((text) => text.offsetWidth)"
+    assert min(long_page.evaluate(widths)) > 0
+    assert long_page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_timeline_scrolls_to_the_playhead_when_it_jumps(long_page):
+    long_page.get_by_role("slider", name="Waveform: position").press("End")
+    assert scrolled(long_page) > 0
+    assert in_sight(long_page, ".playhead")
+    long_page.keyboard.press("Home")
+    assert scrolled(long_page) == 0
+
+
+def test_click_on_a_scrolled_timeline_seeks_to_what_is_seen_there(long_page):
+    long_page.evaluate("document.querySelector('.scroller').scrollLeft = 3000")
+    click_at(long_page, "canvas[aria-label='Waveform: position']", 0.5)
+    expected = long_page.evaluate(
+        """100 * (3000 + document.querySelector(".row canvas").clientWidth / 2)
+          / document.querySelector(".row-body").clientWidth"""
+    )
+    assert playhead(long_page) == pytest.approx(expected, abs=0.05)
+    assert scrolled(long_page) == 3000
+
+
+def test_zoom_shows_more_or_all_and_keeps_the_playhead_in_sight(long_page):
+    span = "document.querySelector('.row-body').clientWidth"
+    long_page.get_by_role("slider", name="Waveform: position").press("End")
+    before = long_page.evaluate(span)
+    long_page.get_by_role("button", name="Zoom in").click()
+    assert long_page.evaluate(span) == pytest.approx(2 * before, abs=1)
+    assert in_sight(long_page, ".playhead")
+    long_page.get_by_role("button", name="Show the whole recording").click()
+    assert long_page.evaluate(span) == long_page.evaluate(
+        "document.querySelector('.row canvas').clientWidth"
+    )
+    assert long_page.get_by_role("button", name="Zoom out").is_disabled()
+
+
 def test_index_sorts_by_a_click_and_back_by_another(visit):
     page = visit("index.html")
     titles = "[...document.querySelectorAll('.tracks tbody a')].map((link) => link.href)"
@@ -380,10 +546,56 @@ def test_figures_of_the_scores_are_seen(context, run, tmp_path):
     shutil.copytree(run, copy)
     page = context.new_page()
     page.goto(build(copy, audio="none").as_uri())
+    height = page.evaluate("document.body.scrollHeight")
     page.locator("#figures img").last.scroll_into_view_if_needed()
     wait_until(page, "[...document.querySelectorAll('#figures img')].every((i) => i.naturalWidth)")
     assert page.locator("#figures img").count() > 0
+    assert page.evaluate("document.body.scrollHeight") == height
     page.close()
+
+
+ROWS = """(selector) => [...document.querySelectorAll(`${selector} tr`)]
+  .map((row) => [...row.cells].map((cell) => cell.innerText))"""
+
+
+def test_scores_of_a_track_have_a_heading_per_reference_and_no_empty_row(minute):
+    rows = minute.evaluate(ROWS, "#scores > .table-scroll:first-of-type tbody")
+    headings = [row[0] for row in rows if len(row) == 1]
+    assert headings == ["ann · section", f"{SCRIPT} · section"]
+    assert all(set(row[1:]) != {"\N{EN DASH}"} for row in rows if len(row) > 1)
+
+
+def test_scores_of_all_levels_are_a_table_of_their_own(minute):
+    rows = minute.evaluate(ROWS, "#scores > .table-scroll:last-child")
+    assert rows == [
+        ["System", "T reduced", "T full", "L"],
+        ["foote", "0.250", "0.500", "0.750"],
+    ]
+
+
+def test_all_measures_have_a_row_each_and_a_column_per_system(minute):
+    minute.get_by_text(re.compile("All [0-9]+ measures")).click()
+    rows = minute.evaluate(ROWS, "#measures")
+    assert [name.split()[0] for name in rows[0]] == [
+        "Measure", "foote", "even", "no", "evenly", "random", "other"
+    ]  # fmt: skip
+    assert rows[1][0] == "Precision@0.5"
+    minute.get_by_role("combobox", name="against").select_option("ann · all levels")
+    assert minute.evaluate(ROWS, "#measures")[1:] == [
+        ["T-Measure reduced", "0.250"],
+        ["T-Measure full", "0.500"],
+        ["L-Measure", "0.750"],
+    ]
+
+
+@pytest.mark.parametrize("width", [1280, 1400])
+def test_no_table_of_a_track_is_cut_off(minute, width):
+    minute.set_viewport_size({"width": width, "height": 800})
+    minute.get_by_text(re.compile("All [0-9]+ measures")).click()
+    hidden = (
+        "[...document.querySelectorAll('.table-scroll')].map((t) => t.scrollWidth - t.clientWidth)"
+    )
+    assert max(minute.evaluate(hidden)) == 0
 
 
 def test_neighbors_lead_from_track_to_track(visit):
@@ -398,8 +610,8 @@ def test_neighbors_lead_from_track_to_track(visit):
 
 
 @pytest.fixture
-def hits_page(context, tmp_path, aba_signal):
-    """Open the page of two hits, one of a recording that is gone, all of hostile names."""
+def answer(tmp_path, aba_signal):
+    """Two hits, one of a recording that is gone, all of hostile names."""
     source = tmp_path / "minute.wav"
     save(source, *aba_signal)
     rate = Reason(
@@ -408,6 +620,7 @@ def hits_page(context, tmp_path, aba_signal):
         carrier=440.0,
         rate=4.0,
     )
+    slower = dataclasses.replace(rate, rate=0.5)
     near = Hit(
         track=SCRIPT,
         path=str(source),
@@ -417,12 +630,14 @@ def hits_page(context, tmp_path, aba_signal):
         timbre=0.92,
         course=0.9,
         semitones=-2,
-        likeness=Likeness(0.92, alike=(rate,)),
+        likeness=Likeness(0.92, alike=(rate, slower), apart=(slower,)),
     )
     gone = dataclasses.replace(near, track=IMAGE, path=str(tmp_path / "gone.wav"), likeness=None)
-    answer = Answer(
-        query=IMAGE, path=source, start=2.0, end=10.0, hits=(near, gone), notes=(SCRIPT,)
-    )
+    return Answer(query=IMAGE, path=source, start=2.0, end=10.0, hits=(near, gone), notes=(SCRIPT,))
+
+
+@pytest.fixture
+def hits_page(context, answer, tmp_path):
     page, wrongs = context.new_page(), []
     page.on("console", lambda message: wrongs.append(message.text))
     page.on("pageerror", lambda error: wrongs.append(str(error)))
@@ -442,6 +657,33 @@ def test_a_hit_plays_and_silences_the_query(hits_page):
     assert hits_page.evaluate(f"{hit}.duration") == pytest.approx(8)
 
 
+@pytest.mark.parametrize("width", [390, 800, 1280])
+def test_no_hit_is_cut_off(hits_page, width):
+    hits_page.set_viewport_size({"width": width, "height": 800})
+    hidden = """[...document.querySelectorAll(".table-scroll")]
+      .map((table) => table.scrollWidth - table.clientWidth)"""
+    assert hits_page.evaluate(hidden) == [0]
+
+
+def test_first_reason_of_a_hit_is_shown_and_the_others_on_request(hits_page):
+    row = hits_page.locator(".hits tbody tr").first
+    assert row.get_by_text("Alike in").first.is_visible()
+    assert not row.get_by_text("Differs most in").is_visible()
+    row.get_by_text("2 more").click()
+    assert row.get_by_text("Also alike in").is_visible()
+    assert row.get_by_text("Differs most in").is_visible()
+
+
+def test_sounds_that_are_cut_say_so(context, answer, tmp_path, monkeypatch):
+    monkeypatch.setattr(hits, "_LONGEST", 5.0)
+    page = context.new_page()
+    page.goto(build_hits(answer, tmp_path / "page").as_uri())
+    for place in ("#query", ".hits tbody tr:first-child"):
+        assert page.locator(place).get_by_text("plays the first 5 s of 8 s").is_visible()
+    assert page.evaluate("document.querySelector('audio').duration") <= 5
+    page.close()
+
+
 def test_hits_say_where_they_are_and_why(hits_page):
     assert hits_page.get_by_role("heading", level=1).text_content() == f"What sounds like {IMAGE}"
     row = hits_page.locator(".hits tbody tr").first
@@ -455,3 +697,72 @@ def test_hits_say_where_they_are_and_why(hits_page):
 def test_the_page_of_a_search_fits_the_width_of_the_window(hits_page, width):
     hits_page.set_viewport_size({"width": width, "height": 800})
     assert hits_page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+# ---- sounds that were matched -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def descents_page(context, tmp_path_factory):
+    """Open the page of two descents to a chirp, aligned and delayed: one at it, one far off."""
+    pytest.importorskip("torch")
+    from scatseg.matching import Match, runs, tasks
+    from scatseg.report.descents import build_descents
+
+    truth = {"f_c": 512.0, "f_m": 8.0, "gamma": 1.0}
+    task = tasks.task_of("am-chirp:sr=4096,duration=1.0", ranges={}, fixed={}, truth=truth)
+    found = []
+    for shift, end in ((0, [512.0, 8.0, 1.0]), (512, [512.0, 16.0, -1.0])):
+        trajectory = np.array([[400.0, 6.0, 2.0], end])
+        led = Match(
+            theta=trajectory[1],
+            trajectory=trajectory,
+            losses=np.array([1.0, 0.5]),
+            gradient_norms=np.ones(2),
+            converged=True,
+            reason="at rest",
+        )
+        found.append(
+            runs.Descent(loss=SCRIPT, shift=shift, match=led, truth=task.truth, seconds=1.0)
+        )
+    folder = tmp_path_factory.mktemp("descents")
+    page, wrongs = context.new_page(), []
+    page.on("console", lambda message: wrongs.append(message.text))
+    page.on("pageerror", lambda error: wrongs.append(str(error)))
+    page.goto(build_descents(folder, found, task).as_uri())
+    yield page
+    page.close()
+    assert wrongs == []
+
+
+def test_descents_say_units_delays_and_how_far_they_are_off(descents_page):
+    descents_page.set_viewport_size({"width": 1280, "height": 900})
+    head, near, far = descents_page.evaluate(ROWS, ".descents")
+    assert head[1:] == [
+        "Delay (ms)", "Start", "Result", "f_c (Hz)", "f_m (Hz)", "gamma (octaves/s)"
+    ]  # fmt: skip
+    assert (near[0], near[1], near[5].split("\n")) == (SCRIPT, "0", ["8", "0.000 octaves"])
+    assert (far[1], far[5].split("\n")) == ("125", ["16", "+1.000 octaves"])
+    assert far[6].split("\n") == ["-1", "0.000 octaves, wrong sign"]
+    assert "f_m 8 Hz" in descents_page.locator("#subtitle").inner_text()
+
+
+def test_every_sound_of_a_match_has_a_name_and_a_file(descents_page):
+    names = "[...document.querySelectorAll('audio')].map((a) => a.getAttribute('aria-label'))"
+    assert descents_page.evaluate(names) == [
+        "Target",
+        "Target, delayed by 512 samples (125 ms)",
+        *(f"{what} of descent {k}, {SCRIPT}" for k in (1, 2) for what in ("Start", "Result")),
+    ]
+    wait_until(
+        descents_page, "[...document.querySelectorAll('audio')].every((a) => a.readyState > 0)"
+    )
+
+
+@pytest.mark.parametrize("width", [390, 800, 1010, 1280])
+def test_no_descent_is_cut_off(descents_page, width):
+    descents_page.set_viewport_size({"width": width, "height": 800})
+    assert descents_page.evaluate("document.documentElement.scrollWidth") <= width
+    hidden = """[...document.querySelectorAll(".table-scroll")]
+      .map((table) => table.scrollWidth - table.clientWidth)"""
+    assert descents_page.evaluate(hidden) == [0]

@@ -48,7 +48,7 @@ from scatseg.classification.steps import (
 from scatseg.clips import ClipFeatures, ClipStoreError, describe_clips
 from scatseg.explain import Band, Reason, sentence
 from scatseg.labelled import Clip
-from scatseg.plotting.classification import relevance_figure
+from scatseg.plotting.classification import confusion_figure, relevance_figure
 from scatseg.search.descriptions import Describer
 
 SR = 5512  # the modulation filters lie at 15.07, 7.54, 3.77, 1.88, ... Hz
@@ -433,6 +433,12 @@ def test_resampled_scores_center_on_the_score(rng):
     assert (high - low)[0] == pytest.approx(2 * 1.96 * np.sqrt(2 / 9 / 300), rel=0.15)
 
 
+def test_an_interval_holds_the_share_that_is_asked_for():
+    values = np.arange(101.0)
+    np.testing.assert_allclose(percentile_interval(values), [2.5, 97.5])
+    np.testing.assert_allclose(percentile_interval(values, confidence=0.5), [25, 75])
+
+
 def test_clips_that_stand_and_fall_together_make_intervals_wider(rng):
     right = rng.random(20) < 0.7
     truth = np.zeros(200, dtype=int)
@@ -476,6 +482,12 @@ def test_calibration_error_of_probabilities_that_hold_is_small(rng):
     truth = (P.cumsum(axis=1) < rng.random((20_000, 1))).sum(axis=1)
     assert expected_calibration_error(P, truth) < 0.015
     assert brier_score(P, truth) == pytest.approx(1 - (P**2).sum(axis=1).mean(), abs=0.02)
+
+
+def test_calibration_error_depends_on_the_bins():
+    P, truth = np.array([[0.55, 0.45], [0.95, 0.05]]), [1, 0]
+    assert expected_calibration_error(P, truth, n_bins=10) == pytest.approx((0.55 + 0.05) / 2)
+    assert expected_calibration_error(P, truth, n_bins=1) == pytest.approx(0.75 - 0.5)
 
 
 def test_reliability_puts_every_prediction_into_its_bin():
@@ -872,6 +884,25 @@ def test_a_figure_of_reasons_shows_the_whole_sentence():
         reasons, title="a long name of a clip, 48 kHz, second take", text=text
     )
     assert figure.axes[0].get_title("left") == text
+
+
+def test_confusions_have_a_panel_for_each_system():
+    systems = {"mfcc": [[3, 0], [1, 2]], "scattering": [[3, 0], [0, 3]]}
+    figure = confusion_figure(systems, ["hat", "kick"])
+    assert [ax.get_title("left") for ax in figure.axes] == ["mfcc", "scattering"]
+    counts = [[text.get_text() for text in ax.texts] for ax in figure.axes]
+    assert counts == [["3", "1", "2"], ["3", "3"]]
+
+
+def test_a_figure_of_reasons_frames_what_the_sentence_names():
+    # Of 14 bands only the last is heard; it would not be among the twelve bars.
+    bands = [Band(family="scattering", order=1, carrier=carrier) for carrier in range(14)]
+    reasons = [Reason(band=band, relevance=-2.0) for band in bands[:-1]]
+    reasons.append(Reason(band=bands[-1], relevance=1.0, evidence=1.0))
+    cells, bars = relevance_figure(reasons).axes
+    assert [patch.get_xy() for patch in cells.patches] == [(-0.5, 12.5)]
+    framed = [bar.get_width() for bar in bars.patches if bar.get_linewidth() > 0]
+    assert framed == [1.0]
 
 
 def test_sounds_too_short_to_tell_are_named_in_one_warning(drums, tmp_path, capsys):

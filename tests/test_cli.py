@@ -122,7 +122,7 @@ def test_wrong_usage_is_one_message_and_exits_with_2(arguments, message, music, 
 def test_a_file_in_the_place_of_the_run_is_wrong_usage(music, tmp_path, capsys):
     (tmp_path / "run").write_text("a file")
     assert scatseg("segment", music, "-o", tmp_path / "run", *FAST) == cli.USAGE
-    assert "File exists" in capsys.readouterr().err
+    assert "is a file, a folder is needed" in capsys.readouterr().err
 
 
 def test_number_of_segments_is_what_was_asked_for(music, tmp_path):
@@ -257,6 +257,23 @@ def test_wrong_usage_of_evaluate_writes_nothing(
     assert Path("a file").read_text() == "mine"
 
 
+def test_evaluation_into_a_folder_of_its_own_has_a_page(evaluated, tmp_path, capsys):
+    out = tmp_path / "scores"
+    capsys.readouterr()
+    assert scatseg("evaluate", *evaluated, "-o", out, "--figures") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(out / "index.html")
+    assert (out / "assets" / "index.js").is_file()
+    assert list((out / "figures" / "scores").glob("*.png"))
+
+
+def test_evaluation_without_a_page_can_still_draw(evaluated, tmp_path, capsys):
+    out = tmp_path / "scores"
+    capsys.readouterr()
+    assert scatseg("evaluate", *evaluated, "-o", out, "--figures", "--no-report") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == str(out / "figures" / "scores")
+    assert not (out / "index.html").exists()
+
+
 def test_damaged_run_json_is_refused_before_scoring(evaluated, tmp_path, capsys):
     out = tmp_path / "scores"
     out.mkdir()
@@ -334,7 +351,7 @@ def test_every_kind_of_picture_is_drawn(kind, music, tmp_path):
 SMALL = {
     "scalogram": ("--J", 8),
     "s1": ("--J", 8, "--T", 64),
-    "s2": ("--J", 9, "--Q", "8,2", "--carrier", 220, "--time", 2),
+    "s2": ("--J", 9, "--Q", "8,2", "--carrier", 220, "--time", 4),
     "jtfs": ("--J", 9, "--rate", 20, "--scale", 1),
     "compare": ("--J", 8),
     "orders": ("--J", 9),

@@ -273,11 +273,13 @@ def test_boundaries_say_how_probable_they_are_where_that_is_known(
     sources, tmp_path, calibrated, confidence
 ):
     name = f"{__name__}:Sure:calibrated={calibrated}"
-    job = SegmentJob(segmenters=(name,), features="logmel")
+    job = SegmentJob(segmenters=(name,), features="logmel", exports=("csv",))
     segment_collection(sources[:1], tmp_path / "run", job)
     phrases, sections = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams").annotations
     assert phrases.confidence == confidence
     assert sections.confidence == ()
+    (exported,) = formats.read(tmp_path / "run" / "exports" / "one.csv")
+    assert exported.confidence == confidence
 
 
 @pytest.mark.parametrize(

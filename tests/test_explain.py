@@ -144,23 +144,28 @@ def test_nothing_may_speak_for_a_class(reasons):
     assert sentence("a", reasons) == "called a although nothing speaks for it"
 
 
-def test_evidence_at_one_rate_is_added_up_over_carriers():
-    scattered = [
-        Reason(
-            band=Band(family="scattering", order=2, carrier=carrier, rate=2),
-            relevance=1,
-            evidence=0.4,
-            rate=4.0,
-        )
-        for carrier in (7, 8, 9)
-    ]
-    single = Reason(
-        band=Band(family="scattering", order=2, carrier=8, rate=4),
-        relevance=2,
-        evidence=1.0,
-        rate=16.0,
-    )
-    assert "at 4 Hz" in sentence("a", [single, *scattered])
+def energy_around(octave, relevance, evidence=0.0):
+    band = Band(family="scattering", order=1, carrier=octave)
+    return Reason(band=band, relevance=relevance, evidence=evidence)
+
+
+def test_what_is_loud_but_hardly_counts_is_not_named():
+    loud = energy_around(12, -0.01, 0.9)
+    text = sentence("a", [loud, energy_around(8, 1.0, 0.1)])
+    assert text == "called a because of energy around 256-512 Hz"
+
+
+def test_what_is_missing_is_named_where_all_that_is_heard_is_faint_beside_it():
+    text = sentence("a", [energy_around(12, 0.1, 0.9), energy_around(8, 1.0)])
+    assert text == "called a because of little energy around 256-512 Hz"
+
+
+def test_integrated_gradients_are_as_exact_as_there_are_steps():
+    def gradient(points):
+        return 3 * points**2  # of a sum of cubes, 1 at the end
+
+    errors = [1 - integrated_gradients(gradient, [1.0], n_steps=n).sum() for n in (1, 2, 4)]
+    np.testing.assert_allclose(errors, [1 / 4, 1 / 16, 1 / 64])
 
 
 def test_a_map_holds_every_band_at_its_place():
@@ -194,3 +199,19 @@ def test_permutation_shuffles_the_columns_of_a_band_together(rng):
         return float(((votes > 0) == truth).mean())
 
     assert permutation_importance(accuracy, X, NAMES)[0].relevance > 0.3
+
+
+def test_permutation_repeats_its_shuffles_and_those_of_a_seed(rng):
+    X = rng.normal(size=(50, len(NAMES)))
+    seen = []
+
+    def noted(rows):
+        seen.append(rows)
+        return float(rows[0, 0])
+
+    once, again, other = (
+        permutation_importance(noted, X, NAMES, n_repeats=2, seed=seed) for seed in (0, 0, 1)
+    )
+    n_bands = len({band_of(name) for name in NAMES})
+    assert len(seen) == 3 * (1 + 2 * n_bands)
+    assert once == again != other

@@ -72,11 +72,26 @@ def test_jams_keeps_everything_exactly(segmentation):
 
 @quick
 @given(segmentations(), st.data())
-def test_jams_keeps_how_sure_each_boundary_is(segmentation, data):
+def test_jams_and_csv_keep_how_sure_each_boundary_is(segmentation, data):
     sure = data.draw(st.lists(st.floats(0, 1), min_size=len(segmentation) - 1))
     confidence = (None, *sure[: len(segmentation) - 1]) if len(segmentation) > 1 else ()
     annotation = Annotation(segmentation=segmentation, system="s", confidence=confidence)
     assert round_trip("jams", annotation) == (annotation,)
+    (back,) = round_trip("csv", annotation)
+    assert back.confidence == confidence
+
+
+def test_csv_has_a_column_of_confidence_where_it_is_known():
+    annotation = Annotation(segmentation=AB, confidence=(None, 0.75))
+    assert FORMATS["csv"].text([annotation]) == (
+        "start,end,label,confidence\n0.000,10.000,A,\n10.000,20.000,B,0.75\n"
+    )
+
+
+@pytest.mark.parametrize("value", ["", "high", "nan"])
+def test_a_column_of_confidence_without_numbers_says_nothing(value):
+    (annotation,) = parse("csv", f"time,label,confidence\n0,A,{value}\n5,End,\n")
+    assert annotation.confidence == ()
 
 
 def test_a_confidence_for_each_segment_or_none_at_all():

@@ -120,6 +120,11 @@ def test_chance_knows_nothing():
     np.testing.assert_allclose(list(found.error.values()), np.abs(places).mean(axis=0), rtol=0.1)
 
 
+def test_chance_is_that_of_its_seed():
+    np.testing.assert_array_equal(gear.chance(9, seed=1), gear.chance(9, seed=1))
+    assert not np.isclose(gear.chance(9, seed=1), gear.chance(9)).any()
+
+
 def test_a_parameter_that_is_not_heard_is_found_out():
     theta = synth.grid(CHIRPS, 6)
     deaf = gear.coordinates(theta, CHIRPS) * [1.0, 1e-6, 1.0]
@@ -474,6 +479,8 @@ def test_the_command_writes_scores_tables_and_figures(own, tmp_path, capsys):
         assert len(rows) == 1 + 3 * 36
     for figure in ("ratios.png", "ratios.svg", "embedding.png", "embedding.svg"):
         assert (run / "figures" / figure).stat().st_size > 1000
+    ratios = (run / "figures" / "ratios.svg").read_text(encoding="utf-8")
+    assert "<!-- median -->" in ratios
     assert json.loads((run / "run.json").read_text())["options"]["grid"] == 6
     assert "same vector" in (run / "failures.csv").read_text()
     out, err = capsys.readouterr()

@@ -3,10 +3,13 @@
 import functools
 import io
 import json
+import re
 import wave
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
 
 from scatseg import audio
 from scatseg.cli import cli, main
@@ -517,8 +520,10 @@ def test_the_command_descends_and_says_how_far_it_came(tmp_path):
     assert set(scores["runs"][0]["error"]) == {"f_c", "f_m", "gamma"}
     assert scores["runs"][0]["start"]["f_m"] == pytest.approx(8)
     page = (tmp_path / "index.html").read_text()
-    assert 'src="sounds/end-1.flac"' in page
-    assert (tmp_path / "sounds" / "end-1.flac").exists()
+    assert '"url":"sounds/end-1.flac"' in page
+    assert '"png":"trajectories.png"' in page
+    for name in ("sounds/end-1.flac", "sounds/target-512.flac", "assets/descents.js"):
+        assert (tmp_path / name).exists()
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -602,6 +607,15 @@ def test_descents_of_one_parameter_have_no_plane_to_be_drawn_in(tmp_path):
     assert [path.name for path in drawn] == ["convergence.png"]
 
 
+def test_trajectories_say_which_points_are_starts_ends_and_the_target(tmp_path):
+    found = matching.match(Places(), squared, torch.ones(2), [1.0, 0.5], n_steps=1)
+    descent = runs.Descent(loss="squared", shift=0, match=found, truth=np.ones(2), seconds=0.0)
+    plane = tuple(each.name for each in Places.parameters)
+    _, path = draw_descents(tmp_path, [descent], Places.parameters, plane, {})
+    svg = path.with_suffix(".svg").read_text(encoding="utf-8")
+    assert all(f"<!-- {mark} -->" in svg for mark in ("start", "end", "target"))
+
+
 def test_a_synth_that_plays_no_tensors_is_refused(tmp_path, monkeypatch):
     (tmp_path / "no_tones.py").write_text(TONE.format(sound="theta.astype(float)"))
     monkeypatch.syspath_prepend(tmp_path)
@@ -650,6 +664,15 @@ def test_the_command_draws_fields_and_their_numbers(tmp_path):
     assert {"field.png", "surface.png", "field.csv"} <= {p.name for p in tmp_path.iterdir()}
 
 
+def test_surfaces_of_two_losses_stand_side_by_side_and_say_what_is_up(tmp_path):
+    losses = ("--loss", "mss:n_fft=256", "--loss", "waveform")
+    assert invoke("match", "field", *CHIRP, *losses, "--grid", 3, "-o", tmp_path).exit_code == 0
+    svg = (tmp_path / "surface.svg").read_text(encoding="utf-8")
+    assert svg.count("<!-- loss -->") == 2
+    width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()
+    assert float(width) > 2 * float(height)
+
+
 def test_the_command_sweeps_delays(tmp_path, monkeypatch):
     monkeypatch.setattr(sweeps, "frames", functools.partial(sweeps.frames, n=2))
     done = invoke(
@@ -660,6 +683,14 @@ def test_the_command_sweeps_delays(tmp_path, monkeypatch):
     rows = (tmp_path / "sweep.csv").read_text().splitlines()
     assert (rows[0], rows[1].split(",")[0], len(rows)) == ("shift,mss:n_fft=256", "16", 8)
     assert (tmp_path / "frames.gif").read_bytes()[:4] == b"GIF8"
+
+
+def test_an_animation_is_as_fast_as_it_is_asked_to_be(tmp_path):
+    figure = Figure()
+    ax = figure.add_subplot()
+    plotting.save_animation(figure, lambda k: ax.plot([k, 1]), 3, tmp_path / "a.gif", fps=10)
+    with Image.open(tmp_path / "a.gif") as animation:
+        assert (animation.n_frames, animation.info["duration"]) == (3, 100)
 
 
 MSS = {"mss": MultiScaleSpectralLoss(n_fft=(256,))}

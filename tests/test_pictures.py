@@ -135,10 +135,13 @@ def test_littlewood_paley_sum_keeps_its_bounds(Q, least):
 def test_bank_is_drawn_with_its_sum_and_bounds(ax):
     curves = pictures.bank_curves(6, (4, 1), sr=SR)
     plotting.plot_bank(curves, ax=ax)
-    *_, low_pass, total, least, most = ax.lines
+    *_, low_pass, total = ax.lines
     np.testing.assert_array_equal(low_pass.get_ydata(), curves.low_pass)
     np.testing.assert_array_equal(total.get_ydata(), curves.sums[0])
-    assert (least.get_ydata()[0], most.get_ydata()[0]) == curves.bounds[0]
+    bounds = [path.vertices for path in ax.collections[0].get_paths()]
+    assert tuple(line[0, 1] for line in bounds) == curves.bounds[0]
+    # They hold no further: the sum is 0 at half the sampling rate.
+    assert {line[-1, 0] for line in bounds} == {curves.centers[0][0]}
 
 
 def test_larger_q_is_narrower():
@@ -277,7 +280,7 @@ def test_picture_is_drawn_with_its_bands_at_their_frequencies(ax):
 
 def test_color_is_stated(ax):
     plotting.plot_time_frequency(pictures.scalogram(tone(440), SR, J=8, Q=4), ax=ax)
-    assert "dB below the largest" in [each.get_ylabel() for each in ax.figure.axes]
+    assert "dB re largest" in [each.get_ylabel() for each in ax.figure.axes]
 
 
 # ---- beside other transforms --------------------------------------------------------------
@@ -308,6 +311,12 @@ def test_ridges_agree_to_half_a_band(hertz):
     for picture, band in made.values():
         ridge = loudest_of(picture)[len(picture.times) // 2]
         assert abs(np.log2(ridge / hertz)) <= band / 2 + 1e-9
+
+
+def test_a_constant_q_transform_has_the_bins_and_the_frames_that_are_asked_for():
+    picture = pictures.constant_q(tone(440), SR, bins_per_octave=12, hop=1024)
+    np.testing.assert_allclose(np.diff(np.log2(picture.frequencies)), 1 / 12)
+    np.testing.assert_allclose(np.diff(picture.times), 1024 / SR)
 
 
 def test_outline_keeps_the_extremes(rng):

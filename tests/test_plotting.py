@@ -15,13 +15,17 @@ from scatseg.formats import Annotation
 from scatseg.plotting import (
     NEUTRAL,
     PALETTE,
+    FontWarning,
     NoveltyCurve,
     annotation_strips,
     axes_figure,
     clock,
     decibel,
+    fonts,
     hertz_text,
     label_styles,
+    matched_styles,
+    one_font_warning,
     panel_figure,
     plot_features,
     plot_novelty,
@@ -31,6 +35,7 @@ from scatseg.plotting import (
     plot_waveform,
     save_figure,
     similarity_colors,
+    similarity_limits,
     track_figure,
 )
 from scatseg.segmentation import Segmentation
@@ -119,6 +124,62 @@ def test_similarity_colors_brighten_steadily():
     assert (np.diff(linear_rgb(hexes) @ TO_XYZ[1]) > -1e-3).all()
 
 
+def styles_of(references, estimates):
+    forms = [
+        [Segmentation(times, labels) for times, labels in side] for side in (references, estimates)
+    ]
+    return matched_styles(*forms)
+
+
+def test_systems_that_agree_look_alike_whatever_their_letters():
+    one, two = styles_of([], [([0, 10, 20, 30], "ABA"), ([0, 11, 20, 30], "BAB")])
+    assert (one["A"], one["B"]) == (two["B"], two["A"])
+
+
+def test_one_letter_for_other_music_looks_different():
+    one, two = styles_of([], [([0, 10, 30], "AB"), ([0, 29, 30], "AB")])
+    assert two["A"] == one["B"]
+    assert two["B"] not in one.values()
+
+
+def test_looks_are_given_so_that_most_seconds_are_shared_and_each_once():
+    reference, estimate = styles_of([([0, 10, 20], "xy")], [([0, 6, 9, 20], "ABC")])
+    # A shares 6 s with x, B 3 s, C 1 s and 10 s with y.
+    assert (estimate["A"], estimate["C"]) == (reference["x"], reference["y"])
+    assert estimate["B"] not in reference.values()
+
+
+def test_annotators_are_compared_by_their_words():
+    one, two = styles_of(
+        [([0, 10, 30], ["verse", "chorus"]), ([0, 20, 30], ["chorus", "verse"])], []
+    )
+    assert (one["verse"], one["chorus"]) == (two["verse"], two["chorus"])
+
+
+def test_what_the_reference_does_not_know_is_shared_among_systems():
+    reference, one, two = styles_of([([0, 30], "x")], [([0, 20, 30], "AB"), ([0, 20, 30], "CD")])
+    assert one["A"] == two["C"] == reference["x"]
+    assert one["B"] == two["D"] != reference["x"]
+
+
+def test_silence_of_one_is_not_the_music_of_another():
+    one, two = styles_of([], [([0, 10], ["silence"]), ([0, 10], ["A"])])
+    assert one["silence"].color == NEUTRAL
+    assert two["A"].color != NEUTRAL
+
+
+def test_figure_of_a_track_compares_systems_by_what_they_overlap():
+    reference = Segmentation([0, 1, 2], ["x", "y"])
+    figure = track_figure(
+        duration=2,
+        references=[("ann", reference)],
+        estimates=[("foote", Segmentation([0, 1, 2], ["y", "x"]))],
+    )
+    above, below = ([box.get_facecolor() for box in ax.patches] for ax in figure.axes)
+    assert above == below
+    assert above[0] != above[1]
+
+
 # ---- times --------------------------------------------------------------------------------
 
 
@@ -163,9 +224,23 @@ def test_similarity_runs_right_and_down(ax):
     assert ax.get_ylim() == (3, 0)
 
 
-def test_constant_similarity_can_be_drawn(ax, tmp_path):
-    plot_similarity(np.ones((4, 4)), np.arange(5), ax=ax)
+@pytest.mark.parametrize(("level", "shade"), [(1, 1), (254.4 / 255, 1), (0, 0)])
+def test_what_is_alike_throughout_is_bright_and_what_is_not_is_dark(ax, tmp_path, level, shade):
+    plot_similarity(np.full((4, 4), level), np.arange(5), ax=ax)
+    assert ax.images[0].norm(level) == pytest.approx(shade, abs=0.01)
     save_figure(ax.figure, tmp_path / "constant")
+
+
+def test_similarities_that_are_one_level_apart_are_told_apart():
+    S = np.array([[254, 254], [254, 255]]) / 255
+    assert similarity_limits(np.kron(S, np.ones((5, 5)))) == pytest.approx((254 / 255, 1))
+
+
+def test_similarity_has_times_and_the_scale_of_its_colors(ax):
+    plot_similarity([[1, 0.5], [0.5, 1]], [0, 1, 2], ax=ax)
+    (bar,) = (each for each in ax.figure.axes if each is not ax)
+    assert bar.get_ylabel() == "similarity"
+    assert ax.get_xlabel() == ax.get_ylabel() == "time (minutes:seconds)"
 
 
 def test_novelty_marks_boundaries_on_the_curve(ax):
@@ -218,9 +293,13 @@ def test_strips_are_named_by_maker_and_level(aba):
     assert names == ["SALAMI 3 · function", "foote", "segments"]
 
 
-def test_label_is_written_only_where_it_fits(ax, tmp_path):
-    plot_segmentation(Segmentation([0, 99, 100], ["wide enough", "too narrow"]), ax=ax)
-    assert drawn_text(ax.figure, tmp_path) & {"wide enough", "too narrow"} == {"wide enough"}
+def test_label_is_cut_to_its_segment(ax, tmp_path):
+    labels = ["wide enough", "only the beginning fits", "too narrow"]
+    plot_segmentation(Segmentation([0, 80, 99.5, 100], labels), ax=ax)
+    (cut,) = (text for text in drawn_text(ax.figure, tmp_path) if text.endswith("…"))
+    assert labels[1].startswith(cut[:-1])
+    assert len(cut) > 5
+    assert drawn_text(ax.figure, tmp_path) & set(labels) == {"wide enough"}
 
 
 @pytest.mark.parametrize("label", ["$x$", r"$\frac{", "a_b^c", "100 %", "<b>&amp;", "--", "a -- b"])
@@ -230,6 +309,7 @@ def test_label_is_written_as_it_is(ax, tmp_path, label):
 
 
 @pytest.mark.parametrize("label", ["", "\x07bell", "two\nlines", "\ud800", "歌", "🎵", "\u202eabc"])
+@pytest.mark.filterwarnings("ignore::scatseg.plotting.FontWarning")
 def test_any_label_can_be_drawn(ax, tmp_path, label):
     plot_strips([(label, Segmentation([0, 1], [label]))], ax=ax)
     assert drawn_text(ax.figure, tmp_path)
@@ -246,6 +326,12 @@ def test_features_show_first_column_at_the_bottom(ax):
 def test_feature_names_are_written_as_they_are(ax, tmp_path):
     plot_features(Features(np.eye(2), [0, 1, 2], [FeatureName("$x$", 0)] * 2), ax=ax)
     assert "$x$" in drawn_text(ax.figure, tmp_path)
+
+
+def test_features_have_the_scale_of_their_colors(ax):
+    plot_features(Features(np.eye(2), [0, 1, 2]), ax=ax)
+    (bar,) = (each for each in ax.figure.axes if each is not ax)
+    assert bar.get_ylabel() == "standard deviations from the mean"
 
 
 def test_features_are_grouped_by_family_and_order(ax):
@@ -284,6 +370,12 @@ def test_panels_share_the_time_axis(whole):
     assert len({(ax.get_position().x0, ax.get_position().x1) for ax in whole.axes}) == 1
 
 
+def test_panels_of_a_track_are_named_and_the_lowest_says_what_time_is(whole, tmp_path):
+    assert {"waveform", "novelty foote", "similarity"} <= drawn_text(whole, tmp_path)
+    labels = [ax.get_xlabel() for ax in whole.axes]
+    assert labels == [""] * 4 + ["time (minutes:seconds)"]
+
+
 def test_references_stand_above_estimates(whole):
     heights = {
         label.get_text(): ax.get_position().y0
@@ -301,6 +393,25 @@ def test_panels_do_not_overlap(whole):
 def test_estimates_alone_make_a_figure(aba, tmp_path):
     figure = track_figure(duration=60, estimates=[("foote", aba)])
     assert "foote" in drawn_text(figure, tmp_path)
+
+
+def test_labels_that_fit_nowhere_are_listed(tmp_path):
+    labels = [f"section number {n}" for n in range(30)]
+    figure = track_figure(duration=30, references=[("by ear", Segmentation(range(31), labels))])
+    assert set(labels) <= drawn_text(figure, tmp_path)
+    assert len(figure.axes) == 2
+
+
+def test_labels_that_fit_somewhere_are_not_listed():
+    form = Segmentation([0, 1, 30], ["a long label", "a long label"])
+    figure = track_figure(duration=30, references=[("by ear", form)])
+    assert len(figure.axes) == 1
+
+
+def test_a_list_of_labels_says_how_many_it_leaves_out(tmp_path):
+    labels = [f"section number {n}" for n in range(70)]
+    figure = track_figure(duration=70, references=[("by ear", Segmentation(range(71), labels))])
+    assert "and 10 more" in drawn_text(figure, tmp_path)
 
 
 def test_panel_figure_is_as_wide_as_that_of_a_track(whole, aba):
@@ -349,6 +460,60 @@ def test_saved_figure_ignores_the_style_of_the_user(aba, tmp_path):
     plain = saved("plain")
     with matplotlib.rc_context({"axes.facecolor": "black", "font.size": 30, "savefig.dpi": 10}):
         assert saved("styled") == plain
+
+
+# ---- characters that DejaVu Sans lacks ----------------------------------------------------
+
+# As if it were Chinese: STIX, which comes with matplotlib too, has this character.
+FOREIGN = "\N{SCRIPT SMALL G}"
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Decide which fonts there are for what the first font lacks."""
+    fonts.cjk_fonts.cache_clear()
+
+    def only(*names):
+        monkeypatch.setattr(fonts, "_CJK_FONTS", names)
+
+    yield only
+    fonts.cjk_fonts.cache_clear()
+
+
+def titled(title):
+    return axes_figure(lambda axes: axes[0, 0].set_title(title), heights=[0.5])
+
+
+class Searched(fonts.font_manager.FontManager):
+    """What a search of the system finds."""
+
+    def __init__(self):
+        pass
+
+
+def test_characters_come_from_another_font_where_the_first_lacks_them(installed, tmp_path):
+    installed("STIXGeneral")
+    (svg,) = save_figure(titled(FOREIGN), tmp_path / "title")[1:]
+    assert 'id="STIX' in svg.read_text(encoding="utf-8")
+
+
+def test_fonts_installed_since_matplotlib_looked_are_found(installed, monkeypatch, tmp_path):
+    installed("STIXGeneral")
+    found = fonts.font_manager.fontManager
+    stix = [entry for entry in found.ttflist if entry.name == "STIXGeneral"]
+    monkeypatch.setattr(found, "ttflist", [each for each in found.ttflist if each not in stix])
+    monkeypatch.setattr(Searched, "ttflist", stix, raising=False)
+    monkeypatch.setattr(fonts.font_manager, "FontManager", Searched)
+    save_figure(titled(FOREIGN), tmp_path / "title")  # without a warning
+
+
+def test_characters_that_no_font_has_are_named_once_for_several_figures(installed, tmp_path):
+    installed()
+    says = pytest.warns(FontWarning, match="has them: 千 本; for Chinese")
+    with says as caught, one_font_warning():
+        save_figure(titled("千本"), tmp_path / "a")
+        save_figure(titled("本"), tmp_path / "b")
+    assert len(caught) == 1
 
 
 def test_save_appends_the_suffix_to_names_with_dots(whole, tmp_path):

@@ -19,7 +19,7 @@ from scatseg.plotting import similarity_colors
 from scatseg.report import build
 from scatseg.report.contents import Run, Track
 from scatseg.report.pages import asset, index_data, page_html, thinned
-from scatseg.report.png import palette_png
+from scatseg.report.png import palette_png, png_size
 from scatseg.report.score_figures import draw_scores
 from scatseg.report.sound import relative_url
 from scatseg.score_tables import scores_csv, summary_csv, summary_json
@@ -164,6 +164,28 @@ def test_index_leads_to_every_track(run):
     assert all(page.is_file() for page in pages)
 
 
+def test_index_is_named_after_its_folder(run, monkeypatch):
+    monkeypatch.chdir(run)
+    data = data_of(build(Path(), figures=False))
+    assert (data["title"], data["counts"]) == ("run", "2 tracks, 2 systems")
+
+
+@pytest.mark.parametrize(
+    ("levels", "headings"),
+    [
+        (["1"], ["Scores"]),
+        (["section"], ["Scores, level section"]),
+        (["1", "phrase"], ["Scores, level without a name", "Scores, level phrase"]),
+        (["1", "2"], ["Scores, level 1", "Scores, level 2"]),
+        (["1", "hierarchy"], ["Scores", "Scores, all levels at once"]),
+    ],
+)
+def test_scores_are_headed_by_levels_that_have_a_name(levels, headings):
+    scores = [Score("t", "ann", level, "foote", "V-measure", 1.0) for level in levels]
+    data = index_data(Run(folder=Path("run"), summary=tuple(summarize(scores))))
+    assert [level["title"] for level in data["summary"]] == headings
+
+
 def test_index_lists_failures(run):
     failures = data_of(build(run, figures=False))["failures"]
     assert failures == [["broken", "decode", f"not audio {IMAGE}"]]
@@ -188,6 +210,14 @@ def test_index_shows_means_over_annotators_with_the_best_marked(run):
     assert cells["no boundary"]["mean"] == 0
     assert not cells["other annotators"]["best"]
     assert cells["foote"]["best"]
+
+
+def test_baseline_that_equals_the_best_system_is_not_the_best_system():
+    names = ("foote", "even", "baseline:none")
+    rows = summarize([Score("t", "1", "1", name, "V-measure", 0.0) for name in names])
+    run = Run(folder=Path("run"), summary=tuple(rows), baselines=frozenset(names[2:]))
+    (level,) = index_data(run)["summary"]
+    assert [row["cells"][0]["best"] for row in level["rows"]] == [True, True, False]
 
 
 def test_index_tells_baselines_from_systems(run):
@@ -255,12 +285,14 @@ def test_figures_of_the_scores_are_drawn_and_shown_on_request_only(run):
     assert data_of(build(run, figures=False))["figures"] == []
     figures = data_of(build(run))["figures"]
     assert [figure["title"] for figure in figures] == [
-        "Scores, the only level",
-        "Average ranks, the only level",
-        "F-measure@0.5 of each track, the only level",
-        "F-measure@3.0 of each track, the only level",
+        "Scores",
+        "Average ranks",
+        "F-measure@0.5 of each track",
+        "F-measure@3.0 of each track",
     ]
     assert all((run / figure[kind]).is_file() for figure in figures for kind in ("png", "svg"))
+    sizes = [imread(run / figure["png"]).shape[:2] for figure in figures]
+    assert [(figure["height"], figure["width"]) for figure in figures] == sizes
 
 
 def test_figure_of_scores_that_are_gone_is_removed(run):
@@ -313,6 +345,29 @@ def test_run_without_a_single_success_has_an_index(tmp_path):
     assert (data["tracks"], len(data["failures"])) == ([], 2)
 
 
+def test_scores_without_a_run_have_an_index_with_their_figures(tmp_path, score_files):
+    for name, text in score_files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "run.json").write_text('{"evaluation": {"versions": {"mir_eval": "0.8"}}}')
+    data = data_of(build(tmp_path))
+    assert (data["counts"], data["tracks"]) == ("2 tracks, 2 systems", [])
+    assert data["versions"] == [["mir_eval", "0.8"]]
+    assert data["summary"][0]["comparisons"]
+    assert all((tmp_path / figure["png"]).is_file() for figure in data["figures"])
+
+
+def test_page_of_scores_removes_nothing_from_its_folder(tmp_path, score_files):
+    for name, text in score_files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    (tmp_path / "run.json").write_text("{}")
+    mine = [tmp_path / name / "mine.txt" for name in ("pages", "figures", "assets/audio")]
+    for path in mine:
+        path.parent.mkdir(parents=True)
+        path.touch()
+    build(tmp_path)
+    assert all(path.exists() for path in mine)
+
+
 def test_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"is no run folder: it has no run\.json"):
         build(tmp_path)
@@ -330,24 +385,53 @@ def test_a_thousand_tracks_fit_into_one_index():
 # ---- the page of a track ------------------------------------------------------------------
 
 
-def test_page_shows_annotators_and_systems_with_one_look_per_label(run):
+def looks(data):
+    """Return the looks of every strip's labels by the strip's name."""
+    return {
+        strip["name"]: {label: tuple(data["styles"][k]) for *_, label, k in strip["segments"]}
+        for strip in data["references"] + data["estimates"]
+    }
+
+
+def test_page_gives_annotators_one_look_per_label_and_systems_that_of_what_they_overlap(run):
     build(run, figures=False)
-    data = page_data(run)
-    assert [strip["name"] for strip in data["references"]] == ["ann", "bob"]
-    assert [strip["name"] for strip in data["estimates"]] == ["foote · section", "even · section"]
-    styles = {}
-    for strip in data["references"] + data["estimates"]:
-        for _, _, label, style in strip["segments"]:
-            assert styles.setdefault(label, style) == style
-    assert len(set(styles.values())) == len(styles) == 5
+    found = looks(page_data(run))
+    ann, bob, foote, even = (
+        found[name] for name in ("ann", "bob", "foote · section", "even · section")
+    )
+    assert bob["verse"] == ann["verse"]
+    # A of foote is where ann and bob say verse, B where ann says IMAGE.
+    assert foote == {"A": ann["verse"], "B": ann[IMAGE]}
+    # The first half is mostly verse to ann; the second shares as much with bob's solo.
+    assert even == {"A": ann["verse"], "B": bob["solo"]}
+
+
+def test_index_and_page_of_a_track_share_their_looks(run):
+    row = data_of(build(run, figures=False))["tracks"][1]
+    page = page_data(run)
+    assert row["styles"] == page["styles"]
+    assert row["strips"] == [page["references"][0], page["estimates"][0]]
 
 
 def test_page_shows_the_curve_with_what_its_system_picked(run):
     build(run, figures=False)
     (curve,) = page_data(run)["curves"]
-    assert curve["name"] == "foote"
+    assert (curve["name"], curve["title"]) == ("foote", "novelty foote")
     assert curve["heights"] == [0, 0, 1, 0, 0.5, 0, 0]
     assert curve["boundaries"] == [1, 2]
+
+
+def test_page_calls_a_curve_of_probabilities_so_and_keeps_their_height(run):
+    sure = Annotation(segmentation=FOOTE, system="foote", confidence=(None, 0.8, 0.4))
+    write_track(run, "first", [sure])
+    arrays = dict(np.load(run / "arrays" / "first.npz"))
+    np.savez(
+        run / "arrays" / "first.npz", **arrays | {"novelty_foote": arrays["novelty_foote"] / 5}
+    )
+    build(run, figures=False)
+    (curve,) = page_data(run)["curves"]
+    assert curve["title"] == "probability of a boundary, foote"
+    assert curve["heights"] == [0, 0, 0.8, 0, 0.4, 0, 0]
 
 
 def test_page_shows_all_scores_of_its_track(run):
@@ -380,6 +464,16 @@ def test_similarity_image_shows_the_matrix(run):
     darkest, *_, brightest = similarity_colors().astype(int)
     np.testing.assert_array_equal(seen[np.eye(6, dtype=bool)], [brightest] * 6)
     np.testing.assert_array_equal(seen[~np.eye(6, dtype=bool)], [darkest] * 30)
+
+
+@pytest.mark.parametrize(("level", "color"), [(255, -1), (0, 0)])
+def test_similarity_image_of_a_sound_that_never_changes_is_of_one_color(run, level, color):
+    edges = np.linspace(0, 3, 7)
+    np.savez(run / "arrays" / "first.npz", S=np.full((6, 6), level, np.uint8), S_edges=edges)
+    build(run, figures=False)
+    image = imread(run / "pages" / unquote(page_data(run)["similarity"]["url"]))
+    seen = np.round(255 * image[:, :, :3]).astype(int)
+    assert (seen == similarity_colors()[color]).all()
 
 
 def test_downloads_exist(run):
@@ -517,7 +611,7 @@ def test_data_survive_the_page_unchanged(text, tmp_path):
 
 
 def test_pages_allow_nothing_from_outside():
-    for name in ("index.html", "track.html"):
+    for name in ("index.html", "track.html", "hits.html", "descents.html"):
         (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', asset(name).decode())
         sources = {word for rule in policy.split("; ") for word in rule.split()[1:]}
         assert policy.startswith("default-src 'none'; ")
@@ -525,7 +619,11 @@ def test_pages_allow_nothing_from_outside():
 
 
 @pytest.mark.parametrize(
-    "name", ["index.html", "track.html", "style.css", "page.js", "index.js", "track.js"]
+    "name",
+    [
+        *("index.html", "track.html", "hits.html", "descents.html", "style.css"),
+        *("page.js", "index.js", "track.js", "hits.js", "descents.js"),
+    ],
 )
 def test_assets_name_no_other_host(name):
     text = asset(name).decode().replace("xmlns='http://www.w3.org/2000/svg'", "")
@@ -540,10 +638,11 @@ def test_building_twice_gives_the_same_bytes(run):
 
 
 def test_place_of_the_run_does_not_matter(run, tmp_path):
-    shutil.copytree(run, tmp_path / "elsewhere" / "copy")
+    copy = tmp_path / "elsewhere" / run.name
+    shutil.copytree(run, copy)
     build(run, figures=False)
-    build(tmp_path / "elsewhere" / "copy", figures=False)
-    assert contents(tmp_path / "elsewhere" / "copy") == contents(run)
+    build(copy, figures=False)
+    assert contents(copy) == contents(run)
 
 
 def test_pages_of_tracks_that_are_gone_are_removed(run):
@@ -588,6 +687,11 @@ def test_image_holds_the_color_of_every_pixel(rng, tmp_path):
     (tmp_path / "image.png").write_bytes(palette_png(indices, colors))
     seen = np.round(255 * imread(tmp_path / "image.png")[:, :, :3])
     np.testing.assert_array_equal(seen, colors[indices])
+
+
+def test_size_of_what_is_no_image_is_refused():
+    with pytest.raises(ValueError, match="a PNG image begins with a header of 24 bytes"):
+        png_size(b"RIFF" * 9)
 
 
 def test_image_refuses_colors_that_it_has_not():

@@ -617,7 +617,7 @@ def test_a_bank_that_adds_energy_is_refused():
         ({"stride": 0}, "stride must be an integer of at least 1"),
         ({"stride": 48}, "stride must be a power of two, got 48"),
         ({"max_order": 3}, "max_order must be 1 or 2, got 3"),
-        ({"accuracy": "best"}, 'accuracy must be "fast", "default" or "exact", got \'best\''),
+        ({"accuracy": "best"}, "accuracy must be one of fast, default, exact, got 'best'"),
     ],
 )
 def test_wrong_options_are_refused(options, message):

@@ -7,7 +7,14 @@ from matplotlib.figure import Figure
 from scatseg.baselines import NO_BOUNDARY
 from scatseg.evaluation import CEILING, Score
 from scatseg.plotting import save_figure
-from scatseg.plotting.scores import pairs_figure, plot_pair, plot_ranking, plot_scores, ranks_figure
+from scatseg.plotting.scores import (
+    pairs_figure,
+    plot_pair,
+    plot_ranking,
+    plot_scores,
+    ranks_figure,
+    systems_figure,
+)
 from scatseg.summaries import Ranking, rank, summarize, track_values
 
 METRIC = "F-measure@0.5"
@@ -52,6 +59,14 @@ def test_first_system_is_on_top_and_one_without_scores_keeps_its_row(ax):
     assert ax.lines[-1].get_ydata()[0] == 1
 
 
+def test_baselines_have_the_names_that_the_page_gives_them(ax):
+    scores = scores_of(**{NO_BOUNDARY: [0.1, 0.2], CEILING: [0.8, 0.9]})
+    described = {each.system: each for each in summarize(scores)}
+    plot_scores({name: [0.5] for name in described}, described, ax=ax)
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert names == ["no boundary", "other annotators"]
+
+
 def test_ranking_puts_every_system_at_its_rank(ax):
     (ranking,) = rank(scores_of(x=[0.9, 0.8, 0.7], y=[0.5, 0.9, 0.1], z=[0.1, 0.2, 0.2]))
     plot_ranking(ranking, ax=ax)
@@ -90,8 +105,31 @@ def test_pairs_of_many_systems_are_those_of_the_first_four():
     assert labels == [("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"), ("c", "d")]
 
 
+def test_a_track_has_one_number_in_all_panels():
+    systems = {"x": {"a": 0.9, "b": 0.5}, "y": {"a": 0.1, "b": 0.4}, "z": {"a": 0.1, "b": 0.9}}
+    numbers = [texts(ax)[-1].splitlines() for ax in pairs_figure(systems).axes]
+    assert numbers == [["1  a", "2  b"], ["1  a", "2  b"], ["2  b"]]
+
+
+def test_figures_of_scores_explain_their_marks():
+    scores = scores_of(x=[0.9, 0.8, 0.7], y=[0.5, 0.9, 0.1])
+    summaries = {(METRIC, each.system): each for each in summarize(scores)}
+    table = {METRIC: {"x": {"t0": 0.9}, "y": {"t0": 0.5}}}
+    figures = (
+        systems_figure(table, summaries),
+        ranks_figure(rank(scores)),
+        pairs_figure(table[METRIC]),
+    )
+    words = [[text.get_text() for text in figure.legends[0].get_texts()] for figure in figures]
+    assert "mean and its 95 % interval" in words[0]
+    assert words[1:] == [
+        ["systems that differ by less than the critical difference"],
+        ["a track", "the 3 that differ most in a panel"],
+    ]
+
+
 def test_figures_are_saved_without_a_warning_and_twice_the_same(tmp_path):
-    values = scores_of(**{"$a_b$ 歌": [0.1, 0.2, 0.9], NO_BOUNDARY: [0, 0, 0], CEILING: [1, 1, 1]})
+    values = scores_of(**{"$a_b$": [0.1, 0.2, 0.9], NO_BOUNDARY: [0, 0, 0], CEILING: [1, 1, 1]})
     saved = [
         [path.read_bytes() for path in save_figure(ranks_figure(rank(values)), tmp_path / name)]
         for name in ("one", "two")

@@ -19,6 +19,7 @@ from matplotlib.text import Text
 
 import scatseg
 from scatseg import audio, cli
+from scatseg.explain import kind_of
 from scatseg.features import FeatureName
 from scatseg.plotting.search import map_figure
 from scatseg.runs import read_failures
@@ -437,6 +438,19 @@ def test_the_parts_of_a_likeness_sum_to_the_cosine(rng):
     likeness = explain_likeness(X[0], X[1], projection, columns)
     vectors = projection(X[:2]).astype(np.float64)
     assert likeness.similarity == pytest.approx(vectors[0] @ vectors[1], abs=1e-5)
+
+
+def test_nothing_makes_passages_alike_and_apart_at_once(rng):
+    columns = Describer().columns()
+    X = rng.gamma(2.0, size=(40, 2 * len(columns.names)))
+    X[:2, : len(columns.names)] *= 20  # more than usual of everything, and not the same
+    X[1] *= rng.uniform(0.5, 2, size=X.shape[1])
+    projection = fit_projection(X, np.tile(columns.uncompressed, 2))
+    likeness = explain_likeness(X[0], X[1], projection, columns)
+    alike, apart = ({kind_of(each.band) for each in part} for part in likeness[1:])
+    assert alike
+    assert apart
+    assert alike.isdisjoint(apart)
 
 
 def test_of_overlapping_stretches_the_first_is_kept():
@@ -970,6 +984,22 @@ def test_names_and_labels_on_a_map_are_no_formulas(name, label):
     figure.savefig(io.BytesIO())  # formulas are read when they are drawn
     texts = [text.get_text() for text in figure.findobj(match=Text)]
     assert {name, label} <= {*texts, ""}
+
+
+def test_a_folder_can_hold_the_map(tremolos, tmp_path, capsys):
+    assert run("search", "--map", tremolos.folder, "-o", tmp_path / "made") == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'made' / 'map.png'}\n"
+    written = {path.name for path in (tmp_path / "made").iterdir()}
+    assert written == {"map.png", "map.svg", "map.csv"}
+    assert run("search", "--map", tremolos.folder, "-o", tmp_path / "map.pdf") == 2
+
+
+def test_recordings_at_one_place_of_the_map_share_a_label():
+    places = np.array([[0, 0], [0, 1e-4], [1, 1], *[[2, 0]] * 8])
+    names = ["a", "a copy", "b", *(f"take {n}" for n in range(8))]
+    (ax,) = map_figure(places, names, [""] * 11).axes
+    takes = "take 0\ntake 1\ntake 2\ntake 3\ntake 4\nand 3 more"
+    assert [text.get_text() for text in ax.texts] == ["a\na copy", "b", takes]
 
 
 def test_a_very_large_index_says_how_it_is_searched(built, monkeypatch):

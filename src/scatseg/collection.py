@@ -12,7 +12,7 @@ import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,12 +67,14 @@ def segment_collection(
     RunLockedError
         When another process writes to the same run.
     ValueError
-        When one file of beats is given for several recordings.
+        When one file of beats is given for several recordings, or the run holds another recording
+        under the id of one of the sources.
     """
     if job.beats is not None and job.beats.is_file() and len(sources) > 1:
         msg = f"{len(sources)} recordings need a folder of beats, but {job.beats} is one file"
         raise ValueError(msg)
     with runs.locked(run):
+        _refuse_namesakes(sources, run)
         for name in ("tracks", "arrays", *(["exports"] if job.exports else [])):
             (run / name).mkdir(exist_ok=True)
         here = {source.id for source in sources}
@@ -91,20 +93,38 @@ def segment_collection(
     return [receipts[source.id] for source in sources]
 
 
+def _refuse_namesakes(sources: Sequence[Source], run: Path) -> None:
+    """Refuse recordings whose ids other ones have in the run: a run that was moved is no other."""
+    known = runs.read_run_facts(run).get("audio", {})
+    for source in sources:
+        other = Path(known.get(source.id, source.path))
+        if other.is_file() and source.path.is_file() and not other.samefile(source.path):
+            if audio.file_hash(other) == audio.file_hash(source.path):
+                continue
+            msg = (
+                f"{run} holds {other} as {source.id!r}: {source.path} needs another -o, or both "
+                "are named in one call"
+            )
+            raise ValueError(msg)
+
+
 def segment_source(source: Source, *, run: Path, job: SegmentJob, force: bool = False) -> Receipt:
     """Segment one track into a run folder; whatever is wrong with it is in the receipt."""
     started = time.perf_counter()
     stage = Stage()
     try:
-        done = _segment_source(source, run, job, force, stage)
+        done, warnings = _segment_source(source, run, job, force, stage)
     except Exception as error:  # the edge where one track is kept from the others
         failure = Failure(source.id, stage.name, f"{type(error).__name__}: {error}")
         return Receipt(source.id, "failed", time.perf_counter() - started, failure)
-    return Receipt(source.id, "done" if done else "kept", time.perf_counter() - started)
+    status: Literal["done", "kept"] = "done" if done else "kept"
+    return Receipt(source.id, status, time.perf_counter() - started, warnings=warnings)
 
 
-def _segment_source(source: Source, run: Path, job: SegmentJob, force: bool, stage: Stage) -> bool:
-    """Segment one track unless that was done; say whether it was necessary."""
+def _segment_source(
+    source: Source, run: Path, job: SegmentJob, force: bool, stage: Stage
+) -> tuple[bool, tuple[str, ...]]:
+    """Segment one track unless that was done; say whether it was necessary, and what was odd."""
     target = run / "tracks" / f"{source.id}.jams"
     arrays = run / "arrays" / f"{source.id}.npz"
     beats = job.beats_of(source)
@@ -116,30 +136,27 @@ def _segment_source(source: Source, run: Path, job: SegmentJob, force: bool, sta
     }
     jams = None if force else _done_before(target, arrays, facts)
     needed = jams is None
+    warnings: tuple[str, ...] = ()
     if jams is None:
         recording = audio.decode(source.path, sr=job.sr, strict=job.strict)
         found = analyze(recording.y, recording.sr, job, stage, beats=beats)
         stage.name = "write"
+        warnings = (*recording.warnings, *found.warnings)
         drawn = _npz(found.pictures)
         drawn_hash = hashlib.sha256(drawn).hexdigest()
         jams = Jams(
             annotations=found.annotations,
             duration=recording.duration,
             title=source.path.stem,
-            sandbox={
-                "scatseg": facts
-                | {
-                    "arrays_sha256": drawn_hash,
-                    "warnings": [*recording.warnings, *found.warnings],
-                }
-            },
+            sandbox={"scatseg": facts | {"arrays_sha256": drawn_hash, "warnings": list(warnings)}},
         )
+        _remove_exports(target, run / "exports")
         formats.atomic_write(arrays, drawn)
         formats.write_jams(target, jams)
     stage.name = "export"
     for name in job.exports:
         _export(jams.annotations, run / "exports", source.id, name)
-    return needed
+    return needed, warnings
 
 
 def _done_before(target: Path, arrays: Path, facts: Mapping[str, Any]) -> Jams | None:
@@ -160,6 +177,18 @@ def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return data.getvalue()
 
 
+def _remove_exports(target: Path, folder: Path) -> None:
+    """Remove what was exported of a track's answers before they are replaced."""
+    try:
+        before = formats.read_jams(target).annotations
+    except (FileNotFoundError, FormatError):
+        return
+    stems = {target.stem, *(f"{target.stem}.{runs.safe_id(each.system)}" for each in before)}
+    for known in formats.FORMATS.values():
+        for stem in stems:
+            (folder / f"{stem}{known.extension}").unlink(missing_ok=True)
+
+
 def _export(annotations: Sequence[Annotation], folder: Path, id_: str, name: str) -> None:
     """Write a track in another format: `<id>` for the default system, `<id>.<system>` for others.
 
@@ -173,4 +202,4 @@ def _export(annotations: Sequence[Annotation], folder: Path, id_: str, name: str
     default = annotations[0].system
     for system, found in first.items():
         stem = id_ if system == default else f"{id_}.{runs.safe_id(system)}"
-        formats.write(folder / f"{stem}{known.extension}", found.segmentation, format=name)
+        formats.write(folder / f"{stem}{known.extension}", found, format=name)

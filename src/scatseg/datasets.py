@@ -277,8 +277,14 @@ def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Est
     answers: dict[tuple[str, str], list[Annotation]] = {}
     for each, system in zip(found, _system_names(found, folder_name), strict=True):
         other = first.setdefault((system, each.track_id), each)
-        if other.path != each.path and not _is_level_of(each, other):
-            reason = f"{other.path} is {system}'s answer for {each.track_id} already; keep one"
+        if other.path.suffix != each.path.suffix and _is_repeat(each, other):
+            reason = f"says what {other.path.name} says"
+            notes.append(Note("ignored", each.track_id, shown(each.path), reason))
+        elif other.path != each.path and not _is_level_of(each, other):
+            reason = (
+                f"{each.path} is left out: {other.path} is {system}'s answer for "
+                f"{each.track_id} already; keep one"
+            )
             problems.append(Problem(each.path, reason))
         else:
             answers.setdefault((system, each.track_id), []).append(each.annotation)

@@ -458,7 +458,7 @@ def _power(xp: Arrays, x: Tensor, n_fft: int, hop_length: int) -> Tensor:
 def _log_mel(options: LogMel | MFCC, x: Tensor) -> Tensor:
     signals = check_signal(x)
     xp = arrays_of(signals)
-    filters = _mel_filters(options.sr, options.n_fft, options.n_mels, dtype_of(signals))
+    filters = mel_filters(options.sr, options.n_fft, options.n_mels, dtype_of(signals))
     power = _power(xp, signals, options.n_fft, options.hop_length)
     return _log(power @ xp.constant(filters) + _LEAST_MEL)
 
@@ -469,7 +469,7 @@ def _hann(n: int, dtype: str) -> NDArray[Any]:
 
 
 @lru_cache(maxsize=8)
-def _mel_filters(sr: int, n_fft: int, n_mels: int, dtype: str) -> NDArray[Any]:
+def mel_filters(sr: int, n_fft: int, n_mels: int, dtype: str) -> NDArray[Any]:
     """Triangles of height 1 over HTK's mel scale, (n_fft // 2 + 1, n_mels)."""
     mel = np.linspace(0, 2595 * np.log10(1 + sr / 2 / 700), n_mels + 2)
     edges = 700 * (10 ** (mel / 2595) - 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,9 @@ from scatseg.features import FeatureName
 
 _STEPS = 32
 """Points on the way from the average clip to the one that is explained."""
+
+_CLEAR = 0.25
+"""Of the largest relevance: what has less is pale beside it in a picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -327,6 +330,49 @@ def _octaves(found: Sequence[int]) -> NDArray[np.intp]:
     return np.arange(min(found), max(found) + 1) if found else np.arange(0)
 
 
+def decisive(reasons: Sequence[Reason]) -> Reason | None:
+    """Choose the band that a sentence names: the strongest of what can be heard.
+
+    Parameters
+    ----------
+    reasons : sequence of Reason
+        As `reasons_for` gives them.
+
+    Returns
+    -------
+    reason : Reason or None
+        Of the bands with evidence the one with the largest relevance, if that is at least a quarter
+        of the largest there is. Filters an octave of modulation rates below and above hear the same
+        modulation, more faintly: of those as clear as that, the one with the most evidence stands
+        for all. Where nothing so strong can be heard, the band with the largest relevance. None
+        where no relevance is positive.
+
+    Examples
+    --------
+    >>> low, high = (Band(family="scattering", order=1, carrier=octave) for octave in (8, 12))
+    >>> strong = Reason(band=low, relevance=1.0, evidence=0.1)
+    >>> decisive([Reason(band=high, relevance=0.1, evidence=0.9), strong]) == strong
+    True
+    """
+    strongest = max(reasons, key=lambda each: each.relevance, default=None)
+    if strongest is None or strongest.relevance <= 0:
+        return None
+    least = _CLEAR * strongest.relevance
+    heard = [each for each in reasons if each.evidence > 0 and each.relevance >= least]
+    if not heard:
+        return strongest
+    first = max(heard, key=lambda each: each.relevance)
+    beside = [each for each in heard if _hears_the_same(each.band, first.band)]
+    return max(beside, key=lambda each: each.evidence)
+
+
+def _hears_the_same(band: Band, other: Band) -> bool:
+    """Tell whether bands differ in at most an octave of modulation rates."""
+    if band.rate is None or other.rate is None:
+        return band == other
+    return replace(band, rate=other.rate) == other and abs(band.rate - other.rate) <= 1
+
+
 def sentence(label: str, reasons: Sequence[Reason]) -> str:
     """Say in one sentence what spoke most for a class.
 
@@ -340,8 +386,7 @@ def sentence(label: str, reasons: Sequence[Reason]) -> str:
     Returns
     -------
     text : str
-        The rate and direction with the most evidence over all carriers, and the octave of carriers
-        where it is strongest. Where there is no evidence, what is missing most.
+        What is `decisive`; "little" of it where its absence spoke for the class.
 
     Examples
     --------
@@ -349,24 +394,14 @@ def sentence(label: str, reasons: Sequence[Reason]) -> str:
     >>> sentence("trill", [Reason(band=band, relevance=1.0, evidence=0.5, rate=6.5)])
     'called trill because of amplitude modulation at 6.5 Hz (5.7-11 Hz) around 0.51-1 kHz'
     """
-    heard = any(each.evidence > 0 for each in reasons)
-
-    def weight(each: Reason) -> float:
-        return each.evidence if heard else each.relevance
-
-    totals: dict[tuple[object, ...], float] = {}
-    for each in reasons:
-        totals[_kind(each)] = totals.get(_kind(each), 0.0) + weight(each)
-    if not totals or max(totals.values()) <= 0:
+    most = decisive(reasons)
+    if most is None:
         return f"called {label} although nothing speaks for it"
-    kind = max(totals, key=lambda key: totals[key])
-    most = max((each for each in reasons if _kind(each) == kind), key=weight)
-    return f"called {label} because of {'' if heard else 'little '}{described(most)}"
+    return f"called {label} because of {'' if most.evidence > 0 else 'little '}{described(most)}"
 
 
-def _kind(reason: Reason) -> tuple[object, ...]:
+def kind_of(band: Band) -> tuple[object, ...]:
     """Tell what is added up over carriers; without a rate each octave of them is for itself."""
-    band = reason.band
     if band.rate is None:
         return (band.family, band.order, band.carrier)
     return (band.family, band.order, band.rate, band.spin)

@@ -88,7 +88,9 @@ class Found:
     failures: tuple[Failure, ...]
 
 
-def find_sources(paths: Iterable[str | os.PathLike[str]], *, extensions: Iterable[str]) -> Found:
+def find_sources(
+    paths: Iterable[str | os.PathLike[str]], *, extensions: Iterable[str], kind: str = "audio"
+) -> Found:
     """Collect recordings from files, folders (walked) and glob patterns.
 
     Parameters
@@ -98,6 +100,8 @@ def find_sources(paths: Iterable[str | os.PathLike[str]], *, extensions: Iterabl
         of the extensions, a pattern with ``*``, ``?`` or ``[`` for what it matches.
     extensions : iterable of str
         Lower case, with the dot.
+    kind : str, default "audio"
+        What files of these extensions are, for the message where a folder has none.
 
     Returns
     -------
@@ -121,7 +125,7 @@ def find_sources(paths: Iterable[str | os.PathLike[str]], *, extensions: Iterabl
                 files = sorted(_walk(match, wanted))
                 if not files:
                     looked_for = " ".join(sorted(wanted))
-                    reason = f"no audio in this folder (looked for {looked_for})"
+                    reason = f"no {kind} in this folder (looked for {looked_for})"
                     failures.append(Failure(shown(match), "find", reason))
                 for file in files:
                     spelled.setdefault(_absolute(file), (file, match))

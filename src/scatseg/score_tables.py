@@ -22,7 +22,7 @@ from scatseg.summaries import (
     Results,
     Summary,
     is_baseline,
-    level_title,
+    level_titles,
 )
 
 _MARKDOWN_COMPARED = ("F-measure@0.5", "F-measure@3.0", "L-Measure")
@@ -170,11 +170,11 @@ def _level_tables(summaries: Iterable[Summary]) -> list[_LevelTable]:
         if each.annotator == MEAN_OF_ANNOTATORS:
             systems = by_key.setdefault((each.group, each.level), {})
             systems.setdefault(each.system, {})[each.metric] = each
+    titles = level_titles(level for _, level in by_key)
     tables = []
     for (group, level), systems in by_key.items():
         rows = [row for metrics in systems.values() for row in metrics.values()]
-        title = level_title(level)
-        title = title[0].upper() + title[1:]
+        title = titles[level][0].upper() + titles[level][1:]
         if group != ALL_TRACKS:
             title += f", {group}"
         title += ", means over tracks with 95 % intervals"
@@ -250,6 +250,7 @@ def comparison_markdown(results: Results) -> str:
     """
     parts = []
     keys = dict.fromkeys((each.level, each.metric) for each in results.comparisons)
+    titles = level_titles(level for level, _ in keys)
     for level, metric in keys:
         if metric not in _MARKDOWN_COMPARED:
             continue
@@ -260,7 +261,7 @@ def comparison_markdown(results: Results) -> str:
             if (each.level, each.metric) == (level, metric)
         ]
         lines = [
-            f"Differences in {metric}, {level_title(level)}:",
+            f"Differences in {metric}, {titles[level]}:",
             "",
             *_markdown_rows(rows, text_columns=2),
         ]

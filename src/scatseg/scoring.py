@@ -119,6 +119,11 @@ def score_folder(
     groups, group_notes = groups_of({task.track: task.reference for task in tasks}, groups)
     read: list[datasets.References | datasets.Estimates] = [*annotated, *found]
     notes = [*(note for one in read for note in one.notes), *task_notes, *group_notes]
+    notes += [
+        Note("references", "", runs.shown(path), "no annotation in it")
+        for path, one in zip(references, annotated, strict=True)
+        if not (one.tracks or one.problems)
+    ]
     failures = [
         Failure(datasets.parse_name(problem.path).track_id, "evaluate", problem.reason)
         for one in read

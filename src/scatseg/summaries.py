@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import statistics
+from scatseg.baselines import EVENLY_SPACED, NO_BOUNDARY, RANDOM
 from scatseg.evaluation import (
     CEILING,
     ESTIMATED_SEGMENTS,
@@ -47,6 +48,16 @@ HIERARCHY_METRICS = ("T-Measure reduced", "T-Measure full", "L-Measure")
 
 N_DIFFERING = 5
 """Tracks to listen to, per pair of systems."""
+
+ONLY_LEVEL = "the only level"
+"""The title of a level that needs no name."""
+
+_SYSTEM_TITLES = {
+    NO_BOUNDARY: "no boundary",
+    EVENLY_SPACED: "evenly spaced",
+    RANDOM: "random",
+    CEILING: "other annotators",
+}
 
 _COUNTS = (REFERENCE_SEGMENTS, ESTIMATED_SEGMENTS)
 
@@ -250,17 +261,48 @@ def assess(
     )
 
 
-def level_title(level: str) -> str:
-    """Name a level in a heading.
+def level_titles(levels: Iterable[str]) -> dict[str, str]:
+    """Name levels in headings.
+
+    A number is no name unless there are others: it is what a file without levels is given.
 
     Examples
     --------
-    >>> level_title("section"), level_title("hierarchy")
-    ('level section', 'all levels at once')
+    >>> level_titles(["section", "hierarchy"])
+    {'section': 'level section', 'hierarchy': 'all levels at once'}
+    >>> level_titles(["1"]), level_titles(["1", "phrase"])
+    ({'1': 'the only level'}, {'1': 'level without a name', 'phrase': 'level phrase'})
     """
-    if level == HIERARCHY:
-        return "all levels at once"
-    return f"level {level}" if level else "the only level"
+    titles = {level: f"level {level}" for level in levels}
+    flat = [level for level in titles if level != HIERARCHY]
+    unnamed = [level for level in flat if not level or level.isdecimal()]
+    if len(unnamed) == 1:
+        titles[unnamed[0]] = ONLY_LEVEL if len(flat) == 1 else "level without a name"
+    if HIERARCHY in titles:
+        titles[HIERARCHY] = "all levels at once"
+    return titles
+
+
+def headed(text: str, level_title: str) -> str:
+    """Add a level to a heading, if there is more than one.
+
+    Examples
+    --------
+    >>> headed("Scores", "level section"), headed("Scores", ONLY_LEVEL)
+    ('Scores, level section', 'Scores')
+    """
+    return text if level_title == ONLY_LEVEL else f"{text}, {level_title}"
+
+
+def system_title(system: str) -> str:
+    """Say what a system is, for readers: scores name baselines and the ceiling by their keys.
+
+    Examples
+    --------
+    >>> system_title("baseline:even"), system_title("human ceiling"), system_title("foote")
+    ('evenly spaced', 'other annotators', 'foote')
+    """
+    return _SYSTEM_TITLES.get(system, system)
 
 
 def is_baseline(system: str) -> bool:

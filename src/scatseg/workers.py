@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import shutil
 import sys
 import threading
 import time
@@ -30,13 +31,15 @@ _DEATHS_ALLOWED = 2
 class Receipt(NamedTuple):
     """What became of one track.
 
-    `status` is "done", "kept" (it was done before) or "failed"; `failure` says why it failed.
+    `status` is "done", "kept" (it was done before) or "failed"; `failure` says why it failed,
+    `warnings` what to know before trusting what was done now.
     """
 
     track: str
     status: Literal["done", "kept", "failed"]
     seconds: float = 0.0
     failure: Failure | None = None
+    warnings: tuple[str, ...] = ()
 
 
 def map_sources(
@@ -64,9 +67,19 @@ def map_sources(
         As they come, in any order.
     """
     if n_jobs == 1 or len(sources) == 1:
+        _remove(marks)
         yield from map(work, sources)
         return
     marks.mkdir(exist_ok=True)
+    try:
+        yield from _in_mortal_processes(work, sources, n_jobs=n_jobs, marks=marks)
+    finally:
+        _remove(marks)
+
+
+def _in_mortal_processes(
+    work: Callable[[Source], Receipt], sources: Sequence[Source], *, n_jobs: int, marks: Path
+) -> Iterator[Receipt]:
     left = {source.id: source for source in sources}
     deaths: Counter[str] = Counter()
     while left:
@@ -84,8 +97,6 @@ def map_sources(
                     del left[id_]
                     reason = "the process died on this track twice: out of memory, or a crash"
                     yield Receipt(id_, "failed", 0.0, Failure(id_, "process", reason))
-    _clear(marks)
-    marks.rmdir()
 
 
 def _in_processes(
@@ -106,7 +117,7 @@ def _marked_work(
     mark = marks / _mark_name(source.id)
     mark.touch()
     receipt = work(source)
-    mark.unlink()
+    mark.unlink(missing_ok=True)  # gone where the work was interrupted
     return receipt
 
 
@@ -123,6 +134,11 @@ def _marked(marks: Path, left: Mapping[str, Source]) -> list[str]:
 def _clear(marks: Path) -> None:
     for path in marks.iterdir():
         path.unlink()
+
+
+def _remove(marks: Path) -> None:
+    # A worker that outlives an interrupt may make a mark meanwhile: it does no harm.
+    shutil.rmtree(marks, ignore_errors=True)
 
 
 @functools.cache

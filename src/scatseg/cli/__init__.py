@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -30,7 +30,7 @@ from scatseg.cli import (
     synth,
 )
 from scatseg.cli.match import match
-from scatseg.cli.outcome import DONE, INTERRUPTED, NOTHING_DONE, SOME_FAILED, USAGE
+from scatseg.cli.outcome import DONE, INTERRUPTED, NOTHING_DONE, SOME_FAILED, USAGE, text_of
 from scatseg.cli.resynthesize import distance
 
 __all__ = ["DONE", "INTERRUPTED", "NOTHING_DONE", "SOME_FAILED", "USAGE", "cli", "main"]
@@ -44,20 +44,40 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             prog_name="scatseg",
             standalone_mode=False,
         )
-    except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("interrupted: what was done is kept, the same command goes on", err=True)
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
+        click.echo(str(error) or "interrupted", err=True)
         status = INTERRUPTED
     except click.ClickException as error:
         error.show()
         status = USAGE
-    except BrokenPipeError:
-        # The reader has gone; what is left in the buffer has nowhere to go either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = DONE
+    except OSError as error:
+        click.echo(f"Error: {text_of(error)}", err=True)
+        status = NOTHING_DONE
+    _let_go_of_output()
     sys.exit(status if isinstance(status, int) else DONE)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def _let_go_of_output() -> None:
+    """Send what nobody takes to nowhere: else Python complains about it when it ends."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _Commands(click.Group):
+    """All commands; of none is it an error that the reader of what it prints has gone."""
+
+    def invoke(self, context: click.Context) -> Any:
+        # Click itself would make an exit status of 1 of it.
+        try:
+            return super().invoke(context)
+        except BrokenPipeError:
+            _let_go_of_output()
+            return DONE
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="scatseg %(version)s")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but results and errors.")
 @click.option("-v", "--verbose", count=True, help="Say more.")

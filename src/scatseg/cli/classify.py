@@ -6,10 +6,9 @@ import csv
 import datetime
 import sys
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +16,7 @@ from scatseg.cli.options import (
     FileArgument,
     config_option,
     jobs_option,
+    joined,
     output_file,
     output_folder,
 )
@@ -37,8 +37,6 @@ from scatseg.cli.sounds import (
 if TYPE_CHECKING:
     from scatseg.classification.models import Model
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 UNSURE = "unsure"
 """What is predicted where no class is probable enough."""
 
@@ -53,17 +51,8 @@ def classify() -> None:
     """
 
 
-def _options(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    def with_options(command: Command) -> Command:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return with_options
-
-
 _folder = click.argument("folder", type=FileArgument)
-_feature_options = _options(
+_feature_options = joined(
     click.option("--sr", type=click.IntRange(min=1000), default=22050, show_default=True),
     click.option(
         "--seconds",
@@ -87,7 +76,7 @@ _several_features = click.option(
 _one_feature = click.option(
     "--features", default="scattering", show_default=True, help="Features by name."
 )
-_label_options = _options(
+_label_options = joined(
     click.option(
         "--label",
         "labels",
@@ -104,7 +93,7 @@ _label_options = _options(
         help="Take only sounds of this part (train, say) of the split that index.csv publishes.",
     ),
 )
-_classifier_options = _options(
+_classifier_options = joined(
     click.option(
         "--classifier",
         default="rbf-svm",

@@ -83,7 +83,7 @@ def evaluate(
     REFERENCES is a folder of annotations. They are matched by name. Means come with 95 % bootstrap
     intervals over tracks, pairs of systems with paired tests: summary.md, summary.tex and
     comparisons.csv. notes.csv lists every repair, what had no partner and durations that disagree;
-    failures.csv what could not be scored.
+    failures.csv what could not be scored. The page has the tracks where the output is a run itself.
     """
     from scatseg.runs import write_run
     from scatseg.score_tables import summary_markdown
@@ -135,7 +135,7 @@ def evaluate(
         click.echo("no estimate has a reference: nothing was scored", err=True)
         return NOTHING_DONE
     click.echo(summary_markdown(outcome.results.summaries))
-    if report and (output / "tracks").is_dir():
+    if report:
         from scatseg.report import build
 
         click.echo(build(output, audio=audio, figures=figures))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from scatseg.cli.options import read_toml
 from scatseg.cli.outcome import DONE, SOME_FAILED, usage_errors
 
 
@@ -30,7 +30,7 @@ def run(context: click.Context, path: Path, changes: tuple[str, ...]) -> int:
     root = context.find_root().command
     commands = dict(leaves(root))
     with usage_errors():
-        steps = tomllib.loads(path.read_text(encoding="utf-8")).get("step", [])
+        steps = read_toml(path).get("step", [])
         if not steps or not isinstance(steps, list):
             msg = f"{path}: an experiment needs at least one [[step]]"
             raise ValueError(msg)

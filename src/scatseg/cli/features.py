@@ -57,14 +57,15 @@ def features(
     with Progress(len(found.sources), verbosity) as progress:
         for source in found.sources:
             try:
-                described = _described(extract, source.path, sr)
-            except (AudioError, ValueError) as error:
+                described, warnings = _described(extract, source.path, sr)
+                target = output if one_file else output / f"{source.id}.npz"
+                atomic_write(target, _features_npz(described))
+            except (AudioError, OSError, ValueError) as error:
                 failed.append(str(error))
                 progress.step(f"{source.id}: {error}", important=True)
                 continue
-            target = output if one_file else output / f"{source.id}.npz"
-            atomic_write(target, _features_npz(described))
             progress.step(f"{source.id}: {described.X.shape[0]} x {described.X.shape[1]}")
+            progress.warn(source.id, warnings)
     for line in failed[: len(found.failures)]:
         click.echo(line, err=True)
     n_done = len(found.sources) - (len(failed) - len(found.failures))
@@ -73,8 +74,8 @@ def features(
     return status_of(n_done, len(failed))
 
 
-def _described(extract: Extractor, path: Path, sr: int) -> Features:
-    """Extract features of a file, in memory or in pieces."""
+def _described(extract: Extractor, path: Path, sr: int) -> tuple[Features, tuple[str, ...]]:
+    """Extract features of a file, in memory or in pieces, and say what was odd about it."""
     from scatseg import audio
     from scatseg.extractors import extracted
 
@@ -82,9 +83,11 @@ def _described(extract: Extractor, path: Path, sr: int) -> Features:
     is_long = n_samples is None or n_samples > _LONG * sr
     if is_long and hasattr(extract, "stream"):
         pieces = audio.stream(path, sr=sr)
-        return cast("Features", extract.stream(pieces, pieces.sr))
+        described = cast("Features", extract.stream(pieces, pieces.sr))
+        return described, (*pieces.warnings, *described.notes)
     recording = audio.decode(path, sr=sr)
-    return extracted(extract, recording.y, recording.sr)
+    described = extracted(extract, recording.y, recording.sr)
+    return described, (*recording.warnings, *described.notes)
 
 
 def _tell_plans(extract: Extractor, found: Found, sr: int) -> int:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scatseg.cli.options import FileArgument, config_option
-from scatseg.cli.outcome import status_of, usage_errors
+from scatseg.cli.options import FileArgument, config_option, output_folder
+from scatseg.cli.outcome import resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
 from scatseg.cli.synth import parse_ranges, range_option, signed_option
 
@@ -23,7 +23,14 @@ _DEFAULT = ("mfcc", "scattering", "scattering:Q=8", "jtfs")
 
 @click.command()
 @click.argument("folder", required=False, type=FileArgument)
-@click.option("-o", "--output", required=True, type=FileArgument, help="The run folder.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=FileArgument,
+    callback=output_folder,
+    help="The run folder.",
+)
 @click.option(
     "--synth", default="am-chirp", show_default=True, help="A synthesizer by name, or module:name."
 )
@@ -47,6 +54,7 @@ _DEFAULT = ("mfcc", "scattering", "scattering:Q=8", "jtfs")
 @click.option("--device", default="", help="Of torch, like cuda: where sounds are played.")
 @config_option
 @click.pass_obj
+@resumable()
 def gear(verbosity: int, /, folder: Path | None, output: Path, **options: Any) -> int:
     """Test which parameters of sounds a representation hears.
 

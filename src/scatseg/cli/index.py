@@ -8,18 +8,25 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scatseg.cli.options import FileArgument, config_option, features_trust_option, jobs_option
-from scatseg.cli.outcome import DONE, NOTHING_DONE, SOME_FAILED, status_of, usage_errors
+from scatseg.cli.options import (
+    FileArgument,
+    config_option,
+    features_trust_option,
+    jobs_option,
+    output_folder,
+)
+from scatseg.cli.outcome import DONE, NOTHING_DONE, SOME_FAILED, resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
 
 if TYPE_CHECKING:
     from scatseg.search.descriptions import Describer
-    from scatseg.workers import Receipt
 
 
 @click.command()
 @click.argument("paths", nargs=-1, type=FileArgument)
-@click.option("-o", "--output", type=FileArgument, help="The index, a folder.")
+@click.option(
+    "-o", "--output", type=FileArgument, callback=output_folder, help="The index, a folder."
+)
 @click.option(
     "--features",
     help="What passages are described by.  [default: scattering, or those of the index]",
@@ -95,6 +102,7 @@ def _describer(
     return Describer(features=features or usual.features, sr=sr or usual.sr)
 
 
+@resumable()
 def _add(
     paths: Sequence[Path],
     output: Path,
@@ -118,14 +126,6 @@ def _add(
     belonging, unread = read_belonging(paths)
     tell_failures(unread, (), verbosity)
     with Progress(len(found.sources), verbosity) as progress:
-
-        def tell(receipt: Receipt) -> None:
-            failed = receipt.failure
-            what = f"{failed.stage}: {failed.error}" if failed else receipt.status
-            progress.step(
-                f"{receipt.track}: {what} ({receipt.seconds:.1f} s)", important=failed is not None
-            )
-
         receipts = add_recordings(
             output,
             found.sources,
@@ -134,7 +134,7 @@ def _add(
             failures=[*found.failures, *unread],
             n_jobs=jobs,
             rebuild=rebuild,
-            on_receipt=tell,
+            on_receipt=progress.tell,
         )
     n_failed = sum(receipt.failure is not None for receipt in receipts) + len(found.failures)
     n_done = sum(receipt.failure is None for receipt in receipts)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scatseg.cli.options import FileArgument, config_option
-from scatseg.cli.outcome import status_of
+from scatseg.cli.outcome import resumable, status_of
 from scatseg.cli.progress import Progress
 from scatseg.cli.resynthesize import resynthesize
 from scatseg.cli.synth import parse_ranges, range_option
@@ -122,6 +122,7 @@ def match() -> None:
 @device_option
 @config_option
 @click.pass_obj
+@resumable()
 def descend(
     verbosity: int,
     target: Path | None,
@@ -150,8 +151,9 @@ def descend(
     with run_folder(output):
         from scatseg.figures.matching import draw_descents
         from scatseg.losses import loss_named
-        from scatseg.matching import pages, runs
+        from scatseg.matching import runs
         from scatseg.matching.tasks import task_of
+        from scatseg.report.descents import build_descents
 
         task = task_of(
             synth,
@@ -188,7 +190,7 @@ def descend(
             }
         if descents:
             draw_descents(output, descents, task.parameters, plane, contours)
-            pages.write_listening_page(output, descents, task)
+            build_descents(output, descents, task)
         _tell(output, failures)
     _say(runs.bounds_reached(descents))
     for row in scores["summary"]:
@@ -382,7 +384,9 @@ def _at(row: dict[str, Any], plane: Sequence[str]) -> str:
 @click.option(
     "--shift", type=click.IntRange(0), default=0, show_default=True, help="Of the target, samples."
 )
-@click.option("--points", type=click.IntRange(2), default=21, show_default=True)
+@click.option(
+    "--points", type=click.IntRange(2), help="Values of a parameter, not of a shift.  [default: 21]"
+)
 @click.option("--frames", is_flag=True, help="Also draw two sounds while one is delayed.")
 @click.option("--gif", is_flag=True, help="The same, moving.")
 @device_option
@@ -396,12 +400,15 @@ def sweep(
     over: str,
     other: Values | None,
     shift: int,
-    points: int,
+    points: int | None,
     frames: bool,
     gif: bool,
     device: str,
 ) -> int:
     """Draw distances while a sound is delayed, or one of its parameters changed."""
+    if over == "shift" and points is not None:
+        msg = "--points is for a parameter (--over NAME): delays are powers of two"
+        raise click.UsageError(msg)
     with run_folder(output):
         from scatseg.figures.matching import draw_frames, draw_sweep
         from scatseg.losses import loss_named
@@ -411,7 +418,7 @@ def sweep(
         task = task_of(synth, ranges={}, fixed=fixed or {}, truth=truth or {})
         known = {name: loss_named(name, task.synth.sr) for name in losses}
         found, failures = sweeps.sweep(
-            task, known, over, other=other, shift=shift, n_points=points, device=device
+            task, known, over, other=other, shift=shift, n_points=points or 21, device=device
         )
         facts = {"synth": synth, "target": truth or {}, "other": other, "shift": shift}
         runs.write_sweep(output, found, facts)

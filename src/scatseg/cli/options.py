@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -14,13 +15,41 @@ from scatseg.naming import parse_value
 
 FileArgument = click.Path(path_type=Path)
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def joined(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
+    """Join decorators into one that lists them in that order in the help."""
+
+    def with_options(command: Command) -> Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return with_options
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Raises
+    ------
+    ValueError
+        When it is none, naming the file.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:  # of the syntax, or of the encoding
+        msg = f"{path} is not TOML: {error}"
+        raise ValueError(msg) from error
+
 
 def _set_defaults(context: click.Context, _: click.Parameter, path: Path | None) -> Path | None:
     """Take option values from a TOML file; what is written on the command line wins."""
     if path is None:
         return None
     with usage_errors():
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        values = read_toml(path)
     known = {parameter.name for parameter in context.command.params}
     by_option = {
         option.lstrip("-").replace("-", "_"): parameter.name
@@ -28,6 +57,7 @@ def _set_defaults(context: click.Context, _: click.Parameter, path: Path | None)
         for option in parameter.opts
     }
     several = {parameter.name for parameter in context.command.params if _is_multiple(parameter)}
+    single = {parameter.name for parameter in context.command.params if parameter.nargs == 1}
     defaults = {}
     for key, value in values.items():
         name = by_option.get(key.replace("-", "_"), key)
@@ -36,6 +66,9 @@ def _set_defaults(context: click.Context, _: click.Parameter, path: Path | None)
             raise click.UsageError(msg)
         if name == "settings" and isinstance(value, dict):
             value = [f"{option}={setting}" for option, setting in value.items()]
+        if isinstance(value, dict) or (isinstance(value, list) and name in single - several):
+            msg = f"{path}: {key} takes one value, got {value!r}"
+            raise click.UsageError(msg)
         defaults[name] = [value] if name in several and not isinstance(value, list) else value
     context.default_map = {**(context.default_map or {}), **defaults}
     return path
@@ -86,10 +119,16 @@ def output_file(_: click.Context, __: click.Parameter, path: Path | None) -> Pat
 
 def output_folder(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
     """Refuse a folder that is a file, before the work for it is done."""
-    if path is not None and path.exists() and not path.is_dir():
+    if path is not None:
+        refuse_file(path)
+    return path
+
+
+def refuse_file(path: Path) -> None:
+    """Refuse a file in the place of a folder."""
+    if path.exists() and not path.is_dir():
         msg = f"{path} is a file, a folder is needed"
         raise click.BadParameter(msg)
-    return path
 
 
 features_trust_option = click.option(

@@ -18,6 +18,26 @@ def status_of(n_done: int, n_failed: int) -> int:
     return SOME_FAILED if n_failed else DONE
 
 
+class Interrupted(click.exceptions.Abort):
+    """An interrupt, and what is left to say about it."""
+
+
+@contextlib.contextmanager
+def resumable() -> Iterator[None]:
+    """Say of an interrupt that nothing is lost; also a decorator of commands that go on."""
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        msg = "interrupted: what was done is kept, the same command goes on"
+        raise Interrupted(msg) from error
+
+
+def text_of(error: OSError) -> str:
+    """Say in a line what a file or a device refused."""
+    file = error.filename2 or error.filename
+    return (error.strerror or str(error)) if file is None else f"{file}: {error.strerror}"
+
+
 @contextlib.contextmanager
 def usage_errors() -> Iterator[None]:
     """Turn what the user got wrong into one line instead of a traceback."""
@@ -28,8 +48,6 @@ def usage_errors() -> Iterator[None]:
     except BrokenPipeError:
         raise  # the reader of what is printed has gone, which is nobody's mistake
     except OSError as error:
-        file = error.filename2 or error.filename
-        text = str(error) if file is None else f"{file}: {error.strerror}"
-        raise click.UsageError(text) from error
+        raise click.UsageError(text_of(error)) from error
     except (ValueError, RunLockedError) as error:
         raise click.UsageError(str(error)) from error

@@ -12,6 +12,7 @@ from scatseg.cli.options import (
     FileArgument,
     features_option,
     heard_features_option,
+    joined,
     parse_time,
 )
 from scatseg.cli.outcome import DONE, usage_errors
@@ -36,17 +37,6 @@ def _pair(context: click.Context, parameter: click.Parameter, text: str) -> tupl
         msg = f"{text!r} is neither one integer nor two"
         raise click.BadParameter(msg)
     return first, second
-
-
-def _options(*options: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Join decorators into one that lists them in that order in the help."""
-
-    def decorate(command: Any) -> Any:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
 
 
 def _option(name: str, kind: Any, default: Any, text: str, **rest: Any) -> Callable[[Any], Any]:
@@ -77,7 +67,7 @@ _output = click.option(
 )
 _file = click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 _segmenter = click.option("--segmenter", default="default", show_default=True, help="By name.")
-_stretch = _options(
+_stretch = joined(
     _option(
         "from",
         str,
@@ -118,7 +108,11 @@ def plot() -> None:
 @_output
 @heard_features_option
 @_segmenter
-@click.option("--reference", type=FileArgument, help="An annotation to draw above.")
+@click.option(
+    "--reference",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="An annotation to draw above.",
+)
 def track(path: Path, output: Path, **options: Any) -> int:
     """Draw sections, novelty and self-similarity over one time axis."""
     return _written("draw_track", path, output, **options)

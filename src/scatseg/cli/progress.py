@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import click
 from tqdm import tqdm
+
+if TYPE_CHECKING:
+    from scatseg.workers import Receipt
 
 
 class Progress:
@@ -32,3 +37,22 @@ class Progress:
                 self._bar.write(text, file=sys.stderr)
         elif important or self._verbosity >= 0:
             click.echo(f"[{self._done}/{self._total}] {text}", err=True)
+
+    def tell(self, receipt: Receipt) -> None:
+        """Count a track, and say what became of it and what was odd about it."""
+        failed = receipt.failure
+        what = f"{failed.stage}: {failed.error}" if failed else receipt.status
+        text = f"{receipt.track}: {what} ({receipt.seconds:.1f} s)"
+        self.step(text, important=failed is not None)
+        self.warn(receipt.track, receipt.warnings)
+
+    def warn(self, track: str, warnings: Iterable[str]) -> None:
+        """Say what is odd about a track, a line each, unless only results are wanted."""
+        if self._verbosity < 0:
+            return
+        for warning in warnings:
+            text = f"{track}: warning: {warning}"
+            if self._bar is not None:
+                self._bar.write(text, file=sys.stderr)
+            else:
+                click.echo(text, err=True)

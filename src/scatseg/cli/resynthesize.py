@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from scatseg.cli.options import FileArgument, config_option, parse_time
-from scatseg.cli.outcome import DONE, usage_errors
+from scatseg.cli.outcome import DONE, resumable, usage_errors
 from scatseg.cli.progress import Progress
 from scatseg.cli.torch_runs import device_option, output_option, run_folder, seed_option
 
@@ -68,6 +68,7 @@ def _bands(_: click.Context, __: click.Parameter, items: tuple[str, ...]) -> lis
 @device_option
 @config_option
 @click.pass_obj
+@resumable()
 def resynthesize(
     verbosity: int,
     path: Path | None,

@@ -16,6 +16,7 @@ from scatseg.cli.options import (
     jobs_option,
     output_folder,
     parse_time,
+    refuse_file,
 )
 from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
 
@@ -86,7 +87,13 @@ def _percent(_: click.Context, __: click.Parameter, text: str) -> float:
 @click.option("--exact", is_flag=True, help="Look at all windows of a very large index, too.")
 @click.option("--map", "draw_map", is_flag=True, help="Draw all recordings on a plane instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("-o", "--output", type=FileArgument, help="A folder for the page and hits.json.")
+@click.option(
+    "-o",
+    "--output",
+    type=FileArgument,
+    help="A folder for the page and hits.json; with --map for map.png, map.svg and map.csv, or "
+    "a .png or .svg.",
+)
 @features_trust_option
 @click.pass_obj
 def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> int:
@@ -96,6 +103,8 @@ def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> 
     from scatseg.search.asking import ask
     from scatseg.search.descriptions import SoundError
 
+    if options["output"] is not None and not options["draw_map"]:
+        refuse_file(options["output"])
     with usage_errors():
         opened = Index.open(folder, exact=options["exact"], trusted=options["trust"])
     if options["draw_map"]:
@@ -133,9 +142,11 @@ def _draw_map(opened: Index, output: Path | None) -> int:
     from scatseg.plotting.search import map_figure
     from scatseg.search.plane import plane, plane_csv
 
-    if output is None or output.suffix not in (".png", ".svg"):
-        msg = "a map needs -o FILE, a .png or .svg"
+    if output is None or (output.suffix not in ("", ".png", ".svg") and not output.is_dir()):
+        msg = "a map needs -o: a folder, or a file that ends with .png or .svg"
         raise click.UsageError(msg)
+    if output.is_dir() or not output.suffix:
+        output /= "map.png"
     if not opened.tracks:
         click.echo(f"nothing is indexed in {opened.folder}", err=True)
         return NOTHING_DONE
@@ -143,6 +154,7 @@ def _draw_map(opened: Index, output: Path | None) -> int:
     places = plane(vectors)
     labels = ["/".join(track.labels) for id_ in ids if (track := opened.track(id_)) is not None]
     with usage_errors():
+        output.parent.mkdir(parents=True, exist_ok=True)
         save_figure(map_figure(places, ids, labels), output.with_suffix(""))
         table_path = output.with_suffix(".csv")
         table_path.write_text(plane_csv(ids, labels, places), encoding="utf-8")

@@ -16,9 +16,10 @@ from scatseg.cli.options import (
     config_option,
     heard_features_option,
     jobs_option,
+    output_folder,
     settings_option,
 )
-from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
+from scatseg.cli.outcome import DONE, NOTHING_DONE, resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
 from scatseg.formats import FORMATS
 
@@ -26,12 +27,11 @@ if TYPE_CHECKING:
     from scatseg.analysis import SegmentJob
     from scatseg.report.sound import AudioMode
     from scatseg.runs import Failure, Found, Source
-    from scatseg.workers import Receipt
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=FileArgument)
-@click.option("-o", "--output", type=FileArgument, help="The run folder.")
+@click.option("-o", "--output", type=FileArgument, callback=output_folder, help="The run folder.")
 @heard_features_option
 @click.option(
     "--segmenter",
@@ -73,7 +73,8 @@ if TYPE_CHECKING:
     "exports",
     multiple=True,
     type=click.Choice(list(FORMATS)),
-    help="Also write this format, into exports/. Repeat for several.",
+    help="Also write this format, into exports/; csv says how probable the boundary is that a "
+    "segment begins at (confidence), where that is known. Repeat for several.",
 )
 @jobs_option
 @click.option("--force", is_flag=True, help="Do again what is done.")
@@ -139,6 +140,9 @@ def segment(
             click.echo(f"{failure.track}: {failure.error}", err=True)
         return DONE if found.sources else NOTHING_DONE
     if output is None:
+        if len(names) > 1 or exports:
+            msg = "several segmenters, and other formats, need a run folder: add -o FOLDER"
+            raise click.UsageError(msg)
         return _print_segments(found.sources, found.failures, job)
     status = _segment(found, output, job, jobs, force, verbosity)
     page = output
@@ -174,6 +178,7 @@ def _print_segments(sources: Sequence[Source], failures: Sequence[Failure], job:
     return DONE if sources else NOTHING_DONE
 
 
+@resumable()
 def _segment(
     found: Found,
     output: Path,
@@ -190,14 +195,6 @@ def _segment(
     for failure in found.failures:
         click.echo(f"{failure.track}: {failure.error}", err=True)
     with usage_errors(), Progress(len(found.sources), verbosity) as progress:
-
-        def tell(receipt: Receipt) -> None:
-            failed = receipt.failure
-            what = f"{failed.stage}: {failed.error}" if failed else receipt.status
-            progress.step(
-                f"{receipt.track}: {what} ({receipt.seconds:.1f} s)", important=failed is not None
-            )
-
         receipts = segment_collection(
             found.sources,
             output,
@@ -205,7 +202,7 @@ def _segment(
             n_jobs=jobs,
             force=force,
             failures=found.failures,
-            on_receipt=tell,
+            on_receipt=progress.tell,
         )
         write_run(
             output,
@@ -224,7 +221,14 @@ def _segment(
 
 
 @click.command()
-@click.option("-o", "--output", type=FileArgument, default=Path("scatseg-demo"), show_default=True)
+@click.option(
+    "-o",
+    "--output",
+    type=FileArgument,
+    default=Path("scatseg-demo"),
+    show_default=True,
+    callback=output_folder,
+)
 @click.option("--only-pieces", is_flag=True, help="Only write the pieces and their form.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the composer.")
 @jobs_option

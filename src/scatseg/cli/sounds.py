@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from scatseg.cli.outcome import resumable
 from scatseg.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -59,7 +61,8 @@ def described(
     """Describe sounds, and say how far it is."""
     from scatseg.clips import describe_clips
 
-    with Progress(len(clips), verbosity) as progress:
+    kept = contextlib.nullcontext() if store is None else resumable()
+    with kept, Progress(len(clips), verbosity) as progress:
         done = describe_clips(clips, how, store=store, n_jobs=jobs, on_clip=progress.step)
     _tell_short(done, how.averaging_seconds, verbosity)
     return done

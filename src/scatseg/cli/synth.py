@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scatseg.cli.options import FileArgument
+from scatseg.cli.options import FileArgument, refuse_file
 from scatseg.cli.outcome import DONE, usage_errors
 
 if TYPE_CHECKING:
@@ -95,6 +95,13 @@ def synth(
     """
     from scatseg.synth import synthesizer, theta_of
 
+    if grid is not None:
+        refuse_file(output)
+    elif output.is_dir():
+        msg = f"{output} is a folder, a file is needed for one sound (or --grid N for many)"
+        raise click.UsageError(msg)
+    else:
+        refuse_file(output.parent)
     with usage_errors():
         play = synthesizer(name)
         if grid is None:

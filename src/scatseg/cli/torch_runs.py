@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from scatseg.cli.options import FileArgument
+from scatseg.cli.options import FileArgument, output_folder
 from scatseg.cli.outcome import usage_errors
 
 device_option = click.option(
@@ -19,7 +19,12 @@ device_option = click.option(
 )
 seed_option = click.option("--seed", type=int, default=0, show_default=True)
 output_option = click.option(
-    "-o", "--output", required=True, type=FileArgument, help="The run folder."
+    "-o",
+    "--output",
+    required=True,
+    type=FileArgument,
+    callback=output_folder,
+    help="The run folder.",
 )
 
 

@@ -17,19 +17,19 @@ from scatseg.plotting.classification import (
 
 
 def draw_classification(folder: Path, systems: Mapping[str, CrossValidation]) -> None:
-    """Draw the confusions of the first system, and how far the probabilities of all can be trusted.
+    """Draw the confusions of all systems, and how far their probabilities can be trusted.
 
     Parameters
     ----------
     folder : Path
         Where confusion.png|svg and reliability.png|svg go.
     systems : mapping of str to CrossValidation
-        By the name of their features.
+        By the name of their features, all of the same classes and the same split.
     """
-    name, first = next(iter(systems.items()))
+    first = next(iter(systems.values()))
+    confusions = {name: each.confusion for name, each in systems.items()}
     classes = [str(each) for each in first.classes]
-    title = f"{name}, {first.split}"
-    save_figure(confusion_figure(first.confusion, classes, title=title), folder / "confusion")
+    save_figure(confusion_figure(confusions, classes, title=first.split), folder / "confusion")
     trusted = {
         name: reliability(each.probabilities[each.tested], each.truth[each.tested])
         for name, each in systems.items()

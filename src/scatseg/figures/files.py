@@ -62,9 +62,10 @@ def read_sound(
     first = 0 if start is None else round(start * sr)
     last = len(recording.y) if end is None else min(round(end * sr), len(recording.y))
     if not 0 <= first < last:
+        asked = f"{start or 0:g} s to {'the end' if end is None else f'{end:g} s'}"
         msg = (
             f"{path}: a stretch must lie within 0 and {recording.duration:.3f} s and not be "
-            f"empty, got {start} to {end}"
+            f"empty, got {asked}"
         )
         raise ValueError(msg)
     name = path.stem
@@ -110,10 +111,11 @@ def write(
     columns: int = 1,
     title: str = "",
     share: bool | Literal["col"] = False,
+    key: Sequence[Any] = (),
 ) -> Path:
     """Draw, and write the picture and its numbers."""
     figure = plotting.axes_figure(
-        panels, heights=heights, columns=columns, title=title, share=share
+        panels, heights=heights, columns=columns, title=title, share=share, key=key
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     plotting.save_figure(figure, output.with_suffix(""))

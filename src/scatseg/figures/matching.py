@@ -94,7 +94,8 @@ def _draw_trajectories(
             ax.set_axis_off()
 
     heights = [_HEIGHT] * -(-len(shown) // width)
-    figure = plotting.axes_figure(panels, heights=heights, columns=width)
+    key = plotting.trajectory_key(target=descents[0].truth is not None)
+    figure = plotting.axes_figure(panels, heights=heights, columns=width, key=key)
     return plotting.save_figure(figure, out / "trajectories")[0]
 
 
@@ -116,15 +117,19 @@ def draw_fields(out: Path, by_loss: Mapping[str, Sequence[Field]]) -> list[Path]
             )
 
     def solid(axes: NDArray[Any]) -> None:
-        for ax, (loss, field) in zip(axes.flat, chosen, strict=True):
+        for ax, (loss, field) in zip(axes.flat, chosen, strict=False):
             plotting.plot_surface(field, ax=ax)
             ax.set_title(_titled(loss, field.shift, "\n"), fontsize=8, loc="left")
+        for ax in axes.flat[len(chosen) :]:
+            ax.set_axis_off()
 
     heights = [_HEIGHT] * len(chosen)
     levels = plotting.axes_figure(flat, heights=heights, columns=2)
+    # Rows are losses and columns are shifts; of one shift, losses stand side by side.
     n_shifts = len(chosen) // len(by_loss)
-    standing = [_HEIGHT] * len(by_loss)
-    surface = plotting.axes_figure(solid, heights=standing, columns=n_shifts, solid=True)
+    columns = n_shifts if n_shifts > 1 else min(3, len(chosen))
+    standing = [_HEIGHT] * -(-len(chosen) // columns)
+    surface = plotting.axes_figure(solid, heights=standing, columns=columns, solid=True)
     return [
         plotting.save_figure(levels, out / "field")[0],
         plotting.save_figure(surface, out / "surface")[0],

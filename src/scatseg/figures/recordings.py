@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scatseg import pictures, plotting
 from scatseg.figures.files import (
     SHORT,
+    Sound,
     Stretch,
     average_text,
     check_output,
@@ -110,8 +111,13 @@ def draw_s2(
     """
     check_output(output)
     sound = read_sound(path, stretch, sr)
+    _check_time(sound, time)
     second = sound.placed(pictures.second_order(sound.y, sr, J=J, Q=Q, T=T))
     carrier = second.busiest if carrier is None else carrier
+    if np.abs(np.log2(second.carriers / carrier)).min() > 1:
+        low, high = second.carriers.min(), second.carriers.max()
+        msg = f"no carrier is near {carrier:g} Hz: they lie from {low:.0f} to {high:.0f} Hz"
+        raise ValueError(msg)
     one = second.by_carrier(carrier)
     nearest = float(second.carriers[np.abs(np.log2(second.carriers / carrier)).argmin()])
     when = "mean over time" if time is None else f"at {clock(time, 0.1)}"
@@ -167,6 +173,7 @@ def draw_jtfs(
     """
     check_output(output)
     sound = read_sound(path, stretch, sr)
+    _check_time(sound, time)
     joint = sound.placed(pictures.joint(sound.y, sr, J=J, J_fr=J_fr, Q=Q, Q_fr=Q_fr, T=T))
     strongest = joint.strongest
     rate = strongest[0] if rate is None else rate
@@ -339,3 +346,11 @@ def _write_distances(
         heights=[3.0],
         title=title,
     )
+
+
+def _check_time(sound: Sound, time: float | None) -> None:
+    """Refuse a moment that is not heard."""
+    end = sound.start + sound.duration
+    if time is not None and not sound.start <= time <= end:
+        msg = f"a time must lie from {sound.start:g} to {end:.3f} s, got {time:g}"
+        raise ValueError(msg)

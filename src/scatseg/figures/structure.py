@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import formats, plotting
@@ -56,7 +57,7 @@ def draw_track(
         references=plotting.annotation_strips(references),
         estimates=plotting.annotation_strips(found.annotations[:1]),
         waveform=found.pictures["waveform"] / 127,
-        S=found.pictures.get("S"),
+        S=found.S,
         S_edges=found.pictures.get("S_edges"),
         curves={} if found.curve is None else {segmenter: found.curve},
         title=path.stem,
@@ -85,7 +86,7 @@ def draw_features(path: Path, output: Path, *, features: str = "scattering") -> 
         output,
         lambda axes: plotting.plot_features(described, ax=axes[0, 0]),
         heights=[4.0],
-        title=path.stem,
+        title=f"{path.stem}: {features}",
     )
 
 
@@ -101,15 +102,19 @@ def draw_similarity(
     """
     check_output(output)
     found = _analysis(path, features, segmenter)
-    if "S" not in found.pictures:
+    S, edges = found.S, found.pictures.get("S_edges")
+    if S is None or edges is None:
         msg = f"{path}: silence has no self-similarity to draw"
         raise ValueError(msg)
-    S, edges = found.pictures["S"], found.pictures["S_edges"]
+
+    def panel(axes: NDArray[Any]) -> None:
+        plotting.plot_similarity(S, edges, ax=axes[0, 0], boundaries=found.boundaries)
+
     return write(
         output,
-        lambda axes: plotting.plot_similarity(S, edges, ax=axes[0, 0], boundaries=found.boundaries),
+        panel,
         heights=[6.0],
-        title=path.stem,
+        title=f"{path.stem}: self-similarity and boundaries",
     )
 
 
@@ -124,7 +129,11 @@ def draw_novelty(
         When the segmenter has none, or the recording is silent.
     """
     check_output(output)
-    curve = _analysis(path, features, segmenter).curve
+    found = _analysis(path, features, segmenter)
+    curve = found.curve
+    if "S" not in found.pictures:
+        msg = f"{path}: silence has no novelty to draw"
+        raise ValueError(msg)
     if curve is None:
         msg = f"{segmenter!r} has no novelty curve here; choose default or foote"
         raise ValueError(msg)
@@ -134,7 +143,7 @@ def draw_novelty(
             curve.novelty, curve.edges, ax=axes[0, 0], boundaries=curve.boundaries
         ),
         heights=[1.8],
-        title=path.stem,
+        title=f"{path.stem}: novelty and boundaries",
     )
 
 
@@ -146,6 +155,12 @@ class _Analysis:
     annotations: tuple[Annotation, ...]
     pictures: Mapping[str, NDArray[Any]]
     curve: NoveltyCurve | None
+
+    @property
+    def S(self) -> NDArray[np.floating] | None:
+        """Similarities in [0, 1]; None of silence."""
+        stored = self.pictures.get("S")
+        return None if stored is None else stored / 255
 
     @property
     def boundaries(self) -> Sequence[float]:

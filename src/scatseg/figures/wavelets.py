@@ -75,20 +75,13 @@ def draw_filterbank(
         for ax, layer in zip(axes[:, 0], layers, strict=True):
             plotting.plot_bank(curves, ax=ax, layer=layer)
             n, (low, high) = len(curves.centers[layer]), curves.bounds[layer]
+            highest = plotting.hertz_text(curves.centers[layer][0])
             ax.set_title(
                 f"order {layer + 1}: {n} wavelets, {curves.Q[layer]} per octave; "
-                f"sum from {low:.2f} to {high:.2f}",
+                f"sum from {low:.2f} to {high:.2f} up to {highest} Hz",
                 fontsize=8,
                 loc="left",
             )
-        axes[0, 0].legend(
-            loc="lower right",
-            bbox_to_anchor=(1, 1),
-            ncols=3,
-            frameon=False,
-            fontsize=7,
-            columnspacing=1.2,
-        )
 
     return write(
         output,
@@ -98,6 +91,7 @@ def draw_filterbank(
         title=f"Filter bank J = {J}, Q = {Q[0]}, {Q[1]}, T = {curves.T} "
         f"({curves.T / sr:.3g} s) at {sr:g} Hz",
         share=True,
+        key=plotting.bank_key(),
     )
 
 
@@ -216,6 +210,7 @@ def draw_parameters(
         columns=len(sheet[0]),
         title=f"What J, Q and T do; J = {J} and Q = {Q} where another is varied",
         share=True,
+        key=plotting.bank_key(),
     )
 
 
@@ -266,7 +261,7 @@ def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
             row[0].set_ylabel(f"{name}\nfrequency (Hz)")
             row[1].set_ylabel("")
         for ax, title in zip(
-            axes[0], ("scalogram", "first order", "second order, all carriers"), strict=True
+            axes[0], ("scalogram", "first order", "second order; dashed: true rate"), strict=True
         ):
             ax.set_title(title, fontsize=8, loc="left")
 
@@ -279,6 +274,6 @@ def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
         numbers,
         heights=[1.3] * len(names),
         columns=3,
-        title="Five playing techniques (colors: dB below the largest, from -60)",
+        title="Five playing techniques (colors: dB re largest, from -60)",
         share="col",
     )

@@ -19,7 +19,8 @@ What is written
 ---------------
 JAMS holds any label and exact times. The other formats hold labels of one line (control
 characters are written as spaces, spaces around a label are dropped) and times to the
-nanosecond, Sonic Visualiser to the sample at 44100 Hz. Equal content gives equal bytes.
+nanosecond, Sonic Visualiser to the sample at 44100 Hz. CSV holds the confidence of segments, too,
+in a column of its own where there is any. Equal content gives equal bytes.
 """
 
 from __future__ import annotations

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from scatseg.formats.rows import Annotation, FormatError, Row, annotation
+from scatseg.formats.rows import Annotation, FormatError, Row, annotation, with_confidence
 from scatseg.formats.text import decoded
 
 _NAMESPACE_LEVELS = {
@@ -140,7 +140,7 @@ def parse_jams(data: bytes, duration: float | None = None) -> Jams:
         msg = f"holds no segmentation, only {', '.join(spaces) or 'an empty list'}"
         raise FormatError(msg)
     annotations = tuple(
-        _with_confidence(
+        with_confidence(
             annotation(
                 source.rows,
                 end=duration,
@@ -224,14 +224,6 @@ def _sources(item: dict[str, Any], place: str) -> list[_Source]:
         )
         for level, rows in levels.items()
     ]
-
-
-def _with_confidence(found: Annotation, confidence: Mapping[float, float]) -> Annotation:
-    """Give segments the confidence (by start in seconds) that was read, where any was."""
-    starts = found.segmentation.boundaries[:-1]
-    of_segments = tuple(confidence.get(start) for start in starts)
-    known = any(sure is not None for sure in of_segments)
-    return replace(found, confidence=of_segments) if known else found
 
 
 def _observations(item: dict[str, Any], place: str) -> Iterator[tuple[str, Row, float | None]]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -135,6 +135,14 @@ def annotation(
         level=level,
         repairs=tuple(repairs),
     )
+
+
+def with_confidence(found: Annotation, confidence: Mapping[float, float]) -> Annotation:
+    """Give segments the confidence (by start in seconds) that was read, where any was."""
+    starts = found.segmentation.boundaries[:-1]
+    of_segments = tuple(confidence.get(start) for start in starts)
+    known = any(sure is not None for sure in of_segments)
+    return replace(found, confidence=of_segments) if known else found
 
 
 def _checked(row: Row, repairs: list[str]) -> Row:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from scatseg.formats.rows import Annotation, FormatError, Row, annotation
+from scatseg.formats.rows import Annotation, FormatError, Row, annotation, with_confidence
 from scatseg.formats.text import LINE_END, decoded, number, plain, written
 
 _COLUMNS = {
     **dict.fromkeys(("start", "start_time", "begin", "onset", "time"), "start"),
     **dict.fromkeys(("end", "end_time", "stop", "offset"), "end"),
     **dict.fromkeys(("label", "labels", "name", "section", "segment", "function"), "label"),
+    "confidence": "confidence",
 }
 
 # A number and a label, in columns of their own.
@@ -111,6 +113,8 @@ def audacity_text(annotations: Sequence[Annotation]) -> str:
 def parse_csv(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
     """Read CSV: columns start, end, label or start, label, or as the header names them.
 
+    A header may name a column "confidence", too; what is no number there says nothing.
+
     Parameters
     ----------
     data : bytes
@@ -136,6 +140,7 @@ def parse_csv(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
         columns = _csv_columns(*table.pop(0))
         spans = "end" in columns
     lines = []
+    confidence: dict[float, float] = {}
     for line, fields in table:
         if len(fields) > len(columns):
             msg = (
@@ -143,22 +148,32 @@ def parse_csv(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
                 "labels that hold the separator, and separate decimal commas by semicolons"
             )
             raise FormatError(msg)
-        row = dict.fromkeys(("start", "end", "label"), "")
+        row = dict.fromkeys(("start", "end", "label", "confidence"), "")
         row.update(zip(columns, fields, strict=False))
         point_label: str | None = row["label"]
         if spans is None and row["end"]:
             point_label = None if row["label"] else row["end"]
         lines.append(_Line(line, row["start"], row["end"], row["label"], point_label))
+        start, sure = number(row["start"]), number(row["confidence"])
+        if start is not None and sure is not None and math.isfinite(sure):
+            confidence[start] = sure
     rows = _rows(lines, notes, spans=spans)
-    return (annotation(rows, end=duration, notes=notes),)
+    return (with_confidence(annotation(rows, end=duration, notes=notes), confidence),)
 
 
 def csv_text(annotations: Sequence[Annotation]) -> str:
-    """Write CSV with a header: start,end,label."""
+    """Write CSV with a header: start,end,label and, where it is known, confidence."""
+    source = annotations[0]
+    table: list[tuple[object, ...]] = [
+        ("start", "end", "label"),
+        *written(source.segmentation, places=3),
+    ]
+    if source.confidence:
+        known = ("confidence", *source.confidence)
+        table = [(*row, sure) for row, sure in zip(table, known, strict=True)]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("start", "end", "label"))
-    writer.writerows(written(annotations[0].segmentation, places=3))
+    writer.writerows(table)
     return text.getvalue()
 
 

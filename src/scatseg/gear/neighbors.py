@@ -235,7 +235,8 @@ def check_neighbors(n_neighbors: int, n_sounds: int) -> None:
         msg = f"an examination needs more than {_COMPONENTS} sounds, got {n_sounds}"
         raise ValueError(msg)
     if not 1 <= n_neighbors < n_sounds:
-        msg = f"{n_sounds} sounds have 1 to {n_sounds - 1} neighbors, got {n_neighbors}"
+        msg = f"{n_sounds} sounds have 1 to {n_sounds - 1} neighbors, got {n_neighbors}: "
+        msg += "take fewer (--neighbors), or more sounds"
         raise ValueError(msg)
 
 

@@ -16,10 +16,11 @@ import scipy.fft
 from numpy.typing import NDArray
 
 from scatseg import naming
+from scatseg.distances import mel_filters
 from scatseg.extractors import EXTRACTORS
 from scatseg.features import Features
 from scatseg.scattering.arguments import check_signal
-from scatseg.scattering.arrays import Tensor, is_tensor
+from scatseg.scattering.arrays import Tensor, dtype_of, is_tensor
 from scatseg.scattering.joint import TimeFrequencyScattering
 from scatseg.scattering.plan import Accuracy
 from scatseg.scattering.time import Scattering1D
@@ -197,21 +198,10 @@ class MeanMFCC:
         window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.n_fft) / self.n_fft)
         windowed = frames[..., :: self.hop_length, :] * window.astype(signals.dtype)
         power = np.abs(scipy.fft.rfft(windowed)) ** 2
-        mel = power @ _mel_bands(sr, self.n_fft, self.n_mels).astype(power.dtype)
+        mel = power @ mel_filters(sr, self.n_fft, self.n_mels, dtype_of(power))
         mean = np.log(mel + self.eps).mean(axis=-2)
         cepstrum: NDArray[np.floating] = scipy.fft.dct(mean, norm="ortho")[..., : self.n_mfcc]
         return cepstrum
-
-
-def _mel_bands(sr: int, n_fft: int, n_mels: int) -> NDArray[np.float64]:
-    """Weights of the bins in triangular bands, shape (n_bins, n_mels)."""
-    top = 2595 * np.log10(1 + sr / 2 / 700)
-    corners = 700 * (10 ** (np.linspace(0, top, n_mels + 2) / 2595) - 1)
-    bins = np.arange(n_fft // 2 + 1)[:, None] * sr / n_fft
-    rising = (bins - corners[:-2]) / np.diff(corners)[:-1]
-    falling = (corners[2:] - bins) / np.diff(corners)[1:]
-    weights: NDArray[np.float64] = np.maximum(0, np.minimum(rising, falling))
-    return weights
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,9 @@ from scatseg.spectral import CQT
 _LEAST = 1e-6
 """Of full scale: lower levels are rounding."""
 
+_FAINT = 1e-2
+"""Of the largest first-order coefficient: level below which modulations fade."""
+
 _MOST_COLUMNS = 2000
 """Frames beyond which a picture has more columns than can be told apart."""
 
@@ -230,7 +233,6 @@ def second_order(
     J: int,
     Q: int | tuple[int, int] = 8,
     T: int | None = None,
-    eps: float = 1e-2,
 ) -> SecondOrder:
     """Compute second-order scattering coefficients by carrier and modulation rate.
 
@@ -240,8 +242,6 @@ def second_order(
         As for `scalogram`.
     J, Q, T
         Options of `scatseg.scattering.Scattering1D`.
-    eps : float, default 1e-2
-        Level below which modulations fade, relative to the largest first-order coefficient.
 
     References
     ----------
@@ -259,7 +259,7 @@ def second_order(
         msg = f"J={J} leaves no second-order path; choose a larger one"
         raise ValueError(msg)
     level = S[first]
-    floor = max(eps * float(level.max()), _LEAST)
+    floor = max(_FAINT * float(level.max()), _LEAST)
     # The fastest wavelets of the second layer follow no carrier and make no path.
     n2 -= n2.min()
     values = np.full((len(level), n2.max() + 1, S.shape[1]), np.nan, dtype=S.dtype)

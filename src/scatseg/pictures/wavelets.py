@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg.scattering import Scattering1D
-from scatseg.scattering.analysis import HALF_POWER, frame_bounds, littlewood_paley
+from scatseg.scattering.analysis import HALF_POWER_WIDTH, frame_bounds, littlewood_paley
 from scatseg.scattering.filterbank import Filter, filterbank, frequential_bank
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 _REACH = 8.0
 """Standard deviations in time after which a wavelet is taken for zero."""
+
+_N_POINTS = 2000
+"""Frequencies at which curves are evaluated: more than a picture has columns."""
 
 _EPS = 1e-7
 """What is smaller, relative to its peak, is left out of a wavelet's spectrum."""
@@ -59,7 +62,7 @@ class Wavelet:
     @property
     def bandwidth(self) -> float:
         """Hz between the frequencies that pass at half power."""
-        return 2 * HALF_POWER * self.sigma
+        return HALF_POWER_WIDTH * self.sigma
 
     @property
     def quality(self) -> float:
@@ -158,7 +161,6 @@ def bank_curves(
     T: int | None = None,
     sr: float,
     lowest: float | None = None,
-    n_points: int = 2000,
 ) -> BankCurves:
     """Evaluate a filter bank over log-frequency.
 
@@ -170,15 +172,13 @@ def bank_curves(
         Sampling rate in Hz.
     lowest : float, optional
         Hz where the curves begin; a quarter of the lowest center when absent.
-    n_points : int, default 2000
-        Frequencies at which the filters are evaluated.
     """
     transform = Scattering1D(J=J, Q=Q, T=T)
     T = 2**J if T is None else T
     bank = filterbank(J, Q, T)
     layers = (bank.psi1, bank.psi2)
     begin = min(layer[-1].xi for layer in layers) / 4 if lowest is None else lowest / sr
-    at = np.geomspace(begin, 0.5, n_points)
+    at = np.geomspace(begin, 0.5, _N_POINTS)
     wavelets = [np.abs([psi.response(at) for psi in layer]) for layer in layers]
     sums = [littlewood_paley(layer, at, bank.phi) for layer in layers]
     bounds = [frame_bounds(layer, phi=bank.phi, band=(0, layer[0].xi)) for layer in layers]

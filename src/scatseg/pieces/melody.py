@@ -11,6 +11,7 @@ from scatseg.pieces.harmony import Changes, Span, chord_at, fitting_scale, n_bea
 from scatseg.pieces.score import Hit, Note, rhythm
 
 FORBIDDEN = 1e3
+GAP = 3  # semitones between two voices at least: seconds are harsh
 SEMITONES_PER_STEP = 12 / 7
 CONTOURS = ((0, 4, 2), (0, 3, -1), (0, -3, 1), (4, 0, 2), (0, 2, 5), (5, 3, 0), (0, 5, 4, 1))
 """Shapes of a motif: heights in scale steps at evenly spaced moments."""
@@ -190,11 +191,11 @@ def _cheapest_path(
     return path
 
 
-def harmonized(notes: Sequence[Note], changes: Changes, *, gap: int = 3) -> tuple[Note, ...]:
-    """Second voice: below each note the nearest chord tone at least `gap` semitones down."""
+def harmonized(notes: Sequence[Note], changes: Changes) -> tuple[Note, ...]:
+    """Second voice: below each note the nearest chord tone at least `GAP` semitones down."""
     voice = []
     for note in notes:
         tones = chord_at(changes, note.start + note.length / 2).tones
-        below = next(p for p in range(int(note.pitch) - gap, 0, -1) if p % 12 in tones)
+        below = next(p for p in range(int(note.pitch) - GAP, 0, -1) if p % 12 in tones)
         voice.append(note._replace(pitch=below))
     return tuple(voice)

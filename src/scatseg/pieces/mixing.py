@@ -18,6 +18,7 @@ PEAK = 0.9
 TICKS_PER_SECOND = 50  # notes that differ by less in length share their samples
 TOUCHES = 6  # shades of velocity in timbre; loudness is continuous
 LIMITER_BLOCK = 0.005  # s
+UNTOUCHED = 0.995  # part of the samples that the limiter's ceiling is set by
 BITS = 15  # samples lie on a 16-bit grid, so that a 16-bit file holds the piece exactly
 
 
@@ -146,7 +147,7 @@ def room(reverb: float, sr: int) -> NDArray[np.float32]:
     return np.concatenate([delay, tail / np.linalg.norm(tail)]).astype(np.float32)
 
 
-def limited(y: NDArray[np.float64], sr: int, *, quantile: float = 0.995) -> NDArray[np.float64]:
+def limited(y: NDArray[np.float64], sr: int) -> NDArray[np.float64]:
     """Turn the loudest moments down to what all but a few stay below, without distortion.
 
     Parameters
@@ -155,13 +156,11 @@ def limited(y: NDArray[np.float64], sr: int, *, quantile: float = 0.995) -> NDAr
         Any level.
     sr : int
         Sampling rate in Hz.
-    quantile : float, default 0.995
-        Part of the samples that pass the ceiling untouched.
     """
     size = int(LIMITER_BLOCK * sr)
     n_blocks = -(-y.size // size)
     loudest = np.abs(np.pad(y, (0, n_blocks * size - y.size))).reshape(n_blocks, size).max(axis=1)
-    ceiling = 1.25 * float(np.quantile(np.abs(y), quantile))
+    ceiling = 1.25 * float(np.quantile(np.abs(y), UNTOUCHED))
     # Where two blocks meet, the gain suits both; between, it is a straight line.
     gain = np.minimum(1, ceiling / np.maximum(loudest, ceiling))
     at_joins = np.minimum(np.append(gain, 1), np.append(1, gain))

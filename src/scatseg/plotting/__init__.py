@@ -9,6 +9,14 @@ from scatseg.plotting.canvas import (
     panel_figure,
     save_figure,
 )
+from scatseg.plotting.fonts import FontWarning, one_font_warning
+from scatseg.plotting.looks import (
+    NEUTRAL,
+    PALETTE,
+    LabelStyle,
+    label_styles,
+    matched_styles,
+)
 from scatseg.plotting.matching import (
     plot_arrows,
     plot_bars,
@@ -18,8 +26,10 @@ from scatseg.plotting.matching import (
     plot_sweep,
     plot_trajectories,
     save_animation,
+    trajectory_key,
 )
 from scatseg.plotting.scattering import (
+    bank_key,
     decibel,
     plot_bank,
     plot_carriers_and_rates,
@@ -33,13 +43,9 @@ from scatseg.plotting.scattering import (
     plot_wavelet,
 )
 from scatseg.plotting.structure import (
-    NEUTRAL,
-    PALETTE,
-    LabelStyle,
     NoveltyCurve,
     annotation_names,
     annotation_strips,
-    label_styles,
     plot_features,
     plot_novelty,
     plot_segmentation,
@@ -48,23 +54,27 @@ from scatseg.plotting.structure import (
     plot_waveform,
     similarity_colors,
     similarity_limits,
-    track_figure,
 )
+from scatseg.plotting.track import track_figure
 
 __all__ = [
     "NEUTRAL",
     "PALETTE",
+    "FontWarning",
     "LabelStyle",
     "NoveltyCurve",
     "annotation_names",
     "annotation_strips",
     "axes_figure",
+    "bank_key",
     "clock",
     "decibel",
     "hertz_text",
     "label_styles",
     "mark_hertz",
     "mark_minutes",
+    "matched_styles",
+    "one_font_warning",
     "panel_figure",
     "plot_arrows",
     "plot_bank",
@@ -94,4 +104,5 @@ __all__ = [
     "similarity_colors",
     "similarity_limits",
     "track_figure",
+    "trajectory_key",
 ]

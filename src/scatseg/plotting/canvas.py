@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import unicodedata
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -18,15 +17,22 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLo
 from numpy.typing import NDArray
 
 from scatseg.formats import atomic_write
+from scatseg.plotting.fonts import FONT, drawn_with_fonts
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
+    from matplotlib.cm import ScalarMappable
 
 INK = "#16191D"
 LINE = "#2F6DB5"
+TIME = "time (minutes:seconds)"
+COLORS = (LINE, "#D9552B", "#2B7A5B", "#7A5BD0", "#B8860B")
+"""Of lines that belong together."""
+
 _STYLE = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same letters everywhere
+    "font.family": FONT,
     "font.size": 8.0,
     "axes.edgecolor": "#8A9199",
     "axes.linewidth": 0.6,
@@ -43,6 +49,7 @@ _STYLE = {
 # Inches: what a track figure leaves around its panels and between them.
 LEFT, RIGHT, TOP, BOTTOM, GAP = 1.75, 0.2, 0.42, 0.35, 0.09
 WIDTH = 8.0
+_KEY = 0.25
 PANEL_WIDTH = WIDTH - LEFT - RIGHT
 
 
@@ -70,6 +77,7 @@ def axes_figure(
     title: str = "",
     share: bool | Literal["row", "col", "all"] = False,
     solid: bool = False,
+    key: Sequence[Artist] = (),
 ) -> Figure:
     """Make a figure of several panels in rows and columns, as wide as those of `track_figure`.
 
@@ -88,9 +96,11 @@ def axes_figure(
         horizontal one. What is shared is written at the edge only.
     solid : bool, default False
         Whether the panels have three dimensions.
+    key : sequence of Artist, optional
+        Samples of what is drawn, whose labels say what they mean; below all panels.
     """
     with style():
-        size = (WIDTH, sum(heights) + TOP + BOTTOM)
+        size = (WIDTH, sum(heights) + TOP + BOTTOM + (_KEY if key else 0))
         # The layout forgets what stands above and below solid panels.
         below, around = (BOTTOM / 3, (TOP + BOTTOM) / 3) if solid else (0, 0)
         rect = (0, below / size[1], 1, 1 - around / size[1])
@@ -109,6 +119,15 @@ def axes_figure(
         if share:
             for ax in axes.flat:
                 ax.label_outer()
+        if key:
+            figure.legend(
+                handles=list(key),
+                loc="outside lower center",
+                ncols=len(key),
+                frameon=False,
+                fontsize=7,
+                columnspacing=1.6,
+            )
         if title:
             name = shortened(title, 90)
             figure.suptitle(name, x=0.01, ha="left", fontsize=10, fontweight="bold").set_parse_math(
@@ -119,6 +138,8 @@ def axes_figure(
 
 def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
     """Write a figure as PNG and as SVG, the same bytes every time.
+
+    Chinese, Japanese and Korean characters are drawn in a font for them that is installed.
 
     Parameters
     ----------
@@ -131,17 +152,36 @@ def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
     -------
     png, svg : Path
         What was written.
+
+    Warns
+    -----
+    FontWarning
+        When characters are drawn as boxes, as no font has them.
     """
     png, svg = (path.with_name(path.name + suffix) for suffix in (".png", ".svg"))
-    pixels, lines = io.BytesIO(), io.BytesIO()
-    with style(), warnings.catch_warnings():
-        # A title may use any writing system; what the font lacks is drawn as a box.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(pixels, format="png", dpi=150, metadata={"Software": None})
-        figure.savefig(lines, format="svg", metadata={"Date": None, "Creator": None})
-    atomic_write(png, pixels.getvalue())
-    atomic_write(svg, lines.getvalue())
+    with style():
+        pixels, lines = drawn_with_fonts(figure, lambda: _rendered(figure))
+    atomic_write(png, pixels)
+    atomic_write(svg, lines)
     return png, svg
+
+
+def _rendered(figure: Figure) -> tuple[bytes, bytes]:
+    pixels, lines = io.BytesIO(), io.BytesIO()
+    figure.savefig(pixels, format="png", dpi=150, metadata={"Software": None})
+    figure.savefig(lines, format="svg", metadata={"Date": None, "Creator": None})
+    return pixels.getvalue(), lines.getvalue()
+
+
+def color_bar(
+    ax: Axes, colored: ScalarMappable, label: str, extend: Literal["min", "max", "both"]
+) -> None:
+    """Draw the scale of colors beside a panel."""
+    figure = ax.get_figure()
+    if figure is not None:
+        bar = figure.colorbar(colored, ax=ax, pad=0.01, fraction=0.05, aspect=25, extend=extend)
+        bar.set_label(label, fontsize=7)
+        bar.ax.tick_params(labelsize=7)
 
 
 def mark_minutes(axis: Axis, most: int = 8) -> None:

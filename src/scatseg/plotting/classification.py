@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.classification.confusion import Reliability
-from scatseg.explain import Reason, carriers_and_rates
-from scatseg.plotting.canvas import INK, LINE, axes_figure, hertz_text, panel_figure, shortened
+from scatseg.explain import Reason, carriers_and_rates, decisive
+from scatseg.plotting.canvas import INK, LINE, axes_figure, hertz_text, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,16 +20,37 @@ if TYPE_CHECKING:
 _SOFT = "#C4C9CF"
 _AGAINST = "#B4472A"
 _MOST_BARS = 12
+_MOST_BESIDE = 8
+"""Classes whose matrices are legible side by side."""
 
 
-def confusion_figure(confusion: ArrayLike, classes: Sequence[str], *, title: str = "") -> Figure:
-    """Make a figure of a confusion matrix, see `plot_confusion`."""
+def confusion_figure(
+    systems: Mapping[str, ArrayLike], classes: Sequence[str], *, title: str = ""
+) -> Figure:
+    """Make a figure of confusion matrices, a panel per system; see `plot_confusion`.
 
-    def draw(ax: Axes) -> None:
-        plot_confusion(confusion, classes, ax=ax)
-        ax.set_title(shortened(title, 90), loc="left", fontsize=8, parse_math=False)
+    Parameters
+    ----------
+    systems : mapping of str to array_like of int, shape (n_classes, n_classes)
+        Counts by the names of the systems.
+    classes : sequence of str, length n_classes
+        Their names.
+    title : str, optional
+        Written above.
+    """
+    columns = 2 if len(systems) > 1 and len(classes) <= _MOST_BESIDE else 1
 
-    return panel_figure(draw, max(2.5, 0.42 * len(classes) + 0.9))
+    def draw(axes: NDArray[Any]) -> None:
+        for ax, (name, confusion) in zip(axes.flat, systems.items(), strict=False):
+            plot_confusion(confusion, classes, ax=ax)
+            short = shortened(name, 90 // columns)
+            ax.set_title(short, loc="left", fontsize=8, parse_math=False)
+        for ax in axes.flat[len(systems) :]:
+            ax.set_axis_off()
+
+    height = max(2.5, 0.42 * len(classes) + 0.9)
+    heights = [height] * -(-len(systems) // columns)
+    return axes_figure(draw, heights=heights, columns=columns, title=title)
 
 
 def reliability_figure(systems: Mapping[str, Reliability]) -> Figure:
@@ -47,6 +69,8 @@ def reliability_figure(systems: Mapping[str, Reliability]) -> Figure:
 
 def relevance_figure(reasons: Sequence[Reason], *, title: str = "", text: str = "") -> Figure:
     """Make a figure of what decided: a map for each direction there is, and bars.
+
+    What is `scatseg.explain.decisive`, which the sentence names, is framed in both.
 
     Parameters
     ----------
@@ -130,7 +154,8 @@ def plot_relevance(reasons: Sequence[Reason], *, ax: Axes, spin: int | None = No
     reasons : sequence of Reason
         As `scatseg.explain.reasons_for` gives them.
     ax : Axes
-        Where to draw: blue speaks for the class, red against it; the first column is order 1.
+        Where to draw: blue speaks for the class, red against it; the first column is order 1. What
+        is `scatseg.explain.decisive` has a frame.
     spin : int, optional
         +1 rising, -1 falling; None for modulations that are neither.
     """
@@ -149,24 +174,36 @@ def plot_relevance(reasons: Sequence[Reason], *, ax: Axes, spin: int | None = No
         vmin=-most,
         vmax=most,
     )
+    named = decisive(reasons)
+    if named is not None and named.band.carrier is not None and named.band.spin == spin:
+        column = 0 if named.band.rate is None else named.band.rate - rates[0] + 1
+        corner = (column - 0.5, named.band.carrier - carriers[0] - 0.5)
+        ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=INK, clip_on=False, zorder=3))
     ax.set_xticks(range(len(rates) + 1), ["none", *(hertz_text(2.0**rate) for rate in rates)])
     ax.set_yticks(np.arange(len(carriers)) - 0.5, [hertz_text(2.0**each) for each in carriers])
     what = {1: "rising", -1: "falling"}.get(spin or 0, "modulation")
     ax.set(xlabel=f"{what} rate (Hz); blue speaks for it, red against", ylabel="carrier (Hz)")
 
 
-def plot_reasons(reasons: Sequence[Reason], *, ax: Axes, most: int = _MOST_BARS) -> None:
-    """Draw the bands that spoke loudest, for a class in blue and against it in red."""
-    loudest = sorted(reasons, key=lambda each: -abs(each.relevance))[:most]
+def plot_reasons(reasons: Sequence[Reason], *, ax: Axes) -> None:
+    """Draw the bands that spoke loudest, for a class in blue and against it in red.
+
+    What is `scatseg.explain.decisive` is among them, and has a frame.
+    """
+    named = decisive(reasons)
+    loudest = sorted(reasons, key=lambda each: -abs(each.relevance))[:_MOST_BARS]
+    if named is not None and named not in loudest:
+        loudest[-1] = named
     values = [each.relevance for each in loudest]
     colors = [LINE if value > 0 else _AGAINST for value in values]
-    ax.barh(range(len(loudest)), values, color=colors, height=0.7)
+    frames = [1.0 if each == named else 0.0 for each in loudest]
+    ax.barh(range(len(loudest)), values, color=colors, height=0.7, edgecolor=INK, linewidth=frames)
     ax.set_yticks(range(len(loudest)), [_band_text(each) for each in loudest])
     ax.set_ylim(len(loudest) - 0.4, -0.6)
     ax.axvline(0, color=_SOFT, linewidth=0.8)
     ax.tick_params(axis="y", length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.set_xlabel("relevance")
+    ax.set_xlabel("relevance; framed: what the sentence names")
 
 
 def _band_text(reason: Reason) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
@@ -46,7 +47,13 @@ def ratio_figure(evaluations: Mapping[str, Evaluation]) -> Figure:
             ratios = {name: each.ratios[:, i] for name, each in evaluations.items()}
             plot_ratios(ratios, parameter, ax=row[0])
 
-    return axes_figure(draw, heights=[1.7] * len(parameters), share="col")
+    key = [
+        Line2D([], [], marker="o", markersize=2, color=LINE, linestyle="", label="a sound"),
+        Line2D([], [], color=INK, linewidth=1.6, label="median"),
+        Line2D([], [], color=INK, linewidth=0.7, label="5 % and 95 % quantiles"),
+        Line2D([], [], color=_SOFT, linewidth=0.6, label="exact"),
+    ]
+    return axes_figure(draw, heights=[1.7] * len(parameters), share="col", key=key)
 
 
 def plot_ratios(

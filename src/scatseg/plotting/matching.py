@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import matplotlib
 import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.plotting.canvas import INK, LINE, style
+from scatseg.plotting.canvas import COLORS, INK, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from scatseg.matching import Field
     from scatseg.synth import Parameter
 
-_COLORS = (LINE, "#D9552B", "#2B7A5B", "#7A5BD0", "#B8860B")
 _TARGET = "#1E9E50"
 _LOSS = "cividis"
 _GRID = "#E8EAED"
@@ -66,7 +66,11 @@ def plot_surface(field: Field, *, ax: Any) -> None:
         steps = MultipleLocator(1) if parameter.scale == "log" else MaxNLocator(4)
         axis.set_major_locator(steps)
         axis.set_major_formatter(FuncFormatter(lambda v, _, p=parameter: f"{_decoded(p, v):.3g}"))
-    ax.set_box_aspect(None, zoom=0.78)
+    ax.zaxis.set_major_locator(MaxNLocator(4))
+    # A label beside the axis would be cut off where three surfaces stand in a row.
+    top = (float(x.max()), float(y.max()), ax.get_zlim()[1])
+    ax.text(*top, "loss", va="bottom")
+    ax.set_box_aspect(None, zoom=0.8)
 
 
 def plot_trajectories(
@@ -92,14 +96,25 @@ def plot_trajectories(
     for path in trajectories:
         (line,) = ax.plot(*path.T, color="white", linewidth=1.8, solid_joinstyle="round")
         line.set_zorder(2)
-        ax.plot(*path.T, color=_COLORS[1], linewidth=1.0, zorder=3)
-        ax.plot(*path[0], "o", color=_COLORS[1], markerfacecolor="white", markersize=4, zorder=4)
-        ax.plot(*path[-1], "o", color=_COLORS[1], markersize=4, zorder=4)
+        ax.plot(*path.T, color=COLORS[1], linewidth=1.0, zorder=3)
+        ax.plot(*path[0], "o", color=COLORS[1], markerfacecolor="white", markersize=4, zorder=4)
+        ax.plot(*path[-1], "o", color=COLORS[1], markersize=4, zorder=4)
     if target is not None:
         _mark_target(np.asarray(target), ax)
     ends = [np.array([each.low, each.high]) for each in parameters]
     inside = [np.concatenate([p[:, i] for p in trajectories] + [ends[i]]) for i in (0, 1)]
     _mark_plane(ax, *parameters, np.sort(np.abs(inside[0])), np.sort(np.abs(inside[1])))
+
+
+def trajectory_key(*, target: bool) -> list[Line2D]:
+    """List the marks of `plot_trajectories` with their names, for the key of a figure."""
+    dot: dict[str, Any] = {"marker": "o", "linestyle": ""}
+    start = Line2D([], [], color=COLORS[1], markersize=4, label="start", **dot)
+    start.set_markerfacecolor("white")
+    end = Line2D([], [], color=COLORS[1], markersize=4, label="end", **dot)
+    aim = Line2D([], [], color=_TARGET, markersize=8, label="target", **dot)
+    aim.set_markeredgecolor("white")
+    return [start, end, aim] if target else [start, end]
 
 
 def plot_convergence(
@@ -159,9 +174,9 @@ def plot_bars(values: Mapping[str, float], *, ax: Axes, top: float) -> None:
 
 
 def save_animation(
-    figure: Figure, draw: Callable[[int], None], n_frames: int, path: Path, *, fps: float = 4
+    figure: Figure, draw: Callable[[int], None], n_frames: int, path: Path, *, fps: int = 4
 ) -> None:
-    """Write a .gif of a figure whose axes are drawn anew for each frame."""
+    """Write a .gif of a figure whose axes are drawn anew for each frame, so many a second."""
 
     def redraw(k: int) -> list[Any]:
         for ax in figure.axes:
@@ -171,7 +186,7 @@ def save_animation(
 
     with style():
         animation = FuncAnimation(figure, redraw, frames=n_frames, init_func=lambda: [])
-        animation.save(path, writer=PillowWriter(fps=round(fps)))
+        animation.save(path, writer=PillowWriter(fps=fps))
 
 
 def parameter_text(parameter: Parameter) -> str:
@@ -184,7 +199,7 @@ def _decoded(parameter: Parameter, place: float) -> float:
 
 
 def _cycled(n: int) -> list[str]:
-    return [_COLORS[k % len(_COLORS)] for k in range(n)]
+    return [COLORS[k % len(COLORS)] for k in range(n)]
 
 
 def _mark_target(target: NDArray[np.float64], ax: Axes) -> None:

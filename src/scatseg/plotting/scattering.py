@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Literal
 
 import matplotlib
 import numpy as np
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.plotting.canvas import INK, LINE, mark_hertz, mark_minutes
+from scatseg.plotting.canvas import COLORS, INK, LINE, TIME, color_bar, mark_hertz, mark_minutes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
         Wavelet,
     )
 
-_COLORS = (LINE, "#D9552B", "#2B7A5B", "#7A5BD0", "#B8860B")
 _NOTHING = "#E8EAED"
+_DASHES = (0, (3, 2))
 _LEVELS = "magma"
 _RATIOS = "viridis"
 _SIGNED = "RdBu_r"
@@ -38,14 +39,16 @@ _SIGNED = "RdBu_r"
 _LOWEST_HEARD = 20.0
 """Hz: bands below are left out of pictures of sound."""
 
+_FLOOR = -60.0
+"""dB below the loudest that are darkest: what is quieter is hidden by it."""
+
 _TINY = float(np.finfo(np.float32).tiny)
-_TIME = "time (minutes:seconds)"
 
 
 def decibel(
-    values: ArrayLike, *, floor: float = -60.0, loudest: float | None = None
+    values: ArrayLike, *, floor: float = _FLOOR, loudest: float | None = None
 ) -> NDArray[np.float64]:
-    """Express magnitudes in decibels below `loudest` (the largest one), not less than `floor`.
+    """Express magnitudes in decibels relative to `loudest` (the largest one), at least `floor`.
 
     Examples
     --------
@@ -65,8 +68,8 @@ def plot_wavelet(wavelet: Wavelet, *, ax: Axes) -> None:
     unit, scale = ("ms", 1000) if wavelet.duration < 0.25 else ("s", 1)
     times = wavelet.times[inside] * scale
     values = wavelet.values[inside] / np.abs(wavelet.values).max()
-    ax.plot(times, values.real, color=_COLORS[0], linewidth=0.9, label="real part")
-    ax.plot(times, values.imag, color=_COLORS[1], linewidth=0.9, label="imaginary part")
+    ax.plot(times, values.real, color=COLORS[0], linewidth=0.9, label="real part")
+    ax.plot(times, values.imag, color=COLORS[1], linewidth=0.9, label="imaginary part")
     ax.plot(times, np.abs(values), color=INK, linewidth=1.2, label="modulus")
     ax.set(xlim=(times[0], times[-1]), ylim=(-1.1, 1.1), xlabel=f"time ({unit})")
     ax.set_title(
@@ -84,7 +87,7 @@ def plot_response(wavelet: Wavelet, *, ax: Axes) -> None:
     half = (wavelet.xi - wavelet.bandwidth / 2, wavelet.xi + wavelet.bandwidth / 2)
     ax.axvspan(*half, color=LINE, alpha=0.12, linewidth=0)
     ax.plot(hertz, H, color=LINE, linewidth=1.2)
-    ax.axvline(wavelet.xi, color=INK, linewidth=0.6, linestyle=(0, (3, 2)))
+    ax.axvline(wavelet.xi, color=INK, linewidth=0.6, linestyle=_DASHES)
     mark_hertz(ax.xaxis)
     ax.set(xlim=(low, high), ylim=(0, 1.08), xlabel="frequency (Hz)", ylabel="magnitude")
     ax.set_title(
@@ -96,16 +99,24 @@ def plot_response(wavelet: Wavelet, *, ax: Axes) -> None:
 
 
 def plot_bank(curves: BankCurves, *, ax: Axes, layer: Literal[0, 1] = 0) -> None:
-    """Draw the filters of a layer, the low-pass, and their Littlewood-Paley sum."""
+    """Draw the filters of a layer, the low-pass, their Littlewood-Paley sum and its bounds.
+
+    These hold up to the center of the highest wavelet; above, the sum falls.
+    """
     hertz = curves.frequencies
-    for k, H in enumerate(curves.wavelets[layer]):
-        name = "_" if k else "wavelets"
-        ax.plot(hertz, H, color=LINE, linewidth=0.6, alpha=0.7, label=name)
-    ax.plot(hertz, curves.low_pass, color=_COLORS[1], linewidth=1.2, label="low-pass")
+    for H in curves.wavelets[layer]:
+        ax.plot(hertz, H, color=LINE, linewidth=0.6, alpha=0.7)
+    ax.plot(hertz, curves.low_pass, color=COLORS[1], linewidth=1.2)
     total = curves.sums[layer]
-    ax.plot(hertz, total, color=INK, linewidth=0.9, label="Littlewood-Paley sum, its bounds")
-    for bound in curves.bounds[layer]:
-        ax.axhline(bound, color=INK, linewidth=0.5, linestyle=(0, (3, 2)))
+    ax.plot(hertz, total, color=INK, linewidth=0.9)
+    ax.hlines(
+        curves.bounds[layer],
+        hertz[0],
+        curves.centers[layer][0],
+        color=INK,
+        linewidth=0.5,
+        linestyles=_DASHES,
+    )
     mark_hertz(ax.xaxis)
     ax.set(
         xlim=(hertz[0], hertz[-1]),
@@ -113,6 +124,23 @@ def plot_bank(curves: BankCurves, *, ax: Axes, layer: Literal[0, 1] = 0) -> None
         xlabel="frequency (Hz)",
         ylabel="magnitude",
     )
+
+
+def bank_key() -> list[Line2D]:
+    """List the lines of `plot_bank` with their names, for the key of a figure."""
+    return [
+        Line2D([], [], color=LINE, linewidth=0.6, alpha=0.7, label="wavelets"),
+        Line2D([], [], color=COLORS[1], linewidth=1.2, label="low-pass"),
+        Line2D([], [], color=INK, linewidth=0.9, label="Littlewood-Paley sum"),
+        Line2D(
+            [],
+            [],
+            color=INK,
+            linewidth=0.5,
+            linestyle=_DASHES,
+            label="its bounds up to the highest wavelet",
+        ),
+    ]
 
 
 def plot_joint_tile(
@@ -148,7 +176,6 @@ def plot_time_frequency(
     *,
     ax: Axes,
     color: Literal["decibel", "ratio"] = "decibel",
-    floor: float = -60.0,
     what: str = "frequency",
     lowest: float = _LOWEST_HEARD,
     loudest: float | None = None,
@@ -163,9 +190,7 @@ def plot_time_frequency(
     ax : Axes
         Where to draw.
     color : {"decibel", "ratio"}
-        Decibels below the largest magnitude, or the values as they are.
-    floor : float, default -60
-        Decibels that are darkest.
+        Decibels relative to the largest magnitude, or the values as they are.
     what : str, default "frequency"
         What the vertical axis is, in Hz.
     lowest : float, default 20
@@ -184,12 +209,12 @@ def plot_time_frequency(
     values, hertz = picture.values[there], picture.frequencies[there]
     edges = _time_edges(picture.times), _log_edges(hertz)
     if color == "decibel":
-        mesh = _level_mesh(ax, *edges, values, floor=floor, loudest=loudest, bar=bar)
+        mesh = _level_mesh(ax, *edges, values, loudest=loudest, bar=bar)
     else:
         mesh = _ratio_mesh(ax, *edges, values)
     mark_hertz(ax.yaxis)
     mark_minutes(ax.xaxis)
-    ax.set(xlabel=_TIME, ylabel=f"{what} (Hz)")
+    ax.set(xlabel=TIME, ylabel=f"{what} (Hz)")
     return mesh
 
 
@@ -256,31 +281,33 @@ def plot_rates(
     relative = energy / max(float(energy.max()), _TINY)
     ax.plot(rates, relative, color=LINE, linewidth=1.0, marker="o", markersize=2.5)
     if true is not None:
-        ax.axvline(true, color=INK, linewidth=0.8, linestyle=(0, (3, 2)))
+        ax.axvline(true, color=INK, linewidth=0.8, linestyle=_DASHES)
     mark_hertz(ax.xaxis)
     ax.set(ylim=(0, 1.08), xlabel="modulation rate (Hz)", yticks=[])
 
 
-def plot_orders(orders: Orders, *, ax: Axes, floor: float = -60.0) -> None:
-    """Draw the energy of each order over time, in decibels below the loudest moment."""
+def plot_orders(orders: Orders, *, ax: Axes) -> None:
+    """Draw the energy of each order over time, in decibels relative to the loudest moment."""
     loudest = max(float(orders.signal.max()), _TINY)
     rows: list[tuple[str, str, NDArray[np.floating]]] = [("signal", INK, orders.signal)]
     rows += [
         (f"order {k}", color, np.asarray(energy))
-        for k, (color, energy) in enumerate(zip(_COLORS, orders.energies, strict=False))
+        for k, (color, energy) in enumerate(zip(COLORS, orders.energies, strict=False))
     ]
     for name, color, energy in rows:
-        level = 10 * np.log10(np.maximum(energy / loudest, 10 ** ((floor - 20) / 10)))
+        level = 10 * np.log10(np.maximum(energy / loudest, 10 ** ((_FLOOR - 20) / 10)))
         ax.plot(orders.times, level, color=color, linewidth=1.0, label=name)
-    ax.set(xlim=(orders.times[0], orders.times[-1]), ylim=(floor, 3), ylabel="dB below the loudest")
-    ax.set_xlabel(_TIME)
+    ax.set(
+        xlim=(orders.times[0], orders.times[-1]), ylim=(_FLOOR, 3), ylabel="dB re loudest moment"
+    )
+    ax.set_xlabel(TIME)
     mark_minutes(ax.xaxis)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=7)
 
 
 def plot_distances(curves: DistanceCurves, *, ax: Axes, xlabel: str) -> None:
     """Draw relative distances against the size of a change, both axes logarithmic."""
-    for color, (name, distances) in zip(_COLORS, curves.distances.items(), strict=False):
+    for color, (name, distances) in zip(COLORS, curves.distances.items(), strict=False):
         is_plain = name.startswith("spectrogram")
         ax.plot(
             curves.sizes,
@@ -305,7 +332,7 @@ def _level_mesh(
     y_edges: NDArray[np.float64],
     values: ArrayLike,
     *,
-    floor: float,
+    floor: float = _FLOOR,
     loudest: float | None = None,
     bar: bool = True,
 ) -> QuadMesh:
@@ -313,7 +340,7 @@ def _level_mesh(
     shown = decibel(values, floor=floor, loudest=loudest)
     mesh = _mesh(ax, x_edges, y_edges, shown, _LEVELS, (floor, 0.0))
     if bar:
-        _color_bar(ax, mesh, "dB below the largest", "min")
+        color_bar(ax, mesh, "dB re largest", "min")
     return mesh
 
 
@@ -326,7 +353,7 @@ def _ratio_mesh(
     """Draw second-order coefficients over the first-order ones they come from."""
     high = max(float(np.nanpercentile(values, 99.5)), 1e-3)
     mesh = _mesh(ax, x_edges, y_edges, values, _RATIOS, (0.0, high))
-    _color_bar(ax, mesh, "S2 / S1", "max")
+    color_bar(ax, mesh, "S2 / S1", "max")
     return mesh
 
 
@@ -351,14 +378,6 @@ def _mesh(
     )
     ax.set(xlim=(x_edges[0], x_edges[-1]), ylim=(y_edges[0], y_edges[-1]))
     return mesh
-
-
-def _color_bar(ax: Axes, mesh: QuadMesh, label: str, extend: Literal["min", "max"]) -> None:
-    figure = ax.get_figure()
-    if figure is not None:
-        bar = figure.colorbar(mesh, ax=ax, pad=0.01, fraction=0.05, aspect=25, extend=extend)
-        bar.set_label(label, fontsize=7)
-        bar.ax.tick_params(labelsize=7)
 
 
 def _time_edges(times: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -8,17 +8,20 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg import statistics
 from scatseg.plotting.canvas import INK, LINE, axes_figure, shortened
-from scatseg.summaries import Ranking, Summary, is_baseline
+from scatseg.summaries import Ranking, Summary, is_baseline, system_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _GRAY = "#8A9199"
+_GRAY_TEXT = "#5F666D"  # 5.8 : 1 on white
 _SOFT = "#C4C9CF"
 _ACCENT = "#B4472A"
 _MOST_PAIRED = 4  # systems that are drawn pair by pair: six panels
@@ -46,7 +49,14 @@ def systems_figure(
             described = {name: summaries[metric, name] for name in names if name in systems}
             plot_scores(samples, described, ax=ax, title=metric)
 
-    return axes_figure(draw, heights=[0.3 * len(names) + 0.3], columns=len(table), share="row")
+    key = [
+        Line2D([], [], marker="o", markersize=2.5, color=_SOFT, linestyle="", label="a track"),
+        Patch(color=LINE, alpha=0.28, linewidth=0, label="the middle half of the tracks"),
+        Line2D([], [], marker="|", color=LINE, markersize=9, linestyle="", label="median"),
+        Line2D([], [], marker="D", markersize=4, color=INK, label="mean and its 95 % interval"),
+    ]
+    height = 0.3 * len(names) + 0.3
+    return axes_figure(draw, heights=[height], columns=len(table), share="row", key=key)
 
 
 def _finite(by_track: Mapping[str, float]) -> list[float]:
@@ -63,7 +73,9 @@ def ranks_figure(rankings: Sequence[Ranking]) -> Figure:
     heights = [
         0.7 + 0.1 * len(each.groups) + 0.17 * ((len(each.systems) + 1) // 2) for each in rankings
     ]
-    return axes_figure(draw, heights=heights)
+    label = "systems that differ by less than the critical difference"
+    key = [Line2D([], [], color=LINE, linewidth=3.2, label=label)]
+    return axes_figure(draw, heights=heights, key=key)
 
 
 def pairs_figure(systems: Mapping[str, Mapping[str, float]], *, title: str = "") -> Figure:
@@ -76,22 +88,41 @@ def pairs_figure(systems: Mapping[str, Mapping[str, float]], *, title: str = "")
     title : str, optional
         Written above.
     """
-    pairs = list(itertools.combinations(list(systems)[:_MOST_PAIRED], 2))
+    pairs = {
+        (first, second): _finite_pairs(systems[first], systems[second])
+        for first, second in itertools.combinations(list(systems)[:_MOST_PAIRED], 2)
+    }
     columns = min(3, len(pairs))
+    named = [track for scores in pairs.values() for track in _furthest_apart(scores)]
+    numbers = {track: number for number, track in enumerate(dict.fromkeys(named), start=1)}
 
     def draw(axes: NDArray[Any]) -> None:
-        for ax, (first, second) in zip(axes.flat, pairs, strict=False):
-            both = {
-                track: (value, systems[second].get(track, math.nan))
-                for track, value in systems[first].items()
-            }
-            finite = {track: two for track, two in both.items() if all(map(math.isfinite, two))}
-            plot_pair(finite, (first, second), ax=ax)
+        for ax, (names, scores) in zip(axes.flat, pairs.items(), strict=False):
+            plot_pair(scores, names, ax=ax, numbers=numbers)
         for ax in axes.flat[len(pairs) :]:
             ax.set_axis_off()
 
     n_rows = -(-len(pairs) // columns)
-    return axes_figure(draw, heights=[3.1] * n_rows, columns=columns, title=title)
+    dot: dict[str, Any] = {"marker": "o", "markersize": 3, "linestyle": ""}
+    key = [
+        Line2D([], [], color=LINE, alpha=0.6, label="a track", **dot),
+        Line2D([], [], color=_ACCENT, label=f"the {_N_NAMED} that differ most in a panel", **dot),
+    ]
+    return axes_figure(draw, heights=[2.9] * n_rows, columns=columns, title=title, key=key)
+
+
+def _finite_pairs(
+    first: Mapping[str, float], second: Mapping[str, float]
+) -> dict[str, tuple[float, float]]:
+    both = {track: (value, second.get(track, math.nan)) for track, value in first.items()}
+    return {track: two for track, two in both.items() if all(map(math.isfinite, two))}
+
+
+def _furthest_apart(scores: Mapping[str, tuple[float, float]]) -> list[str]:
+    """List the tracks on which two systems differ most, the largest difference first."""
+    differences = {track: abs(first - second) for track, (first, second) in scores.items()}
+    order = sorted(differences, key=lambda track: -differences[track])
+    return [track for track in order[:_N_NAMED] if differences[track]]
 
 
 def plot_scores(
@@ -129,7 +160,7 @@ def plot_scores(
         ax.plot([summary.median] * 2, [row - 0.28, row + 0.28], color=color, linewidth=1.2)
         ax.plot([summary.low, summary.high], [row, row], color=INK, linewidth=1.6)
         ax.plot(summary.mean, row, marker="D", markersize=4, color=INK)
-    names = [shortened(system, 30) for system in samples]
+    names = [shortened(system_title(system), 30) for system in samples]
     ax.set_yticks(range(len(names)), names)
     for label in ax.get_yticklabels():
         label.set_parse_math(False)
@@ -169,9 +200,9 @@ def plot_ranking(ranking: Ranking, *, ax: Axes, title: str = "") -> None:
         on_left = place < left
         y = first_row + 0.55 * (place if on_left else n - 1 - place)
         x = low - 0.05 * (high - low) if on_left else high + 0.05 * (high - low)
-        color = _GRAY if is_baseline(system) else INK
+        color = _GRAY_TEXT if is_baseline(system) else INK
         ax.plot([rank, rank, x], [0, y, y], color=color, linewidth=0.8, solid_joinstyle="miter")
-        name = shortened(system, 30)
+        name = shortened(system_title(system), 30)
         text = f"{name}  {rank:.2f}" if on_left else f"{rank:.2f}  {name}"
         offset = -0.01 * (high - low) if on_left else 0.01 * (high - low)
         align = "right" if on_left else "left"
@@ -195,6 +226,7 @@ def _draw_rank_axis(ranking: Ranking, low: float, high: float, ax: Axes) -> None
     for rank in range(int(low), int(high) + 1):
         ax.plot([rank, rank], [0, -0.14], color=INK, linewidth=0.8)
         ax.text(rank, -0.22, str(rank), ha="center", va="bottom")
+    ax.text(low - 0.02 * (high - low), 0, "average rank, 1 is best", ha="right", va="bottom")
     length = ranking.critical_difference
     y = -1.05
     ax.plot([low, low + length], [y, y], color=LINE, linewidth=1.2)
@@ -204,7 +236,13 @@ def _draw_rank_axis(ranking: Ranking, low: float, high: float, ax: Axes) -> None
     ax.text(low + length + 0.02 * (high - low), y, text, va="center", color=LINE)
 
 
-def plot_pair(scores: Mapping[str, tuple[float, float]], names: Sequence[str], *, ax: Axes) -> None:
+def plot_pair(
+    scores: Mapping[str, tuple[float, float]],
+    names: Sequence[str],
+    *,
+    ax: Axes,
+    numbers: Mapping[str, int] | None = None,
+) -> None:
     """Draw two systems against each other, a point for every track.
 
     Parameters
@@ -216,16 +254,19 @@ def plot_pair(scores: Mapping[str, tuple[float, float]], names: Sequence[str], *
     ax : Axes
         Where to draw. Points below the diagonal are tracks on which the first is better. The three
         tracks that differ most are numbered and named.
+    numbers : mapping of str to int, optional
+        The numbers of these tracks, where they are to have the same in several panels; by how much
+        they differ when absent.
     """
     values = np.array(list(scores.values()), dtype=np.float64).reshape(-1, 2)
     ax.plot([0, 1], [0, 1], color=_SOFT, linewidth=0.8, zorder=0)
     ax.scatter(values[:, 0], values[:, 1], s=9, color=LINE, alpha=0.6, linewidths=0, clip_on=False)
     differences = values[:, 0] - values[:, 1]
-    order = np.argsort(-np.abs(differences), kind="stable")[:_N_NAMED]
-    named = [int(i) for i in order if differences[i]]
-    _number_points(values[named], ax)
-    tracks = list(scores)
-    lines = [f"{number}  {shortened(tracks[i], 34)}" for number, i in enumerate(named, start=1)]
+    named = _furthest_apart(scores)
+    if numbers is None:
+        numbers = {track: number for number, track in enumerate(named, start=1)}
+    _number_points({numbers[track]: scores[track] for track in named}, ax)
+    lines = [f"{numbers[track]}  {shortened(track, 34)}" for track in named]
     below, on, above = statistics.count_outcomes(differences)
     ax.set_title(f"{below} below, {on} on, {above} above the diagonal", fontsize=7, loc="left")
     ax.set_xlim(-0.02, 1.02)
@@ -250,14 +291,14 @@ def plot_pair(scores: Mapping[str, tuple[float, float]], names: Sequence[str], *
     )
 
 
-def _number_points(points: NDArray[np.float64], ax: Axes) -> None:
-    """Write 1, 2, 3 beside points: above, right and left, as they often have one height."""
-    ax.scatter(points[:, 0], points[:, 1], s=12, color=_ACCENT, linewidths=0, clip_on=False)
+def _number_points(points: Mapping[int, tuple[float, float]], ax: Axes) -> None:
+    """Write numbers beside points: above, right and left, as they often have one height."""
     places = ((0, 6), (5, 0), (-5, 0))
-    for number, (point, place) in enumerate(zip(points, places, strict=False), start=1):
+    for (number, point), place in zip(points.items(), places, strict=False):
+        ax.scatter(*point, s=12, color=_ACCENT, linewidths=0, clip_on=False)
         ax.annotate(
             str(number),
-            (float(point[0]), float(point[1])),
+            point,
             xytext=place,
             textcoords="offset points",
             ha="center",

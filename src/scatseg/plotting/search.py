@@ -10,13 +10,19 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from scatseg.plotting.canvas import INK, LINE, panel_figure, shortened
-from scatseg.plotting.structure import label_styles
+from scatseg.plotting.looks import label_styles
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _NAMED = 60
 """Recordings that are named; of more, only labels are told apart."""
+
+_NEAR = 0.01
+"""Of the width of the map: what is nearer has one place for its names."""
+
+_LINES = 5
+"""Names at one place that are written."""
 
 _LEGEND = 16
 """Labels that are listed."""
@@ -52,10 +58,10 @@ def plot_map(
         ax.scatter(x, y, s=14, color=color, linewidths=0, label=label or None)
     if len(names) <= _NAMED:
         middle = (places[:, 0].min() + places[:, 0].max()) / 2
-        for name, (x, y) in zip(names, places, strict=True):
+        for together, (x, y) in _named_places(names, places):
             is_left = x <= middle  # names reach inwards, not over the edge
             ax.annotate(
-                shortened(name, 24),
+                together,
                 (x, y),
                 xytext=(3 if is_left else -3, 2),
                 textcoords="offset points",
@@ -72,3 +78,23 @@ def plot_map(
     ax.set_yticks([])
     ax.set_xlabel("near each other: alike in timbre and modulation")
     return ax
+
+
+def _named_places(
+    names: Sequence[str], places: NDArray[np.floating]
+) -> list[tuple[str, NDArray[np.floating]]]:
+    """Join the names of recordings that are so near that one would be written over the other."""
+    reach = _NEAR * float(np.ptp(places, axis=0).max())
+    joined: list[tuple[list[str], NDArray[np.floating]]] = []
+    for name, place in zip(names, places, strict=True):
+        near = (each for each in joined if np.abs(each[1] - place).max() <= reach)
+        together, _ = next(near, ([], place))
+        if not together:
+            joined.append((together, place))
+        together.append(shortened(name, 24))
+    return [("\n".join(_listed(together)), place) for together, place in joined]
+
+
+def _listed(names: Sequence[str]) -> list[str]:
+    left_out = len(names) - _LINES
+    return [*names[:_LINES], f"and {left_out} more"] if left_out > 1 else list(names)

@@ -2,74 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+import bisect
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.features import Features
 from scatseg.formats import Annotation
 from scatseg.plotting.canvas import (
-    BOTTOM,
-    GAP,
     INK,
-    LEFT,
     LINE,
-    PANEL_WIDTH,
-    TOP,
-    WIDTH,
+    TIME,
+    color_bar,
     mark_minutes,
     plain,
     shortened,
-    style,
 )
-from scatseg.segmentation import SILENCE, Segmentation
+from scatseg.plotting.looks import LabelStyle, label_styles
+from scatseg.segmentation import Segmentation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.backend_bases import RendererBase
+    from matplotlib.cm import ScalarMappable
 
-# Any two stay at least 20 CIELAB units apart, also for the color-blind (simulated after Machado
-# et al., 2009), and all are light enough for dark text.
-PALETTE = (
-    "#61C4FF",
-    "#E6754B",
-    "#FBDC8E",
-    "#399378",
-    "#FF98B9",
-    "#BDEFFF",
-    "#B6D632",
-    "#9081FA",
-)
-"""Colors of labels, in the order in which labels get them."""
-
-NEUTRAL = "#C4C9CF"
-"""Color of silence."""
-
-# One per texture: plain, diagonals, dots, crosses. Where the colors run out they start again,
-# with the next texture.
+# One per texture of a `LabelStyle`: plain, diagonals, dots, crosses.
 _HATCHES = ("", "////", "...", "xxx")
 _SIMILARITY_COLORS = "magma"
-
-
-class LabelStyle(NamedTuple):
-    """How a label looks.
-
-    Parameters
-    ----------
-    color : str
-        "#RRGGBB".
-    texture : int
-        0 plain, 1 diagonals, 2 dots, 3 crosses.
-    """
-
-    color: str
-    texture: int
+LABEL_SIZE = 7.0
+"""Points."""
 
 
 class NoveltyCurve(NamedTuple):
@@ -88,32 +55,6 @@ class NoveltyCurve(NamedTuple):
     novelty: NDArray[np.floating]
     edges: NDArray[np.floating]
     boundaries: Sequence[float] = ()
-
-
-def label_styles(labels: Iterable[str]) -> dict[str, LabelStyle]:
-    """Give every label its color and texture, in order of first appearance.
-
-    Parameters
-    ----------
-    labels : iterable of str
-        Labels of everything that is looked at together; repeats are welcome.
-
-    Returns
-    -------
-    styles : dict from str to LabelStyle
-        32 different ones, then the same again. Silence is gray.
-
-    Examples
-    --------
-    >>> label_styles(["A", "silence", "B", "A"])["B"]
-    LabelStyle(color='#E6754B', texture=0)
-    """
-    names = dict.fromkeys(labels)
-    styles = {SILENCE: LabelStyle(NEUTRAL, 0)} if SILENCE in names else {}
-    for i, name in enumerate(name for name in names if name != SILENCE):
-        texture = i // len(PALETTE) % len(_HATCHES)
-        styles[name] = LabelStyle(PALETTE[i % len(PALETTE)], texture)
-    return styles
 
 
 def annotation_names(annotations: Sequence[Annotation]) -> list[str]:
@@ -145,11 +86,29 @@ def annotation_strips(annotations: Sequence[Annotation]) -> list[tuple[str, Segm
 
 
 def similarity_limits(S: ArrayLike) -> tuple[float, float]:
-    """Choose the similarities shown darkest and brightest: the 2nd and the 98th percentile.
+    """Choose the similarities shown darkest and brightest.
 
-    Most matrices use a small part of [0, 1]; the whole range would hide the blocks.
+    Parameters
+    ----------
+    S : array_like, any shape
+        Similarities in [0, 1].
+
+    Returns
+    -------
+    low, high : float
+        The 2nd and the 98th percentile, as most matrices use a small part of [0, 1], and the whole
+        range would hide the blocks. Where less than one of 255 levels lies between them there are
+        no blocks: the whole range, so that what is alike throughout is bright.
+
+    Examples
+    --------
+    >>> similarity_limits([[1.0, 1.0], [1.0, 1.0]])
+    (0.0, 1.0)
     """
     low, high = np.percentile(np.asarray(S), [2, 98])
+    # What is stored in 8 bits differs by a level at least, but for rounding.
+    if high - low < 0.99 / 255:
+        return 0.0, 1.0
     return float(low), float(high)
 
 
@@ -160,8 +119,13 @@ def similarity_colors() -> NDArray[np.uint8]:
 
 
 def plot_similarity(
-    S: ArrayLike, edges: ArrayLike, *, ax: Axes, boundaries: Sequence[float] = ()
-) -> None:
+    S: ArrayLike,
+    edges: ArrayLike,
+    *,
+    ax: Axes,
+    boundaries: Sequence[float] = (),
+    bar: bool = True,
+) -> ScalarMappable:
     """Draw a self-similarity matrix; time runs right and down.
 
     Parameters
@@ -174,10 +138,17 @@ def plot_similarity(
         Where to draw.
     boundaries : sequence of float, optional
         Seconds to mark across the matrix.
+    bar : bool, default True
+        Whether to draw the scale of the colors.
+
+    Returns
+    -------
+    image : ScalarMappable
+        What was drawn.
     """
     times = np.asarray(edges, dtype=np.float64)
     low, high = similarity_limits(S)
-    ax.pcolorfast(
+    image = ax.pcolorfast(
         times,
         times,
         np.asarray(S),
@@ -189,8 +160,12 @@ def plot_similarity(
         ax.axvline(time, color="white", linewidth=0.5, alpha=0.6)
         ax.axhline(time, color="white", linewidth=0.5, alpha=0.6)
     ax.set(xlim=(times[0], times[-1]), ylim=(times[-1], times[0]), aspect="equal")
+    ax.set(xlabel=TIME, ylabel=TIME)
     mark_minutes(ax.xaxis)
     mark_minutes(ax.yaxis)
+    if bar:
+        color_bar(ax, image, "similarity", "both")
+    return image
 
 
 def plot_novelty(
@@ -226,7 +201,9 @@ def plot_novelty(
         )
         ax.plot(boundaries, picked, "o", color=INK, markersize=2.8, clip_on=False)
     top = float(heights.max())
-    ax.set(xlim=(times[0], times[-1]), ylim=(0, 1.08 * top if top > 0 else 1), yticks=[])
+    ax.set(xlim=(times[0], times[-1]), ylim=(0, 1.08 * top if top > 0 else 1))
+    ax.set(xlabel=TIME, ylabel="novelty")
+    ax.yaxis.set_major_locator(MaxNLocator(3))
     mark_minutes(ax.xaxis)
 
 
@@ -248,7 +225,9 @@ def plot_waveform(waveform: ArrayLike, duration: float, *, ax: Axes, start: floa
     centers = start + (np.arange(low.size) + 0.5) * duration / low.size
     ax.fill_between(centers, low, high, color=LINE, linewidth=0.3)
     peak = max(float(np.abs([low, high]).max()), 1e-3)
-    ax.set(xlim=(start, start + duration), ylim=(-1.05 * peak, 1.05 * peak), yticks=[])
+    ax.set(xlim=(start, start + duration), ylim=(-1.05 * peak, 1.05 * peak))
+    ax.set(xlabel=TIME, ylabel="amplitude")
+    ax.yaxis.set_major_locator(MaxNLocator(3))
     mark_minutes(ax.xaxis)
 
 
@@ -260,7 +239,7 @@ def plot_features(features: Features, *, ax: Axes) -> None:
     X = np.asarray(features.X, dtype=np.float64)
     deviation = X.std(axis=0)
     Z = (X - X.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
-    ax.pcolorfast(
+    image = ax.pcolorfast(
         features.edges,
         np.arange(Z.shape[1] + 1),
         Z.T,
@@ -279,7 +258,9 @@ def plot_features(features: Features, *, ax: Axes) -> None:
     ax.set_yticks(middles, [plain(groups[i]) for i in starts], parse_math=False)
     ax.tick_params(axis="y", length=0)
     ax.set(xlim=(0, features.duration), ylim=(0, len(groups)))
+    ax.set(xlabel=TIME, ylabel="columns, by family and order")
     mark_minutes(ax.xaxis)
+    color_bar(ax, image, "standard deviations from the mean", "both")
 
 
 def plot_segmentation(
@@ -289,7 +270,7 @@ def plot_segmentation(
     row: int = 0,
     styles: Mapping[str, LabelStyle] | None = None,
 ) -> None:
-    """Draw sections as a strip of boxes, with their labels where they fit.
+    """Draw sections as a strip of boxes, with as much of their labels as fits.
 
     Parameters
     ----------
@@ -304,18 +285,7 @@ def plot_segmentation(
     """
     styles = label_styles(segmentation.labels) if styles is None else styles
     for start, end, label in segmentation:
-        color, texture = styles[label]
-        ax.add_patch(
-            Rectangle(
-                (start, row - 0.4),
-                end - start,
-                0.8,
-                facecolor=color,
-                linewidth=0,
-                edgecolor="#00000066",
-                hatch=_HATCHES[texture],
-            )
-        )
+        ax.add_patch(section_box((start, row - 0.4), (end - start, 0.8), styles[label]))
         ax.add_artist(_SegmentText(start, end, row, label))
     joins = segmentation.boundaries[1:-1]
     ax.vlines(joins, row - 0.4, row + 0.4, color="white", linewidth=1.0)
@@ -328,9 +298,9 @@ def plot_strips(
     strips: Sequence[tuple[str, Segmentation]],
     *,
     ax: Axes,
-    styles: Mapping[str, LabelStyle] | None = None,
+    styles: Sequence[Mapping[str, LabelStyle]] | None = None,
 ) -> None:
-    """Draw segmentations below each other, one look for one label.
+    """Draw segmentations below each other.
 
     Parameters
     ----------
@@ -338,68 +308,35 @@ def plot_strips(
         Name and content of each row, the first on top; `annotation_strips` makes them.
     ax : Axes
         Where to draw.
-    styles : mapping from str to LabelStyle, optional
-        `label_styles` of everything in the picture; of these strips when absent.
+    styles : sequence of mapping from str to LabelStyle, optional
+        The looks of each strip, as of `matched_styles`; one look for one label when absent.
     """
     if styles is None:
-        styles = label_styles(label for _, form in strips for label in form.labels)
-    for row, (_, segmentation) in enumerate(strips):
-        plot_segmentation(segmentation, ax=ax, row=row, styles=styles)
+        styles = [label_styles(label for _, form in strips for label in form.labels)] * len(strips)
+    for row, ((_, segmentation), looks) in enumerate(zip(strips, styles, strict=True)):
+        plot_segmentation(segmentation, ax=ax, row=row, styles=looks)
     ax.set_yticks(range(len(strips)), [shortened(name) for name, _ in strips], parse_math=False)
     ax.set_ylim(len(strips) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
 
 
-def track_figure(
-    *,
-    duration: float,
-    references: Sequence[tuple[str, Segmentation]] = (),
-    estimates: Sequence[tuple[str, Segmentation]] = (),
-    waveform: ArrayLike | None = None,
-    S: ArrayLike | None = None,
-    S_edges: ArrayLike | None = None,
-    curves: Mapping[str, NoveltyCurve] | None = None,
-    title: str = "",
-) -> Figure:
-    """Draw all that is known of one recording over one time axis.
-
-    Parameters
-    ----------
-    duration : float
-        Length of the recording in seconds.
-    references, estimates : sequence of (str, Segmentation)
-        Strips of the annotators, and of the systems below them.
-    waveform : array_like of float, shape (2, n_stretches), optional
-        As `plot_waveform` takes it.
-    S, S_edges : array_like of float, shapes (n_frames, n_frames) and (n_frames + 1,), optional
-        As `plot_similarity` takes them; both or neither.
-    curves : mapping from str to NoveltyCurve, optional
-        One novelty curve per system.
-    title : str, optional
-        Written above.
-
-    Returns
-    -------
-    figure : Figure
-        8 inches wide, as high as it needs to be.
-    """
-    strips = [*references, *estimates]
-    styles = label_styles(label for _, form in strips for label in form.labels)
-    panels: list[tuple[float, Callable[[Axes], None]]] = []
-    if waveform is not None:
-        panels.append((0.7, lambda ax: plot_waveform(waveform, duration, ax=ax)))
-    for group in (references, estimates):
-        if group:
-            panels.append((0.26 * len(group), _strips_panel(group, styles)))
-    panels.extend((0.55, _novelty_panel(name, each)) for name, each in (curves or {}).items())
-    if S is not None and S_edges is not None:
-        panels.append((PANEL_WIDTH, lambda ax: plot_similarity(S, S_edges, ax=ax)))
-    with style():
-        return _stacked(panels, duration, title)
+def section_box(
+    corner: tuple[float, float], size: tuple[float, float], look: LabelStyle, **options: Any
+) -> Rectangle:
+    """Make the box of a section, in the look of its label."""
+    return Rectangle(
+        corner,
+        *size,
+        facecolor=look.color,
+        linewidth=0,
+        edgecolor="#00000066",
+        hatch=_HATCHES[look.texture],
+        **options,
+    )
 
 
 class _SegmentText(Text):
-    """A label that is drawn only where it fits between start and end."""
+    """A label that is cut to fit between start and end."""
 
     def __init__(self, start: float, end: float, y: float, label: str) -> None:
         super().__init__(
@@ -409,57 +346,29 @@ class _SegmentText(Text):
             ha="center",
             va="center_baseline",
             color=INK,
-            fontsize=7,
+            fontsize=LABEL_SIZE,
             parse_math=False,
         )
         self._ends = [(start, y), (end, y)]
 
     def draw(self, renderer: RendererBase) -> None:
-        """Draw the text if the segment is wider, at the size that the picture has now."""
+        """Draw as much of the text as the segment is wide, at the size that the picture has now."""
         left, right = self.get_transform().transform(self._ends)[:, 0]
-        if self.get_window_extent(renderer).width < right - left:
-            super().draw(renderer)
+        label, font = self.get_text(), self.get_fontproperties()
+
+        def width(text: str) -> float:
+            return renderer.get_text_width_height_descent(text, font, ismath=False)[0]
+
+        self.set_text(_fitted(label, right - left, width))
+        super().draw(renderer)
+        self.set_text(label)
 
 
-def _stacked(
-    panels: Sequence[tuple[float, Callable[[Axes], None]]], duration: float, title: str
-) -> Figure:
-    height = TOP + BOTTOM + sum(h for h, _ in panels) + GAP * (len(panels) - 1)
-    figure = Figure(figsize=(WIDTH, height))
-    top = height - TOP
-    for i, (inches, draw) in enumerate(panels):
-        ax = figure.add_axes(
-            (LEFT / WIDTH, (top - inches) / height, PANEL_WIDTH / WIDTH, inches / height)
-        )
-        draw(ax)
-        ax.set_xlim(0, duration)
-        mark_minutes(ax.xaxis)
-        if i < len(panels) - 1:  # the lowest panel has the times, for all
-            ax.tick_params(axis="x", labelbottom=False, length=0)
-            ax.spines[:].set_visible(False)
-        top -= inches + GAP
-    figure.text(
-        LEFT / WIDTH,
-        1 - 0.5 * TOP / height,
-        shortened(title, 80),
-        fontsize=10,
-        fontweight="bold",
-        va="center",
-        parse_math=False,
+def _fitted(text: str, room: float, width: Callable[[str], float]) -> str:
+    """Cut a text so that it is narrower than `room`; nothing is left where no letter fits."""
+    if width(text) < room:
+        return text
+    kept = bisect.bisect_left(
+        range(1, len(text)), True, key=lambda n: width(f"{text[:n].rstrip()}…") >= room
     )
-    return figure
-
-
-def _strips_panel(
-    strips: Sequence[tuple[str, Segmentation]], styles: Mapping[str, LabelStyle]
-) -> Callable[[Axes], None]:
-    return lambda ax: plot_strips(strips, ax=ax, styles=styles)
-
-
-def _novelty_panel(name: str, curve: NoveltyCurve) -> Callable[[Axes], None]:
-    def draw(ax: Axes) -> None:
-        plot_novelty(curve.novelty, curve.edges, ax=ax, boundaries=curve.boundaries)
-        ax.set_yticks([ax.get_ylim()[1] / 2], [shortened(f"novelty {name}")], parse_math=False)
-        ax.tick_params(axis="y", length=0)
-
-    return draw
+    return f"{text[:kept].rstrip()}…" if kept else ""

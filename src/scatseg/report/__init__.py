@@ -10,6 +10,7 @@ import numpy as np
 from scatseg.formats import atomic_write
 from scatseg.plotting import (
     annotation_strips,
+    one_font_warning,
     save_figure,
     similarity_colors,
     similarity_limits,
@@ -39,9 +40,9 @@ def build(run: Path, *, audio: AudioMode = "copy", figures: bool = True) -> Path
     Parameters
     ----------
     run : Path
-        A run folder. `index.html`, `pages/`, `assets/` and, with figures, `figures/` in it
-        are written anew; what an earlier report left there and this one does not need is
-        removed. A rebuild of the same run gives the same bytes.
+        A run folder, or a folder of scores, whose page has no tracks. `index.html`, `pages/`,
+        `assets/` and, with figures, `figures/` in it are written anew; what an earlier report of a
+        run left there and this one does not need is removed. A rebuild gives the same bytes.
     audio : {"copy", "link", "none"}, default "copy"
         Copy the recordings beside the pages (converted to FLAC where browsers cannot play
         them), link to where they are, or build silent pages.
@@ -63,12 +64,15 @@ def build(run: Path, *, audio: AudioMode = "copy", figures: bool = True) -> Path
     written: set[Path] = set()
     for name in _ASSETS:
         _write(run / "assets" / name, asset(name))
-    for number in range(len(contents.tracks)):
-        written |= _build_track(contents, number, audio, figures)
+    with one_font_warning():
+        for number in range(len(contents.tracks)):
+            written |= _build_track(contents, number, audio, figures)
     drawn: tuple[ScoreFigure, ...] = ()
     if figures and contents.summary and (run / "scores.csv").exists():
         drawn = draw_scores(run)
     _write(run / "index.html", page_html("index.html", index_data(contents, drawn)))
+    if not (run / "tracks").is_dir():  # no run: what else is in such a folder is not the report's
+        return run / "index.html"
     owned = ["pages", "assets/audio", "assets/similarity", *(["figures"] if figures else [])]
     _remove_others((run / name for name in owned), written)
     return run / "index.html"
@@ -99,8 +103,9 @@ def _build_track(run: Run, number: int, audio: AudioMode, figures: bool) -> set[
 
 
 def _similarity_png(S: np.ndarray) -> bytes:
-    low, high = similarity_limits(S)
-    level = (S.astype(np.float64) - low) / max(high - low, 1.0)
+    similarity = S / 255
+    low, high = similarity_limits(similarity)
+    level = (similarity - low) / (high - low)
     return palette_png(np.round(255 * np.clip(level, 0, 1)), similarity_colors())
 
 

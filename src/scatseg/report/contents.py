@@ -144,13 +144,17 @@ def read_run(folder: Path) -> Run:
     Raises
     ------
     FileNotFoundError
-        When the folder holds no run.
+        When the folder holds no run, or one of another kind.
     """
     parts = [folder / name for name in ("run.json", "tracks", "failures.csv")]
     if not any(part.exists() for part in parts):
         msg = f"{folder} is no run folder: it has no run.json, tracks or failures.csv"
         raise FileNotFoundError(msg)
-    facts, rows = read_run_facts(folder), _json(folder / "summary.json")
+    facts = read_run_facts(folder)
+    if not _holds_segmentations(folder, facts):
+        msg = f"{folder} is no run of segment or evaluate: only those have a report like this"
+        raise FileNotFoundError(msg)
+    rows = _json(folder / "summary.json")
     failures = read_failures(folder)
     scores: dict[str, list[Score]] = {}
     if (folder / "scores.csv").exists():
@@ -174,6 +178,15 @@ def read_run(folder: Path) -> Run:
         baselines=frozenset(rows.get("baselines", ())),
         group_by=str(rows.get("group_by", "")),
     )
+
+
+def _holds_segmentations(folder: Path, facts: Mapping[str, Any]) -> bool:
+    """Tell the folder of `segment` or `evaluate`, however far it got, from those of others."""
+    if (folder / "arrays").is_dir() or any((folder / "tracks").glob("*.jams")):
+        return True
+    if "evaluation" in facts or "segmenters" in facts.get("options", {}):
+        return True
+    return not (folder / "tracks").exists() and "options" not in facts
 
 
 def read_arrays(path: Path) -> Arrays:

@@ -2,33 +2,19 @@
 // The page of a search: the query, and every hit beside it, to play and compare.
 
 (() => {
-  const { data, element, clock, table, score, downloads } = page;
+  const { data, element, clock, table, score, soundPlayer, downloads } = page;
   const place = (id) => document.getElementById(id);
-  const sounds = [];
 
   document.title = `${data.title} · scatseg search`;
   place("title").textContent = `What sounds like ${data.title}`;
   place("subtitle").textContent = stretch(data.query);
-  place("query").append(element("h2", {}, "Query"), player(data.query, "Query"));
+  place("query").append(element("h2", {}, "Query"), soundPlayer(data.query, "Query"));
   place("hits").append(element("h2", {}, `Hits (${data.hits.length})`), listing());
   place("notes").append(...data.notes.map((text) => element("p", { className: "note" }, text)));
   place("downloads").append(element("h2", {}, "Files"), downloads(data.downloads));
 
   function stretch({ from, to }) {
     return `${clock(from, 0.01)}–${clock(to, 0.01)}`;
-  }
-
-  // One sound at a time: what starts stops the others.
-  function player({ url, note }, name) {
-    if (!url) return element("p", { className: "note" }, note);
-    const audio = element("audio", {
-      controls: true, preload: "metadata", src: url, "aria-label": name,
-    });
-    audio.addEventListener("play", () => {
-      sounds.filter((other) => other !== audio).forEach((other) => other.pause());
-    });
-    sounds.push(audio);
-    return audio;
   }
 
   function listing() {
@@ -40,13 +26,13 @@
       { text: "Similarity", number: true },
       { text: "Timbre", title: "Cosine of colors and modulations", number: true },
       { text: "Course", title: "Correlation over time", number: true },
-      { text: "Why" },
+      { text: "Why", title: "What is alike, most important first" },
     ];
     const made = table(columns, data.hits.map((hit, i) => [
-      String(i + 1), recording(hit), player(hit, `Hit ${i + 1}: ${hit.track}`),
+      String(i + 1), recording(hit), soundPlayer(hit, `Hit ${i + 1}: ${hit.track}`),
       score(hit.similarity), score(hit.timbre), score(hit.course), why(hit),
     ]));
-    made.classList.add("hits");
+    made.classList.add("hits", "cards");
     return made;
   }
 
@@ -61,11 +47,20 @@
       ...tags.map((text) => element("span", { className: "tag" }, text)));
   }
 
+  // The first reason, and the others on request.
   function why(hit) {
-    const lines = (heading, reasons) => reasons && reasons.length
+    const [first, ...others] = hit.alike ?? [];
+    const apart = hit.apart ?? [];
+    if (!first && !apart.length) return null;
+    const lines = (heading, reasons) => reasons.length
       ? [element("h3", {}, heading),
           element("ul", { className: "notes" }, ...reasons.map(({ text }) => element("li", {}, text)))]
       : [];
-    return element("div", {}, ...lines("Alike in", hit.alike), ...lines("Differs most in", hit.apart));
+    const more = others.length + apart.length;
+    return element("div", {},
+      first ? element("div", {}, `Alike in ${first.text}`) : "",
+      more ? element("details", {},
+        element("summary", {}, first ? `${more} more` : `${more} differences`),
+        ...lines("Also alike in", others), ...lines("Differs most in", apart)) : "");
   }
 })();

@@ -71,4 +71,6 @@ def _sound(path: Path, start: float, end: float, file: Path, page: Path) -> dict
         save(file, y, sr)
     except (OSError, AudioError) as error:
         return {"url": "", "note": f"cannot be played: {error}"}
-    return {"url": relative_url(file, page), "note": ""}
+    cut_off = end - start > _LONGEST
+    note = f"plays the first {_LONGEST:g} s of {end - start:.0f} s" if cut_off else ""
+    return {"url": relative_url(file, page), "note": note}

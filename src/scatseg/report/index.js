@@ -3,11 +3,12 @@
 
 (() => {
   const {
-    data, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, downloads,
+    data, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, pictures,
+    downloads,
   } = page;
   const place = (id) => document.getElementById(id);
 
-  document.title = `${data.title} · scatseg`;
+  document.title = `${data.title}: ${data.counts} · scatseg`;
   place("title").textContent = data.title;
   place("subtitle").append(...subtitle());
   place("summary").append(...summary());
@@ -20,9 +21,9 @@
     const seconds = data.tracks.reduce((sum, row) => sum + row.duration, 0);
     const failed = data.failures.length;
     return [
-      ...(seconds ? [`${clock(seconds)} of music`] : []),
-      ...(seconds && failed ? [" · "] : []),
-      ...(failed ? [element("a", { href: "#failures" }, `${failed} failed`)] : []),
+      data.counts,
+      ...(seconds ? [` · ${clock(seconds)} of music`] : []),
+      ...(failed ? [" · ", element("a", { href: "#failures" }, `${failed} failed`)] : []),
     ];
   }
 
@@ -45,8 +46,6 @@
     const pooled = level.rows.filter((row) => !row.annotator && !row.group);
     const single = level.rows.filter((row) => row.annotator);
     const grouped = level.rows.filter((row) => row.group);
-    const title = level.hierarchy ? "Scores, all levels at once"
-      : level.name ? `Scores, level ${level.name}` : "Scores";
     const count = level.segments === null ? ""
       : ` The references have ${level.segments.toFixed(1)} segments on average.`;
     const more = [
@@ -55,7 +54,7 @@
       ["Differences between systems", level.comparisons.length && comparisons(level.comparisons)],
     ];
     return [
-      element("h2", {}, title),
+      element("h2", {}, level.title),
       scoreTable(level.columns, pooled),
       element("p", { className: "hint" },
         `Mean over tracks [95 % bootstrap interval]; the best system in bold.${count}`),
@@ -125,12 +124,7 @@
   }
 
   function figures() {
-    if (!data.figures.length) return [];
-    return [element("h2", {}, "Figures"), element("div", { className: "figures" },
-      ...data.figures.map(({ title, png, svg }) =>
-        element("figure", {},
-          element("a", { href: svg }, element("img", { src: png, alt: title, loading: "lazy" })),
-          element("figcaption", {}, title))))];
+    return data.figures.length ? [element("h2", {}, "Figures"), pictures(data.figures)] : [];
   }
 
   function failures() {
@@ -142,7 +136,7 @@
 
   function tracks() {
     if (!data.tracks.length) {
-      return [element("p", { className: "note" }, "No track of this run succeeded.")];
+      return data.summary.length ? [] : [element("p", { className: "note" }, "No track of this run succeeded.")];
     }
     const keys = [
       { text: "Track", of: (row) => row.title.toLowerCase() },

@@ -37,7 +37,10 @@ const page = (() => {
       element("th", { scope: "col", title, className: number ? "number" : "" }, text));
     const body = rows.map((cells, i) =>
       element("tr", { className: rowClass(i) }, ...cells.map((cell, j) =>
-        element("td", { className: columns[j].number ? "number" : "" }, cell ?? "–"))));
+        element("td", {
+          className: columns[j].number ? "number" : "",
+          "data-name": typeof columns[j].text === "string" ? columns[j].text : "",
+        }, cell ?? "–"))));
     return element("div", { className: "table-scroll" },
       element("table", {},
         element("thead", {}, element("tr", {}, ...head)),
@@ -109,10 +112,35 @@ const page = (() => {
     return value === null ? null : value.toFixed(digits);
   }
 
-  // The name of a system, marked when it is there for comparison.
-  function systemName({ system, kind }) {
+  // The name of a system, marked when it is there for comparison; its key in tables is a tooltip.
+  function systemName({ system, key, kind }) {
     if (kind === "system") return element("span", {}, system);
-    return element("span", {}, system, " ", element("span", { className: "tag" }, kind));
+    return element("span", { title: key }, system, " ", element("span", { className: "tag" }, kind));
+  }
+
+  // Figures that open as vector graphics. Their sizes keep the page still while they load.
+  function pictures(figures) {
+    return element("div", { className: "figures" },
+      ...figures.map(({ title, png, svg, width, height }) =>
+        element("figure", {},
+          element("a", { href: svg },
+            element("img", { width, height, loading: "lazy", src: png, alt: title })),
+          element("figcaption", {}, title))));
+  }
+
+  const sounds = [];
+
+  // A player, or why there is none. One sound at a time: what starts stops the others.
+  function soundPlayer({ url, note }, name) {
+    if (!url) return element("p", { className: "note" }, note);
+    const audio = element("audio", {
+      controls: true, preload: "metadata", src: url, "aria-label": name,
+    });
+    audio.addEventListener("play", () => {
+      sounds.filter((other) => other !== audio).forEach((other) => other.pause());
+    });
+    sounds.push(audio);
+    return note ? element("div", {}, audio, element("p", { className: "hint" }, note)) : audio;
   }
 
   function downloads(links) {
@@ -120,5 +148,8 @@ const page = (() => {
       element("li", {}, element("a", { href: url }, text))));
   }
 
-  return { data, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, downloads };
+  return {
+    data, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, pictures,
+    soundPlayer, downloads,
+  };
 })();

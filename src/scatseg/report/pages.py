@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg.baselines import EVENLY_SPACED, NO_BOUNDARY, RANDOM
 from scatseg.evaluation import (
     CEILING,
     ESTIMATED_SEGMENTS,
@@ -21,33 +20,31 @@ from scatseg.evaluation import (
     REFERENCE_SEGMENTS,
     Score,
 )
-from scatseg.formats import Annotation
 from scatseg.plotting import (
-    LabelStyle,
     NoveltyCurve,
     annotation_names,
     annotation_strips,
-    label_styles,
+    matched_styles,
 )
 from scatseg.report.contents import Arrays, Run, Track
+from scatseg.report.png import png_size
 from scatseg.report.score_figures import ScoreFigure
 from scatseg.report.sound import Sound, relative_url
 from scatseg.score_tables import table_metrics
 from scatseg.summaries import (
     ALL_TRACKS,
     FLAT_METRICS,
+    HIERARCHY_METRICS,
     MEAN_OF_ANNOTATORS,
+    ONLY_LEVEL,
     Comparison,
     Summary,
+    headed,
     is_baseline,
+    level_titles,
+    system_title,
 )
 
-_SYSTEM_TITLES = {
-    NO_BOUNDARY: "no boundary",
-    EVENLY_SPACED: "evenly spaced",
-    RANDOM: "random",
-    CEILING: "other annotators",
-}
 _MAX_CURVE_POINTS = 2048
 
 JSON = dict[str, Any]
@@ -97,31 +94,34 @@ def index_data(run: Run, figures: Sequence[ScoreFigure] = ()) -> JSON:
     """
     page = run.folder / "index.html"
     default = default_system(run)
+    evaluation = run.facts.get("evaluation", {})
     tables = ("scores.csv", "summary.csv", "summary.md", "summary.tex", "comparisons.csv")
     names = (*tables, "notes.csv", "failures.csv", "run.json")
     return {
-        "title": _title(run),
+        "title": run.folder.resolve().name,
+        "counts": _counts(run),
         "options": _flat(run.facts.get("options", {})),
-        "versions": _flat(run.facts.get("versions", {})),
+        "versions": _flat(run.facts.get("versions", evaluation.get("versions", {}))),
         "summary": _levels(run),
         "groupBy": run.group_by,
         "systems": [] if run.summary else _segment_counts(run.tracks),
         "columns": list(FLAT_METRICS),
         "default": default,
         "tracks": [_index_row(track, page, default) for track in run.tracks],
-        "figures": [
-            {
-                "title": figure.title,
-                "png": relative_url(figure.png, page),
-                "svg": relative_url(figure.svg, page),
-            }
-            for figure in figures
-        ],
+        "figures": [picture(figure.title, figure.png, figure.svg, page) for figure in figures],
         "failures": [list(failure) for failure in run.failures],
         "downloads": [
             {"text": name, "url": name} for name in names if (run.folder / name).exists()
         ],
     }
+
+
+def picture(title: str, png: Path, svg: Path, page: Path) -> JSON:
+    """Describe a figure with its size, so that a page keeps the room for it."""
+    with png.open("rb") as file:
+        width, height = png_size(file.read(24))
+    urls = {"png": relative_url(png, page), "svg": relative_url(svg, page)}
+    return {"title": title, **urls, "width": width, "height": height}
 
 
 def track_data(
@@ -149,16 +149,16 @@ def track_data(
     """
     track = run.tracks[number]
     page = page_path(run.folder, track)
-    styles = track_styles(track)
+    strips = track_strips(track)
     similarity = pictures.get("similarity")
     return {
         "title": track.title,
         "id": track.id,
         "duration": track.duration,
         "sound": {"url": sound.url, "note": sound.note},
-        "styles": [list(style) for style in styles.values()],
-        "references": _strips(track.references, styles),
-        "estimates": _strips(track.jams.annotations, styles),
+        "styles": strips.looks,
+        "references": strips.references,
+        "estimates": strips.estimates,
         "waveform": None if arrays.waveform is None else arrays.waveform.tolist(),
         "similarity": similarity
         and {
@@ -180,10 +180,45 @@ def page_path(folder: Path, track: Track) -> Path:
     return folder / "pages" / f"{track.id}.html"
 
 
-def track_styles(track: Track) -> dict[str, LabelStyle]:
-    """Choose the looks of a track's labels: what annotators say first."""
-    annotations = (*track.references, *track.jams.annotations)
-    return label_styles(label for each in annotations for label in each.segmentation.labels)
+class Strips(NamedTuple):
+    """Everybody's sections of a track, as a page takes them.
+
+    Parameters
+    ----------
+    references, estimates : list of dict
+        The name of each, and its segments as [start, end, label, number of its look].
+    looks : list of list
+        [color, texture] of each look.
+    """
+
+    references: list[JSON]
+    estimates: list[JSON]
+    looks: list[list[str | int]]
+
+
+def track_strips(track: Track) -> Strips:
+    """Lay out a track's sections, with looks that compare systems with what annotators say."""
+    references, estimates = map(annotation_strips, (track.references, track.jams.annotations))
+    named = [*references, *estimates]
+    styles = matched_styles([form for _, form in references], [form for _, form in estimates])
+    used = [
+        looks[label]
+        for (_, form), looks in zip(named, styles, strict=True)
+        for label in form.labels
+    ]
+    numbers = {look: number for number, look in enumerate(dict.fromkeys(used))}
+    strips = [
+        {
+            "name": name,
+            "segments": [
+                [round(start, 3), round(end, 3), label, numbers[looks[label]]]
+                for start, end, label in form
+            ],
+        }
+        for (name, form), looks in zip(named, styles, strict=True)
+    ]
+    n = len(references)
+    return Strips(strips[:n], strips[n:], [list(look) for look in numbers])
 
 
 def default_system(run: Run) -> str:
@@ -194,9 +229,13 @@ def default_system(run: Run) -> str:
     return first if first in scored or not scored else next(iter(scored))
 
 
-def _title(run: Run) -> str:
+def _counts(run: Run) -> str:
     systems = {each.system for track in run.tracks for each in track.jams.annotations}
-    return f"{_count(len(run.tracks), 'track')}, {_count(len(systems), 'system')}"
+    n_tracks = len(run.tracks)
+    if not run.tracks:
+        systems = {each.system for each in run.summary if each.system not in run.baselines}
+        n_tracks = max((each.n for each in run.summary), default=0)
+    return f"{_count(n_tracks, 'track')}, {_count(len(systems), 'system')}"
 
 
 def _count(number: int, what: str) -> str:
@@ -215,14 +254,12 @@ def _flat(options: Any, prefix: str = "") -> list[list[str]]:
 
 def _levels(run: Run) -> list[JSON]:
     """Make one table per level of the references."""
-    levels = dict.fromkeys(summary.level for summary in run.summary)
-    return [
-        _level(level, [each for each in run.summary if each.level == level], run)
-        for level in levels
-    ]
+    titles = level_titles(summary.level for summary in run.summary)
+    return [_level(level, headed("Scores", title), run) for level, title in titles.items()]
 
 
-def _level(level: str, summaries: Sequence[Summary], run: Run) -> JSON:
+def _level(level: str, title: str, run: Run) -> JSON:
+    summaries = [each for each in run.summary if each.level == level]
     rows: dict[tuple[str, str, str], dict[str, Summary]] = {}
     for each in summaries:
         rows.setdefault((each.group, each.annotator, each.system), {})[each.metric] = each
@@ -230,8 +267,7 @@ def _level(level: str, summaries: Sequence[Summary], run: Run) -> JSON:
     columns = table_metrics(summaries)
     counts = [each.mean for each in summaries if each.metric == REFERENCE_SEGMENTS]
     return {
-        "name": "" if level == HIERARCHY else level,
-        "hierarchy": level == HIERARCHY,
+        "title": title,
         "columns": list(columns),
         "segments": _number(counts[0]) if counts else None,
         "rows": [
@@ -241,7 +277,10 @@ def _level(level: str, summaries: Sequence[Summary], run: Run) -> JSON:
                 "annotator": "" if annotator == MEAN_OF_ANNOTATORS else annotator,
                 "tracks": max(each.n for each in metrics.values()),
                 "cells": [
-                    _summary_cell(metrics.get(metric), best.get((group, annotator, metric)))
+                    _summary_cell(
+                        metrics.get(metric),
+                        None if system in run.baselines else best.get((group, annotator, metric)),
+                    )
                     for metric in columns
                 ],
             }
@@ -255,7 +294,7 @@ def _comparison(each: Comparison) -> JSON:
     names = {"system": each.system, "other": each.other}
     return {
         "metric": each.metric,
-        **{key: _SYSTEM_TITLES.get(name, name) for key, name in names.items()},
+        **{key: system_title(name) for key, name in names.items()},
         "baseline": is_baseline(each.other),
         "tracks": each.n,
         "difference": _number(each.difference),
@@ -296,7 +335,7 @@ def _summary_cell(each: Summary | None, best: float | None) -> JSON:
 
 def _system(name: str, baselines: frozenset[str]) -> JSON:
     kind = "system" if name not in baselines else "ceiling" if name == CEILING else "baseline"
-    return {"system": _SYSTEM_TITLES.get(name, name), "kind": kind}
+    return {"system": system_title(name), "key": name, "kind": kind}
 
 
 def _segment_counts(tracks: Iterable[Track]) -> list[JSON]:
@@ -320,7 +359,7 @@ def _segment_counts(tracks: Iterable[Track]) -> list[JSON]:
 
 
 def _index_row(track: Track, page: Path, default: str) -> JSON:
-    styles = track_styles(track)
+    strips = track_strips(track)
     form = track.jams.annotations[0].segmentation if track.jams.annotations else None
     by_metric: dict[str, list[float]] = {}
     for score in track.scores:
@@ -331,36 +370,21 @@ def _index_row(track: Track, page: Path, default: str) -> JSON:
         "title": track.title,
         "url": relative_url(page_path(page.parent, track), page),
         "duration": track.duration,
-        "styles": [list(style) for style in styles.values()],
-        "strips": [
-            *_strips(track.references[:1], styles),
-            *_strips(track.jams.annotations[:1], styles),
-        ],
+        "styles": strips.looks,
+        "strips": [*strips.references[:1], *strips.estimates[:1]],
         "segments": len(form) if form else None,
         "scores": [None if mean is None else _number(mean) for mean in means],
         "warnings": len(_warnings(track)),
     }
 
 
-def _strips(annotations: Sequence[Annotation], styles: Mapping[str, LabelStyle]) -> list[JSON]:
-    numbers = {label: i for i, label in enumerate(styles)}
-    return [
-        {
-            "name": name,
-            "segments": [
-                [round(start, 3), round(end, 3), label, numbers[label]]
-                for start, end, label in form
-            ],
-        }
-        for name, form in annotation_strips(annotations)
-    ]
-
-
 def _curve(name: str, curve: NoveltyCurve, track: Track) -> JSON:
     times, heights = thinned(curve.edges, curve.novelty)
-    peak = float(np.max(heights))
+    is_probability = any(each.confidence for each in track.jams.annotations if each.system == name)
+    peak = 1.0 if is_probability else float(np.max(heights))
     return {
         "name": name,
+        "title": f"{'probability of a boundary,' if is_probability else 'novelty'} {name}",
         "times": _rounded(times),
         "heights": _rounded(heights / peak if peak > 0 else heights, 4),
         "boundaries": [round(time, 3) for time in picked_boundaries(track, name)],
@@ -405,18 +429,26 @@ def _track_scores(track: Track, baselines: frozenset[str]) -> JSON:
         key = (score.annotator, score.level, score.system)
         rows.setdefault(key, {})[score.metric] = score
     metrics = list(dict.fromkeys(score.metric for score in track.scores))
+    titles = level_titles(score.level for score in track.scores)
     return {
         "columns": [*FLAT_METRICS, ESTIMATED_SEGMENTS],
+        "hierarchy": list(HIERARCHY_METRICS),
         "metrics": metrics,
         "rows": [
             {
                 **_system(system, baselines),
-                "reference": " · ".join(part for part in (annotator, level) if part),
+                "reference": _reference(annotator, level, titles[level] == ONLY_LEVEL),
                 "values": [_number(row[m].value) if m in row else None for m in metrics],
             }
             for (annotator, level, system), row in rows.items()
         ],
     }
+
+
+def _reference(annotator: str, level: str, only: bool) -> str:
+    """Name a reference as its strip is named."""
+    parts = (annotator, "" if only else "all levels" if level == HIERARCHY else level)
+    return " · ".join(part for part in parts if part)
 
 
 def _warnings(track: Track) -> list[str]:

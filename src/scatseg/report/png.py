@@ -1,4 +1,4 @@
-"""Palette indices -> the bytes of a PNG image, the same every time."""
+"""Palette indices -> the bytes of a PNG image, the same every time; and how large one is."""
 
 from __future__ import annotations
 
@@ -50,6 +50,26 @@ def palette_png(indices: ArrayLike, colors: ArrayLike) -> bytes:
         b"IEND": b"",
     }
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks.items())
+
+
+def png_size(data: bytes) -> tuple[int, int]:
+    r"""Tell the width and height of a PNG image in pixels.
+
+    Parameters
+    ----------
+    data : bytes
+        The first 24 bytes of a PNG file, or more.
+
+    Examples
+    --------
+    >>> png_size(palette_png([[0, 1, 0]], [[0, 0, 0], [255, 255, 255]]))
+    (3, 1)
+    """
+    if data[:8] != b"\x89PNG\r\n\x1a\n" or len(data) < 24:
+        msg = f"a PNG image begins with a header of 24 bytes, got {data[:24]!r}"
+        raise ValueError(msg)
+    width, height = struct.unpack(">II", data[16:24])
+    return width, height
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

@@ -16,8 +16,9 @@ from scatseg.summaries import (
     ALL_TRACKS,
     HIERARCHY_METRICS,
     MEAN_OF_ANNOTATORS,
+    headed,
     is_baseline,
-    level_title,
+    level_titles,
     rank,
     summarize,
     track_values,
@@ -63,10 +64,12 @@ def draw_scores(folder: Path) -> tuple[ScoreFigure, ...]:
     scores = [each for each in read_scores(folder / "scores.csv") if each.metric in drawn]
     seed = _seed(folder)
     written: list[ScoreFigure] = []
-    for number, level in enumerate(dict.fromkeys(score.level for score in scores), start=1):
+    titles = level_titles(score.level for score in scores)
+    for number, level in enumerate(titles, start=1):
         # Numbered: the names of levels are anything, and may differ in what a file name drops.
         stem = place / f"{number}-{_slug(level)}"
-        written += _draw_level([each for each in scores if each.level == level], stem, seed)
+        here = [each for each in scores if each.level == level]
+        written += _draw_level(here, titles[level], stem, seed)
     kept = {path for each in written for path in (each.png, each.svg)}
     for path in place.glob("*"):
         if path.is_file() and path not in kept:
@@ -87,7 +90,9 @@ def _slug(name: str) -> str:
     return re.sub("[^A-Za-z0-9.]+", "-", name).strip("-.") or "level"
 
 
-def _draw_level(scores: Sequence[Score], stem: Path, seed: int) -> list[ScoreFigure]:
+def _draw_level(
+    scores: Sequence[Score], level_title: str, stem: Path, seed: int
+) -> list[ScoreFigure]:
     """Draw the scores of one level into files whose names begin with `stem`."""
     level = scores[0].level
     table = {metric: systems for (_, metric), systems in track_values(scores).items()}
@@ -98,18 +103,18 @@ def _draw_level(scores: Sequence[Score], stem: Path, seed: int) -> list[ScoreFig
         for each in summarize(scores, seed=seed)
         if each.group == ALL_TRACKS and each.annotator == MEAN_OF_ANNOTATORS
     }
-    title = f"Scores, {level_title(level)}"
+    title = headed("Scores", level_title)
     figure = systems_figure({metric: table[metric] for metric in metrics}, summaries)
     written = [ScoreFigure(title, *save_figure(figure, _named(stem, "systems")))]
     rankings = [ranking for ranking in rank(scores) if ranking.metric in metrics[:2]]
     if rankings:
-        title = f"Average ranks, {level_title(level)}"
+        title = headed("Average ranks", level_title)
         paths = save_figure(ranks_figure(rankings), _named(stem, "ranks"))
         written.append(ScoreFigure(title, *paths))
     for metric in metrics[:2]:
         systems = {name: tracks for name, tracks in table[metric].items() if not is_baseline(name)}
         if len(systems) > 1:
-            title = f"{metric} of each track, {level_title(level)}"
+            title = headed(f"{metric} of each track", level_title)
             name = f"pairs-{_slug(metric)}"
             paths = save_figure(pairs_figure(systems, title=title), _named(stem, name))
             written.append(ScoreFigure(title, *paths))

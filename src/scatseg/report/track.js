@@ -12,8 +12,10 @@
   place("subtitle").textContent = data.title === data.id
     ? clock(duration) : `${clock(duration)} · ${data.id}`;
   const player = makePlayer();
+  const view = makeView();
   showNeighbors();
   showTimeline();
+  showSections();
   if (data.similarity) showSimilarity();
   showScores();
   showNotes();
@@ -32,6 +34,7 @@
       "aria-label": `Recording: ${data.title}`,
     }) : null;
     let time = 0;
+    let held = null;
 
     function moveTo(seconds) {
       time = seconds;
@@ -47,6 +50,18 @@
       audio.currentTime = time;
       if (play) audio.play().catch(complain);
     }
+    // Space plays and pauses, also on a view that shows the playhead and on what sounds; on any
+    // other button it does what that button says.
+    function toggleBySpace(event) {
+      const { key, target, repeat } = event;
+      if (key !== " " || event.ctrlKey || event.altKey || event.metaKey) return;
+      if (target !== document.body && !target.closest("canvas, .is-current")) return;
+      event.preventDefault();
+      held = target;
+      if (repeat) return;
+      if (audio.paused) audio.play().catch(complain);
+      else audio.pause();
+    }
     function complain(error) {
       // A pause that comes before the sound is no problem to report.
       if (error.name !== "AbortError") showNote(`cannot play: ${error.message}`);
@@ -60,11 +75,11 @@
       audio.addEventListener("seeking", () => moveTo(audio.currentTime));
       audio.addEventListener("error", () => showNote("this browser cannot play the audio file"));
       place("player").append(audio);
-      document.addEventListener("keydown", (event) => {
-        if (event.key !== " " || event.target !== document.body) return;
-        event.preventDefault();
-        if (audio.paused) audio.play().catch(complain);
-        else audio.pause();
+      document.addEventListener("keydown", toggleBySpace);
+      // Some browsers press a button when Space is let go.
+      document.addEventListener("keyup", (event) => {
+        if (event.key === " " && event.target === held) event.preventDefault();
+        held = null;
       });
     } else {
       const output = element("output", { className: "clock" });
@@ -90,14 +105,88 @@
   // ---- the timeline: waveform, strips and curves over one axis -----------------------------
 
   function showTimeline() {
-    const timeline = place("timeline");
-    if (data.waveform) timeline.append(row("waveform", waveform(), "tall"));
-    for (const strip of data.references) timeline.append(row(strip.name, stripOf(strip), "reference"));
-    for (const strip of data.estimates) timeline.append(row(strip.name, stripOf(strip)));
-    for (const curve of data.curves) timeline.append(row(`novelty ${curve.name}`, curveOf(curve), "curve"));
-    timeline.append(row("", timeAxis(linear)));
-    const playhead = timeline.querySelector(".playhead");
+    const rows = place("rows");
+    if (data.waveform) rows.append(row("waveform", waveform(), "tall"));
+    for (const strip of data.references) rows.append(row(strip.name, stripOf(strip), "reference"));
+    for (const strip of data.estimates) rows.append(row(strip.name, stripOf(strip)));
+    for (const curve of data.curves) rows.append(row(curve.title, curveOf(curve), "curve"));
+    rows.append(row("", timeAxis(linear)));
+    const playhead = rows.querySelector(".playhead");
     player.onMove((time) => { playhead.style.left = `${100 * linear(time)}%`; });
+    view.start();
+  }
+
+  // What part of the timeline is seen: it is `span` pixels wide, `size` of them are in sight from
+  // `left` on. At first so wide that sections can be read, if that is more than there is.
+  function makeView() {
+    const scroller = place("scroller");
+    const rows = place("rows");
+    const redraws = [];
+    const most = Math.min(64, 1e5 / duration);
+    const seen = { span: 1, size: 1, left: 0 };
+    let scale = Math.min(18 / usualLength(), most);
+    let last = 0;
+
+    function layOut() {
+      const names = rows.querySelector(".row-body").offsetLeft;
+      seen.size = Math.max(1, scroller.clientWidth - names);
+      seen.span = Math.max(seen.size, scale * duration);
+      const whole = seen.span === seen.size;
+      rows.style.width = whole ? "" : `${names + seen.span}px`;
+      rows.style.setProperty("--window", `${seen.size}px`);
+      [wider.disabled, narrower.disabled, all.disabled] = [scale >= most, whole, whole];
+      scroll(scroller.scrollLeft);
+    }
+    function scroll(left) {
+      scroller.scrollLeft = left;
+      seen.left = scroller.scrollLeft;
+      redraws.forEach((redraw) => redraw());
+    }
+    function isSeen(time) {
+      const x = linear(time) * seen.span - seen.left;
+      return x >= 0 && x <= seen.size;
+    }
+    // The playhead stays where it is, or what is in the middle.
+    function zoomTo(wanted) {
+      const { span, size, left } = seen;
+      const kept = isSeen(player.now()) ? linear(player.now()) : (left + size / 2) / span;
+      const x = kept * span - left;
+      scale = Math.min(wanted, most);
+      layOut();
+      scroll(kept * seen.span - x);
+    }
+    // Who has scrolled away from the playhead may stay there until it jumps.
+    function follow(time) {
+      const lost = !isSeen(time) && (isSeen(last) || Math.abs(time - last) > 1);
+      last = time;
+      if (lost) scroll(linear(time) * seen.span - 0.1 * seen.size);
+    }
+    function button(text, name, act) {
+      const made = element("button", { type: "button", className: "small", title: name }, text);
+      made.setAttribute("aria-label", name);
+      made.addEventListener("click", act);
+      return made;
+    }
+
+    const narrower = button("−", "Zoom out", () => zoomTo(seen.span / duration / 2));
+    const wider = button("+", "Zoom in", () => zoomTo((2 * seen.span) / duration));
+    const all = button("whole", "Show the whole recording", () => zoomTo(0));
+    place("zoom").append(narrower, wider, all);
+    function start() {
+      scroller.addEventListener("scroll", () => scroll(scroller.scrollLeft));
+      new ResizeObserver(layOut).observe(scroller);
+      layOut();
+      player.onMove(follow);
+    }
+    return { seen, start, onChange: (redraw) => redraws.push(redraw) };
+  }
+
+  // The median length of the sections that the page is about.
+  function usualLength() {
+    const [strip] = [...data.estimates, ...data.references];
+    if (!strip) return duration;
+    const lengths = strip.segments.map(([start, end]) => end - start).sort((a, b) => a - b);
+    return lengths[lengths.length >> 1];
   }
 
   function row(name, body, kind = "") {
@@ -113,11 +202,12 @@
   function waveform() {
     const [low, high] = data.waveform;
     const peak = Math.max(1, ...low.map(Math.abs), ...high.map(Math.abs));
-    const canvas = drawn((context, width, height, color) => {
+    const canvas = drawn((context, width, height, color, pixel) => {
       context.fillStyle = color("--wave");
+      const stretch = (x) => Math.floor(((view.seen.left + x / pixel) * low.length) / view.seen.span);
       for (let x = 0; x < width; x++) {
-        const first = Math.floor((x * low.length) / width);
-        const last = Math.max(first + 1, Math.floor(((x + 1) * low.length) / width));
+        const first = clamp(stretch(x), 0, low.length - 1);
+        const last = Math.max(first + 1, stretch(x + 1));
         const top = Math.max(...high.slice(first, last)) / peak;
         const bottom = Math.min(...low.slice(first, last)) / peak;
         const y = (height / 2) * (1 - top);
@@ -127,9 +217,9 @@
     return seekable(canvas, "Waveform");
   }
 
-  function curveOf({ name, times, heights, boundaries }) {
+  function curveOf({ title, times, heights, boundaries }) {
     const canvas = drawn((context, width, height, color, pixel) => {
-      const x = (time) => linear(time) * width;
+      const x = (time) => (linear(time) * view.seen.span - view.seen.left) * pixel;
       const y = (value) => height - 1 - value * (height - 6 * pixel);
       const outline = new Path2D();
       times.forEach((time, i) => outline.lineTo(x(time), y(heights[i])));
@@ -142,19 +232,22 @@
       context.lineWidth = 1.25 * pixel;
       context.stroke(outline);
       context.fillStyle = color("--ink");
+      const dense = view.seen.span < 10 * boundaries.length;
       for (const time of boundaries) {
-        context.globalAlpha = 0.35;
+        context.globalAlpha = dense ? 0.2 : 0.35;
         context.fillRect(x(time) - pixel / 2, 0, pixel, height);
         context.globalAlpha = 1;
+        if (dense) continue;
         context.beginPath();
         context.arc(x(time), y(interpolate(time, times, heights)), 2.75 * pixel, 0, 2 * Math.PI);
         context.fill();
       }
     });
-    return seekable(canvas, `Novelty of ${name}`);
+    return seekable(canvas, title);
   }
 
-  // A canvas that draws itself again when its size or the color scheme changes.
+  // A canvas over what is seen of the timeline, which draws itself again when that, its size or
+  // the color scheme changes.
   function drawn(draw) {
     const canvas = element("canvas");
     const redraw = () => {
@@ -165,6 +258,7 @@
       draw(canvas.getContext("2d"), canvas.width, canvas.height,
         (name) => scheme.getPropertyValue(name), pixel);
     };
+    view.onChange(redraw);
     new ResizeObserver(redraw).observe(canvas);
     window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
     return canvas;
@@ -173,14 +267,17 @@
   // A view along time: a click or the arrow keys move the playhead.
   function seekable(canvas, name) {
     canvas.addEventListener("click", (event) => {
-      player.seek((event.offsetX / canvas.clientWidth) * duration);
+      player.seek(((view.seen.left + event.offsetX) / view.seen.span) * duration);
     });
     return slider(canvas, name);
   }
 
-  // Tell assistive technology where the playhead is, and let the arrow keys move it.
+  // Tell assistive technology where the playhead is, and let the keys of a slider move it.
   function slider(canvas, name) {
-    const steps = { ArrowLeft: -5, ArrowRight: 5, PageDown: -30, PageUp: 30 };
+    const steps = {
+      ArrowLeft: -5, ArrowRight: 5, ArrowDown: -5, ArrowUp: 5, PageDown: -30, PageUp: 30,
+      Home: -Infinity, End: Infinity,
+    };
     canvas.tabIndex = 0;
     canvas.setAttribute("role", "slider");
     canvas.setAttribute("aria-label", `${name}: position`);
@@ -200,40 +297,52 @@
 
   function stripOf({ name, segments }) {
     const buttons = segments.map((segment) => {
-      const [start, end, label] = segment;
       const button = segmentBox("button", segment, data.styles, duration);
-      button.type = "button";
-      button.tabIndex = -1;
-      button.setAttribute("aria-label", `${label}, ${clock(start)} to ${clock(end)}: play`);
-      button.append(element("span", {}, label));
-      button.addEventListener("click", () => player.seek(start, { play: true }));
-      return button;
+      button.append(element("span", {}, segment[2]));
+      return playing(button, segment);
     });
-    buttons[0].tabIndex = 0;
     const strip = element("div", { className: "strip", role: "group", "aria-label": name }, ...buttons);
-    strip.addEventListener("keydown", (event) => moveFocus(event, buttons));
-    let current = -1;
-    player.onMove((time) => {
-      const next = segments.findIndex(([start, end]) => start <= time && time < end);
-      if (next === current) return;
-      buttons[current]?.classList.remove("is-current");
-      buttons[next]?.classList.add("is-current");
-      current = next;
-    });
+    walkable(strip, buttons, "ArrowLeft", "ArrowRight");
+    markCurrent(segments, buttons);
     return strip;
   }
 
-  // A strip is one stop of the tab key; the arrow keys walk along it.
-  function moveFocus(event, buttons) {
-    const here = buttons.indexOf(event.target);
-    const last = buttons.length - 1;
-    const goal = { ArrowLeft: here - 1, ArrowRight: here + 1, Home: 0, End: last }[event.key];
-    if (goal === undefined) return;
-    event.preventDefault();
-    const target = buttons[clamp(goal, 0, last)];
-    buttons[here].tabIndex = -1;
-    target.tabIndex = 0;
-    target.focus();
+  // Make a button play a segment.
+  function playing(button, [start, end, label]) {
+    button.type = "button";
+    button.setAttribute("aria-label", `${label}, ${clock(start)} to ${clock(end)}: play`);
+    button.addEventListener("click", () => player.seek(start, { play: true }));
+    return button;
+  }
+
+  // Mark the element of the segment under the playhead.
+  function markCurrent(segments, elements) {
+    let current = -1;
+    const mark = (time) => {
+      const next = segments.findIndex(([start, end]) => start <= time && time < end);
+      if (next === current) return;
+      elements[current]?.classList.remove("is-current");
+      elements[next]?.classList.add("is-current");
+      current = next;
+    };
+    player.onMove(mark);
+    mark(player.now());
+  }
+
+  // Many buttons are one stop of the tab key; the arrow keys walk along them.
+  function walkable(box, buttons, back, on) {
+    buttons.forEach((button, i) => { button.tabIndex = i ? -1 : 0; });
+    box.addEventListener("keydown", (event) => {
+      const here = buttons.indexOf(event.target);
+      const last = buttons.length - 1;
+      const goal = { [back]: here - 1, [on]: here + 1, Home: 0, End: last }[event.key];
+      if (here < 0 || goal === undefined) return;
+      event.preventDefault();
+      const target = buttons[clamp(goal, 0, last)];
+      buttons[here].tabIndex = -1;
+      target.tabIndex = 0;
+      target.focus();
+    });
   }
 
   // Times along an axis; `along` says at which part of its length a time stands.
@@ -244,14 +353,73 @@
       const step = rounds.find((round) => duration / round <= room) ?? 7200;
       const ticks = [];
       for (let i = 0; i * step <= duration; i++) {
-        const part = `${100 * along(i * step)}%`;
-        ticks.push(element("span", { style: vertical ? { top: part } : { left: part } },
+        const part = along(i * step);
+        const where = vertical ? { top: `${100 * part}%` } : { left: `${100 * part}%` };
+        const isLast = !vertical && (1 - part) * axis.clientWidth < 24;
+        ticks.push(element("span", { className: isLast ? "at-end" : "", style: where },
           clock(i * step, step)));
       }
       axis.replaceChildren(...ticks);
     };
     new ResizeObserver(redraw).observe(axis);
     return axis;
+  }
+
+  // ---- the sections as a table --------------------------------------------------------------
+
+  function showSections() {
+    const strips = [...data.references, ...data.estimates];
+    if (!strips.length) return;
+    place("sections").append(element("details", {},
+      element("summary", {}, "List of sections"),
+      ...choice("of ", strips.map(({ name }) => name),
+        data.estimates.length ? data.references.length : 0, (i) => sectionTable(strips[i]))));
+  }
+
+  // One of several things that `make` makes when it is first chosen.
+  function choice(text, names, first, make) {
+    const select = element("select", {}, ...names.map((name, i) =>
+      element("option", { value: String(i) }, name)));
+    select.value = String(first);
+    const shown = element("div", { className: "choice" });
+    const made = new Map();
+    const show = () => {
+      const i = Number(select.value);
+      if (!made.has(i)) made.set(i, make(i, names[i]));
+      shown.replaceChildren(made.get(i));
+    };
+    select.addEventListener("change", show);
+    show();
+    return names.length > 1
+      ? [element("p", { className: "hint" }, element("label", {}, text, select)), shown] : [shown];
+  }
+
+  function sectionTable({ name, segments }) {
+    const columns = [
+      { text: "Start" }, { text: "End", number: true }, { text: "Length (s)", number: true },
+      { text: "Label" },
+    ];
+    const buttons = segments.map((segment) => playing(
+      element("button", { className: "start" }, clock(segment[0], 0.01)), segment));
+    const made = table(columns, segments.map(([start, end, label, style], i) => [
+      buttons[i], clock(end, 0.01), (end - start).toFixed(2), labelled(label, data.styles[style]),
+    ]));
+    made.classList.add("sections");
+    made.setAttribute("role", "group");
+    made.setAttribute("aria-label", `Sections of ${name}`);
+    const rows = [...made.querySelectorAll("tbody tr")];
+    rows.forEach((row, i) => row.addEventListener("click", (event) => {
+      if (event.target !== buttons[i]) buttons[i].click();
+    }));
+    walkable(made, buttons, "ArrowUp", "ArrowDown");
+    markCurrent(segments, rows);
+    return made;
+  }
+
+  function labelled(label, [color, texture]) {
+    return element("span", {},
+      element("i", { className: `swatch texture-${texture}`, style: { backgroundColor: color } }),
+      label);
   }
 
   // ---- the self-similarity matrix -----------------------------------------------------------
@@ -275,18 +443,21 @@
     new ResizeObserver(redraw).observe(canvas);
 
     slider(canvas, "Self-similarity, bright is alike");
-    canvas.addEventListener("click", (event) => {
-      const fraction = event.shiftKey
-        ? event.offsetY / canvas.clientHeight : event.offsetX / canvas.clientWidth;
-      player.seek(timeAt(clamp(fraction, 0, 1)));
-    });
-    const hint = "Click: hear the moment below the pointer. Shift-click: the moment beside it.";
+    const momentsAt = (event) => [
+      event.offsetX / canvas.clientWidth, event.offsetY / canvas.clientHeight,
+    ].map((fraction) => timeAt(clamp(fraction, 0, 1)));
     const moments = place("moments");
+    const choices = place("choices");
+    canvas.addEventListener("click", (event) => {
+      const [across, down] = momentsAt(event);
+      player.seek(event.shiftKey ? down : across);
+      choices.replaceChildren(...[across, down].map(momentButton));
+    });
+    const hint = "Click: the moment below the pointer. Shift-click: the moment beside it.";
     moments.textContent = hint;
     canvas.addEventListener("pointermove", (event) => {
-      const across = clamp(event.offsetX / canvas.clientWidth, 0, 1);
-      const down = clamp(event.offsetY / canvas.clientHeight, 0, 1);
-      moments.textContent = `${clock(timeAt(across))} against ${clock(timeAt(down))}`;
+      const [across, down] = momentsAt(event);
+      moments.textContent = `${clock(across)} against ${clock(down)}`;
     });
     canvas.addEventListener("pointerleave", () => { moments.textContent = hint; });
 
@@ -296,6 +467,14 @@
     player.onMove((time) => {
       body.style.setProperty("--at", `${100 * along(time)}%`);
     });
+  }
+
+  // Both moments of a click can be heard without a key to hold, as on a phone.
+  function momentButton(time) {
+    const button = element("button", { type: "button", className: "small" }, `▶ ${clock(time)}`);
+    button.setAttribute("aria-label", `Play from ${clock(time)}`);
+    button.addEventListener("click", () => player.seek(time, { play: true }));
+    return button;
   }
 
   // Fill the choice of strips; the first estimate is marked at first.
@@ -343,25 +522,50 @@
   // ---- numbers and notes --------------------------------------------------------------------
 
   function showScores() {
-    const { columns, metrics, rows } = data.scores;
+    const { columns, hierarchy, metrics, rows } = data.scores;
     if (!rows.length) {
       place("scores").append(element("h2", {}, "Segments"), segmentCounts());
       return;
     }
-    const several = new Set(rows.map((row) => row.reference)).size > 1;
-    const names = (row) => [systemName(row), ...(several ? [row.reference] : [])];
-    const nameColumns = [{ text: "System" }, ...(several ? [{ text: "Reference" }] : [])];
-    const muted = (i) => (rows[i].kind === "system" ? "" : "muted");
-    const cell = (row, metric) => {
-      const value = row.values[metrics.indexOf(metric)] ?? null;
-      return score(value, metric.endsWith("segments") ? 0 : 3);
-    };
-    const scores = (shown) => table(
-      [...nameColumns, ...shown.map(metricColumn)],
-      rows.map((row) => [...names(row), ...shown.map((metric) => cell(row, metric))]), muted);
-    place("scores").append(element("h2", {}, "Scores"), scores(columns),
-      element("details", {}, element("summary", {}, `All ${metrics.length} measures`),
-        scores(metrics)));
+    const [flat, nested] = [columns, hierarchy].map((shown) => scoreTable(shown));
+    place("scores").append(
+      ...(flat ? [element("h2", {}, "Scores"), flat] : []),
+      ...(nested ? [element("h2", {}, "Scores, all levels at once"), nested] : []));
+    place("measures").append(element("details", {},
+      element("summary", {}, `All ${metrics.length} measures`),
+      ...choice("against ", [...new Set(rows.map((row) => row.reference))], 0, allMeasures)));
+  }
+
+  function measure(row, metric) {
+    const value = row.values[data.scores.metrics.indexOf(metric)] ?? null;
+    return score(value, metric.endsWith("segments") ? 0 : 3);
+  }
+
+  // Some measures of all systems, reference by reference; rows without any are left out.
+  function scoreTable(shown) {
+    const rows = data.scores.rows.filter((row) => shown.some((metric) => measure(row, metric) !== null));
+    if (!rows.length) return null;
+    const made = table([{ text: "System" }, ...shown.map(metricColumn)],
+      rows.map((row) => [systemName(row), ...shown.map((metric) => measure(row, metric))]),
+      (i) => (rows[i].kind === "system" ? "" : "muted"));
+    const references = rows.map((row) => row.reference);
+    if (new Set(references).size > 1) {
+      [...made.querySelectorAll("tbody tr")].forEach((line, i) => {
+        if (references[i] === references[i - 1]) return;
+        const heading = { colSpan: shown.length + 1, scope: "rowgroup" };
+        line.before(element("tr", { className: "group" }, element("th", heading, references[i])));
+      });
+    }
+    return made;
+  }
+
+  // All measures against one reference: a row for each, a column for each system.
+  function allMeasures(i, reference) {
+    const rows = data.scores.rows.filter((row) => row.reference === reference);
+    const known = data.scores.metrics.filter((metric) => rows.some((row) => measure(row, metric) !== null));
+    return table(
+      [{ text: "Measure" }, ...rows.map((row) => ({ text: systemName(row), number: true }))],
+      known.map((metric) => [metric, ...rows.map((row) => measure(row, metric))]));
   }
 
   function segmentCounts() {

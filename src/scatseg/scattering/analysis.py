@@ -14,6 +14,9 @@ from scatseg.scattering.filterbank import Filter, Filterbank, FrequentialFilter,
 HALF_POWER = math.sqrt(math.log(2))
 """Where a Gaussian's square has fallen to a half (-3 dB), in standard deviations."""
 
+HALF_POWER_WIDTH = 2 * HALF_POWER
+"""From the one such point to the other."""
+
 _TAIL = 3.0902
 """Standard deviations beyond which a Gaussian holds a thousandth of its mass, on one side."""
 
@@ -339,7 +342,7 @@ def describe_frequential(filters: Sequence[FrequentialFilter], Q: int) -> Freque
 
 def _bandwidth(sigma: NDArray[np.float64]) -> NDArray[np.float64]:
     """Tell the cycles per sample between the -3 dB points."""
-    return 2 * HALF_POWER * sigma
+    return HALF_POWER_WIDTH * sigma
 
 
 def _support(sigma: NDArray[np.float64]) -> NDArray[np.float64]:

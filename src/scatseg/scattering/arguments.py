@@ -64,6 +64,17 @@ def check_octaves(J: int) -> None:
         raise ValueError(msg)
 
 
+def qualities(Q: int | tuple[int, int]) -> tuple[int, int]:
+    """Return how many wavelets per octave both layers have, checked; 1 in the second by default."""
+    pair = Q if isinstance(Q, tuple) else (Q, 1)
+    if len(pair) != 2:
+        msg = f"Q must be an integer or a pair of integers, got {Q}"
+        raise ValueError(msg)
+    for value in pair:
+        check_integer("Q", value, 1)
+    return int(pair[0]), int(pair[1])
+
+
 def check_stride(name: str, value: int | None, scale_name: str, scale: Scale) -> None:
     """Refuse what is not a power of two, and a stride where nothing is averaged over a scale."""
     if value is None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from scatseg.scattering.analysis import (
     HALF_POWER,
+    HALF_POWER_WIDTH,
     frame_bounds,
     largest_gain,
     long_enough,
@@ -28,6 +29,9 @@ Response = Callable[[NDArray[np.float64]], NDArray[np.float64] | NDArray[np.comp
 
 _BLIND = 1e-6
 """What a filter may pass of a constant, relative to its peak."""
+
+_ABOVE_ONE = 1e-3
+"""By how much a Littlewood-Paley sum may exceed 1: distances then grow by 0.05 % at most."""
 
 _ALIASED = 1e-3
 """Level, relative to the peak, above which a filter has to fit its stride."""
@@ -365,7 +369,7 @@ def mel(
         SampledFilter(
             xi=float(center),
             # A triangle is above 2^-1/2 over that much less than its base.
-            sigma=float((high - low) * (1 - math.sqrt(0.5)) / (2 * HALF_POWER)),
+            sigma=float((high - low) * (1 - math.sqrt(0.5)) / HALF_POWER_WIDTH),
             j=_log2_stride(float(high)),
             response=Triangle(low=float(low), center=float(center), high=float(high)),
         )
@@ -375,17 +379,15 @@ def mel(
     return _bounded(psi1, filterbank(J, (1, Q2), T))
 
 
-def check_filterbank(bank: Filterbank, *, tolerance: float = 1e-3) -> None:
+def check_filterbank(bank: Filterbank) -> None:
     """Refuse filters that a scattering transform cannot use.
 
     Parameters
     ----------
     bank : Filterbank
         With filters of any kind.
-    tolerance : float, default 1e-3
-        By how much the Littlewood-Paley sum of a layer may exceed 1. The low-pass is part of the
-        sum where it is as long as the longest wavelet; a shorter one covers their bands a second
-        time, in Kymatio's banks too.
+        The low-pass is part of the Littlewood-Paley sum of a layer where it is as long as the
+        longest wavelet; a shorter one covers their bands a second time, in Kymatio's banks too.
 
     Raises
     ------
@@ -403,7 +405,7 @@ def check_filterbank(bank: Filterbank, *, tolerance: float = 1e-3) -> None:
         raise ValueError(msg)
     for name, psi in (("psi1", bank.psi1), ("psi2", bank.psi2)):
         _check_hashable(name, psi)
-    _check_filters(bank, tolerance)
+    _check_filters(bank)
 
 
 def check_low_pass(bank: Filterbank, T: int) -> None:
@@ -431,14 +433,14 @@ def _check_hashable(name: str, psi: Sequence[Wavelet]) -> None:
 
 
 @lru_cache(maxsize=64)
-def _check_filters(bank: Filterbank, tolerance: float) -> None:
+def _check_filters(bank: Filterbank) -> None:
     for name, psi in (("psi1", bank.psi1), ("psi2", bank.psi2)):
         _check_order(name, psi)
         for n, filter_ in enumerate(psi):
             _check_filter(f"{name}[{n}]", filter_)
         phi = long_enough(bank.phi, psi)
         bounds = frame_bounds(psi, phi=phi)
-        if bounds.upper > 1 + tolerance:
+        if bounds.upper > 1 + _ABOVE_ONE:
             msg = (
                 f"the Littlewood-Paley sum of {name} must be at most 1, got {bounds.upper:.4g} at "
                 f"{bounds.upper_at:.4g} cycles per sample: "

@@ -26,6 +26,7 @@ from scatseg.scattering.arguments import (
     check_stride,
     check_workers,
     named_paths,
+    qualities,
     scale_and_average,
 )
 from scatseg.scattering.arrays import Array, Arrays, Tensor, arrays_of, dtype_of
@@ -154,12 +155,7 @@ class TimeFrequencyScattering:
     def __post_init__(self) -> None:
         check_octaves(self.J)
         check_integer("J_fr", self.J_fr, 1)
-        pair = self.Q if isinstance(self.Q, tuple) else (self.Q, 1)
-        if len(pair) != 2:
-            msg = f"Q must be an integer or a pair of integers, got {self.Q}"
-            raise ValueError(msg)
-        for value in pair:
-            check_integer("Q", value, 1)
+        Q1, _ = qualities(self.Q)
         check_integer("Q_fr", self.Q_fr, 1)
         check_scale("T", self.T)
         check_scale("F", self.F)
@@ -169,7 +165,7 @@ class TimeFrequencyScattering:
         check_choice("format", self.format, ("time", "joint"))
         check_choice("accuracy", self.accuracy, ("fast", "default", "exact"))
         check_workers(self.workers)
-        self._check_bank(pair[0])
+        self._check_bank(Q1)
         self._check_array()
 
     def _check_bank(self, Q1: int) -> None:
@@ -203,7 +199,6 @@ class TimeFrequencyScattering:
         """The options with every default filled in."""
         T, in_time = scale_and_average(self.T, 2**self.J)
         F, in_frequency = scale_and_average(self.F, 2**self.J_fr)
-        Q1, Q2 = self.Q if isinstance(self.Q, tuple) else (self.Q, 1)
         log2_stride_fr = min(F.bit_length() - 1, int(self.J_fr))
         covering: Literal["padded", "covering"] = (
             "padded" if self.out_type == "array" else "covering"
@@ -211,7 +206,7 @@ class TimeFrequencyScattering:
         return JointOptions(
             J=int(self.J),
             J_fr=int(self.J_fr),
-            Q=(int(Q1), int(Q2)),
+            Q=qualities(self.Q),
             Q_fr=int(self.Q_fr),
             T=T,
             stride=2 ** (T.bit_length() - 1) if self.stride is None else int(self.stride),

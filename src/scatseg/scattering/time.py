@@ -26,6 +26,7 @@ from scatseg.scattering.arguments import (
     check_stride,
     check_workers,
     named_paths,
+    qualities,
     scale_and_average,
 )
 from scatseg.scattering.arrays import Array, Arrays, Tensor, arrays_of, dtype_of
@@ -140,20 +141,13 @@ class Scattering1D:
 
     def __post_init__(self) -> None:
         check_octaves(self.J)
-        pair = self.Q if isinstance(self.Q, tuple) else (self.Q, 1)
-        if len(pair) != 2:
-            msg = f"Q must be an integer or a pair of integers, got {self.Q}"
-            raise ValueError(msg)
-        for value in pair:
-            check_integer("Q", value, 1)
+        qualities(self.Q)  # checks it
         check_scale("T", self.T)
         check_stride("stride", self.stride, "T", self.T)
         if self.max_order not in (1, 2):
             msg = f"max_order must be 1 or 2, got {self.max_order!r}"
             raise ValueError(msg)
-        if self.accuracy not in ("fast", "default", "exact"):
-            msg = f'accuracy must be "fast", "default" or "exact", got {self.accuracy!r}'
-            raise ValueError(msg)
+        check_choice("accuracy", self.accuracy, ("fast", "default", "exact"))
         check_choice("out_type", self.out_type, ("array", "list", "dict"))
         check_lengths_equal(self.T, self.out_type)
         check_workers(self.workers)
@@ -165,10 +159,9 @@ class Scattering1D:
     def options(self) -> Options:
         """The options with every default filled in."""
         T, average = scale_and_average(self.T, int(2**self.J))
-        Q1, Q2 = self.Q if isinstance(self.Q, tuple) else (self.Q, 1)
         return Options(
             J=int(self.J),
-            Q=(int(Q1), int(Q2)),
+            Q=qualities(self.Q),
             T=T,
             stride=2 ** (T.bit_length() - 1) if self.stride is None else int(self.stride),
             max_order=self.max_order,

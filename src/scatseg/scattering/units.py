@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scatseg.scattering.analysis import HALF_POWER_WIDTH
+
 A4 = 440.0
 """Hz: where carriers are 0 octaves."""
-
-HALF_POWER = 2 * math.sqrt(math.log(2))
-"""Width of exp(-w^2 / (2 sigma^2)) between the points of half its power, over sigma."""
 
 
 def physical_meta(
@@ -85,9 +84,9 @@ def physical_meta(
         "order": np.array(meta["order"]),
         "carrier_hz": xi[:, 0],
         "carrier_octave": np.log2(xi[:, 0] / A4),
-        "bandwidth_hz": HALF_POWER * sigma[:, 0],
+        "bandwidth_hz": HALF_POWER_WIDTH * sigma[:, 0],
         "modulation_hz": xi[:, 1],
-        "modulation_bandwidth_hz": HALF_POWER * sigma[:, 1],
+        "modulation_bandwidth_hz": HALF_POWER_WIDTH * sigma[:, 1],
     }
     if "spin" not in meta:
         return columns
@@ -99,7 +98,7 @@ def physical_meta(
         raise ValueError(msg)
     return columns | {
         "scale_cpo": np.abs(meta["xi_fr"]) * filters_per_octave,
-        "scale_bandwidth_cpo": HALF_POWER * meta["sigma_fr"] * filters_per_octave,
+        "scale_bandwidth_cpo": HALF_POWER_WIDTH * meta["sigma_fr"] * filters_per_octave,
         # The wavelets of order 1 act on moduli, where both directions are one.
         "spin": np.where(columns["order"] > 1, meta["spin"], np.nan),
     }

@@ -199,15 +199,16 @@ def describe_source(
         path = folder / "tracks" / _description_name(source.id, audio.file_hash(source.path))
         if _is_description(path):
             return Receipt(source.id, "kept", time.perf_counter() - started)
-        y = audio.decode(source.path, sr=describer.sr).y
+        recording = audio.decode(source.path, sr=describer.sr)
         stage = "features"
-        data = describer.describe(y).npz()
+        data = describer.describe(recording.y).npz()
         stage = "write"
         atomic_write(path, data)
     except Exception as error:  # the edge where one recording is kept from the others
         failure = Failure(source.id, stage, f"{type(error).__name__}: {error}")
         return Receipt(source.id, "failed", time.perf_counter() - started, failure)
-    return Receipt(source.id, "done", time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return Receipt(source.id, "done", seconds, warnings=recording.warnings)
 
 
 def _unchanged(source: Source, track: IndexedTrack | None, folder: Path) -> bool:
@@ -285,7 +286,7 @@ def _commit(
             group=own.group,
             description=name,
         )
-    return _make_count(state, tracks, describer, rebuild=rebuild)
+    return _make_count(state, tracks, describer, rebuild=rebuild, waiting=True)
 
 
 def _make_count(
@@ -294,6 +295,7 @@ def _make_count(
     describer: Describer,
     *,
     rebuild: bool,
+    waiting: bool = False,
 ) -> State:
     """Write vectors of what is new, then the transaction, then remove what no longer counts."""
     if tracks != state.tracks or rebuild:
@@ -313,7 +315,7 @@ def _make_count(
         if _dead(state) > _MOST_DEAD:
             state = _compacted(state)
         write_state(state)
-    remove_unnamed(state)
+    remove_unnamed(state, waiting=waiting)
     _write_graphs(state)
     return state
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.explain import Reason, described, reasons_for
+from scatseg.explain import Reason, described, kind_of, reasons_for
 from scatseg.features import FeatureName
 from scatseg.search.descriptions import Columns
 from scatseg.search.projection import Projection
@@ -30,7 +31,8 @@ class Likeness(NamedTuple):
         What raised it most, by what both have more of than usual: octaves of carriers and of
         modulation rates. Each `relevance` is a part of the similarity.
     apart : tuple of Reason
-        What they differ in most. Each `relevance` is a part of the squared distance.
+        What they differ in most, but for what is named in `alike`: two sounds may have more than
+        usual of a modulation, and not the same. Each `relevance` is a part of the squared distance.
     """
 
     similarity: float
@@ -77,7 +79,7 @@ def explain_likeness(
     alike = _strongest(shared, columns.names, Z.min(axis=0), X.min(axis=0))
     apart: tuple[Reason, ...] = ()
     if float(distance.sum()) > _SAME:
-        apart = _strongest(distance, columns.names, np.abs(Z[0] - Z[1]), X.max(axis=0))
+        apart = _strongest(distance, columns.names, np.abs(Z[0] - Z[1]), X.max(axis=0), but=alike)
     return Likeness(float(np.clip(shared.sum(), -1, 1)), alike, apart)
 
 
@@ -86,25 +88,23 @@ def _strongest(
     names: tuple[FeatureName, ...],
     there: NDArray[np.float64],
     energy: NDArray[np.float64],
+    but: Sequence[Reason] = (),
 ) -> tuple[Reason, ...]:
     """Find the rates, summed over carriers, and the carriers with most evidence.
 
     Of each rate the band where it is strongest stands for all. Where nothing is there, relevance
-    counts.
+    counts. Bands of the rates and carriers of the reasons `but` are left out.
     """
-    found = reasons_for(relevance, names * 2, Z=there, energy=np.maximum(energy, 0))
+    found = [
+        each
+        for each in reasons_for(relevance, names * 2, Z=there, energy=np.maximum(energy, 0))
+        if kind_of(each.band) not in {kind_of(named.band) for named in but}
+    ]
     heard = [each for each in found if each.evidence > 0 and each.relevance > 0]
     if not heard:
         return tuple(each for each in found[:N_REASONS] if each.relevance > 0)
     kinds: dict[tuple[object, ...], list[Reason]] = {}
     for each in heard:
-        kinds.setdefault(_kind(each), []).append(each)
+        kinds.setdefault(kind_of(each.band), []).append(each)
     ordered = sorted(kinds.values(), key=lambda kind: -sum(each.evidence for each in kind))
     return tuple(max(kind, key=lambda each: each.evidence) for kind in ordered[:N_REASONS])
-
-
-def _kind(reason: Reason) -> tuple[object, ...]:
-    band = reason.band
-    if band.rate is None:
-        return (band.family, band.order, band.carrier)
-    return (band.family, band.order, band.rate, band.spin)

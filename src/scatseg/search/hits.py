@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from scatseg.search.explaining import Likeness
-from scatseg.search.matching import one_per_passage
+from scatseg.search.matching import MOST_IN_COMMON, one_per_passage
 
 _LITTLE_HAPPENS, _ENOUGH_HAPPENS = 1.0, 4.0
 """Seconds up to which the course of a query does not count, for all that decays has the same; and
@@ -77,7 +77,7 @@ def overlaps(hit: Hit, passage: tuple[str, float, float]) -> bool:
     """Tell whether a hit and a passage (track, start, end) are the same by more than half."""
     track, start, end = passage
     common = min(hit.end, end) - max(hit.start, start)
-    return hit.track == track and common > 0.5 * min(hit.end - hit.start, end - start)
+    return hit.track == track and common > MOST_IN_COMMON * min(hit.end - hit.start, end - start)
 
 
 def best_hits(hits: Sequence[Hit], top: int) -> list[Hit]:

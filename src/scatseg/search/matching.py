@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 _BLOCK = 2**22
 """Similarities in memory at a time."""
 
+MOST_IN_COMMON = 0.5
+"""Share of the shorter of two stretches that they have in common at most, as two passages."""
+
 
 class Nearest(NamedTuple):
     """The nearest rows to each query, nearest first.
@@ -85,10 +88,8 @@ def one_per_passage(
     tracks: Sequence[object],
     starts: NDArray[np.float64],
     ends: NDArray[np.float64],
-    *,
-    overlap: float = 0.5,
 ) -> list[int]:
-    """Keep of stretches that overlap the one that comes first.
+    """Keep of stretches that overlap by more than half the one that comes first.
 
     Parameters
     ----------
@@ -96,8 +97,6 @@ def one_per_passage(
         Where the stretches are, best first.
     starts, ends : ndarray of float, shape (n,)
         Seconds.
-    overlap : float, default 0.5
-        Share of the shorter stretch that may be heard before.
 
     Returns
     -------
@@ -117,6 +116,6 @@ def one_per_passage(
         shortest = (
             min(ends[i] - starts[i], ends[j] - starts[j]) for j in kept if tracks[j] == track
         )
-        if all(c <= overlap * s for c, s in zip(common, shortest, strict=True)):
+        if all(c <= MOST_IN_COMMON * s for c, s in zip(common, shortest, strict=True)):
             kept.append(i)
     return kept

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -148,6 +147,6 @@ def relative(X: NDArray[np.floating], columns: Columns) -> NDArray[np.float64]:
     return values
 
 
-def nearest_length(seconds: float, lengths: Sequence[float] = LENGTHS) -> float:
+def nearest_length(seconds: float) -> float:
     """Choose the window length whose ratio to a duration is nearest to 1."""
-    return min(lengths, key=lambda length: abs(np.log(length / seconds)))
+    return min(LENGTHS, key=lambda length: abs(np.log(length / seconds)))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 import sqlite3
@@ -34,6 +35,7 @@ FORMAT = 1
 DATABASE = "index.sqlite"
 _OF_DATABASE = (f"{DATABASE}-wal", f"{DATABASE}-shm", DATABASE)  # it is an index to the last
 _OF_FAILURES = {"failures.csv", ".lock"}
+_DESCRIPTION = re.compile(r"(?P<id>.+)\.[0-9a-f]{16}\.npz")
 ALL_LENGTHS = (WHOLE, *LENGTHS)
 
 _SCHEMA = """
@@ -452,11 +454,17 @@ def write_projection(state: State, projection: Projection) -> None:
     atomic_write(state.folder / projection_name(state.generation), projection.npz())
 
 
-def remove_unnamed(state: State) -> None:
-    """Remove the files that no longer count, and none that a running writer may still need."""
+def remove_unnamed(state: State, *, waiting: bool = False) -> None:
+    """Remove the files that no longer count, and none that a running writer may still need.
+
+    With `waiting`, descriptions of recordings that the index does not know are kept: they were
+    computed before an interrupt, and count when the recordings are given again.
+    """
     named = {track.description for track in state.tracks.values()}
     for path in (state.folder / "tracks").iterdir():
-        if path.name not in named:
+        described = _DESCRIPTION.fullmatch(path.name)
+        waits = waiting and described is not None and described["id"] not in state.tracks
+        if path.name not in named and not waits:
             path.unlink()
     current = {matrix_name(state.generation, length) for length in ALL_LENGTHS}
     current.add(projection_name(state.generation))

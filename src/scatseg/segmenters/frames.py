@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from numbers import Real
 
 import numpy as np
 
@@ -33,7 +34,14 @@ def odd_frames(features: Features, seconds: float) -> int:
 
 
 def check_seconds(frame: float, **others: float) -> None:
-    """Refuse frames of no length, other lengths below 0 and infinite ones, with a ValueError."""
+    """Refuse what is no number, frames of no length, other lengths below 0 and infinite ones.
+
+    With a ValueError.
+    """
+    for name, value in {"frame": frame, **others}.items():
+        if not isinstance(value, Real):
+            msg = f"{name} must be a number of seconds, got {value!r}"
+            raise ValueError(msg)
     if not (math.isfinite(frame) and frame > 0):
         msg = f"frame must be a positive, finite number of seconds, got {frame:g}"
         raise ValueError(msg)

@@ -1,0 +1,173 @@
+"""Characters that the font of all pictures lacks -> other installed fonts, or a warning."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import matplotlib.font_manager as font_manager
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.textpath import text_to_path
+
+FONT = "DejaVu Sans"
+"""Comes with matplotlib: the same letters everywhere."""
+
+# Those of Linux distributions, Windows and macOS; the first that has a character draws it.
+_CJK_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK TC",
+    "Noto Sans CJK JP",
+    "Noto Sans CJK KR",
+    "Noto Sans SC",
+    "Noto Sans TC",
+    "Noto Sans JP",
+    "Noto Sans KR",
+    "Source Han Sans SC",
+    "Source Han Sans JP",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+    "Microsoft YaHei",
+    "SimHei",
+    "SimSun",
+    "Microsoft JhengHei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Heiti TC",
+    "Yu Gothic",
+    "Meiryo",
+    "MS Gothic",
+    "Hiragino Sans",
+    "IPAexGothic",
+    "IPAGothic",
+    "TakaoGothic",
+    "VL Gothic",
+    "Malgun Gothic",
+    "Apple SD Gothic Neo",
+    "NanumGothic",
+    "UnDotum",
+    "Arial Unicode MS",
+)
+_MISSING = r"Glyph (\d+) .* missing from font"  # as matplotlib says it
+_MOST_NAMED = 20
+_WIDE = 1.15  # em: a box is wider than the character that it stands for
+
+Drawn = TypeVar("Drawn")
+
+
+class FontWarning(UserWarning):
+    """Characters are drawn as boxes.
+
+    Parameters
+    ----------
+    characters : str
+        Which ones, each once.
+    """
+
+    def __init__(self, characters: str) -> None:
+        self.characters = characters
+        named = " ".join(characters[:_MOST_NAMED])
+        more = len(characters) - _MOST_NAMED
+        super().__init__(
+            f"drawn as boxes in figures, as no font that is known has them: {named}"
+            f"{f' and {more} more' if more > 0 else ''}; "
+            "for Chinese, Japanese and Korean install a font such as Noto Sans CJK"
+        )
+
+
+def drawn_with_fonts(figure: Figure, draw: Callable[[], Drawn]) -> Drawn:
+    """Draw a figure, once more with further fonts where the first has not all characters.
+
+    Parameters
+    ----------
+    figure : Figure
+        The texts in it that need them are given fonts for Chinese, Japanese and Korean after
+        the one they have, where any is installed.
+    draw : callable
+        Draws the figure.
+
+    Returns
+    -------
+    drawn
+        What `draw` returned.
+
+    Warns
+    -----
+    FontWarning
+        When characters are missing from all fonts.
+    """
+    drawn, missing = _missing_from(draw)
+    if missing and cjk_fonts():
+        for text in figure.findobj(Text):
+            if isinstance(text, Text) and missing & set(text.get_text()):
+                text.set_fontfamily([FONT, *cjk_fonts()])
+        drawn, missing = _missing_from(draw)
+    if missing:
+        warnings.warn(FontWarning("".join(sorted(missing))), stacklevel=3)
+    return drawn
+
+
+def _missing_from(draw: Callable[[], Drawn]) -> tuple[Drawn, set[str]]:
+    """Draw, and list the characters that no font had."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.filterwarnings("always", message=_MISSING)
+        drawn = draw()
+    missing = set()
+    for each in caught:
+        found = re.match(_MISSING, str(each.message))
+        if found:
+            missing.add(chr(int(found[1])))
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    return drawn, missing
+
+
+@functools.cache
+def cjk_fonts() -> tuple[str, ...]:
+    """Name the installed fonts for Chinese, Japanese and Korean.
+
+    Only a process that has such characters to draw looks for them, and once. matplotlib keeps a
+    list of fonts, in which those installed since are missing: without any the system is searched.
+    """
+    known = {entry.name for entry in font_manager.fontManager.ttflist}
+    if known.isdisjoint(_CJK_FONTS):
+        for entry in font_manager.FontManager().ttflist:
+            if entry.name in _CJK_FONTS:
+                font_manager.fontManager.addfont(entry.fname)
+                known.add(entry.name)
+    return tuple(name for name in _CJK_FONTS if name in known)
+
+
+@contextmanager
+def one_font_warning() -> Iterator[None]:
+    """Make one warning of those about the characters of several figures."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", FontWarning)
+        yield
+    characters = set()
+    for each in caught:
+        if isinstance(each.message, FontWarning):
+            characters |= set(each.message.characters)
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    if characters:
+        warnings.warn(FontWarning("".join(sorted(characters))), stacklevel=3)
+
+
+def text_inches(text: str, size: float) -> float:
+    """Measure how wide a text of so many points is, as wide as other fonts may draw it."""
+    wide = [c for c in text if unicodedata.east_asian_width(c) in "WF"]
+    others = "".join(c for c in text if c not in wide)
+    points = _WIDE * size * len(wide)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=_MISSING)
+        if others:
+            font = font_manager.FontProperties(family=FONT, size=size)
+            points += text_to_path.get_text_width_height_descent(others, font, ismath=False)[0]
+    return points / 72

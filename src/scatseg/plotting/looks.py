@@ -1,0 +1,147 @@
+"""Labels -> how they look: colors and textures, equal for what is compared."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from scatseg.segmentation import SILENCE, Segmentation
+
+# Any two stay at least 20 CIELAB units apart, also for the color-blind (simulated after Machado
+# et al., 2009), and all are light enough for dark text.
+PALETTE = (
+    "#61C4FF",
+    "#E6754B",
+    "#FBDC8E",
+    "#399378",
+    "#FF98B9",
+    "#BDEFFF",
+    "#B6D632",
+    "#9081FA",
+)
+"""Colors of labels, in the order in which labels get them."""
+
+NEUTRAL = "#C4C9CF"
+"""Color of silence."""
+
+# Where the colors run out they start again, with the next texture.
+_N_TEXTURES = 4
+
+
+class LabelStyle(NamedTuple):
+    """How a label looks.
+
+    Parameters
+    ----------
+    color : str
+        "#RRGGBB".
+    texture : int
+        0 plain, 1 diagonals, 2 dots, 3 crosses.
+    """
+
+    color: str
+    texture: int
+
+
+def label_styles(labels: Iterable[str]) -> dict[str, LabelStyle]:
+    """Give every label its color and texture, in order of first appearance.
+
+    Parameters
+    ----------
+    labels : iterable of str
+        Labels of everything that is looked at together; repeats are welcome.
+
+    Returns
+    -------
+    styles : dict from str to LabelStyle
+        32 different ones, then the same again. Silence is gray.
+
+    Examples
+    --------
+    >>> label_styles(["A", "silence", "B", "A"])["B"]
+    LabelStyle(color='#E6754B', texture=0)
+    """
+    names = dict.fromkeys(labels)
+    styles = {SILENCE: LabelStyle(NEUTRAL, 0)} if SILENCE in names else {}
+    for i, name in enumerate(name for name in names if name != SILENCE):
+        texture = i // len(PALETTE) % _N_TEXTURES
+        styles[name] = LabelStyle(PALETTE[i % len(PALETTE)], texture)
+    return styles
+
+
+def matched_styles(
+    references: Sequence[Segmentation], estimates: Sequence[Segmentation]
+) -> list[dict[str, LabelStyle]]:
+    """Choose the looks of a recording's labels so that equal looks mean the same music.
+
+    What annotators call alike looks alike. Systems choose their letters freely: an "A" of one need
+    not be the "A" of another, so their labels look like those that they share most time with.
+
+    Parameters
+    ----------
+    references, estimates : sequence of Segmentation
+        What annotators and systems say. The first of all is the yardstick.
+
+    Returns
+    -------
+    styles : list of dict from str to LabelStyle
+        The looks of each segmentation's labels, references first. An estimate takes over looks of
+        what comes before it, one to one, so that they share as many seconds as possible; a label
+        that is left over gets a look of its own. Silence is gray, and always among them.
+
+    Examples
+    --------
+    >>> reference = Segmentation([0, 10, 30], ["verse", "chorus"])
+    >>> estimate = Segmentation([0, 11, 30], ["B", "A"])
+    >>> names, letters = matched_styles([reference], [estimate])
+    >>> names["verse"] == letters["B"], names["chorus"] == letters["A"]
+    (True, True)
+    """
+    forms = [*references, *estimates]
+    heard: list[tuple[int, str]] = []  # per look, the segmentation and the label that had it first
+    numbers: list[dict[str, int]] = []
+    for k, form in enumerate(forms):
+        labels = [label for label in dict.fromkeys(form.labels) if label != SILENCE]
+        if k < len(references):
+            given = {label: i for i, (_, label) in enumerate(heard) if label in labels}
+        else:
+            given = _matched(form, labels, forms[:k], heard)
+        for label in labels:
+            if label not in given:
+                given[label] = len(heard)
+                heard.append((k, label))
+        numbers.append(given)
+    looks = list(label_styles(str(i) for i in range(len(heard))).values())
+    return [
+        {SILENCE: LabelStyle(NEUTRAL, 0)} | {label: looks[i] for label, i in given.items()}
+        for given in numbers
+    ]
+
+
+def _matched(
+    form: Segmentation,
+    labels: Sequence[str],
+    earlier: Sequence[Segmentation],
+    heard: Sequence[tuple[int, str]],
+) -> dict[str, int]:
+    """Give labels the numbers of what was heard, one to one, where they share any time."""
+    seconds = [_shared_seconds(form, each) for each in earlier]
+    shared = np.array([[seconds[i][label, its] for i, its in heard] for label in labels])
+    shared = shared.reshape(len(labels), len(heard))
+    pairs = zip(*linear_sum_assignment(shared, maximize=True), strict=True)
+    return {labels[i]: int(j) for i, j in pairs if shared[i, j] > 0}
+
+
+def _shared_seconds(form: Segmentation, other: Segmentation) -> Counter[tuple[str, str]]:
+    """Add up the time that each label of one shares with each label of the other."""
+    starts, ends = (np.asarray(column)[:, np.newaxis] for column in form.intervals.T)
+    its_starts, its_ends = other.intervals.T
+    shared = np.minimum(ends, its_ends) - np.maximum(starts, its_starts)
+    seconds: Counter[tuple[str, str]] = Counter()
+    for i, j in np.argwhere(shared > 0).tolist():
+        seconds[form.labels[i], other.labels[j]] += shared[i, j]
+    return seconds

@@ -1,0 +1,227 @@
+"""All that is known of one recording -> a figure over one time axis."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+from scatseg.plotting.canvas import (
+    BOTTOM,
+    GAP,
+    LEFT,
+    PANEL_WIDTH,
+    TIME,
+    TOP,
+    WIDTH,
+    mark_minutes,
+    plain,
+    shortened,
+    style,
+)
+from scatseg.plotting.fonts import text_inches
+from scatseg.plotting.looks import LabelStyle, matched_styles
+from scatseg.plotting.structure import (
+    LABEL_SIZE,
+    NoveltyCurve,
+    plot_novelty,
+    plot_similarity,
+    plot_strips,
+    plot_waveform,
+    section_box,
+)
+from scatseg.segmentation import Segmentation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Inches: rows of a legend, and what stands in them beside the text.
+_LEGEND_ROW, _SWATCH, _LEGEND_GAP = 0.17, 0.22, 0.15
+_MOST_IN_LEGEND = 60
+_TIME_LABEL = 0.15
+
+
+def track_figure(
+    *,
+    duration: float,
+    references: Sequence[tuple[str, Segmentation]] = (),
+    estimates: Sequence[tuple[str, Segmentation]] = (),
+    waveform: ArrayLike | None = None,
+    S: ArrayLike | None = None,
+    S_edges: ArrayLike | None = None,
+    curves: Mapping[str, NoveltyCurve] | None = None,
+    title: str = "",
+) -> Figure:
+    """Draw all that is known of one recording over one time axis.
+
+    Labels that no segment is wide enough for are listed above the strips.
+
+    Parameters
+    ----------
+    duration : float
+        Length of the recording in seconds.
+    references, estimates : sequence of (str, Segmentation)
+        Strips of the annotators, and of the systems below them.
+    waveform : array_like of float, shape (2, n_stretches), optional
+        As `plot_waveform` takes it.
+    S, S_edges : array_like of float, shapes (n_frames, n_frames) and (n_frames + 1,), optional
+        As `plot_similarity` takes them; both or neither.
+    curves : mapping from str to NoveltyCurve, optional
+        One novelty curve per system.
+    title : str, optional
+        Written above.
+
+    Returns
+    -------
+    figure : Figure
+        8 inches wide, as high as it needs to be.
+    """
+    strips = [*references, *estimates]
+    n = len(references)
+    forms = [form for _, form in strips]
+    styles = matched_styles(forms[:n], forms[n:])
+    panels: list[tuple[float, Callable[[Axes], None]]] = []
+    if waveform is not None:
+        panels.append((0.7, _waveform_panel(waveform, duration)))
+    if unwritten := _never_whole(strips, duration, styles):
+        panels.append(_legend_panel(unwritten))
+    for group, looks in ((references, styles[:n]), (estimates, styles[n:])):
+        if group:
+            panels.append((0.26 * len(group), _strips_panel(group, looks)))
+    panels.extend((0.55, _novelty_panel(name, each)) for name, each in (curves or {}).items())
+    if S is not None and S_edges is not None:
+        panels.append((PANEL_WIDTH, _similarity_panel(S, S_edges)))
+    with style():
+        return _stacked(panels, duration, title)
+
+
+def _never_whole(
+    strips: Sequence[tuple[str, Segmentation]],
+    duration: float,
+    styles: Sequence[Mapping[str, LabelStyle]],
+) -> list[tuple[str, LabelStyle]]:
+    """Find the labels that no segment of a track figure is wide enough for, and their looks."""
+    longest: dict[tuple[str, LabelStyle], float] = {}
+    for (_, form), looks in zip(strips, styles, strict=True):
+        for start, end, label in form:
+            inches = (end - start) / duration * PANEL_WIDTH
+            key = label, looks[label]
+            longest[key] = max(longest.get(key, 0.0), inches)
+    return [
+        key for key, inches in longest.items() if text_inches(plain(key[0]), LABEL_SIZE) > inches
+    ]
+
+
+def _legend_panel(styles: Sequence[tuple[str, LabelStyle]]) -> tuple[float, Callable[[Axes], None]]:
+    """Make a panel that lists labels in columns, and say how high it is in inches."""
+    listed = [(shortened(label, 40), look) for label, look in styles[:_MOST_IN_LEGEND]]
+    column = _SWATCH + _LEGEND_GAP + max(text_inches(name, LABEL_SIZE) for name, _ in listed)
+    n_columns = max(1, min(len(listed), int(PANEL_WIDTH / column)))
+    more = len(styles) - len(listed)
+    n_rows = -(-(len(listed) + (more > 0)) // n_columns)
+
+    def draw(ax: Axes) -> None:
+        places = itertools.product(range(n_rows), range(n_columns))
+        for (name, look), (row, k) in zip(listed, places, strict=False):
+            x, y = k * column / PANEL_WIDTH, 1 - (row + 0.5) / n_rows
+            size = (0.8 * _SWATCH / PANEL_WIDTH, 0.66 / n_rows)
+            ax.add_patch(section_box((x, y - size[1] / 2), size, look, transform=ax.transAxes))
+            _write(ax, x + _SWATCH / PANEL_WIDTH, y, name)
+        if more > 0:
+            row, k = divmod(len(listed), n_columns)
+            _write(ax, k * column / PANEL_WIDTH, 1 - (row + 0.5) / n_rows, f"and {more} more")
+        ax.set_axis_off()
+
+    return _LEGEND_ROW * n_rows, draw
+
+
+def _write(ax: Axes, x: float, y: float, text: str) -> None:
+    ax.text(
+        x,
+        y,
+        text,
+        transform=ax.transAxes,
+        va="center_baseline",
+        fontsize=LABEL_SIZE,
+        parse_math=False,
+    )
+
+
+def _stacked(
+    panels: Sequence[tuple[float, Callable[[Axes], None]]], duration: float, title: str
+) -> Figure:
+    below = BOTTOM + _TIME_LABEL
+    height = TOP + below + sum(h for h, _ in panels) + GAP * (len(panels) - 1)
+    figure = Figure(figsize=(WIDTH, height))
+    top = height - TOP
+    for i, (inches, draw) in enumerate(panels):
+        ax = figure.add_axes(
+            (LEFT / WIDTH, (top - inches) / height, PANEL_WIDTH / WIDTH, inches / height)
+        )
+        draw(ax)
+        ax.set_xlim(0, duration)
+        mark_minutes(ax.xaxis)
+        ax.set_xlabel(TIME if i == len(panels) - 1 else "")
+        if i < len(panels) - 1:  # the lowest panel has the times, for all
+            ax.tick_params(axis="x", labelbottom=False, length=0)
+            ax.spines[:].set_visible(False)
+        top -= inches + GAP
+    figure.text(
+        LEFT / WIDTH,
+        1 - 0.5 * TOP / height,
+        shortened(title, 80),
+        fontsize=10,
+        fontweight="bold",
+        va="center",
+        parse_math=False,
+    )
+    return figure
+
+
+def _strips_panel(
+    strips: Sequence[tuple[str, Segmentation]], styles: Sequence[Mapping[str, LabelStyle]]
+) -> Callable[[Axes], None]:
+    return lambda ax: plot_strips(strips, ax=ax, styles=styles)
+
+
+def _novelty_panel(name: str, curve: NoveltyCurve) -> Callable[[Axes], None]:
+    def draw(ax: Axes) -> None:
+        plot_novelty(curve.novelty, curve.edges, ax=ax, boundaries=curve.boundaries)
+        _name_panel(ax, f"novelty {name}")
+
+    return draw
+
+
+def _waveform_panel(waveform: ArrayLike, duration: float) -> Callable[[Axes], None]:
+    def draw(ax: Axes) -> None:
+        plot_waveform(waveform, duration, ax=ax)
+        _name_panel(ax, "waveform")
+
+    return draw
+
+
+def _name_panel(ax: Axes, name: str) -> None:
+    """Name a panel where strips have their names, instead of its scale."""
+    ax.set_yticks([sum(ax.get_ylim()) / 2], [shortened(name)], parse_math=False)
+    ax.tick_params(axis="y", length=0)
+    ax.set_ylabel("")
+
+
+def _similarity_panel(S: ArrayLike, edges: ArrayLike) -> Callable[[Axes], None]:
+    """Make a panel with the scale of its colors on the left, in the margin that others name."""
+
+    def draw(ax: Axes) -> None:
+        image = plot_similarity(S, edges, ax=ax, bar=False)
+        ax.set_ylabel("")
+        figure = ax.get_figure()
+        if figure is not None:
+            left = 0.2 - LEFT  # inches from the panel
+            scale = ax.inset_axes((left / PANEL_WIDTH, 0.72, 0.1 / PANEL_WIDTH, 0.28))
+            bar = figure.colorbar(image, cax=scale, extend="both")
+            bar.set_label("similarity", fontsize=LABEL_SIZE)
+            bar.ax.tick_params(labelsize=LABEL_SIZE)
+
+    return draw

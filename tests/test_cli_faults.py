@@ -1,0 +1,392 @@
+"""The command line when something is wrong: what it says, what it leaves alone, how it exits."""
+
+import errno
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+import pytest
+
+from scatseg import audio, cli, datasets, formats, runs, workers
+from scatseg.runs import Source
+from scatseg.segmentation import Segmentation
+
+SR = 8000
+FAST = ("--features", "logmel", "--segmenter", "foote:half_width=4,min_duration=2", "--jobs", 1)
+
+
+def scatseg(*arguments):
+    """Run the command line in this process and return its exit status."""
+    with pytest.raises(SystemExit) as exited:
+        cli.main([str(argument) for argument in arguments])
+    return exited.value.code
+
+
+def write_tones(path, low=220):
+    """Write eight seconds: four of one tone, four of another."""
+    path.parent.mkdir(exist_ok=True, parents=True)
+    t = np.arange(4 * SR) / SR
+    y = np.concatenate([np.sin(2 * np.pi * f * t) for f in (low, 1500)])
+    audio.save(path, 0.5 * y, SR)
+    return path
+
+
+@pytest.fixture
+def tones(tmp_path):
+    return write_tones(tmp_path / "tones.wav")
+
+
+@pytest.fixture
+def cut(tones):
+    """A recording that ends before its header says so."""
+    path = tones.with_name("cut.wav")
+    path.write_bytes(tones.read_bytes()[:80_000])
+    return path
+
+
+# ---- warnings of recordings ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command", [("segment", *FAST), ("features", "--features", "mfcc"), ("index", "--jobs", 1)]
+)
+def test_a_damaged_recording_is_done_with_a_warning(command, cut, tmp_path, capsys):
+    name, *options = command
+    assert scatseg(name, cut, "-o", tmp_path / "out", *options) == 0
+    (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert warning.startswith("cut: warning: ")
+
+
+def test_quiet_leaves_out_warnings(cut, tmp_path, capsys):
+    assert scatseg("-q", "segment", cut, "-o", tmp_path / "out", *FAST) == 0
+    assert capsys.readouterr().err == ""
+
+
+# ---- interrupts, full disks and readers that leave ----------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("where", "arguments", "goes_on"),
+    [
+        ("scatseg.collection.segment_collection", ("segment", *FAST, "-o", "run"), True),
+        ("scatseg.search.gathering.build_index", ("index", "-o", "index"), True),
+        ("scatseg.audio.decode", ("features", "-o", "features"), False),
+    ],
+)
+def test_only_commands_that_go_on_say_so(
+    where, arguments, goes_on, tones, tmp_path, monkeypatch, capsys
+):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(where, interrupted)
+    name, *options = arguments
+    assert scatseg(name, tones, *options) == cli.INTERRUPTED
+    said = capsys.readouterr().err
+    assert "interrupted" in said
+    assert ("the same command goes on" in said) == goes_on
+
+
+INTERRUPTED_IMPORT = """
+import sys
+
+class Interrupts:
+    def find_spec(self, name, path=None, target=None):
+        if name == "scatseg.cli":
+            raise KeyboardInterrupt
+
+sys.meta_path.insert(0, Interrupts())
+from scatseg.__main__ import main
+main()
+"""
+
+
+def test_an_interrupt_of_the_imports_is_one_line():
+    command = [sys.executable, "-c", INTERRUPTED_IMPORT]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (cli.INTERRUPTED, "interrupted\n")
+
+
+def test_an_interrupt_takes_the_marks_of_workers_along(tmp_path, monkeypatch):
+    def interrupted(*_, marks, **__):
+        (marks / "at work").touch()
+        yield _received(sources[0])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(workers, "_in_processes", interrupted)
+    sources = [Source(name, tmp_path / name) for name in "ab"]
+    with pytest.raises(KeyboardInterrupt):
+        list(workers.map_sources(_received, sources, n_jobs=2, marks=tmp_path / ".running"))
+    assert not (tmp_path / ".running").exists()
+
+
+def test_marks_that_a_killed_run_left_go_with_one_process_too(tmp_path):
+    (tmp_path / ".running").mkdir()
+    (tmp_path / ".running" / "left").touch()
+    sources = [Source(name, tmp_path / name) for name in "ab"]
+    list(workers.map_sources(_received, sources, n_jobs=1, marks=tmp_path / ".running"))
+    assert not (tmp_path / ".running").exists()
+
+
+def _received(source):
+    return workers.Receipt(source.id, "done")
+
+
+def test_descriptions_of_an_interrupted_index_wait_for_their_recordings(tmp_path):
+    one, two = (write_tones(tmp_path / "sounds" / f"{name}.wav", low=220) for name in ("a", "b"))
+    index = tmp_path / "index"
+    assert scatseg("index", one, "-o", index, "--jobs", 1) == 0
+    waiting = index / "tracks" / f"b.{'0' * 16}.npz"
+    stale = index / "tracks" / f"a.{'0' * 16}.npz"
+    for path in (waiting, stale):
+        path.write_bytes(next((index / "tracks").iterdir()).read_bytes())
+    write_tones(one, low=330)
+    assert scatseg("index", one, "-o", index, "--jobs", 1) == 0
+    assert (waiting.exists(), stale.exists()) == (True, False)
+    assert scatseg("index", two, "-o", index, "--jobs", 1) == 0
+    assert not waiting.exists()
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no device is full")  # noqa: PTH110
+def test_output_that_cannot_be_written_is_one_line():
+    command = f"{sys.executable} -m scatseg doctor >/dev/full"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+    assert done.returncode == cli.NOTHING_DONE
+    assert done.stderr == "Error: No space left on device\n"
+
+
+def test_features_that_cannot_be_written_do_not_stop_the_others(tmp_path, capsys):
+    folder = tmp_path / "music"
+    for name in ("a", "b"):
+        write_tones(folder / f"{name}.wav")
+    (tmp_path / "out" / "a.npz").mkdir(parents=True)
+    found = scatseg("features", folder, "--features", "mfcc", "-o", tmp_path / "out")
+    assert found == cli.SOME_FAILED
+    assert "a.npz" in capsys.readouterr().err
+    assert (tmp_path / "out" / "b.npz").is_file()
+
+
+def test_a_reader_that_has_gone_leaves_success(monkeypatch, tones):
+    def gone(*_, **__):
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+    monkeypatch.setattr(click, "echo", gone)
+    assert scatseg("segment", tones, "--dry-run") == cli.DONE
+
+
+# ---- recordings of one name ---------------------------------------------------------------
+
+
+def test_another_recording_of_the_same_name_does_not_replace_the_first(tmp_path, capsys):
+    run = tmp_path / "run"
+    first = write_tones(tmp_path / "A" / "song.flac")
+    second = write_tones(tmp_path / "B" / "song.wav", low=330)
+    assert scatseg("segment", first, "-o", run, "--no-report", *FAST) == 0
+    before = (run / "tracks" / "song.jams").read_bytes()
+    assert scatseg("segment", second, "-o", run, "--no-report", *FAST) == cli.USAGE
+    assert f"holds {first} as 'song': {second} needs another -o" in capsys.readouterr().err
+    assert (run / "tracks" / "song.jams").read_bytes() == before
+
+
+@pytest.mark.parametrize("move", [Path.rename, shutil.copytree])
+def test_a_folder_that_was_moved_or_copied_goes_on(move, tmp_path, capsys):
+    run = tmp_path / "run"
+    write_tones(tmp_path / "A" / "song.wav")
+    assert scatseg("segment", tmp_path / "A", "-o", run, "--no-report", *FAST) == 0
+    move(tmp_path / "A", tmp_path / "B")
+    assert scatseg("segment", tmp_path / "B", "-o", run, "--no-report", *FAST) == 0
+    assert "song: kept" in capsys.readouterr().err
+
+
+def test_what_was_exported_of_former_answers_goes_with_them(tones, tmp_path):
+    run = tmp_path / "run"
+    common = ("-o", run, "--no-report", "--features", "logmel", "--jobs", 1)
+    two = ("--segmenter", "foote", "--segmenter", "foote:half_width=4")
+    both = ("--format", "lab", "--format", "csv")
+    assert scatseg("segment", tones, *common, *two, *both) == 0
+    assert len(list((run / "exports").iterdir())) == 4
+    assert scatseg("segment", tones, *common, *two[:2], "--format", "lab") == 0
+    assert [path.name for path in (run / "exports").iterdir()] == ["tones.lab"]
+
+
+# ---- options that go together -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options", [("--format", "jams"), ("--segmenter", "foote", "--segmenter", "laplacian")]
+)
+def test_what_only_a_run_can_hold_needs_one(options, tones, capsys):
+    assert scatseg("segment", tones, *options) == cli.USAGE
+    assert "add -o FOLDER" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('features = ["mfcc", "logmel"]', "features takes one value, got ['mfcc', 'logmel']"),
+        ("jobs = ", "options.toml is not TOML: "),
+        ("# caf\xe9", "options.toml is not TOML: "),
+    ],
+)
+def test_a_config_that_cannot_be_used_is_named(text, message, tones, tmp_path, capsys):
+    config = tmp_path / "options.toml"
+    config.write_text(text, encoding="latin-1")
+    found = scatseg("segment", tones, "-o", tmp_path / "run", "--config", config)
+    assert found == cli.USAGE
+    assert message in capsys.readouterr().err
+
+
+def test_an_experiment_that_is_no_toml_is_named(tmp_path, capsys):
+    path = tmp_path / "e.toml"
+    path.write_text("[[step]")
+    assert scatseg("run", path) == cli.USAGE
+    assert f"{path} is not TOML" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("segment", "{sound}", "-o", "{file}"),
+        ("index", "{sound}", "-o", "{file}"),
+        ("search", "{file}", "{sound}", "-o", "{file}"),
+        ("synth", "ripple", "--grid", "2", "-o", "{file}"),
+        ("synth", "ripple", "-o", "{file}/a.wav"),
+        ("gear", "-o", "{file}"),
+        ("match", "sweep", "-o", "{file}"),
+    ],
+)
+def test_a_file_in_the_place_of_a_folder_is_refused_at_once(arguments, tones, tmp_path, capsys):
+    file = tmp_path / "file"
+    file.touch()
+    assert scatseg(*(each.format(sound=tones, file=file) for each in arguments)) == cli.USAGE
+    assert f"{file} is a file, a folder is needed" in capsys.readouterr().err
+
+
+def test_a_folder_in_the_place_of_a_sound_is_refused(tmp_path, capsys):
+    assert scatseg("synth", "ripple", "-o", tmp_path) == cli.USAGE
+    assert "is a folder, a file is needed" in capsys.readouterr().err
+
+
+def test_points_of_a_sweep_over_shifts_are_refused(tmp_path, capsys):
+    assert scatseg("match", "sweep", "--points", 5, "-o", tmp_path / "out") == cli.USAGE
+    assert "--points is for a parameter" in capsys.readouterr().err
+
+
+# ---- messages -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("convert", "{empty}", "-o", "out", "--format", "lab"), "no segmentation in this folder"),
+        (("convert", "no.lab", "-o", "out.csv"), "no.lab: No such file or directory\n"),
+        (("plot", "track", "{sound}", "-o", "a.png", "--reference", "no"), "'no' does not exist"),
+        (("plot", "s1", "{sound}", "-o", "a.png", "--from", "50"), "got 50 s to the end"),
+        (
+            ("segment", "{sound}", "--segmenter", "foote", "--set", "frame=abc"),
+            "frame must be a number of seconds, got 'abc'",
+        ),
+        (("gear", "--grid", "3", "-o", "out"), "take fewer (--neighbors)"),
+        (("plot", "s2", "{sound}", "-o", "a.png", "--time", "2:00"), "must lie from 0 to 8"),
+        (("plot", "jtfs", "{sound}", "-o", "a.png", "--time", "2:00"), "must lie from 0 to 8"),
+        (("plot", "s2", "{sound}", "-o", "a.png", "--carrier", "1e9"), "no carrier is near 1e+09"),
+        (("plot", "novelty", "{silence}", "-o", "a.png"), "silence has no novelty to draw"),
+    ],
+)
+def test_messages_name_what_is_wrong(arguments, message, tones, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    places = {"sound": tones, "empty": tmp_path / "empty", "silence": tmp_path / "silence.wav"}
+    places["empty"].mkdir()
+    audio.save(places["silence"], np.zeros(4 * SR), SR)
+    assert scatseg(*(each.format(**places) for each in arguments)) != 0
+    assert message in capsys.readouterr().err
+
+
+def test_references_without_annotations_are_named(tones, tmp_path, capsys):
+    run, empty = tmp_path / "run", tmp_path / "empty"
+    empty.mkdir()
+    assert scatseg("segment", tones, "-o", run, "--no-report", *FAST) == 0
+    assert scatseg("evaluate", run, empty, "-o", tmp_path / "scores") == cli.NOTHING_DONE
+    assert f"references: {empty}: no annotation in it" in capsys.readouterr().err
+
+
+# ---- what is chosen of several answers ----------------------------------------------------
+
+
+@pytest.fixture
+def answers(tmp_path):
+    """A file with phrases and sections of one system, and the sections of another."""
+    path = tmp_path / "answers.jams"
+    found = [("x", "phrase", "abab"), ("x", "section", "AB"), ("y", "section", "C")]
+    formats.write(
+        path,
+        [
+            formats.Annotation(
+                segmentation=Segmentation(np.linspace(0, 8, len(labels) + 1), labels),
+                system=system,
+                level=level,
+            )
+            for system, level, labels in found
+        ],
+    )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("options", "labels"),
+    [
+        ((), "abab"),
+        (("--level", "section"), "AB"),
+        (("--system", "y"), "C"),
+        (("--system", "x", "--level", "section"), "AB"),
+    ],
+)
+def test_convert_writes_the_answer_that_is_chosen(options, labels, answers, tmp_path):
+    assert scatseg("convert", answers, "-o", tmp_path / "a.lab", *options) == 0
+    (found,) = formats.read(tmp_path / "a.lab")
+    assert "".join(found.segmentation.labels) == labels
+
+
+def test_convert_lists_the_answers_where_none_is_chosen(answers, tmp_path, capsys):
+    found = scatseg("convert", answers, "-o", tmp_path / "a.lab", "--level", "bar")
+    assert found == cli.NOTHING_DONE
+    assert "there are x phrase, x section, y section" in capsys.readouterr().err
+
+
+def test_answers_in_several_formats_are_scored_once(tmp_path):
+    form = Segmentation([0, 4, 8], "AB")
+    for extension in ("lab", "csv", "TextGrid"):
+        formats.write(tmp_path / f"a.{extension}", form)
+    found = datasets.read_estimates(tmp_path)
+    assert list(found.systems) == [tmp_path.name]
+    assert (found.problems, len(found.notes)) == ((), 2)
+
+
+def test_of_two_different_answers_both_files_are_named(tmp_path):
+    for extension, labels in (("csv", "AB"), ("lab", "AC")):
+        formats.write(tmp_path / f"a.{extension}", Segmentation([0, 4, 8], labels))
+    (problem,) = datasets.read_estimates(tmp_path).problems
+    assert "a.lab is left out: " in problem.reason
+    assert "a.csv is " in problem.reason
+
+
+# ---- reports ------------------------------------------------------------------------------
+
+
+def test_the_page_of_another_command_is_not_replaced(tmp_path, capsys):
+    runs.write_run(tmp_path, options={"synth": "am-chirp"}, started="", seconds=0.0)
+    (tmp_path / "index.html").write_text("descents")
+    assert scatseg("report", tmp_path) == cli.USAGE
+    assert "is no run of segment or evaluate" in capsys.readouterr().err
+    assert (tmp_path / "index.html").read_text() == "descents"
+
+
+def test_an_index_has_no_report(tones, tmp_path, capsys):
+    assert scatseg("index", tones, "-o", tmp_path / "index", "--jobs", 1) == 0
+    assert scatseg("report", tmp_path / "index") == cli.USAGE
+    assert "is no run of segment or evaluate" in capsys.readouterr().err
