@@ -116,6 +116,11 @@ def test_window_that_is_no_length_of_time_is_refused(window):
         evaluate(ABA, ABA, windows=[0.5, window])
 
 
+def test_one_window_is_told_to_be_written_as_several():
+    with pytest.raises(TypeError, match=r"windows are several, .* got 0.5: write \[0.5\] for one"):
+        evaluate(ABA, ABA, windows=0.5)
+
+
 def test_names_of_labels_do_not_matter():
     estimate = Segmentation([0, 12, 30, 40], ["verse", "chorus", "verse"])
     renamed = Segmentation([0, 12, 30, 40], ["x", "a", "x"])

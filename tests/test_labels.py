@@ -84,6 +84,12 @@ def test_labels_ignore_scale_and_what_all_frames_share(rng):
     assert cluster_segments(100 * X + 5000, edges) == cluster_segments(X, edges)
 
 
+@pytest.mark.parametrize("edges", [[0, 10, 80], [5, 10, 60], [0, 10, 10, 60], [0], [0.0, 9.5, 60]])
+def test_boundaries_that_do_not_fit_the_frames_are_refused(edges, rng):
+    with pytest.raises(ValueError, match="boundary_frames must increase from 0 to 60, got"):
+        cluster_segments(rng.normal(size=(60, 3)), np.array(edges))
+
+
 def test_no_labels_at_all_are_refused(rng):
     with pytest.raises(ValueError, match="n_labels must be an integer of at least 1, got 0"):
         cluster_segments(*sections(rng, "ABA"), n_labels=0)

@@ -1,6 +1,7 @@
 """Distances tell sounds apart as they say, the same in NumPy and torch, with gradients anywhere."""
 
 import copy
+import dataclasses
 
 import librosa
 import numpy as np
@@ -265,6 +266,37 @@ def test_only_losses_are_added():
     losses = pytest.importorskip("scatseg.losses")
     with pytest.raises(TypeError, match="unsupported operand"):
         _ = losses.WaveformLoss() + 3
+
+
+def test_losses_are_summed_by_sum_and_divided():
+    losses = pytest.importorskip("scatseg.losses")
+    x, target = tensors(2, 500)
+    first, second = losses.WaveformLoss(), losses.MultiScaleSpectralLoss(n_fft=(64,))
+    mean = sum([first, second]) / 2
+    expected = (first(x, target) + second(x, target)) / 2
+    assert mean(x, target).item() == pytest.approx(expected.item())
+
+
+@pytest.mark.parametrize("name", COMPARISONS)
+def test_help_tells_every_option_and_its_default(name):
+    kind = pytest.importorskip("scatseg.losses").LOSSES[name]
+    told = " ".join(kind.__doc__.split()).replace('"', "'")
+    for option in dataclasses.fields(kind().comparison):
+        assert f"{option.name}={option.default!r}" in told
+
+
+def test_an_unknown_option_is_told_by_the_loss():
+    losses = pytest.importorskip("scatseg.losses")
+    with pytest.raises(TypeError, match="JTFSLoss has no option 'j': there are reduction, J, J_fr"):
+        losses.JTFSLoss(j=8)
+
+
+@pytest.mark.parametrize("which", ["x", "target"])
+def test_arrays_are_told_to_be_made_tensors(which):
+    losses = pytest.importorskip("scatseg.losses")
+    sounds = {"x": tensors(100), "target": tensors(100), which: np.zeros(100)}
+    with pytest.raises(TypeError, match=f"{which} must be a tensor, got ndarray: torch.as_tensor"):
+        losses.WaveformLoss()(**sounds)
 
 
 @pytest.mark.parametrize(("reduction", "shape"), [("none", (3,)), ("mean", ()), ("sum", ())])

@@ -155,6 +155,21 @@ def test_a_loss_that_is_lost_on_the_way_is_said():
     assert "not finite after" in found.reason
 
 
+@pytest.mark.parametrize(
+    ("theta", "message"),
+    [
+        ([-600.0, 6.0, 1.0], "f_c must be positive, got -600.0"),
+        ([600.0, np.nan, 1.0], "f_m must be finite, got nan"),
+        ([600.0, 6.0, np.inf], "gamma must be finite, got inf"),
+    ],
+)
+def test_a_start_that_cannot_be_played_is_refused_by_name(theta, message):
+    synth = AMChirp()
+    target = synth(torch.tensor([600.0, 6.0, 1.0]))
+    with pytest.raises(ValueError, match=message):
+        matching.match(synth, LOSS, target, theta)
+
+
 def test_a_loss_that_is_lost_at_the_start_is_refused():
     with pytest.raises(ValueError, match="not finite at the start"):
         matching.match(Places(), lambda x, _: x.sum() * np.nan, torch.ones(2), [1.0, 0.0])

@@ -236,6 +236,13 @@ def test_similarities_that_are_one_level_apart_are_told_apart():
     assert similarity_limits(np.kron(S, np.ones((5, 5)))) == pytest.approx((254 / 255, 1))
 
 
+def test_what_draws_an_image_returns_it(ax):
+    features = Features(np.eye(3), [0, 1, 2, 3])
+    assert plot_features(features, ax=ax) is ax.images[0]
+    ax.clear()
+    assert plot_similarity(features.X, features.edges, ax=ax) is ax.images[0]
+
+
 def test_similarity_has_times_and_the_scale_of_its_colors(ax):
     plot_similarity([[1, 0.5], [0.5, 1]], [0, 1, 2], ax=ax)
     (bar,) = (each for each in ax.figure.axes if each is not ax)

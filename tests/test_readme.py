@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import scatseg
-from scatseg import pieces
+from scatseg import distances, gear, pieces
 
 README = Path(__file__).parents[1] / "README.md"
 
@@ -29,3 +29,19 @@ def test_python_examples_run_without_undeclared_libraries(tmp_path, monkeypatch)
     assert names["hierarchy"].names == ("section", "phrase")
     assert len(names["four"]) == 4
     assert set(names["paths"]) >= {"carrier_hz", "modulation_hz", "scale_cpo", "spin"}
+
+
+@pytest.mark.parametrize(
+    ("where", "options"),
+    [
+        ('scatseg.extractor("jtfs")', scatseg.JointScattering()),
+        ("scatseg.distance", distances.JointCoefficients()),
+        ('gear.representation("jtfs")', gear.representation("jtfs")),
+    ],
+)
+def test_defaults_of_jtfs_are_those_of_the_table(where, options):
+    lines = README.read_text(encoding="utf-8").splitlines()
+    (row,) = (line for line in lines if line.startswith("|") and f"{where}`" in line)
+    F = "`2**J_fr`" if options.F is None else str(options.F)
+    values = [str(getattr(options, name)) for name in ("J", "J_fr", "Q", "Q_fr")]
+    assert [cell.strip() for cell in row.split("|")[2:7]] == [*values, F]

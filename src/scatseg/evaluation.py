@@ -119,6 +119,9 @@ def evaluate(
         if not isinstance(value, Segmentation):
             msg = f"{side} must be one Segmentation, got {type(value).__name__}"
             raise TypeError(msg)
+    if not isinstance(windows, Iterable) or isinstance(windows, str):
+        msg = f"windows are several, in seconds, got {windows!r}: write [{windows!r}] for one"
+        raise TypeError(msg)
     wrong = [window for window in windows if not (window > 0 and math.isfinite(window))]
     if wrong:
         msg = f"windows are positive seconds, got {wrong[0]}"

@@ -42,8 +42,14 @@ def cluster_segments(
     -------
     labels : tuple of str, length n_segments
         "A" is the first heard.
+
+    Raises
+    ------
+    ValueError
+        When boundaries do not increase from 0 to n_frames, or there is no such number of labels.
     """
     check_n_labels(n_labels)
+    _check_boundaries(boundary_frames, len(X))
     if len(boundary_frames) == 2:
         return ("A",)
     means = np.array(
@@ -237,9 +243,15 @@ def _check_frames(Z: NDArray[np.floating], boundary_frames: NDArray[np.integer])
     if Z.ndim != 2 or Z.shape[0] != Z.shape[1]:
         msg = f"Z must have shape (n_frames, n_frames), got {Z.shape}"
         raise ValueError(msg)
-    ends = (boundary_frames[0], boundary_frames[-1])
-    if ends != (0, len(Z)) or not (np.diff(boundary_frames) > 0).all():
-        msg = f"boundary_frames must increase from 0 to {len(Z)}, got {boundary_frames.tolist()}"
+    _check_boundaries(boundary_frames, len(Z))
+
+
+def _check_boundaries(boundary_frames: NDArray[np.integer], n_frames: int) -> None:
+    """Refuse what are no edges of segments of so many frames, with a ValueError."""
+    edges = np.asarray(boundary_frames)
+    is_whole = edges.ndim == 1 and len(edges) > 1 and edges.dtype.kind in "iu"
+    if not is_whole or edges[0] != 0 or edges[-1] != n_frames or (np.diff(edges) <= 0).any():
+        msg = f"boundary_frames must increase from 0 to {n_frames}, got {edges.tolist()}"
         raise ValueError(msg)
 
 

@@ -7,6 +7,7 @@ stay the same. Gradients are finite everywhere, for silence and for equal sounds
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, cast
@@ -62,6 +63,14 @@ class Loss(torch.nn.Module, ABC):
         return WeightedSum([(weight * w, loss) for w, loss in self.terms])
 
     __rmul__ = __mul__
+
+    def __truediv__(self, divisor: float) -> WeightedSum:
+        return self * (1 / divisor)
+
+    def __radd__(self, start: object) -> Loss:
+        if start != 0:  # what the built-in sum begins with
+            return NotImplemented
+        return self
 
 
 class WeightedSum(Loss):
@@ -163,9 +172,16 @@ class FeatureLoss(Loss):
 
         Raises
         ------
+        TypeError
+            When one of them is no tensor.
         ValueError
             When the lengths differ or samples are not finite.
         """
+        for name, sound in (("x", x), ("target", target)):
+            if not isinstance(sound, Tensor):
+                kind = type(sound).__name__
+                msg = f"{name} must be a tensor, got {kind}: torch.as_tensor makes one of an array"
+                raise TypeError(msg)
         distances.check_lengths(x, target)
         values = self.compare(self.describe(x), self._described(target))
         return _reduced(values, self.reduction)
@@ -173,6 +189,16 @@ class FeatureLoss(Loss):
     def extra_repr(self) -> str:
         """Show the options."""
         return repr(self.comparison)
+
+    @classmethod
+    def _made(cls, kind: Callable[..., Comparison], options: Mapping[str, Any]) -> Comparison:
+        known = inspect.signature(kind).parameters
+        unknown = [name for name in options if name not in known]
+        if unknown:
+            accepted = ", ".join(["reduction", *known])
+            msg = f"{cls.__name__} has no option {unknown[0]!r}: there are {accepted}"
+            raise TypeError(msg)
+        return kind(**options)
 
     def _described(self, target: Tensor) -> Tensor:
         if target.requires_grad:
@@ -188,11 +214,12 @@ class ScatteringLoss(FeatureLoss):
     reduction : {"mean", "sum", "none"}
         What becomes of the distances of a batch.
     **options
-        Those of `distances.ScatteringCoefficients`: J, Q, T, max_order, accuracy, eps, p.
+        Those of `distances.ScatteringCoefficients`: J=12, Q=8, T=None, max_order=2,
+        accuracy="default", eps=None, p=2.
     """
 
     def __init__(self, *, reduction: Reduction = "mean", **options: Any) -> None:
-        super().__init__(distances.ScatteringCoefficients(**options), reduction=reduction)
+        super().__init__(self._made(distances.ScatteringCoefficients, options), reduction=reduction)
 
 
 class JTFSLoss(FeatureLoss):
@@ -206,7 +233,8 @@ class JTFSLoss(FeatureLoss):
     reduction : {"mean", "sum", "none"}
         What becomes of the distances of a batch.
     **options
-        Those of `distances.JointCoefficients`: J, J_fr, Q, Q_fr, T, F, accuracy, eps, p.
+        Those of `distances.JointCoefficients`: J=12, J_fr=5, Q=(8, 2), Q_fr=2, T=None, F=0,
+        accuracy="default", eps=None, p=2.
 
     References
     ----------
@@ -221,7 +249,7 @@ class JTFSLoss(FeatureLoss):
     """
 
     def __init__(self, *, reduction: Reduction = "mean", **options: Any) -> None:
-        super().__init__(distances.JointCoefficients(**options), reduction=reduction)
+        super().__init__(self._made(distances.JointCoefficients, options), reduction=reduction)
 
 
 class MultiScaleSpectralLoss(FeatureLoss):
@@ -232,11 +260,12 @@ class MultiScaleSpectralLoss(FeatureLoss):
     reduction : {"mean", "sum", "none"}
         What becomes of the distances of a batch.
     **options
-        Those of `distances.MultiScaleSpectrum`: n_fft, linear, log, floor.
+        Those of `distances.MultiScaleSpectrum`: n_fft=(2048, 1024, 512, 256, 128, 64), linear=1.0,
+        log=0.0, floor=1e-05.
     """
 
     def __init__(self, *, reduction: Reduction = "mean", **options: Any) -> None:
-        super().__init__(distances.MultiScaleSpectrum(**options), reduction=reduction)
+        super().__init__(self._made(distances.MultiScaleSpectrum, options), reduction=reduction)
 
 
 class LogMelLoss(FeatureLoss):
@@ -247,11 +276,11 @@ class LogMelLoss(FeatureLoss):
     reduction : {"mean", "sum", "none"}
         What becomes of the distances of a batch.
     **options
-        Those of `distances.LogMel`: sr, n_mels, n_fft, hop_length, p.
+        Those of `distances.LogMel`: sr=22050, n_mels=128, n_fft=400, hop_length=200, p=2.
     """
 
     def __init__(self, *, reduction: Reduction = "mean", **options: Any) -> None:
-        super().__init__(distances.LogMel(**options), reduction=reduction)
+        super().__init__(self._made(distances.LogMel, options), reduction=reduction)
 
 
 class MFCCLoss(FeatureLoss):
@@ -262,11 +291,11 @@ class MFCCLoss(FeatureLoss):
     reduction : {"mean", "sum", "none"}
         What becomes of the distances of a batch.
     **options
-        Those of `distances.MFCC`: sr, n_mfcc, n_mels, n_fft, hop_length, p.
+        Those of `distances.MFCC`: sr=22050, n_mfcc=40, n_mels=128, n_fft=400, hop_length=200, p=2.
     """
 
     def __init__(self, *, reduction: Reduction = "mean", **options: Any) -> None:
-        super().__init__(distances.MFCC(**options), reduction=reduction)
+        super().__init__(self._made(distances.MFCC, options), reduction=reduction)
 
 
 class WaveformLoss(FeatureLoss):
@@ -277,11 +306,11 @@ class WaveformLoss(FeatureLoss):
     reduction : {"mean", "sum", "none"}
         What becomes of the distances of a batch.
     **options
-        That of `distances.Waveform`: p.
+        That of `distances.Waveform`: p=2.
     """
 
     def __init__(self, *, reduction: Reduction = "mean", **options: Any) -> None:
-        super().__init__(distances.Waveform(**options), reduction=reduction)
+        super().__init__(self._made(distances.Waveform, options), reduction=reduction)
 
 
 class PNPLoss(torch.nn.Module):

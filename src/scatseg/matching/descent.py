@@ -122,8 +122,9 @@ def match(
     Raises
     ------
     ValueError
-        When the target is not as long as the sounds, a parameter is unknown or nothing is free, or
-        the optimizer is unknown or does not fit the loss.
+        When the target is not as long as the sounds, the start of a parameter has no meaning, a
+        parameter is unknown or nothing is free, or the optimizer is unknown or does not fit the
+        loss.
     """
     ranges = tuple(synth.parameters if parameters is None else parameters)
     problem = problem_of(synth, loss, target, theta, fixed, ranges)

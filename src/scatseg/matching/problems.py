@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from scatseg.sensitivity import places_of, signs_of, theta_at
-from scatseg.synth import Parameter, Synth, check_names
+from scatseg.synth import Parameter, Synth, check_names, check_value
 
 Places = NDArray[np.float64]
 
@@ -101,6 +101,8 @@ def problem_of(
     if start.shape != (len(ranges),):
         msg = f"a start needs {len(ranges)} parameters, got shape {tuple(start.shape)}"
         raise ValueError(msg)
+    for each, value in zip(ranges, start.tolist(), strict=True):
+        check_value(each, value, synth.sr)
     check_names(synth, fixed)
     free = [i for i, each in enumerate(ranges) if each.name not in fixed]
     if not free:

@@ -231,8 +231,8 @@ def plot_waveform(waveform: ArrayLike, duration: float, *, ax: Axes, start: floa
     mark_minutes(ax.xaxis)
 
 
-def plot_features(features: Features, *, ax: Axes) -> None:
-    """Draw features as an image, each column brought to mean 0 and deviation 1.
+def plot_features(features: Features, *, ax: Axes) -> ScalarMappable:
+    """Draw features as an image, each column brought to mean 0 and deviation 1; return that.
 
     Families and orders are named on the vertical axis, from the bottom up.
     """
@@ -261,6 +261,7 @@ def plot_features(features: Features, *, ax: Axes) -> None:
     ax.set(xlabel=TIME, ylabel="columns, by family and order")
     mark_minutes(ax.xaxis)
     color_bar(ax, image, "standard deviations from the mean", "both")
+    return image
 
 
 def plot_segmentation(

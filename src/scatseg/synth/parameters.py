@@ -170,22 +170,26 @@ def theta_of(synth: Synth, values: Mapping[str, float]) -> NDArray[np.float64]:
     """
     check_names(synth, values)
     for parameter in synth.parameters:
-        value = values.get(parameter.name, parameter.high)
-        if not math.isfinite(value):
-            msg = f"{parameter.name} must be finite, got {value}"
-            raise ValueError(msg)
-        if parameter.scale == "log" and value <= 0 and not parameter.either_sign:
-            msg = f"{parameter.name} must be positive, got {value}"
-            raise ValueError(msg)
-        if parameter.unit == "Hz" and value > synth.sr / 2:
-            msg = f"{parameter.name} must be at most half the sampling rate {synth.sr}, got {value}"
-            raise ValueError(msg)
+        check_value(parameter, values.get(parameter.name, parameter.high), synth.sr)
     return np.array(
         [
             float(values[each.name]) if each.name in values else float(each.spaced(1)[0])
             for each in synth.parameters
         ]
     )
+
+
+def check_value(parameter: Parameter, value: float, sr: int) -> None:
+    """Refuse, with a ValueError, a value that cannot be played at `sr` Hz."""
+    if not math.isfinite(value):
+        msg = f"{parameter.name} must be finite, got {value}"
+        raise ValueError(msg)
+    if parameter.scale == "log" and value <= 0 and not parameter.either_sign:
+        msg = f"{parameter.name} must be positive, got {value}"
+        raise ValueError(msg)
+    if parameter.unit == "Hz" and value > sr / 2:
+        msg = f"{parameter.name} must be at most half the sampling rate {sr}, got {value}"
+        raise ValueError(msg)
 
 
 def grid(
