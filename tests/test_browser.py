@@ -504,6 +504,12 @@ def test_zoom_shows_more_or_all_and_keeps_the_playhead_in_sight(long_page):
     assert long_page.get_by_role("button", name="Zoom out").is_disabled()
 
 
+def test_index_is_named_after_its_folder(visit):
+    page = visit("index.html")
+    assert page.locator("h1").inner_text() == "run 1"
+    assert page.title() == "run 1: 2 tracks, 2 systems · scatseg"
+
+
 def test_index_sorts_by_a_click_and_back_by_another(visit):
     page = visit("index.html")
     titles = "[...document.querySelectorAll('.tracks tbody a')].map((link) => link.href)"

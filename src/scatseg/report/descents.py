@@ -63,7 +63,6 @@ def descents_data(folder: Path, descents: Sequence[Descent], task: Task) -> JSON
     truth = [None] * len(task.parameters) if task.truth is None else task.truth.tolist()
     figures = [(text, folder / f"{name}.png") for name, text in _FIGURES.items()]
     return {
-        "title": folder.resolve().name,
         "targets": [
             {"shift": shift, "ms": 1000 * shift / task.synth.sr, **_sound(name)}
             for shift, name in shifts.items()

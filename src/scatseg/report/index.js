@@ -3,13 +3,14 @@
 
 (() => {
   const {
-    data, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, pictures,
-    downloads,
+    data, folderName, element, clock, table, makeSortable, segmentBox, metricColumn, score,
+    systemName, pictures, downloads,
   } = page;
   const place = (id) => document.getElementById(id);
 
-  document.title = `${data.title}: ${data.counts} · scatseg`;
-  place("title").textContent = data.title;
+  const name = folderName();
+  document.title = `${name ? `${name}: ` : ""}${data.counts} · scatseg`;
+  place("title").textContent = name || "scatseg";
   place("subtitle").append(...subtitle());
   place("summary").append(...summary());
   place("figures").append(...figures());

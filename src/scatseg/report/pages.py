@@ -98,7 +98,6 @@ def index_data(run: Run, figures: Sequence[ScoreFigure] = ()) -> JSON:
     tables = ("scores.csv", "summary.csv", "summary.md", "summary.tex", "comparisons.csv")
     names = (*tables, "notes.csv", "failures.csv", "run.json")
     return {
-        "title": run.folder.resolve().name,
         "counts": _counts(run),
         "options": _flat(run.facts.get("options", {})),
         "versions": _flat(run.facts.get("versions", evaluation.get("versions", {}))),

@@ -2,13 +2,14 @@
 // The page of sounds that were matched: the targets, and what each descent found, to compare.
 
 (() => {
-  const { data, element, table, makeSortable, pictures, soundPlayer, downloads } = page;
+  const { data, folderName, element, table, makeSortable, pictures, soundPlayer, downloads } = page;
   const place = (id) => document.getElementById(id);
   const withUnit = ({ name, unit }) => (unit ? `${name} (${unit})` : name);
   const known = data.parameters.every(({ truth }) => truth !== null);
 
-  document.title = `${data.title} · scatseg match`;
-  place("title").textContent = `Sounds matched: ${data.title}`;
+  const title = ["Sounds matched", folderName()].filter(Boolean).join(": ");
+  document.title = `${title} · scatseg`;
+  place("title").textContent = title;
   place("subtitle").textContent = known
     ? `Played from ${data.parameters.map(({ name, unit, truth }) => `${name} ${digits(truth)} ${unit}`).join(", ")}`
     : "A recording: its parameters are not known";

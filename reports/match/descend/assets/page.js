@@ -5,6 +5,16 @@
 const page = (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
 
+  // The name of the folder that the page is in: it may be renamed, and is none of the page's data.
+  function folderName() {
+    const [, name] = location.pathname.match(/([^/]*)\/[^/]*$/) ?? [null, ""];
+    try {
+      return decodeURIComponent(name);
+    } catch {
+      return name; // not UTF-8
+    }
+  }
+
   // Make an element. Keys with a dash and "role" are attributes, "style" an object, all else
   // properties; children are elements or strings.
   function element(tag, properties = {}, ...children) {
@@ -149,7 +159,7 @@ const page = (() => {
   }
 
   return {
-    data, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, pictures,
+    data, folderName, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, pictures,
     soundPlayer, downloads,
   };
 })();
