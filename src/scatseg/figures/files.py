@@ -17,7 +17,7 @@ from scatseg.formats import atomic_write
 from scatseg.pictures import TimeFrequency
 from scatseg.plotting import clock
 
-Panels = Callable[[NDArray[Any]], None]
+Panels = Callable[[NDArray[Any]], object]
 Timed = TypeVar("Timed", TimeFrequency, pictures.SecondOrder, pictures.Joint, pictures.Orders)
 
 Stretch = tuple[float | None, float | None]
