@@ -70,7 +70,7 @@ def panel_figure(draw: Callable[[Axes], None], height: float) -> Figure:
 
 
 def axes_figure(
-    draw: Callable[[NDArray[Any]], None],
+    draw: Callable[[NDArray[Any]], object],
     *,
     heights: Sequence[float],
     columns: int = 1,
