@@ -194,7 +194,7 @@ class CoverSegmenter:
                 whole = Segmentation([0, reading.bars.features.duration], ["A"])
                 return Hierarchy([whole, whole], NESTED)
             heard = np.unique([0, *silences, *(silences + 1), n_frames])
-            if self.n_segments is not None:
+            if self.n_segments is not None and self.n_segments < len(heard) - 1:
                 alone = cover_scores(reading.bars, repetition=0, blocks=0, lengths=1)
                 heard = best_boundaries(alone, n_segments=self.n_segments)
             return Hierarchy([self._labeled(reading.bars, heard)] * 2, NESTED)
