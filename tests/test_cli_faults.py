@@ -73,7 +73,7 @@ def test_quiet_leaves_out_warnings(cut, tmp_path, capsys):
     ("where", "arguments", "goes_on"),
     [
         ("scatseg.collection.segment_collection", ("segment", *FAST, "-o", "run"), True),
-        ("scatseg.search.gathering.build_index", ("index", "-o", "index"), True),
+        ("scatseg.search.building.add_recordings", ("index", "-o", "index"), True),
         ("scatseg.audio.decode", ("features", "-o", "features"), False),
     ],
 )

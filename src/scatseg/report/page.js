@@ -11,7 +11,7 @@ const page = (() => {
     try {
       return decodeURIComponent(name);
     } catch {
-      return name; // not UTF-8
+      return name;
     }
   }
 
