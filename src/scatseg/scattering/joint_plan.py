@@ -38,8 +38,8 @@ from scatseg.scattering.plan import (
     frame_grid,
     layout,
     longest_block,
-    remembered,
 )
+from scatseg.scattering.remembering import remembered
 
 Array = NDArray[np.floating]
 ComplexArray = NDArray[np.complexfloating]

@@ -8,16 +8,15 @@ decided here: how many points each path needs, and which Fourier bins go where.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache, wraps
-from typing import Any, Literal, TypeVar, cast
-from weakref import WeakValueDictionary
+from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scatseg.scattering.filterbank import SIGMA0, Filter, Filterbank, filterbank
+from scatseg.scattering.remembering import remembered
 
 Accuracy = Literal["fast", "default", "exact"]
 Average = Literal["local", "global", "none"]
@@ -195,34 +194,6 @@ class BlockPlan:
     second: tuple[SecondLayer, ...]
     lowest: int
     highest: int
-
-
-MakePlan = TypeVar("MakePlan", bound=Callable[..., object])
-
-
-def remembered(longest: Callable[[Any], int], n_plans: int) -> Callable[[MakePlan], MakePlan]:
-    """Keep the last plans of a function, those of longer blocks only for as long as they are used.
-
-    Such are the plans of whole signals: for each length another one, and larger than the signal.
-    """
-
-    def decorate(make: MakePlan) -> MakePlan:
-        kept = lru_cache(maxsize=n_plans)(make)
-        in_use: WeakValueDictionary[tuple[Any, ...], object] = WeakValueDictionary()
-
-        @wraps(make)
-        def recall(options: Any, period: int, dtype: Dtype) -> object:
-            if period <= longest(options):
-                return kept(options, period, dtype)
-            key = options, period, dtype
-            plan = in_use.get(key)
-            if plan is None:
-                plan = in_use[key] = make(*key)
-            return plan
-
-        return cast(MakePlan, recall)
-
-    return decorate
 
 
 def longest_block(options: Options) -> int:
