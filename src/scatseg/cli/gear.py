@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scatseg.cli.options import FileArgument, config_option, output_folder
+from scatseg.cli.options import FileArgument, config_option, run_option
 from scatseg.cli.outcome import resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
 from scatseg.cli.synth import parse_ranges, range_option, signed_option
@@ -23,14 +23,7 @@ _DEFAULT = ("mfcc", "scattering", "scattering:Q=8", "jtfs")
 
 @click.command()
 @click.argument("folder", required=False, type=FileArgument)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=FileArgument,
-    callback=output_folder,
-    help="The run folder.",
-)
+@run_option
 @click.option(
     "--synth", default="am-chirp", show_default=True, help="A synthesizer by name, or module:name."
 )

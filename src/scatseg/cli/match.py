@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scatseg.cli.options import FileArgument, config_option
+from scatseg.cli.options import FileArgument, config_option, run_option
 from scatseg.cli.outcome import resumable, status_of
 from scatseg.cli.progress import Progress
 from scatseg.cli.resynthesize import resynthesize
 from scatseg.cli.synth import parse_ranges, range_option
-from scatseg.cli.torch_runs import device_option, output_option, run_folder, seed_option
+from scatseg.cli.torch_runs import device_option, run_folder, seed_option
 
 if TYPE_CHECKING:
     from scatseg.matching import Field
@@ -91,7 +91,7 @@ def match() -> None:
 
 @match.command()
 @click.argument("target", required=False, type=FileArgument)
-@output_option
+@run_option
 @_synth
 @_losses
 @_truth
@@ -262,7 +262,7 @@ def _fields(
 
 
 @match.command()
-@output_option
+@run_option
 @_synth
 @_losses
 @_truth
@@ -369,7 +369,7 @@ def _at(row: dict[str, Any], plane: Sequence[str]) -> str:
 
 
 @match.command()
-@output_option
+@run_option
 @_synth
 @_losses
 @_truth

@@ -131,6 +131,15 @@ def refuse_file(path: Path) -> None:
         raise click.BadParameter(msg)
 
 
+run_option = click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=FileArgument,
+    callback=output_folder,
+    help="The run folder.",
+)
+
 features_trust_option = click.option(
     "--trust",
     multiple=True,

@@ -9,10 +9,10 @@ from typing import Any
 
 import click
 
-from scatseg.cli.options import FileArgument, config_option, parse_time
+from scatseg.cli.options import FileArgument, config_option, parse_time, run_option
 from scatseg.cli.outcome import DONE, resumable, usage_errors
 from scatseg.cli.progress import Progress
-from scatseg.cli.torch_runs import device_option, output_option, run_folder, seed_option
+from scatseg.cli.torch_runs import device_option, run_folder, seed_option
 
 _BAND = re.compile(r"(rate|carrier):(.+?)-(.+?)=(.+)")
 
@@ -33,7 +33,7 @@ def _bands(_: click.Context, __: click.Parameter, items: tuple[str, ...]) -> lis
 
 @click.command()
 @click.argument("path", required=False, metavar="[FILE]", type=FileArgument)
-@output_option
+@run_option
 @click.option(
     "--features",
     default="scattering",

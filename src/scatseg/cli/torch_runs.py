@@ -11,21 +11,12 @@ from typing import Any
 
 import click
 
-from scatseg.cli.options import FileArgument, output_folder
 from scatseg.cli.outcome import usage_errors
 
 device_option = click.option(
     "--device", default="cpu", show_default=True, help="As torch names it."
 )
 seed_option = click.option("--seed", type=int, default=0, show_default=True)
-output_option = click.option(
-    "-o",
-    "--output",
-    required=True,
-    type=FileArgument,
-    callback=output_folder,
-    help="The run folder.",
-)
 
 
 @contextlib.contextmanager
