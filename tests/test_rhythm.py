@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 
 from scatseg import load, pieces
-from scatseg.rhythm import find_grid, heard_span, read_beats
+from scatseg.rhythm import DIM_PULSE, find_grid, heard_span, read_beats
 from scatseg.rhythm.grid import grid_of_bars
 from scatseg.rhythm.metre import repetition_steps
-from scatseg.rhythm.pulse import attacks, follow_pulse, pulse_periods
+from scatseg.rhythm.pulse import Pulse, attacks, find_pulse, follow_pulse, pulse_periods
+from scatseg.rhythm.spectra import band_spectrum
 
 SR = 22050
 
@@ -274,15 +275,26 @@ def test_uncertain_bar_lines_come_with_a_warning():
     assert grid.warnings == ("the place of the bar lines is uncertain",)
 
 
-def test_a_dim_pulse_without_bars_is_none():
+def test_a_dim_pulse_is_followed_only_where_it_is_steady():
     rng = np.random.default_rng(2)
-    beats = np.cumsum(0.4 * np.exp(rng.normal(0, 0.16, size=90)))
-    hesitant = find_grid(chords(beats, 1, duration=beats[-1] + 1), SR)
-    assert not hesitant.is_regular
-    assert hesitant.warnings == (
-        "a pulse, but no clear place of the bar lines in it: there are no bars to go by",
-    )
-    assert find_grid(chords(beats, 4, duration=beats[-1] + 1), SR).is_regular
+    hesitant = np.cumsum(0.4 * np.exp(rng.normal(0, 0.16, size=90)))
+    uneven = find_grid(chords(hesitant, 4, duration=hesitant[-1] + 1), SR)
+    assert not uneven.is_regular
+    assert uneven.warnings == ("a pulse that is dim and uneven: there are no bars to go by",)
+    beats = steady(120)
+    sparse = chords(beats[rng.random(beats.size) < 0.6], 1)
+    assert find_pulse(band_spectrum(sparse, SR)).clarity < DIM_PULSE
+    assert find_grid(sparse, SR).is_regular
+
+
+def test_a_pulse_is_as_steady_as_most_of_its_spans():
+    even = np.arange(160) * 0.25
+    slower = 40 + np.arange(80) * 0.27
+    drifting = np.cumsum(np.geomspace(0.25, 0.3, 160))
+    for times, share in ((even, 1), (even[:16], 0), (drifting, 1)):
+        assert Pulse(times=times, clarity=1).steadiness == share
+    changed = Pulse(times=np.concatenate([even, slower]), clarity=1).steadiness
+    assert changed == pytest.approx(1 - 13 / 224, abs=0.01)
 
 
 @pytest.mark.parametrize("metre", [3, 4])

@@ -42,8 +42,9 @@ __all__ = [
 CLEAR_PULSE = 0.16
 """Least clarity of a pulse that is followed."""
 
-DIM_PULSE, NO_LEAD = 0.3, 0.6
-"""A pulse that is less clear needs bars that are further ahead of their rivals, see `Bars.lead`."""
+DIM_PULSE, STEADY_PULSE = 0.3, 0.8
+"""A pulse that is less clear has to be that steady: songs, stretched and in noise, are at least 0.9
+where they are that dim, violins alone at most 0.7."""
 
 RIVAL_LEAD = 1.0
 """Log probability by which bars between the strongest pulses must be better to be believed."""
@@ -58,7 +59,7 @@ SLIVER = 0.25
 """Of a bar: less beside a long silence is no bar of its own."""
 
 NO_PULSE = "no clear pulse: there are no bars to go by"
-NO_BARS = "a pulse, but no clear place of the bar lines in it: there are no bars to go by"
+UNEVEN_PULSE = "a pulse that is dim and uneven: there are no bars to go by"
 """Why there is a fixed grid."""
 
 SURE_BARS = 0.25
@@ -99,8 +100,8 @@ def find_grid(
     Returns
     -------
     grid : Grid
-        With bar lines from 0 to the duration. A fixed grid of two-second bars where no pulse is
-        clear, or no place of the bar lines in one that is dim, with a warning that says which.
+        With bar lines from 0 to the duration. A fixed grid of two-second bars where there is no
+        clear pulse, or one that is dim and uneven, with a warning that says which.
         Of more than five bars without a given beat there is one, too.
 
     Raises
@@ -155,11 +156,13 @@ def find_grid(
 def _pulse_in_bars(
     y: NDArray[np.floating], sr: int, known: Pulse | None
 ) -> tuple[Pulse, Bars] | str:
-    """Find the pulse, unless it is known, and its bars; or tell which of them is not clear."""
+    """Find the pulse, unless it is known, and its bars; or tell why it is none to go by."""
     bands = band_spectrum(y, sr)
     pulse = find_pulse(bands) if known is None else known
     if len(pulse.times) < MIN_PULSES or pulse.clarity < CLEAR_PULSE:
         return NO_PULSE
+    if pulse.clarity < DIM_PULSE and pulse.steadiness < STEADY_PULSE:
+        return UNEVEN_PULSE
     pitches = pitch_spectrum(y, sr)
     bars = find_bars(pulse, pulse_cues(pulse.times, bands, pitches))
     if known is None and _is_syncopated(pulse, bands):
@@ -167,8 +170,6 @@ def _pulse_in_bars(
         rival = find_bars(between, pulse_cues(between.times, bands, pitches))
         if rival.score > bars.score + RIVAL_LEAD:
             pulse, bars = between, rival
-    if pulse.clarity < DIM_PULSE and bars.lead < NO_LEAD:
-        return NO_BARS
     return pulse, bars
 
 

@@ -26,6 +26,7 @@ _MULTIPLES = (1, 2, 3, 4, 6, 8)  # of the period, at which a metrical signal agr
 _DRIFT, _JUMP = 0.05, 0.5  # what a step of the period costs, and at most, in clarity
 _LEAST_CONTRAST = 0.15  # of the mean strength: what varies less, as in noise, is no pulse
 _STEADINESS = 200.0  # what a doubled interval costs, per squared natural logarithm
+_SPAN, _STEADY = 8, 0.02  # pulses that are timed together, and a change of tempo that is none
 _LOCAL = 6.0  # seconds over which attacks are made equally strong
 _FAINT = 0.1  # of the loud attacks: what is fainter stays faint
 _RISE = 3  # frames over which an attack rises
@@ -54,6 +55,13 @@ class Pulse:
     def period(self) -> float:
         """The median interval in seconds."""
         return float(np.median(np.diff(self.times)))
+
+    @property
+    def steadiness(self) -> float:
+        """The share of spans of eight pulses that last as long as the next eight, within 2 %."""
+        spans = np.log(self.times[_SPAN:] - self.times[:-_SPAN])
+        change = np.abs(spans[_SPAN:] - spans[:-_SPAN])
+        return float(np.mean(change < _STEADY)) if change.size else 0.0
 
     def between(self) -> Pulse:
         """Shift the pulse by half a period: off-beats can be mistaken for it."""
