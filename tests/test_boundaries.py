@@ -10,6 +10,7 @@ from scatseg.boundaries import (
     block_scores,
     boundary_probabilities,
     check_detail,
+    expected_hits,
     join_segments,
     length_scores,
     pick_boundaries,
@@ -302,3 +303,38 @@ def test_probabilities_stay_finite_for_large_scores(rng):
     probabilities = boundary_probabilities(1e4 * rng.normal(size=(200, 200)))
     assert np.isfinite(probabilities).all()
     assert probabilities.max() <= 1 + 1e-9
+
+
+def test_boundaries_that_are_rather_right_than_wrong_are_found():
+    probable = np.array([1, 0.51, 0.2, 0.9, 0.49, 1, 1])
+    scores = expected_hits(probable, 10.0 * np.arange(7))
+    assert best_boundaries(scores, cost=0.5).tolist() == [0, 1, 3, 5, 6]
+
+
+@pytest.mark.parametrize(("tolerance", "hits"), [(1.0, 0.3), (2.0, 0.8), (10.0, 0.9)])
+def test_a_boundary_hits_what_is_as_near_as_the_tolerance(tolerance, hits):
+    probable = np.array([1, 0.3, 0.0, 0.5, 0.1, 1])
+    scores = expected_hits(probable, np.array([0.0, 20, 21, 22, 30, 40]), tolerances=[tolerance])
+    assert scores[0, 1] == pytest.approx(hits)
+
+
+def test_no_two_boundaries_hit_the_same_one():
+    probable, edges = np.array([1, 0.2, 0.6, 0.1, 1]), np.array([0.0, 20, 21, 22, 40])
+    for tolerances, first, second in (
+        ([0.5], 0.2, 0.6),
+        ([3.0], 0.9, 0.0),
+        ([0.5, 3.0], 0.55, 0.3),
+    ):
+        scores = expected_hits(probable, edges, tolerances=tolerances)
+        np.testing.assert_allclose([scores[0, 1], scores[1, 2]], [first, second], atol=1e-12)
+
+
+def test_boundaries_that_are_both_sure_both_hit_however_near():
+    scores = expected_hits(np.array([1, 1, 1, 1]), np.array([0.0, 20, 20.4, 40]))
+    np.testing.assert_allclose([scores[0, 1], scores[1, 2]], 1)
+
+
+def test_neither_end_is_a_hit():
+    scores = expected_hits(np.ones(4), np.array([0.0, 1, 2, 3]))
+    assert scores[0, 1] == 1
+    assert not scores[:, -1].any()

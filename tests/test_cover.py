@@ -52,11 +52,23 @@ def test_phrases_that_recur_are_found(name, form, rng):
 
 @pytest.mark.parametrize(
     ("name", "n_bars"),
-    [*(("repetition", n) for n in (4, 6, 8, 9, 12)), *(("default", n) for n in (4, 6, 8, 9))],
+    [*(("repetition", n) for n in (4, 6, 8, 9, 12)), *(("default", n) for n in range(4, 11))],
 )
 def test_phrases_of_unusual_length_are_found_too(name, n_bars, rng):
-    found = segment(tune("AABBABBA", rng, n_bars=n_bars), segmenter=name)
+    found = segment(tune("AABBABBA", rng, n_bars=n_bars, noise=0.4), segmenter=name)
     assert found == form_of("AABBABBA", n_bars)
+
+
+def test_beside_the_network_granularity_adds_to_the_likely_boundaries_and_joins_at_them(rng):
+    features = tune("ABACBCABC", rng, n_bars=6, noise=1.5)
+
+    def boundaries(**options):
+        return set(segment(features, **options).boundaries)
+
+    likely = boundaries()
+    assert boundaries(granularity=0.1) < likely < boundaries(granularity=0.9)
+    assert boundaries(n_segments=3) < likely < boundaries(n_segments=len(likely) + 2)
+    assert boundaries(n_segments=len(likely) - 1) == likely
 
 
 def test_one_bar_of_intro_shifts_what_follows(rng):

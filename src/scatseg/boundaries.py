@@ -14,6 +14,8 @@ from scatseg.scattering.arguments import check_integer
 _ROUNDING = 1e-9
 """Novelty at or below this is rounding, not music."""
 
+_SAME_TIME = 1e-9  # seconds
+
 # fmt: off
 PHRASE_LENGTHS = np.array([
     256, 140, 189, 2615, 265, 166, 111, 2371, 320, 154, 27, 88, 17, 24, 12, 166, 8, 7, 2, 1,
@@ -374,6 +376,61 @@ def boundary_probabilities(
         until[i] = _log_sum(until[:i] + weights[:i, i])
         since[n - i] = _log_sum(since[n - i + 1 :] + weights[n - i, n - i + 1 :])
     return np.asarray(np.exp(until + since - until[n]))
+
+
+def expected_hits(
+    probabilities: NDArray[np.floating],
+    edges: NDArray[np.floating],
+    *,
+    tolerances: Sequence[float] = (0.5, 3.0),
+) -> NDArray[np.float64]:
+    """Score boundaries by how many of them will be right, for `best_boundaries`.
+
+    The best cover need not have the best boundaries: where two covers are nearly as good as each
+    other, what they have in common is surer than either, and a boundary that one has here and the
+    other a bar later is near one.
+
+    Parameters
+    ----------
+    probabilities : ndarray of float, shape (n_frames + 1,)
+        Of a boundary at each edge, from `boundary_probabilities`.
+    edges : ndarray of float, shape (n_frames + 1,)
+        Seconds, increasing.
+    tolerances : sequence of float, default (0.5, 3.0)
+        Seconds by which a boundary may be off; the mean over them counts. The default are those
+        of `mir_eval.segment.detection`.
+
+    Returns
+    -------
+    scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
+        `scores[start, stop]`: expected hits by a boundary at `stop` that the one before it, at
+        `start`, does not make. In [0, 1]; 0 for the last edge, and where `start >= stop`. At a
+        cost of 0.5 the boundaries are found that are rather right than wrong.
+
+    Examples
+    --------
+    A boundary is at 4 s or at 5 s, and one surely at 20 s:
+
+    >>> edges, probable = np.array([0.0, 4, 5, 20, 30]), np.array([1, 0.45, 0.4, 1, 1])
+    >>> best_boundaries(expected_hits(probable, edges), cost=0.5)
+    array([0, 1, 3, 4])
+    >>> best_boundaries(expected_hits(probable, edges, tolerances=(0.5,)), cost=0.5)
+    array([0, 3, 4])
+    """
+    inner = np.concatenate([[0.0], probabilities[1:-1], [0.0]])
+    sums = np.concatenate([[0.0], np.cumsum(inner)])
+    scores = np.zeros((len(inner), len(inner)))
+    for tolerance in tolerances:
+        first = np.searchsorted(edges, edges - tolerance - _SAME_TIME)
+        after = np.searchsorted(edges, edges + tolerance + _SAME_TIME, side="right")
+        after[0] = 0  # where the recording begins nothing was looked for
+        near = sums[after] - sums[first]
+        hits = np.minimum(near, 1)
+        near_both = np.maximum(sums[after][:, None] - sums[first], 0)
+        by_both = np.minimum(np.add.outer(hits, hits), np.add.outer(near, near) - near_both)
+        scores += (by_both - hits[:, None]) / len(tolerances)
+    scores[:, -1] = 0
+    return np.triu(scores, 1)
 
 
 def _log_sum(logarithms: NDArray[np.floating]) -> float:

@@ -9,7 +9,13 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg.boundaries import best_boundaries, boundary_probabilities, check_detail, within
+from scatseg.boundaries import (
+    best_boundaries,
+    boundary_probabilities,
+    check_detail,
+    expected_hits,
+    within,
+)
 from scatseg.cover import (
     LONG_BAR,
     Comparison,
@@ -78,6 +84,31 @@ class _Reading:
             novelty[1:-1] = probable[1:-1]
         return novelty
 
+    def boundaries(
+        self, level: Level, *, granularity: float = 0.5, n_segments: int | None = None
+    ) -> NDArray[np.intp]:
+        """Find those of the best cover; beside the network, those most of which will be right.
+
+        The latter are told at a granularity of 0.5. Where more are asked for, the best cover has
+        them and others; where fewer, some of them.
+        """
+        scores, cost = self.costs(level, granularity)
+        if not self.is_learned:
+            return best_boundaries(scores, cost=cost, n_segments=n_segments)
+        likely = self._likeliest(level)
+        if n_segments is None and granularity == 0.5:
+            return likely
+        if granularity > 0.5 if n_segments is None else n_segments >= len(likely):
+            return best_boundaries(within(scores, likely), cost=cost, n_segments=n_segments)
+        joined = scores[np.ix_(likely, likely)]
+        return likely[best_boundaries(joined, cost=cost, n_segments=n_segments)]
+
+    def _likeliest(self, level: Level) -> NDArray[np.intp]:
+        """Find the boundaries that are rather right than wrong: the network makes scores odds."""
+        scores, cost = self.found[level]
+        hits = expected_hits(boundary_probabilities(scores, cost=cost), self.bars.edges)
+        return best_boundaries(hits, cost=0.5)
+
     def certainty(self) -> float | None:
         """Tell how probable the boundaries of the best cover are on average; None without any.
 
@@ -96,11 +127,13 @@ class CoverSegmenter:
     """The best cover of a recording by segments that recur as a whole or are of one piece.
 
     Every possible segment is scored by what speaks for it, and one dynamic programme finds the
-    sequence with the highest total. Nothing is learned but, where it is asked, where
-    boundaries are (`scatseg.diagonals`). Repetition is heard by all features, in order; that a
-    passage is of one piece, by timbre alone (MFCC, scattering and JTFS, where there are any) and
-    whatever the order. Meant for one row per bar (`scatseg.bars.Bars`); on shorter frames passages
-    may recur faster or slower (`scatseg.alignment`).
+    sequence with the highest total. Nothing is learned but, where it is asked, where boundaries are
+    (`scatseg.diagonals`). All covers are then weighed against each other, and the same programme
+    finds the boundaries most of which will be right (`boundaries.expected_hits`). Repetition is
+    heard by all features, in order; that a passage is of one piece, by timbre alone (MFCC,
+    scattering and JTFS, where there are any) and whatever the order. Meant for one row per bar
+    (`scatseg.bars.Bars`); on shorter frames passages may recur faster or slower
+    (`scatseg.alignment`).
 
     What is taken for a bar may be two. Where bars are longer than 2.9 s, the network looks at their
     halves, too, and the reading counts whose boundaries are more probable on average; at a
@@ -198,8 +231,9 @@ class CoverSegmenter:
                 alone = cover_scores(reading.bars, repetition=0, blocks=0, lengths=1)
                 heard = best_boundaries(alone, n_segments=self.n_segments)
             return Hierarchy([self._labeled(reading.bars, heard)] * 2, NESTED)
-        scores, cost = reading.costs(self.level, self.granularity)
-        best = best_boundaries(scores, cost=cost, n_segments=self.n_segments)
+        best = reading.boundaries(
+            self.level, granularity=self.granularity, n_segments=self.n_segments
+        )
         if self.level == "section":
             finer, cost = reading.costs("phrase", self.granularity)
             levels = best, best_boundaries(within(finer, best), cost=cost)
