@@ -614,6 +614,21 @@ def test_an_index_knows_labels_and_groups_of_a_table(tmp_path):
     assert [failure.track for failure in read_failures(index.folder)] == ["gone.wav"]
 
 
+def test_labels_are_kept_unless_a_table_says_otherwise(tmp_path):
+    files = [tmp_path / f"{seed}.wav" for seed in range(2)]
+    for seed, file in enumerate(files):
+        audio.save(file, melody(seed, seconds=4), SR)
+    table, folder = tmp_path / "index.csv", tmp_path / "music.index"
+    table.write_text("file,label,group\n0.wav,a,x\n1.wav,b,x\n")
+    Index.build([tmp_path], folder)
+    audio.save(files[0], melody(2, seconds=4), SR)
+    kept = Index.build(files, folder)
+    assert [(track.labels, track.group) for track in kept.tracks] == [(("a",), "x"), (("b",), "x")]
+    table.write_text("file,label\n0.wav,c\n")
+    said = Index.build([tmp_path], folder)
+    assert [(track.labels, track.group) for track in said.tracks] == [(("c",), ""), ((), "")]
+
+
 def test_a_table_of_something_else_is_named_and_gives_no_labels(tmp_path, capsys):
     audio.save(tmp_path / "melody.wav", melody(0, seconds=4), SR)
     (tmp_path / "index.csv").write_text("file,f_c,f_m\nmelody.wav,400,8\n")

@@ -150,7 +150,7 @@ class Index:
         ----------
         paths : iterable of path-like
             Files, folders (walked by audio extension) or patterns. Labels and groups are taken
-            from an index.csv in a folder.
+            from an index.csv in a folder, and kept where none is read.
         folder : path-like
             Where the index is kept.
         features, sr : str, int
