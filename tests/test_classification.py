@@ -958,6 +958,15 @@ def test_a_model_is_scored_on_sounds_new_to_it(drums, tmp_path, capsys):
     assert scatseg(*command) == 0
     assert "not trained on any of these clips" in capsys.readouterr().out
     assert json.loads((out / "scores.json").read_text())["accuracy"] == 1
+    options = json.loads((out / "run.json").read_text())["classify"]["options"]
+    assert {"model", "labels", "group"} <= options.keys()
+    assert not {"features", "classifier", "folds"} & options.keys()
+
+
+def test_a_model_is_scored_as_it_was_trained(drums, capsys):
+    command = ("classify", "evaluate", drums, "--model", drums / "index.csv", "--nested")
+    assert scatseg(*command, "--features", "mfcc") == cli.USAGE
+    assert "--model takes no --features or --nested: leave out" in capsys.readouterr().err
 
 
 def test_labels_of_several_columns_are_scored_together_and_apart(drums, tmp_path):
@@ -1074,7 +1083,7 @@ def test_copies_are_reported(drums, capsys):
 def test_wrong_usage_is_one_message_and_exits_with_2(command, message, drums, monkeypatch, capsys):
     monkeypatch.chdir(drums)
     how = () if command[0] == "predict" else ("--sr", 8000, "--features", "scattering:J=6,Q=1")
-    if "--features" in command:
+    if "--features" in command or "--model" in command:
         how = ()
     assert scatseg("classify", *command, *how, "--jobs", 1) == cli.USAGE
     err = capsys.readouterr().err

@@ -195,6 +195,15 @@ def test_the_command_line_scores_an_index(sounds, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[1].split()[3] == "1.000"
 
 
+@pytest.mark.parametrize(
+    "option", [("--features", "mfcc"), ("--labels", "label"), ("--sr", 8000), ("--store", "kept")]
+)
+def test_an_index_refuses_options_that_would_do_nothing(sounds, tmp_path, capsys, option):
+    Index.build([sounds], tmp_path / "index")
+    assert run("search", "evaluate", tmp_path / "index", *option) == 2
+    assert f"an index takes no {option[0]}" in capsys.readouterr().err
+
+
 def test_an_index_without_labels_cannot_be_scored(sounds, tmp_path, capsys):
     Index.build([sounds / "low0.wav"], tmp_path / "index")
     assert run("search", "evaluate", tmp_path / "index") == 2

@@ -1007,6 +1007,12 @@ def test_the_map_puts_like_near_like(tremolos, tmp_path, capsys):
     assert run("search", "--map", tremolos.folder) == 2
 
 
+def test_a_map_refuses_what_would_do_nothing(tremolos, tmp_path, capsys):
+    command = ("search", tremolos.folder, "4-300", "--from", 1, "--map", "-o", tmp_path / "map.png")
+    assert run(*command) == 2
+    assert "--map takes no query or --from: leave out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("name", "label"), [("$a_^$", ""), ("a", "$a_^$")])
 def test_names_and_labels_on_a_map_are_no_formulas(name, label):
     figure = map_figure(np.eye(2), [name, "b"], [label, ""])

@@ -19,6 +19,7 @@ from scatseg.cli.options import (
     joined,
     output_file,
     output_folder,
+    refuse_beside,
 )
 from scatseg.cli.outcome import NOTHING_DONE, status_of, usage_errors
 from scatseg.cli.sounds import (
@@ -39,6 +40,12 @@ if TYPE_CHECKING:
 
 UNSURE = "unsure"
 """What is predicted where no class is probable enough."""
+
+_OF_TRAINING = (
+    *("features", "sr", "seconds", "aggregate", "classifier", "nested"),
+    *("folds", "split", "leave_one_group_out", "ignore_groups"),
+)
+"""Options of `evaluate` that a trained model leaves nothing to say about."""
 
 
 @click.group()
@@ -269,7 +276,7 @@ def predict(
 @click.option(
     "--model",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Score this model instead; FOLDER must be new to it.",
+    help="Score this model instead, on its own features; FOLDER must be new to it.",
 )
 @_store
 @_unsure
@@ -280,13 +287,16 @@ def predict(
 def evaluate(verbosity: int, /, folder: Path, output: Path | None, **options: Any) -> int:
     """Score classifiers on sounds of FOLDER that they were not trained on.
 
-    Groups stay together. Beside every system stand the majority class and the nearest neighbors in
-    duration, and the differences from both.
+    Groups stay together. Beside every system but a --model stand the majority class and the nearest
+    neighbors in duration, and the differences from both.
     """
     from scatseg.classification.tables import scores_document, summary_markdown, write_tables
     from scatseg.runs import write_failures, write_run
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    if options["model"]:
+        refuse_beside("--model", _OF_TRAINING)
+        options = {key: value for key, value in options.items() if key not in _OF_TRAINING}
     with usage_errors():
         labelled = labelled_clips(folder, options, verbosity)
         work = model_tested if options["model"] else cross_validated

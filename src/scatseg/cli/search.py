@@ -16,6 +16,7 @@ from scatseg.cli.options import (
     jobs_option,
     output_folder,
     parse_time,
+    refuse_beside,
     refuse_file,
 )
 from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
@@ -105,6 +106,8 @@ def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> 
 
     if options["output"] is not None and not options["draw_map"]:
         refuse_file(options["output"])
+    if options["draw_map"]:
+        refuse_beside("--map", ("query", *options.keys() - {"draw_map", "output", "trust"}))
     with usage_errors():
         opened = Index.open(folder, exact=options["exact"], trusted=options["trust"])
     if options["draw_map"]:
@@ -203,7 +206,9 @@ def _clock(seconds: float) -> str:
     multiple=True,
     help="Of a folder; repeat to compare.  [default: scattering, then mfcc]",
 )
-@click.option("--sr", type=click.IntRange(min=1000), default=22050, show_default=True)
+@click.option(
+    "--sr", type=click.IntRange(min=1000), default=22050, show_default=True, help="Of a folder."
+)
 @click.option(
     "--labels",
     "--listeners",
@@ -238,7 +243,8 @@ def _clock(seconds: float) -> str:
 def evaluate(verbosity: int, /, source: Path, output: Path | None, **options: Any) -> int:
     """Score how well sounds find those of their own label in other groups.
 
-    A folder has sub-folders as labels, or an index.csv with the columns file,label,group.
+    A folder has sub-folders as labels, or an index.csv with the columns file,label,group. An index
+    has its own features, labels and groups.
     """
     from scatseg.search.retrieval import retrieval_document
 
@@ -280,6 +286,7 @@ def _scored(
     from scatseg.search.store import DATABASE
 
     if (source / DATABASE).is_file():
+        refuse_beside("an index", ("names", "sr", "labels", "group", "store"))
         return _scored_index(source, options), []
     labelled = read_labelled(source, columns=options["labels"], group=options["group"])
     tell(labelled.failures, labelled.notes, verbosity)
@@ -306,9 +313,6 @@ def _scored_index(source: Path, options: Mapping[str, Any]) -> _Scored:
     from scatseg.search import Index
     from scatseg.search.labelled_sounds import items_of_index
 
-    if options["names"]:
-        msg = "an index has its own features: leave --features out"
-        raise ValueError(msg)
     opened = Index.open(source, trusted=options["trust"])
     items = items_of_index(opened)
     result, groups = _retrieved(items, options, 0)

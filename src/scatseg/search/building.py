@@ -290,9 +290,7 @@ def _commit(
     return _make_count(state, tracks, describer, rebuild=rebuild, waiting=True)
 
 
-def _own(
-    path: Path, belonging: Mapping[Path, Belonging], before: IndexedTrack | None
-) -> Belonging:
+def _own(path: Path, belonging: Mapping[Path, Belonging], before: IndexedTrack | None) -> Belonging:
     """Tell what a recording is by what was said of it or of its folder, else as before."""
     said = next((belonging[each] for each in (path, *path.parents) if each in belonging), None)
     if said is not None:
