@@ -221,6 +221,16 @@ def test_a_long_recording_is_compared_with_whole_recordings(built):
     assert best.end == pytest.approx(14.0)
 
 
+def test_a_whole_recording_is_found_transposed(built):
+    changed = melody(3, seconds=70, transpose=3)
+    plain, best = (built.search(changed, SR, transpose=each)[0] for each in (0, 4))
+    assert (best.track, best.semitones) == ("melody3", -3)
+    assert best.similarity > plain.similarity + 0.05
+    assert len({hit.track for hit in built.search(changed, SR, transpose=4)}) == 6
+    with pytest.raises(ValueError, match="other tempi are tried of passages: name a stretch"):
+        built.search(changed, SR, tempo=0.1)
+
+
 def test_a_long_recording_does_not_find_itself(built):
     y = np.concatenate([melody(3)] * 5)
     hits = built.search(y, SR, top=6, passage=("melody3", 0.0, 70.0))

@@ -233,8 +233,8 @@ class Index:
     ) -> list[Hit]:
         """Find what sounds like a signal, or a stretch of it.
 
-        A recording that is longer than the longest windows, and of which no stretch is named, is
-        compared as a whole with whole recordings; all else with passages.
+        A recording that is longer than a minute, and of which no stretch is named, is compared as a
+        whole with whole recordings; all else with passages.
 
         Parameters
         ----------
@@ -254,7 +254,7 @@ class Index:
         transpose : int, default 0
             Look also up to so many semitones above and below.
         tempo : float, default 0
-            Look also for what is faster or slower by up to this share, 0.1 for 10 %.
+            Look also for passages that are faster or slower by up to this share, 0.1 for 10 %.
         explain : bool, default True
             Say what makes each hit alike, and apart.
 
@@ -266,17 +266,21 @@ class Index:
         Raises
         ------
         ValueError
-            When the stretch or the signal cannot be looked for.
+            When the stretch or the signal cannot be looked for, or a whole recording in other tempi.
         SearchIndexError
             When nothing is indexed.
         """
         self._check(sr, top, transpose, tempo)
+        is_whole = start is None and end is None and len(y) > 2 * max(LENGTHS) * sr
+        if is_whole and tempo:
+            msg = "other tempi are tried of passages: name a stretch, from its start to its end"
+            raise ValueError(msg)
         query = make_query(y, self.describer, start=start, end=end)
-        if start is None and end is None and query.duration > 2 * max(LENGTHS):
-            itself = set() if passage is None else {passage[0]}
-            return self._whole_hits(query, top, itself.union(exclude), explain=explain)
-        found: list[Hit] = []
         shifts = sorted(range(-transpose, transpose + 1), key=abs)
+        if is_whole:
+            excluded = {*exclude, *(() if passage is None else passage[:1])}
+            return self._whole_hits(query, top, excluded, shifts, explain=explain)
+        found: list[Hit] = []
         for semitones, rate, regions in self._regions(query, shifts, tempo, exclude, top):
             shifted = query.shifted(self.describer.columns(), semitones)
             ratios = [r for r in tempo_ratios(tempo) if rate_step(r) == rate]
@@ -313,26 +317,35 @@ class Index:
         return self.projection(X, flattening=flattening)
 
     def _whole_hits(
-        self, query: Query, top: int, excluded: Collection[str], *, explain: bool
+        self,
+        query: Query,
+        top: int,
+        excluded: Collection[str],
+        shifts: Sequence[int],
+        *,
+        explain: bool,
     ) -> list[Hit]:
         rows, matrix = self._state.rows[WHOLE], self._matrices[WHOLE]
-        vector = self._vectors([query.statistics()])
-        near = nearest_rows(matrix, vector, top, allowed=rows.allowed(frozenset(excluded)))
+        columns = self.describer.columns()
+        vectors = self._vectors([query.shifted(columns, each).statistics() for each in shifts])
+        near = nearest_rows(matrix, vectors, top, allowed=rows.allowed(frozenset(excluded)))
         hits = []
-        for row, similarity in zip(near.rows[0], near.similarities[0], strict=True):
-            if row >= 0:
-                track = self._state.tracks[rows.track_of(int(row))[0]]
-                timbre = float(similarity)
-                hit = Hit(
-                    track=track.id,
-                    path=track.path,
-                    start=0.0,
-                    end=track.duration,
-                    similarity=max(timbre, 0.0),
-                    timbre=timbre,
-                    course=None,
-                )
-                hits.append(hit)
+        for i, semitones in enumerate(shifts):
+            for row, similarity in zip(near.rows[i], near.similarities[i], strict=True):
+                if row >= 0:
+                    track = self._state.tracks[rows.track_of(int(row))[0]]
+                    timbre = float(similarity)
+                    hit = Hit(
+                        track=track.id,
+                        path=track.path,
+                        start=0.0,
+                        end=track.duration,
+                        similarity=max(timbre, 0.0),
+                        timbre=timbre,
+                        course=None,
+                        semitones=semitones,
+                    )
+                    hits.append(hit)
         return self._compared(query, hits, top, explain=explain)
 
     def _regions(
