@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,8 +23,9 @@ from scatseg import audio, cli
 from scatseg.explain import kind_of
 from scatseg.features import FeatureName
 from scatseg.plotting.search import map_figure
+from scatseg.report import hits
 from scatseg.runs import read_failures
-from scatseg.search import Index, SearchIndexError, building, store
+from scatseg.search import Index, SearchIndexError, ask, building, store
 from scatseg.search.building import rebuild_index, remove_recordings, verify_index
 from scatseg.search.descriptions import Describer, Description, cell_edges, read_description
 from scatseg.search.explaining import explain_likeness
@@ -959,6 +961,25 @@ def test_a_page_leaves_sounds_alone_that_are_not_its_own(built, tmp_path, capsys
     assert own.read_bytes() == b"sound"
     assert not old.exists()
     assert "index.html" in capsys.readouterr().out
+
+
+def test_a_recording_is_decoded_once_for_all_its_hits_on_a_page(built, tmp_path, monkeypatch):
+    read = []
+
+    def decode(path, **how):
+        read.append(path)
+        return audio.decode(path, **how)
+
+    monkeypatch.setattr(hits, "decode", decode)
+    answer = ask(built, "melody2", start=2, end=4, top=12)
+    hits.build_hits(answer, tmp_path)
+    assert len(answer.hits) > len({hit.track for hit in answer.hits})
+    assert sorted(read) == sorted({answer.path, *(Path(hit.path) for hit in answer.hits)})
+    for i, hit in enumerate(answer.hits, 1):
+        y, sr = audio.load(tmp_path / "audio" / f"hit-{i:02d}.flac", sr=None)
+        whole, _ = audio.load(hit.path, sr=sr)
+        first = round(hit.start * sr)
+        np.testing.assert_allclose(y, whole[first : first + y.size], atol=1e-4)
 
 
 def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):

@@ -6,9 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from scatseg import audio
 from scatseg.explain import Reason, described
 from scatseg.search.hits import Hit
@@ -148,19 +145,6 @@ def _excluded(
         raise ValueError(msg)
     same = {other.id for other in index.tracks if other.group == track.group}
     return frozenset(same | {track.id}), None
-
-
-def cut(path: Path, start: float, end: float) -> tuple[NDArray[np.float32], int]:
-    """Read a stretch of a recording, at its own sampling rate.
-
-    Raises
-    ------
-    AudioError
-        When it cannot be read.
-    """
-    recording = audio.decode(path, sr=None)
-    first, last = (round(time * recording.sr) for time in (start, end))
-    return recording.y[first:last], recording.sr
 
 
 def _hit_json(hit: Hit) -> dict[str, Any]:

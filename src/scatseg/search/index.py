@@ -266,7 +266,8 @@ class Index:
         Raises
         ------
         ValueError
-            When the stretch or the signal cannot be looked for, or a whole recording in other tempi.
+            When the stretch or the signal cannot be looked for, or a whole recording in another
+            tempo.
         SearchIndexError
             When nothing is indexed.
         """
