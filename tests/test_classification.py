@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 import textwrap
 
 import numpy as np
@@ -1016,6 +1017,28 @@ def test_a_model_of_one_part_is_scored_on_the_other(published, tmp_path, capsys)
     command = ("classify", "evaluate", published, "--model", model, "--part", "test")
     assert scatseg("-q", *command, "--jobs", 1) == 0
     assert ": 4 of 4 clips" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "curve"])
+def test_a_classifier_that_cannot_be_trained_is_told_before_the_work(
+    command, drums, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    options = ("--classifier", "convnet", "--store", tmp_path / "kept", "-o", tmp_path / "out")
+    assert scatseg("classify", command, drums, *HOW, *options) == cli.USAGE
+    assert "Error: the convnet is trained with torch" in capsys.readouterr().err
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_classifier_that_cannot_be_kept_is_told_before_the_work(
+    drums, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setitem(sys.modules, "skops", None)
+    options = ("--store", tmp_path / "kept", "-o", tmp_path / "out")
+    tree = ("--classifier", "sklearn.tree:DecisionTreeClassifier")
+    assert scatseg("classify", "train", drums, *HOW, *options, *tree) == cli.USAGE
+    assert "stored by skops: pip install" in capsys.readouterr().err
+    assert not (tmp_path / "kept").exists()
 
 
 def test_some_failures_are_listed_and_exit_with_1(drums, tmp_path, capsys):

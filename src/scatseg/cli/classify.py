@@ -23,6 +23,7 @@ from scatseg.cli.options import (
 )
 from scatseg.cli.outcome import NOTHING_DONE, status_of, usage_errors
 from scatseg.cli.sounds import (
+    check_classifier,
     clip_features,
     cross_validated,
     described,
@@ -179,7 +180,7 @@ def train(
     from scatseg.labelled import label_counts
 
     with usage_errors():
-        make_classifier(classifier, tune=nested)  # what cannot be made is told before the work
+        check_classifier(classifier, tune=nested, is_kept=True)
         how = ClipFeatures(features=features, sr=sr, seconds=seconds, aggregate=aggregate)
         options = {"labels": labels, "group": group, "parts": parts}
         labelled = labelled_clips(folder, options, verbosity)
@@ -353,7 +354,7 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
     from scatseg.formats import atomic_write
 
     with usage_errors():
-        make_classifier(options["classifier"], tune=options["nested"])  # told before the work
+        check_classifier(options["classifier"], tune=options["nested"])
         how = clip_features(options, options["features"])
         labelled = labelled_clips(folder, options, verbosity)
         clips = described(

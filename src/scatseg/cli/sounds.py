@@ -34,6 +34,22 @@ class Evaluated(NamedTuple):
     failures: tuple[Failure, ...]
 
 
+def check_classifier(name: str, *, tune: bool, is_kept: bool = False) -> None:
+    """Refuse a classifier that cannot be made, trained or kept, before the work for it is done."""
+    from scatseg.classification import make_classifier
+    from scatseg.classification.convnet import ConvnetClassifier, check_torch
+    from scatseg.classification.model_files import check_can_be_saved
+
+    made = make_classifier(name, tune=tune)
+    if isinstance(made.estimator.named_steps["classify"], ConvnetClassifier):
+        try:
+            check_torch()
+        except ImportError as error:
+            raise click.UsageError(str(error)) from error
+    if is_kept:
+        check_can_be_saved(made)
+
+
 def clip_features(options: Mapping[str, Any], features: str) -> ClipFeatures:
     """Read the options that say how sounds are described."""
     from scatseg.clips import ClipFeatures
@@ -126,8 +142,7 @@ def cross_validated(
     """Cross-validate a classifier on each kind of features, on the same folds."""
     from scatseg import classification
 
-    # What cannot be made is told before the work.
-    classification.make_classifier(options["classifier"], tune=options["nested"])
+    check_classifier(options["classifier"], tune=options["nested"])
     kinds = {name: clip_features(options, name) for name in dict.fromkeys(options["features"])}
     vectors: dict[str, DescribedClips] = {}
     clips = labelled.clips
