@@ -873,6 +873,8 @@ def test_train_then_predict_then_explain(drums, tmp_path, capsys):
     assert scatseg(*command) == 0
     assert capsys.readouterr().out.startswith("kick3: called kick because of ")
     assert (tmp_path / "why" / "kick3.png").is_file()
+    assert scatseg(*command, "--as", "hat") == 0
+    assert capsys.readouterr().out.startswith("kick3: called kick; ")
     assert scatseg("-q", "classify", "explain", model) == 0
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["hat", "kick"]
 

@@ -437,16 +437,24 @@ def explain(
             z = loaded.standardized(x[None])[0]
             best = int(loaded.scores(z[None])[0].argmax())
             number = best if label is None else loaded.about.classes.index(label)
-            _explain(loaded, z, number, clip.id, output)
+            _explain(loaded, z, number, clip.id, output, called=loaded.about.classes[best])
     return status_of(len(clips.clips), len(failures))
 
 
-def _explain(loaded: Model, z: Any, number: int, title: str, output: Path | None) -> None:
+def _explain(
+    loaded: Model,
+    z: Any,
+    number: int,
+    title: str,
+    output: Path | None,
+    *,
+    called: str | None = None,
+) -> None:
     from scatseg.explain import sentence
     from scatseg.runs import safe_id
 
     reasons = loaded.reasons(z, number)
-    text = sentence(loaded.about.classes[number], reasons)
+    text = sentence(loaded.about.classes[number], reasons, called=called)
     click.echo(f"{title}: {text}")
     if output is not None:
         from scatseg.figures.classification import draw_reasons
