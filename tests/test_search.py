@@ -1006,6 +1006,16 @@ def test_the_command_line_says_what_is_wrong(built, capsys, arguments, status, m
     assert message in capsys.readouterr().err
 
 
+def test_what_is_excluded_must_be_there(built, tmp_path, capsys):
+    audio.save(tmp_path / "new.wav", melody(7, seconds=4), SR)
+    assert run("search", built.folder, tmp_path / "new.wav", "--exclude", "group") == 2
+    assert "a file that is not in the index has no group" in capsys.readouterr().err
+    with pytest.raises(
+        ValueError, match="exclude must be one of none, self, track, group, got 'gr"
+    ):
+        ask(built, "melody0", exclude="grup")
+
+
 def test_a_silent_query_is_named(built, tmp_path, capsys):
     audio.save(tmp_path / "nothing.wav", np.zeros(SR), SR)
     assert run("search", built.folder, tmp_path / "nothing.wav") == 3

@@ -194,8 +194,8 @@ def _lines(answer: Answer) -> list[str]:
 
 
 def _clock(seconds: float) -> str:
-    tenths = round(seconds * 100)
-    return f"{tenths // 6000}:{tenths % 6000 // 100:02d}.{tenths % 100:02d}"
+    hundredths = round(seconds * 100)
+    return f"{hundredths // 6000}:{hundredths % 6000 // 100:02d}.{hundredths % 100:02d}"
 
 
 @search.command()
