@@ -966,6 +966,14 @@ def test_a_model_is_scored_on_sounds_new_to_it(drums, tmp_path, capsys):
     assert not {"features", "classifier", "folds"} & options.keys()
 
 
+def test_intervals_of_a_single_group_are_said_to_tell_nothing():
+    P = np.array([[0.9, 0.1], [0.2, 0.8]])
+    for groups, n_notes in ((["x", "x"], 1), (["x", "y"], 0), (None, 0)):
+        result = result_elsewhere(["a", "b"], P, ["a", "b"], groups=groups, split="elsewhere")
+        notes = describe_scores(result, n_resamples=10)["notes"]
+        assert sum("all that is tested is of one group" in note for note in notes) == n_notes
+
+
 def test_a_model_is_scored_as_it_was_trained(drums, capsys):
     command = ("classify", "evaluate", drums, "--model", drums / "index.csv", "--nested")
     assert scatseg(*command, "--features", "mfcc") == cli.USAGE
@@ -1004,6 +1012,27 @@ def published(drums):
 def test_a_split_that_is_published_is_kept_to(published, capsys):
     assert scatseg("-q", "classify", "evaluate", published, *HOW) == 0
     assert "published split (test: 4, train: 8): 4 of 12 clips" in capsys.readouterr().out
+
+
+def test_a_curve_keeps_to_a_published_split(published, capsys):
+    # Kits 4 and 5, which are tested, are mislabelled: the others say so.
+    table = published / "index.csv"
+    table.write_text(
+        "\n".join(
+            line.replace(",kick,", ",HAT,").replace(",hat,", ",kick,").replace(",HAT,", ",hat,")
+            if line.endswith("test")
+            else line
+            for line in table.read_text().splitlines()
+        )
+    )
+    assert scatseg("-q", "classify", "curve", published, *HOW) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("4,0.0000,0.0000,0.0000,")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "curve"])
+def test_folds_are_not_those_of_a_published_split(command, published, capsys):
+    assert scatseg("classify", command, published, *HOW, "--folds", 3) == cli.USAGE
+    assert "but for --split folds, takes no --folds" in capsys.readouterr().err
 
 
 def test_other_folds_can_be_asked_for(published, capsys):

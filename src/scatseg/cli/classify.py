@@ -32,6 +32,7 @@ from scatseg.cli.sounds import (
     labelled_clips,
     loaded_model,
     model_tested,
+    parts_of,
     plain_options,
     tell,
 )
@@ -111,6 +112,12 @@ _classifier_options = joined(
     ),
     click.option("--nested", is_flag=True, help="Choose the regularization on inner folds."),
     click.option("--seed", type=int, default=0, show_default=True),
+)
+_split = click.option(
+    "--split",
+    type=click.Choice(["published", "folds"]),
+    help="The column `split` of index.csv (train and test, or folds by name), or folds of our own."
+    "  [default: published where there is one]",
 )
 _store = click.option(
     "--store", type=FileArgument, help="Keep vectors in this folder, and take them from there."
@@ -266,12 +273,7 @@ def predict(
 @_label_options
 @_classifier_options
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
-@click.option(
-    "--split",
-    type=click.Choice(["published", "folds"]),
-    help="The column `split` of index.csv (train and test, or folds by name), or folds of our own."
-    "  [default: published where there is one]",
-)
+@_split
 @click.option("--leave-one-group-out", is_flag=True, help="A fold for each group instead.")
 @click.option("--ignore-groups", is_flag=True, help="Split as if nothing were shared.")
 @click.option(
@@ -341,6 +343,7 @@ def evaluate(verbosity: int, /, folder: Path, output: Path | None, **options: An
 @_label_options
 @_classifier_options
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
+@_split
 @click.option("--draws", type=click.IntRange(min=1), default=5, show_default=True)
 @_store
 @jobs_option
@@ -379,6 +382,7 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
             groups=groups_of(clips.clips),
             n_draws=options["draws"],
             n_folds=options["folds"],
+            parts=parts_of(clips.clips, options),
             seed=options["seed"],
         )
         header = [f"{score}_{key}" for score in SCORES for key in ("mean", "low", "high")]

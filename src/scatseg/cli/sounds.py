@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from scatseg.cli.options import refuse_beside
 from scatseg.cli.outcome import resumable
 from scatseg.cli.progress import Progress
 
@@ -161,7 +162,7 @@ def cross_validated(
         "groups": groups,
         "n_folds": options["folds"],
         "leave_one_group_out": options["leave_one_group_out"],
-        "parts": _parts_of(clips, options),
+        "parts": parts_of(clips, options),
         "seed": options["seed"],
     }
     systems: dict[str, CrossValidation] = {}
@@ -185,9 +186,9 @@ def cross_validated(
     return Evaluated(options["classifier"], clips, systems, baselines, failures)
 
 
-def _parts_of(clips: Sequence[Clip], options: Mapping[str, Any]) -> list[str] | None:
+def parts_of(clips: Sequence[Clip], options: Mapping[str, Any]) -> list[str] | None:
     """Return the parts of the published split, unless another one is asked for."""
-    other = options["leave_one_group_out"] or options["ignore_groups"] or options["parts"]
+    other = any(options.get(key) for key in ("leave_one_group_out", "ignore_groups", "parts"))
     if options["split"] == "published" and other:
         msg = "--split published takes no --leave-one-group-out, --ignore-groups or --part"
         raise click.UsageError(msg)
@@ -197,7 +198,10 @@ def _parts_of(clips: Sequence[Clip], options: Mapping[str, Any]) -> list[str] | 
     if options["split"] == "published" and not any(parts):
         msg = "--split published needs a column `split` in index.csv, there is none"
         raise click.UsageError(msg)
-    return parts if any(parts) else None
+    if not any(parts):
+        return None
+    refuse_beside("the split that index.csv publishes, but for --split folds,", ["folds"])
+    return parts
 
 
 def _tell_copies(
