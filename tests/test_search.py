@@ -1070,6 +1070,15 @@ def test_a_folder_can_hold_the_map(tremolos, tmp_path, capsys):
     assert run("search", "--map", tremolos.folder, "-o", tmp_path / "map.pdf") == 2
 
 
+def test_no_two_labels_look_alike_on_a_map(rng):
+    labels = [f"label {i}" for i in range(16)]
+    (ax,) = map_figure(rng.normal(size=(16, 2)), [""] * 16, labels).axes
+    looks = {
+        (*dots.get_facecolor()[0], *dots.get_paths()[0].vertices.ravel()) for dots in ax.collections
+    }
+    assert len(looks) == 16
+
+
 def test_recordings_at_one_place_of_the_map_share_a_label():
     places = np.array([[0, 0], [0, 1e-4], [1, 1], *[[2, 0]] * 8])
     names = ["a", "a copy", "b", *(f"take {n}" for n in range(8))]

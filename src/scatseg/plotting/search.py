@@ -27,6 +27,9 @@ _LINES = 5
 _LEGEND = 16
 """Labels that are listed."""
 
+_MARKERS = "os^D"
+"""For labels of one color."""
+
 
 def map_figure(places: NDArray[np.floating], names: Sequence[str], labels: Sequence[str]) -> Figure:
     """Draw recordings on a plane.
@@ -48,14 +51,16 @@ def map_figure(places: NDArray[np.floating], names: Sequence[str], labels: Seque
 def plot_map(
     places: NDArray[np.floating], names: Sequence[str], labels: Sequence[str], *, ax: Axes
 ) -> Axes:
-    """Draw recordings on a plane, colored by label; see `map_figure`."""
+    """Draw recordings on a plane, by label in color and shape; see `map_figure`."""
     there = np.array(labels)
     styles = label_styles(sorted({label for label in labels if label}))
     for label in sorted(set(labels)):
-        color = styles[label].color if label else LINE
-        rows = there == label
-        x, y = places[rows].T
-        ax.scatter(x, y, s=14, color=color, linewidths=0, label=label or None)
+        color, texture = (styles[label].color, styles[label].texture) if label else (LINE, 0)
+        x, y = places[there == label].T
+        ax.scatter(
+            *(x, y), s=18, marker=_MARKERS[texture % len(_MARKERS)], color=color,
+            edgecolors=INK, linewidths=0.3, label=label or None,
+        )  # fmt: skip
     if len(names) <= _NAMED:
         middle = (places[:, 0].min() + places[:, 0].max()) / 2
         for together, (x, y) in _named_places(names, places):
