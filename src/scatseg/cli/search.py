@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -234,7 +236,7 @@ def _clock(seconds: float) -> str:
     "--output",
     type=FileArgument,
     callback=output_folder,
-    help="A folder for scores.json and queries.csv.",
+    help="A folder for scores.json, queries.csv and run.json.",
 )
 @features_trust_option
 @jobs_option
@@ -248,18 +250,27 @@ def evaluate(verbosity: int, /, source: Path, output: Path | None, **options: An
     """
     from scatseg.search.retrieval import retrieval_document
 
+    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     with usage_errors():
         systems, failures = _scored(source, options, verbosity)
         if not systems.results:
             return NOTHING_DONE
         document = retrieval_document(systems.results, groups=systems.groups, seed=options["seed"])
         if output is not None:
-            from scatseg.runs import write_failures
+            from scatseg.cli.sounds import plain_options
+            from scatseg.runs import write_failures, write_run
             from scatseg.search.tables import write_retrieval
 
             output.mkdir(parents=True, exist_ok=True)
             write_retrieval(output, document, systems.results, systems.ids)
             write_failures(output, failures)
+            write_run(
+                output,
+                options={"source": str(source), **plain_options(options)},
+                started=started.isoformat(timespec="seconds"),
+                seconds=time.perf_counter() - clock,
+                section="search",
+            )
     if verbosity >= 0 and not any(each.answered.any() for each in systems.results.values()):
         click.echo("no sound has another one of its label to find, in another group", err=True)
     for line in table(document):
