@@ -210,6 +210,21 @@ def test_a_passage_that_is_left_out_leaves_its_recording(built):
     assert all(min(end, 5.0) - max(start, 3.0) <= 1.01 for start, end in spans)
 
 
+def test_the_windows_of_a_long_query_leave_room_for_others(tmp_path, monkeypatch):
+    audio.save(tmp_path / "long.flac", melody(0, seconds=130), SR)
+    audio.save(tmp_path / "short.flac", melody(1), SR)
+    index = Index.build([tmp_path], tmp_path / "music.index")
+    monkeypatch.setattr("scatseg.search.index._CANDIDATES", 4)
+    assert [hit.track for hit in ask(index, "long", start=1, top=1).hits] == ["short"]
+
+
+def test_features_of_other_columns_for_each_recording_are_refused(tmp_path):
+    t = np.arange(20 * SR) / SR
+    audio.save(tmp_path / "clicks.wav", np.where(t % 0.5 < 0.01, 0.5, 0.0), SR)
+    with pytest.raises(SearchIndexError, match=r"bars has \d+ columns here and \d+ of silence"):
+        Index.build([tmp_path], tmp_path / "music.index", features="bars")
+
+
 def test_a_query_longer_than_every_recording_is_answered(built):
     y = np.concatenate([melody(0), melody(1)])
     hits = built.search(y, SR, start=0.0, end=27.0, top=6)

@@ -282,7 +282,8 @@ class Index:
             excluded = {*exclude, *(() if passage is None else passage[:1])}
             return self._whole_hits(query, top, excluded, shifts, explain=explain)
         found: list[Hit] = []
-        for semitones, rate, regions in self._regions(query, shifts, tempo, exclude, top):
+        allowed = self._allowed(nearest_length(query.duration), exclude, passage)
+        for semitones, rate, regions in self._regions(query, shifts, tempo, allowed, top):
             shifted = query.shifted(self.describer.columns(), semitones)
             ratios = [r for r in tempo_ratios(tempo) if rate_step(r) == rate]
             patterns = {ratio: Pattern(shifted.phases(self.describer, ratio)) for ratio in ratios}
@@ -354,12 +355,12 @@ class Index:
         query: Query,
         shifts: Sequence[int],
         tempo: float,
-        exclude: Collection[str],
+        allowed: NDArray[np.bool_],
         top: int,
     ) -> list[tuple[int, int, list[_Region]]]:
         """Find windows that may hold the query, for each transposition and rate of modulations."""
         length = nearest_length(query.duration)
-        rows, matrix = self._state.rows[length], self._matrices[length]
+        matrix = self._matrices[length]
         rates = sorted({rate_step(ratio) for ratio in tempo_ratios(tempo)}, key=abs)
         ways = [(semitones, rate) for semitones in shifts for rate in rates]
         columns = self.describer.columns()
@@ -369,7 +370,6 @@ class Index:
         ]
         plain = self._vectors(statistics)
         through = self._vectors(statistics, _THROUGH_FILTERS)
-        allowed = rows.allowed(frozenset(exclude))
         k = max(_CANDIDATES, 5 * top)
         near = self._near(length, np.concatenate([plain, through]), k, allowed)
         found = []
@@ -379,6 +379,28 @@ class Index:
             timbres = matrix[chosen] @ plain[i]
             found.append((semitones, rate, self._merged(length, chosen, timbres)))
         return found
+
+    def _allowed(
+        self, length: float, exclude: Collection[str], passage: tuple[str, float, float] | None
+    ) -> NDArray[np.bool_]:
+        """Mark the windows that count: of a long query its own would else be all that is near."""
+        rows = self._state.rows[length]
+        allowed = rows.allowed(frozenset(exclude))
+        if passage is not None and passage[0] in rows.tracks:
+            id_, start, end = passage
+            i = rows.tracks.index(id_)
+            starts, ends = self._windows(self._state.tracks[id_], length)
+            own = slice(rows.firsts[i], rows.firsts[i] + rows.counts[i])
+            allowed[own] &= (starts < start) | (ends > end)
+        return allowed
+
+    def _windows(
+        self, track: IndexedTrack, length: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Tell where the windows of a recording begin and end, in seconds."""
+        edges = cell_edges(max(track.duration, LEAST_SECONDS))
+        cells = window_cells(len(edges) - 1, length)
+        return edges[cells[:, 0]], edges[cells[:, 1]]
 
     def manner(self, seconds: float) -> str:
         """Say how windows are searched for a query of so many seconds; empty for exactly."""
@@ -419,9 +441,8 @@ class Index:
         regions = []
         for id_, windows in by_track.items():
             track = self._state.tracks[id_]
-            edges = cell_edges(max(track.duration, LEAST_SECONDS))
-            cells = window_cells(len(edges) - 1, length)[[window for window, _ in windows]]
-            starts, ends = edges[cells[:, 0]], edges[cells[:, 1]]
+            numbers = [window for window, _ in windows]
+            starts, ends = (each[numbers] for each in self._windows(track, length))
             values = np.array([timbre for _, timbre in windows], dtype=np.float32)
             gaps = np.flatnonzero(starts[1:] >= np.maximum.accumulate(ends)[:-1]) + 1
             regions += [
