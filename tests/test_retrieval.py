@@ -221,6 +221,15 @@ def test_the_command_line_scores_an_index(sounds, tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[1].split()[3] == "1.000"
 
 
+def test_that_there_are_no_groups_is_said_once_and_not_with_q(sounds, tmp_path, capsys):
+    command = ("search", "evaluate", sounds, "--features", "mfcc", "--features", "logmel")
+    assert run(*command, "--jobs", 1, "--ignore-groups") == 0
+    assert capsys.readouterr().err.count("no groups: ") == 1
+    Index.build([sounds], tmp_path / "index")
+    assert run("-q", "search", "evaluate", tmp_path / "index", "--ignore-groups") == 0
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     "option", [("--features", "mfcc"), ("--labels", "label"), ("--sr", 8000), ("--store", "kept")]
 )

@@ -298,7 +298,7 @@ def _scored(
 
     if (source / DATABASE).is_file():
         refuse_beside("an index", ("names", "sr", "labels", "group", "store"))
-        return _scored_index(source, options), []
+        return _scored_index(source, options, verbosity), []
     labelled = read_labelled(source, columns=options["labels"], group=options["group"])
     tell(labelled.failures, labelled.notes, verbosity)
     failures = list(labelled.failures)
@@ -316,17 +316,17 @@ def _scored(
     groups: tuple[str, ...] | None = None
     for name, each in vectors.items() if clips else ():
         items = items_of(each.of(clips))
-        results[name], groups = _retrieved(items, options, verbosity)
+        results[name], groups = _retrieved(items, options, -1 if results else verbosity)
     return _Scored(results, tuple(clip.id for clip in clips), groups), failures
 
 
-def _scored_index(source: Path, options: Mapping[str, Any]) -> _Scored:
+def _scored_index(source: Path, options: Mapping[str, Any], verbosity: int) -> _Scored:
     from scatseg.search import Index
     from scatseg.search.labelled_sounds import items_of_index
 
     opened = Index.open(source, trusted=options["trust"])
     items = items_of_index(opened)
-    result, groups = _retrieved(items, options, 0)
+    result, groups = _retrieved(items, options, verbosity)
     return _Scored({opened.describer.features: result}, items.ids, groups)
 
 
