@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 import scatseg
@@ -1083,6 +1084,17 @@ def test_a_folder_can_hold_the_map(tremolos, tmp_path, capsys):
     written = {path.name for path in (tmp_path / "made").iterdir()}
     assert written == {"map.png", "map.svg", "map.csv"}
     assert run("search", "--map", tremolos.folder, "-o", tmp_path / "map.pdf") == 2
+
+
+def test_names_on_a_map_are_not_written_over_each_other():
+    places = np.array(
+        [[0, 0], [1, 1], [0.5, 0.5], [0.54, 0.5], [0.52, 0.515], [0.9, 0], [1, 0.005]]
+    )
+    figure = map_figure(places, [f"recording {i}" for i in range(7)], [""] * 7)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
 
 
 def test_no_two_labels_look_alike_on_a_map(rng):
