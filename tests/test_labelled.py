@@ -147,6 +147,17 @@ def test_sub_folders_are_labels(tmp_path):
     assert not found.has_groups
 
 
+@pytest.mark.parametrize("names", [{"columns": ("mood",)}, {"group": "mood"}])
+def test_a_column_that_is_named_must_be_there(names, folder):
+    (folder / "kick").mkdir()
+    (folder / "audio").rename(folder / "kick" / "audio")
+    with pytest.raises(LabelError, match=r"an index\.csv with the column 'mood' is needed"):
+        read_labelled(folder, **names)
+    (folder / "index.csv").write_text("file,label,group\nkick/audio/a.wav,kick,1\n")
+    with pytest.raises(LabelError, match=r"mood are needed, there are file, label, group"):
+        read_labelled(folder, **names)
+
+
 def test_a_folder_without_labels_says_what_is_needed(folder):
     (folder / "audio").rename(folder / ".audio")
     with pytest.raises(LabelError, match="or sub-folders of sounds named after their labels"):

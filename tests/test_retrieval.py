@@ -12,6 +12,7 @@ from scatseg.search import Index, evaluate
 from scatseg.search.metric import learned_similarity
 from scatseg.search.retrieval import (
     METRICS,
+    Retrieval,
     compare,
     over_listeners,
     query_scores,
@@ -117,6 +118,29 @@ def test_a_better_system_wins_the_comparison(rng):
     assert found.p < 0.001
 
 
+def test_queries_of_one_group_are_no_evidence_of_their_own(rng):
+    def results(n_copies):
+        units = tuple(np.repeat(list("abcdefgh"), n_copies))
+        return {
+            name: Retrieval(labels=units, values={"MAP": np.repeat(means, n_copies)}, units=units)
+            for name, means in values.items()
+        }
+
+    values = {"one": np.sort(rng.random(8)), "other": rng.random(8) / 2}
+    once, often = results(1), results(10)
+    assert often["one"].intervals()["MAP"] == pytest.approx(once["one"].intervals()["MAP"])
+    first, second = (compare(each, metrics=["MAP"])[0] for each in (once, often))
+    assert second.p == first.p
+    width = first.high - first.low
+    assert second.high - second.low == pytest.approx(width, rel=0.05)
+    assert (first.wins, second.wins) == (first.wins, 10 * first.wins)
+
+
+def test_items_without_a_group_are_each_their_own_unit():
+    result = evaluate(np.eye(4), list("aabb"), groups=["x", "x", "", ""])
+    assert len(set(result.units)) == 3
+
+
 def test_a_document_is_json_also_where_nothing_was_asked():
     result = evaluate(np.eye(2), ["a", "b"], groups=None)
     document = json.loads(json.dumps(retrieval_document({"none": result}, groups=None)))
@@ -185,6 +209,8 @@ def test_the_command_line_scores_a_folder(sounds, tmp_path, capsys):
     first, second = document["systems"]
     assert (first["features"], first["n"], first["groups"]) == ("scattering", 6, 3)
     assert first["MAP"] == second["MAP"] == 1
+    done = json.loads((tmp_path / "scores" / "run.json").read_text())["search"]
+    assert done["options"]["names"] == ["scattering", "logmel"]
     lines = (tmp_path / "scores" / "queries.csv").read_text().splitlines()
     assert len(lines) == 1 + 2 * 6
 
@@ -193,6 +219,24 @@ def test_the_command_line_scores_an_index(sounds, tmp_path, capsys):
     Index.build([sounds], tmp_path / "index")
     assert run("search", "evaluate", tmp_path / "index") == 0
     assert capsys.readouterr().out.splitlines()[1].split()[3] == "1.000"
+
+
+def test_that_there_are_no_groups_is_said_once_and_not_with_q(sounds, tmp_path, capsys):
+    command = ("search", "evaluate", sounds, "--features", "mfcc", "--features", "logmel")
+    assert run(*command, "--jobs", 1, "--ignore-groups") == 0
+    assert capsys.readouterr().err.count("no groups: ") == 1
+    Index.build([sounds], tmp_path / "index")
+    assert run("-q", "search", "evaluate", tmp_path / "index", "--ignore-groups") == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    "option", [("--features", "mfcc"), ("--labels", "label"), ("--sr", 8000), ("--store", "kept")]
+)
+def test_an_index_refuses_options_that_would_do_nothing(sounds, tmp_path, capsys, option):
+    Index.build([sounds], tmp_path / "index")
+    assert run("search", "evaluate", tmp_path / "index", *option) == 2
+    assert f"an index takes no {option[0]}" in capsys.readouterr().err
 
 
 def test_an_index_without_labels_cannot_be_scored(sounds, tmp_path, capsys):

@@ -9,12 +9,14 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 import scatseg
@@ -22,8 +24,9 @@ from scatseg import audio, cli
 from scatseg.explain import kind_of
 from scatseg.features import FeatureName
 from scatseg.plotting.search import map_figure
+from scatseg.report import hits
 from scatseg.runs import read_failures
-from scatseg.search import Index, SearchIndexError, building, store
+from scatseg.search import Index, SearchIndexError, ask, building, store
 from scatseg.search.building import rebuild_index, remove_recordings, verify_index
 from scatseg.search.descriptions import Describer, Description, cell_edges, read_description
 from scatseg.search.explaining import explain_likeness
@@ -208,6 +211,21 @@ def test_a_passage_that_is_left_out_leaves_its_recording(built):
     assert all(min(end, 5.0) - max(start, 3.0) <= 1.01 for start, end in spans)
 
 
+def test_the_windows_of_a_long_query_leave_room_for_others(tmp_path, monkeypatch):
+    audio.save(tmp_path / "long.flac", melody(0, seconds=130), SR)
+    audio.save(tmp_path / "short.flac", melody(1), SR)
+    index = Index.build([tmp_path], tmp_path / "music.index")
+    monkeypatch.setattr("scatseg.search.index._CANDIDATES", 4)
+    assert [hit.track for hit in ask(index, "long", start=1, top=1).hits] == ["short"]
+
+
+def test_features_of_other_columns_for_each_recording_are_refused(tmp_path):
+    t = np.arange(20 * SR) / SR
+    audio.save(tmp_path / "clicks.wav", np.where(t % 0.5 < 0.01, 0.5, 0.0), SR)
+    with pytest.raises(SearchIndexError, match=r"bars has \d+ columns here and \d+ of silence"):
+        Index.build([tmp_path], tmp_path / "music.index", features="bars")
+
+
 def test_a_query_longer_than_every_recording_is_answered(built):
     y = np.concatenate([melody(0), melody(1)])
     hits = built.search(y, SR, start=0.0, end=27.0, top=6)
@@ -219,6 +237,16 @@ def test_a_long_recording_is_compared_with_whole_recordings(built):
     best = built.search(y, SR)[0]
     assert (best.track, best.start) == ("melody3", 0.0)
     assert best.end == pytest.approx(14.0)
+
+
+def test_a_whole_recording_is_found_transposed(built):
+    changed = melody(3, seconds=70, transpose=3)
+    plain, best = (built.search(changed, SR, transpose=each)[0] for each in (0, 4))
+    assert (best.track, best.semitones) == ("melody3", -3)
+    assert best.similarity > plain.similarity + 0.05
+    assert len({hit.track for hit in built.search(changed, SR, transpose=4)}) == 6
+    with pytest.raises(ValueError, match="other tempi are tried of passages: name a stretch"):
+        built.search(changed, SR, tempo=0.1)
 
 
 def test_a_long_recording_does_not_find_itself(built):
@@ -614,6 +642,21 @@ def test_an_index_knows_labels_and_groups_of_a_table(tmp_path):
     assert [failure.track for failure in read_failures(index.folder)] == ["gone.wav"]
 
 
+def test_labels_are_kept_unless_a_table_says_otherwise(tmp_path):
+    files = [tmp_path / f"{seed}.wav" for seed in range(2)]
+    for seed, file in enumerate(files):
+        audio.save(file, melody(seed, seconds=4), SR)
+    table, folder = tmp_path / "index.csv", tmp_path / "music.index"
+    table.write_text("file,label,group\n0.wav,a,x\n1.wav,b,x\n")
+    Index.build([tmp_path], folder)
+    audio.save(files[0], melody(2, seconds=4), SR)
+    kept = Index.build(files, folder)
+    assert [(track.labels, track.group) for track in kept.tracks] == [(("a",), "x"), (("b",), "x")]
+    table.write_text("file,label\n0.wav,c\n")
+    said = Index.build([tmp_path], folder)
+    assert [(track.labels, track.group) for track in said.tracks] == [(("c",), ""), ((), "")]
+
+
 def test_a_table_of_something_else_is_named_and_gives_no_labels(tmp_path, capsys):
     audio.save(tmp_path / "melody.wav", melody(0, seconds=4), SR)
     (tmp_path / "index.csv").write_text("file,f_c,f_m\nmelody.wav,400,8\n")
@@ -936,6 +979,25 @@ def test_a_page_leaves_sounds_alone_that_are_not_its_own(built, tmp_path, capsys
     assert "index.html" in capsys.readouterr().out
 
 
+def test_a_recording_is_decoded_once_for_all_its_hits_on_a_page(built, tmp_path, monkeypatch):
+    read = []
+
+    def decode(path, **how):
+        read.append(path)
+        return audio.decode(path, **how)
+
+    monkeypatch.setattr(hits, "decode", decode)
+    answer = ask(built, "melody2", start=2, end=4, top=12)
+    hits.build_hits(answer, tmp_path)
+    assert len(answer.hits) > len({hit.track for hit in answer.hits})
+    assert sorted(read) == sorted({answer.path, *(Path(hit.path) for hit in answer.hits)})
+    for i, hit in enumerate(answer.hits, 1):
+        y, sr = audio.load(tmp_path / "audio" / f"hit-{i:02d}.flac", sr=None)
+        whole, _ = audio.load(hit.path, sr=sr)
+        first = round(hit.start * sr)
+        np.testing.assert_allclose(y, whole[first : first + y.size], atol=1e-4)
+
+
 def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):
     assert run("search", built.folder, "melody2", "--from", "0:02", "--to", "0:08") == 0
     lines = capsys.readouterr().out.splitlines()
@@ -958,6 +1020,16 @@ def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):
 def test_the_command_line_says_what_is_wrong(built, capsys, arguments, status, message):
     assert run("search", built.folder, *arguments) == status
     assert message in capsys.readouterr().err
+
+
+def test_what_is_excluded_must_be_there(built, tmp_path, capsys):
+    audio.save(tmp_path / "new.wav", melody(7, seconds=4), SR)
+    assert run("search", built.folder, tmp_path / "new.wav", "--exclude", "group") == 2
+    assert "a file that is not in the index has no group" in capsys.readouterr().err
+    with pytest.raises(
+        ValueError, match="exclude must be one of none, self, track, group, got 'gr"
+    ):
+        ask(built, "melody0", exclude="grup")
 
 
 def test_a_silent_query_is_named(built, tmp_path, capsys):
@@ -992,6 +1064,12 @@ def test_the_map_puts_like_near_like(tremolos, tmp_path, capsys):
     assert run("search", "--map", tremolos.folder) == 2
 
 
+def test_a_map_refuses_what_would_do_nothing(tremolos, tmp_path, capsys):
+    command = ("search", tremolos.folder, "4-300", "--from", 1, "--map", "-o", tmp_path / "map.png")
+    assert run(*command) == 2
+    assert "--map takes no query or --from: leave out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("name", "label"), [("$a_^$", ""), ("a", "$a_^$")])
 def test_names_and_labels_on_a_map_are_no_formulas(name, label):
     figure = map_figure(np.eye(2), [name, "b"], [label, ""])
@@ -1006,6 +1084,26 @@ def test_a_folder_can_hold_the_map(tremolos, tmp_path, capsys):
     written = {path.name for path in (tmp_path / "made").iterdir()}
     assert written == {"map.png", "map.svg", "map.csv"}
     assert run("search", "--map", tremolos.folder, "-o", tmp_path / "map.pdf") == 2
+
+
+def test_names_on_a_map_are_not_written_over_each_other():
+    places = np.array(
+        [[0, 0], [1, 1], [0.5, 0.5], [0.54, 0.5], [0.52, 0.515], [0.9, 0], [1, 0.005]]
+    )
+    figure = map_figure(places, [f"recording {i}" for i in range(7)], [""] * 7)
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    boxes = [text.get_window_extent(renderer) for text in figure.axes[0].texts]
+    assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
+
+
+def test_no_two_labels_look_alike_on_a_map(rng):
+    labels = [f"label {i}" for i in range(16)]
+    (ax,) = map_figure(rng.normal(size=(16, 2)), [""] * 16, labels).axes
+    looks = {
+        (*dots.get_facecolor()[0], *dots.get_paths()[0].vertices.ravel()) for dots in ax.collections
+    }
+    assert len(looks) == 16
 
 
 def test_recordings_at_one_place_of_the_map_share_a_label():

@@ -13,6 +13,7 @@ from scatseg.statistics import (
     count_outcomes,
     critical_difference,
     friedman_test,
+    grouped_intervals,
     holm,
     indistinct_groups,
     signed_rank_test,
@@ -58,6 +59,28 @@ def test_interval_depends_on_its_own_sample_alone(rng):
     alone = bootstrap_intervals([first])[0]
     among = bootstrap_intervals([third, second, first])[2]
     np.testing.assert_array_equal(among, alone)
+
+
+def test_copies_within_a_group_make_an_interval_no_narrower(rng):
+    sample = np.sort(rng.random(12))
+    alone = bootstrap_intervals([sample])
+    np.testing.assert_array_equal(grouped_intervals([sample], range(12)), alone)
+    copies = grouped_intervals([np.repeat(sample, 5)], np.repeat(range(12), 5))
+    np.testing.assert_allclose(copies, alone, atol=1e-9)
+
+
+def test_a_grouped_interval_has_the_coverage_that_it_claims(rng):
+    groups = np.repeat(range(40), rng.integers(1, 12, size=40))
+    covered = 0
+    for _ in range(150):
+        sample = rng.normal(size=40)[groups] + rng.normal(size=groups.size)
+        ((low, high),) = grouped_intervals([sample], groups)
+        covered += low < 0 < high
+    assert covered / 150 == pytest.approx(0.93, abs=0.06)
+
+
+def test_a_single_group_has_no_interval():
+    assert np.isnan(grouped_intervals([[0.0, 1.0]], ["x", "x"])).all()
 
 
 def test_equal_seeds_give_equal_intervals_and_others_do_not(rng):

@@ -373,7 +373,7 @@ def _hears_the_same(band: Band, other: Band) -> bool:
     return replace(band, rate=other.rate) == other and abs(band.rate - other.rate) <= 1
 
 
-def sentence(label: str, reasons: Sequence[Reason]) -> str:
+def sentence(label: str, reasons: Sequence[Reason], *, called: str | None = None) -> str:
     """Say in one sentence what spoke most for a class.
 
     Parameters
@@ -382,6 +382,8 @@ def sentence(label: str, reasons: Sequence[Reason]) -> str:
         The class.
     reasons : sequence of Reason
         As `reasons_for` gives them.
+    called : str, optional
+        The class that it was taken for, where that is another one.
 
     Returns
     -------
@@ -393,11 +395,15 @@ def sentence(label: str, reasons: Sequence[Reason]) -> str:
     >>> band = Band(family="scattering", order=2, carrier=9, rate=3)
     >>> sentence("trill", [Reason(band=band, relevance=1.0, evidence=0.5, rate=6.5)])
     'called trill because of amplitude modulation at 6.5 Hz (5.7-11 Hz) around 0.51-1 kHz'
+    >>> sentence("trill", [], called="vibrato")
+    'called vibrato; nothing speaks for trill'
     """
     most = decisive(reasons)
-    if most is None:
-        return f"called {label} although nothing speaks for it"
-    return f"called {label} because of {'' if most.evidence > 0 else 'little '}{described(most)}"
+    what = "" if most is None else f"{'' if most.evidence > 0 else 'little '}{described(most)}"
+    if called not in (None, label):
+        speaks = f"what speaks most for {label}: {what}" if what else f"nothing speaks for {label}"
+        return f"called {called}; {speaks}"
+    return f"called {label} " + (f"because of {what}" if what else "although nothing speaks for it")
 
 
 def kind_of(band: Band) -> tuple[object, ...]:

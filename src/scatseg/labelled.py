@@ -19,7 +19,8 @@ INDEX = "index.csv"
 """The table that a folder is described by; without one its sub-folders are the labels."""
 
 _DELIMITERS = ",;\t"
-_PLAIN_COLUMNS = ("file", "label", "group", "split", "meta")
+_LABEL, _GROUP = "label", "group"
+_PLAIN_COLUMNS = ("file", _LABEL, _GROUP, "split", "meta")
 
 
 class LabelError(ValueError):
@@ -90,8 +91,8 @@ class LabelledClips:
 def read_labelled(
     path: str | os.PathLike[str],
     *,
-    columns: Sequence[str] = ("label",),
-    group: str = "group",
+    columns: Sequence[str] = (_LABEL,),
+    group: str = _GROUP,
 ) -> LabelledClips:
     """Read which clips a folder holds, and their labels.
 
@@ -104,7 +105,7 @@ def read_labelled(
     columns : sequence of str, default ("label",)
         The columns that hold labels.
     group : str, default "group"
-        The column that holds groups; it may be absent.
+        The column that holds groups. One of that name may be absent, one of another must be there.
 
     Returns
     -------
@@ -115,11 +116,11 @@ def read_labelled(
     ------
     LabelError
         When there is no such folder, the table lacks a column or cannot be read, or there is
-        nothing in it.
+        nothing in it; when a column is named other than "label" or "group" and there is no table.
     """
     root = Path(path)
     if root.is_dir() and not (root / INDEX).is_file():
-        return _from_folders(root, columns)
+        return _from_folders(root, columns, group)
     table = root / INDEX if root.is_dir() else root
     try:
         data = table.read_bytes()
@@ -185,7 +186,9 @@ class _Table:
             self.notes.append(f"{n_same} repeated row(s) left out")
 
     def _check_header(self, header: Sequence[str]) -> None:
-        needed = ("file", *(name.lower() for name in self.columns))
+        needed = ["file", *(name.lower() for name in self.columns)]
+        if self.group.lower() != _GROUP:  # scores are too good where groups are not found
+            needed.append(self.group.lower())
         missing = [name for name in needed if name not in header]
         if missing:
             msg = (
@@ -258,9 +261,13 @@ def _delimiter(text: str) -> str:
     return max(_DELIMITERS, key=header.count)
 
 
-def _from_folders(root: Path, columns: Sequence[str]) -> LabelledClips:
+def _from_folders(root: Path, columns: Sequence[str], group: str) -> LabelledClips:
     if len(columns) > 1:
         msg = f"{shown(root)}: several label columns need an {INDEX}, sub-folders give one"
+        raise LabelError(msg)
+    named = [name for name in (*columns, group) if name.lower() not in (_LABEL, _GROUP)]
+    if named:
+        msg = f"{shown(root)}: an {INDEX} with the column {named[0]!r} is needed, there is no table"
         raise LabelError(msg)
     clips = [
         Clip(id=file.relative_to(root).as_posix(), path=file, labels=(folder.name,))

@@ -81,9 +81,7 @@ class ConvnetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         if len(self.classes_) < 2:
             msg = f"at least 2 classes are needed, got 1 class: {self.classes_[0]}"
             raise ValueError(msg)
-        if importlib.util.find_spec("torch") is None:
-            msg = "the convnet is trained with torch: install scatseg[torch], or take rbf-svm"
-            raise ImportError(msg)
+        check_torch()
         self.weights_ = _train(self, rows, numbers)
         return self
 
@@ -104,6 +102,19 @@ class ConvnetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Name the class with the highest score of each row of X."""
         best = self.predict_proba(X).argmax(axis=1)
         return cast(NDArray[Any], self.classes_[best])
+
+
+def check_torch() -> None:
+    """Refuse to train where that is not possible.
+
+    Raises
+    ------
+    ImportError
+        When torch is not installed.
+    """
+    if importlib.util.find_spec("torch") is None:
+        msg = "the convnet is trained with torch: install scatseg[torch], or take rbf-svm"
+        raise ImportError(msg)
 
 
 def convnet_scores(X: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:

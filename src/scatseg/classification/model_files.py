@@ -21,7 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import naming
-from scatseg.classification.models import ARRAYS, Description, ForeignModel, Model, ModelError
+from scatseg.classification.calibration import Calibrated
+from scatseg.classification.models import (
+    ARRAYS,
+    Description,
+    ForeignModel,
+    Model,
+    ModelError,
+    is_built_in,
+)
 from scatseg.features import FeatureName
 from scatseg.formats import atomic_write
 
@@ -38,6 +46,18 @@ _OURS = frozenset(
         "scatseg.transformers.MedianLogCompressor",
     }
 )
+
+
+def check_can_be_saved(classifier: Calibrated) -> None:
+    """Refuse a classifier, fitted or not, whose model could not be written.
+
+    Raises
+    ------
+    ModelError
+        When skops is needed and not installed.
+    """
+    if not is_built_in(classifier):
+        _skops()
 
 
 def save_model(path: str | os.PathLike[str], model: Model | ForeignModel) -> None:

@@ -49,6 +49,12 @@ _SHAPES: Mapping[str, Mapping[str, str]] = {
         "intercept": "c",
     },
 }
+_BUILT_IN = (
+    *(LinearMarginClassifier, LogisticRegression, RBFMarginClassifier),
+    *(NeighborsClassifier, ConvnetClassifier),
+)
+"""Types of which no subclass is one."""
+
 _COMMON = {"levels": "f", "eps": "", "mean": "f", "scale": "f", "limit": "", "centers": "cf"}
 
 ARRAYS = frozenset({*_COMMON, *(name for shapes in _SHAPES.values() for name in shapes)})
@@ -250,6 +256,11 @@ class ForeignModel:
         return cast(NDArray[np.float64], self.estimator.predict_proba(X))
 
 
+def is_built_in(classifier: Calibrated) -> bool:
+    """Tell whether a classifier, fitted or not, makes a `Model`; others make a `ForeignModel`."""
+    return type(classifier.estimator.named_steps["classify"]) in _BUILT_IN
+
+
 def model_of(classifier: Calibrated, X: ArrayLike, about: Description) -> Model | ForeignModel:
     """Take what a fitted classifier has learned out of it.
 
@@ -270,11 +281,10 @@ def model_of(classifier: Calibrated, X: ArrayLike, about: Description) -> Model 
     if tuple(str(name) for name in classifier.classes_) != about.classes:
         msg = f"the classifier knows {list(classifier.classes_)}, described are {about.classes}"
         raise ModelError(msg)
-    steps = classifier.estimator_.named_steps
-    found = _classifier_arrays(steps["classify"], len(about.classes))
-    if found is None:
+    if not is_built_in(classifier):
         return ForeignModel(about=about, estimator=classifier)
-    kind, arrays = found
+    steps = classifier.estimator_.named_steps
+    kind, arrays = _classifier_arrays(steps["classify"], len(about.classes))
     Z = classifier.estimator_[:-1].transform(np.asarray(X, dtype=np.float64))
     called = classifier.predict(X)
     overall = Z.mean(axis=0)
@@ -293,8 +303,8 @@ def model_of(classifier: Calibrated, X: ArrayLike, about: Description) -> Model 
     return Model(about=about, kind=kind, arrays=arrays, temperature=classifier.temperature_)
 
 
-def _classifier_arrays(fitted: Any, n_classes: int) -> tuple[str, dict[str, NDArray[Any]]] | None:
-    """Return kind and arrays of a built-in classifier, None of another."""
+def _classifier_arrays(fitted: Any, n_classes: int) -> tuple[str, dict[str, NDArray[Any]]]:
+    """Return kind and arrays of a built-in classifier."""
     if type(fitted) in (LinearMarginClassifier, LogisticRegression):
         coef, intercept = fitted.coef_, fitted.intercept_
         if n_classes == 2:  # one row tells the second class from the first
@@ -315,14 +325,12 @@ def _classifier_arrays(fitted: Any, n_classes: int) -> tuple[str, dict[str, NDAr
             "n_neighbors": np.array(fitted.n_neighbors),
         }
         return "neighbors", arrays
-    if type(fitted) is ConvnetClassifier:
-        weights = dict(fitted.weights_)
-        if n_classes == 2:  # scores are how far the second class leads, and the opposite
-            for name in ("coef", "intercept"):
-                lead = weights[name][1] - weights[name][0]
-                weights[name] = np.stack([-lead, lead])
-        return "convnet", weights
-    return None
+    weights = dict(fitted.weights_)
+    if n_classes == 2:  # scores are how far the second class leads, and the opposite
+        for name in ("coef", "intercept"):
+            lead = weights[name][1] - weights[name][0]
+            weights[name] = np.stack([-lead, lead])
+    return "convnet", weights
 
 
 def _check_arrays(model: Model) -> None:

@@ -364,8 +364,15 @@ def describe_scores(
             )
         },
         "folds": [_fold_scores(result, fold) for fold in np.unique(result.fold[here])],
-        "notes": list(result.notes),
+        "notes": [*result.notes, *_one_unit(result.units[here])],
     }
+
+
+def _one_unit(units: NDArray[Any]) -> list[str]:
+    """Say where resampling groups draws the same clips each time."""
+    if len(np.unique(units)) > 1:
+        return []
+    return ["all that is tested is of one group: its intervals say nothing of other groups"]
 
 
 def _fold_scores(result: CrossValidation, fold: int) -> dict[str, Any]:
@@ -471,13 +478,14 @@ def learning_curve(
     sizes: Sequence[int] = (2, 4, 8, 16, 32),
     n_draws: int = 5,
     n_folds: int = 5,
+    parts: ArrayLike | None = None,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
     """Score a classifier that is trained on few clips of each class.
 
     Parameters
     ----------
-    classifier, X, labels, groups, n_folds
+    classifier, X, labels, groups, n_folds, parts
         As of `cross_validate`.
     sizes : sequence of int
         Clips of each class; all of them where a class has less.
@@ -495,7 +503,7 @@ def learning_curve(
     rows, labels = np.asarray(X), np.asarray(labels)
     classes, truth = np.unique(labels, return_inverse=True)
     units = np.arange(len(labels)) if groups is None else np.asarray(groups)
-    folds = split(labels, groups=groups, n_folds=n_folds, seed=seed)
+    folds = split(labels, groups=groups, n_folds=n_folds, parts=parts, seed=seed)
     most = max(int(np.bincount(truth[train]).max()) for train, _ in folds)
     points = []
     for size in sizes:

@@ -19,9 +19,11 @@ from scatseg.cli.options import (
     joined,
     output_file,
     output_folder,
+    refuse_beside,
 )
 from scatseg.cli.outcome import NOTHING_DONE, status_of, usage_errors
 from scatseg.cli.sounds import (
+    check_classifier,
     clip_features,
     cross_validated,
     described,
@@ -30,6 +32,7 @@ from scatseg.cli.sounds import (
     labelled_clips,
     loaded_model,
     model_tested,
+    parts_of,
     plain_options,
     tell,
 )
@@ -39,6 +42,12 @@ if TYPE_CHECKING:
 
 UNSURE = "unsure"
 """What is predicted where no class is probable enough."""
+
+_OF_TRAINING = (
+    *("features", "sr", "seconds", "aggregate", "classifier", "nested"),
+    *("folds", "split", "leave_one_group_out", "ignore_groups"),
+)
+"""Options of `evaluate` that a trained model leaves nothing to say about."""
 
 
 @click.group()
@@ -103,6 +112,12 @@ _classifier_options = joined(
     ),
     click.option("--nested", is_flag=True, help="Choose the regularization on inner folds."),
     click.option("--seed", type=int, default=0, show_default=True),
+)
+_split = click.option(
+    "--split",
+    type=click.Choice(["published", "folds"]),
+    help="The column `split` of index.csv (train and test, or folds by name), or folds of our own."
+    "  [default: published where there is one]",
 )
 _store = click.option(
     "--store", type=FileArgument, help="Keep vectors in this folder, and take them from there."
@@ -172,7 +187,7 @@ def train(
     from scatseg.labelled import label_counts
 
     with usage_errors():
-        make_classifier(classifier, tune=nested)  # what cannot be made is told before the work
+        check_classifier(classifier, tune=nested, is_kept=True)
         how = ClipFeatures(features=features, sr=sr, seconds=seconds, aggregate=aggregate)
         options = {"labels": labels, "group": group, "parts": parts}
         labelled = labelled_clips(folder, options, verbosity)
@@ -258,18 +273,13 @@ def predict(
 @_label_options
 @_classifier_options
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
-@click.option(
-    "--split",
-    type=click.Choice(["published", "folds"]),
-    help="The column `split` of index.csv (train and test, or folds by name), or folds of our own."
-    "  [default: published where there is one]",
-)
+@_split
 @click.option("--leave-one-group-out", is_flag=True, help="A fold for each group instead.")
 @click.option("--ignore-groups", is_flag=True, help="Split as if nothing were shared.")
 @click.option(
     "--model",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Score this model instead; FOLDER must be new to it.",
+    help="Score this model instead, on its own features; FOLDER must be new to it.",
 )
 @_store
 @_unsure
@@ -280,13 +290,16 @@ def predict(
 def evaluate(verbosity: int, /, folder: Path, output: Path | None, **options: Any) -> int:
     """Score classifiers on sounds of FOLDER that they were not trained on.
 
-    Groups stay together. Beside every system stand the majority class and the nearest neighbors in
-    duration, and the differences from both.
+    Groups stay together. Beside every system but a --model stand the majority class and the nearest
+    neighbors in duration, and the differences from both.
     """
     from scatseg.classification.tables import scores_document, summary_markdown, write_tables
     from scatseg.runs import write_failures, write_run
 
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
+    if options["model"]:
+        refuse_beside("--model", _OF_TRAINING)
+        options = {key: value for key, value in options.items() if key not in _OF_TRAINING}
     with usage_errors():
         labelled = labelled_clips(folder, options, verbosity)
         work = model_tested if options["model"] else cross_validated
@@ -330,6 +343,7 @@ def evaluate(verbosity: int, /, folder: Path, output: Path | None, **options: An
 @_label_options
 @_classifier_options
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
+@_split
 @click.option("--draws", type=click.IntRange(min=1), default=5, show_default=True)
 @_store
 @jobs_option
@@ -343,7 +357,7 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
     from scatseg.formats import atomic_write
 
     with usage_errors():
-        make_classifier(options["classifier"], tune=options["nested"])  # told before the work
+        check_classifier(options["classifier"], tune=options["nested"])
         how = clip_features(options, options["features"])
         labelled = labelled_clips(folder, options, verbosity)
         clips = described(
@@ -368,6 +382,7 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
             groups=groups_of(clips.clips),
             n_draws=options["draws"],
             n_folds=options["folds"],
+            parts=parts_of(clips.clips, options),
             seed=options["seed"],
         )
         header = [f"{score}_{key}" for score in SCORES for key in ("mean", "low", "high")]
@@ -426,16 +441,24 @@ def explain(
             z = loaded.standardized(x[None])[0]
             best = int(loaded.scores(z[None])[0].argmax())
             number = best if label is None else loaded.about.classes.index(label)
-            _explain(loaded, z, number, clip.id, output)
+            _explain(loaded, z, number, clip.id, output, called=loaded.about.classes[best])
     return status_of(len(clips.clips), len(failures))
 
 
-def _explain(loaded: Model, z: Any, number: int, title: str, output: Path | None) -> None:
+def _explain(
+    loaded: Model,
+    z: Any,
+    number: int,
+    title: str,
+    output: Path | None,
+    *,
+    called: str | None = None,
+) -> None:
     from scatseg.explain import sentence
     from scatseg.runs import safe_id
 
     reasons = loaded.reasons(z, number)
-    text = sentence(loaded.about.classes[number], reasons)
+    text = sentence(loaded.about.classes[number], reasons, called=called)
     click.echo(f"{title}: {text}")
     if output is not None:
         from scatseg.figures.classification import draw_reasons

@@ -15,6 +15,7 @@ _EXTRAS = {
     "ann": "faiss",
     "ffmpeg": "av",
     "datasets": "mirdata",
+    "skops": "skops",
 }
 
 

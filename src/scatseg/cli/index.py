@@ -56,8 +56,9 @@ def index(
     """Index recordings and their passages, to search among them.
 
     PATHS are files, folders (walked by audio extension) or patterns. What the index holds is kept;
-    what changed is described anew. Labels and groups come from an index.csv in a folder. --info,
-    --verify, --remove and --rebuild alone take the index as -o or as the only path.
+    what changed is described anew. Labels and groups come from an index.csv in a folder, and are
+    kept where none is read. --info, --verify, --remove and --rebuild alone take the index as -o or
+    as the only path.
     """
     if sum((info, verify, remove is not None)) > 1:
         msg = "one of --info, --verify and --remove is needed, got several"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from scatseg.cli.outcome import usage_errors
 from scatseg.naming import parse_value
@@ -27,6 +28,28 @@ def joined(*options: Callable[[Command], Command]) -> Callable[[Command], Comman
         return command
 
     return with_options
+
+
+def refuse_beside(what: str, names: Collection[str]) -> None:
+    """Refuse parameters of the running command that were given and would do nothing.
+
+    Parameters
+    ----------
+    what : str
+        Beside which they do nothing.
+    names : collection of str
+        Of the parameters, as the command's function calls them.
+    """
+    context = click.get_current_context()
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names
+        and context.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT
+    ]
+    if given:
+        msg = f"{what} takes no {' or '.join(given)}: leave out what would do nothing"
+        raise click.UsageError(msg)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +18,7 @@ from scatseg.cli.options import (
     jobs_option,
     output_folder,
     parse_time,
+    refuse_beside,
     refuse_file,
 )
 from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
@@ -105,6 +108,8 @@ def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> 
 
     if options["output"] is not None and not options["draw_map"]:
         refuse_file(options["output"])
+    if options["draw_map"]:
+        refuse_beside("--map", ("query", *options.keys() - {"draw_map", "output", "trust"}))
     with usage_errors():
         opened = Index.open(folder, exact=options["exact"], trusted=options["trust"])
     if options["draw_map"]:
@@ -191,8 +196,8 @@ def _lines(answer: Answer) -> list[str]:
 
 
 def _clock(seconds: float) -> str:
-    tenths = round(seconds * 100)
-    return f"{tenths // 6000}:{tenths % 6000 // 100:02d}.{tenths % 100:02d}"
+    hundredths = round(seconds * 100)
+    return f"{hundredths // 6000}:{hundredths % 6000 // 100:02d}.{hundredths % 100:02d}"
 
 
 @search.command()
@@ -203,7 +208,9 @@ def _clock(seconds: float) -> str:
     multiple=True,
     help="Of a folder; repeat to compare.  [default: scattering, then mfcc]",
 )
-@click.option("--sr", type=click.IntRange(min=1000), default=22050, show_default=True)
+@click.option(
+    "--sr", type=click.IntRange(min=1000), default=22050, show_default=True, help="Of a folder."
+)
 @click.option(
     "--labels",
     "--listeners",
@@ -229,7 +236,7 @@ def _clock(seconds: float) -> str:
     "--output",
     type=FileArgument,
     callback=output_folder,
-    help="A folder for scores.json and queries.csv.",
+    help="A folder for scores.json, queries.csv and run.json.",
 )
 @features_trust_option
 @jobs_option
@@ -238,22 +245,32 @@ def _clock(seconds: float) -> str:
 def evaluate(verbosity: int, /, source: Path, output: Path | None, **options: Any) -> int:
     """Score how well sounds find those of their own label in other groups.
 
-    A folder has sub-folders as labels, or an index.csv with the columns file,label,group.
+    A folder has sub-folders as labels, or an index.csv with the columns file,label,group. An index
+    has its own features, labels and groups.
     """
     from scatseg.search.retrieval import retrieval_document
 
+    started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     with usage_errors():
         systems, failures = _scored(source, options, verbosity)
         if not systems.results:
             return NOTHING_DONE
         document = retrieval_document(systems.results, groups=systems.groups, seed=options["seed"])
         if output is not None:
-            from scatseg.runs import write_failures
+            from scatseg.cli.sounds import plain_options
+            from scatseg.runs import write_failures, write_run
             from scatseg.search.tables import write_retrieval
 
             output.mkdir(parents=True, exist_ok=True)
             write_retrieval(output, document, systems.results, systems.ids)
             write_failures(output, failures)
+            write_run(
+                output,
+                options={"source": str(source), **plain_options(options)},
+                started=started.isoformat(timespec="seconds"),
+                seconds=time.perf_counter() - clock,
+                section="search",
+            )
     if verbosity >= 0 and not any(each.answered.any() for each in systems.results.values()):
         click.echo("no sound has another one of its label to find, in another group", err=True)
     for line in table(document):
@@ -280,7 +297,8 @@ def _scored(
     from scatseg.search.store import DATABASE
 
     if (source / DATABASE).is_file():
-        return _scored_index(source, options), []
+        refuse_beside("an index", ("names", "sr", "labels", "group", "store"))
+        return _scored_index(source, options, verbosity), []
     labelled = read_labelled(source, columns=options["labels"], group=options["group"])
     tell(labelled.failures, labelled.notes, verbosity)
     failures = list(labelled.failures)
@@ -298,20 +316,17 @@ def _scored(
     groups: tuple[str, ...] | None = None
     for name, each in vectors.items() if clips else ():
         items = items_of(each.of(clips))
-        results[name], groups = _retrieved(items, options, verbosity)
+        results[name], groups = _retrieved(items, options, -1 if results else verbosity)
     return _Scored(results, tuple(clip.id for clip in clips), groups), failures
 
 
-def _scored_index(source: Path, options: Mapping[str, Any]) -> _Scored:
+def _scored_index(source: Path, options: Mapping[str, Any], verbosity: int) -> _Scored:
     from scatseg.search import Index
     from scatseg.search.labelled_sounds import items_of_index
 
-    if options["names"]:
-        msg = "an index has its own features: leave --features out"
-        raise ValueError(msg)
     opened = Index.open(source, trusted=options["trust"])
     items = items_of_index(opened)
-    result, groups = _retrieved(items, options, 0)
+    result, groups = _retrieved(items, options, verbosity)
     return _Scored({opened.describer.features: result}, items.ids, groups)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from scatseg.cli.options import refuse_beside
 from scatseg.cli.outcome import resumable
 from scatseg.cli.progress import Progress
 
@@ -32,6 +33,22 @@ class Evaluated(NamedTuple):
     systems: Mapping[str, CrossValidation]
     baselines: Mapping[str, CrossValidation]
     failures: tuple[Failure, ...]
+
+
+def check_classifier(name: str, *, tune: bool, is_kept: bool = False) -> None:
+    """Refuse a classifier that cannot be made, trained or kept, before the work for it is done."""
+    from scatseg.classification import make_classifier
+    from scatseg.classification.convnet import ConvnetClassifier, check_torch
+    from scatseg.classification.model_files import check_can_be_saved
+
+    made = make_classifier(name, tune=tune)
+    if isinstance(made.estimator.named_steps["classify"], ConvnetClassifier):
+        try:
+            check_torch()
+        except ImportError as error:
+            raise click.UsageError(str(error)) from error
+    if is_kept:
+        check_can_be_saved(made)
 
 
 def clip_features(options: Mapping[str, Any], features: str) -> ClipFeatures:
@@ -126,8 +143,7 @@ def cross_validated(
     """Cross-validate a classifier on each kind of features, on the same folds."""
     from scatseg import classification
 
-    # What cannot be made is told before the work.
-    classification.make_classifier(options["classifier"], tune=options["nested"])
+    check_classifier(options["classifier"], tune=options["nested"])
     kinds = {name: clip_features(options, name) for name in dict.fromkeys(options["features"])}
     vectors: dict[str, DescribedClips] = {}
     clips = labelled.clips
@@ -146,7 +162,7 @@ def cross_validated(
         "groups": groups,
         "n_folds": options["folds"],
         "leave_one_group_out": options["leave_one_group_out"],
-        "parts": _parts_of(clips, options),
+        "parts": parts_of(clips, options),
         "seed": options["seed"],
     }
     systems: dict[str, CrossValidation] = {}
@@ -170,9 +186,9 @@ def cross_validated(
     return Evaluated(options["classifier"], clips, systems, baselines, failures)
 
 
-def _parts_of(clips: Sequence[Clip], options: Mapping[str, Any]) -> list[str] | None:
+def parts_of(clips: Sequence[Clip], options: Mapping[str, Any]) -> list[str] | None:
     """Return the parts of the published split, unless another one is asked for."""
-    other = options["leave_one_group_out"] or options["ignore_groups"] or options["parts"]
+    other = any(options.get(key) for key in ("leave_one_group_out", "ignore_groups", "parts"))
     if options["split"] == "published" and other:
         msg = "--split published takes no --leave-one-group-out, --ignore-groups or --part"
         raise click.UsageError(msg)
@@ -182,7 +198,10 @@ def _parts_of(clips: Sequence[Clip], options: Mapping[str, Any]) -> list[str] | 
     if options["split"] == "published" and not any(parts):
         msg = "--split published needs a column `split` in index.csv, there is none"
         raise click.UsageError(msg)
-    return parts if any(parts) else None
+    if not any(parts):
+        return None
+    refuse_beside("the split that index.csv publishes, but for --split folds,", ["folds"])
+    return parts
 
 
 def _tell_copies(

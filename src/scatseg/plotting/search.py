@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from scatseg.plotting.canvas import INK, LINE, panel_figure, shortened
+from scatseg.plotting.canvas import INK, LINE, WIDTH, panel_figure, shortened
+from scatseg.plotting.fonts import text_inches
 from scatseg.plotting.looks import label_styles
 
 if TYPE_CHECKING:
@@ -24,8 +25,23 @@ _NEAR = 0.01
 _LINES = 5
 """Names at one place that are written."""
 
+_DOT = 18.0
+"""Of a place, in square points."""
+
+_SIZE, _LEADING, _GAP = 5.5, 1.3, 3.0
+"""Of names: points, lines in these, and points between a name and its place."""
+
+_HEIGHT = 6.0
+"""Of the map, in inches."""
+
+_MARGINS = 1.1
+"""How much larger the map is than what is on it."""
+
 _LEGEND = 16
 """Labels that are listed."""
+
+_MARKERS = "os^D"
+"""For labels of one color."""
 
 
 def map_figure(places: NDArray[np.floating], names: Sequence[str], labels: Sequence[str]) -> Figure:
@@ -42,34 +58,24 @@ def map_figure(places: NDArray[np.floating], names: Sequence[str], labels: Seque
     def draw(ax: Axes) -> None:
         plot_map(places, names, labels, ax=ax)
 
-    return panel_figure(draw, height=6.0)
+    return panel_figure(draw, height=_HEIGHT)
 
 
 def plot_map(
     places: NDArray[np.floating], names: Sequence[str], labels: Sequence[str], *, ax: Axes
 ) -> Axes:
-    """Draw recordings on a plane, colored by label; see `map_figure`."""
+    """Draw recordings on a plane, by label in color and shape; see `map_figure`."""
     there = np.array(labels)
     styles = label_styles(sorted({label for label in labels if label}))
     for label in sorted(set(labels)):
-        color = styles[label].color if label else LINE
-        rows = there == label
-        x, y = places[rows].T
-        ax.scatter(x, y, s=14, color=color, linewidths=0, label=label or None)
+        color, texture = (styles[label].color, styles[label].texture) if label else (LINE, 0)
+        x, y = places[there == label].T
+        ax.scatter(
+            *(x, y), s=_DOT, marker=_MARKERS[texture % len(_MARKERS)], color=color,
+            edgecolors=INK, linewidths=0.3, label=label or None,
+        )  # fmt: skip
     if len(names) <= _NAMED:
-        middle = (places[:, 0].min() + places[:, 0].max()) / 2
-        for together, (x, y) in _named_places(names, places):
-            is_left = x <= middle  # names reach inwards, not over the edge
-            ax.annotate(
-                together,
-                (x, y),
-                xytext=(3 if is_left else -3, 2),
-                textcoords="offset points",
-                ha="left" if is_left else "right",
-                fontsize=5.5,
-                color=INK,
-                parse_math=False,
-            )
+        _write_names(_named_places(names, places), ax=ax)
     if 0 < len(styles) <= _LEGEND:
         for text in ax.legend(fontsize=6, frameon=False, loc="best").get_texts():
             text.set_parse_math(False)
@@ -78,6 +84,70 @@ def plot_map(
     ax.set_yticks([])
     ax.set_xlabel("near each other: alike in timbre and modulation")
     return ax
+
+
+def _write_names(named: Sequence[tuple[str, NDArray[np.floating]]], *, ax: Axes) -> None:
+    """Write names beside their places, where they cover least: names first, then places."""
+    places = np.array([place for _, place in named])
+    low, spans = places.min(axis=0), np.ptp(places, axis=0)
+    inch = max(spans[0] / WIDTH, spans[1] / _HEIGHT, 1e-9) * _MARGINS  # in units of the map
+    middle, point = low[0] + spans[0] / 2, inch / 72
+    dot = np.sqrt(_DOT) / 2 * point
+    dots = [_Box(x - dot, x + dot, y - dot, y + dot) for x, y in places]
+    written: list[_Box] = []
+    for text, (x, y) in named:
+        lines = text.split("\n")
+        width = max(text_inches(line, _SIZE) for line in lines) * inch
+        height = len(lines) * _LEADING * _SIZE * point
+        inwards = 1 if x <= middle else -1  # rather than over the edge
+        sides = [(right, up) for right in (inwards, -inwards) for up in (1, -1)]
+        boxes = [
+            _Box(
+                *sorted((x + right * _GAP * point, x + right * (_GAP * point + width))),
+                *sorted((y + up * _GAP / 2 * point, y + up * (_GAP / 2 * point + height))),
+            )
+            for right, up in sides
+        ]
+        faults = [
+            (
+                max(middle - box.left, box.right - middle) > WIDTH / 2 * inch,  # over the edge
+                sum(box.covers(other) for other in written),
+                sum(box.covers(other) for other in dots),
+            )
+            for box in boxes
+        ]
+        best = faults.index(min(faults))
+        written.append(boxes[best])
+        right, up = sides[best]
+        ax.annotate(
+            text,
+            (x, y),
+            xytext=(right * _GAP, up * _GAP / 2),
+            textcoords="offset points",
+            ha="left" if right > 0 else "right",
+            va="bottom" if up > 0 else "top",
+            fontsize=_SIZE,
+            color=INK,
+            parse_math=False,
+        )
+
+
+class _Box(NamedTuple):
+    """Room that something takes, in units of the map."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+
+    def covers(self, other: _Box) -> bool:
+        """Tell whether both have room in common."""
+        return (
+            self.left < other.right
+            and other.left < self.right
+            and self.bottom < other.top
+            and other.bottom < self.top
+        )
 
 
 def _named_places(

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from scatseg.audio import AudioError, save
+from scatseg.audio import AudioError, Recording, decode, save
 from scatseg.formats import atomic_write
 from scatseg.report.pages import asset, page_html
 from scatseg.report.sound import relative_url
-from scatseg.search.asking import Answer, cut
+from scatseg.search.asking import Answer
 
 _LONGEST = 60.0
 """Seconds of a hit that can be played."""
 
 _OURS = re.compile(r"query\.flac|hit-\d{2,}\.flac")
 """Names of sounds beside a page."""
+
+
+class _Stretch(NamedTuple):
+    """What is played, and where it is put."""
+
+    path: Path
+    start: float
+    end: float
+    file: Path
 
 
 def build_hits(answer: Answer, folder: Path) -> Path:
@@ -43,12 +54,8 @@ def build_hits(answer: Answer, folder: Path) -> Path:
         if _OURS.fullmatch(old.name):
             old.unlink()
     facts = answer.as_json()
-    query = _sound(answer.path, answer.start, answer.end, folder / "audio" / "query.flac", page)
-    hits = [
-        found | _sound(Path(hit.path), hit.start, hit.end, folder / "audio" / name, page)
-        for i, (hit, found) in enumerate(zip(answer.hits, facts["hits"], strict=True), 1)
-        for name in [f"hit-{i:02d}.flac"]
-    ]
+    query, *sounds = _sounds(answer, folder / "audio", page)
+    hits = [found | sound for found, sound in zip(facts["hits"], sounds, strict=True)]
     for name in ("style.css", "page.js", "hits.js"):
         atomic_write(folder / "assets" / name, asset(name))
     text = json.dumps(facts, indent=2) + "\n"
@@ -64,11 +71,25 @@ def build_hits(answer: Answer, folder: Path) -> Path:
     return page
 
 
-def _sound(path: Path, start: float, end: float, file: Path, page: Path) -> dict[str, Any]:
-    """Put a stretch of a recording beside the page."""
+def _sounds(answer: Answer, folder: Path, page: Path) -> list[dict[str, Any]]:
+    """Put the query and every hit beside the page, at the sampling rates of their recordings."""
+    stretches = [_Stretch(answer.path, answer.start, answer.end, folder / "query.flac")]
+    stretches += [
+        _Stretch(Path(hit.path), hit.start, hit.end, folder / f"hit-{i:02d}.flac")
+        for i, hit in enumerate(answer.hits, 1)
+    ]
+    decoded = functools.lru_cache(maxsize=1)(functools.partial(decode, sr=None))
+    # Those of one recording together, which is decoded once.
+    sounds = {each: _sound(each, decoded, page) for each in sorted(stretches)}
+    return [sounds[each] for each in stretches]
+
+
+def _sound(stretch: _Stretch, decoded: Callable[[Path], Recording], page: Path) -> dict[str, Any]:
+    path, start, end, file = stretch
     try:
-        y, sr = cut(path, start, min(end, start + _LONGEST))
-        save(file, y, sr)
+        recording = decoded(path)
+        first, last = (round(t * recording.sr) for t in (start, min(end, start + _LONGEST)))
+        save(file, recording.y[first:last], recording.sr)
     except (OSError, AudioError) as error:
         return {"url": "", "note": f"cannot be played: {error}"}
     cut_off = end - start > _LONGEST

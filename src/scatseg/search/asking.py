@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any, Literal, get_args
 
 from scatseg import audio
 from scatseg.explain import Reason, described
@@ -86,7 +83,8 @@ def ask(
     top, transpose, tempo : int, int, float
         See `Index.search`.
     exclude : {"self", "none", "track", "group"}
-        Leave out the passage itself, all of its recording, or all of the recording's group.
+        Leave out the passage itself, all of its recording, or all of the recording's group. Of what
+        is not in the index nothing need be left out; it has no group.
 
     Returns
     -------
@@ -102,6 +100,9 @@ def ask(
     ValueError
         When the stretch does not lie in it, or it has no group to exclude.
     """
+    if exclude not in get_args(Exclude):
+        msg = f"exclude must be one of {', '.join(get_args(Exclude))}, got {exclude!r}"
+        raise ValueError(msg)
     track = index.track(query)
     path = Path(query if track is None else track.path)
     if track is None and not path.exists():
@@ -137,6 +138,9 @@ def _excluded(
     index: Index, track: IndexedTrack | None, exclude: Exclude, start: float, end: float
 ) -> tuple[frozenset[str], tuple[str, float, float] | None]:
     """Tell which recordings, and which passage, are left out."""
+    if exclude == "group" and track is None:
+        msg = "a file that is not in the index has no group: ask by the id of a recording that is"
+        raise ValueError(msg)
     if track is None or exclude == "none":
         return frozenset(), None
     if exclude == "self":
@@ -148,19 +152,6 @@ def _excluded(
         raise ValueError(msg)
     same = {other.id for other in index.tracks if other.group == track.group}
     return frozenset(same | {track.id}), None
-
-
-def cut(path: Path, start: float, end: float) -> tuple[NDArray[np.float32], int]:
-    """Read a stretch of a recording, at its own sampling rate.
-
-    Raises
-    ------
-    AudioError
-        When it cannot be read.
-    """
-    recording = audio.decode(path, sr=None)
-    first, last = (round(time * recording.sr) for time in (start, end))
-    return recording.y[first:last], recording.sr
 
 
 def _hit_json(hit: Hit) -> dict[str, Any]:

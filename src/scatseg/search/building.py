@@ -87,7 +87,8 @@ def add_recordings(
     describer : Describer
         How they are described; the same for all of an index.
     belonging : mapping from Path to Belonging, optional
-        Labels and groups, by absolute path.
+        Labels and groups, by absolute path, that of a folder for all else in it. Recordings of
+        which it says nothing keep what the index knows of them.
     failures : sequence of Failure
         Known before: paths that lead nowhere.
     n_jobs : int, default 1
@@ -268,8 +269,8 @@ def _commit(
     tracks = dict(state.tracks)
     for source in sources:
         path = _absolute(source.path)
-        own = belonging.get(Path(path), Belonging())
         before = tracks.get(source.id)
+        own = _own(Path(path), belonging, before)
         if before is not None and _unchanged(source, before, state.folder):
             tracks[source.id] = dataclasses.replace(before, labels=own.labels, group=own.group)
             continue
@@ -287,6 +288,14 @@ def _commit(
             description=name,
         )
     return _make_count(state, tracks, describer, rebuild=rebuild, waiting=True)
+
+
+def _own(path: Path, belonging: Mapping[Path, Belonging], before: IndexedTrack | None) -> Belonging:
+    """Tell what a recording is by what was said of it or of its folder, else as before."""
+    said = next((belonging[each] for each in (path, *path.parents) if each in belonging), None)
+    if said is not None:
+        return said
+    return Belonging() if before is None else Belonging(labels=before.labels, group=before.group)
 
 
 def _make_count(

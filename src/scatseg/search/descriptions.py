@@ -275,6 +275,13 @@ class Describer:
         with one_thread():  # sums in another order round otherwise, and bytes differ
             features = extracted(extract, padded.astype(np.float32), self.sr)
         columns = self.columns()
+        if features.X.shape[1] != len(columns.kept):
+            n_columns, expected = features.X.shape[1], len(columns.kept)
+            msg = (
+                f"{self.features} has {n_columns} columns here and {expected} of silence: an index "
+                "needs features that have the same of every recording"
+            )
+            raise ValueError(msg)
         X = features.X[:, columns.kept]
         X = np.where(columns.uncompressed, np.maximum(X, 0), X)
         return Features(X, features.edges, columns.names)

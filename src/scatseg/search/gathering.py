@@ -17,7 +17,7 @@ def read_belonging(paths: Iterable[Path]) -> tuple[dict[Path, Belonging], list[F
     Returns
     -------
     belonging : dict from Path to Belonging
-        By absolute path.
+        By absolute path; that of a folder stands for all in it of which its table says nothing.
     failures : list of Failure
         Rows that cannot be used, and tables that hold no labels.
     """
@@ -32,7 +32,11 @@ def read_belonging(paths: Iterable[Path]) -> tuple[dict[Path, Belonging], list[F
             failures.append(Failure(INDEX, "index", f"gives no labels: {error}"))
             continue
         failures += labelled.failures
+        belonging[_absolute(path)] = Belonging()
         for clip in labelled.clips:
-            absolute = Path(os.path.abspath(clip.path))  # noqa: PTH100 - as sources are
-            belonging[absolute] = Belonging(labels=clip.labels, group=clip.group)
+            belonging[_absolute(clip.path)] = Belonging(labels=clip.labels, group=clip.group)
     return belonging, failures
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))  # noqa: PTH100 - as sources are, without following links

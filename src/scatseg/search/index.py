@@ -150,7 +150,7 @@ class Index:
         ----------
         paths : iterable of path-like
             Files, folders (walked by audio extension) or patterns. Labels and groups are taken
-            from an index.csv in a folder.
+            from an index.csv in a folder, and kept where none is read.
         folder : path-like
             Where the index is kept.
         features, sr : str, int
@@ -233,8 +233,8 @@ class Index:
     ) -> list[Hit]:
         """Find what sounds like a signal, or a stretch of it.
 
-        A recording that is longer than the longest windows, and of which no stretch is named, is
-        compared as a whole with whole recordings; all else with passages.
+        A recording that is longer than a minute, and of which no stretch is named, is compared as a
+        whole with whole recordings; all else with passages.
 
         Parameters
         ----------
@@ -254,7 +254,7 @@ class Index:
         transpose : int, default 0
             Look also up to so many semitones above and below.
         tempo : float, default 0
-            Look also for what is faster or slower by up to this share, 0.1 for 10 %.
+            Look also for passages that are faster or slower by up to this share, 0.1 for 10 %.
         explain : bool, default True
             Say what makes each hit alike, and apart.
 
@@ -266,18 +266,24 @@ class Index:
         Raises
         ------
         ValueError
-            When the stretch or the signal cannot be looked for.
+            When the stretch or the signal cannot be looked for, or a whole recording in another
+            tempo.
         SearchIndexError
             When nothing is indexed.
         """
         self._check(sr, top, transpose, tempo)
+        is_whole = start is None and end is None and len(y) > 2 * max(LENGTHS) * sr
+        if is_whole and tempo:
+            msg = "other tempi are tried of passages: name a stretch, from its start to its end"
+            raise ValueError(msg)
         query = make_query(y, self.describer, start=start, end=end)
-        if start is None and end is None and query.duration > 2 * max(LENGTHS):
-            itself = set() if passage is None else {passage[0]}
-            return self._whole_hits(query, top, itself.union(exclude), explain=explain)
-        found: list[Hit] = []
         shifts = sorted(range(-transpose, transpose + 1), key=abs)
-        for semitones, rate, regions in self._regions(query, shifts, tempo, exclude, top):
+        if is_whole:
+            excluded = {*exclude, *(() if passage is None else passage[:1])}
+            return self._whole_hits(query, top, excluded, shifts, explain=explain)
+        found: list[Hit] = []
+        allowed = self._allowed(nearest_length(query.duration), exclude, passage)
+        for semitones, rate, regions in self._regions(query, shifts, tempo, allowed, top):
             shifted = query.shifted(self.describer.columns(), semitones)
             ratios = [r for r in tempo_ratios(tempo) if rate_step(r) == rate]
             patterns = {ratio: Pattern(shifted.phases(self.describer, ratio)) for ratio in ratios}
@@ -313,26 +319,35 @@ class Index:
         return self.projection(X, flattening=flattening)
 
     def _whole_hits(
-        self, query: Query, top: int, excluded: Collection[str], *, explain: bool
+        self,
+        query: Query,
+        top: int,
+        excluded: Collection[str],
+        shifts: Sequence[int],
+        *,
+        explain: bool,
     ) -> list[Hit]:
         rows, matrix = self._state.rows[WHOLE], self._matrices[WHOLE]
-        vector = self._vectors([query.statistics()])
-        near = nearest_rows(matrix, vector, top, allowed=rows.allowed(frozenset(excluded)))
+        columns = self.describer.columns()
+        vectors = self._vectors([query.shifted(columns, each).statistics() for each in shifts])
+        near = nearest_rows(matrix, vectors, top, allowed=rows.allowed(frozenset(excluded)))
         hits = []
-        for row, similarity in zip(near.rows[0], near.similarities[0], strict=True):
-            if row >= 0:
-                track = self._state.tracks[rows.track_of(int(row))[0]]
-                timbre = float(similarity)
-                hit = Hit(
-                    track=track.id,
-                    path=track.path,
-                    start=0.0,
-                    end=track.duration,
-                    similarity=max(timbre, 0.0),
-                    timbre=timbre,
-                    course=None,
-                )
-                hits.append(hit)
+        for i, semitones in enumerate(shifts):
+            for row, similarity in zip(near.rows[i], near.similarities[i], strict=True):
+                if row >= 0:
+                    track = self._state.tracks[rows.track_of(int(row))[0]]
+                    timbre = float(similarity)
+                    hit = Hit(
+                        track=track.id,
+                        path=track.path,
+                        start=0.0,
+                        end=track.duration,
+                        similarity=max(timbre, 0.0),
+                        timbre=timbre,
+                        course=None,
+                        semitones=semitones,
+                    )
+                    hits.append(hit)
         return self._compared(query, hits, top, explain=explain)
 
     def _regions(
@@ -340,12 +355,12 @@ class Index:
         query: Query,
         shifts: Sequence[int],
         tempo: float,
-        exclude: Collection[str],
+        allowed: NDArray[np.bool_],
         top: int,
     ) -> list[tuple[int, int, list[_Region]]]:
         """Find windows that may hold the query, for each transposition and rate of modulations."""
         length = nearest_length(query.duration)
-        rows, matrix = self._state.rows[length], self._matrices[length]
+        matrix = self._matrices[length]
         rates = sorted({rate_step(ratio) for ratio in tempo_ratios(tempo)}, key=abs)
         ways = [(semitones, rate) for semitones in shifts for rate in rates]
         columns = self.describer.columns()
@@ -355,7 +370,6 @@ class Index:
         ]
         plain = self._vectors(statistics)
         through = self._vectors(statistics, _THROUGH_FILTERS)
-        allowed = rows.allowed(frozenset(exclude))
         k = max(_CANDIDATES, 5 * top)
         near = self._near(length, np.concatenate([plain, through]), k, allowed)
         found = []
@@ -365,6 +379,28 @@ class Index:
             timbres = matrix[chosen] @ plain[i]
             found.append((semitones, rate, self._merged(length, chosen, timbres)))
         return found
+
+    def _allowed(
+        self, length: float, exclude: Collection[str], passage: tuple[str, float, float] | None
+    ) -> NDArray[np.bool_]:
+        """Mark the windows that count: of a long query its own would else be all that is near."""
+        rows = self._state.rows[length]
+        allowed = rows.allowed(frozenset(exclude))
+        if passage is not None and passage[0] in rows.tracks:
+            id_, start, end = passage
+            i = rows.tracks.index(id_)
+            starts, ends = self._windows(self._state.tracks[id_], length)
+            own = slice(rows.firsts[i], rows.firsts[i] + rows.counts[i])
+            allowed[own] &= (starts < start) | (ends > end)
+        return allowed
+
+    def _windows(
+        self, track: IndexedTrack, length: float
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Tell where the windows of a recording begin and end, in seconds."""
+        edges = cell_edges(max(track.duration, LEAST_SECONDS))
+        cells = window_cells(len(edges) - 1, length)
+        return edges[cells[:, 0]], edges[cells[:, 1]]
 
     def manner(self, seconds: float) -> str:
         """Say how windows are searched for a query of so many seconds; empty for exactly."""
@@ -405,9 +441,8 @@ class Index:
         regions = []
         for id_, windows in by_track.items():
             track = self._state.tracks[id_]
-            edges = cell_edges(max(track.duration, LEAST_SECONDS))
-            cells = window_cells(len(edges) - 1, length)[[window for window, _ in windows]]
-            starts, ends = edges[cells[:, 0]], edges[cells[:, 1]]
+            numbers = [window for window, _ in windows]
+            starts, ends = (each[numbers] for each in self._windows(track, length))
             values = np.array([timbre for _, timbre in windows], dtype=np.float32)
             gaps = np.flatnonzero(starts[1:] >= np.maximum.accumulate(ends)[:-1]) + 1
             regions += [

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.statistics import bootstrap_intervals, count_outcomes, holm, signed_rank_test
+from scatseg.statistics import count_outcomes, grouped_intervals, holm, signed_rank_test
 
 METRICS = ("P@5", "AP@5", "MAP", "R-precision", "MRR", "recall@1", "recall@5", "recall@10")
 """In the order of tables."""
@@ -26,10 +26,13 @@ class Retrieval:
     values : dict of str to ndarray of float64, shape (n_items,)
         Per metric, of each item as query: 0 to 1, NaN where nothing of its label is in another
         group.
+    units : tuple of str, length n_items
+        What is drawn for intervals and counts once in tests: groups, or items that share nothing.
     """
 
     labels: tuple[str, ...]
     values: Mapping[str, NDArray[np.float64]] = field(repr=False)
+    units: tuple[str, ...] = field(repr=False)
 
     @property
     def answered(self) -> NDArray[np.bool_]:
@@ -60,9 +63,9 @@ class Retrieval:
         }
 
     def intervals(self, *, seed: int = 0) -> dict[str, tuple[float, float]]:
-        """Bootstrap 95 % intervals of the means over queries, by metric."""
+        """Bootstrap 95 % intervals of the means over queries, by metric; groups are drawn."""
         samples = [values[self.answered] for values in self.values.values()]
-        bounds = bootstrap_intervals(samples, seed=seed)
+        bounds = grouped_intervals(samples, np.array(self.units)[self.answered], seed=seed)
         return {
             name: (float(low), float(high))
             for name, (low, high) in zip(self.values, bounds, strict=True)
@@ -130,7 +133,11 @@ def evaluate(
         if relevant.any():
             for name, value in query_scores(relevant).items():
                 values[name][query] = value
-    return Retrieval(labels=tuple(str(label) for label in labels), values=values)
+    return Retrieval(
+        labels=tuple(str(label) for label in labels),
+        values=values,
+        units=tuple(group or f"\0{i}" for i, group in enumerate(shared.tolist())),
+    )
 
 
 def query_scores(relevant: NDArray[np.bool_]) -> dict[str, float]:
@@ -166,9 +173,10 @@ class PairedComparison(NamedTuple):
     metric : str
         What is compared.
     difference, low, high : float
-        Mean of system - other, and its bootstrap 95 % interval.
+        Mean of system - other over queries, and its bootstrap 95 % interval over groups.
     p : float
-        Wilcoxon's signed ranks, adjusted after Holm for all comparisons of a table.
+        Wilcoxon's signed ranks of the means of groups, adjusted after Holm for all comparisons of a
+        table.
     wins, ties, losses : int
         Queries.
     """
@@ -207,7 +215,8 @@ def compare(
             differences = first.values[metric][pairs] - result.values[metric][pairs]
             if not differences.size:
                 continue
-            low, high = bootstrap_intervals([differences], seed=seed)[0]
+            units = np.array(first.units)[pairs]
+            low, high = grouped_intervals([differences], units, seed=seed)[0]
             made.append(
                 PairedComparison(
                     name,
@@ -216,7 +225,7 @@ def compare(
                     float(differences.mean()),
                     float(low),
                     float(high),
-                    signed_rank_test(differences),
+                    signed_rank_test(_means_of(units, differences)),
                     *count_outcomes(differences),
                 )
             )
@@ -245,7 +254,13 @@ def over_listeners(columns: Sequence[Retrieval]) -> Retrieval:
         total = np.where(there, stacked, 0).sum(axis=0)
         values[name] = np.where(counts > 0, total / np.maximum(counts, 1), np.nan)
     labels = tuple("/".join(each) for each in zip(*(c.labels for c in columns), strict=True))
-    return Retrieval(labels=labels, values=values)
+    return Retrieval(labels=labels, values=values, units=columns[0].units)
+
+
+def _means_of(units: NDArray[np.str_], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Average what belongs together: queries of one group are not independent."""
+    _, unit, counts = np.unique(units, return_inverse=True, return_counts=True)
+    return np.asarray(np.bincount(unit, values) / counts)
 
 
 def _mean(values: NDArray[np.float64]) -> float:
