@@ -522,6 +522,10 @@ def _contents(run):
         ("[[step]]\ncommand = 'sement'", "a step's command is one of"),
         ("[[step]]\ncommand = 'segment'\nfetures = 'mfcc'", "segment has no option 'fetures'"),
         ("[[step]", "at line 1"),
+        ("step = [1]", "needs at least one [[step]]"),
+        ("[[step]]\ncommand = 'run'\narguments = 'e.toml'", "a step's command is one of"),
+        ("[[step]]\ncommand = 'segment'\nreport = 'no'", "report is true or false, got 'no'"),
+        ("[[step]]\ncommand = 'segment'\noutput = ['a', 'b']", "output takes one value, got"),
     ],
 )
 def test_an_experiment_that_cannot_run_is_refused_before_it_starts(text, message, tmp_path, capsys):
@@ -541,6 +545,34 @@ def test_a_value_of_an_experiment_can_be_changed(tmp_path, monkeypatch):
     options = json.loads(Path("run/run.json").read_text())["options"]
     (features,) = set(options["features"].values())
     assert features.startswith("LogMel(")
+
+
+@pytest.mark.parametrize(
+    ("step", "line"),
+    [
+        ({"command": "segment", "set": {"sr": 8000, "frame": 1}}, "--set sr=8000 --set frame=1"),
+        ({"command": "match resynthesize", "interpolate": ["a", "b"]}, "--interpolate a b"),
+        ({"command": "report", "figures": False, "audio": "none"}, "--no-figures --audio none"),
+    ],
+)
+def test_a_step_is_written_as_it_would_be_typed(step, line):
+    commands = dict(experiment.leaves(cli.cli))
+    words = experiment.step_arguments(commands, Path("e.toml"), step, {})
+    assert words == [*step["command"].split(), *line.split()]
+
+
+def test_steps_of_an_experiment_say_as_much_as_it_is_told_to(evaluated, tmp_path, capsys):
+    for i in range(7):
+        formats.write(evaluated[1] / f"other{i}.lab", Segmentation([0, 8], ["x"]))
+    text = (
+        f"[[step]]\ncommand = 'evaluate'\narguments = {[str(path) for path in evaluated]}\n"
+        f"output = '{tmp_path / 'scores'}'\nreport = false\njobs = 1\n"
+    )
+    (tmp_path / "e.toml").write_text(text)
+    for options, n_shown in (((), 5), (("-v",), 7), (("-q",), 0)):
+        capsys.readouterr()
+        assert scatseg(*options, "run", tmp_path / "e.toml") == 0
+        assert capsys.readouterr().err.count("is a reference without an estimate") == n_shown
 
 
 def test_help_shows_every_command(capsys):
