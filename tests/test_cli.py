@@ -183,6 +183,19 @@ def test_evaluate_scores_a_run(evaluated, capsys):
         assert (run / name).is_file()
 
 
+def test_on_a_terminal_a_bar_shows_how_far_the_scoring_is(evaluated, tmp_path, monkeypatch, capsys):
+    arguments = ("evaluate", *evaluated, "-o", tmp_path / "out", "--jobs", 1, "--no-report")
+    for is_terminal, options, shown in (
+        (True, (), True),
+        (True, ("-q",), False),
+        (False, (), False),
+    ):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda answer=is_terminal: answer)
+        capsys.readouterr()
+        assert scatseg(*options, *arguments) == 0
+        assert ("0/2" in capsys.readouterr().err) is shown
+
+
 def test_scoring_with_two_processes_gives_the_same_bytes(evaluated, tmp_path):
     run, references = evaluated
     for jobs in (1, 2):

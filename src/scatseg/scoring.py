@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,11 @@ from scatseg.workers import map_pure
 
 Answers = Mapping[str, Answer]
 """Track -> what one system says."""
+
+_Scored = tuple[list[Score], list[Failure]]
+
+Follow = Callable[[Iterable[_Scored], int], Iterable[_Scored]]
+"""What goes through the scores of so many tracks, and gives them back one by one."""
 
 _SCORE_FILES = (
     *("scores.csv", "summary.csv", "summary.json", "summary.md", "summary.tex"),
@@ -68,7 +73,7 @@ def score_folder(
     group_by: str = "",
     seed: int = 0,
     n_jobs: int = 1,
-    on_track: Callable[[str], object] | None = None,
+    follow: Follow | None = None,
 ) -> Outcome:
     """Score estimates against references and write the result into a folder.
 
@@ -92,8 +97,9 @@ def score_folder(
         Of the bootstrap.
     n_jobs : int, default 1
         Processes.
-    on_track : callable, optional
-        Told the id of every track when it is scored.
+    follow : callable, optional
+        Given what is scored track by track, and how many tracks there are; goes through it and
+        shows how far it is, as `tqdm` does.
 
     Returns
     -------
@@ -131,11 +137,10 @@ def score_folder(
     ]
     scores: list[Score] = []
     with runs.locked(out):
-        for task, result in zip(tasks, map_pure(_score, tasks, n_jobs=n_jobs), strict=True):
-            scores += result[0]
-            failures += result[1]
-            if on_track:
-                on_track(task.track)
+        scored: Iterable[_Scored] = map_pure(_score, tasks, n_jobs=n_jobs)
+        for found_scores, refused in follow(scored, len(tasks)) if follow else scored:
+            scores += found_scores
+            failures += refused
         results = summaries.assess(scores, groups=groups, group_by=group_by, seed=seed)
         _clear(out, keep=references)
         if scores:
@@ -166,7 +171,7 @@ def _merged(
     return known
 
 
-def _score(task: _Task) -> tuple[list[Score], list[Failure]]:
+def _score(task: _Task) -> _Scored:
     """Score a track; a pair that cannot be compared is a failure and hinders no other."""
     refused: list[ValueError] = []
     try:

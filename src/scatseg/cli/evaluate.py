@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import click
 
 from scatseg.cli.options import FileArgument, audio_option, config_option, jobs_option
 from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
+from scatseg.cli.progress import followed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -111,6 +113,7 @@ def evaluate(
             group_by=group_by,
             seed=seed,
             n_jobs=jobs,
+            follow=functools.partial(followed, verbosity=verbosity),
         )
         write_run(
             output,
