@@ -18,7 +18,7 @@ from scatseg.formats import Annotation, Jams, write_jams
 from scatseg.plotting import similarity_colors
 from scatseg.report import build
 from scatseg.report.contents import Run, Track
-from scatseg.report.pages import asset, index_data, page_html, thinned
+from scatseg.report.pages import PAGES, asset, index_data, page_html, thinned
 from scatseg.report.png import palette_png, png_size
 from scatseg.report.score_figures import draw_scores
 from scatseg.report.sound import relative_url
@@ -410,7 +410,7 @@ def test_a_thousand_tracks_fit_into_one_index():
     form = Segmentation(np.arange(13), "ABABCABABCAB")
     jams = Jams(annotations=(Annotation(segmentation=form, system="foote"),), duration=12.0)
     tracks = tuple(Track(id=f"track {i:04}", jams=jams) for i in range(1000))
-    page = page_html("index.html", index_data(Run(folder=Path("run"), tracks=tracks)))
+    page = page_html("index", index_data(Run(folder=Path("run"), tracks=tracks)))
     assert page.count(b"track%20") == 1000
     assert len(page) < 1_000_000
 
@@ -638,23 +638,29 @@ def test_nothing_from_the_run_becomes_markup(run):
 @pytest.mark.parametrize("text", ["<!--", "]]>", "&lt;", "\u2028", "\u2029", "\ud800", '"\\', "歌"])
 def test_data_survive_the_page_unchanged(text, tmp_path):
     page = tmp_path / "page.html"
-    page.write_bytes(page_html("index.html", {"title": text}))
+    page.write_bytes(page_html("index", {"title": text}))
     assert data_of(page) == {"title": text}
     assert page.read_bytes().isascii()
 
 
 def test_pages_allow_nothing_from_outside():
-    for name in ("index.html", "track.html", "hits.html", "descents.html"):
-        (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', asset(name).decode())
+    for name in PAGES:
+        page = page_html(name, {}).decode()
+        (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
         sources = {word for rule in policy.split("; ") for word in rule.split()[1:]}
         assert policy.startswith("default-src 'none'; ")
         assert sources == {"'none'", "'self'", "file:", "data:"}
 
 
+def test_data_are_no_template():
+    text = "$data $root ${name} $5"
+    assert json.dumps(text).encode() in page_html("track", {"title": text})
+
+
 @pytest.mark.parametrize(
     "name",
     [
-        *("index.html", "track.html", "hits.html", "descents.html", "style.css"),
+        *("frame.html", "index.html", "track.html", "hits.html", "descents.html", "style.css"),
         *("page.js", "index.js", "track.js", "hits.js", "descents.js"),
     ],
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from statistics import fmean
+from string import Template
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,13 +50,40 @@ _MAX_CURVE_POINTS = 2048
 JSON = dict[str, Any]
 
 
-def page_html(template: str, data: JSON) -> bytes:
+class Frame(NamedTuple):
+    """What is around the content of a page.
+
+    Parameters
+    ----------
+    subject : str
+        What it is about, in its first line.
+    numbers : str, default ""
+        Files beside it that say the same without a script.
+    root : str, default ""
+        The way from its folder to that of the index: "" for the index itself.
+    """
+
+    subject: str
+    numbers: str = ""
+    root: str = ""
+
+
+PAGES = {
+    "index": Frame("segmentation report", numbers="scores.csv and summary.csv"),
+    "track": Frame("segmentation report", root="../"),
+    "hits": Frame("search", numbers="hits.json"),
+    "descents": Frame("matching", numbers="scores.json"),
+}
+"""Kinds of pages, each with its content and its script in this package."""
+
+
+def page_html(name: str, data: JSON) -> bytes:
     """Put data into a page.
 
     Parameters
     ----------
-    template : str
-        File name of a template of this package.
+    name : str
+        One of `PAGES`.
     data : dict
         JSON values. Nothing in it can end the script element it is written into: <, >, & and
         all that is not ASCII become escapes.
@@ -68,7 +96,17 @@ def page_html(template: str, data: JSON) -> bytes:
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return asset(template).decode().replace("$data", text).encode()
+    frame = PAGES[name]
+    page = Template(asset("frame.html").decode()).substitute(
+        name=name,
+        root=frame.root,
+        home=f'<a href="{frame.root}index.html">scatseg</a>' if frame.root else "scatseg",
+        subject=frame.subject,
+        numbers=f" The numbers are also in {frame.numbers}." if frame.numbers else "",
+        content=asset(f"{name}.html").decode(),
+        data=text,
+    )
+    return page.encode()
 
 
 def asset(name: str) -> bytes:
