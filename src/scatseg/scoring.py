@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -130,6 +130,11 @@ def score_folder(
         for path, one in zip(references, annotated, strict=True)
         if not (one.tracks or one.problems)
     ]
+    notes += [
+        Note("estimates", "", runs.shown(path), "no segmentation in it")
+        for path, one in zip(estimates, found, strict=True)
+        if not (one.systems or one.problems)
+    ]
     failures = [
         Failure(datasets.parse_name(problem.path).track_id, "evaluate", problem.reason)
         for one in read
@@ -222,8 +227,11 @@ def _tasks(
         Note("several references", id_, "", f"fits {', '.join(candidates)}; not scored")
         for id_, candidates in matching.ambiguous.items()
     ]
+    notes += [
+        Note("no reference", id_, "", _without_reference(id_, references))
+        for id_ in matching.unmatched_estimates
+    ]
     for kind, names, message in (
-        ("no reference", matching.unmatched_estimates, "is an estimate without a reference"),
         ("no estimate", unused, "is a reference without an estimate"),
         ("map", sorted(partners.keys() - ids), "is in the map and no estimate"),
     ):
@@ -252,6 +260,17 @@ def _tasks(
     for task in tasks:
         notes += duration_notes(task.track, task.references, task.estimates)
     return tasks, notes
+
+
+def _without_reference(id_: str, references: Collection[str]) -> str:
+    """Say what is wrong with an estimate that goes with no reference."""
+    name = id_.rpartition("__")[2]
+    if name == id_ or name not in references:
+        return "is an estimate without a reference"
+    return (
+        f"is one of several estimates of {name!r} in a folder: if its sub-folders are systems, "
+        "give them one by one"
+    )
 
 
 def _clear(out: Path, *, keep: Sequence[Path]) -> None:
