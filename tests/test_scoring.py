@@ -93,7 +93,7 @@ def test_answer_that_cannot_be_compared_hinders_no_other_system(folders, tmp_pat
     outcome = score_folder([estimates, late], [references], out)
     scored = {(s.system, s.track) for s in read_scores(out / "scores.csv") if s.system[0] in "el"}
     assert scored == {("estimates", "one"), ("estimates", "two"), ("late", "two")}
-    assert [failure.error.split(": ")[1] for failure in outcome.failures] == [
+    assert [failure.error.split(": ")[0] for failure in outcome.failures] == [
         f"late against annotator '{annotator}', level 'section'" for annotator in "12"
     ]
 

@@ -186,7 +186,8 @@ def _score(task: _Task) -> _Scored:
     except ValueError as error:
         scores, refused = [], [error]
     answered = any(score.system in task.estimates for score in scores)
-    failures = [Failure(task.track, "evaluate", str(error)) for error in refused]
+    reasons = (str(error).removeprefix(f"{task.track}: ") for error in refused)
+    failures = [Failure(task.track, "evaluate", reason) for reason in reasons]
     return scores if answered else [], failures
 
 
