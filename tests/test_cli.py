@@ -226,6 +226,18 @@ def test_evaluate_without_a_partner_exits_with_3(evaluated, tmp_path, capsys):
     assert "no estimate: three: is a reference without an estimate" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("own_folder", [True, False])
+def test_where_nothing_is_scored_the_page_shows_no_former_scores(evaluated, tmp_path, own_folder):
+    run, references = evaluated
+    out = tmp_path / "scores" if own_folder else run
+    assert scatseg("evaluate", run, references, "-o", out, "--jobs", 1) == 0
+    assert "F-measure@0.5" in (out / "index.html").read_text().partition('"summary":')[2]
+    for path in references.iterdir():
+        path.rename(path.with_stem(f"another {path.stem}"))
+    assert scatseg("evaluate", run, references, "-o", out, "--jobs", 1) == cli.NOTHING_DONE
+    assert '"summary":[]' in (out / "index.html").read_text()
+
+
 def test_notes_are_shown_by_kind_and_with_v_all(evaluated, tmp_path, capsys):
     run, references = evaluated
     for i in range(7):

@@ -103,6 +103,7 @@ def evaluate(
     if bool(group_by) != bool(metadata):
         msg = "--group-by COLUMN needs --metadata FILE, and the other way round"
         raise click.UsageError(msg)
+    scored_before = (output / "scores.csv").exists()
     with usage_errors():
         outcome = score_folder(
             estimates,
@@ -136,6 +137,10 @@ def evaluate(
         click.echo(f"{failure.track}: {failure.error}", err=True)
     if not outcome.n_tracks:
         click.echo("no estimate has a reference: nothing was scored", err=True)
+        if report and scored_before:  # the page shows that
+            from scatseg.report import build
+
+            build(output, audio=audio, figures=False)
         return NOTHING_DONE
     click.echo(summary_markdown(outcome.results.summaries))
     if report:

@@ -139,7 +139,7 @@
 
   function tracks() {
     if (!data.tracks.length) {
-      return data.summary.length ? [] : [element("p", { className: "note" }, "No track of this run succeeded.")];
+      return data.summary.length ? [] : [element("p", { className: "note" }, "There is nothing to show: nothing succeeded.")];
     }
     const keys = [
       { text: "Track", of: (row) => row.title.toLowerCase() },
