@@ -183,6 +183,19 @@ def test_evaluate_scores_a_run(evaluated, capsys):
         assert (run / name).is_file()
 
 
+def test_on_a_terminal_a_bar_shows_how_far_the_scoring_is(evaluated, tmp_path, monkeypatch, capsys):
+    arguments = ("evaluate", *evaluated, "-o", tmp_path / "out", "--jobs", 1, "--no-report")
+    for is_terminal, options, shown in (
+        (True, (), True),
+        (True, ("-q",), False),
+        (False, (), False),
+    ):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda answer=is_terminal: answer)
+        capsys.readouterr()
+        assert scatseg(*options, *arguments) == 0
+        assert ("0/2" in capsys.readouterr().err) is shown
+
+
 def test_scoring_with_two_processes_gives_the_same_bytes(evaluated, tmp_path):
     run, references = evaluated
     for jobs in (1, 2):
@@ -211,6 +224,18 @@ def test_evaluate_without_a_partner_exits_with_3(evaluated, tmp_path, capsys):
     out = tmp_path / "scores"
     assert scatseg("evaluate", run, strangers, "-o", out) == cli.NOTHING_DONE
     assert "no estimate: three: is a reference without an estimate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("own_folder", [True, False])
+def test_where_nothing_is_scored_the_page_shows_no_former_scores(evaluated, tmp_path, own_folder):
+    run, references = evaluated
+    out = tmp_path / "scores" if own_folder else run
+    assert scatseg("evaluate", run, references, "-o", out, "--jobs", 1) == 0
+    assert "F-measure@0.5" in (out / "index.html").read_text().partition('"summary":')[2]
+    for path in references.iterdir():
+        path.rename(path.with_stem(f"another {path.stem}"))
+    assert scatseg("evaluate", run, references, "-o", out, "--jobs", 1) == cli.NOTHING_DONE
+    assert '"summary":[]' in (out / "index.html").read_text()
 
 
 def test_notes_are_shown_by_kind_and_with_v_all(evaluated, tmp_path, capsys):
@@ -523,6 +548,10 @@ def _contents(run):
         ("[[step]]\ncommand = 'sement'", "a step's command is one of"),
         ("[[step]]\ncommand = 'segment'\nfetures = 'mfcc'", "segment has no option 'fetures'"),
         ("[[step]", "at line 1"),
+        ("step = [1]", "needs at least one [[step]]"),
+        ("[[step]]\ncommand = 'run'\narguments = 'e.toml'", "a step's command is one of"),
+        ("[[step]]\ncommand = 'segment'\nreport = 'no'", "report is true or false, got 'no'"),
+        ("[[step]]\ncommand = 'segment'\noutput = ['a', 'b']", "output takes one value, got"),
     ],
 )
 def test_an_experiment_that_cannot_run_is_refused_before_it_starts(text, message, tmp_path, capsys):
@@ -542,6 +571,34 @@ def test_a_value_of_an_experiment_can_be_changed(tmp_path, monkeypatch):
     options = json.loads(Path("run/run.json").read_text())["options"]
     (features,) = set(options["features"].values())
     assert features.startswith("LogMel(")
+
+
+@pytest.mark.parametrize(
+    ("step", "line"),
+    [
+        ({"command": "segment", "set": {"sr": 8000, "frame": 1}}, "--set sr=8000 --set frame=1"),
+        ({"command": "match resynthesize", "interpolate": ["a", "b"]}, "--interpolate a b"),
+        ({"command": "report", "figures": False, "audio": "none"}, "--no-figures --audio none"),
+    ],
+)
+def test_a_step_is_written_as_it_would_be_typed(step, line):
+    commands = dict(experiment.leaves(cli.cli))
+    words = experiment.step_arguments(commands, Path("e.toml"), step, {})
+    assert words == [*step["command"].split(), *line.split()]
+
+
+def test_steps_of_an_experiment_say_as_much_as_it_is_told_to(evaluated, tmp_path, capsys):
+    for i in range(7):
+        formats.write(evaluated[1] / f"other{i}.lab", Segmentation([0, 8], ["x"]))
+    text = (
+        f"[[step]]\ncommand = 'evaluate'\narguments = {[str(path) for path in evaluated]}\n"
+        f"output = '{tmp_path / 'scores'}'\nreport = false\njobs = 1\n"
+    )
+    (tmp_path / "e.toml").write_text(text)
+    for options, n_shown in (((), 5), (("-v",), 7), (("-q",), 0)):
+        capsys.readouterr()
+        assert scatseg(*options, "run", tmp_path / "e.toml") == 0
+        assert capsys.readouterr().err.count("is a reference without an estimate") == n_shown
 
 
 def test_help_shows_every_command(capsys):

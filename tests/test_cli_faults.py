@@ -359,6 +359,42 @@ def test_convert_lists_the_answers_where_none_is_chosen(answers, tmp_path, capsy
     assert "there are x phrase, x section, y section" in capsys.readouterr().err
 
 
+def test_convert_says_what_was_asked_and_what_has_no_name(tmp_path, capsys):
+    formats.write(tmp_path / "a.lab", Segmentation([0, 4], "A"))
+    arguments = (tmp_path / "a.lab", "-o", tmp_path / "b.lab", "--level", "bar")
+    assert scatseg("convert", *arguments) == cli.NOTHING_DONE
+    assert "nothing of level 'bar'; there are one without names" in capsys.readouterr().err
+
+
+def test_what_a_pattern_matches_is_never_written_over_one_another(tmp_path, capsys):
+    for name in ("a", "b"):
+        formats.write(tmp_path / f"{name}.lab", Segmentation([0, 4], "A"))
+    pattern, out = tmp_path / "*.lab", tmp_path / "out"
+    assert scatseg("convert", pattern, "-o", out) == cli.USAGE
+    assert "converting into a folder needs --format" in capsys.readouterr().err
+    assert scatseg("convert", pattern, "-o", out, "--format", "csv") == 0
+    assert sorted(path.name for path in out.iterdir()) == ["a.csv", "b.csv"]
+    options = ("-o", out / "a.csv", "--format", "csv")
+    assert scatseg("convert", pattern, *options) == cli.USAGE
+    assert "a.csv is a file, a folder is needed" in capsys.readouterr().err
+
+
+def test_of_a_run_convert_takes_the_tracks(answers, tmp_path):
+    for name in ("tracks", "references"):
+        (tmp_path / "run" / name).mkdir(parents=True)
+        shutil.copy(answers, tmp_path / "run" / name / "song.jams")
+    (tmp_path / "run" / "run.json").write_text("{}")
+    out = tmp_path / "out"
+    assert scatseg("convert", tmp_path / "run", "-o", out, "--format", "lab") == 0
+    assert [path.name for path in out.iterdir()] == ["song.lab"]
+
+
+@pytest.mark.parametrize("options", [("-o", "{out}.foo"), ("-o", "{out}.lab", "--duration", "-5")])
+def test_what_convert_cannot_do_is_wrong_usage(options, answers, tmp_path):
+    options = [option.format(out=tmp_path / "a") for option in options]
+    assert scatseg("convert", answers, *options) == cli.USAGE
+
+
 def test_answers_in_several_formats_are_scored_once(tmp_path):
     form = Segmentation([0, 4, 8], "AB")
     for extension in ("lab", "csv", "TextGrid"):

@@ -457,6 +457,7 @@ CSV = {
     "bare": "0,10,A\n10,20,B\n",
     "header": "start,end,label\n0,10,A\n10,20,B\n",
     "other order": "Label;Onset;Offset\nA;0;10\nB;10;20\n",
+    "two words": "Start Time; End time;Label\n0;10;A\n10;20;B\n",
     "points": "time,label\n0,A\n10,B\n20,End\n",
     "bare points": "0,A\n10,B\n20,End\n",
     "semicolons": "0;10;A\n10;20;B\n",
@@ -695,6 +696,7 @@ def test_old_jams_with_lists_of_columns_is_read():
     old["data"] = {"time": [0, 1], "duration": [1, 2], "value": ["A", "B"], "confidence": [1, 1]}
     (annotation,) = parse("jams", jams_file(old))
     assert annotation.segmentation == form(0, 1, 3, labels="AB")
+    assert annotation.confidence == (1.0, 1.0)
 
 
 def test_an_annotation_knows_its_end_better_than_its_last_observation():
@@ -721,6 +723,7 @@ def test_duration_of_the_recording_is_told_or_the_last_end(tmp_path):
 
 JAMS_REFUSED = {
     "beats only": (jams_file(item((0, 0, 1), namespace="beat")), "no segmentation, only beat"),
+    "no data": (jams_file(item()), "holds no segmentation, only segment_open without data"),
     "nothing": (jams_file(), "holds no segmentation, only an empty list"),
     "no time": (jams_file(item((None, 1, "A"))), "annotation 1, observation 1: .* got None"),
     "true": (jams_file(item((True, 1, "A"))), "observation 1: .* seconds, got True"),
@@ -736,7 +739,13 @@ JAMS_REFUSED = {
     "no list": (jams_file({**item(), "data": "x"}), "annotation 1: expected a list of obs"),
     "uneven": (
         jams_file({**item(), "data": {"time": [0], "duration": [], "value": []}}),
-        "annotation 1: expected lists of equal length",
+        "annotation 1: expected lists of equal length for time, duration, value$",
+    ),
+    "uneven confidence": (
+        jams_file(
+            {**item(), "data": {"time": [0], "duration": [1], "value": ["A"], "confidence": []}}
+        ),
+        "annotation 1: expected lists of equal length for time, duration, value, confidence",
     ),
 }
 

@@ -225,12 +225,26 @@ def test_match_writes_a_map_and_lists_what_it_could_not_decide(music, tmp_path):
     assert (tmp_path / "map.csv").read_text() == "estimate,reference\nAnn - Blue Sky,1\n"
     assert result.stdout == f"{tmp_path / 'map.csv'}\n"
     assert result.stderr.splitlines() == [
-        "1 recordings paired (1 by name and duration)",
+        "recordings paired: 1 (1 by name and duration)",
         "2: named like 2, but of another duration",
         "unknown: no annotations fit",
-        "no recording for 1 annotated tracks: 2",
+        "annotated tracks without a recording: 1 (2)",
     ]
     assert result.return_value == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (".", "is a folder, a file is needed"),
+        ("no/map.csv", "there is no folder no, make it first"),
+    ],
+)
+def test_match_refuses_a_map_that_cannot_be_written(name, reason, music, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = call(*music, "-o", name)
+    assert reason in str(result.exception)
+    assert result.stdout == ""
 
 
 def test_match_prints_the_map_where_no_file_is_named(music):

@@ -18,7 +18,7 @@ from scatseg.formats import Annotation, Jams, write_jams
 from scatseg.plotting import similarity_colors
 from scatseg.report import build
 from scatseg.report.contents import Run, Track
-from scatseg.report.pages import asset, index_data, page_html, thinned
+from scatseg.report.pages import PAGES, asset, index_data, page_html, thinned
 from scatseg.report.png import palette_png, png_size
 from scatseg.report.score_figures import draw_scores
 from scatseg.report.sound import relative_url
@@ -214,6 +214,37 @@ def test_baseline_that_equals_the_best_system_is_not_the_best_system():
     assert [row["cells"][0]["best"] for row in level["rows"]] == [True, True, False]
 
 
+def test_no_system_is_the_best_where_they_scored_different_tracks():
+    scores = [Score("a", "1", "1", name, "V-measure", 0.5) for name in ("foote", "even")]
+    scores.append(Score("b", "1", "1", "foote", "V-measure", 0.9))
+    (level,) = index_data(Run(folder=Path("run"), summary=tuple(summarize(scores))))["summary"]
+    assert [row["cells"][0]["best"] for row in level["rows"]] == [False, False]
+
+
+def test_systems_that_print_alike_are_both_the_best():
+    values = {"foote": 0.50001, "even": 0.50002, "laplacian": 0.4}
+    scores = [Score("a", "1", "1", name, "V-measure", value) for name, value in values.items()]
+    (level,) = index_data(Run(folder=Path("run"), summary=tuple(summarize(scores))))["summary"]
+    assert [row["cells"][0]["best"] for row in level["rows"]] == [True, True, False]
+
+
+def test_segments_of_the_references_are_those_of_all_tracks():
+    scores = [Score("a", "1", "1", "foote", "Reference segments", 2.0)]
+    scores += [
+        Score(track, "1", "1", "baseline:none", "Reference segments", count)
+        for track, count in (("a", 2.0), ("b", 6.0))
+    ]
+    (level,) = index_data(Run(folder=Path("run"), summary=tuple(summarize(scores))))["summary"]
+    assert level["segments"] == 4.0
+
+
+@pytest.mark.parametrize(("n_tracks", "warned"), [(1, False), (14, True), (15, False)])
+def test_intervals_of_few_tracks_are_called_too_narrow(n_tracks, warned):
+    scores = [Score(str(i), "1", "1", "foote", "V-measure", i / 20) for i in range(n_tracks)]
+    (level,) = index_data(Run(folder=Path("run"), summary=tuple(summarize(scores))))["summary"]
+    assert ("under 15 tracks are too narrow" in level["note"]) is warned
+
+
 def test_index_tells_baselines_from_systems(run):
     (level,) = data_of(build(run, figures=False))["summary"]
     kinds = {row["system"]: row["kind"] for row in level["rows"]}
@@ -342,8 +373,16 @@ def test_run_without_a_single_success_has_an_index(tmp_path):
 def test_scores_without_a_run_have_an_index_with_their_figures(tmp_path, score_files):
     for name, text in score_files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
-    (tmp_path / "run.json").write_text('{"evaluation": {"versions": {"mir_eval": "0.8"}}}')
+    options = {
+        "estimates": ["/home/ann/secret/foote"],
+        "references": ["/home/ann/secret/salami"],
+        **{"map": "", "metadata": "", "group_by": "", "seed": 3},
+    }
+    facts = {"evaluation": {"options": options, "versions": {"mir_eval": "0.8"}}}
+    (tmp_path / "run.json").write_text(json.dumps(facts))
     data = data_of(build(tmp_path))
+    shown = [["estimates", "foote"], ["references", "salami"], ["seed", "3"]]
+    assert data["evaluation"] == shown
     assert (data["counts"], data["tracks"]) == ("2 tracks, 2 systems", [])
     assert data["versions"] == [["mir_eval", "0.8"]]
     assert data["summary"][0]["comparisons"]
@@ -371,7 +410,7 @@ def test_a_thousand_tracks_fit_into_one_index():
     form = Segmentation(np.arange(13), "ABABCABABCAB")
     jams = Jams(annotations=(Annotation(segmentation=form, system="foote"),), duration=12.0)
     tracks = tuple(Track(id=f"track {i:04}", jams=jams) for i in range(1000))
-    page = page_html("index.html", index_data(Run(folder=Path("run"), tracks=tracks)))
+    page = page_html("index", index_data(Run(folder=Path("run"), tracks=tracks)))
     assert page.count(b"track%20") == 1000
     assert len(page) < 1_000_000
 
@@ -599,23 +638,29 @@ def test_nothing_from_the_run_becomes_markup(run):
 @pytest.mark.parametrize("text", ["<!--", "]]>", "&lt;", "\u2028", "\u2029", "\ud800", '"\\', "歌"])
 def test_data_survive_the_page_unchanged(text, tmp_path):
     page = tmp_path / "page.html"
-    page.write_bytes(page_html("index.html", {"title": text}))
+    page.write_bytes(page_html("index", {"title": text}))
     assert data_of(page) == {"title": text}
     assert page.read_bytes().isascii()
 
 
 def test_pages_allow_nothing_from_outside():
-    for name in ("index.html", "track.html", "hits.html", "descents.html"):
-        (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', asset(name).decode())
+    for name in PAGES:
+        page = page_html(name, {}).decode()
+        (policy,) = re.findall(r'Content-Security-Policy" content="([^"]*)"', page)
         sources = {word for rule in policy.split("; ") for word in rule.split()[1:]}
         assert policy.startswith("default-src 'none'; ")
         assert sources == {"'none'", "'self'", "file:", "data:"}
 
 
+def test_data_are_no_template():
+    text = "$data $root ${name} $5"
+    assert json.dumps(text).encode() in page_html("track", {"title": text})
+
+
 @pytest.mark.parametrize(
     "name",
     [
-        *("index.html", "track.html", "hits.html", "descents.html", "style.css"),
+        *("frame.html", "index.html", "track.html", "hits.html", "descents.html", "style.css"),
         *("page.js", "index.js", "track.js", "hits.js", "descents.js"),
     ],
 )

@@ -445,7 +445,17 @@ def jams(value_of, namespace="beat"):
     )
 
 
+def dense(text):
+    """Turn the rows of a JAMS file into a list for each column."""
+    tree = json.loads(text)
+    for annotation in tree["annotations"]:
+        names = ("time", "duration", "value")
+        annotation["data"] = {name: [row[name] for row in annotation["data"]] for name in names}
+    return json.dumps(tree)
+
+
 FILES = {
+    "dense.jams": dense(jams(lambda i: 1 + (i + 3) % 4)),
     "a.jams": jams(lambda i: 1 + (i + 3) % 4),
     "b.jams": jams(
         lambda i: {"position": 1 + (i + 3) % 4, "measure": 1, "num_beats": 4, "beat_units": 4},
@@ -488,6 +498,7 @@ def test_a_file_without_positions_has_no_downbeats(name, text, tmp_path):
         ("a.jams", "{}"),
         ("a.jams", "["),
         ("a.jams", "[]"),
+        ("a.jams", dense(jams(lambda i: i)).replace('"value": [1, ', '"value": [')),
     ],
 )
 def test_a_file_without_beats_is_refused(name, text, tmp_path):

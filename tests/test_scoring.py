@@ -93,7 +93,7 @@ def test_answer_that_cannot_be_compared_hinders_no_other_system(folders, tmp_pat
     outcome = score_folder([estimates, late], [references], out)
     scored = {(s.system, s.track) for s in read_scores(out / "scores.csv") if s.system[0] in "el"}
     assert scored == {("estimates", "one"), ("estimates", "two"), ("late", "two")}
-    assert [failure.error.split(": ")[1] for failure in outcome.failures] == [
+    assert [failure.error.split(": ")[0] for failure in outcome.failures] == [
         f"late against annotator '{annotator}', level 'section'" for annotator in "12"
     ]
 
@@ -112,6 +112,26 @@ def test_systems_that_name_files_differently_are_compared_track_by_track(folders
     found = {(each.system, each.other): each.n for each in outcome.results.comparisons}
     assert found["estimates", "foote"] == 2
     assert [(note.kind, note.track) for note in outcome.notes] == [("name", "one"), ("name", "two")]
+
+
+def test_systems_in_sub_folders_of_one_are_called_that(folders, tmp_path):
+    _, references, out = folders
+    for system, form in (("foote", COARSE), ("mine", FINE)):
+        folder = tmp_path / "both" / system
+        folder.mkdir(parents=True)
+        write(folder / "one.lab", [Annotation(segmentation=form)])
+    notes = score_folder([tmp_path / "both"], [references], out).notes
+    told = {note.track: note.message for note in notes if note.kind == "no reference"}
+    assert told.keys() == {"foote__one", "mine__one"}
+    assert all("give them one by one" in message for message in told.values())
+
+
+def test_an_empty_folder_of_estimates_is_called_that(folders, tmp_path):
+    estimates, references, out = folders
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    outcome = score_folder([estimates, empty], [references], out)
+    assert outcome.notes == (Note("estimates", "", str(empty), "no segmentation in it"),)
 
 
 def test_renders_of_one_song_are_tracks_of_their_own(folders, tmp_path):

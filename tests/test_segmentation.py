@@ -177,6 +177,12 @@ def test_what_is_not_a_hierarchy_is_refused(levels, options, reason):
         Hierarchy(levels, **options)
 
 
+@pytest.mark.parametrize("levels", [FORM, [FORM, [0, 40]]])
+def test_levels_of_a_hierarchy_are_segmentations(levels):
+    with pytest.raises(TypeError, match=r"levels are Segmentations, .*, got (tuple|list)"):
+        Hierarchy(levels)
+
+
 def test_letters_follow_the_first_appearance():
     assert letter_labels([3, 3, -1, 3, 0]) == ("A", "A", "B", "A", "C")
 

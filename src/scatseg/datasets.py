@@ -219,7 +219,7 @@ def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> Re
         When there is nothing at `path`, or only estimates.
     """
     root = Path(path)
-    if _is_run(root):
+    if is_run(root):
         root = root / "references"
     found, problems, notes = _read_all(root, levels)
     found = _told_apart(found, root)
@@ -269,7 +269,7 @@ def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Est
     """
     root = Path(path)
     folder_name = (root if root.is_dir() else root.parent).resolve().name
-    folder = root / "tracks" if _is_run(root) else root
+    folder = root / "tracks" if is_run(root) else root
     found, problems, notes = _read_all(folder, levels, nested_runs=True)
     found = _told_apart(found, folder)
     notes += _repairs(found)
@@ -392,7 +392,7 @@ def _has_times(path: Path) -> bool:
     return any(_NUMBER.match(line) for line in text.splitlines())
 
 
-def _is_run(root: Path) -> bool:
+def is_run(root: Path) -> bool:
     """Tell a run folder, which keeps estimates and references apart."""
     tracks = root / "tracks"
     return tracks.is_dir() and ((root / "run.json").is_file() or any(tracks.glob("*.jams")))
@@ -417,8 +417,8 @@ def _walk(folder: Path, problems: list[Problem], nested_runs: bool) -> Iterator[
         seen.add(here)
         if "scores.csv" in files and "references" in folders:
             folders.remove("references")
-        is_run = "tracks" in folders and not {"run.json", "scores.csv"}.isdisjoint(files)
-        if is_run and Path(parent) != folder:
+        of_a_run = "tracks" in folders and not {"run.json", "scores.csv"}.isdisjoint(files)
+        if of_a_run and Path(parent) != folder:
             folders[:] = ["tracks"] if nested_runs else []
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))

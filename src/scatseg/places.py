@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 from scatseg.features import Features
 
+_ROUNDING = 1e-9  # seconds
+
 
 def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) -> Features:
     """Put what happens inside each bar side by side, in order.
@@ -130,6 +132,3 @@ def _in_second_half(features: Features) -> tuple[NDArray[np.bool_], int]:
     places = np.array([name.place or 0 for name in features.names])
     n_places = int(places.max(initial=0)) + 1
     return 2 * places >= n_places, n_places // 2
-
-
-_ROUNDING = 1e-9

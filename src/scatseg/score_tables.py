@@ -155,6 +155,57 @@ def table_metrics(summaries: Iterable[Summary]) -> tuple[str, ...]:
     return tuple(metric for metric in wanted if metric in there)
 
 
+def reference_segments(summaries: Iterable[Summary]) -> float | None:
+    """Tell how many segments references of one level and group have; None if nobody counted."""
+    counts = [each for each in summaries if each.metric == REFERENCE_SEGMENTS]
+    # A system may lack tracks, baselines lack none.
+    whole = max(counts, key=lambda each: (each.n, is_baseline(each.system)), default=None)
+    return whole.mean if whole else None
+
+
+def best_means(systems: Mapping[str, Mapping[str, Summary]]) -> dict[str, float]:
+    """Find the highest mean of each column of a table, as it is printed.
+
+    Parameters
+    ----------
+    systems : mapping of str to mapping
+        System -> metric -> summary.
+
+    Returns
+    -------
+    best : dict of str to float
+        Metric -> mean, rounded to three digits, of metrics on which two systems or more have
+        scores, all of them on as many tracks. Baselines do not compete, counts have no best.
+    """
+    columns: dict[str, list[Summary]] = {}
+    for system, metrics in systems.items():
+        if not is_baseline(system):
+            for metric, summary in metrics.items():
+                if summary.n and metric not in (REFERENCE_SEGMENTS, ESTIMATED_SEGMENTS):
+                    columns.setdefault(metric, []).append(summary)
+    return {
+        metric: max(round(summary.mean, 3) for summary in column)
+        for metric, column in columns.items()
+        if len(column) > 1 and len({summary.n for summary in column}) == 1
+    }
+
+
+def interval_note(summaries: Iterable[Summary]) -> str:
+    """Say that intervals of few tracks promise too much; "" where there are enough.
+
+    Parameters
+    ----------
+    summaries : iterable of Summary
+        Those whose intervals are shown.
+    """
+    if all(each.n >= _ENOUGH_TRACKS for each in summaries if not math.isnan(each.low)):
+        return ""
+    return (
+        f"Intervals of under {_ENOUGH_TRACKS} tracks are too narrow: bootstrap samples of so few "
+        "vary less than tracks do."
+    )
+
+
 class _LevelTable(NamedTuple):
     """The rows of one level and group: system -> metric -> summary."""
 
@@ -178,10 +229,8 @@ def _level_tables(summaries: Iterable[Summary]) -> list[_LevelTable]:
         if group != ALL_TRACKS:
             title += f", {group}"
         title += ", means over tracks with 95 % intervals"
-        counts = [row for row in rows if row.metric == REFERENCE_SEGMENTS]
-        if counts:
-            # A system may lack tracks, baselines lack none.
-            count = max(counts, key=lambda row: (row.n, is_baseline(row.system))).mean
+        count = reference_segments(rows)
+        if count is not None:
             title += f"; the references have {count:.1f} segments"
         tables.append(_LevelTable(title, level, table_metrics(rows), systems))
     return tables
@@ -211,18 +260,11 @@ def _level_markdown(table: _LevelTable) -> str:
 
 
 def _interval_note(table: _LevelTable) -> str:
-    """Say that intervals of few tracks promise too much; "" where there are enough."""
-    intervals = [
+    return interval_note(
         summary
         for metrics in table.systems.values()
         for name, summary in metrics.items()
-        if name in table.metrics and name != ESTIMATED_SEGMENTS and not math.isnan(summary.low)
-    ]
-    if all(summary.n >= _ENOUGH_TRACKS for summary in intervals):
-        return ""
-    return (
-        f"Intervals of under {_ENOUGH_TRACKS} tracks are too narrow: bootstrap samples of so few "
-        "vary less than tracks do."
+        if name in table.metrics and name != ESTIMATED_SEGMENTS
     )
 
 
@@ -334,7 +376,7 @@ def _level_latex(table: _LevelTable) -> str:
     names = [
         "Segments" if name == ESTIMATED_SEGMENTS else _LATEX_NAMES[name] for name in table.metrics
     ]
-    best = _best_means(table)
+    best = best_means(table.systems)
     note = _interval_note(table)
     lines = [_latex_row(["System", "Tracks", *names]), r"\midrule"]
     below = False
@@ -362,21 +404,6 @@ def _level_latex(table: _LevelTable) -> str:
             "",
         ]
     )
-
-
-def _best_means(table: _LevelTable) -> dict[str, float]:
-    """Find the highest mean of each column, as it is printed, among systems of as many tracks."""
-    columns: dict[str, list[Summary]] = {}
-    for system, metrics in table.systems.items():
-        if not is_baseline(system):
-            for metric, summary in metrics.items():
-                if summary.n:
-                    columns.setdefault(metric, []).append(summary)
-    return {
-        metric: max(round(summary.mean, 3) for summary in column)
-        for metric, column in columns.items()
-        if len(column) > 1 and len({summary.n for summary in column}) == 1
-    }
 
 
 def _latex_row(cells: Sequence[str]) -> str:

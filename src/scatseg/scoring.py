@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,11 @@ from scatseg.workers import map_pure
 
 Answers = Mapping[str, Answer]
 """Track -> what one system says."""
+
+_Scored = tuple[list[Score], list[Failure]]
+
+Follow = Callable[[Iterable[_Scored], int], Iterable[_Scored]]
+"""What goes through the scores of so many tracks, and gives them back one by one."""
 
 _SCORE_FILES = (
     *("scores.csv", "summary.csv", "summary.json", "summary.md", "summary.tex"),
@@ -68,7 +73,7 @@ def score_folder(
     group_by: str = "",
     seed: int = 0,
     n_jobs: int = 1,
-    on_track: Callable[[str], object] | None = None,
+    follow: Follow | None = None,
 ) -> Outcome:
     """Score estimates against references and write the result into a folder.
 
@@ -92,8 +97,9 @@ def score_folder(
         Of the bootstrap.
     n_jobs : int, default 1
         Processes.
-    on_track : callable, optional
-        Told the id of every track when it is scored.
+    follow : callable, optional
+        Given what is scored track by track, and how many tracks there are; goes through it and
+        shows how far it is, as `tqdm` does.
 
     Returns
     -------
@@ -124,6 +130,11 @@ def score_folder(
         for path, one in zip(references, annotated, strict=True)
         if not (one.tracks or one.problems)
     ]
+    notes += [
+        Note("estimates", "", runs.shown(path), "no segmentation in it")
+        for path, one in zip(estimates, found, strict=True)
+        if not (one.systems or one.problems)
+    ]
     failures = [
         Failure(datasets.parse_name(problem.path).track_id, "evaluate", problem.reason)
         for one in read
@@ -131,11 +142,10 @@ def score_folder(
     ]
     scores: list[Score] = []
     with runs.locked(out):
-        for task, result in zip(tasks, map_pure(_score, tasks, n_jobs=n_jobs), strict=True):
-            scores += result[0]
-            failures += result[1]
-            if on_track:
-                on_track(task.track)
+        scored: Iterable[_Scored] = map_pure(_score, tasks, n_jobs=n_jobs)
+        for found_scores, refused in follow(scored, len(tasks)) if follow else scored:
+            scores += found_scores
+            failures += refused
         results = summaries.assess(scores, groups=groups, group_by=group_by, seed=seed)
         _clear(out, keep=references)
         if scores:
@@ -166,7 +176,7 @@ def _merged(
     return known
 
 
-def _score(task: _Task) -> tuple[list[Score], list[Failure]]:
+def _score(task: _Task) -> _Scored:
     """Score a track; a pair that cannot be compared is a failure and hinders no other."""
     refused: list[ValueError] = []
     try:
@@ -176,7 +186,8 @@ def _score(task: _Task) -> tuple[list[Score], list[Failure]]:
     except ValueError as error:
         scores, refused = [], [error]
     answered = any(score.system in task.estimates for score in scores)
-    failures = [Failure(task.track, "evaluate", str(error)) for error in refused]
+    reasons = (str(error).removeprefix(f"{task.track}: ") for error in refused)
+    failures = [Failure(task.track, "evaluate", reason) for reason in reasons]
     return scores if answered else [], failures
 
 
@@ -217,8 +228,11 @@ def _tasks(
         Note("several references", id_, "", f"fits {', '.join(candidates)}; not scored")
         for id_, candidates in matching.ambiguous.items()
     ]
+    notes += [
+        Note("no reference", id_, "", _without_reference(id_, references))
+        for id_ in matching.unmatched_estimates
+    ]
     for kind, names, message in (
-        ("no reference", matching.unmatched_estimates, "is an estimate without a reference"),
         ("no estimate", unused, "is a reference without an estimate"),
         ("map", sorted(partners.keys() - ids), "is in the map and no estimate"),
     ):
@@ -247,6 +261,17 @@ def _tasks(
     for task in tasks:
         notes += duration_notes(task.track, task.references, task.estimates)
     return tasks, notes
+
+
+def _without_reference(id_: str, references: Collection[str]) -> str:
+    """Say what is wrong with an estimate that goes with no reference."""
+    name = id_.rpartition("__")[2]
+    if name == id_ or name not in references:
+        return "is an estimate without a reference"
+    return (
+        f"is one of several estimates of {name!r} in a folder: if its sub-folders are systems, "
+        "give them one by one"
+    )
 
 
 def _clear(out: Path, *, keep: Sequence[Path]) -> None:

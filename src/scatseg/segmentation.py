@@ -164,6 +164,8 @@ class Hierarchy:
 
     Raises
     ------
+    TypeError
+        When a level is no Segmentation.
     ValueError
         When there is no level, levels differ in start or end, names repeat or do not
         fit, or `default` names no level.
@@ -182,6 +184,9 @@ class Hierarchy:
             msg = "a hierarchy needs at least one level, got none"
             raise ValueError(msg)
         for i, level in enumerate(levels):
+            if not isinstance(level, Segmentation):
+                msg = f"levels are Segmentations, several in a list, got {type(level).__name__}"
+                raise TypeError(msg)
             if not (
                 math.isclose(level.start, levels[0].start)
                 and math.isclose(level.end, levels[0].end)

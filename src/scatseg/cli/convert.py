@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scatseg.cli.options import FileArgument
-from scatseg.cli.outcome import status_of, text_of
+from scatseg.cli.options import FileArgument, refuse_file
+from scatseg.cli.outcome import status_of, text_of, usage_errors
 from scatseg.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -27,7 +27,12 @@ if TYPE_CHECKING:
 )
 @click.option("--level", help="Only this level: section, phrase, ...")
 @click.option("--system", help="Only the answers of this system.")
-@click.option("--duration", type=float, help="Seconds, for files that do not tell their end.")
+@click.option(
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Of the recording, for files that do not tell their end.",
+)
 @click.pass_obj
 def convert(
     verbosity: int,
@@ -41,39 +46,44 @@ def convert(
 ) -> int:
     """Convert segmentations between formats.
 
-    Where a file holds several and the other format one, the first is written: choose with --level
-    and --system.
+    PATHS are files, folders, patterns, or runs, whose tracks are taken. Where a file holds several
+    and the other format one, the first is written: choose with --level and --system.
     """
+    from scatseg.datasets import is_run
     from scatseg.formats import FormatError, format_of, read, write
     from scatseg.runs import find_sources
 
-    into_folder = len(paths) > 1 or paths[0].is_dir() or output.is_dir()
+    suffixes = {suffix for known in FORMATS.values() for suffix in known.reads}
+    places = [path / "tracks" if is_run(path) else path for path in paths]
+    found = find_sources(places, extensions=suffixes, kind="segmentation")
+    n_found = len(found.sources) + len(found.failures)
+    into_folder = n_found > 1 or output.is_dir() or any(path.is_dir() for path in paths)
     if into_folder and target_format is None:
         msg = "converting into a folder needs --format"
         raise click.UsageError(msg)
-    suffixes = {suffix for known in FORMATS.values() for suffix in known.reads}
-    found = find_sources(paths, extensions=suffixes, kind="segmentation")
+    if into_folder:
+        refuse_file(output)
+    with usage_errors():
+        kind = FORMATS[format_of(output, target_format)]
     for failure in found.failures:
         click.echo(f"{failure.track}: {failure.error}", err=True)
     n_failed = len(found.failures)
     for source in found.sources:
-        target = output
-        if into_folder:
-            target = output / f"{source.id}{FORMATS[str(target_format)].extension}"
+        target = output / f"{source.id}{kind.extension}" if into_folder else output
         try:
             annotations = _chosen(
                 read(source.path, format=source_format, duration=duration), level, system
             )
             target.parent.mkdir(parents=True, exist_ok=True)
-            one_only = not FORMATS[format_of(target, target_format)].several
-            write(target, annotations[:1] if one_only else annotations, format=target_format)
+            written = annotations if kind.several else annotations[:1]
+            write(target, written, format=target_format)
         except (FormatError, OSError, ValueError) as error:
             text = text_of(error) if isinstance(error, OSError) else str(error)
             click.echo(text if str(source.path) in text else f"{source.path}: {text}", err=True)
             n_failed += 1
             continue
-        if one_only and len(annotations) > 1:
-            left = len(annotations) - 1
+        if len(written) < len(annotations):
+            left = len(annotations) - len(written)
             click.echo(f"{source.path}: {target.suffix} holds one; left out {left}", err=True)
         for repair in dict.fromkeys(note for each in annotations for note in each.repairs):
             if verbosity >= 0:
@@ -92,7 +102,12 @@ def _chosen(
         if level in (None, each.level) and system in (None, each.system)
     ]
     if not chosen:
-        there = ", ".join(dict.fromkeys(f"{each.system} {each.level}" for each in annotations))
-        msg = f"nothing of level {level!r} and system {system!r}; there are {there}"
+        wanted = {"level": level, "system": system}
+        asked = " and ".join(
+            f"{what} {name!r}" for what, name in wanted.items() if name is not None
+        )
+        names = (f"{each.system} {each.level}".strip() for each in annotations)
+        there = ", ".join(dict.fromkeys(name or "one without names" for name in names))
+        msg = f"nothing of {asked}; there are {there}"
         raise ValueError(msg)
     return chosen

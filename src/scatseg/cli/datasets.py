@@ -244,7 +244,13 @@ def verify(verbosity: int, names: tuple[str, ...], output: Path | None) -> int:
 @datasets.command()
 @click.argument("audio", nargs=-1, required=True, type=FileArgument)
 @click.argument("references", type=click.Path(exists=True, path_type=Path))
-@click.option("-o", "--output", type=FileArgument, help="A .csv file, for evaluate --map.")
+@click.option(
+    "-o",
+    "--output",
+    type=FileArgument,
+    callback=output_file,
+    help="A .csv file, for evaluate --map.",
+)
 @click.option(
     "--tolerance",
     type=click.FloatRange(min=0),
@@ -310,7 +316,7 @@ def _undecided(result: Pairing, verbosity: int) -> list[str]:
     """Say how many were paired and why; name each recording that was not."""
     by = [pair.by for pair in result.pairs]
     counts = ", ".join(f"{by.count(each)} by {each}" for each in sorted(set(by)))
-    lines = [f"{len(by)} recordings paired{f' ({counts})' if counts else ''}"]
+    lines = [f"recordings paired: {len(by)}{f' ({counts})' if counts else ''}"]
     lines += [
         f"{name}: several annotations fit: {_some(fitting)}"
         for name, fitting in result.ambiguous.items()
@@ -323,7 +329,7 @@ def _undecided(result: Pairing, verbosity: int) -> list[str]:
     missing = result.unmatched_references
     if missing:
         shown = ", ".join(missing) if verbosity > 0 else _some(missing)
-        lines.append(f"no recording for {len(missing)} annotated tracks: {shown}")
+        lines.append(f"annotated tracks without a recording: {len(missing)} ({shown})")
     return lines
 
 

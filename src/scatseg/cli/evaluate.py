@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import click
 
 from scatseg.cli.options import FileArgument, audio_option, config_option, jobs_option
 from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
+from scatseg.cli.progress import followed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -101,6 +103,7 @@ def evaluate(
     if bool(group_by) != bool(metadata):
         msg = "--group-by COLUMN needs --metadata FILE, and the other way round"
         raise click.UsageError(msg)
+    scored_before = (output / "scores.csv").exists()
     with usage_errors():
         outcome = score_folder(
             estimates,
@@ -111,6 +114,7 @@ def evaluate(
             group_by=group_by,
             seed=seed,
             n_jobs=jobs,
+            follow=functools.partial(followed, verbosity=verbosity),
         )
         write_run(
             output,
@@ -133,6 +137,10 @@ def evaluate(
         click.echo(f"{failure.track}: {failure.error}", err=True)
     if not outcome.n_tracks:
         click.echo("no estimate has a reference: nothing was scored", err=True)
+        if report and scored_before:  # the page shows that
+            from scatseg.report import build
+
+            build(output, audio=audio, figures=False)
         return NOTHING_DONE
     click.echo(summary_markdown(outcome.results.summaries))
     if report:

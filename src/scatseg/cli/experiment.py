@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from scatseg.cli.options import read_toml
+from scatseg.cli.options import listed, read_toml
 from scatseg.cli.outcome import DONE, SOME_FAILED, usage_errors
 
 
@@ -29,9 +29,10 @@ def run(context: click.Context, path: Path, changes: tuple[str, ...]) -> int:
     """
     root = context.find_root().command
     commands = dict(leaves(root))
+    del commands[str(context.info_name)]  # an experiment that runs itself would never end
     with usage_errors():
         steps = read_toml(path).get("step", [])
-        if not steps or not isinstance(steps, list):
+        if not (steps and isinstance(steps, list) and all(isinstance(s, dict) for s in steps)):
             msg = f"{path}: an experiment needs at least one [[step]]"
             raise ValueError(msg)
         changed = _parse_changes(commands, steps, changes)
@@ -40,8 +41,8 @@ def run(context: click.Context, path: Path, changes: tuple[str, ...]) -> int:
     for arguments in lines:
         if context.obj >= 0:
             click.echo("scatseg " + " ".join(arguments), err=True)
-        quiet = ["-q"] if context.obj < 0 else []
-        status = root.main(args=[*quiet, *arguments], prog_name="scatseg", standalone_mode=False)
+        loudness = ["-q"] if context.obj < 0 else ["-v"] * context.obj
+        status = root.main(args=[*loudness, *arguments], prog_name="scatseg", standalone_mode=False)
         worst = max(worst, int(status or DONE))
         if worst > SOME_FAILED:
             break
@@ -79,7 +80,7 @@ def step_arguments(
         if option not in known:
             msg = f"{path}: {name} has no option {key!r}; there are {', '.join(sorted(known))}"
             raise ValueError(msg)
-        options += _option_words(option, value, known[option].secondary_opts)
+        options += _option_words(option, known[option], value, place=f"{path}: {key}")
     return [*name.split(), *options, *(["--", *arguments] if arguments else [])]
 
 
@@ -101,7 +102,7 @@ def _parse_changes(
     return changes
 
 
-def _options_of(command: click.Command) -> dict[str, click.Parameter]:
+def _options_of(command: click.Command) -> dict[str, click.Option]:
     return {
         option: parameter
         for parameter in command.params
@@ -114,10 +115,13 @@ def _option_name(key: str) -> str:
     return "--" + key.replace("_", "-")
 
 
-def _option_words(option: str, value: Any, opposites: Sequence[str]) -> list[str]:
-    if value is True or value == "true":
-        return [option]
-    if value is False or value == "false":
-        return list(opposites[:1])
-    values = value if isinstance(value, list) else [value]
-    return [word for each in values for word in (option, str(each))]
+def _option_words(option: str, parameter: click.Option, value: Any, *, place: str) -> list[str]:
+    values = [str(each) for each in listed(parameter, value, place=place)]
+    if parameter.nargs != 1:
+        return [option, *values]
+    if not parameter.is_flag:
+        return [word for each in values for word in (option, each)]
+    if values[0].lower() not in ("true", "false"):
+        msg = f"{place} is true or false, got {value!r}"
+        raise ValueError(msg)
+    return [option] if values[0].lower() == "true" else parameter.secondary_opts[:1]

@@ -73,32 +73,42 @@ def _set_defaults(context: click.Context, _: click.Parameter, path: Path | None)
         return None
     with usage_errors():
         values = read_toml(path)
-    known = {parameter.name for parameter in context.command.params}
+    known = {parameter.name: parameter for parameter in context.command.params}
     by_option = {
         option.lstrip("-").replace("-", "_"): parameter.name
         for parameter in context.command.params
         for option in parameter.opts
     }
-    several = {parameter.name for parameter in context.command.params if _is_multiple(parameter)}
-    single = {parameter.name for parameter in context.command.params if parameter.nargs == 1}
     defaults = {}
     for key, value in values.items():
         name = by_option.get(key.replace("-", "_"), key)
         if name not in known:
             msg = f"{path}: unknown option {key!r} for {context.command.name}"
             raise click.UsageError(msg)
-        if name == "settings" and isinstance(value, dict):
-            value = [f"{option}={setting}" for option, setting in value.items()]
-        if isinstance(value, dict) or (isinstance(value, list) and name in single - several):
-            msg = f"{path}: {key} takes one value, got {value!r}"
-            raise click.UsageError(msg)
-        defaults[name] = [value] if name in several and not isinstance(value, list) else value
+        several = listed(known[name], value, place=f"{path}: {key}")
+        defaults[name] = several if _takes_several(known[name]) else several[0]
     context.default_map = {**(context.default_map or {}), **defaults}
     return path
 
 
-def _is_multiple(parameter: click.Parameter) -> bool:
-    return isinstance(parameter, click.Option) and parameter.multiple
+def listed(parameter: click.Parameter, value: Any, *, place: str) -> list[Any]:
+    """List the values that a file gives to an option or an argument.
+
+    Raises
+    ------
+    click.UsageError
+        When it takes one and there are several, or a table; the message begins with `place`.
+    """
+    if parameter.name == "settings" and isinstance(value, dict):
+        value = [f"{option}={setting}" for option, setting in value.items()]
+    if isinstance(value, dict) or (isinstance(value, list) and not _takes_several(parameter)):
+        msg = f"{place} takes one value, got {value!r}"
+        raise click.UsageError(msg)
+    return value if isinstance(value, list) else [value]
+
+
+def _takes_several(parameter: click.Parameter) -> bool:
+    return parameter.multiple or parameter.nargs != 1
 
 
 def _parse_settings(

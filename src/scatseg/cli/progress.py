@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 from tqdm import tqdm
 
 if TYPE_CHECKING:
     from scatseg.workers import Receipt
+
+
+Item = TypeVar("Item")
+
+
+def followed(items: Iterable[Item], total: int, verbosity: int) -> Iterable[Item]:
+    """Go through what is done track by track, with a bar if standard error is a terminal."""
+    shown = verbosity >= 0 and sys.stderr.isatty()
+    bar: Iterable[Item] = tqdm(
+        items, total=total, unit="track", file=sys.stderr, leave=False, disable=not shown
+    )
+    return bar
 
 
 class Progress:

@@ -136,7 +136,10 @@ def parse_jams(data: bytes, duration: float | None = None) -> Jams:
             if not found:
                 notes.append(f"annotation {i} ({item['namespace']}) has no data, left out")
     if not sources:
-        spaces = sorted({str(_object(item).get("namespace")) for item in tree["annotations"]})
+        names = {str(_object(item).get("namespace")) for item in tree["annotations"]}
+        spaces = sorted(
+            f"{each} without data" if each in _NAMESPACE_LEVELS else each for each in names
+        )
         msg = f"holds no segmentation, only {', '.join(spaces) or 'an empty list'}"
         raise FormatError(msg)
     annotations = tuple(
@@ -256,9 +259,8 @@ def _confidence(value: object) -> float | None:
 
 def _transposed(data: dict[str, Any], place: str) -> list[dict[str, Any]]:
     """Make observations of one list per column, as old files have them."""
-    names = ("time", "duration", "value")
-    columns = [data.get(name) for name in names]
-    lists = [column for column in columns if isinstance(column, list)]
+    names = ["time", "duration", "value", *(["confidence"] if "confidence" in data else [])]
+    lists = [column for name in names if isinstance(column := data.get(name), list)]
     if len(lists) < len(names) or len({len(column) for column in lists}) > 1:
         msg = f"{place}: expected lists of equal length for {', '.join(names)}"
         raise FormatError(msg)

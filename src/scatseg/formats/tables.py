@@ -262,13 +262,18 @@ def _csv_delimiter(text: str) -> str:
     for delimiter in ";\t":
         fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
         first = fields[0] if len(fields) > 1 else ""
-        if number(first) is not None or first.strip().lower() in _COLUMNS:
+        if number(first) is not None or _column(first):
             return delimiter
     return ","
 
 
+def _column(name: str) -> str:
+    """Tell what a column of this name holds, "Start time" like start_time; "" if nobody knows."""
+    return _COLUMNS.get("_".join(name.lower().split()), "")
+
+
 def _csv_columns(line: int, names: list[str]) -> list[str]:
-    columns = [_COLUMNS.get(name.strip().lower(), "") for name in names]
+    columns = [_column(name) for name in names]
     if "start" not in columns or "" in columns or len(set(columns)) < len(columns):
         msg = (
             f"line {line}: expected a time in seconds or a header such as start,end,label or "

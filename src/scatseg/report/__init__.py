@@ -70,7 +70,7 @@ def build(run: Path, *, audio: AudioMode = "copy", figures: bool = True) -> Path
     drawn: tuple[ScoreFigure, ...] = ()
     if figures and contents.summary and (run / "scores.csv").exists():
         drawn = draw_scores(run)
-    _write(run / "index.html", page_html("index.html", index_data(contents, drawn)))
+    _write(run / "index.html", page_html("index", index_data(contents, drawn)))
     if not (run / "tracks").is_dir():  # no run: what else is in such a folder is not the report's
         return run / "index.html"
     owned = ["pages", "assets/audio", "assets/similarity", *(["figures"] if figures else [])]
@@ -98,7 +98,7 @@ def _build_track(run: Run, number: int, audio: AudioMode, figures: bool) -> set[
         png, svg = _save_track_figure(track, arrays, run.folder / "figures" / track.id)
         pictures |= {"figure (PNG)": png, "figure (SVG)": svg}
     data = track_data(run, number, arrays, sound, pictures)
-    _write(page, page_html("track.html", data | {"warnings": data["warnings"] + warnings}))
+    _write(page, page_html("track", data | {"warnings": data["warnings"] + warnings}))
     return {page, *pictures.values(), *([sound.file] if sound.file else [])}
 
 

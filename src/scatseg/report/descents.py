@@ -40,7 +40,7 @@ def build_descents(folder: Path, descents: Sequence[Descent], task: Task) -> Pat
     for name in _ASSETS:
         atomic_write(folder / "assets" / name, asset(name))
     page = folder / "index.html"
-    atomic_write(page, page_html("descents.html", descents_data(folder, descents, task)))
+    atomic_write(page, page_html("descents", descents_data(folder, descents, task)))
     return page
 
 

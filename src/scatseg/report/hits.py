@@ -67,7 +67,7 @@ def build_hits(answer: Answer, folder: Path) -> Path:
         "notes": facts["notes"],
         "downloads": [{"text": "hits.json", "url": "hits.json"}],
     }
-    atomic_write(page, page_html("hits.html", data))
+    atomic_write(page, page_html("hits", data))
     return page
 
 

@@ -49,6 +49,8 @@
     const grouped = level.rows.filter((row) => row.group);
     const count = level.segments === null ? ""
       : ` The references have ${level.segments.toFixed(1)} segments on average.`;
+    const bold = pooled.some((row) => row.cells.some(({ best }) => best))
+      ? "; the best system in bold" : "";
     const more = [
       ["By annotator", single.length && scoreTable(level.columns, single, "annotator")],
       [`By ${data.groupBy}`, grouped.length && scoreTable(level.columns, grouped, "group")],
@@ -58,7 +60,7 @@
       element("h2", {}, level.title),
       scoreTable(level.columns, pooled),
       element("p", { className: "hint" },
-        `Mean over tracks [95 % bootstrap interval]; the best system in bold.${count}`),
+        `Mean over tracks [95 % bootstrap interval]${bold}.${count} ${level.note}`),
       ...more.filter(([, content]) => content).map(([heading, content]) =>
         element("details", {}, element("summary", {}, heading), content)),
     ];
@@ -137,7 +139,7 @@
 
   function tracks() {
     if (!data.tracks.length) {
-      return data.summary.length ? [] : [element("p", { className: "note" }, "No track of this run succeeded.")];
+      return data.summary.length ? [] : [element("p", { className: "note" }, "There is nothing to show: nothing succeeded.")];
     }
     const keys = [
       { text: "Track", of: (row) => row.title.toLowerCase() },
@@ -204,7 +206,8 @@
           element("dl", {}, ...rows.flatMap(([name, value]) =>
             [element("dt", {}, name), element("dd", {}, value)])))]
       : [];
-    const groups = [...facts("Options", data.options), ...facts("Versions", data.versions)];
+    const groups = [...facts("Options", data.options), ...facts("Evaluation", data.evaluation),
+      ...facts("Versions", data.versions)];
     return [
       ...(groups.length
         ? [element("h2", {}, "What was run"), element("div", { className: "facts" }, ...groups)]

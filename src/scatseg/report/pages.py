@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from statistics import fmean
+from string import Template
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +18,6 @@ from scatseg.evaluation import (
     CEILING,
     ESTIMATED_SEGMENTS,
     HIERARCHY,
-    REFERENCE_SEGMENTS,
     Score,
 )
 from scatseg.plotting import (
@@ -30,7 +30,7 @@ from scatseg.report.contents import Arrays, Run, Track
 from scatseg.report.png import png_size
 from scatseg.report.score_figures import ScoreFigure
 from scatseg.report.sound import Sound, relative_url
-from scatseg.score_tables import table_metrics
+from scatseg.score_tables import best_means, interval_note, reference_segments, table_metrics
 from scatseg.summaries import (
     ALL_TRACKS,
     FLAT_METRICS,
@@ -50,13 +50,40 @@ _MAX_CURVE_POINTS = 2048
 JSON = dict[str, Any]
 
 
-def page_html(template: str, data: JSON) -> bytes:
+class Frame(NamedTuple):
+    """What is around the content of a page.
+
+    Parameters
+    ----------
+    subject : str
+        What it is about, in its first line.
+    numbers : str, default ""
+        Files beside it that say the same without a script.
+    root : str, default ""
+        The way from its folder to that of the index: "" for the index itself.
+    """
+
+    subject: str
+    numbers: str = ""
+    root: str = ""
+
+
+PAGES = {
+    "index": Frame("segmentation report", numbers="scores.csv and summary.csv"),
+    "track": Frame("segmentation report", root="../"),
+    "hits": Frame("search", numbers="hits.json"),
+    "descents": Frame("matching", numbers="scores.json"),
+}
+"""Kinds of pages, each with its content and its script in this package."""
+
+
+def page_html(name: str, data: JSON) -> bytes:
     """Put data into a page.
 
     Parameters
     ----------
-    template : str
-        File name of a template of this package.
+    name : str
+        One of `PAGES`.
     data : dict
         JSON values. Nothing in it can end the script element it is written into: <, >, & and
         all that is not ASCII become escapes.
@@ -69,7 +96,17 @@ def page_html(template: str, data: JSON) -> bytes:
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return asset(template).decode().replace("$data", text).encode()
+    frame = PAGES[name]
+    page = Template(asset("frame.html").decode()).substitute(
+        name=name,
+        root=frame.root,
+        home=f'<a href="{frame.root}index.html">scatseg</a>' if frame.root else "scatseg",
+        subject=frame.subject,
+        numbers=f" The numbers are also in {frame.numbers}." if frame.numbers else "",
+        content=asset(f"{name}.html").decode(),
+        data=text,
+    )
+    return page.encode()
 
 
 def asset(name: str) -> bytes:
@@ -100,6 +137,7 @@ def index_data(run: Run, figures: Sequence[ScoreFigure] = ()) -> JSON:
     return {
         "counts": _counts(run),
         "options": _flat(run.facts.get("options", {})),
+        "evaluation": _flat(_evaluation_options(evaluation.get("options", {}))),
         "versions": _flat(run.facts.get("versions", evaluation.get("versions", {}))),
         "summary": _levels(run),
         "groupBy": run.group_by,
@@ -251,6 +289,14 @@ def _flat(options: Any, prefix: str = "") -> list[list[str]]:
     return [[prefix, ", ".join(words)]]
 
 
+def _evaluation_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Name what was scored against what: folders and files by their names, not where they are."""
+    paths = {name: options.get(name) or [] for name in ("estimates", "references")}
+    paths |= {name: [options[name]] for name in ("map", "metadata") if options.get(name)}
+    named = {name: [Path(each).name for each in given] for name, given in paths.items() if given}
+    return named | {name: options[name] for name in ("group_by", "seed") if options.get(name)}
+
+
 def _levels(run: Run) -> list[JSON]:
     """Make one table per level of the references."""
     titles = level_titles(summary.level for summary in run.summary)
@@ -259,31 +305,41 @@ def _levels(run: Run) -> list[JSON]:
 
 def _level(level: str, title: str, run: Run) -> JSON:
     summaries = [each for each in run.summary if each.level == level]
-    rows: dict[tuple[str, str, str], dict[str, Summary]] = {}
+    everywhere = [
+        each
+        for each in summaries
+        if (each.group, each.annotator) == (ALL_TRACKS, MEAN_OF_ANNOTATORS)
+    ]
+    tables: dict[tuple[str, str], dict[str, dict[str, Summary]]] = {}
     for each in summaries:
-        rows.setdefault((each.group, each.annotator, each.system), {})[each.metric] = each
-    best = _best(rows, run.baselines)
+        systems = tables.setdefault((each.group, each.annotator), {})
+        systems.setdefault(each.system, {})[each.metric] = each
     columns = table_metrics(summaries)
-    counts = [each.mean for each in summaries if each.metric == REFERENCE_SEGMENTS]
+    best = {key: best_means(systems) for key, systems in tables.items()}
+    n_segments = reference_segments(everywhere)
     return {
         "title": title,
         "columns": list(columns),
-        "segments": _number(counts[0]) if counts else None,
+        "segments": None if n_segments is None else _number(n_segments),
+        "note": interval_note(each for each in everywhere if each.metric in columns),
         "rows": [
             {
                 **_system(system, run.baselines),
-                "group": "" if group == ALL_TRACKS else group,
-                "annotator": "" if annotator == MEAN_OF_ANNOTATORS else annotator,
+                "group": "" if key[0] == ALL_TRACKS else key[0],
+                "annotator": "" if key[1] == MEAN_OF_ANNOTATORS else key[1],
                 "tracks": max(each.n for each in metrics.values()),
                 "cells": [
                     _summary_cell(
                         metrics.get(metric),
-                        None if system in run.baselines else best.get((group, annotator, metric)),
+                        None if system in run.baselines else best[key].get(metric),
                     )
                     for metric in columns
                 ],
             }
-            for (group, annotator, system), metrics in rows.items()
+            for key, system in dict.fromkeys(
+                ((each.group, each.annotator), each.system) for each in summaries
+            )
+            for metrics in [tables[key][system]]
         ],
         "comparisons": [_comparison(each) for each in run.comparisons if each.level == level],
     }
@@ -304,22 +360,6 @@ def _comparison(each: Comparison) -> JSON:
     }
 
 
-def _best(
-    rows: Mapping[tuple[str, str, str], Mapping[str, Summary]], baselines: frozenset[str]
-) -> dict[tuple[str, str, str], float]:
-    """Find the highest mean per group, annotator and metric, among two or more systems."""
-    means: dict[tuple[str, str, str], list[float]] = {}
-    for (group, annotator, system), metrics in rows.items():
-        for metric, each in metrics.items():
-            if (
-                system not in baselines
-                and metric != ESTIMATED_SEGMENTS
-                and math.isfinite(each.mean)
-            ):
-                means.setdefault((group, annotator, metric), []).append(each.mean)
-    return {key: max(values) for key, values in means.items() if len(values) > 1}
-
-
 def _summary_cell(each: Summary | None, best: float | None) -> JSON:
     if each is None:
         return {"mean": None, "low": None, "high": None, "best": False}
@@ -328,7 +368,7 @@ def _summary_cell(each: Summary | None, best: float | None) -> JSON:
         "low": _number(each.low),
         "high": _number(each.high),
         "median": _number(each.median),
-        "best": each.mean == best,
+        "best": round(each.mean, 3) == best,
     }
 
 

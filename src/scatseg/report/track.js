@@ -91,11 +91,13 @@
   }
 
   function showNeighbors() {
+    const neighbors = element("nav", { id: "neighbors", "aria-label": "Tracks" });
+    document.querySelector(".top").append(neighbors);
     for (const [way, neighbor] of [["previous", data.previous], ["next", data.next]]) {
       if (!neighbor) continue;
       const arrow = way === "previous" ? "←" : "→";
       const name = element("span", { className: "neighbor" }, neighbor.title);
-      place("neighbors").append(element("a", {
+      neighbors.append(element("a", {
         href: neighbor.url, rel: way === "next" ? "next" : "prev",
         "aria-label": `${way} track: ${neighbor.title}`,
       }, ...(way === "previous" ? [arrow, name] : [name, arrow])));

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+from collections.abc import Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,10 +45,10 @@ def read_beats(
     ----------
     path : path-like
         A JAMS file, of which the first annotation of the namespace "beat" or "beat_position" is
-        taken; or a table with one beat per line: its time in seconds and, if known, its position
-        in the bar, 1 for a downbeat, separated by commas, semicolons or blanks. Where all
-        positions read like "12.3", as Sonic Visualiser numbers beats, they are bar and beat. A
-        first line of words is skipped.
+        taken, dense (a list per column) or not; or a table with one beat per line: its time in
+        seconds and, if known, its position in the bar, 1 for a downbeat, separated by commas,
+        semicolons or blanks. Where all positions read like "12.3", as Sonic Visualiser numbers
+        beats, they are bar and beat. A first line of words is skipped.
 
     Returns
     -------
@@ -93,9 +94,15 @@ def _in_order(beats: list[_Beat]) -> list[_Beat]:
 def _jams_beats(text: str) -> list[_Beat]:
     for annotation in json.loads(text)["annotations"]:
         if annotation["namespace"] in {"beat", "beat_position"}:
+            data = annotation["data"]
+            rows: Iterable[tuple[Any, Any]] = (
+                zip(data["time"], data["value"], strict=True)
+                if isinstance(data, dict)  # dense
+                else ((item["time"], item["value"]) for item in data)
+            )
             return [
-                _Beat(float(item["time"]), _jams_position(item["value"]), f"beat {i}")
-                for i, item in enumerate(annotation["data"], 1)
+                _Beat(float(time), _jams_position(value), f"beat {i}")
+                for i, (time, value) in enumerate(rows, 1)
             ]
     return []
 
