@@ -502,6 +502,9 @@ def test_the_command_writes_scores_tables_and_figures(own, tmp_path, capsys):
         (["--grid", "3", "--signed"], "even number"),
         (["--device", "nowhere"], "device"),
         (["nothing-here"], "index.csv"),
+        (["nothing-here", "--grid", "16"], "are for synthesizers, not for a folder"),
+        (["nothing-here", "--synth", "ripple"], "are for synthesizers, not for a folder"),
+        (["--sr", "16000"], "--sr is for a folder of sounds"),
     ],
 )
 def test_wrong_usage_is_one_line(arguments, message, tmp_path, capsys):

@@ -303,6 +303,68 @@ def test_targets_of_several_planes_are_refused():
         matching.fields(AMChirp(), WaveformLoss(), targets, over=("f_m", "gamma"), n=2)
 
 
+FALLING = AMChirp(sr=2048, duration=0.5, parameters=ranged(AMChirp(), {"f_c": (200, 400)}))
+
+
+def test_fields_of_a_falling_chirp_are_of_falling_chirps():
+    targets = [[300.0, 32.0, -0.5], [300.0, 4.0, -4.0]]
+    for target, field in zip(
+        targets,
+        matching.fields(FALLING, WaveformLoss(), targets, over=("f_m", "gamma"), n=3),
+        strict=True,
+    ):
+        np.testing.assert_allclose(field.minimum, target[1:], rtol=1e-6)
+        assert field.losses.min() < 1e-3 * field.losses.max()
+        assert field.minimum_at_target
+
+
+def test_targets_of_both_signs_are_refused():
+    targets = [[300.0, 8.0, 1.0], [300.0, 8.0, -1.0]]
+    with pytest.raises(ValueError, match="targets must agree in the signs of f_m and gamma"):
+        matching.fields(FALLING, WaveformLoss(), targets, over=("f_m", "gamma"), n=2)
+
+
+@pytest.mark.parametrize("draw", [plotting.plot_contour, plotting.plot_arrows])
+def test_a_field_of_negative_values_is_drawn_over_their_sizes(draw):
+    (field,) = matching.fields(
+        FALLING, WaveformLoss(), [[300.0, 8.0, -1.0]], over=("f_m", "gamma"), n=3
+    )
+    ax = Figure().add_subplot()
+    draw(field, ax=ax)
+    assert ax.get_ylabel() == "-gamma (octaves/s)"
+    assert [line.get_ydata()[0] for line in ax.lines] == [1.0]
+    assert ax.get_ylim()[0] < 1 < ax.get_ylim()[1]
+
+
+def test_trajectories_of_both_signs_are_drawn_over_their_sizes(tmp_path, monkeypatch):
+    found = [
+        matching.match(FALLING, squared, FALLING(torch.tensor(start)), start, n_steps=0)
+        for start in ([300.0, 8.0, 1.0], [300.0, 8.0, -1.0])
+    ]
+    descents = [
+        runs.Descent(loss="squared", shift=0, match=each, truth=None, seconds=0.0) for each in found
+    ]
+    drawn = []
+    monkeypatch.setattr(plotting, "save_figure", lambda figure, _: drawn.append(figure) or [_])
+    draw_descents(tmp_path, descents, FALLING.parameters, ("f_m", "gamma"), {})
+    (ax,) = drawn[-1].axes
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("f_m (Hz)", "|gamma| (octaves/s)")
+
+
+def test_steps_and_losses_are_labeled_by_plain_numbers():
+    figure = Figure()
+    ax = figure.add_subplot()
+    plotting.plot_convergence({"aligned": [[0.9, 0.4, 0.3]]}, ax=ax)
+    figure.draw_without_rendering()
+    steps = [label.get_text() for label in ax.get_xticklabels()]
+    losses = [
+        label.get_text() for minor in (False, True) for label in ax.get_yticklabels(minor=minor)
+    ]
+    assert all(step.lstrip("\N{MINUS SIGN}").isdigit() for step in steps)
+    assert [text for text in losses if text.startswith("0.")]
+    assert not [text for text in losses if "10^" in text]
+
+
 def test_batches_of_points_give_the_same_field():
     options = {"over": ("a", "b"), "n": 4}
     one, many = (
@@ -399,6 +461,14 @@ def test_an_interrupted_resynthesis_goes_on_as_if_it_had_not_been(optimizer):
     np.testing.assert_allclose(resumed.errors, whole.errors, rtol=1e-5)
 
 
+@pytest.mark.parametrize("optimizer", ["l-bfgs", "bold-driver"])
+def test_an_interrupted_resynthesis_of_fewer_steps_begins_anew(optimizer):
+    states = []
+    engine.resynthesize(bell(), SMALL, n_steps=10, on_state=states.append, optimizer=optimizer)
+    short = engine.resynthesize(bell(), SMALL, n_steps=4, state=states[0], optimizer=optimizer)
+    assert len(short.errors) == 5
+
+
 def test_pieces_join_without_a_seam(monkeypatch):
     monkeypatch.setattr(engine, "_PIECE", 512)
     x, coefficients = bell(2048), ScatteringCoefficients(J=4, Q=2, T=64)
@@ -460,6 +530,8 @@ def test_an_edit_that_makes_no_sense_is_refused(arguments, message):
         (bell(), SMALL, {"other": bell(), "mix": 1.5}, "mix must be between 0 and 1"),
         (bell(), SMALL, {"optimizer": "adam"}, "one of l-bfgs, bold-driver"),
         (np.full(512, np.nan), SMALL, {}, "finite sound"),
+        (bell(), ScatteringCoefficients(J=6, eps=0.1), {}, "eps must be None and p 2, got 0.1"),
+        (bell(), ScatteringCoefficients(J=6, p=1), {}, "eps must be None and p 2, got None and 1"),
     ],
 )
 def test_what_cannot_be_made_is_refused(target, coefficients, options, message):
@@ -522,6 +594,7 @@ def test_the_command_descends_and_says_how_far_it_came(tmp_path):
     page = (tmp_path / "index.html").read_text()
     assert '"url":"sounds/end-1.flac"' in page
     assert '"png":"trajectories.png"' in page
+    assert "torch" in json.loads((tmp_path / "run.json").read_text())["versions"]
     for name in ("sounds/end-1.flac", "sounds/target-512.flac", "assets/descents.js"):
         assert (tmp_path / name).exists()
 
@@ -560,6 +633,9 @@ def test_a_target_outside_the_range_is_said():
         (("--starts", 0, *KNOWN), "at least one start is needed"),
         (("--start", "f_m=99", *KNOWN), "f_m=99 is not between 4 and 32"),
         (("--device", "quark", *KNOWN), "torch has no device 'quark'"),
+        (("--contour", 2, *KNOWN), "at least 3 values a side, got 2"),
+        (("a.wav", "--contour", 3), "a target of known parameters (--target-params)"),
+        (("--signed", "--synth", "tremolo", "--target-params", "rate=5"), "may be negative: rate"),
     ],
 )
 def test_wrong_usage_is_one_line(tmp_path, arguments, message):
@@ -635,6 +711,12 @@ def test_what_a_start_does_not_say_is_amid_the_range_searched():
     task = tasks.task_of(CHIRP[1], ranges={"f_m": (16.0, 25.0)}, fixed={}, truth={})
     (start,) = task.starts({"gamma": 1.0}, None, signed=False, seed=0)
     assert start[1] == pytest.approx(20)
+
+
+def test_a_mix_of_one_file_is_refused(tmp_path):
+    audio.save(tmp_path / "bell.wav", bell(), 8192)
+    done = invoke("match", "resynthesize", tmp_path / "bell.wav", "--mix", 0.3, "-o", tmp_path)
+    assert (done.exit_code, "--mix is for two files" in done.output) == (2, True)
 
 
 @pytest.mark.parametrize("command", ["descend", "resynthesize"])
@@ -785,7 +867,7 @@ def test_a_stretch_of_a_recording_is_made_again(tmp_path):
 
 def test_a_stretch_beyond_the_end_is_refused(tmp_path):
     audio.save(tmp_path / "bell.wav", bell(), 8192)
-    with pytest.raises(ValueError, match=r"lasts 0.500 s: nothing of it is left"):
+    with pytest.raises(ValueError, match=r"lasts 0.500 s: nothing of it is left from 1 to 0.5 s"):
         renderings.read(job_of(tmp_path / "bell.wav", stretch=(1.0, None)))
 
 

@@ -576,3 +576,9 @@ def test_rates_are_drawn_beside_the_true_one(ax):
     plotting.plot_rates(np.array([4.0, 8, 16]), np.array([1.0, 4, 2]), ax=ax, true=7.5)
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [0.25, 1, 0.5])
     assert ax.lines[1].get_xdata()[0] == 7.5
+
+
+@pytest.mark.parametrize("rates", [(), (4.0, 0.0), (-3.0,), (float("nan"),)])
+def test_rates_that_are_not_positive_are_refused(rates):
+    with pytest.raises(ValueError, match="rates must be positive, in Hz, got"):
+        pictures.joint_tiles(2, 1, J=11, sr=SR, rates=rates, n_points=101)

@@ -346,6 +346,7 @@ def test_the_command_plays_a_grid_with_its_index(tmp_path):
         (["theremin"], "unknown synth"),
         (["am-chirp", "fm=3"], "unknown parameter 'fm'"),
         (["am-chirp", "f_m"], "a parameter is written name=value"),
+        (["am-chirp:duration=1e12"], "Unable to allocate"),
         (["am-chirp", "--signed"], "need --grid"),
         (["am-chirp", "--grid", "2", "f_m=3"], "leave out f_m=3"),
         (["am-chirp", "--grid", "2", "--range", "f_m=3"], "a range is written"),

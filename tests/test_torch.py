@@ -67,6 +67,33 @@ def test_gradients_are_those_of_finite_differences(transform):
     assert torch.autograd.gradcheck(transform, (x,))
 
 
+@pytest.mark.parametrize("transform", ARRAYS, ids=repr)
+def test_gradients_of_gradients_are_those_of_finite_differences(transform):
+    x = torch.from_numpy(noise(2, 40)).requires_grad_()
+    assert torch.autograd.gradgradcheck(transform, (x,), fast_mode=True)
+
+
+@pytest.mark.parametrize("level", [1, 1e-12, 1e-16, 1e-18, 1e-20, 1e-38, 0])
+@pytest.mark.parametrize("transform", [Scattering1D(J=6, Q=4), ARRAYS[2]])
+def test_gradients_of_gradients_are_finite_everywhere(transform, level):
+    x = (level * torch.from_numpy(noise(1024)).float()).requires_grad_()
+    (slope,) = torch.autograd.grad(10 * transform(x).sum(), x, create_graph=True)
+    slope.square().sum().backward()
+    assert torch.isfinite(x.grad).all()
+
+
+@pytest.mark.parametrize("transform", [Scattering1D(J=4, Q=2), ARRAYS[2]])
+def test_functions_of_torch_func_derive(transform):
+    x = torch.from_numpy(noise(64))
+
+    def energy(x):
+        return transform(x).square().sum()
+
+    hessian = torch.func.jacrev(torch.func.grad(energy))(x)
+    torch.testing.assert_close(hessian, torch.autograd.functional.hessian(energy, x))
+    assert hessian.abs().max() > 0
+
+
 @pytest.mark.parametrize("kind", ["silence", "click", "half silent", "constant", "few samples"])
 @each_transform
 def test_gradients_are_finite_everywhere(transform, kind):
@@ -96,14 +123,16 @@ def test_gradients_of_nearly_nothing_are_finite(transform, level):
 def test_gradients_are_the_same_where_moduli_are_computed_again(monkeypatch, T):
     transform = TimeFrequencyScattering(J=6, J_fr=2, Q=4, T=T)
 
-    def gradient():
+    def gradients():
         x = torch.from_numpy(noise(2, 900)).requires_grad_()
-        flat_tensor(transform(x)).square().sum().backward()
-        return x.grad
+        energy = flat_tensor(transform(x)).square().sum()
+        (slope,) = torch.autograd.grad(energy, x, create_graph=True)
+        slope.square().sum().backward()
+        return torch.stack([slope.detach(), x.grad])
 
-    kept = gradient()
+    kept = gradients()
     monkeypatch.setattr("scatseg.scattering.joint._KEPT", 0)
-    assert torch.equal(gradient(), kept)
+    assert torch.equal(gradients(), kept)
 
 
 def test_moduli_of_long_signals_are_computed_again(monkeypatch):

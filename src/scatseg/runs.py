@@ -381,7 +381,7 @@ def write_run(
 def versions(
     names: Sequence[str] = (
         *("scatseg", "kymatio", "librosa", "mir_eval", "numpy", "scipy"),
-        *("scikit-learn", "soundfile", "soxr"),
+        *("scikit-learn", "soundfile", "soxr", "torch"),
     ),
 ) -> dict[str, str]:
     """Look up which versions of the packages are installed, Python included."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from scatseg.cli.options import FileArgument, config_option, run_option
 from scatseg.cli.outcome import resumable, status_of, usage_errors
@@ -100,10 +101,14 @@ def _sounds(folder: Path | None, options: dict[str, Any]) -> Sounds:
     from scatseg.synth import synthesizer
 
     if folder is not None:
-        if options["ranges"] or options["signed"] or options["device"]:
-            msg = "--range, --signed and --device are for synthesizers, not for a folder of sounds"
+        if _given("synth", "grid", "ranges", "signed", "device"):
+            msg = "--synth, --grid, --range, --signed and --device are for synthesizers, not for a "
+            msg += "folder of sounds"
             raise ValueError(msg)
         return recorded(folder, sr=options["sr"])
+    if _given("sr"):
+        msg = "--sr is for a folder of sounds: a synthesizer has its own, as in am-chirp:sr=16000"
+        raise ValueError(msg)
     return played(
         synthesizer(options["synth"]),
         options["grid"],
@@ -111,6 +116,12 @@ def _sounds(folder: Path | None, options: dict[str, Any]) -> Sounds:
         signed=options["signed"],
         device=options["device"],
     )
+
+
+def _given(*names: str) -> bool:
+    """Tell whether one of these options was said, on the command line or in a file."""
+    context = click.get_current_context()
+    return any(context.get_parameter_source(name) is not ParameterSource.DEFAULT for name in names)
 
 
 def _draw(output: Path, examined: Sequence[Examined]) -> None:

@@ -116,7 +116,8 @@ def match() -> None:
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Draw the loss below the trajectories, on a grid of so many values a side.",
+    help="Draw the loss of --target-params below the trajectories, on a grid of so many values a "
+    "side.",
 )
 @seed_option
 @device_option
@@ -148,6 +149,12 @@ def descend(
     How far a descent ends from known parameters is told, and not looked at by the descent. The
     same command goes on where it was interrupted.
     """
+    if 0 < contour < 3:
+        msg = f"--contour needs 0, for none, or at least 3 values a side, got {contour}"
+        raise click.UsageError(msg)
+    if contour and target is not None:
+        msg = "--contour draws the loss of a target of known parameters (--target-params)"
+        raise click.UsageError(msg)
     with run_folder(output):
         from scatseg.figures.matching import draw_descents
         from scatseg.losses import loss_named

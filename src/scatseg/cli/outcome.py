@@ -49,5 +49,5 @@ def usage_errors() -> Iterator[None]:
         raise  # the reader of what is printed has gone, which is nobody's mistake
     except OSError as error:
         raise click.UsageError(text_of(error)) from error
-    except (ValueError, RunLockedError) as error:
-        raise click.UsageError(str(error)) from error
+    except (ValueError, MemoryError, RunLockedError) as error:
+        raise click.UsageError(str(error) or "there is not enough memory") from error

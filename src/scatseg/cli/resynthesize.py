@@ -45,7 +45,9 @@ def _bands(_: click.Context, __: click.Parameter, items: tuple[str, ...]) -> lis
 @click.option("--T", "T", type=click.IntRange(1), help="Samples to average over.  [default: 8192]")
 @click.option("--J-fr", "J_fr", type=click.IntRange(1), help="Of jtfs.  [default: 3]")
 @click.option("--interpolate", nargs=2, type=FileArgument, help="Two files instead: a morph.")
-@click.option("--mix", type=click.FloatRange(0, 1), default=0.5, show_default=True)
+@click.option(
+    "--mix", type=click.FloatRange(0, 1), help="How far towards the second file.  [default: 0.5]"
+)
 @click.option(
     "--edit",
     "edits",
@@ -79,7 +81,7 @@ def resynthesize(
     T: int | None,
     J_fr: int | None,
     interpolate: tuple[Path, Path] | None,
-    mix: float,
+    mix: float | None,
     edits: Sequence[Any],
     channels: str,
     start: str,
@@ -101,6 +103,9 @@ def resynthesize(
         if (path is None) == (interpolate is None):
             msg = "resynthesis needs a FILE, or --interpolate A B"
             raise ValueError(msg)
+        if mix is not None and interpolate is None:
+            msg = "--mix is for two files: --interpolate A B"
+            raise ValueError(msg)
         given = {"T": T, "J_fr": J_fr}
         chosen = {key: value for key, value in given.items() if value is not None}
         job = renderings.Job(
@@ -108,7 +113,7 @@ def resynthesize(
             coefficients=renderings.coefficients(features, chosen),
             sr=sr,
             stretch=(begin, end),
-            mix=mix,
+            mix=0.5 if mix is None else mix,
             edits=tuple(
                 Edit(what=w, low=low, high=high, gain=gain) for w, low, high, gain in edits
             ),

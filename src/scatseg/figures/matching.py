@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,14 @@ def _draw_trajectories(
 ) -> Path:
     names = [each.name for each in parameters]
     columns = [names.index(name) for name in plane]
-    pair = (parameters[columns[0]], parameters[columns[1]])
+    ends = np.concatenate([each.match.trajectory[[0, -1]][:, columns] for each in descents])
+    x, y = (
+        replace(parameters[k], name=f"|{parameters[k].name}|")
+        if parameters[k].scale == "log" and low < 0
+        else parameters[k]
+        for k, low in zip(columns, ends.min(axis=0), strict=True)
+    )
+    pair = (x, y)
     shown = list(dict.fromkeys((each.loss, each.shift) for each in descents))
     width = max(Counter(loss for loss, _ in shown).values())
 

@@ -31,7 +31,7 @@ class Field:
     parameters : (Parameter, Parameter)
         What the axes are.
     values : (ndarray, ndarray)
-        Parameter values along them, shapes (n_x,) and (n_y,).
+        Parameter values along them, shapes (n_x,) and (n_y,), of the target's sign.
     losses : ndarray of float64, shape (n_x, n_y)
         The loss at every point of the grid.
     gradients : ndarray of float64, shape (n_x, n_y, 2)
@@ -118,11 +118,13 @@ def fields(
     loss : callable
         `(x, target) -> scalar`, of `scatseg.losses` or your own.
     targets : array_like of float, shape (n_targets, n_params)
-        What the targets are played from; they agree in all parameters outside the plane.
+        What the targets are played from; they agree in all parameters outside the plane, and in
+        the signs of those in it.
     over : (str, str)
         The parameters that span the plane.
     n : int, default 20
-        Values of each, evenly spaced along its scale over its range.
+        Values of each, evenly spaced along its scale over its range, negative where the targets'
+        are on a logarithmic scale.
     shifts : sequence of int
         Samples by which each target is delayed.
     parameters : sequence of Parameter, optional
@@ -142,8 +144,8 @@ def fields(
     Raises
     ------
     ValueError
-        When a parameter is unknown, targets differ outside the plane, or a shift leaves nothing of
-        a target.
+        When a parameter is unknown, targets differ outside the plane or in a sign, or a shift
+        leaves nothing of a target.
     """
     ranges = tuple(synth.parameters if parameters is None else parameters)
     columns = _columns(synth, over)
@@ -153,12 +155,16 @@ def fields(
         names = ", ".join(ranges[i].name for i in outside)
         msg = f"targets must agree in all parameters but {over[0]} and {over[1]}: in {names}"
         raise ValueError(msg)
+    signs = signs_of(synth.parameters, rows).numpy(force=True)
+    if (signs != signs[0]).any():
+        msg = f"targets must agree in the signs of {over[0]} and {over[1]}, got {rows.tolist()}"
+        raise ValueError(msg)
     measured = measuring(loss)
     with torch.no_grad():
         references = [
             measured.describe(delayed_target(synth(row), shift)) for row in rows for shift in shifts
         ]
-        plane = tuple(ranges[i].spaced(n) for i in columns)
+        plane = tuple(ranges[i].spaced(n) * signs[0, i] for i in columns)
         values = _values_around(
             synth, measured, references, rows[0], columns, plane, batch, on_point
         )

@@ -153,7 +153,9 @@ def coefficients(features: str, changes: Mapping[str, Any]) -> Coefficients:
         msg = f"resynthesis is from {' or '.join(_PRESETS)}, one at a time, got {features!r}"
         raise ValueError(msg)
     kind, preset = _PRESETS[name]
-    made: Coefficients = naming.build(name, {**preset, **options, **changes}, {name: kind}, name)
+    made: Coefficients = naming.build(
+        name, {**preset, **options, **changes}, {name: kind}, "feature"
+    )
     return made
 
 
@@ -276,7 +278,10 @@ def _stretch(y: NDArray[np.float32], job: Job) -> NDArray[np.float32]:
     first, last = (None if t is None else round(t * job.sr) for t in job.stretch)
     cut = y[:, first:last]
     if not cut.shape[-1]:
-        msg = f"the recording lasts {y.shape[-1] / job.sr:.3f} s: nothing of it is left"
+        lasts = y.shape[-1] / job.sr
+        begin, end = job.stretch
+        msg = f"the recording lasts {lasts:.3f} s: nothing of it is left from "
+        msg += f"{begin or 0:g} to {lasts if end is None else end:g} s"
         raise ValueError(msg)
     return cut
 

@@ -137,7 +137,7 @@ def resynthesize(
     device : str or torch.device, optional
         Where to compute; that of the target when absent.
     state : bytes, optional
-        From `on_state`: where to go on.
+        From `on_state`: where to go on; of no use where it is beyond `n_steps`.
     on_step : callable, optional
         Called with each relative error.
     on_state : callable, optional
@@ -151,8 +151,8 @@ def resynthesize(
     Raises
     ------
     ValueError
-        When the target is silent or shorter than T, lengths differ, or an option is out of its
-        range.
+        When the target is silent or shorter than T, lengths differ, coefficients are compressed
+        (`eps`) or not compared by their squares (`p`), or an option is out of its range.
     """
     sound = _sound(target)
     sound = sound if device is None else sound.to(device)
@@ -163,6 +163,10 @@ def resynthesize(
     if optimizer not in _OPTIMIZERS:
         msg = f"optimizer must be one of {', '.join(_OPTIMIZERS)}, got {optimizer!r}"
         raise ValueError(msg)
+    if coefficients.eps is not None or coefficients.p != 2:
+        msg = "resynthesis compares coefficients as they are, by their squares: eps must be None "
+        msg += f"and p 2, got {coefficients.eps} and {coefficients.p}"
+        raise ValueError(msg)
     wanted = _Wanted.of(sound / level, coefficients)
     if other is not None:
         second = _checked(other, sound, "the second sound") / level
@@ -170,7 +174,9 @@ def resynthesize(
     wanted = wanted.edited(edits, sr)
     z = _started(start, sound, seed) / level
     errors: list[float] = []
-    for step in _OPTIMIZERS[optimizer](wanted, z, n_steps, _loaded(state), on_state):
+    kept = _loaded(state)
+    kept = kept if len(kept.get("errors", ())) <= n_steps + 1 else {}
+    for step in _OPTIMIZERS[optimizer](wanted, z, n_steps, kept, on_state):
         errors = step.errors
         z = step.z
         if on_step is not None:

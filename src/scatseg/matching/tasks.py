@@ -89,10 +89,14 @@ class Task:
         Raises
         ------
         ValueError
-            When there is none, the one given lies outside the ranges, or no parameter is free.
+            When there is none, the one given lies outside the ranges, no parameter is free, or both
+        signs are wanted and no free parameter has them.
         """
         if not self.free:
             msg = "nothing to match: every parameter is fixed"
+            raise ValueError(msg)
+        if signed and not any(p.either_sign for p in self.parameters if p.name in self.free):
+            msg = f"no parameter that is searched may be negative: {', '.join(self.free)}"
             raise ValueError(msg)
         rows = []
         if given is not None:

@@ -245,7 +245,15 @@ def joint_tiles(
         In Hz; the nearest wavelets of the second layer are drawn.
     n_points : int, default 161
         Points along time and along log-frequency.
+
+    Raises
+    ------
+    ValueError
+        When there is no rate, or one is not positive.
     """
+    if not len(rates) or not min(rates) > 0:
+        msg = f"rates must be positive, in Hz, got {list(rates)}"
+        raise ValueError(msg)
     in_time = _nearest(filterbank(J, Q, 2**J).psi2, np.asarray(rates) / sr)
     along = [psi.wavelet for psi in frequential_bank(J_fr, Q_fr, 2**J_fr).psi if psi.spin > 0]
     along.sort(key=lambda psi: psi.xi)

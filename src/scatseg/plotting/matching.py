@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,14 @@ import matplotlib
 import numpy as np
 from matplotlib.animation import FuncAnimation, PillowWriter
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, MultipleLocator, NullLocator
+from matplotlib.ticker import (
+    FuncFormatter,
+    LogFormatter,
+    LogLocator,
+    MaxNLocator,
+    MultipleLocator,
+    NullLocator,
+)
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.plotting.canvas import COLORS, INK, style
@@ -30,29 +38,30 @@ _GRID = "#E8EAED"
 
 def plot_contour(field: Field, *, ax: Axes) -> None:
     """Draw the levels of a loss over a plane of parameters, and where the target is."""
-    x, y = field.values
+    parameters, (x, y), target = _shown(field)
     levels = ax.contourf(x, y, field.losses.T, levels=16, cmap=matplotlib.colormaps[_LOSS])
     figure = ax.get_figure()
     if figure is not None:
         bar = figure.colorbar(levels, ax=ax, pad=0.01, fraction=0.05, aspect=25)
         bar.set_label("loss", fontsize=7)
         bar.ax.tick_params(labelsize=7)
-    _mark_target(field.target, ax)
-    _mark_plane(ax, *field.parameters, x, y)
+    _mark_target(target, ax)
+    _mark_plane(ax, *parameters, x, y)
 
 
 def plot_arrows(field: Field, *, ax: Axes) -> None:
     """Draw where steepest descent leads from every point, as arrows of equal length."""
-    x, y = np.meshgrid(*field.values, indexing="ij")
+    parameters, values, target = _shown(field)
+    x, y = np.meshgrid(*values, indexing="ij")
     lengths = np.linalg.norm(field.gradients, axis=-1, keepdims=True)
     arrows = -field.gradients / np.maximum(lengths, np.finfo(float).tiny)
     ax.quiver(x, y, arrows[..., 0], arrows[..., 1], color=INK, pivot="mid", scale=1.5 * len(x))
-    _mark_target(field.target, ax)
+    _mark_target(target, ax)
     around = [
         parameter.decode(np.concatenate([p[:1] - (p[1] - p[0]), p, p[-1:] + (p[1] - p[0])]))
-        for parameter, p in zip(field.parameters, field.places, strict=True)
+        for parameter, p in zip(parameters, field.places, strict=True)
     ]
-    _mark_plane(ax, *field.parameters, *around)
+    _mark_plane(ax, *parameters, *around)
 
 
 def plot_surface(field: Field, *, ax: Any) -> None:
@@ -61,11 +70,11 @@ def plot_surface(field: Field, *, ax: Any) -> None:
     ax.plot_surface(x, y, field.losses, cmap=matplotlib.colormaps[_LOSS], linewidth=0)
     low = float(field.losses.min())
     ax.scatter(*field.target_places[:, None], [low], color=_TARGET, s=30, depthshade=False)
-    for axis, parameter in zip((ax.xaxis, ax.yaxis), field.parameters, strict=True):
+    for axis, parameter in zip((ax.xaxis, ax.yaxis), _shown(field)[0], strict=True):
         axis.set_label_text(parameter_text(parameter))
         steps = MultipleLocator(1) if parameter.scale == "log" else MaxNLocator(4)
         axis.set_major_locator(steps)
-        axis.set_major_formatter(FuncFormatter(lambda v, _, p=parameter: f"{_decoded(p, v):.3g}"))
+        axis.set_major_formatter(FuncFormatter(lambda v, _, p=parameter: f"{_decoded(p, v):.4g}"))
     ax.zaxis.set_major_locator(MaxNLocator(4))
     # A label beside the axis would be cut off where three surfaces stand in a row.
     top = (float(x.max()), float(y.max()), ax.get_zlim()[1])
@@ -125,6 +134,8 @@ def plot_convergence(
         for k, each in enumerate(values):
             ax.plot(np.asarray(each), color=color, linewidth=1.0, label="_" if k else name)
     ax.set(yscale="log", xlabel="step", ylabel=ylabel)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _write_plain(ax.yaxis)
     ax.grid(visible=True, which="major", color=_GRID, linewidth=0.6)
     ax.legend(loc="lower left", frameon=False, fontsize=7)
 
@@ -162,7 +173,7 @@ def plot_sweep(
         ax.axvline(at, color=_TARGET, linewidth=0.8, linestyle=(0, (3, 2)))
     ax.set(xscale=scales[0], yscale=scales[1], xlabel=xlabel, ylabel=ylabel)
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        _write_plain(axis)
     ax.grid(visible=True, which="major", color=_GRID, linewidth=0.6)
     ax.legend(loc="best", frameon=False, fontsize=7)
 
@@ -189,6 +200,22 @@ def save_animation(
         animation.save(path, writer=PillowWriter(fps=fps))
 
 
+def _shown(
+    field: Field,
+) -> tuple[tuple[Parameter, Parameter], list[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return parameters, values and target to draw: on a logarithmic axis -x for negative x."""
+    falls = [
+        p.scale == "log" and t < 0 for p, t in zip(field.parameters, field.target, strict=True)
+    ]
+    x, y = (
+        replace(each, name=f"-{each.name}") if fall else each
+        for each, fall in zip(field.parameters, falls, strict=True)
+    )
+    signs = np.where(falls, -1.0, 1.0)
+    values = [sign * each for sign, each in zip(signs, field.values, strict=True)]
+    return (x, y), values, field.target * signs
+
+
 def parameter_text(parameter: Parameter) -> str:
     """Write a parameter's name and unit."""
     return f"{parameter.name} ({parameter.unit})" if parameter.unit else parameter.name
@@ -213,6 +240,22 @@ def _mark_plane(
     _mark_scale(ax.yaxis, y)
     ax.set(xlim=(xs[0], xs[-1]), ylim=(ys[0], ys[-1]))
     ax.set(xlabel=parameter_text(x), ylabel=parameter_text(y))
+
+
+class _PlainLogFormatter(LogFormatter):
+    """Numbers as they are read, on the ticks that a logarithmic axis has room to label."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
+def _write_plain(axis: Axis) -> None:
+    """Label ticks with 0.5 rather than with 5 times a power of 10."""
+    if axis.get_scale() == "log":
+        axis.set_major_formatter(_PlainLogFormatter())
+        axis.set_minor_formatter(_PlainLogFormatter())
+    else:
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
 
 
 def _mark_scale(axis: Axis, parameter: Parameter) -> None:

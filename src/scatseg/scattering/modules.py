@@ -15,9 +15,9 @@ class ScatteringModule(torch.nn.Module):
     Input in another precision or on another device than the module is brought there. What the
     plan of a length needs on a device is computed once.
 
-    Gradients are of first order. A gradient of a gradient is wrong without an error, for each
-    modulus counts as linear in it; `torch.func` (grad, jvp, vmap) cannot differentiate the layer,
-    `torch.autograd` can.
+    Gradients are of any order, by `torch.autograd` and by `grad`, `vjp` and `jacrev` of
+    `torch.func`, which refuses the rest: derivatives in forward mode (`jvp`), and `vmap`, since the
+    layer takes batches as they are.
 
     Parameters
     ----------

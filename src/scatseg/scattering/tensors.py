@@ -11,7 +11,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.autograd.function import once_differentiable
 from torch.utils.checkpoint import checkpoint
 
 from scatseg.scattering.arrays import Plan, Tensor
@@ -19,23 +18,30 @@ from scatseg.scattering.plan import FirstLayer, SecondLayer
 
 
 class Modulus(torch.autograd.Function):
-    """Absolute value, NumPy's on the CPU, which is faster, with gradient 0 at 0."""
+    """Absolute value, NumPy's on the CPU, which is faster; derivatives of all orders are 0 at 0."""
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor) -> Tensor:
-        """Return |z| and keep both."""
-        z = z.detach().resolve_conj()
-        r = torch.from_numpy(np.abs(z.numpy())) if z.device.type == "cpu" else z.abs()
-        ctx.save_for_backward(z, r)
-        return r
+    def forward(z: Tensor) -> Tensor:
+        """Return |z|."""
+        values = z.detach().resolve_conj()
+        on_cpu = values.device.type == "cpu"
+        return torch.from_numpy(np.abs(values.numpy())) if on_cpu else values.abs()
 
     @staticmethod
-    @once_differentiable
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        """Keep z and |z|, through which a gradient of the gradient passes."""
+        ctx.save_for_backward(*inputs, output)
+
+    @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         """Turn a gradient into the direction of z."""
         z, r = ctx.saved_tensors
-        # Where |z| is below this floor, the direction fades to 0, and no quotient overflows.
-        return z * (gradient / r.clamp(min=torch.finfo(r.dtype).tiny ** 0.5))
+        floor = torch.finfo(r.dtype).tiny ** 0.5
+        # Below the floor, the direction fades to 0. Neither the reciprocal nor its slope overflows.
+        quotient = gradient * r.clamp(min=floor).reciprocal()
+        if torch.is_grad_enabled():
+            quotient = quotient.masked_fill(r < floor, 0)  # what fades so fast has huge slopes
+        return z * quotient
 
 
 class TorchArrays:
