@@ -1,0 +1,78 @@
+"use strict";
+// The page of sounds that were matched: the targets, and what each descent found, to compare.
+
+(() => {
+  const { data, folderName, element, table, makeSortable, pictures, soundPlayer, downloads } = page;
+  const place = (id) => document.getElementById(id);
+  const withUnit = ({ name, unit }) => (unit ? `${name} (${unit})` : name);
+  const known = data.parameters.every(({ truth }) => truth !== null);
+
+  const title = ["Sounds matched", folderName()].filter(Boolean).join(": ");
+  document.title = `${title} · scatseg`;
+  place("title").textContent = title;
+  place("subtitle").textContent = known
+    ? `Played from ${data.parameters.map(({ name, unit, truth }) => `${name} ${digits(truth)} ${unit}`).join(", ")}`
+    : "A recording: its parameters are not known";
+  place("targets").append(...data.targets.map((target) =>
+    element("div", { className: "target" },
+      element("span", {}, targetName(target)), soundPlayer(target, targetName(target)))));
+  place("descents").append(element("h2", {}, `Descents (${data.rows.length})`), listing(), ...hints());
+  if (data.figures.length) {
+    place("figures").append(element("h2", {}, "Figures"), pictures(data.figures));
+  }
+  place("downloads").append(element("h2", {}, "Files"), downloads(data.downloads));
+
+  function digits(value) {
+    return String(Number(value.toPrecision(4)));
+  }
+
+  function milliseconds(shift) {
+    return data.targets.find((target) => target.shift === shift).ms;
+  }
+
+  function targetName({ shift, ms }) {
+    return shift ? `Target, delayed by ${shift} samples (${digits(ms)} ms)` : "Target";
+  }
+
+  function listing() {
+    const columns = [
+      { text: "Loss", of: (row) => row.loss },
+      { text: "Delay (ms)", number: true, of: (row) => row.shift },
+      { text: "Start" },
+      { text: "Result" },
+      ...data.parameters.map((parameter, i) => ({
+        text: withUnit(parameter), number: true,
+        of: (row) => (row.errors[i] === null ? row.theta[i] : Math.abs(row.errors[i])),
+      })),
+    ];
+    const made = table(columns, data.rows.map((row, k) => [
+      row.loss,
+      digits(milliseconds(row.shift)),
+      soundPlayer(row.start, `Start of descent ${k + 1}, ${row.loss}`),
+      soundPlayer(row.end, `Result of descent ${k + 1}, ${row.loss}`),
+      ...row.theta.map((value, i) => parameterCell(row, value, i)),
+    ]), (k) => (known && !data.rows[k].found ? "muted" : ""));
+    made.classList.add("descents", "cards");
+    return makeSortable(made, columns, data.rows);
+  }
+
+  function parameterCell(row, value, i) {
+    const { name, errorUnit } = data.parameters[i];
+    const off = [
+      ...(row.errors[i] === null ? [] : [`${signed(row.errors[i])} ${errorUnit}`]),
+      ...(row.wrongSigns.includes(name) ? ["wrong sign"] : []),
+    ];
+    return element("div", {}, digits(value), element("div", { className: "spread" }, off.join(", ")));
+  }
+
+  function signed(error) {
+    const size = Math.abs(error).toFixed(3);
+    return Number(size) ? (error < 0 ? "−" : "+") + size : size;
+  }
+
+  function hints() {
+    return known ? [element("p", { className: "hint" },
+      "Below each value: how far it is above the target's, sizes compared. "
+      + `Gray: a parameter is off by more than ${data.within}, or has the wrong sign.`)] : [];
+  }
+})();

@@ -1,0 +1,165 @@
+"use strict";
+// What the index and the track pages share: the page's data, elements, times, tables and strips.
+// Whatever comes from a recording or a file reaches the page as text, never as markup.
+
+const page = (() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+
+  // The name of the folder that the page is in: it may be renamed, and is none of the page's data.
+  function folderName() {
+    const [, name] = location.pathname.match(/([^/]*)\/[^/]*$/) ?? [null, ""];
+    try {
+      return decodeURIComponent(name);
+    } catch {
+      return name;
+    }
+  }
+
+  // Make an element. Keys with a dash and "role" are attributes, "style" an object, all else
+  // properties; children are elements or strings.
+  function element(tag, properties = {}, ...children) {
+    const made = document.createElement(tag);
+    for (const [key, value] of Object.entries(properties)) {
+      if (key === "style") Object.assign(made.style, value);
+      else if (key.includes("-") || key === "role") made.setAttribute(key, value);
+      else made[key] = value;
+    }
+    made.append(...children);
+    return made;
+  }
+
+  // 83.4 -> "1:23", 3725 -> "1:02:05"; steps under a second ask for decimals.
+  function clock(seconds, step = 1) {
+    const digits = step >= 1 ? 0 : Math.ceil(-Math.log10(step));
+    const scale = 10 ** digits;
+    const units = Math.round(seconds * scale);
+    const whole = Math.floor(units / scale);
+    const hours = Math.floor(whole / 3600);
+    const minutes = Math.floor(whole / 60) % 60;
+    const rest = String(whole % 60).padStart(2, "0");
+    const text = hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
+    return digits ? `${text}.${String(units % scale).padStart(digits, "0")}` : text;
+  }
+
+  // A table. Columns are {text, title, number}; rows are lists of strings, elements or null.
+  function table(columns, rows, rowClass = () => "") {
+    const head = columns.map(({ text, title = "", number }) =>
+      element("th", { scope: "col", title, className: number ? "number" : "" }, text));
+    const body = rows.map((cells, i) =>
+      element("tr", { className: rowClass(i) }, ...cells.map((cell, j) =>
+        element("td", {
+          className: columns[j].number ? "number" : "",
+          "data-name": typeof columns[j].text === "string" ? columns[j].text : "",
+        }, cell ?? "–"))));
+    return element("div", { className: "table-scroll" },
+      element("table", {},
+        element("thead", {}, element("tr", {}, ...head)),
+        element("tbody", {}, ...body)));
+  }
+
+  // Let a click on a heading sort the rows of a table. Columns that have one say by `of` what an
+  // item, one per row, is sorted by; numbers fall at the first click, names rise.
+  function makeSortable(listing, columns, items) {
+    const body = listing.querySelector("tbody");
+    const rows = [...body.children];
+    const heads = [...listing.querySelectorAll("th")];
+    heads.forEach((head, column) => {
+      const { text, number, of } = columns[column];
+      if (!of) return;
+      const button = element("button", { type: "button", className: "sort" }, text);
+      button.addEventListener("click", () => {
+        const now = head.getAttribute("aria-sort");
+        const falling = number ? now !== "descending" : now === "ascending";
+        const order = items.map((item, i) => [of(item), i])
+          .sort(([a, i], [b, j]) => compare(a, b, falling) || i - j);
+        heads.forEach((other) => other.removeAttribute("aria-sort"));
+        head.setAttribute("aria-sort", falling ? "descending" : "ascending");
+        body.append(...order.map(([, i]) => rows[i]));
+      });
+      head.replaceChildren(button);
+    });
+    return listing;
+  }
+
+  // What is missing comes last, whichever way the others go.
+  function compare(a, b, falling) {
+    if (a === null || b === null) return (a === null) - (b === null);
+    return (falling ? -1 : 1) * (a < b ? -1 : a > b ? 1 : 0);
+  }
+
+  // One segment, [start, end, label, number of its style], placed on a strip of `duration` seconds.
+  function segmentBox(tag, [start, end, label, style], styles, duration) {
+    const [color, texture] = styles[style];
+    return element(tag, {
+      className: `segment texture-${texture}`,
+      title: `${label} · ${clock(start)}–${clock(end)}`,
+      style: {
+        left: `${(100 * start) / duration}%`,
+        width: `${(100 * (end - start)) / duration}%`,
+        backgroundColor: color,
+      },
+    });
+  }
+
+  const SHORT = {
+    "F-measure@0.5": "F at 0.5 s",
+    "F-measure@3.0": "F at 3 s",
+    "Pairwise F-measure": "Pairwise F",
+    "NCE F-measure": "NCE F",
+    "V-measure": "V",
+    "T-Measure reduced": "T reduced",
+    "T-Measure full": "T full",
+    "L-Measure": "L",
+    "Estimated segments": "Segments",
+  };
+
+  // The column of a metric, with a short heading.
+  function metricColumn(metric) {
+    return { text: SHORT[metric] ?? metric, title: metric, number: true };
+  }
+
+  function score(value, digits = 3) {
+    return value === null ? null : value.toFixed(digits);
+  }
+
+  // The name of a system, marked when it is there for comparison; its key in tables is a tooltip.
+  function systemName({ system, key, kind }) {
+    if (kind === "system") return element("span", {}, system);
+    return element("span", { title: key }, system, " ", element("span", { className: "tag" }, kind));
+  }
+
+  // Figures that open as vector graphics. Their sizes keep the page still while they load.
+  function pictures(figures) {
+    return element("div", { className: "figures" },
+      ...figures.map(({ title, png, svg, width, height }) =>
+        element("figure", {},
+          element("a", { href: svg },
+            element("img", { width, height, loading: "lazy", src: png, alt: title })),
+          element("figcaption", {}, title))));
+  }
+
+  const sounds = [];
+
+  // A player, or why there is none. One sound at a time: what starts stops the others.
+  function soundPlayer({ url, note }, name) {
+    if (!url) return element("p", { className: "note" }, note);
+    const audio = element("audio", {
+      controls: true, preload: "metadata", src: url, "aria-label": name,
+    });
+    audio.addEventListener("play", () => {
+      sounds.filter((other) => other !== audio).forEach((other) => other.pause());
+    });
+    sounds.push(audio);
+    return note ? element("div", {}, audio, element("p", { className: "hint" }, note)) : audio;
+  }
+
+  function downloads(links) {
+    return element("ul", { className: "downloads" }, ...links.map(({ text, url }) =>
+      element("li", {}, element("a", { href: url }, text))));
+  }
+
+  return {
+    data, folderName, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, pictures,
+    soundPlayer, downloads,
+  };
+})();
