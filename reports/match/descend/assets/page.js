@@ -1,5 +1,5 @@
 "use strict";
-// What the index and the track pages share: the page's data, elements, times, tables and strips.
+// What all pages share: the page's data, elements, times, tables and strips.
 // Whatever comes from a recording or a file reaches the page as text, never as markup.
 
 const page = (() => {
