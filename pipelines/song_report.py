@@ -1,4 +1,4 @@
-"""A report about sets of songs, with one section for each set; what was found of a song is kept."""
+"""A report about sets of songs, one by one or together; what was found of a song is kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ def write_report(
     title: str,
     about: str,
     find: Callable[[Path, Options, Options], Any],
-    section: Callable[[dict[str, Any], Options], str],
+    section: Callable[[dict[str, Any], Options], str] | None = None,
+    *,
+    together: Callable[[dict[str, dict[str, Any]], Options], str] | None = None,
 ) -> None:
     """Run what the options on the command line ask for; songs that were done are not done again.
 
@@ -34,8 +36,10 @@ def write_report(
         The script's docstring: help on the command line, and what the report says of itself.
     find : callable
         `(file, options of its set, all options)` -> what is found of one song, as JSON can say it.
-    section : callable
-        `({song: what was found of it}, all options)` -> Markdown.
+    section : callable, optional
+        `({song: what was found of it}, all options)` -> Markdown, of each set.
+    together : callable, optional
+        `({title of a set: {song: what was found of it}}, all options)` -> Markdown, of all sets.
     """
     summary, _, method = about.partition("\n\n")
     parser = argparse.ArgumentParser(description=summary)
@@ -44,8 +48,9 @@ def write_report(
     kept, output = Path(options["kept"]), Path(options["output"])
     kept.mkdir(parents=True, exist_ok=True)
     parts = [f"# {title}", method.rstrip()]
+    sets: dict[str, dict[str, Any]] = {}
     for songs in options["set"]:
-        found = {}
+        found = sets[songs["title"]] = {}
         files = sorted(file for folder in songs["audio"] for file in Path(folder).iterdir())
         for file in files[:: songs.get("every", 1)]:
             store = kept / f"{file.stem}.{asked_for(file, songs, options)}.json"
@@ -55,7 +60,10 @@ def write_report(
                 atomic_write(store, json.dumps(answer).encode())
                 print(file.stem, flush=True)
             found[file.stem] = json.loads(store.read_text(encoding="utf-8"))
-        parts.append(f"## {songs['title']}\n\n{section(found, options)}")
+        if section:
+            parts.append(f"## {songs['title']}\n\n{section(found, options)}")
+    if together:
+        parts.append(together(sets, options))
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(output)

@@ -338,3 +338,5 @@ def test_neither_end_is_a_hit():
     scores = expected_hits(np.ones(4), np.array([0.0, 1, 2, 3]))
     assert scores[0, 1] == 1
     assert not scores[:, -1].any()
+    near_the_start = expected_hits(np.array([1, 0.9, 1]), np.array([0.0, 2, 30]))
+    assert near_the_start[0, 1] == pytest.approx(0.9)

@@ -19,6 +19,7 @@ from scatseg.scoring import score_folder
 from scatseg.search.building import add_recordings
 from scatseg.search.descriptions import Describer
 from scatseg.segmentation import Segmentation
+from scatseg.segmenters import segmenter
 
 PIPELINES = Path(__file__).parents[1] / "pipelines"
 SR = 22050
@@ -207,6 +208,36 @@ def test_the_ablation_compares_features_on_both_grids(script, songs, tmp_path):
         less = own["F3"] - other["F3"]
         assert difference.startswith("" if name == "MFCC" else f"{less:+.3f} [")
     assert len(lines) == len(scores)
+
+
+def test_weights_that_are_kept_between_settings_change_no_answer(script, songs):
+    weights = script("weights")
+    options = {"settings": 4, "seed": 0, "factors": {"lengths": [0, 2], "network": [0, 1]}}
+    file, of_set = songs / "audio" / "one_mix.wav", {"references": songs / "references"}
+    features = Bars()(audio.load(file, sr=SR)[0], SR)
+    with weights.kept_between_settings():
+        found = [each.predict(features) for each in weights.settings(options)]
+    assert found == [each.predict(features) for each in weights.settings(options)]
+    assert weights.settings(options)[0] == segmenter("default")
+    known = weights.read_jams(songs / "references" / "one_mix.jams")
+    expected = [weights.scored_by_all(known, each.levels[each.default]) for each in found]
+    assert weights.found_in(file, of_set, options) == [[s["F05"], s["F3"]] for s in expected]
+
+
+def test_weights_are_chosen_by_all_other_songs(script):
+    weights = script("weights")
+    # Three settings: the second is the best on song "b" alone, the third on all but that.
+    of_song = {"a": (0.5, 0.4, 0.6), "b": (0.5, 1.0, 0.3), "c": (0.5, 0.4, 0.6)}
+    found = {"set": {song: [[0, value] for value in of_song[song]] for song in of_song}}
+    options = {"set": [{"title": "set", "counts": ["F3"]}]}
+    lines = weights.together(found, options).splitlines()
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:5]]
+    assert rows == [
+        ["set", "3", "of the default", "0.000", "0.500"],
+        ["set", "3", "the best of 3", "0.000", "0.600"],
+        ["set", "3", "chosen without the song", "0.000", f"{(0.4 + 0.3 + 0.4) / 3:.3f}"],
+    ]
+    assert lines[-1] == "Settings that are worth more than the default: 1."
 
 
 # Searches whose answer is known.

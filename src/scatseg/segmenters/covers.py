@@ -98,7 +98,8 @@ class _Reading:
         likely = self._likeliest(level)
         if n_segments is None and granularity == 0.5:
             return likely
-        if granularity > 0.5 if n_segments is None else n_segments >= len(likely):
+        more = granularity > 0.5 if n_segments is None else n_segments >= len(likely)
+        if more:
             return best_boundaries(within(scores, likely), cost=cost, n_segments=n_segments)
         joined = scores[np.ix_(likely, likely)]
         return likely[best_boundaries(joined, cost=cost, n_segments=n_segments)]
