@@ -311,32 +311,51 @@ def test_boundaries_that_are_rather_right_than_wrong_are_found():
     assert best_boundaries(scores, cost=0.5).tolist() == [0, 1, 3, 5, 6]
 
 
+def hits_of(probable, edges, found, **options):
+    """Add up what is expected of boundaries that are found, both ends among them."""
+    scores = expected_hits(np.array(probable), np.array(edges, dtype=float), **options)
+    return sum(scores[start, stop] for start, stop in itertools.pairwise(found))
+
+
 @pytest.mark.parametrize(("tolerance", "hits"), [(1.0, 0.3), (2.0, 0.8), (10.0, 0.9)])
 def test_a_boundary_hits_what_is_as_near_as_the_tolerance(tolerance, hits):
-    probable = np.array([1, 0.3, 0.0, 0.5, 0.1, 1])
-    scores = expected_hits(probable, np.array([0.0, 20, 21, 22, 30, 40]), tolerances=[tolerance])
-    assert scores[0, 1] == pytest.approx(hits)
+    probable, edges = [1, 0.3, 0.0, 0.5, 0.1, 1], [0, 20, 21, 22, 30, 40]
+    found = hits_of(probable, edges, [0, 1, 5], tolerances=[tolerance])
+    assert found == pytest.approx(hits, abs=1e-5)
+
+
+def test_tolerances_count_alike():
+    probable, edges = [1, 0.3, 0.5, 1], [0, 20, 22, 40]
+    assert hits_of(probable, edges, [0, 1, 3]) == pytest.approx((0.3 + 0.8) / 2, abs=1e-5)
 
 
 def test_no_two_boundaries_hit_the_same_one():
-    probable, edges = np.array([1, 0.2, 0.6, 0.1, 1]), np.array([0.0, 20, 21, 22, 40])
-    for tolerances, first, second in (
-        ([0.5], 0.2, 0.6),
-        ([3.0], 0.9, 0.0),
-        ([0.5, 3.0], 0.55, 0.3),
-    ):
-        scores = expected_hits(probable, edges, tolerances=tolerances)
-        np.testing.assert_allclose([scores[0, 1], scores[1, 2]], [first, second], atol=1e-12)
+    probable, edges = [1, 0.2, 0.6, 0.1, 1], [0, 20, 21, 22, 40]
+    for found in ([0, 1, 4], [0, 1, 2, 4], [0, 1, 2, 3, 4], [0, 1, 3, 4]):
+        assert hits_of(probable, edges, found, tolerances=[3]) == pytest.approx(0.9, abs=1e-5)
 
 
-def test_boundaries_that_are_both_sure_both_hit_however_near():
-    scores = expected_hits(np.array([1, 1, 1, 1]), np.array([0.0, 20, 20.4, 40]))
-    np.testing.assert_allclose([scores[0, 1], scores[1, 2]], 1)
+def test_no_boundary_hits_more_than_one():
+    probable, edges = [1, 1, 0.0, 1, 1], [0, 20, 22, 24, 44]
+    assert hits_of(probable, edges, [0, 1, 4]) == 1
+    assert hits_of(probable, edges, [0, 1, 3, 4]) == 2
+    assert hits_of(probable, edges, [0, 1, 2, 3, 4]) == 2
+
+
+@pytest.mark.parametrize("tolerance", [0.5, 3.0])
+def test_a_place_beside_a_sure_boundary_is_none(tolerance):
+    scores = expected_hits(
+        np.array([1, 0, 1, 0, 1.0]), np.array([0.0, 23.8, 24, 24.2, 40]), tolerances=[tolerance]
+    )
+    assert best_boundaries(scores, cost=0.5).tolist() == [0, 2, 4]
+
+
+def test_boundaries_that_are_both_sure_are_both_found_however_near():
+    scores = expected_hits(np.ones(4), np.array([0.0, 20, 20.4, 40]))
+    assert best_boundaries(scores, cost=0.5).tolist() == [0, 1, 2, 3]
 
 
 def test_neither_end_is_a_hit():
-    scores = expected_hits(np.ones(4), np.array([0.0, 1, 2, 3]))
-    assert scores[0, 1] == 1
-    assert not scores[:, -1].any()
-    near_the_start = expected_hits(np.array([1, 0.9, 1]), np.array([0.0, 2, 30]))
-    assert near_the_start[0, 1] == pytest.approx(0.9)
+    probable = [1, 0.3, 0.2, 1]
+    assert hits_of(probable, [0, 1, 2, 3], [0, 3]) == 0
+    assert hits_of(probable, [0, 1, 2, 3], [0, 1, 3]) == pytest.approx((0.3 + 0.5) / 2, abs=1e-5)

@@ -16,6 +16,9 @@ _ROUNDING = 1e-9
 
 _SAME_TIME = 1e-9  # seconds
 
+_NEAR = 1 - 1e-6
+"""What hits beside an edge are worth, so that of places as good as each other one is the best."""
+
 # fmt: off
 PHRASE_LENGTHS = np.array([
     256, 140, 189, 2615, 265, 166, 111, 2371, 320, 154, 27, 88, 17, 24, 12, 166, 8, 7, 2, 1,
@@ -388,7 +391,8 @@ def expected_hits(
 
     The best cover need not have the best boundaries: where two covers are nearly as good as each
     other, what they have in common is surer than either, and a boundary that one has here and the
-    other a bar later is near one.
+    other a bar later is near one. A boundary that is one hits itself; what else is near two
+    neighbors, and between them, is hit by those of them that are none.
 
     Parameters
     ----------
@@ -403,9 +407,9 @@ def expected_hits(
     Returns
     -------
     scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
-        `scores[start, stop]`: expected hits by a boundary at `stop` that the one before it, at
-        `start`, does not make. In [0, 1]; 0 for the last edge, and where `start >= stop`. At a
-        cost of 0.5 the boundaries are found that are rather right than wrong.
+        `scores[start, stop]`: expected hits at `stop`, and between both. Neither end of the
+        recording hits anything. 0 where `start >= stop`. At a cost of 0.5 the boundaries are found
+        that are rather right than wrong; of two that are as good, the more probable one.
 
     Examples
     --------
@@ -417,19 +421,23 @@ def expected_hits(
     >>> best_boundaries(expected_hits(probable, edges, tolerances=(0.5,)), cost=0.5)
     array([0, 3, 4])
     """
-    inner = np.concatenate([[0.0], probabilities[1:-1], [0.0]])
-    sums = np.concatenate([[0.0], np.cumsum(inner)])
-    scores = np.zeros((len(inner), len(inner)))
+    n_edges = len(edges)
+    at = np.concatenate([[0.0], probabilities[1:-1], [0.0]])
+    free = np.concatenate([[0.0], 1 - probabilities[1:-1], [0.0]])
+    sums = np.concatenate([[0.0], np.cumsum(at)])
+    edge = np.arange(n_edges)
+    scores = np.tile(at, (n_edges, 1))
     for tolerance in tolerances:
         first = np.searchsorted(edges, edges - tolerance - _SAME_TIME)
         after = np.searchsorted(edges, edges + tolerance + _SAME_TIME, side="right")
-        after[0] = 0  # where the recording begins nothing was looked for
-        near = sums[after] - sums[first]
-        hits = np.minimum(near, 1)
-        near_both = np.maximum(sums[after][:, None] - sums[first], 0)
-        by_both = np.minimum(np.add.outer(hits, hits), np.add.outer(near, near) - near_both)
-        scores += (by_both - hits[:, None]) / len(tolerances)
-    scores[:, -1] = 0
+        after[0], first[-1] = 1, n_edges - 1  # both ends reach nothing
+        # Between them: until where `start` reaches, and from where `stop` does.
+        until = np.minimum.outer(after, edge)
+        since = np.maximum.outer(edge + 1, first)
+        of_start = sums[until] - sums[edge + 1][:, None]
+        of_stop = sums[edge] - sums[since]
+        near = of_start + of_stop - np.maximum(sums[until] - sums[since], 0)
+        scores += _NEAR * np.minimum(near, np.add.outer(free, free)) / len(tolerances)
     return np.triu(scores, 1)
 
 

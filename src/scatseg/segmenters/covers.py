@@ -105,7 +105,11 @@ class _Reading:
         return likely[best_boundaries(joined, cost=cost, n_segments=n_segments)]
 
     def _likeliest(self, level: Level) -> NDArray[np.intp]:
-        """Find the boundaries that are rather right than wrong: the network makes scores odds."""
+        """Find the boundaries that are rather right than wrong within 0.5 s and 3 s, on average.
+
+        Beside the network scores are near log odds: at a temperature of 1 the likeliest of many
+        covers count. What is shown as the probability of one boundary is milder (`_TEMPERATURE`).
+        """
         scores, cost = self.found[level]
         hits = expected_hits(boundary_probabilities(scores, cost=cost), self.bars.edges)
         return best_boundaries(hits, cost=0.5)
@@ -125,12 +129,13 @@ class _Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class CoverSegmenter:
-    """The best cover of a recording by segments that recur as a whole or are of one piece.
+    """Segments that recur as a whole or are of one piece, and cover a recording the best.
 
     Every possible segment is scored by what speaks for it, and one dynamic programme finds the
     sequence with the highest total. Nothing is learned but, where it is asked, where boundaries are
     (`scatseg.diagonals`). All covers are then weighed against each other, and the same programme
-    finds the boundaries most of which will be right (`boundaries.expected_hits`). Repetition is
+    finds the boundaries most of which will be right (`boundaries.expected_hits`) instead of those
+    of the best cover. Repetition is
     heard by all features, in order; that a passage is of one piece, by timbre alone (MFCC,
     scattering and JTFS, where there are any) and whatever the order. Meant for one row per bar
     (`scatseg.bars.Bars`); on shorter frames passages may recur faster or slower
@@ -155,8 +160,8 @@ class CoverSegmenter:
         `diagonals.boundary_log_odds`; beside it the others count less. It knows bars alone: shorter
         frames are left to the others.
     level : {"any", "phrase", "section"}, default "any"
-        Of which level the best cover is the answer, see `predict`; "any" does not care. The
-        network tells them apart, and a section costs more.
+        Of which level the answer is, see `predict`; "any" does not care. The network tells them
+        apart, and a section costs more.
     cost : float, default 3.0
         What a segment costs at a granularity of 0.5.
     frame : float, default 0.5
@@ -209,9 +214,10 @@ class CoverSegmenter:
         Returns
         -------
         hierarchy : Hierarchy
-            Two levels, "section" and "phrase". One of them is the best cover there is, by `level`,
-            and the default: sections, or else phrases. The other is the best one that nests with
-            it: phrases that cross no section, or sections that are made of whole phrases.
+            Two levels, "section" and "phrase". One of them is the default and answers `level`,
+            sections or else phrases, by the best cover, or beside the network by the boundaries
+            most of which will be right. The other is the best cover that nests with it: phrases
+            that cross no section, or sections that are made of whole phrases.
         """
         return self._best(self._read(features))
 
