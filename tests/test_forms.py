@@ -1,5 +1,6 @@
 """The whole way from sound to form, on composed pieces whose form is known."""
 
+import librosa
 import numpy as np
 import pytest
 import soxr
@@ -111,6 +112,16 @@ def test_a_faster_copy_has_the_same_form_faster(rondo, form, rate):
     y = soxr.resample(rondo.y, rondo.sr, rondo.sr / rate)
     found = form_of(y, rondo.sr)
     np.testing.assert_allclose(np.multiply(found.boundaries, rate), form.boundaries, atol=0.2)
+
+
+@pytest.mark.parametrize("semitones", [1, 2])
+def test_a_key_change_before_the_last_chorus_moves_no_boundary(semitones):
+    piece = pieces.compose("verse-chorus")
+    change = round(piece.form.boundaries[-2] * piece.sr)
+    higher = librosa.effects.pitch_shift(piece.y[change:], sr=piece.sr, n_steps=semitones)
+    found = form_of(np.concatenate([piece.y[:change], higher]), piece.sr)
+    assert evaluate(piece.form, found)["F-measure@0.5"] == 1
+    assert letters(found)[:-1] == letters(piece.form)[:-1]
 
 
 # What has no form to find: one answer that spans it all, and no exception.
