@@ -423,7 +423,7 @@ def expected_hits(
     """
     n_edges = len(edges)
     at = np.concatenate([[0.0], probabilities[1:-1], [0.0]])
-    free = np.concatenate([[0.0], 1 - probabilities[1:-1], [0.0]])
+    free = np.concatenate([[0.0], 1 - at[1:-1], [0.0]])
     sums = np.concatenate([[0.0], np.cumsum(at)])
     edge = np.arange(n_edges)
     scores = np.tile(at, (n_edges, 1))

@@ -133,13 +133,12 @@ class CoverSegmenter:
 
     Every possible segment is scored by what speaks for it, and one dynamic programme finds the
     sequence with the highest total. Nothing is learned but, where it is asked, where boundaries are
-    (`scatseg.diagonals`). All covers are then weighed against each other, and the same programme
-    finds the boundaries most of which will be right (`boundaries.expected_hits`) instead of those
-    of the best cover. Repetition is
-    heard by all features, in order; that a passage is of one piece, by timbre alone (MFCC,
-    scattering and JTFS, where there are any) and whatever the order. Meant for one row per bar
-    (`scatseg.bars.Bars`); on shorter frames passages may recur faster or slower
-    (`scatseg.alignment`).
+    (`scatseg.diagonals`). Beside the network all covers are weighed against each other, and the
+    same programme finds the boundaries most of which will be right (`boundaries.expected_hits`)
+    instead of those of the best cover. Repetition is heard by all features, in order; that a
+    passage is of one piece, by timbre alone (MFCC, scattering and JTFS, where there are any) and
+    whatever the order. Meant for one row per bar (`scatseg.bars.Bars`); on shorter frames passages
+    may recur faster or slower (`scatseg.alignment`).
 
     What is taken for a bar may be two. Where bars are longer than 2.9 s, the network looks at their
     halves, too, and the reading counts whose boundaries are more probable on average; at a
