@@ -14,6 +14,7 @@ import pytest
 from scatseg import audio, formats
 from scatseg.bars import Bars
 from scatseg.formats import Annotation, Jams
+from scatseg.rhythm import find_grid
 from scatseg.runs import Source
 from scatseg.scoring import score_folder
 from scatseg.search.building import add_recordings
@@ -176,6 +177,38 @@ def test_a_form_that_is_softer_or_later_is_the_same(script, songs, monkeypatch):
 
 def test_boundaries_that_moved_have_not_stayed(script):
     assert script("robustness").stayed(LATE, FORM) == 0
+
+
+def test_a_grid_that_is_the_annotated_one_scores_all(script, songs, tmp_path):
+    grid = script("grid")
+    file = songs / "audio" / "one_mix.wav"
+    found = find_grid(audio.load(file, sr=SR)[0], SR)
+    values = np.where(np.isin(found.beats, found.downbeats), 1, 2)
+    beats = [{"time": t, "value": int(v)} for t, v in zip(found.beats, values, strict=True)]
+    known = {"annotations": [{"namespace": "beat", "data": beats}]}
+    (tmp_path / "one_mix.jams").write_text(json.dumps(known))
+    scores = grid.found_in(file, {"beats": tmp_path}, {})
+    rows = cells(grid.section({"one_mix": scores}, {}))
+    all_right = ["1.000 [nan, nan]"] * 3
+    assert rows["beats"] == rows["bar lines"] == ["1", *all_right]
+    assert [rows[name] for name in grid.READINGS] == [["1"], *[["0"]] * 4]
+
+
+@pytest.mark.parametrize(
+    ("lines", "reading"),
+    [
+        (slice(0, None, 4), "as annotated"),
+        (slice(0, None, 8), "every second"),
+        (slice(4, None, 8), "every second"),
+        (slice(0, None, 2), "twice as many"),
+        (slice(1, None, 4), "shifted by beats"),
+        (slice(3, None, 4), "shifted by beats"),
+        (slice(0, None, 3), "something else"),
+    ],
+)
+def test_bar_lines_are_named_by_what_they_are_most_like(script, lines, reading):
+    beats = 0.5 * np.arange(160)
+    assert script("grid").reading_of(beats[lines], beats, beats[::4]) == reading
 
 
 def test_the_ablation_compares_features_on_both_grids(script, songs, tmp_path):
