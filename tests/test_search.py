@@ -642,6 +642,28 @@ def test_an_index_knows_labels_and_groups_of_a_table(tmp_path):
     assert [failure.track for failure in read_failures(index.folder)] == ["gone.wav"]
 
 
+def test_rows_that_cannot_be_used_are_failures_until_they_are_mended(tmp_path, capsys):
+    audio.save(tmp_path / "0.wav", melody(0, seconds=4), SR)
+    table, folder = tmp_path / "index.csv", tmp_path / "music.index"
+    table.write_text("file,label,group\n0.wav,a,x\ngone.wav,b,y\n")
+    assert run("index", tmp_path, "-o", folder, "--jobs", 1) == 1
+    err = capsys.readouterr().err
+    assert "gone.wav: line 3: there is no such file" in err
+    assert "1 recordings indexed, 1 failed" in err
+    table.write_text("file,label,group\n0.wav,a,x\n0.wav,a,x\n")
+    assert run("index", tmp_path, "-o", folder, "--jobs", 1) == 0
+    assert "1 repeated row(s) left out" in capsys.readouterr().err
+    assert read_failures(folder) == []
+
+
+def test_a_table_that_cannot_be_read_is_a_failure(tmp_path):
+    audio.save(tmp_path / "0.wav", melody(0, seconds=4), SR)
+    (tmp_path / "index.csv").write_text('file,label\n"0.wav,a\n')
+    folder = tmp_path / "music.index"
+    assert run("index", tmp_path, "-o", folder, "--jobs", 1) == 1
+    assert [failure.track for failure in read_failures(folder)] == ["index.csv"]
+
+
 def test_labels_are_kept_unless_a_table_says_otherwise(tmp_path):
     files = [tmp_path / f"{seed}.wav" for seed in range(2)]
     for seed, file in enumerate(files):
@@ -663,6 +685,7 @@ def test_a_table_of_something_else_is_named_and_gives_no_labels(tmp_path, capsys
     folder = tmp_path / "music.index"
     assert run("index", tmp_path, "-o", folder, "--jobs", 1) == 0
     assert "index.csv: gives no labels: " in capsys.readouterr().err
+    assert read_failures(folder) == []
     assert [track.labels for track in Index.open(folder).tracks] == [()]
 
 

@@ -27,6 +27,10 @@ class LabelError(ValueError):
     """A folder or table from which no labelled clips can be read."""
 
 
+class ColumnError(LabelError):
+    """A table that lacks a column: it may be about something else."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Clip:
     """A sound, what it is, and with what it belongs together.
@@ -195,7 +199,7 @@ class _Table:
                 f"{shown(self.path)}: the columns {', '.join(needed)} are needed, there are "
                 f"{', '.join(header) or 'none'}; name yours in the first line"
             )
-            raise LabelError(msg)
+            raise ColumnError(msg)
         if len(set(header)) < len(header):
             msg = f"{shown(self.path)}: each column needs a name of its own, got {header}"
             raise LabelError(msg)

@@ -124,20 +124,21 @@ def _add(
         click.echo(f"{failure.track}: {failure.error}", err=True)
     if not found.sources:
         return NOTHING_DONE
-    belonging, unread = read_belonging(paths)
-    tell_failures(unread, (), verbosity)
+    said = read_belonging(paths)
+    tell_failures(said.failures, said.notes, verbosity)
+    failures = [*found.failures, *said.failures]
     with Progress(len(found.sources), verbosity) as progress:
         receipts = add_recordings(
             output,
             found.sources,
             describer,
-            belonging=belonging,
-            failures=[*found.failures, *unread],
+            belonging=said.belonging,
+            failures=failures,
             n_jobs=jobs,
             rebuild=rebuild,
             on_receipt=progress.tell,
         )
-    n_failed = sum(receipt.failure is not None for receipt in receipts) + len(found.failures)
+    n_failed = sum(receipt.failure is not None for receipt in receipts) + len(failures)
     n_done = sum(receipt.failure is None for receipt in receipts)
     if verbosity >= 0:
         click.echo(f"{n_done} recordings indexed, {n_failed} failed", err=True)

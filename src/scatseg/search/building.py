@@ -90,7 +90,7 @@ def add_recordings(
         Labels and groups, by absolute path, that of a folder for all else in it. Recordings of
         which it says nothing keep what the index knows of them.
     failures : sequence of Failure
-        Known before: paths that lead nowhere.
+        Known before: paths that lead nowhere, rows of tables that cannot be used.
     n_jobs : int, default 1
         Processes.
     rebuild : bool, default False
@@ -123,7 +123,9 @@ def add_recordings(
         sources = _named(sources, state)
         here = {source.id for source in sources}
         listed = [
-            f for f in runs.read_failures(folder) if f.track not in here and f.stage != "find"
+            f
+            for f in runs.read_failures(folder)
+            if f.track not in here and f.stage not in ("find", "index")
         ]
         listed += failures
         runs.write_failures(folder, listed)

@@ -5,37 +5,53 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
-from scatseg.labelled import INDEX, LabelError, read_labelled
+from scatseg.labelled import INDEX, ColumnError, LabelError, read_labelled
 from scatseg.runs import Failure
 from scatseg.search.building import Belonging
 
 
-def read_belonging(paths: Iterable[Path]) -> tuple[dict[Path, Belonging], list[Failure]]:
-    """Read labels and groups from an index.csv in each of the folders among some paths.
+class Gathered(NamedTuple):
+    """What tables say of recordings.
 
-    Returns
-    -------
+    Parameters
+    ----------
     belonging : dict from Path to Belonging
         By absolute path; that of a folder stands for all in it of which its table says nothing.
     failures : list of Failure
-        Rows that cannot be used, and tables that hold no labels.
+        Rows that cannot be used, and tables that cannot be read.
+    notes : list of str
+        What was repaired, and which tables are about something else than labels.
     """
+
+    belonging: dict[Path, Belonging]
+    failures: list[Failure]
+    notes: list[str]
+
+
+def read_belonging(paths: Iterable[Path]) -> Gathered:
+    """Read labels and groups from an index.csv in each of the folders among some paths."""
     belonging: dict[Path, Belonging] = {}
     failures: list[Failure] = []
+    notes: list[str] = []
     for path in paths:
         if not path.is_dir() or not (path / INDEX).is_file():
             continue
         try:
             labelled = read_labelled(path)
+        except ColumnError as error:
+            notes.append(f"{INDEX}: gives no labels: {error}")
+            continue
         except LabelError as error:
             failures.append(Failure(INDEX, "index", f"gives no labels: {error}"))
             continue
         failures += labelled.failures
+        notes += labelled.notes
         belonging[_absolute(path)] = Belonging()
         for clip in labelled.clips:
             belonging[_absolute(clip.path)] = Belonging(labels=clip.labels, group=clip.group)
-    return belonging, failures
+    return Gathered(belonging, failures, notes)
 
 
 def _absolute(path: Path) -> Path:

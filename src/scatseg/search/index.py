@@ -150,7 +150,7 @@ class Index:
         ----------
         paths : iterable of path-like
             Files, folders (walked by audio extension) or patterns. Labels and groups are taken
-            from an index.csv in a folder, and kept where none is read.
+            from an index.csv in a folder that has a column of labels, and kept where none is read.
         folder : path-like
             Where the index is kept.
         features, sr : str, int
@@ -172,13 +172,13 @@ class Index:
         """
         given = [Path(path) for path in paths]
         found = find_sources(given, extensions=AUDIO_EXTENSIONS)
-        belonging, unread = read_belonging(given)
+        said = read_belonging(given)
         add_recordings(
             Path(folder),
             found.sources,
             Describer(features=features, sr=sr),
-            belonging=belonging,
-            failures=[*found.failures, *unread],
+            belonging=said.belonging,
+            failures=[*found.failures, *said.failures],
             n_jobs=n_jobs,
             rebuild=rebuild,
         )
