@@ -594,6 +594,8 @@ def test_the_command_descends_and_says_how_far_it_came(tmp_path):
     page = (tmp_path / "index.html").read_text()
     assert '"url":"sounds/end-1.flac"' in page
     assert '"png":"trajectories.png"' in page
+    for name in ("scores.json", "trajectories.csv", "failures.csv", "run.json"):
+        assert f'"url":"{name}"' in page
     assert "torch" in json.loads((tmp_path / "run.json").read_text())["versions"]
     for name in ("sounds/end-1.flac", "sounds/target-512.flac", "assets/descents.js"):
         assert (tmp_path / name).exists()

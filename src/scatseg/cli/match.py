@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scatseg.cli.options import FileArgument, config_option, run_option
-from scatseg.cli.outcome import resumable, status_of
+from scatseg.cli.outcome import resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
 from scatseg.cli.resynthesize import resynthesize
 from scatseg.cli.synth import parse_ranges, range_option
@@ -197,8 +197,10 @@ def descend(
             }
         if descents:
             draw_descents(output, descents, task.parameters, plane, contours)
-            build_descents(output, descents, task)
         _tell(output, failures)
+    if descents:  # the page offers failures.csv and run.json, which are now there
+        with usage_errors():
+            build_descents(output, descents, task)
     _say(runs.bounds_reached(descents))
     for row in scores["summary"]:
         click.echo(_summed_up(row))
