@@ -211,6 +211,18 @@ def test_bar_lines_are_named_by_what_they_are_most_like(script, lines, reading):
     assert script("grid").reading_of(beats[lines], beats, beats[::4]) == reading
 
 
+def test_what_a_minute_costs_is_told_of_each_song_and_of_all(script, run, songs, tmp_path):
+    cost = script("cost")
+    run(cost.main, songs / "audio", "-n", 1, "-o", tmp_path / "cost.md")
+    rows = cells((tmp_path / "cost.md").read_text())
+    assert list(rows) == ["recording", "one_mix", "two_mix", "all together"]
+    seconds = np.array([[[1, 2]] * 4, [[3, 4]] * 4])
+    rows = cells(cost.table(["a", "b"], np.array([1, 3]), seconds))
+    assert rows["a"] == ["1.0", *["1.00"] * 4, "4.00", "8.00"]
+    assert rows["b"] == ["3.0", *["1.00"] * 4, "4.00", "5.33"]
+    assert rows["all together"] == ["4.0", *["1.00"] * 4, "4.00", "6.00"]
+
+
 def test_the_ablation_compares_features_on_both_grids(script, songs, tmp_path):
     ablation = script("ablation")
     beats = [{"time": t, "duration": 0, "value": 1 + t % 4} for t in range(32)]
