@@ -6,7 +6,7 @@ compressed, projected as the whole collection says, for scattering, MFCC and chr
 `+course` adds how well one slides along the other, as searches do. `in order` compares segments
 from beginning to end instead, by what differs from the mean of their song
 (`scatseg.search.ordered`). Its settings were chosen on every third song; scores are told of all
-songs, of those and of the others.
+songs, of those and of the others. Bootstrap intervals draw songs, each with all of its segments.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from scatseg.search.passages import LENGTHS, passages, relative, stretch
 from scatseg.search.projection import fit_projection
 from scatseg.search.retrieval import query_scores
 from scatseg.search.sliding import Pattern, slide
-from scatseg.statistics import bootstrap_intervals, signed_rank_test
+from scatseg.statistics import bootstrap_intervals, grouped_intervals, signed_rank_test
 
 FEATURES = ("scattering", "mfcc", "chroma")
 WAYS = ("", "+course", " in order")
@@ -132,14 +132,15 @@ def courses(description, rows):
 def tell(scores, output):
     """Print and write the means over queries, with intervals, and the differences."""
     queries = sorted(next(iter(scores.values())))
-    songs = sorted({song for song, _ in queries})
+    song_of = [song for song, _ in queries]
+    songs = sorted(set(song_of))
     chosen_on = set(songs[::CHOSEN_ON])
     document = {"queries": len(queries), "songs": len(songs), "systems": {}, "comparisons": {}}
     for name, values in scores.items():
         means = {}
         for metric in ("MAP", "P@5", "MRR"):
             sample = np.array([values[q][metric] for q in queries])
-            low, high = bootstrap_intervals([sample])[0]
+            low, high = grouped_intervals([sample], song_of)[0]
             means[metric] = {"mean": sample.mean(), "low": low, "high": high}
         tuned = np.array([values[q]["MAP"] for q in queries if q[0] in chosen_on])
         others = np.array([values[q]["MAP"] for q in queries if q[0] not in chosen_on])

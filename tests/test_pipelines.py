@@ -316,6 +316,18 @@ def test_sections_that_come_again_find_each_other(script, run, songs, tmp_path, 
     }
 
 
+def test_intervals_of_sections_draw_songs(script, run, tmp_path, monkeypatch):
+    sections = script("sections")
+    monkeypatch.setattr(sections, "FEATURES", ("mfcc", "chroma"))
+    monkeypatch.setattr(sections, "WAYS", ("",))
+    value_of = {"one": 0.2, "two": 0.8}
+    queries = [("one", 0), ("one", 1), ("one", 2), ("two", 0)]
+    values = {q: dict.fromkeys(("MAP", "P@5", "MRR"), value_of[q[0]]) for q in queries}
+    run(lambda: sections.tell({"mfcc": values, "chroma": values}, tmp_path))
+    told = json.loads((tmp_path / "sections.json").read_text())["systems"]["mfcc"]["MAP"]
+    assert (told["mean"], told["low"], told["high"]) == pytest.approx((0.35, 0.2, 0.8))
+
+
 # Songs to train on.
 
 
