@@ -235,7 +235,7 @@ LEAST_IN_KEY = 4.0
 
 Of 5,044 pairs of found segments of 65 songs without a key change (POP909 and recorded ones) none
 that is as similar as repetitions are has a shift that is better than the next by more than 0.19. Of
-choruses of 22 songs that were moved by two semitones it is better by 0.6 in the median.
+choruses of 22 songs that were moved by two semitones the right one is better by 0.64 in the median.
 """
 
 _OF_LONGER = 0.75
