@@ -20,7 +20,7 @@ FLOW = [
     {"places"},
     {"audio", "spectral", "extractors", "pieces", "rhythm", "synth"},
     {"bars", "distances", "explain", "sensitivity", "similarity", "transformers", "pictures"},
-    {"alignment", "novelty", "boundaries", "labels", "losses"},
+    {"alignment", "novelty", "boundaries", "labels", "losses", "transposition"},
     {"cover", "diagonals", "formats"},
     {"segmenters", "runs", "agreement", "baselines", "statistics"},
     {"evaluation", "gear", "labelled", "matching"},

@@ -373,6 +373,15 @@ def test_every_kind_of_picture_is_drawn(kind, music, tmp_path):
     assert b"<svg" in target.with_suffix(".svg").read_bytes()
 
 
+def test_similarity_in_any_key_needs_features_that_have_one(music, tmp_path, capsys):
+    target = tmp_path / "keys.png"
+    asked = ("plot", "similarity", music / "one.wav", "-o", target, "--any-key", "--features")
+    assert scatseg(*asked, "chroma") == 0
+    assert "in any key" in target.with_suffix(".svg").read_text(encoding="utf-8")
+    assert scatseg(*asked, "mfcc") == cli.USAGE
+    assert "none of it can be transposed" in capsys.readouterr().err
+
+
 SMALL = {
     "scalogram": ("--J", 8),
     "s1": ("--J", 8, "--T", 64),

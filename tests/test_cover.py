@@ -331,3 +331,49 @@ def test_where_all_is_alike_silence_is_still_apart():
     found = segment(on_bars(X))
     assert found.boundaries == (0, 8 * BAR, 12 * BAR, 20 * BAR)
     assert found.labels == ("A", "silence", "A")
+
+
+def in_keys(form, keys, rng, *, n_bars=8, silence=0):
+    """Random pitch classes, eight to a bar, that recur as letters do, each in its own key."""
+    names = [FeatureName("chroma", i, place=place) for place in range(8) for i in range(12)]
+    notes = {each: rng.integers(12, size=(n_bars, 8)) for each in sorted(set(form))}
+    played = np.concatenate([notes[each] + key for each, key in zip(form, keys, strict=True)])
+    X = np.eye(12)[played % 12].reshape(len(played), -1)
+    X = X + 0.2 * rng.uniform(size=X.shape)
+    last = len(X) - n_bars
+    rest = np.zeros((silence, X.shape[1]))
+    edges = n_bars * np.arange(len(form) + 1)
+    if silence:
+        edges = np.append(edges[:-1], [last + 1, edges[-1] + 1])
+    return on_bars(np.concatenate([X[:last], rest, X[last:]]), names), edges
+
+
+@pytest.mark.parametrize("key", [-3, 1, 2, 5, 6])
+def test_a_section_in_another_key_keeps_its_label(key, rng):
+    features, edges = in_keys("ABABCB", [0, 0, 0, 0, 0, key], rng)
+    bars = compare(features, bar=BAR)
+    assert cover_labels(bars, edges) == tuple("ABABCB")
+    assert cover_labels(bars, edges, n_labels=3) == tuple("ABABCB")
+
+
+def test_two_sections_in_a_new_key_stay_two(rng):
+    features, edges = in_keys("ABABAB", [0, 0, 0, 0, 2, 2], rng)
+    assert cover_labels(compare(features, bar=BAR), edges) == tuple("ABABAB")
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_sections_that_do_not_recur_are_joined_in_no_key(seed):
+    form = "ABCABCDE"
+    features, edges = in_keys(form, [0] * len(form), np.random.default_rng(seed))
+    assert cover_labels(compare(features, bar=BAR), edges) == tuple(form)
+
+
+def test_silence_before_a_section_in_another_key_stays_apart(rng):
+    features, edges = in_keys("ABAB", [0, 0, 0, 2], rng, silence=3)
+    found = cover_labels(compare(features, bar=BAR), edges)
+    assert found == ("A", "B", "A", "silence", "B")
+
+
+def test_three_bars_are_too_few_to_tell_a_key(rng):
+    features, edges = in_keys("ABAB", [0, 0, 0, 2], rng, n_bars=3)
+    assert cover_labels(compare(features, bar=BAR), edges) == tuple("ABAC")

@@ -16,6 +16,7 @@ from scatseg.labels import (
     cluster_segments,
     label_by_repetition,
     majority_labels,
+    repeats_in_other_keys,
     run_edges,
     segment_similarity,
 )
@@ -383,3 +384,42 @@ def test_a_segment_is_named_after_most_of_its_frames():
     codes = np.array([3, 3, 1, 1, 1, 3, 3, 3])
     assert majority_labels(codes, np.array([0, 5, 8])) == ("A", "B")
     assert majority_labels(codes, np.array([0, 3, 5, 8])) == ("A", "B", "A")
+
+
+SHIFTS = (-1, 0, 1)
+
+
+def by_shift(down, same, up):
+    """Similarities of two segments by shift, each as similar to itself as it is at 0."""
+    cells = [[[0, down], [down, 0]], [[4, same], [same, 4]], [[0, up], [up, 0]]]
+    return np.array(cells, dtype=float)
+
+
+@pytest.mark.parametrize(
+    ("similarities", "n_bars", "repeats"),
+    [
+        pytest.param((0.3, 0.2, 2.0), (8, 8), True, id="one key stands out"),
+        pytest.param((1.8, 0.2, 2.0), (8, 8), False, id="as good in the next"),
+        pytest.param((0.3, 1.8, 2.0), (8, 8), False, id="as good as they are"),
+        pytest.param((0.3, 2.0, 0.2), (8, 8), False, id="in the same key"),
+        pytest.param((0.3, 0.2, 2.0), (8, 3), False, id="too short to tell"),
+        pytest.param((1.6, 0.2, 2.0), (4, 8), False, id="four bars need more"),
+        pytest.param((1.6, 0.2, 2.0), (8, 8), True, id="than eight bars"),
+    ],
+)
+def test_a_repetition_in_another_key_is_believed_where_it_stands_out(similarities, n_bars, repeats):
+    found = repeats_in_other_keys(by_shift(*similarities), SHIFTS, np.array(n_bars))
+    expected = 2.0 if repeats else -np.inf
+    np.testing.assert_array_equal(found, [[-np.inf, expected], [expected, -np.inf]])
+
+
+def test_segments_alike_in_another_key_get_one_label():
+    form = np.repeat([0, 1, 2], 4)
+    Z = np.where(np.equal.outer(form, form), 4.0, 0.0)
+    edges = np.array([0, 4, 8, 12])
+    moved = np.full((3, 3), -np.inf)
+    assert label_by_repetition(Z, edges, in_other_keys=moved) == ("A", "B", "C")
+    moved[0, 2] = moved[2, 0] = 2.0
+    assert label_by_repetition(Z, edges, in_other_keys=moved) == ("A", "B", "A")
+    assert label_by_repetition(Z, edges, n_labels=2, in_other_keys=moved) == ("A", "B", "A")
+    assert label_by_repetition(Z, edges, n_labels=3, in_other_keys=moved) == ("A", "B", "C")

@@ -12,7 +12,13 @@ from numpy.typing import NDArray
 from scatseg.alignment import Copies, best_copies, label_by_copies
 from scatseg.boundaries import block_scores, length_scores, repetition_scores
 from scatseg.features import Features
-from scatseg.labels import label_by_repetition, run_edges
+from scatseg.labels import (
+    LEAST_IN_KEY,
+    label_by_repetition,
+    repeats_in_other_keys,
+    run_edges,
+    segment_similarity,
+)
 from scatseg.rhythm import LONG_GAP
 from scatseg.segmentation import SILENCE, letter_labels
 from scatseg.similarity import (
@@ -22,6 +28,7 @@ from scatseg.similarity import (
     path_contrast,
     without_places,
 )
+from scatseg.transposition import SHIFTS, transposed_similarities
 
 TIMBRE = ("mfcc", "scattering", "jtfs")
 """Families of features that tell sections by how they sound and not by what is played."""
@@ -233,8 +240,9 @@ def cover_labels(
 ) -> tuple[str, ...]:
     """Name segments that repeat each other alike, and long silence as such.
 
-    Timbre counts, too: a verse is often told from the chorus by how it is played. Where passages
-    recur in any tempo (`Comparison.copies`) that alone decides.
+    Timbre counts, too: a verse is often told from the chorus by how it is played. A segment of four
+    bars or more that is another one in a different key has its label: the last chorus a tone up.
+    Where passages recur in any tempo (`Comparison.copies`) that alone decides.
 
     Parameters
     ----------
@@ -254,12 +262,40 @@ def cover_labels(
         of_all = label_by_copies(bars.copies, boundary_frames)
         labels = tuple(label for label, quiet in zip(of_all, silent, strict=True) if not quiet)
     if len(set(labels)) == len(labels):  # nothing is heard again, or it was not asked
-        alike = (1 - _BY_TIMBRE) * bars.in_order + _BY_TIMBRE * bars.by_timbre
         heard = ~np.repeat(silent, lengths)
         edges = np.concatenate([[0], np.cumsum(lengths[~silent])])
-        labels = label_by_repetition(alike[np.ix_(heard, heard)], edges, n_labels=n_labels)
+        labels = label_by_repetition(
+            _alike(bars.in_order, bars)[np.ix_(heard, heard)],
+            edges,
+            n_labels=n_labels,
+            in_other_keys=_in_other_keys(bars, heard, edges),
+        )
     letters = iter(letter_labels(labels))
     return tuple(SILENCE if quiet else next(letters) for quiet in silent)
+
+
+def _alike(in_order: NDArray[np.float64], bars: Comparison) -> NDArray[np.float64]:
+    """Weigh what happens in bars and how they sound."""
+    return (1 - _BY_TIMBRE) * in_order + _BY_TIMBRE * bars.by_timbre
+
+
+def _in_other_keys(
+    bars: Comparison, heard: NDArray[np.bool_], edges: NDArray[np.intp]
+) -> NDArray[np.float64] | None:
+    """Compare the segments between `edges` of what is heard with each other in all keys.
+
+    In all of them, so that they can be compared, by what can be transposed, and by timbre.
+    """
+    lengths = np.diff(edges) / bars.frames_per_bar
+    if np.count_nonzero(lengths >= LEAST_IN_KEY) < 2:
+        return None
+    by_shift = [
+        segment_similarity(_alike(Z, bars)[np.ix_(heard, heard)], edges)
+        for Z in transposed_similarities(bars.features, heard=heard_frames(bars.features))
+    ]
+    if not by_shift:
+        return None
+    return repeats_in_other_keys(np.array(by_shift), SHIFTS, lengths)
 
 
 def _with_joined_silence(features: Features) -> tuple[Features, NDArray[np.intp]]:

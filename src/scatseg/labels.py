@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -68,6 +69,7 @@ def label_by_repetition(
     *,
     n_labels: int | None = None,
     threshold: float = 0.95,
+    in_other_keys: NDArray[np.floating] | None = None,
 ) -> tuple[str, ...]:
     """Give segments that repeat each other one label.
 
@@ -87,6 +89,9 @@ def label_by_repetition(
         common that it is hardly above the average: the threshold is lowered into the first gap
         of at least 1 between the similarities at which groups would merge, if its upper end is
         above 0. Where no two frames differ more than others, all is "A".
+    in_other_keys : ndarray of float, shape (n_segments, n_segments), optional
+        How similar segments are when one is transposed, see `repeats_in_other_keys`; it counts
+        where it is more.
 
     Returns
     -------
@@ -111,6 +116,8 @@ def label_by_repetition(
     different = Z[np.triu_indices(len(Z), 1)]
     if n_labels is None and np.ptp(different) <= _ROUNDING * np.abs(different).max():
         return ("A",) * n_segments
+    if in_other_keys is not None:
+        similarity = np.maximum(similarity, in_other_keys)
     most = float(similarity.max())
     merges = _average_linkage(most - similarity)
     if n_labels is None:
@@ -133,7 +140,7 @@ def segment_similarity(
     Parameters
     ----------
     Z : ndarray of float, shape (n_frames, n_frames)
-        Symmetric similarity of frames, 0 on average.
+        Similarity of frames, 0 on average; each with itself and those after it is looked at.
     boundary_frames : ndarray of int, shape (n_segments + 1,)
         Edge indices from 0 to n_frames, increasing.
 
@@ -176,6 +183,60 @@ def segment_similarity(
         similarity[i:, i] = similarity[i, i:]
     return similarity
 
+
+def repeats_in_other_keys(
+    by_shift: NDArray[np.floating],
+    shifts: Sequence[int],
+    lengths: NDArray[np.floating],
+    *,
+    handicap: float = 0.5,
+) -> NDArray[np.float64]:
+    """Tell which segments are each other's repetition in another key.
+
+    Chords that follow each other in a common way are alike in many keys, and so are
+    segments of which little is heard but drums. One key is believed where it stands out from all
+    others, from that in which they are heard among them.
+
+    Parameters
+    ----------
+    by_shift : ndarray of float, shape (n_shifts, n_segments, n_segments)
+        For each shift, how similar two segments are when one is transposed by it as a whole, see
+        `segment_similarity`.
+    shifts : sequence of int, length n_shifts
+        Semitones, 0 among them.
+    lengths : ndarray of float, shape (n_segments,)
+        In bars. Segments shorter than `LEAST_IN_KEY` are no repetition in another key.
+    handicap : float, default 0.5
+        By how much the best shift of segments of four bars has to be better than the next; of
+        longer ones by less, in inverse proportion to the root of their length, as chance goes.
+
+    Returns
+    -------
+    similarity : ndarray of float64, shape (n_segments, n_segments)
+        That of the best shift, where there is one and it is not 0; -inf elsewhere. Symmetric if
+        those given are.
+
+    Examples
+    --------
+    >>> by_shift = np.array([[[4, 0.2], [0.2, 4]], [[0, 0.3], [0.3, 0]], [[0, 2.1], [2.1, 0]]])
+    >>> repeats_in_other_keys(by_shift, [0, 1, 2], np.array([8, 8]))
+    array([[-inf,  2.1],
+           [ 2.1, -inf]])
+    """
+    shorter = np.minimum.outer(lengths, lengths)
+    second, best = np.sort(by_shift, axis=0)[-2:]
+    stands_out = best - second >= handicap * np.sqrt(LEAST_IN_KEY / shorter)
+    is_moved = np.asarray(shifts)[by_shift.argmax(axis=0)] != 0
+    return np.where(stands_out & is_moved & (shorter >= LEAST_IN_KEY), best, -np.inf)
+
+
+LEAST_IN_KEY = 4.0
+"""Bars: shorter segments have too few notes to tell their key.
+
+Of 5,044 pairs of found segments of 65 songs without a key change (POP909 and recorded ones) none
+that is as similar as repetitions are has a shift that is better than the next by more than 0.19. Of
+choruses of 22 songs that were moved by two semitones the right one is better by 0.64 in the median.
+"""
 
 _OF_LONGER = 0.75
 """How far the longer of two segments decides what their sum along a diagonal is divided by.

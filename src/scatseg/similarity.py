@@ -81,16 +81,20 @@ def centered(rows: NDArray[np.floating], *, around: NDArray[np.floating]) -> NDA
     return relative
 
 
-def cosine(rows: NDArray[np.floating]) -> NDArray[np.float64]:
+def cosine(
+    rows: NDArray[np.floating], others: NDArray[np.floating] | None = None
+) -> NDArray[np.float64]:
     """Compare the directions of vectors.
 
     Parameters
     ----------
     rows : ndarray of float, shape (n_rows, n_features)
+    others : ndarray of float, shape (n_others, n_features), optional
+        What they are compared with, each other when absent.
 
     Returns
     -------
-    cosine : ndarray of float64, shape (n_rows, n_rows)
+    cosine : ndarray of float64, shape (n_rows, n_others)
         In [-1, 1] but for rounding. Vectors of length 0 are equal to each other and at right
         angles to all others.
 
@@ -102,10 +106,16 @@ def cosine(rows: NDArray[np.floating]) -> NDArray[np.float64]:
            [-1.,  0.,  1.,  0.],
            [ 0.,  1.,  0.,  1.]])
     """
+    unit, nowhere = _unit(rows)
+    other_unit, other_nowhere = (unit, nowhere) if others is None else _unit(others)
+    both = unit @ other_unit.T + np.outer(nowhere, other_nowhere)
+    return np.asarray(both, dtype=np.float64)
+
+
+def _unit(rows: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+    """Scale vectors to length 1, and tell which are 0."""
     norms = np.linalg.norm(rows, axis=1)
-    unit = rows / np.where(norms > 0, norms, 1)[:, None]
-    nowhere = norms == 0
-    return np.asarray(unit @ unit.T + np.outer(nowhere, nowhere), dtype=np.float64)
+    return rows / np.where(norms > 0, norms, 1)[:, None], norms == 0
 
 
 _ROUNDING = 1e-6
@@ -254,24 +264,93 @@ def whitened(X: NDArray[np.floating], *, power: float = 0.5) -> NDArray[np.float
     array([1.68, 1.68, 0.84, 0.84])
     """
     rows = centered(X, around=X)
-    is_wide = rows.shape[1] > rows.shape[0]
-    squares, vectors = np.linalg.eigh(rows @ rows.T if is_wide else rows.T @ rows)
-    singular = np.sqrt(np.maximum(squares, 0))
-    real = singular > _ROUNDING * singular[-1]
-    singular, vectors = singular[real], vectors[:, real]
+    singular, vectors = _singular(rows)
+    is_wide = _is_wide(rows)
     scale = np.power(singular, power if is_wide else power - 1)
     return np.asarray((vectors if is_wide else rows @ vectors) * scale)
 
 
+def principal_directions(
+    rows: NDArray[np.floating],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Find the directions in which vectors lie, and how much of their length lies in each.
+
+    Parameters
+    ----------
+    rows : ndarray of float, shape (n_rows, n_features)
+        Relative to their mean, see `centered`.
+
+    Returns
+    -------
+    directions : ndarray of float64, shape (n_features, n_directions)
+        Orthonormal columns; no direction in which there is only rounding.
+    singular : ndarray of float64, shape (n_directions,)
+        Increasing: the root of the sum of squares along each.
+
+    Examples
+    --------
+    >>> directions, singular = principal_directions(np.array([[3.0, 0, 0], [-3.0, 0, 0]]))
+    >>> abs(directions[:, 0]), singular.round(2)
+    (array([1., 0., 0.]), array([4.24]))
+    """
+    singular, vectors = _singular(rows)
+    return rows.T @ vectors / singular if _is_wide(rows) else vectors, singular
+
+
+def _singular(rows: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Singular values but those of rounding, and the singular vectors of the shorter side."""
+    squares, vectors = np.linalg.eigh(rows @ rows.T if _is_wide(rows) else rows.T @ rows)
+    singular = np.sqrt(np.maximum(squares, 0))
+    real = singular > _ROUNDING * singular[-1]
+    return singular[real], vectors[:, real]
+
+
+def _is_wide(rows: NDArray[np.floating]) -> bool:
+    return bool(rows.shape[1] > rows.shape[0])
+
+
+def usual_similarity(S: NDArray[np.floating]) -> tuple[float, float]:
+    """Tell how alike different frames are.
+
+    Parameters
+    ----------
+    S : ndarray of float, shape (n_frames, n_frames)
+        Symmetric similarity. Only what lies off the diagonal counts.
+
+    Returns
+    -------
+    mean, deviation : float
+        The standard deviation is 0 where nothing differs but by rounding.
+
+    Examples
+    --------
+    >>> usual_similarity(np.array([[1.0, 0.5, 0.5], [0.5, 1.0, 0.5], [0.5, 0.5, 1.0]]))
+    (0.5, 0.0)
+    """
+    different = S[np.triu_indices(check_square(S), 1)]
+    if not different.size:
+        return 0.0, 0.0
+    mean = float(different.mean())
+    if np.ptp(different) <= _ROUNDING * np.abs(different).max():
+        return mean, 0.0
+    return mean, float(different.std())
+
+
 def z_scored(
-    S: NDArray[np.floating], *, least_spread: float = 0.0, limit: float = 4.0
+    S: NDArray[np.floating],
+    *,
+    usual: tuple[float, float] | None = None,
+    least_spread: float = 0.0,
+    limit: float = 4.0,
 ) -> NDArray[np.float64]:
     """Tell how unusual each similarity is among those of different frames.
 
     Parameters
     ----------
     S : ndarray of float, shape (n_frames, n_frames)
-        Symmetric similarity. Only what lies off the diagonal decides what is usual.
+        Symmetric similarity.
+    usual : (float, float), optional
+        Mean and deviation of what is usual, where that is not told by S, see `usual_similarity`.
     least_spread : float, default 0
         The standard deviation is taken to be at least so large, lest chance differences in a
         short piece, or in one that never repeats, look like structure.
@@ -291,10 +370,10 @@ def z_scored(
            [ 1.2,  4. ,  0. ],
            [-1.2,  0. ,  4. ]])
     """
-    different = S[np.triu_indices(check_square(S), 1)]
-    if not different.size or np.ptp(different) <= _ROUNDING * np.abs(different).max():
+    mean, deviation = usual_similarity(S) if usual is None else usual
+    if not deviation:
         return np.zeros(S.shape)
-    Z = (S - different.mean()) / max(float(different.std()), least_spread)
+    Z = (S - mean) / max(deviation, least_spread)
     return np.asarray(np.clip(Z, -limit, limit), dtype=np.float64)
 
 
@@ -321,7 +400,7 @@ def fused_similarity(
     Z = np.zeros((len(heard), len(heard)))
     if heard.any():
         parts = [
-            z_scored(cosine(whitened(X[heard], power=power)), least_spread=_LEAST_SPREAD)
+            z_scored(cosine(whitened(X[heard], power=power)), least_spread=LEAST_SPREAD)
             for X in families
         ]
         Z[np.ix_(heard, heard)] = np.mean(parts, axis=0)
@@ -339,7 +418,7 @@ def heard_frames(features: Features) -> NDArray[np.bool_]:
     return np.asarray(loudest > _ROUNDING * loudest.max())
 
 
-_LEAST_SPREAD = 0.05
+LEAST_SPREAD = 0.05
 """Standard deviation of the cosines of whitened bars: less is not expected of music."""
 
 

@@ -132,6 +132,9 @@ def features(path: Path, output: Path, **options: Any) -> int:
 @_output
 @heard_features_option
 @_segmenter
+@click.option(
+    "--any-key", is_flag=True, help="Compare moments in the key in which they are most alike."
+)
 def similarity(path: Path, output: Path, **options: Any) -> int:
     """Draw self-similarity, and the sections found."""
     return _written("draw_similarity", path, output, **options)

@@ -17,6 +17,9 @@ from scatseg.extractors import extracted, extractor
 from scatseg.figures.files import check_output, plot_outline, read_sound, write
 from scatseg.formats import Annotation
 from scatseg.plotting import NoveltyCurve
+from scatseg.segmenters.frames import on_uniform_frames
+from scatseg.similarity import heard_frames
+from scatseg.transposition import transposed_similarities
 
 
 def draw_track(
@@ -91,14 +94,27 @@ def draw_features(path: Path, output: Path, *, features: str = "scattering") -> 
 
 
 def draw_similarity(
-    path: Path, output: Path, *, features: str | None = None, segmenter: str = "default"
+    path: Path,
+    output: Path,
+    *,
+    features: str | None = None,
+    segmenter: str = "default",
+    any_key: bool = False,
 ) -> Path:
     """Draw the self-similarity of a recording, and where it was cut.
+
+    Parameters
+    ----------
+    path, output, features, segmenter
+        As for `draw_track`.
+    any_key : bool, default False
+        Whether each two moments are compared in the key in which they are most alike; by what of
+        the features can be transposed, those of bars when absent.
 
     Raises
     ------
     ValueError
-        When the recording is silent.
+        When the recording is silent, or nothing of the features can be transposed.
     """
     check_output(output)
     found = _analysis(path, features, segmenter)
@@ -106,6 +122,8 @@ def draw_similarity(
     if S is None or edges is None:
         msg = f"{path}: silence has no self-similarity to draw"
         raise ValueError(msg)
+    if any_key:
+        S, edges = _in_any_key(path, features or "bars")
 
     def panel(axes: NDArray[Any]) -> None:
         plotting.plot_similarity(S, edges, ax=axes[0, 0], boundaries=found.boundaries)
@@ -114,8 +132,24 @@ def draw_similarity(
         output,
         panel,
         heights=[6.0],
-        title=f"{path.stem}: self-similarity and boundaries",
+        title=f"{path.stem}: self-similarity{' in any key' * any_key} and boundaries",
     )
+
+
+def _in_any_key(path: Path, names: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Compare moments in the key in which they are most alike, and tell where they meet."""
+    sound = read_sound(path)
+    features = on_uniform_frames(extracted(extractor(names), sound.y, sound.sr), _PICTURE_FRAME)
+    keys = list(transposed_similarities(features, heard=heard_frames(features)))
+    if not keys:
+        msg = f"{names}: none of it can be transposed; a key is told by chroma, cqt or bars"
+        raise ValueError(msg)
+    Z = np.max(keys, axis=0)
+    return np.maximum(Z, Z.T), features.edges
+
+
+_PICTURE_FRAME = 0.5
+"""Seconds: shorter frames are averaged before they are drawn."""
 
 
 def draw_novelty(

@@ -140,6 +140,9 @@ class CoverSegmenter:
     whatever the order. Meant for one row per bar (`scatseg.bars.Bars`); on shorter frames passages
     may recur faster or slower (`scatseg.alignment`).
 
+    Segments that repeat each other have one label, in another key, too: of four bars or more, where
+    constant-Q bins or pitch classes tell one shift from all others (`scatseg.transposition`).
+
     What is taken for a bar may be two. Where bars are longer than 2.9 s, the network looks at their
     halves, too, and the reading counts whose boundaries are more probable on average; at a
     granularity of 0.5, so that it is the same at all.
@@ -177,7 +180,10 @@ class CoverSegmenter:
     References
     ----------
     A. Marmoret, J. E. Cohen and F. Bimbot, "Barwise music structure analysis with the correlation
-    block-matching segmentation algorithm", TISMIR 6(1), 2023, for the blocks.
+    block-matching segmentation algorithm", TISMIR 6(1), 2023, for the blocks. M. Goto, "A chorus
+    section detection method for musical audio signals and its application to a music listening
+    station", IEEE Transactions on Audio, Speech, and Language Processing 14(5), 2006, for
+    repetition in another key.
     """
 
     hears: ClassVar[str] = "bars"

@@ -1,0 +1,134 @@
+"""What moments are like in another key: rolled pitch classes, moved constant-Q bins."""
+
+import numpy as np
+import pytest
+
+from scatseg.features import FeatureName, Features
+from scatseg.similarity import by_family, fused_similarity
+from scatseg.transposition import (
+    SHIFTS,
+    can_be_transposed,
+    transposed,
+    transposed_similarities,
+)
+
+PLACES = 2
+
+
+def names(*, n_octaves=4, bins=1):
+    carriers = 32.7 * 2 ** (np.arange(12 * bins * n_octaves) / (12 * bins))
+    return [
+        *(
+            FeatureName("cqt", i, carrier=hertz, place=place)
+            for place in range(PLACES)
+            for i, hertz in enumerate(carriers)
+        ),
+        *(FeatureName("chroma", i, place=place) for place in range(PLACES) for i in range(12)),
+        *(FeatureName("mfcc", i, place=place) for place in range(PLACES) for i in range(3)),
+    ]
+
+
+def melody(pitches, *, bins=1, n_octaves=4):
+    """One frame for each row of pitches (semitones above the lowest), one at each place."""
+    named = names(n_octaves=n_octaves, bins=bins)
+    rows = [
+        [
+            float(name.index == bins * row[name.place])
+            if name.family == "cqt"
+            else float(name.index == row[name.place] % 12)
+            if name.family == "chroma"
+            else 0.1 * name.index
+            for name in named
+        ]
+        for row in pitches
+    ]
+    return Features(rows, np.arange(len(rows) + 1), named)
+
+
+TUNE = np.array([[20, 24], [22, 19], [27, 20], [19, 26], [24, 22], [26, 27]])
+
+
+@pytest.mark.parametrize("bins", [1, 3])
+@pytest.mark.parametrize("semitones", [-5, 0, 1, 6])
+def test_a_tune_is_moved_to_where_it_would_be_played(bins, semitones):
+    moved = transposed(melody(TUNE, bins=bins), semitones)
+    np.testing.assert_array_equal(moved.X, melody(TUNE + semitones, bins=bins).X)
+
+
+def test_what_leaves_the_range_is_gone_and_comes_back_as_nothing():
+    high = melody([[47, 47]], n_octaves=4)
+    constant_q = np.array([name.family == "cqt" for name in high.names])
+    assert not transposed(high, 1).X[:, constant_q].any()
+    assert not transposed(high, 100).X[:, constant_q].any()
+
+
+def test_what_is_given_is_left_as_it_is():
+    tune = melody(TUNE)
+    before = tune.X.copy()
+    transposed(tune, 3)
+    np.testing.assert_array_equal(tune.X, before)
+
+
+@pytest.mark.parametrize(
+    "unpitched",
+    [
+        pytest.param(["mfcc"] * 12, id="no pitch"),
+        pytest.param(["chroma"] * 24, id="not twelve classes"),
+        pytest.param(["cqt"] * 24, id="no frequencies"),
+        pytest.param(
+            [FeatureName("cqt", i, carrier=100 * 2 ** (i / 10)) for i in range(20)],
+            id="no whole bins per semitone",
+        ),
+        pytest.param([FeatureName("cqt", 0, carrier=100.0)], id="one bin"),
+    ],
+)
+def test_what_has_no_exact_pitches_cannot_be_transposed(unpitched):
+    features = Features(np.eye(3, len(unpitched)), np.arange(4), unpitched)
+    assert not can_be_transposed(features).any()
+    np.testing.assert_array_equal(transposed(features, 2).X, features.X)
+    assert not list(transposed_similarities(features, heard=np.ones(3, dtype=bool)))
+
+
+def test_a_tune_and_its_copy_in_another_key_are_alike_at_one_shift_alone():
+    n = len(TUNE)
+    features = melody(np.concatenate([TUNE, TUNE + 3]))
+    heard = np.ones(2 * n, dtype=bool)
+    of = {
+        shift: np.diagonal(Z[:n, n:])
+        for shift, Z in zip(SHIFTS, transposed_similarities(features, heard=heard), strict=True)
+    }
+    exact = of.pop(-3)
+    assert exact.min() > max(each.mean() for each in of.values()) + 1
+    (back,) = transposed_similarities(features, heard=heard, shifts=[3])
+    np.testing.assert_allclose(np.diagonal(back[n:, :n]), exact, atol=1e-9)
+
+
+def test_an_exact_copy_is_as_alike_as_a_frame_with_itself():
+    tune = np.random.default_rng(0).integers(16, 28, size=(40, PLACES))
+    features = melody(np.concatenate([tune, tune + 2]))
+    Z, moved = transposed_similarities(features, heard=np.ones(80, dtype=bool), shifts=[0, -2])
+    np.testing.assert_allclose(np.diagonal(moved[:40, 40:]), np.diagonal(Z)[:40], atol=1e-9)
+
+
+def test_as_they_are_frames_are_as_alike_as_by_fused_similarity():
+    features = melody(TUNE)
+    heard = np.array([True, True, False, True, True, True])
+    (Z,) = transposed_similarities(features, heard=heard, shifts=[0])
+    families = by_family(features.columns(can_be_transposed(features)))
+    fused = fused_similarity(list(families.values()), heard=heard)
+    np.testing.assert_allclose(Z, fused, atol=1e-9)
+
+
+def test_silent_frames_are_like_nothing_in_any_key():
+    features = melody(TUNE)
+    heard = np.arange(len(TUNE)) != 2
+    for Z in transposed_similarities(features, heard=heard):
+        assert not Z[2].any()
+        assert not Z[:, 2].any()
+    assert not list(transposed_similarities(features, heard=np.zeros(len(TUNE), dtype=bool)))
+
+
+def test_one_chord_that_is_held_is_usual_in_all_keys():
+    features = melody([[20, 20]] * 6)
+    for Z in transposed_similarities(features, heard=np.ones(6, dtype=bool)):
+        assert not Z.any()
