@@ -19,7 +19,7 @@ from scatseg.labels import (
     run_edges,
     segment_similarity,
 )
-from scatseg.rhythm import LONG_GAP
+from scatseg.rhythm import LONG_BAR, LONG_GAP
 from scatseg.segmentation import SILENCE, letter_labels
 from scatseg.similarity import (
     by_family,
@@ -182,12 +182,6 @@ def median_bar(features: Features) -> float:
     heard = heard_frames(features)
     return float(np.median(np.diff(features.edges)[heard if heard.any() else slice(None)]))
 
-
-LONG_BAR = 2.9
-"""Seconds: a bar of four beats at 83 per minute, or two bars at 166.
-
-Chosen, as is how far it counts, on POP909, 12 recorded songs and 16 tracker modules together.
-"""
 
 _AROUND_LONG = 0.2
 """Seconds by which bars are longer that are about as likely two as one."""

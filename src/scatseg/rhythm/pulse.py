@@ -117,6 +117,13 @@ def onset_strength(bands: Spectrum) -> NDArray[np.floating]:
     )
 
 
+def at_times(
+    curve: NDArray[np.floating], hop: float, times: NDArray[np.float64]
+) -> NDArray[np.floating]:
+    """Look up a curve (n_frames,), of which frame k is at `k * hop`, at times (n,) in seconds."""
+    return curve[np.clip(np.round(times / hop).astype(np.intp), 0, len(curve) - 1)]
+
+
 def pulse_periods(strength: NDArray[np.floating], hop: float) -> tuple[NDArray[np.float64], float]:
     """Find how far apart pulses are, over time.
 

@@ -17,7 +17,6 @@ from scatseg.boundaries import (
     within,
 )
 from scatseg.cover import (
-    LONG_BAR,
     Comparison,
     compare,
     cover_labels,
@@ -36,6 +35,7 @@ from scatseg.diagonals import (
 from scatseg.features import Features
 from scatseg.labels import check_n_labels
 from scatseg.places import can_be_halved, halved
+from scatseg.rhythm import LONG_BAR
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters.answers import Prediction
 from scatseg.segmenters.frames import MAX_FRAMES, check_seconds, on_uniform_frames, too_short
