@@ -88,7 +88,13 @@ def main() -> None:
     parser.add_argument("-n", "--rounds", type=int, default=6, help="of which the fastest counts")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
+    if options.rounds < 1:
+        parser.error(f"-n: at least one round is needed, got {options.rounds}")
+    if not options.audio.is_dir():
+        parser.error(f"a folder of recordings is needed, {options.audio} is none")
     files = sorted(options.audio.iterdir())
+    if not files:
+        parser.error(f"a folder of recordings is needed, {options.audio} is empty")
     with one_thread():
         spent(files[0])
         found = [[spent(file) for file in files] for _ in range(options.rounds)]

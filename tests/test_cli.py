@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scatseg import audio, cli, formats
+from scatseg import analysis, audio, cli, formats, plotting
 from scatseg.cli import experiment
 from scatseg.cli.outcome import usage_errors
+from scatseg.figures import structure
 from scatseg.segmentation import Segmentation
 
 SR = 8000
@@ -380,6 +381,40 @@ def test_similarity_in_any_key_needs_features_that_have_one(music, tmp_path, cap
     assert "in any key" in target.with_suffix(".svg").read_text(encoding="utf-8")
     assert scatseg(*asked, "mfcc") == cli.USAGE
     assert "none of it can be transposed" in capsys.readouterr().err
+
+
+def test_similarity_in_any_key_describes_once_and_draws_no_more_frames(
+    music, tmp_path, monkeypatch
+):
+    described, sizes = [], []
+    extracted, plot = structure.extracted, plotting.plot_similarity
+
+    def count(*arguments):
+        described.append(arguments)
+        return extracted(*arguments)
+
+    def measure(S, edges, **options):
+        sizes.append(np.shape(S))
+        return plot(S, edges, **options)
+
+    monkeypatch.setattr(structure, "extracted", count)
+    monkeypatch.setattr(analysis.extractors, "extracted", count)
+    monkeypatch.setattr(plotting, "plot_similarity", measure)
+    monkeypatch.setattr(structure, "PICTURE_FRAMES", 7)
+    structure.draw_similarity(
+        music / "one.wav", tmp_path / "keys.png", features="chroma", any_key=True
+    )
+    assert len(described) == 1
+    assert sizes == [(7, 7)]
+
+
+def test_similarity_of_silence_is_refused(tmp_path):
+    audio.save(tmp_path / "silence.wav", np.zeros(SR), SR)
+    for any_key in (False, True):
+        with pytest.raises(ValueError, match="silence has no self-similarity"):
+            structure.draw_similarity(
+                tmp_path / "silence.wav", tmp_path / "silence.png", any_key=any_key
+            )
 
 
 SMALL = {

@@ -423,3 +423,9 @@ def test_segments_alike_in_another_key_get_one_label():
     assert label_by_repetition(Z, edges, in_other_keys=moved) == ("A", "B", "A")
     assert label_by_repetition(Z, edges, n_labels=2, in_other_keys=moved) == ("A", "B", "A")
     assert label_by_repetition(Z, edges, n_labels=3, in_other_keys=moved) == ("A", "B", "C")
+
+
+@pytest.mark.parametrize(("n_matrices", "shifts"), [(1, [0]), (3, [0, 1])])
+def test_one_key_is_told_from_others_or_not_at_all(n_matrices, shifts):
+    with pytest.raises(ValueError, match=f"got {n_matrices} for {len(shifts)}"):
+        repeats_in_other_keys(np.ones((n_matrices, 2, 2)), shifts, np.array([8, 8]))

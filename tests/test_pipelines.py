@@ -223,6 +223,16 @@ def test_what_a_minute_costs_is_told_of_each_song_and_of_all(script, run, songs,
     assert rows["all together"] == ["4.0", *["1.00"] * 4, "4.00", "6.00"]
 
 
+@pytest.mark.parametrize(
+    ("rounds", "reason"), [(0, "at least one round is needed, got 0"), (1, "is empty")]
+)
+def test_costs_of_nothing_are_refused(script, run, tmp_path, capsys, rounds, reason):
+    (tmp_path / "audio").mkdir()
+    with pytest.raises(SystemExit, match="2"):
+        run(script("cost").main, tmp_path / "audio", "-n", rounds, "-o", tmp_path / "cost.md")
+    assert reason in capsys.readouterr().err
+
+
 def test_the_ablation_compares_features_on_both_grids(script, songs, tmp_path):
     ablation = script("ablation")
     beats = [{"time": t, "duration": 0, "value": 1 + t % 4} for t in range(32)]

@@ -231,6 +231,20 @@ def test_what_is_alike_throughout_is_bright_and_what_is_not_is_dark(ax, tmp_path
     save_figure(ax.figure, tmp_path / "constant")
 
 
+@pytest.mark.parametrize("level", [0, 2.5])
+def test_z_scores_that_are_alike_throughout_are_bright(ax, level):
+    plot_similarity(np.full((4, 4), level), np.arange(5), ax=ax, z_scores=True)
+    assert ax.images[0].norm(level) == 1
+
+
+def test_z_scores_name_their_unit_and_span_what_is_there(ax):
+    Z = np.kron([[3.0, -1.0], [-1.0, 3.0]], np.ones((5, 5)))
+    plot_similarity(Z, np.arange(11), ax=ax, z_scores=True)
+    assert ax.images[0].get_clim() == (-1, 3)
+    (bar,) = (each for each in ax.figure.axes if each is not ax)
+    assert bar.get_ylabel() == "standard deviations above the usual similarity"
+
+
 def test_similarities_that_are_one_level_apart_are_told_apart():
     S = np.array([[254, 254], [254, 255]]) / 255
     assert similarity_limits(np.kron(S, np.ones((5, 5)))) == pytest.approx((254 / 255, 1))

@@ -58,13 +58,26 @@ def test_beats_and_bar_lines_of_a_strummed_piece_are_found(bpm, metre):
     assert score(beats[::metre], grid.downbeats) > 0.98
 
 
-@pytest.mark.parametrize(("strong", "beats_per_bar"), [((0, 2, 4, 6), 8), ((1, 3, 5, 7), 4)])
-def test_long_bars_are_two_where_attacks_between_beats_are_as_strong(strong, beats_per_bar):
+@pytest.mark.parametrize(
+    ("strong", "beats_per_bar"),
+    [
+        pytest.param((0, 2, 4, 6), 8, id="weaker between beats"),
+        pytest.param((1, 3, 5, 7), 4, id="as strong between beats"),
+    ],
+)
+def test_long_bars_are_two_only_where_attacks_between_beats_are_as_strong(strong, beats_per_bar):
     pulse = steady(145)
     grid = find_grid(chords(pulse, 8, strong=strong), SR)  # a chord lasts for 3.3 s
     assert grid.metre == 4
     assert score(pulse[::beats_per_bar], grid.downbeats) > 0.98
     assert score(pulse[:: beats_per_bar // 4], grid.beats) > 0.98
+
+
+def test_bars_at_double_tempo_are_as_sure_as_others():
+    fast = find_grid(chords(steady(155), 4, strong=(1, 3)), SR)
+    assert fast.metre == 4
+    assert not fast.warnings
+    assert fast.confidence > 0.7
 
 
 def test_compound_metre_counts_six():

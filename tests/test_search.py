@@ -639,7 +639,9 @@ def test_an_index_knows_labels_and_groups_of_a_table(tmp_path):
     (tmp_path / "index.csv").write_text("file,label,group\n0.wav,a,x\n1.wav,b,x\ngone.wav,b,y\n")
     index = Index.build([tmp_path], tmp_path / "music.index")
     assert [(track.labels, track.group) for track in index.tracks] == [(("a",), "x"), (("b",), "x")]
-    assert [failure.track for failure in read_failures(index.folder)] == ["gone.wav"]
+    assert [failure.track for failure in read_failures(index.folder)] == [
+        f"{tmp_path / 'index.csv'}: gone.wav"
+    ]
 
 
 def test_rows_that_cannot_be_used_are_failures_until_they_are_mended(tmp_path, capsys):
@@ -661,7 +663,29 @@ def test_a_table_that_cannot_be_read_is_a_failure(tmp_path):
     (tmp_path / "index.csv").write_text('file,label\n"0.wav,a\n')
     folder = tmp_path / "music.index"
     assert run("index", tmp_path, "-o", folder, "--jobs", 1) == 1
-    assert [failure.track for failure in read_failures(folder)] == ["index.csv"]
+    assert [failure.track for failure in read_failures(folder)] == [str(tmp_path / "index.csv")]
+
+
+def test_failures_of_a_table_stay_listed_until_it_is_read_again(tmp_path):
+    tables = [tmp_path / name / "index.csv" for name in ("one", "two")]
+    for seed, table in enumerate(tables):
+        table.parent.mkdir()
+        audio.save(table.parent / f"{seed}.wav", melody(seed, seconds=3), SR)
+        table.write_text(f"file,label\n{seed}.wav,a\ngone.wav,b\n")
+    folder = tmp_path / "music.index"
+
+    def listed_after_indexing(table):
+        Index.build([table.parent], folder)
+        return [failure.track for failure in read_failures(folder)]
+
+    one, two = (f"{table}: gone.wav" for table in tables)
+    assert listed_after_indexing(tables[0]) == [one]
+    assert listed_after_indexing(tables[1]) == [one, two]
+    tables[0].write_text("file,label\n0.wav,a\n")
+    assert listed_after_indexing(tables[1]) == [one, two]
+    assert listed_after_indexing(tables[0]) == [two]
+    tables[1].unlink()
+    assert listed_after_indexing(tables[0]) == []
 
 
 def test_labels_are_kept_unless_a_table_says_otherwise(tmp_path):

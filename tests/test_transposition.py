@@ -80,6 +80,7 @@ def test_what_is_given_is_left_as_it_is():
             id="no whole bins per semitone",
         ),
         pytest.param([FeatureName("cqt", 0, carrier=100.0)], id="one bin"),
+        pytest.param([FeatureName("cqt", i, carrier=100.0) for i in range(24)], id="one frequency"),
     ],
 )
 def test_what_has_no_exact_pitches_cannot_be_transposed(unpitched):
@@ -117,6 +118,15 @@ def test_as_they_are_frames_are_as_alike_as_by_fused_similarity():
     families = by_family(features.columns(can_be_transposed(features)))
     fused = fused_similarity(list(families.values()), heard=heard)
     np.testing.assert_allclose(Z, fused, atol=1e-9)
+
+
+def test_a_frame_like_the_mean_is_like_itself():
+    two = np.repeat(np.eye(2, 12), 2, axis=0)
+    rows = np.concatenate([two, np.tile(two.mean(axis=0), (2, 1))])
+    features = Features(rows, np.arange(7), ["chroma"] * 12)
+    heard = np.ones(6, dtype=bool)
+    (Z,) = transposed_similarities(features, heard=heard, shifts=[0])
+    np.testing.assert_allclose(Z, fused_similarity([features.X], heard=heard), atol=1e-9)
 
 
 def test_silent_frames_are_like_nothing_in_any_key():

@@ -31,8 +31,13 @@ BEAT_EXTENSIONS = frozenset({".jams", ".csv", ".txt", ".beats"})
 PLAIN_FEATURES = "scattering"
 """What segmenters are given that ask for nothing else."""
 
+PICTURE_FRAME = 0.5
+"""Seconds: shorter frames are averaged before they are drawn."""
+
+PICTURE_FRAMES = 1024
+"""Frames that are drawn at most: those of longer recordings are longer."""
+
 _SLOWEST, _FASTEST = 1000, 1_000_000
-_PICTURE_FRAMES = 1024
 _WAVEFORM_POINTS = 2048
 _CONFIDENCE_DIGITS = 4
 _FEW_RIGHT = 0.5
@@ -197,6 +202,7 @@ def analyze(
     stage: Stage | None = None,
     *,
     beats: Path | None = None,
+    described: Mapping[str, Features] | None = None,
 ) -> Analysis:
     """Segment one signal with every system of a job.
 
@@ -210,6 +216,8 @@ def analyze(
         Which features and segmenters.
     beats : Path, optional
         A file of beats.
+    described : mapping from str to Features, optional
+        Features of this signal that are there already, by name; others are computed.
 
     Returns
     -------
@@ -224,7 +232,7 @@ def analyze(
         return Analysis(_silence(len(y) / sr, job), pictures, (silent,) if y.any() else ())
     # One thread: sums in another order round otherwise, and bytes would differ.
     with one_thread():
-        return _analyzed(y, sr, job, stage, pictures, beats)
+        return _analyzed(y, sr, job, stage, pictures, beats, dict(described or {}))
 
 
 def _analyzed(
@@ -234,10 +242,12 @@ def _analyzed(
     stage: Stage,
     pictures: dict[str, NDArray[Any]],
     beats: Path | None,
+    described: dict[str, Features],
 ) -> Analysis:
     heard = job.features_of_systems()
-    described: dict[str, Features] = {}
     for name in dict.fromkeys(heard.values()):
+        if name in described:
+            continue
         stage.name = f"features ({name})"
         extract = extractors.extractor(name)
         if job.beats is not None and _needs_bar_lines(extract):
@@ -363,7 +373,7 @@ def _doubts(found: Annotation) -> list[str]:
 
 
 def _similarity_picture(features: Features) -> dict[str, NDArray[Any]]:
-    frame = max(0.5, features.duration / _PICTURE_FRAMES)
+    frame = max(PICTURE_FRAME, features.duration / PICTURE_FRAMES)
     pooled = features.pooled(uniform_edges(features.duration, frame))
     S = self_similarity(pooled.X)
     return {"S": np.round(255 * S).astype(np.uint8), "S_edges": pooled.edges}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -230,8 +231,8 @@ _NEXT_TO_NOTHING = 1e3
 
 
 def cover_labels(
-    bars: Comparison, boundary_frames: NDArray[np.intp], *, n_labels: int | None = None
-) -> tuple[str, ...]:
+    bars: Comparison, *levels: NDArray[np.intp], n_labels: int | None = None
+) -> list[tuple[str, ...]]:
     """Name segments that repeat each other alike, and long silence as such.
 
     Timbre counts, too: a verse is often told from the chorus by how it is played. A segment of four
@@ -242,30 +243,80 @@ def cover_labels(
     ----------
     bars : Comparison
         What is known of the recording.
-    boundary_frames : ndarray of int, shape (n_segments + 1,)
-        Edge indices, increasing, the first 0, the last n_frames.
+    *levels : ndarray of int, shape (n_segments + 1,)
+        Edge indices, increasing, the first 0, the last n_frames. Each level is labeled by itself.
     n_labels : int, optional
         How many different labels to use for what is not silent.
+
+    Returns
+    -------
+    labels : list of tuple of str
+        One for each segment of each level.
     """
-    starts, lengths = boundary_frames[:-1], np.diff(boundary_frames)
-    silent = (lengths == 1) & np.isin(starts, bars.silences)
-    if silent.all():
-        return (SILENCE,) * len(silent)
-    labels: tuple[str, ...] = ()
-    if bars.copies is not None and n_labels is None:
-        of_all = label_by_copies(bars.copies, boundary_frames)
-        labels = tuple(label for label, quiet in zip(of_all, silent, strict=True) if not quiet)
-    if len(set(labels)) == len(labels):  # nothing is heard again, or it was not asked
-        heard = ~np.repeat(silent, lengths)
-        edges = np.concatenate([[0], np.cumsum(lengths[~silent])])
-        labels = label_by_repetition(
-            _alike(bars.in_order, bars)[np.ix_(heard, heard)],
-            edges,
-            n_labels=n_labels,
-            in_other_keys=_in_other_keys(bars, heard, edges),
-        )
-    letters = iter(letter_labels(labels))
-    return tuple(SILENCE if quiet else next(letters) for quiet in silent)
+    parts = [_Part.of(level, bars.silences) for level in levels]
+    copies = bars.copies if n_labels is None else None
+    named = [_labels_by_copies(copies, part) for part in parts]
+    unnamed = [part for part, labels in zip(parts, named, strict=True) if labels is None]
+    in_other_keys = iter(_in_other_keys(bars, unnamed))
+    alike = _alike(bars.in_order, bars)
+    found = []
+    for part, labels in zip(parts, named, strict=True):
+        if labels is None:
+            labels = label_by_repetition(
+                part.of_frames(alike),
+                part.edges,
+                n_labels=n_labels,
+                in_other_keys=next(in_other_keys),
+            )
+        letters = iter(letter_labels(labels))
+        found.append(tuple(SILENCE if quiet else next(letters) for quiet in part.is_silence))
+    return found
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Part:
+    """What is heard of a recording, cut into segments.
+
+    Parameters
+    ----------
+    boundary_frames : ndarray of int, shape (n_segments + 1,)
+        Of all segments.
+    is_silence : ndarray of bool, shape (n_segments,)
+    """
+
+    boundary_frames: NDArray[np.intp]
+    is_silence: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, boundary_frames: NDArray[np.intp], silences: NDArray[np.intp]) -> _Part:
+        is_one_frame = np.diff(boundary_frames) == 1
+        is_silence = is_one_frame & np.isin(boundary_frames[:-1], silences)
+        return cls(boundary_frames=boundary_frames, is_silence=is_silence)
+
+    @property
+    def edges(self) -> NDArray[np.intp]:
+        """Of the segments that are heard, counted in frames that are heard."""
+        lengths = np.diff(self.boundary_frames)[~self.is_silence]
+        return np.concatenate([[0], np.cumsum(lengths)])
+
+    def of_frames(self, Z: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Leave the frames of silence out of a matrix (n_frames, n_frames)."""
+        heard = ~np.repeat(self.is_silence, np.diff(self.boundary_frames))
+        return Z[np.ix_(heard, heard)]
+
+
+def _labels_by_copies(copies: Copies | None, part: _Part) -> tuple[str, ...] | None:
+    """Name what is heard by what recurs in any tempo; None where nothing does, or that is unknown.
+
+    Where nothing is heard there is nothing to name.
+    """
+    if part.is_silence.all():
+        return ()
+    if copies is None:
+        return None
+    of_all = label_by_copies(copies, part.boundary_frames)
+    labels = tuple(label for label, quiet in zip(of_all, part.is_silence, strict=True) if not quiet)
+    return labels if len(set(labels)) < len(labels) else None
 
 
 def _alike(in_order: NDArray[np.float64], bars: Comparison) -> NDArray[np.float64]:
@@ -273,23 +324,24 @@ def _alike(in_order: NDArray[np.float64], bars: Comparison) -> NDArray[np.float6
     return (1 - _BY_TIMBRE) * in_order + _BY_TIMBRE * bars.by_timbre
 
 
-def _in_other_keys(
-    bars: Comparison, heard: NDArray[np.bool_], edges: NDArray[np.intp]
-) -> NDArray[np.float64] | None:
-    """Compare the segments between `edges` of what is heard with each other in all keys.
+def _in_other_keys(bars: Comparison, parts: Sequence[_Part]) -> list[NDArray[np.float64] | None]:
+    """Compare, in each part, the segments with each other in all keys; None where none can be.
 
     In all of them, so that they can be compared, by what can be transposed, and by timbre.
     """
-    lengths = np.diff(edges) / bars.frames_per_bar
-    if np.count_nonzero(lengths >= LEAST_IN_KEY) < 2:
-        return None
-    by_shift = [
-        segment_similarity(_alike(Z, bars)[np.ix_(heard, heard)], edges)
-        for Z in transposed_similarities(bars.features, heard=heard_frames(bars.features))
+    lengths = [np.diff(part.edges) / bars.frames_per_bar for part in parts]
+    tells = [np.count_nonzero(each >= LEAST_IN_KEY) > 1 for each in lengths]
+    by_shift: list[list[NDArray[np.float64]]] = [[] for _ in parts]
+    if any(tells):  # the matrices are large: one at a time, and for all parts
+        for Z in transposed_similarities(bars.features, heard=heard_frames(bars.features)):
+            alike = _alike(Z, bars)
+            for part, tells_keys, similarities in zip(parts, tells, by_shift, strict=True):
+                if tells_keys:
+                    similarities.append(segment_similarity(part.of_frames(alike), part.edges))
+    return [
+        repeats_in_other_keys(np.array(similarities), SHIFTS, n_bars) if similarities else None
+        for similarities, n_bars in zip(by_shift, lengths, strict=True)
     ]
-    if not by_shift:
-        return None
-    return repeats_in_other_keys(np.array(by_shift), SHIFTS, lengths)
 
 
 def _with_joined_silence(features: Features) -> tuple[Features, NDArray[np.intp]]:

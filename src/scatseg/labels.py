@@ -203,7 +203,7 @@ def repeats_in_other_keys(
         For each shift, how similar two segments are when one is transposed by it as a whole, see
         `segment_similarity`.
     shifts : sequence of int, length n_shifts
-        Semitones, 0 among them.
+        Semitones, 0 among them; two or more.
     lengths : ndarray of float, shape (n_segments,)
         In bars. Segments shorter than `LEAST_IN_KEY` are no repetition in another key.
     handicap : float, default 0.5
@@ -216,6 +216,11 @@ def repeats_in_other_keys(
         That of the best shift, where there is one and it is not 0; -inf elsewhere. Symmetric if
         those given are.
 
+    Raises
+    ------
+    ValueError
+        When there is nothing to tell a shift from.
+
     Examples
     --------
     >>> by_shift = np.array([[[4, 0.2], [0.2, 4]], [[0, 0.3], [0.3, 0]], [[0, 2.1], [2.1, 0]]])
@@ -223,6 +228,12 @@ def repeats_in_other_keys(
     array([[-inf,  2.1],
            [ 2.1, -inf]])
     """
+    if len(by_shift) != len(shifts) or len(shifts) < 2:
+        msg = (
+            "by_shift must have a matrix for each of two shifts or more, got "
+            f"{len(by_shift)} for {len(shifts)}"
+        )
+        raise ValueError(msg)
     shorter = np.minimum.outer(lengths, lengths)
     second, best = np.sort(by_shift, axis=0)[-2:]
     stands_out = best - second >= handicap * np.sqrt(LEAST_IN_KEY / shorter)

@@ -107,7 +107,10 @@ def _bins_per_semitone(family: str, names: Sequence[FeatureName]) -> int:
     carriers = np.array([np.nan if name.carrier is None else name.carrier for name in names])
     if len(carriers) < 2 or not (carriers > 0).all():
         return 0
-    bins = 1 / (12 * np.diff(np.log2(carriers)))
+    semitones = 12 * np.diff(np.log2(carriers))
+    if not (semitones > 0).all():
+        return 0
+    bins = 1 / semitones
     whole = round(float(bins[0]))
     return whole if np.abs(bins - whole).max() < 0.01 * whole else 0
 
@@ -223,7 +226,8 @@ class _Kind:
         rows = centered(moved, around=self.X)
         inside = rows @ self.directions
         length = np.linalg.norm(rows, axis=1)
-        share = np.linalg.norm(inside, axis=1) / np.where(length > 0, length, 1)
+        share = np.ones_like(length)  # also of a frame that is the mean
+        np.divide(np.linalg.norm(inside, axis=1), length, out=share, where=length > 0)
         S = cosine(self.whitened, inside * self.scale) * share
         # Whitening sets apart the frames that it was made of, but not those that were moved.
         mean, deviation = self.usual

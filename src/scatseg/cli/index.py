@@ -134,6 +134,7 @@ def _add(
             describer,
             belonging=said.belonging,
             failures=failures,
+            tables=said.tables,
             n_jobs=jobs,
             rebuild=rebuild,
             on_receipt=progress.tell,

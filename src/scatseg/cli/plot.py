@@ -133,7 +133,9 @@ def features(path: Path, output: Path, **options: Any) -> int:
 @heard_features_option
 @_segmenter
 @click.option(
-    "--any-key", is_flag=True, help="Compare moments in the key in which they are most alike."
+    "--any-key",
+    is_flag=True,
+    help="Compare moments in the key in which they are most alike; in z-scores.",
 )
 def similarity(path: Path, output: Path, **options: Any) -> int:
     """Draw self-similarity, and the sections found."""

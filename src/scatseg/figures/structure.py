@@ -11,15 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import formats, plotting
-from scatseg.analysis import SegmentJob, analyze
-from scatseg.audio import decode
+from scatseg.analysis import PICTURE_FRAME, PICTURE_FRAMES, SegmentJob, analyze
+from scatseg.audio import SILENT_PEAK, Recording, decode
 from scatseg.extractors import extracted, extractor
+from scatseg.features import Features
 from scatseg.figures.files import check_output, plot_outline, read_sound, write
 from scatseg.formats import Annotation
 from scatseg.plotting import NoveltyCurve
 from scatseg.segmenters.frames import on_uniform_frames
 from scatseg.similarity import heard_frames
-from scatseg.transposition import transposed_similarities
+from scatseg.threads import one_thread
+from scatseg.transposition import can_be_transposed, transposed_similarities
 
 
 def draw_track(
@@ -51,7 +53,7 @@ def draw_track(
         When the extension or a name is unknown, or a file cannot be read. So do all others here.
     """
     check_output(output)
-    found = _analysis(path, features, segmenter)
+    found = _analysis(decode(path), SegmentJob(segmenters=(segmenter,), features=features))
     references: tuple[Annotation, ...] = ()
     if reference is not None:
         references = formats.read(reference, duration=found.duration)
@@ -109,7 +111,8 @@ def draw_similarity(
         As for `draw_track`.
     any_key : bool, default False
         Whether each two moments are compared in the key in which they are most alike; by what of
-        the features can be transposed, those of bars when absent.
+        the features can be transposed, those of bars when absent. What is drawn are z-scores then:
+        0 is as alike as two moments in one key are on average, 1 a standard deviation more.
 
     Raises
     ------
@@ -117,39 +120,41 @@ def draw_similarity(
         When the recording is silent, or nothing of the features can be transposed.
     """
     check_output(output)
-    found = _analysis(path, features, segmenter)
-    S, edges = found.S, found.pictures.get("S_edges")
-    if S is None or edges is None:
+    job = SegmentJob(segmenters=(segmenter,), features=features)
+    recording = decode(path)
+    if np.abs(recording.y).max() <= SILENT_PEAK:
         msg = f"{path}: silence has no self-similarity to draw"
         raise ValueError(msg)
+    described: dict[str, Features] = {}
     if any_key:
-        S, edges = _in_any_key(path, features or "bars")
-
-    def panel(axes: NDArray[Any]) -> None:
-        plotting.plot_similarity(S, edges, ax=axes[0, 0], boundaries=found.boundaries)
-
+        name = features or "bars"
+        with one_thread():  # as in `analyze`
+            described[name] = extracted(extractor(name), recording.y, recording.sr)
+            S, edges = _in_any_key(described[name], name)
+    found = _analysis(recording, job, described)
+    if not any_key:
+        S, edges = found.pictures["S"] / 255, found.pictures["S_edges"]
     return write(
         output,
-        panel,
+        lambda axes: plotting.plot_similarity(
+            S, edges, ax=axes[0, 0], boundaries=found.boundaries, z_scores=any_key
+        ),
         heights=[6.0],
         title=f"{path.stem}: self-similarity{' in any key' * any_key} and boundaries",
     )
 
 
-def _in_any_key(path: Path, names: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _in_any_key(features: Features, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Compare moments in the key in which they are most alike, and tell where they meet."""
-    sound = read_sound(path)
-    features = on_uniform_frames(extracted(extractor(names), sound.y, sound.sr), _PICTURE_FRAME)
-    keys = list(transposed_similarities(features, heard=heard_frames(features)))
-    if not keys:
-        msg = f"{names}: none of it can be transposed; a key is told by chroma, cqt or bars"
+    if not can_be_transposed(features).any():
+        msg = f"{name}: none of it can be transposed; a key is told by chroma, cqt or bars"
         raise ValueError(msg)
-    Z = np.max(keys, axis=0)
+    features = on_uniform_frames(features, PICTURE_FRAME, max_frames=PICTURE_FRAMES)
+    keys = transposed_similarities(features, heard=heard_frames(features))
+    Z = next(keys, np.zeros((len(features), len(features))))
+    for in_key in keys:
+        np.maximum(Z, in_key, out=Z)
     return np.maximum(Z, Z.T), features.edges
-
-
-_PICTURE_FRAME = 0.5
-"""Seconds: shorter frames are averaged before they are drawn."""
 
 
 def draw_novelty(
@@ -163,7 +168,7 @@ def draw_novelty(
         When the segmenter has none, or the recording is silent.
     """
     check_output(output)
-    found = _analysis(path, features, segmenter)
+    found = _analysis(decode(path), SegmentJob(segmenters=(segmenter,), features=features))
     curve = found.curve
     if "S" not in found.pictures:
         msg = f"{path}: silence has no novelty to draw"
@@ -201,10 +206,11 @@ class _Analysis:
         return self.annotations[0].segmentation.boundaries[1:-1]
 
 
-def _analysis(path: Path, features: str | None, segmenter: str) -> _Analysis:
-    job = SegmentJob(segmenters=(segmenter,), features=features)
-    recording = decode(path)
-    annotations, found, _ = analyze(recording.y, recording.sr, job)
+def _analysis(
+    recording: Recording, job: SegmentJob, described: Mapping[str, Features] | None = None
+) -> _Analysis:
+    (segmenter,) = job.segmenters
+    annotations, found, _ = analyze(recording.y, recording.sr, job, described=described)
     novelty, edges = (found.get(f"{name}_{segmenter}") for name in ("novelty", "novelty_edges"))
     curve = None
     if novelty is not None and edges is not None:

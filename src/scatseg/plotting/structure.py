@@ -85,31 +85,37 @@ def annotation_strips(annotations: Sequence[Annotation]) -> list[tuple[str, Segm
     return list(zip(annotation_names(annotations), forms, strict=True))
 
 
-def similarity_limits(S: ArrayLike) -> tuple[float, float]:
+def similarity_limits(S: ArrayLike, *, z_scores: bool = False) -> tuple[float, float]:
     """Choose the similarities shown darkest and brightest.
 
     Parameters
     ----------
     S : array_like, any shape
         Similarities in [0, 1].
+    z_scores : bool, default False
+        Whether they are z-scores in [-4, 4] instead, see `scatseg.similarity.z_scored`.
 
     Returns
     -------
     low, high : float
         The 2nd and the 98th percentile, as most matrices use a small part of [0, 1], and the whole
-        range would hide the blocks. Where less than one of 255 levels lies between them there are
-        no blocks: the whole range, so that what is alike throughout is bright.
+        range would hide the blocks. Where less than one of 255 levels of the range lies between
+        them there are no blocks, and what is alike throughout is bright: the whole range, or of
+        z-scores, whose 0 is whatever is usual, the deviation below them.
 
     Examples
     --------
     >>> similarity_limits([[1.0, 1.0], [1.0, 1.0]])
     (0.0, 1.0)
+    >>> similarity_limits([[0.0, 0.0], [0.0, 0.0]], z_scores=True)
+    (-1.0, 0.0)
     """
-    low, high = np.percentile(np.asarray(S), [2, 98])
+    low, high = map(float, np.percentile(np.asarray(S), [2, 98]))
+    whole = 8.0 if z_scores else 1.0
     # What is stored in 8 bits differs by a level at least, but for rounding.
-    if high - low < 0.99 / 255:
-        return 0.0, 1.0
-    return float(low), float(high)
+    if high - low >= 0.99 * whole / 255:
+        return low, high
+    return (high - 1, high) if z_scores else (0.0, 1.0)
 
 
 def similarity_colors() -> NDArray[np.uint8]:
@@ -125,6 +131,7 @@ def plot_similarity(
     ax: Axes,
     boundaries: Sequence[float] = (),
     bar: bool = True,
+    z_scores: bool = False,
 ) -> ScalarMappable:
     """Draw a self-similarity matrix; time runs right and down.
 
@@ -140,6 +147,8 @@ def plot_similarity(
         Seconds to mark across the matrix.
     bar : bool, default True
         Whether to draw the scale of the colors.
+    z_scores : bool, default False
+        Whether S is in standard deviations above what is usual, and not in [0, 1].
 
     Returns
     -------
@@ -147,7 +156,7 @@ def plot_similarity(
         What was drawn.
     """
     times = np.asarray(edges, dtype=np.float64)
-    low, high = similarity_limits(S)
+    low, high = similarity_limits(S, z_scores=z_scores)
     image = ax.pcolorfast(
         times,
         times,
@@ -164,7 +173,8 @@ def plot_similarity(
     mark_minutes(ax.xaxis)
     mark_minutes(ax.yaxis)
     if bar:
-        color_bar(ax, image, "similarity", "both")
+        unit = "standard deviations above the usual similarity" if z_scores else "similarity"
+        color_bar(ax, image, unit, "both")
     return image
 
 

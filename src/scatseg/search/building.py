@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from scatseg import audio, naming, runs
 from scatseg.formats import atomic_write
+from scatseg.labelled import INDEX
 from scatseg.runs import Failure, Source
 from scatseg.search import approximate
 from scatseg.search.descriptions import (
@@ -68,6 +69,7 @@ def add_recordings(
     *,
     belonging: Mapping[Path, Belonging] | None = None,
     failures: Sequence[Failure] = (),
+    tables: Collection[Path] = (),
     n_jobs: int = 1,
     rebuild: bool = False,
     on_receipt: Callable[[Receipt], object] | None = None,
@@ -75,8 +77,10 @@ def add_recordings(
     """Add recordings to an index, which is made when missing; bring those that changed up to date.
 
     Recordings that are there, with the same content, are kept. What fails is listed in failures.csv
-    and does not stop the others. The projection is fitted on the first recordings, and kept. Where
-    all fail and there was no index before, there is none after it, only failures.csv.
+    and does not stop the others: recordings until they are added again, rows of tables until the
+    table is read again or gone, paths that lead nowhere until the next call. The projection is
+    fitted on the first recordings, and kept. Where all fail and there was no index before, there is
+    none after it, only failures.csv.
 
     Parameters
     ----------
@@ -90,7 +94,10 @@ def add_recordings(
         Labels and groups, by absolute path, that of a folder for all else in it. Recordings of
         which it says nothing keep what the index knows of them.
     failures : sequence of Failure
-        Known before: paths that lead nowhere, rows of tables that cannot be used.
+        Known before: paths that lead nowhere, rows of tables that cannot be used, with the
+        absolute path of the table before `track`.
+    tables : collection of Path
+        The tables that were read, absolute: of these nothing but `failures` remains listed.
     n_jobs : int, default 1
         Processes.
     rebuild : bool, default False
@@ -125,7 +132,7 @@ def add_recordings(
         listed = [
             f
             for f in runs.read_failures(folder)
-            if f.track not in here and f.stage not in ("find", "index")
+            if f.track not in here and f.stage != "find" and not _is_outdated(f, tables)
         ]
         listed += failures
         runs.write_failures(folder, listed)
@@ -146,6 +153,15 @@ def add_recordings(
         if not state.generation:
             discard(folder)
     return [receipts[source.id] for source in sources]
+
+
+def _is_outdated(failure: Failure, tables: Collection[Path]) -> bool:
+    """Tell whether a failure is of a table that was read again since, or that is gone."""
+    if failure.stage != "index":
+        return False
+    folder, name, _ = failure.track.partition(os.sep + INDEX)
+    table = Path(folder + name)
+    return not name or table in tables or not table.is_file()
 
 
 def remove_recordings(folder: Path, pattern: str, *, trusted: Collection[str] = ()) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from scatseg.labelled import INDEX, ColumnError, LabelError, read_labelled
-from scatseg.runs import Failure
+from scatseg.runs import Failure, shown
 from scatseg.search.building import Belonging
 
 
@@ -20,14 +20,18 @@ class Gathered(NamedTuple):
     belonging : dict from Path to Belonging
         By absolute path; that of a folder stands for all in it of which its table says nothing.
     failures : list of Failure
-        Rows that cannot be used, and tables that cannot be read.
+        Rows that cannot be used, and tables that cannot be read; `track` begins with the absolute
+        path of the table.
     notes : list of str
         What was repaired, and which tables are about something else than labels.
+    tables : list of Path
+        Where tables were looked for, absolute.
     """
 
     belonging: dict[Path, Belonging]
     failures: list[Failure]
     notes: list[str]
+    tables: list[Path]
 
 
 def read_belonging(paths: Iterable[Path]) -> Gathered:
@@ -35,7 +39,10 @@ def read_belonging(paths: Iterable[Path]) -> Gathered:
     belonging: dict[Path, Belonging] = {}
     failures: list[Failure] = []
     notes: list[str] = []
+    tables: list[Path] = []
     for path in paths:
+        table = _absolute(path / INDEX)
+        tables.append(table)
         if not path.is_dir() or not (path / INDEX).is_file():
             continue
         try:
@@ -44,14 +51,16 @@ def read_belonging(paths: Iterable[Path]) -> Gathered:
             notes.append(f"{INDEX}: gives no labels: {error}")
             continue
         except LabelError as error:
-            failures.append(Failure(INDEX, "index", f"gives no labels: {error}"))
+            failures.append(Failure(shown(table), "index", f"gives no labels: {error}"))
             continue
-        failures += labelled.failures
+        failures += [
+            row._replace(track=f"{shown(table)}: {row.track}") for row in labelled.failures
+        ]
         notes += labelled.notes
         belonging[_absolute(path)] = Belonging()
         for clip in labelled.clips:
             belonging[_absolute(clip.path)] = Belonging(labels=clip.labels, group=clip.group)
-    return Gathered(belonging, failures, notes)
+    return Gathered(belonging, failures, notes, tables)
 
 
 def _absolute(path: Path) -> Path:

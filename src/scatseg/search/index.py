@@ -179,6 +179,7 @@ class Index:
             Describer(features=features, sr=sr),
             belonging=said.belonging,
             failures=[*found.failures, *said.failures],
+            tables=said.tables,
             n_jobs=n_jobs,
             rebuild=rebuild,
         )

@@ -140,8 +140,9 @@ class CoverSegmenter:
     whatever the order. Meant for one row per bar (`scatseg.bars.Bars`); on shorter frames passages
     may recur faster or slower (`scatseg.alignment`).
 
-    Segments that repeat each other have one label, in another key, too: of four bars or more, where
-    constant-Q bins or pitch classes tell one shift from all others (`scatseg.transposition`).
+    Segments that repeat each other have one label, on bars in another key, too: of four bars or
+    more, where constant-Q bins or pitch classes tell one shift from all others
+    (`scatseg.transposition`).
 
     What is taken for a bar may be two. Where bars are longer than 2.9 s, the network looks at their
     halves, too, and the reading counts whose boundaries are more probable on average; at a
@@ -242,7 +243,7 @@ class CoverSegmenter:
             if self.n_segments is not None and self.n_segments < len(heard) - 1:
                 alone = cover_scores(reading.bars, repetition=0, blocks=0, lengths=1)
                 heard = best_boundaries(alone, n_segments=self.n_segments)
-            return Hierarchy([self._labeled(reading.bars, heard)] * 2, NESTED)
+            return Hierarchy(self._labeled(reading.bars, heard) * 2, NESTED)
         best = reading.boundaries(
             self.level, granularity=self.granularity, n_segments=self.n_segments
         )
@@ -253,7 +254,7 @@ class CoverSegmenter:
             coarser, cost = reading.costs("section", self.granularity)
             levels = best[best_boundaries(coarser[np.ix_(best, best)], cost=cost)], best
         return Hierarchy(
-            [self._labeled(reading.bars, boundary_frames) for boundary_frames in levels],
+            self._labeled(reading.bars, *levels),
             NESTED,
             default=0 if self.level == "section" else 1,
         )
@@ -345,9 +346,12 @@ class CoverSegmenter:
             found[level] = here, cost + _COST_OF_SECTIONS * (level == "section")
         return _Reading(bars, found, is_learned, span)
 
-    def _labeled(self, bars: Comparison, boundary_frames: NDArray[np.intp]) -> Segmentation:
-        labels = cover_labels(bars, boundary_frames, n_labels=self.n_labels)
-        return Segmentation(bars.edges[boundary_frames], labels)
+    def _labeled(self, bars: Comparison, *levels: NDArray[np.intp]) -> list[Segmentation]:
+        labels = cover_labels(bars, *levels, n_labels=self.n_labels)
+        return [
+            Segmentation(bars.edges[level], names)
+            for level, names in zip(levels, labels, strict=True)
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
