@@ -12,7 +12,6 @@ without the network. Differences are paired by song, with 95 % bootstrap interva
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,7 @@ from structure_table import METRICS, read_jams, scored_by_all
 from scatseg import audio, diagonals, extractors
 from scatseg.bars import BAR_FEATURES, Bars
 from scatseg.features import Features
-from scatseg.rhythm import find_grid, heard_span
+from scatseg.rhythm import find_grid, heard_span, read_beats
 from scatseg.segmenters import segment
 from scatseg.statistics import bootstrap_intervals
 
@@ -42,11 +41,9 @@ def bar_lines(y: NDArray[np.floating], beats: Path) -> dict[str, NDArray[np.floa
     """Find the bar lines, and read the true ones where there are any."""
     lines = {"estimated": find_grid(y, SR).edges}
     if beats.is_file():
-        annotations = json.loads(beats.read_text(encoding="utf-8"))["annotations"]
-        (known,) = (each["data"] for each in annotations if each["namespace"] == "beat")
+        _, downbeats = read_beats(beats)
         duration = len(y) / SR
-        inner = [beat["time"] for beat in known if round(beat["value"]) == 1]
-        inner = [time for time in inner if 0.3 < time < duration - 0.3]
+        inner = downbeats[(downbeats > 0.3) & (downbeats < duration - 0.3)]
         lines["true"] = np.array([0.0, *inner, duration])
     return lines
 
