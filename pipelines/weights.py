@@ -11,12 +11,9 @@ it is scored by the setting that is worth most on all others.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from unittest import mock
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,13 +22,10 @@ from structure_table import read_jams, scored_by_all
 
 from scatseg import audio
 from scatseg.bars import Bars
-from scatseg.cover import Comparison, cover_scores
-from scatseg.features import Features
-from scatseg.segmenters import CoverSegmenter, covers, segmenter
+from scatseg.segmenters import CoverSegmenter, segmenter
 
 SR = 22050
 SHOWN = {"F05": "F@0.5", "F3": "F@3"}
-WEIGHTS = ("repetition", "blocks", "lengths")
 
 Scores = NDArray[np.float64]  # (n_settings, n_songs, n_metrics) of one set
 
@@ -50,55 +44,17 @@ def settings(options: Options) -> list[CoverSegmenter]:
     return found
 
 
-def weighted(bars: Comparison, **weights: float) -> NDArray[np.float64]:
-    """Do as `cover_scores` does, which is linear in the weights, from parts that are kept."""
-    nothing, *parts = _parts(bars)
-    return nothing + sum(weights[name] * part for name, part in zip(WEIGHTS, parts, strict=True))
-
-
-@functools.lru_cache(maxsize=4)
-def _parts(bars: Comparison) -> tuple[NDArray[np.float64], ...]:
-    def scores(*counted: str) -> NDArray[np.float64]:
-        return cover_scores(bars, **{name: float(name in counted) for name in WEIGHTS})
-
-    nothing, repetition = scores(), scores("repetition")
-    both = scores("repetition", "blocks")  # blocks count relative to repetition
-    return nothing, repetition - nothing, both - repetition, scores("lengths") - nothing
-
-
-@contextlib.contextmanager
-def kept_between_settings() -> Iterator[None]:
-    """Compare the bars of a song once, and ask the network once: neither knows of weights."""
-    views, boundary_logits, seen = covers.views, covers.boundary_logits, {}
-
-    def views_once(features: Features, **compared: NDArray[np.floating]) -> Features:
-        if features not in seen:
-            seen[features] = boundary_logits(views(features, **compared))
-        return features
-
-    with contextlib.ExitStack() as stack:
-        for name, replacement in (
-            ("halved", functools.cache(covers.halved)),
-            ("compare", functools.cache(covers.compare)),
-            ("views", views_once),
-            ("boundary_logits", seen.__getitem__),
-            ("cover_scores", weighted),
-        ):
-            stack.enter_context(mock.patch.object(covers, name, replacement))
-        yield
-
-
 def found_in(file: Path, songs: Options, options: Options) -> list[list[float]]:
     """Score one song by each setting."""
     y, _ = audio.load(file, sr=SR)
-    features = Bars()(y, SR)
     known = read_jams(Path(songs["references"]) / f"{file.stem}.jams")
+    tried = settings(options)
+    prepared = tried[0].prepare(Bars()(y, SR))  # knows of no weights
     answers = []
-    with kept_between_settings():
-        for each in settings(options):
-            hierarchy = each.predict(features)
-            scores = scored_by_all(known, hierarchy.levels[hierarchy.default])
-            answers.append([scores[metric] for metric in SHOWN])
+    for each in tried:
+        hierarchy = each.predict_prepared(prepared)
+        scores = scored_by_all(known, hierarchy.levels[hierarchy.default])
+        answers.append([scores[metric] for metric in SHOWN])
     return answers
 
 

@@ -1,5 +1,7 @@
 """Forms made of bars that are known to recur, to be of one sound, or to be silent."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
@@ -302,6 +304,22 @@ def test_long_bars_may_be_two(rng):
     np.testing.assert_allclose(found.boundaries, 1.8 * 9 * np.arange(9))
     assert found.labels == tuple("AABBABBA")
     assert set(segment(usual).boundaries) <= set(usual.edges)
+
+
+@pytest.mark.parametrize("bar", [BAR, 3.6], ids=["usual bars", "long bars"])
+def test_what_is_prepared_once_answers_for_all_weights(bar, rng):
+    song = tune("AABBABBA", rng, n_bars=9, noise=1.5)
+    names = [FeatureName("note", i, place=place) for place in range(2) for i in range(40)]
+    X = song.X.reshape(len(song.X) // 2, -1)
+    features = Features(X, bar * np.arange(len(X) + 1), names)
+    default = segmenter("default")
+    changes = ({}, {"network": 0.0}, {"cost": 6.0, "blocks": 0.0}, {"level": "section"})
+    tried = [dataclasses.replace(default, **change) for change in changes]
+    prepared = default.prepare(features)
+    assert (prepared.halves is None) == (bar == BAR)
+    answers = [each.predict_prepared(prepared) for each in tried]
+    assert answers == [each.predict(features) for each in tried]
+    assert len(set(answers)) == len(tried)
 
 
 def test_silence_is_no_bar_that_tells_how_long_bars_are(rng):

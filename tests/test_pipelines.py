@@ -265,14 +265,12 @@ def test_the_ablation_compares_features_on_both_grids(script, songs, tmp_path):
     assert len(lines) == len(scores)
 
 
-def test_weights_that_are_kept_between_settings_change_no_answer(script, songs):
+def test_a_song_is_scored_by_each_setting_of_the_weights(script, songs):
     weights = script("weights")
     options = {"settings": 4, "seed": 0, "factors": {"lengths": [0, 2], "network": [0, 1]}}
     file, of_set = songs / "audio" / "one_mix.wav", {"references": songs / "references"}
     features = Bars()(audio.load(file, sr=SR)[0], SR)
-    with weights.kept_between_settings():
-        found = [each.predict(features) for each in weights.settings(options)]
-    assert found == [each.predict(features) for each in weights.settings(options)]
+    found = [each.predict(features) for each in weights.settings(options)]
     assert weights.settings(options)[0] == segmenter("default")
     known = weights.read_jams(songs / "references" / "one_mix.jams")
     expected = [weights.scored_by_all(known, each.levels[each.default]) for each in found]

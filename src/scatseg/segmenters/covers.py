@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -27,6 +27,7 @@ from scatseg.cover import (
 from scatseg.diagonals import (
     LEVELS,
     Level,
+    Logits,
     boundary_log_odds,
     boundary_logits,
     check_level,
@@ -46,6 +47,26 @@ Evidence = dict[Level, tuple[NDArray[np.float64], float]]
 
 NESTED = ("section", "phrase")
 """Names of the levels of `CoverSegmenter`, the coarser first."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Prepared:
+    """The bars of a recording, compared and shown to the network, before anything is weighed.
+
+    Parameters
+    ----------
+    bars : Comparison
+        Bars, or halves of bars.
+    logits : ndarray of float32, shape (n_bars + 1, n_outputs), or None
+        What the network says of each edge, see `diagonals.boundary_logits`; None where it is not
+        asked, or all bars are alike.
+    halves : Prepared or None, default None
+        The halves of the bars, where these are so long that they may be two.
+    """
+
+    bars: Comparison
+    logits: Logits | None
+    halves: Prepared | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,11 +246,29 @@ class CoverSegmenter:
             most of which will be right. The other is the best cover that nests with it: phrases
             that cross no section, or sections that are made of whole phrases.
         """
-        return self._best(self._read(features))
+        return self.predict_prepared(self.prepare(features))
+
+    def prepare(self, features: Features) -> Prepared:
+        """Compare the bars of one recording, and their halves where bars are long; ask the network.
+
+        This takes longer than what follows. Of all options it hangs on `frame` and `bar` alone, and
+        on whether `network` is 0: segmenters that differ in others can share what it returns.
+        """
+        frames = self._frames(features)
+        is_learned = self._is_learned(features, frames)
+        prepared = self._prepared(frames, is_learned=is_learned)
+        may_be_two = is_learned and median_bar(frames) > LONG_BAR and can_be_halved(frames)
+        if not may_be_two or 2 * len(frames) > MAX_COVERED:
+            return prepared
+        return replace(prepared, halves=self._prepared(halved(frames), is_learned=True))
+
+    def predict_prepared(self, prepared: Prepared) -> Hierarchy:
+        """Find sections and phrases as `predict` does, of a recording that `prepare` was given."""
+        return self._best(self._weighed(prepared))
 
     def predict_with_novelty(self, features: Features) -> Prediction[Hierarchy]:
         """Find sections and phrases, and how probable each boundary is, by one look at the bars."""
-        reading = self._read(features)
+        reading = self._weighed(self.prepare(features))
         novelty = reading.probabilities(self.level)
         return Prediction(self._best(reading), reading.bars.edges, novelty)
 
@@ -271,7 +310,7 @@ class CoverSegmenter:
         novelty : ndarray of float64, shape (n_frames + 1,)
             In [0, 1] on these edges, 0 at both ends.
         """
-        reading = self._read(features)
+        reading = self._weighed(self.prepare(features))
         return reading.bars.edges, reading.probabilities(self.level)
 
     def is_calibrated(self, features: Features) -> bool:
@@ -299,26 +338,29 @@ class CoverSegmenter:
         max_frames = MAX_FRAMES if are_bars else MAX_COVERED
         return on_uniform_frames(features, self.frame, max_frames=max_frames)
 
-    def _read(self, features: Features) -> _Reading:
-        """Compare bars, and their halves where bars are long; the surer boundaries count."""
-        frames = self._frames(features)
-        is_learned = self._is_learned(features, frames)
-        bars = self._reading(frames, is_learned=is_learned)
-        if not (is_learned and median_bar(frames) > LONG_BAR):
+    def _prepared(self, frames: Features, *, is_learned: bool) -> Prepared:
+        bars = compare(frames, bar=self.bar)
+        if not (is_learned and bars.in_order.any()):
+            return Prepared(bars=bars, logits=None)
+        seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
+        return Prepared(bars=bars, logits=boundary_logits(seen))
+
+    def _weighed(self, prepared: Prepared) -> _Reading:
+        """Weigh bars, and their halves where there are any; the surer boundaries count."""
+        bars = self._reading(prepared)
+        if not (bars.is_learned and prepared.halves):
             return bars
-        if not can_be_halved(frames) or 2 * len(frames) > MAX_COVERED:
-            return bars
-        halves = self._reading(halved(frames), is_learned=True, are_halves=True)
+        halves = self._reading(prepared.halves, are_halves=True)
         as_bars, as_halves = bars.certainty(), halves.certainty()
         if as_bars is None or as_halves is None:
             return bars
         return halves if as_halves > as_bars else bars
 
-    def _reading(self, frames: Features, *, is_learned: bool, are_halves: bool = False) -> _Reading:
+    def _reading(self, prepared: Prepared, *, are_halves: bool = False) -> _Reading:
         """Score all segments on each level, and say what each costs; nothing if all is alike."""
-        bars = compare(frames, bar=self.bar)
+        bars, logits = prepared.bars, prepared.logits if self.network else None
         if not bars.in_order.any():
-            return _Reading(bars, {}, is_learned)
+            return _Reading(bars, {}, is_learned=False)
         weights = {
             "repetition": self.repetition,
             "blocks": self.blocks,
@@ -328,11 +370,9 @@ class CoverSegmenter:
         if bars.copies is not None and self.repetition:
             weights["lengths"] = 0.0
             cost *= _COST_OF_PASSAGES
-        if is_learned:
+        if logits is not None:
             weights = {name: _BESIDE[name] * weight for name, weight in weights.items()}
             cost, span = cost * _BESIDE["cost"], span * _BESIDE["span"]
-            seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
-            logits = boundary_logits(seen)
         if are_halves:
             weights = {name: _OF_HALVES[name] * weight for name, weight in weights.items()}
             cost += _COST_OF_HALVES
@@ -340,11 +380,11 @@ class CoverSegmenter:
         found: Evidence = {}
         for level in LEVELS:
             here = scores.copy()
-            if is_learned:
+            if logits is not None:
                 log_odds = boundary_log_odds(logits, level) + _LOG_ODDS_OF_INTEREST
                 here[:, 1:-1] += self.network * log_odds[1:-1]
             found[level] = here, cost + _COST_OF_SECTIONS * (level == "section")
-        return _Reading(bars, found, is_learned, span)
+        return _Reading(bars, found, logits is not None, span)
 
     def _labeled(self, bars: Comparison, *levels: NDArray[np.intp]) -> list[Segmentation]:
         labels = cover_labels(bars, *levels, n_labels=self.n_labels)
