@@ -14,8 +14,8 @@ SOURCE = Path(scatseg.__file__).parent
 
 # A module imports only from layers above its own.
 FLOW = [
-    {"", "segmentation", "naming", "rates", "threads"},
-    {"scattering", "compression"},
+    {"", "counts", "naming", "rates", "threads"},
+    {"segmentation", "scattering", "compression"},
     {"features"},
     {"places"},
     {"audio", "spectral", "extractors", "pieces", "rhythm", "synth"},

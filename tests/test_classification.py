@@ -271,9 +271,7 @@ def test_a_class_of_one_group_is_named_and_left_out_of_its_fold(clusters):
     X, labels, groups = clusters
     labels = np.where(groups == 3, "rare", labels)
     result = cross_validate(QUICK, X, labels, groups=groups)
-    assert result.notes == (
-        "class rare: 12 clip(s) not tested, for all its clips are in one group",
-    )
+    assert result.notes == ("class rare: 12 clips not tested, for all its clips are in one group",)
     assert not result.tested[groups == 3].any()
     assert result.tested[groups != 3].all()
     assert np.isnan(result.probabilities[groups == 3]).all()
@@ -326,7 +324,7 @@ def test_a_published_split_is_told_to_have_groups_on_both_sides(clusters):
     X, labels, groups = clusters
     parts = np.tile(["train", "test"], 60)
     result = cross_validate(QUICK, X, labels, groups=groups, parts=parts)
-    assert "has 10 group(s) on both of its sides: 0, 1, 2, 3, 4, ..." in result.notes[0]
+    assert "has 10 groups on both of its sides: 0, 1, 2, 3, 4, ..." in result.notes[0]
 
 
 def test_published_folds_are_each_tested_once(clusters):
@@ -919,7 +917,7 @@ def test_sounds_too_short_to_tell_are_named_in_one_warning(drums, tmp_path, caps
     assert scatseg("classify", "predict", model, blips, "--jobs", 1) == 0
     err = capsys.readouterr().err.splitlines()
     assert [line for line in err if "too short" in line] == [
-        "2 of 3 sound(s) shorter than the averaging scale of 0.032 s, too short for features to "
+        "2 of 3 sounds shorter than the averaging scale of 0.032 s, too short for features to "
         "tell much: a, b"
     ]
 

@@ -70,11 +70,11 @@ def test_a_quoted_name_may_hold_commas_and_line_breaks(folder):
 
 def test_repeated_rows_are_counted_and_left_out(folder):
     found = table(folder, "file,label\na.wav,kick\na.wav,kick\na.wav,kick\n")
-    assert found.notes == ("2 repeated row(s) left out",)
+    assert found.notes == ("2 repeated rows left out",)
 
 
 def test_columns_that_are_not_used_are_named(folder):
-    assert table(folder, "file,label,mood\na.wav,kick,sad\n").notes == ("column(s) not used: mood",)
+    assert table(folder, "file,label,mood\na.wav,kick,sad\n").notes == ("1 column not used: mood",)
 
 
 def test_a_column_of_groups_is_used_in_any_case(folder):
@@ -143,7 +143,7 @@ def test_sub_folders_are_labels(tmp_path):
         "kick/one.wav": "kick",
         "snare/three.wav": "snare",
     }
-    assert found.notes == ("1 sound(s) in no sub-folder left out",)
+    assert found.notes == ("1 sound in no sub-folder left out",)
     assert not found.has_groups
 
 

@@ -651,10 +651,10 @@ def test_rows_that_cannot_be_used_are_failures_until_they_are_mended(tmp_path, c
     assert run("index", tmp_path, "-o", folder, "--jobs", 1) == 1
     err = capsys.readouterr().err
     assert "gone.wav: line 3: there is no such file" in err
-    assert "1 recordings indexed, 1 failed" in err
+    assert "1 recording indexed, 1 failed" in err
     table.write_text("file,label,group\n0.wav,a,x\n0.wav,a,x\n")
     assert run("index", tmp_path, "-o", folder, "--jobs", 1) == 0
-    assert "1 repeated row(s) left out" in capsys.readouterr().err
+    assert "1 repeated row left out" in capsys.readouterr().err
     assert read_failures(folder) == []
 
 

@@ -45,8 +45,8 @@ def test_any_numbers_and_labels_become_floats_and_strings():
         ([-0.5, 1, 2], ["A", "B"], "cannot be negative, got -0.5 s"),
         ([0, 2, 1], ["A", "B"], r"boundary 2 \(1.0 s\) does not come after boundary 1 \(2.0 s\)"),
         ([0, 1, 1], ["A", "B"], r"boundary 2 \(1.0 s\) does not come after boundary 1 \(1.0 s\)"),
-        ([0, 1, 2], ["A"], "1 labels need 2 boundaries, got 3"),
-        ([0, 1], ["A", "B"], "2 labels need 3 boundaries, got 2"),
+        ([0, 1, 2], ["A"], r"n labels need n \+ 1 boundaries, got 1 label and 3 boundaries"),
+        ([0, 1], ["A", "B"], "got 2 labels and 2 boundaries"),
     ],
 )
 def test_what_is_not_a_segmentation_is_refused(boundaries, labels, reason):
@@ -166,8 +166,8 @@ def test_another_default_is_another_hierarchy():
             {},
             "level 2 spans 0 to 39 s and level 0 0 to",
         ),
-        ([FORM, FORM], {"names": ["a"]}, r"2 levels need as many different names, got \['a'\]"),
-        ([FORM, FORM], {"names": ["a", "a"]}, r"different names, got \['a', 'a'\]"),
+        ([FORM, FORM], {"names": ["a"]}, r"each level needs a name of its own, got \['a'\] for 2"),
+        ([FORM, FORM], {"names": ["a", "a"]}, r"a name of its own, got \['a', 'a'\] for 2"),
         ([FORM, FORM], {"default": 2}, "default must be 0 to 1, got 2"),
         ([FORM, FORM], {"default": -1}, "default must be 0 to 1, got -1"),
     ],

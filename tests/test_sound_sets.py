@@ -123,7 +123,7 @@ def test_recordings_that_are_not_there_are_counted(mirdata, recording, tmp_path)
     )
     table = tabulate("mridangam_stroke", tmp_path, relative_to=tmp_path)
     assert table.rows[1:] == (("a.wav", "ta", "C#"),)
-    assert table.notes == (f"1 recording(s) are not there, for one {tmp_path / 'b.wav'}",)
+    assert table.notes == (f"1 recording missing, for one {tmp_path / 'b.wav'}",)
 
 
 def test_tracks_that_mirdata_does_not_know_are_problems(mirdata, recording, tmp_path):
@@ -150,7 +150,7 @@ def test_fault_filtered_lists_are_the_split_of_gtzan(mirdata, recording, tmp_pat
         (tmp_path / f"{part}_filtered.txt").write_text(f"blues/blues.0000{number}.wav\n")
     table = tabulate("gtzan_genre", tmp_path, relative_to=tmp_path)
     assert [row[-1] for row in table.rows] == ["split", "train", "validation", "test"]
-    assert table.notes == ("1 recording(s) left out that are in no fault-filtered list",)
+    assert table.notes == ("1 recording left out that no fault-filtered list holds",)
 
 
 def test_gtzan_without_its_lists_is_listed_with_a_warning(mirdata, recording, tmp_path):

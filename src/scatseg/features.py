@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.compression import Compression, check_compression, compressed
+from scatseg.counts import counted
 from scatseg.scattering.arguments import check_mono
 from scatseg.scattering.costs import Cost
 from scatseg.scattering.joint import TimeFrequencyScattering
@@ -143,7 +144,8 @@ class Features:
             raise ValueError(msg)
         n_frames, n_features = rows.shape
         if times.shape != (n_frames + 1,):
-            msg = f"{n_frames} frames need {n_frames + 1} edges, got shape {times.shape}"
+            given = f"{counted(n_frames, 'frame')} and edges of shape {times.shape}"
+            msg = f"n frames need n + 1 edges, got {given}"
             raise ValueError(msg)
         if times[0] != 0 or not (np.diff(times) > 0).all() or not np.isfinite(times[-1]):
             msg = f"edges must increase from 0, got {times[0]:g} to {times[-1]:g} s"
@@ -163,9 +165,9 @@ class Features:
         object.__setattr__(self, "notes", (notes,) if isinstance(notes, str) else tuple(notes))
 
     def __repr__(self) -> str:
-        n_frames, n_features = self.X.shape
+        size = f"{counted(len(self), 'frame')} x {self.X.shape[1]}"
         families = "+".join(dict.fromkeys(name.family for name in self.names))
-        return f"Features({n_frames} frames x {n_features}, {self.duration:.1f} s, {families})"
+        return f"Features({size}, {self.duration:.1f} s, {families})"
 
     def __len__(self) -> int:
         """Count the frames."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scatseg.audio import AUDIO_EXTENSIONS
+from scatseg.counts import counted
 from scatseg.formats import FormatError
 from scatseg.formats.text import decoded, plain
 from scatseg.runs import Failure, shown
@@ -187,7 +188,7 @@ class _Table:
         n_same = self.notes.count("")
         if n_same:
             self.notes = [note for note in self.notes if note]
-            self.notes.append(f"{n_same} repeated row(s) left out")
+            self.notes.append(f"{counted(n_same, 'repeated row')} left out")
 
     def _check_header(self, header: Sequence[str]) -> None:
         needed = ["file", *(name.lower() for name in self.columns)]
@@ -206,7 +207,7 @@ class _Table:
         used = (*needed, *_PLAIN_COLUMNS, self.group.lower())
         extra = [name for name in header if name not in used]
         if extra:
-            self.notes.append(f"column(s) not used: {', '.join(extra)}")
+            self.notes.append(f"{counted(len(extra), 'column')} not used: {', '.join(extra)}")
 
     def _take(self, line: int, header: Sequence[str], row: Sequence[str]) -> None:
         where = f"line {line}"
@@ -285,7 +286,7 @@ def _from_folders(root: Path, columns: Sequence[str], group: str) -> LabelledCli
         )
         raise LabelError(msg)
     loose = sum(1 for _ in _sounds(root, below=False))
-    notes = (f"{loose} sound(s) in no sub-folder left out",) if loose else ()
+    notes = (f"{counted(loose, 'sound')} in no sub-folder left out",) if loose else ()
     return LabelledClips(clips=tuple(clips), columns=tuple(columns), notes=notes)
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scatseg.counts import counted
+
 SILENCE = "silence"
 """The label of a stretch in which nothing sounds."""
 
@@ -71,7 +73,8 @@ class Segmentation:
             )
             raise ValueError(msg)
         if len(names) != times.size - 1:
-            msg = f"{len(names)} labels need {len(names) + 1} boundaries, got {times.size}"
+            given = counted(len(names), "label"), counted(times.size, "boundary", "boundaries")
+            msg = f"n labels need n + 1 boundaries, got {' and '.join(given)}"
             raise ValueError(msg)
         object.__setattr__(self, "boundaries", tuple(times.tolist()))
         object.__setattr__(self, "labels", names)
@@ -197,7 +200,7 @@ class Hierarchy:
                 )
                 raise ValueError(msg)
         if len(names) != len(levels) or len(set(names)) != len(names):
-            msg = f"{len(levels)} levels need as many different names, got {list(names)}"
+            msg = f"each level needs a name of its own, got {list(names)} for {len(levels)}"
             raise ValueError(msg)
         if not 0 <= default < len(levels):
             msg = f"default must be 0 to {len(levels) - 1}, got {default}"

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from scatseg.counts import counted
 from scatseg.datasets import Problem
 from scatseg.loaders import PREFIX, LoaderError, library
 from scatseg.runs import shown
@@ -157,7 +158,7 @@ def tabulate(
         columns, rows, notes = _with_gtzan_split(columns, rows, root)
     if sounds.missing:
         first = shown(sounds.missing[0])
-        notes.append(f"{len(sounds.missing)} recording(s) are not there, for one {first}")
+        notes.append(f"{counted(len(sounds.missing), 'recording')} missing, for one {first}")
     if not rows:
         msg = "; ".join([*notes, *(f"{path}: {reason}" for path, reason in sounds.problems[:1])])
         msg = f"{shown(root)}: recordings of {name} as mirdata lays them out are needed: {msg}"
@@ -239,5 +240,6 @@ def _with_gtzan_split(
     listed = [(*row, part_of.get(PurePosixPath(row[0]).stem, "")) for row in rows]
     kept = [row for row in listed if row[-1]]
     n_left = len(listed) - len(kept)
-    notes = [f"{n_left} recording(s) left out that are in no fault-filtered list"] if n_left else []
+    left = f"{counted(n_left, 'recording')} left out that no fault-filtered list holds"
+    notes = [left] if n_left else []
     return (*columns, "split"), kept, notes

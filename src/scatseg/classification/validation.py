@@ -24,6 +24,7 @@ from scatseg.classification.confusion import (
     scores_of,
 )
 from scatseg.classification.folds import LEAVE_ONE_GROUP_OUT, Fold, SplitError, split
+from scatseg.counts import counted
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -213,7 +214,7 @@ def _sharing(folds: Sequence[Fold], groups: ArrayLike | None) -> list[str]:
     if not shared:
         return []
     some = ", ".join(sorted(shared)[:5]) + (", ..." if len(shared) > 5 else "")
-    return [f"the published split has {len(shared)} group(s) on both of its sides: {some}"]
+    return [f"the published split has {counted(len(shared), 'group')} on both of its sides: {some}"]
 
 
 def _notes(
@@ -237,7 +238,7 @@ def _notes(
         if n_left:
             whole = n_left == here.sum()
             reason = "all its clips are in one group" if whole else "no other fold has the class"
-            notes.append(f"class {name}: {n_left} clip(s) not tested, for {reason}")
+            notes.append(f"class {name}: {counted(n_left, 'clip')} not tested, for {reason}")
     return notes
 
 

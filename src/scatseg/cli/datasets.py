@@ -10,6 +10,7 @@ import click
 from scatseg.cli.options import FileArgument, output_file
 from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
 from scatseg.cli.progress import Progress
+from scatseg.counts import counted
 
 if TYPE_CHECKING:
     from scatseg.pairing import Pairing
@@ -67,7 +68,7 @@ def _described(dataset: Dataset, folder: Path) -> list[str]:
         except DatasetError as error:
             where = str(error)
         else:
-            sha256, where = receipt.sha256, f"{here} ({len(receipt.files)} files)"
+            sha256, where = receipt.sha256, f"{here} ({counted(len(receipt.files), 'file')})"
     facts = {
         "tracks": str(dataset.n_tracks),
         "license": dataset.license,
@@ -158,7 +159,7 @@ def _fetch_loader(name: str, folder: Path, verbosity: int) -> Path:
         msg = f"{name}: no track has sections that can be used"
         raise loaders.LoaderError(msg)
     if verbosity >= 0:
-        click.echo(f"{name}: {len(export.written)} tracks written", err=True)
+        click.echo(f"{name}: {counted(len(export.written), 'track')} written", err=True)
     return export.written[0].parent
 
 
@@ -236,7 +237,7 @@ def verify(verbosity: int, names: tuple[str, ...], output: Path | None) -> int:
             click.echo(f"{path} {reason}", err=True)
         n_failed += bool(problems)
         if verbosity >= 0:
-            outcome = f"{len(problems)} problem(s)" if problems else "every file is as fetched"
+            outcome = counted(len(problems), "problem") if problems else "every file is as fetched"
             click.echo(f"{name}: {outcome}")
     return status_of(len(chosen) - n_failed, n_failed)
 

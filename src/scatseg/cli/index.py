@@ -17,6 +17,7 @@ from scatseg.cli.options import (
 )
 from scatseg.cli.outcome import DONE, NOTHING_DONE, SOME_FAILED, resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
+from scatseg.counts import counted
 
 if TYPE_CHECKING:
     from scatseg.search.descriptions import Describer
@@ -142,7 +143,7 @@ def _add(
     n_failed = sum(receipt.failure is not None for receipt in receipts) + len(failures)
     n_done = sum(receipt.failure is None for receipt in receipts)
     if verbosity >= 0:
-        click.echo(f"{n_done} recordings indexed, {n_failed} failed", err=True)
+        click.echo(f"{counted(n_done, 'recording')} indexed, {n_failed:,} failed", err=True)
         if n_failed:
             click.echo(f"what failed, and why: {output / 'failures.csv'}", err=True)
     if (output / DATABASE).is_file():
@@ -165,7 +166,7 @@ def _tell(folder: Path, trust: Collection[str]) -> int:
     lines = {
         "recordings": f"{len(opened.tracks):,} ({seconds / 3600:.2f} h)",
         "passages": windows,
-        "labels": f"{labelled:,} recordings",
+        "labels": counted(labelled, "recording"),
         "features": f"{opened.describer.features}, {opened.describer.sr} Hz",
         "dimensions": str(opened.projection.n_dims if opened.projection else 0),
         "failed": str(len(read_failures(folder))),
@@ -191,7 +192,7 @@ def _verify(folder: Path, trust: Collection[str]) -> int:
     for fault in faults:
         click.echo(fault, err=True)
     if faults:
-        click.echo(f"{folder}: {len(faults)} fault(s)")
+        click.echo(f"{folder}: {counted(len(faults), 'fault')}")
         return SOME_FAILED
     status = _status_held(folder, len(read_state(folder, trusted=trust).tracks))
     if status == DONE:
@@ -214,5 +215,5 @@ def _rebuild(folder: Path, trust: Collection[str]) -> int:
     from scatseg.search.building import rebuild_index
 
     state = rebuild_index(folder, trusted=trust)
-    click.echo(f"{folder}: {len(state.tracks):,} recordings")
+    click.echo(f"{folder}: {counted(len(state.tracks), 'recording')}")
     return DONE

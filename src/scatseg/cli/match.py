@@ -15,6 +15,7 @@ from scatseg.cli.progress import Progress
 from scatseg.cli.resynthesize import resynthesize
 from scatseg.cli.synth import parse_ranges, range_option
 from scatseg.cli.torch_runs import device_option, run_folder, seed_option
+from scatseg.counts import counted
 
 if TYPE_CHECKING:
     from scatseg.matching import Field
@@ -233,10 +234,8 @@ def _told(descent: Descent, parameters: Sequence[Parameter]) -> str:
     )
     worst = descent.worst(parameters)
     known = "" if worst is None else f", off by at most {worst:.3f}"
-    return (
-        f"{descent.loss} shift {descent.shift}: {theta}{known}, {descent.match.n_steps} steps, "
-        f"{descent.seconds:.1f} s"
-    )
+    took = f"{counted(descent.match.n_steps, 'step')}, {descent.seconds:.1f} s"
+    return f"{descent.loss} shift {descent.shift}: {theta}{known}, {took}"
 
 
 def _say(notes: Sequence[str]) -> None:

@@ -186,7 +186,8 @@ def _lines(answer: Answer) -> list[str]:
     """Write a table of hits, and below each why."""
     lines = []
     for i, hit in enumerate(answer.hits, 1):
-        moved = f"  {hit.semitones:+d} semitones" if hit.semitones else ""
+        unit = "semitone" if abs(hit.semitones) == 1 else "semitones"
+        moved = f"  {hit.semitones:+d} {unit}" if hit.semitones else ""
         moved += f"  tempo x{hit.tempo:.2f}" if hit.tempo != 1 else ""
         stretch = f"{_clock(hit.start)}-{_clock(hit.end)}"
         lines.append(f"{i:3d}  {hit.similarity:.3f}  {stretch}  {hit.track}{moved}")

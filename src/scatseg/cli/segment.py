@@ -21,6 +21,7 @@ from scatseg.cli.options import (
 )
 from scatseg.cli.outcome import DONE, NOTHING_DONE, resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
+from scatseg.counts import counted
 from scatseg.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ def _segment(
     n_failed = sum(receipt.failure is not None for receipt in receipts) + len(found.failures)
     n_done = sum(receipt.failure is None for receipt in receipts)
     if verbosity >= 0:
-        click.echo(f"{n_done} tracks segmented, {n_failed} failed", err=True)
+        click.echo(f"{counted(n_done, 'track')} segmented, {n_failed:,} failed", err=True)
         if n_failed:
             click.echo(f"what failed, and why: {output / 'failures.csv'}", err=True)
     return status_of(n_done, n_failed)

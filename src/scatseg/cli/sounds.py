@@ -12,6 +12,7 @@ import click
 from scatseg.cli.options import refuse_beside
 from scatseg.cli.outcome import resumable
 from scatseg.cli.progress import Progress
+from scatseg.counts import counted
 
 if TYPE_CHECKING:
     from scatseg.classification import CrossValidation
@@ -94,8 +95,8 @@ def _tell_short(done: DescribedClips, least: float, verbosity: int) -> None:
         named = short if verbosity > 0 else short[:_FIRST]
         more = ", ..." if len(short) > len(named) else ""
         click.echo(
-            f"{len(short)} of {len(done.clips)} sound(s) shorter than the averaging scale of "
-            f"{least:.2g} s, too short for features to tell much: {', '.join(named)}{more}",
+            f"{len(short)} of {counted(len(done.clips), 'sound')} shorter than the averaging scale "
+            f"of {least:.2g} s, too short for features to tell much: {', '.join(named)}{more}",
             err=True,
         )
 
@@ -221,7 +222,8 @@ def _tell_copies(
         text = f"{b.id} ({b.label}, group {b.group!r}) sounds exactly like "
         click.echo(f"{text}{a.id} ({a.label}, group {a.group!r})", err=True)
     if len(copies) > len(named):
-        click.echo(f"and {len(copies) - len(named)} more copies: see -v", err=True)
+        more = counted(len(copies) - len(named), "more copy", "more copies")
+        click.echo(f"and {more}: see -v", err=True)
 
 
 def model_tested(labelled: LabelledClips, options: Mapping[str, Any], verbosity: int) -> Evaluated:

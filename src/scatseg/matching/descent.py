@@ -15,6 +15,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from scatseg.counts import counted
 from scatseg.matching.optimizers import OPTIMIZERS, Optimizer
 from scatseg.matching.problems import Problem, Step, bounds, problem_of
 from scatseg.synth import Parameter, Synth
@@ -135,7 +136,7 @@ def match(
     reason, finite = "all steps were taken", True
     for step in OPTIMIZERS[optimizer](problem, n_steps, lr):
         if not (np.isfinite(step.loss) and np.isfinite(step.gradient).all()):
-            reason = f"the loss or its gradient is not finite after {len(tried)} steps"
+            reason = f"the loss or its gradient is not finite after {counted(len(tried), 'step')}"
             finite = False
             break
         tried.append(step)

@@ -38,13 +38,18 @@
 
   function recording(hit) {
     const tags = [
-      ...(hit.semitones ? [`${hit.semitones > 0 ? "+" : "−"}${Math.abs(hit.semitones)} semitones`] : []),
+      ...(hit.semitones ? [moved(hit.semitones)] : []),
       ...(hit.tempo !== 1 ? [`tempo × ${hit.tempo.toFixed(2)}`] : []),
     ];
     return element("div", { className: "track-name" },
       element("div", {}, hit.track),
       element("div", { className: "hint" }, stretch(hit)),
       ...tags.map((text) => element("span", { className: "tag" }, text)));
+  }
+
+  function moved(semitones) {
+    const number = Math.abs(semitones);
+    return `${semitones > 0 ? "+" : "−"}${number} ${number === 1 ? "semitone" : "semitones"}`;
   }
 
   // The first reason, and the others on request.
@@ -60,7 +65,7 @@
     return element("div", {},
       first ? element("div", {}, `Alike in ${first.text}`) : "",
       more ? element("details", {},
-        element("summary", {}, first ? `${more} more` : `${more} differences`),
+        element("summary", {}, first ? `${more} more` : more === 1 ? "1 difference" : `${more} differences`),
         ...lines("Also alike in", others), ...lines("Differs most in", apart)) : "");
   }
 })();

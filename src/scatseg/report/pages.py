@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg.counts import counted
 from scatseg.evaluation import (
     CEILING,
     ESTIMATED_SEGMENTS,
@@ -272,11 +273,7 @@ def _counts(run: Run) -> str:
     if not run.tracks:
         systems = {each.system for each in run.summary if each.system not in run.baselines}
         n_tracks = max((each.n for each in run.summary), default=0)
-    return f"{_count(n_tracks, 'track')}, {_count(len(systems), 'system')}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+    return f"{counted(n_tracks, 'track')}, {counted(len(systems), 'system')}"
 
 
 def _flat(options: Any, prefix: str = "") -> list[list[str]]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from scatseg import naming
 from scatseg.audio import AUDIO_EXTENSIONS
+from scatseg.counts import counted
 from scatseg.runs import find_sources, read_failures
 from scatseg.search import approximate
 from scatseg.search.building import add_recordings
@@ -96,7 +97,8 @@ class Index:
 
     def __repr__(self) -> str:
         described = f"{self._state.features} at {self._state.sr} Hz"
-        return f"Index({os.fspath(self.folder)!r}, {len(self.tracks)} recordings, {described})"
+        size = counted(len(self.tracks), "recording")
+        return f"Index({os.fspath(self.folder)!r}, {size}, {described})"
 
     @classmethod
     def open(
