@@ -165,6 +165,11 @@ def test_copies_inside_a_run_are_not_tracks(tmp_path):
     assert ids(find_sources([tmp_path], extensions=[".wav"])) == ["a"]
 
 
+def test_recordings_beside_which_a_run_was_put_are_still_tracks(tmp_path):
+    touch(tmp_path, "a.wav", "cd1/b.wav", "run.json", "tracks/a.jams", "assets/audio/a.wav")
+    assert ids(find_sources([tmp_path], extensions=[".wav"])) == ["a", "cd1__b"]
+
+
 def test_ids_fit_a_file_system_in_any_script():
     id_ = safe_id("\u3042" * 80 + "/" + "\u3044" * 80)
     assert len(id_.encode()) <= 120

@@ -145,10 +145,9 @@ def _exists(path: Path) -> bool:
 
 def _walk(folder: Path, extensions: frozenset[str]) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
-        if "run.json" in names and "tracks" in folders:
-            folders.clear()  # a run keeps copies of recordings; they are not the collection
-            continue
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        is_run = "run.json" in names and "tracks" in folders
+        left_out = {"assets"} if is_run else set()  # a run keeps copies of recordings there
+        folders[:] = sorted({f for f in folders if not f.startswith(".")} - left_out)
         for name in names:
             if not name.startswith(".") and Path(name).suffix.lower() in extensions:
                 yield Path(parent, name)
