@@ -633,6 +633,13 @@ def test_an_index_of_one_short_sound_is_searched(tmp_path):
     assert index.search(melody(0, seconds=1.5)[:4000], SR)[0].similarity > 0.99
 
 
+def test_where_only_the_query_itself_is_indexed_nothing_is_found_and_why(tmp_path, capsys):
+    audio.save(tmp_path / "hit.wav", melody(0, seconds=3), SR)
+    Index.build([tmp_path], tmp_path / "index")
+    assert run("search", tmp_path / "index", "hit") == 3
+    assert capsys.readouterr().out == "nothing: all that is indexed is left out, see --exclude\n"
+
+
 def test_an_index_knows_labels_and_groups_of_a_table(tmp_path):
     for seed in range(2):
         audio.save(tmp_path / f"{seed}.wav", melody(seed, seconds=4), SR)

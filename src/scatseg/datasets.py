@@ -221,6 +221,9 @@ def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> Re
     root = Path(path)
     if is_run(root):
         root = root / "references"
+        if not root.exists():
+            msg = f"{path} is a run that was not evaluated: it holds estimates and no references"
+            raise FileNotFoundError(msg)
     found, problems, notes = _read_all(root, levels)
     found = _told_apart(found, root)
     notes += _repairs(found)

@@ -193,7 +193,7 @@ def _lines(answer: Answer) -> list[str]:
         lines.append(f"{i:3d}  {hit.similarity:.3f}  {stretch}  {hit.track}{moved}")
         if hit.likeness is not None and (why := hit.likeness.sentence()):
             lines.append(f"            {why}")
-    return lines or ["nothing"]
+    return lines or ["nothing: all that is indexed is left out, see --exclude"]
 
 
 def _clock(seconds: float) -> str:

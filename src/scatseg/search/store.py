@@ -266,8 +266,8 @@ def connected(folder: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
         if folder.is_file():
             msg = f"{shown(folder)}: an index, which is a folder, is needed, this is a file"
         else:
-            what = "is no index" if folder.exists() else "there is no index"
-            msg = f"{shown(folder)}: {what}; make one: scatseg index PATH... -o music.index"
+            what = " is no index" if folder.exists() else ": there is no index"
+            msg = f"{shown(folder)}{what}; make one: scatseg index PATH... -o music.index"
         raise SearchIndexError(msg)
     # The last to close a database clears its log away, unless it may only read.
     writable = write or os.access(folder, os.W_OK)
