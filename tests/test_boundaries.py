@@ -283,6 +283,24 @@ def test_forbidden_segments_are_not_used(rng):
     assert {4, 5} <= set(best_boundaries(scores, cost=5).tolist())
 
 
+@pytest.mark.parametrize("n_segments", [None, 2, 3])
+def test_where_every_cover_is_forbidden_there_is_none(n_segments, rng):
+    scores = rng.normal(size=(6, 6))
+    scores[:, 5] = -np.inf
+    with pytest.raises(ValueError, match="no cover of the recording is without a forbidden"):
+        best_boundaries(scores, n_segments=n_segments)
+    with pytest.raises(ValueError, match="no cover of the recording is without a forbidden"):
+        boundary_probabilities(scores)
+
+
+@pytest.mark.parametrize("n_segments", [None, 3])
+def test_scores_that_are_no_numbers_are_refused(n_segments, rng):
+    scores = rng.normal(size=(6, 6))
+    scores[2, 3] = np.nan
+    with pytest.raises(ValueError, match="or scores are NaN"):
+        best_boundaries(scores, n_segments=n_segments)
+
+
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_a_boundary_is_as_probable_as_the_covers_that_have_it(temperature, rng):
     scores = rng.normal(size=(9, 9))
@@ -359,3 +377,19 @@ def test_neither_end_is_a_hit():
     probable = [1, 0.3, 0.2, 1]
     assert hits_of(probable, [0, 1, 2, 3], [0, 3]) == 0
     assert hits_of(probable, [0, 1, 2, 3], [0, 1, 3]) == pytest.approx((0.3 + 0.5) / 2, abs=1e-5)
+
+
+@pytest.mark.parametrize("near_to", ["start", "end"])
+def test_what_is_near_to_an_end_is_hit_by_nothing_that_is_far(near_to):
+    probable, edges = np.array([1, 0.4, 0.0, 1]), np.array([0, 2, 20, 40])
+    if near_to == "end":
+        probable, edges = probable[::-1], 40 - edges[::-1]
+    found = [0, 2, 3] if near_to == "start" else [0, 1, 3]
+    assert hits_of(probable, edges, found, tolerances=[3]) == 0
+
+
+def test_rounding_takes_no_hit_that_is_exactly_as_far_as_the_tolerance():
+    place, later = 9.1, 0.1 * 121
+    assert place + 3.0 < later < place + 3.0 + 1e-9
+    found = hits_of([1, 0.0, 0.4, 1], [0, place, later, 40], [0, 1, 3], tolerances=[3.0])
+    assert found == pytest.approx(0.4, abs=1e-5)

@@ -201,6 +201,13 @@ def test_far_below_the_threshold_only_what_is_above_average_is_alike(similarity,
     assert label_by_repetition(Z, np.array([0, 4, 8, 12])) == tuple(labels)
 
 
+@pytest.mark.parametrize(("lower", "labels"), [(-0.8, "ABC"), (-1.2, "ABA")])
+def test_the_threshold_falls_into_a_gap_of_at_least_one(lower, labels):
+    # Best are placements in which half coincides, and half of `lower` is summed.
+    Z = alike_blocks([[4, lower, 0.5], [lower, 4, lower], [0.5, lower, 4]])
+    assert label_by_repetition(Z, np.array([0, 4, 8, 12])) == tuple(labels)
+
+
 @pytest.mark.parametrize("threshold", [0.9, 1.2])
 @pytest.mark.parametrize("form", FORMS)
 def test_labels_do_not_hang_on_the_threshold(threshold, form, rng):
@@ -386,6 +393,18 @@ def test_a_segment_is_named_after_most_of_its_frames():
     assert majority_labels(codes, np.array([0, 3, 5, 8])) == ("A", "B", "A")
 
 
+@pytest.mark.parametrize(
+    ("codes", "labels"),
+    [
+        ([3, 3, 3, 3, 3, 1], "AB"),  # most is as before: what else there is counts
+        ([3, 3, 3, 3, 3, 3], "AA"),  # nothing else is there
+        ([3, 3, 3, 0, 1, 1], "AB"),
+    ],
+)
+def test_a_segment_is_named_as_the_one_before_where_nothing_else_is_in_it(codes, labels):
+    assert majority_labels(np.array(codes), np.array([0, 3, 6])) == tuple(labels)
+
+
 SHIFTS = (-1, 0, 1)
 
 
@@ -405,6 +424,7 @@ def by_shift(down, same, up):
         pytest.param((0.3, 0.2, 2.0), (8, 3), False, id="too short to tell"),
         pytest.param((1.6, 0.2, 2.0), (4, 8), False, id="four bars need more"),
         pytest.param((1.6, 0.2, 2.0), (8, 8), True, id="than eight bars"),
+        pytest.param((1.7, 0.2, 2.0), (8, 8), False, id="by the root of the length"),
     ],
 )
 def test_a_repetition_in_another_key_is_believed_where_it_stands_out(similarities, n_bars, repeats):

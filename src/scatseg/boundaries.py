@@ -10,6 +10,7 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from scatseg.scattering.arguments import check_integer
+from scatseg.similarity import diagonal_sums
 
 _ROUNDING = 1e-9
 """Novelty at or below this is rounding, not music."""
@@ -47,8 +48,8 @@ def pick_boundaries(
     min_frames : int
         Fewest frames in a segment.
     granularity : float, default 0.5
-        In [0, 1]: 0 keeps only the most prominent peak, 1 all of them. A larger value never
-        removes a boundary.
+        In [0, 1]: peaks stay whose prominence is (1 - granularity)**2 of the largest or more; 0
+        keeps only the most prominent one, 1 all. A larger value never removes a boundary.
     n_segments : int, optional
         Keep the most prominent peaks that make this many segments, or all where there are
         fewer; `granularity` is then not used.
@@ -57,6 +58,11 @@ def pick_boundaries(
     -------
     boundary_frames : ndarray of int, shape (n_segments + 1,)
         Edge indices, increasing, the first 0, the last n_frames.
+
+    Raises
+    ------
+    ValueError
+        When granularity is outside [0, 1], or there is no such number of segments.
 
     Examples
     --------
@@ -152,9 +158,7 @@ def repetition_scores(
     array([3., 4., 0.])
     """
     n, most = len(Z), max(n_copies)
-    sums = np.zeros((n + 1, n + 1))
-    for i in range(n):
-        sums[i + 1, 1:] = sums[i, :-1] + Z[i]
+    sums = diagonal_sums(Z)
     lag = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
     scores = np.zeros((n + 1, n + 1))
     for length in range(1, min(max_frames, n // 2) + 1):
@@ -183,7 +187,8 @@ def block_scores(Z: NDArray[np.floating], *, n_bands: int = 7) -> NDArray[np.flo
     Z : ndarray of float, shape (n_frames, n_frames)
         Symmetric similarity, 0 for frames that are as alike as usual.
     n_bands : int, default 7
-        Frames further apart than this are not compared, so that a long section may develop.
+        Frames further apart than this are not compared, so that a long section may develop. Seven
+        bars are what the reference found to be best.
 
     Returns
     -------
@@ -230,8 +235,13 @@ def length_scores(
     Returns
     -------
     scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
-        `scores[start, stop]`: the logarithm of the share of phrases that are so long. 0 where
-        `start >= stop`.
+        `scores[start, stop]`: the logarithm of the share of phrases that are so long, of those of
+        one bar for what is shorter and of 40 for what is longer. 0 where `start >= stop`.
+
+    Raises
+    ------
+    ValueError
+        When `two_bars` is no probability.
     """
     if not 0 <= two_bars <= 1:
         msg = f"two_bars must be a probability from 0 to 1, got {two_bars:g}"
@@ -273,6 +283,11 @@ def best_boundaries(
         Edge indices, increasing, the first 0, the last n_frames. Of two answers that are as
         good, the one with the longer last segment.
 
+    Raises
+    ------
+    ValueError
+        When every cover (of so many segments) has one that is forbidden, or scores are NaN.
+
     Examples
     --------
     >>> scores = np.zeros((7, 7))
@@ -293,6 +308,7 @@ def best_boundaries(
         totals = best[:stop] + scores[:stop, stop] - cost
         came_from[stop] = totals.argmax()
         best[stop] = totals[came_from[stop]]
+    _check_cover(best[n])
     boundary_frames = [n]
     while boundary_frames[-1] > 0:
         boundary_frames.append(int(came_from[boundary_frames[-1]]))
@@ -310,10 +326,18 @@ def _best_of_so_many(scores: NDArray[np.floating], n_segments: int) -> NDArray[n
         totals = best[:, None] + inside
         came_from[i] = totals.argmax(axis=0)
         best = totals.max(axis=0)
+    _check_cover(best[n])
     boundary_frames = [n]
     for origins in came_from[::-1]:
         boundary_frames.append(int(origins[boundary_frames[-1]]))
     return np.array(boundary_frames[::-1], dtype=np.intp)
+
+
+def _check_cover(score: float) -> None:
+    """Refuse, with a ValueError, the score of a cover with forbidden segments, or with NaN."""
+    if not score > -np.inf:
+        msg = "no cover of the recording is without a forbidden segment, or scores are NaN"
+        raise ValueError(msg)
 
 
 def within(
@@ -356,12 +380,17 @@ def boundary_probabilities(
     cost : float, default 0
         What each segment costs.
     temperature : float, default 1
-        A cover is e times as probable as one whose total score is so much lower.
+        Positive: a cover is e times as probable as one whose total score is so much lower.
 
     Returns
     -------
     probabilities : ndarray of float64, shape (n_frames + 1,)
         Of a boundary at each edge, 1 at both ends.
+
+    Raises
+    ------
+    ValueError
+        When every cover has a forbidden segment, or scores are NaN.
 
     Examples
     --------
@@ -378,6 +407,7 @@ def boundary_probabilities(
     for i in range(1, n + 1):
         until[i] = _log_sum(until[:i] + weights[:i, i])
         since[n - i] = _log_sum(since[n - i + 1 :] + weights[n - i, n - i + 1 :])
+    _check_cover(until[n])
     return np.asarray(np.exp(until + since - until[n]))
 
 

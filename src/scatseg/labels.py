@@ -12,7 +12,7 @@ from scipy.spatial.distance import squareform
 
 from scatseg.scattering.arguments import check_integer
 from scatseg.segmentation import letter_labels
-from scatseg.similarity import centered, cosine
+from scatseg.similarity import centered, cosine, diagonal_sums
 from scatseg.threads import one_thread
 
 
@@ -167,7 +167,7 @@ def segment_similarity(
     similarity = np.empty((len(lengths), len(lengths)))
     for i, (start, length) in enumerate(zip(starts, lengths, strict=True)):
         others, at = lengths[i:], starts[i:] - start
-        sums = _diagonal_sums(Z[start : start + length, start:])
+        sums = diagonal_sums(Z[start : start + length, start:])
         # All lags at which this segment and another coincide somewhere, one other after the next.
         n_lags = others + length - 1
         first = np.cumsum(n_lags) - n_lags
@@ -262,14 +262,6 @@ _GAP = 1.0
 
 _ROUNDING = 1e-9
 """Relative differences at or below this are rounding, not music."""
-
-
-def _diagonal_sums(Z: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Accumulate along diagonals: `sums[i + 1, j + 1] - sums[i, j]` is `Z[i, j]`."""
-    sums = np.zeros((Z.shape[0] + 1, Z.shape[1] + 1))
-    for i, row in enumerate(Z):
-        sums[i + 1, 1:] = sums[i, :-1] + row
-    return sums
 
 
 def _into_gap(merged_at: NDArray[np.float64], threshold: float) -> float:
@@ -409,7 +401,9 @@ def run_edges(codes: NDArray[np.integer]) -> NDArray[np.intp]:
 def majority_labels(
     codes: NDArray[np.integer], boundary_frames: NDArray[np.integer]
 ) -> tuple[str, ...]:
-    """Name each segment after the cluster of most of its frames, unless its neighbor has it.
+    """Name each segment after the cluster of most of its frames.
+
+    What the segment before is named after does not count, unless there is nothing else.
 
     Parameters
     ----------

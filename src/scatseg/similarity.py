@@ -462,6 +462,31 @@ def without_places(features: Features) -> Features:
     return Features(X, features.edges, list(columns), notes=features.notes)
 
 
+def diagonal_sums(Z: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Accumulate similarity along diagonals, so that any stretch of one is a difference.
+
+    Parameters
+    ----------
+    Z : ndarray of float, shape (n_rows, n_columns)
+        Similarity of frames.
+
+    Returns
+    -------
+    sums : ndarray of float64, shape (n_rows + 1, n_columns + 1)
+        `sums[i + n, j + n] - sums[i, j]` is the sum of `Z[i + k, j + k]` over n steps k from 0 on.
+
+    Examples
+    --------
+    >>> sums = diagonal_sums(np.array([[1.0, 5.0], [7.0, 2.0]]))
+    >>> sums[2, 2] - sums[0, 0]
+    np.float64(3.0)
+    """
+    sums = np.zeros((Z.shape[0] + 1, Z.shape[1] + 1))
+    for i, row in enumerate(Z):
+        sums[i + 1, 1:] = sums[i, :-1] + row
+    return sums
+
+
 def path_contrast(Z: NDArray[np.floating]) -> NDArray[np.float64]:
     """Tell repetition from mere homogeneity: how much a diagonal stands out from those beside it.
 
