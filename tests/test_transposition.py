@@ -129,6 +129,31 @@ def test_a_frame_like_the_mean_is_like_itself():
     np.testing.assert_allclose(Z, fused_similarity([features.X], heard=heard), atol=1e-9)
 
 
+def test_what_of_a_moved_frame_is_like_nothing_counts_against_it():
+    # Moved by 2, the last but one is the first, and the last is that and a class never heard.
+    X = np.eye(12)[[0, 4, 7, 10, 10]]
+    X[4, 11] = 1
+    features = Features(X, np.arange(6), ["chroma"] * 12)
+    (Z,) = transposed_similarities(features, heard=np.ones(5, dtype=bool), shifts=[2])
+    assert Z[0, 3] == Z.max()
+    assert Z[0, 4] < Z[0, 3] - 0.5
+
+
+def test_moved_frames_are_no_more_alike_than_usual_on_average(rng):
+    features = melody(rng.integers(16, 28, size=(40, PLACES)))
+    heard = np.ones(40, dtype=bool)
+    for Z in transposed_similarities(features, heard=heard, shifts=[1, 4, 6]):
+        assert Z.mean() < 1e-9
+        assert Z.std() < 1 + 1e-9
+
+
+def test_the_order_of_columns_does_not_count(rng):
+    tune = melody(TUNE)
+    order = rng.permutation(len(tune.names))
+    shuffled = Features(tune.X[:, order], tune.edges, [tune.names[i] for i in order])
+    np.testing.assert_array_equal(transposed(shuffled, 3).X, transposed(tune, 3).X[:, order])
+
+
 def test_silent_frames_are_like_nothing_in_any_key():
     features = melody(TUNE)
     heard = np.arange(len(TUNE)) != 2

@@ -67,10 +67,13 @@ def transposed(features: Features, semitones: int) -> Features:
     return Features(X, features.edges, features.names, notes=features.notes)
 
 
-def _moved(X: NDArray[np.floating], semitones: int, bins: int) -> NDArray[np.floating]:
-    """Move pitches (..., n_pitches) up, around the circle or beyond the ends of their range."""
+def _moved(X: NDArray[np.floating], semitones: int, bins: int | None) -> NDArray[np.floating]:
+    """Move pitches (..., n_pitches) up by so many bins per semitone, None for pitch classes.
+
+    These go round in a circle, and others beyond the ends of their range.
+    """
     n_pitches = X.shape[-1]
-    if bins == _CIRCLE:
+    if bins is None:
         return np.roll(X, semitones, axis=-1)
     by = int(np.clip(semitones * bins, -n_pitches, n_pitches))
     moved = np.zeros_like(X)
@@ -78,32 +81,35 @@ def _moved(X: NDArray[np.floating], semitones: int, bins: int) -> NDArray[np.flo
     return moved
 
 
-_CIRCLE = -1
-"""Bins per semitone of pitch classes, which have no ends."""
+_EVEN = 0.01
+"""Share by which constant-Q bins may differ in width: by rounding of their carriers, not more."""
 
 
-def _scales(names: Sequence[FeatureName]) -> list[tuple[list[int], int]]:
-    """Find the columns of each scale of pitches, in order, and its bins per semitone."""
+def _scales(names: Sequence[FeatureName]) -> list[tuple[list[int], int | None]]:
+    """Find the columns of each scale of pitches, in order, and its bins per semitone.
+
+    Pitch classes, which have no ends, have None.
+    """
     scales: dict[tuple[str, int | None], list[int]] = {}
     for i, name in enumerate(names):
         if name.family in ("chroma", "cqt"):
             scales.setdefault((name.family, name.place), []).append(i)
-    found = []
+    found: list[tuple[list[int], int | None]] = []
     for (family, _), columns in scales.items():
         columns.sort(key=lambda i: names[i].index)
-        bins = _bins_per_semitone(family, [names[i] for i in columns])
-        if bins:
+        indices = [names[i].index for i in columns]
+        if indices != list(range(indices[0], indices[0] + len(indices))):
+            continue
+        if family == "chroma":
+            if len(columns) == 12:
+                found.append((columns, None))
+        elif bins := _bins_per_semitone([names[i] for i in columns]):
             found.append((columns, bins))
     return found
 
 
-def _bins_per_semitone(family: str, names: Sequence[FeatureName]) -> int:
-    """Count the bins in which a semitone lies, `_CIRCLE` for pitch classes, 0 for other bins."""
-    first = names[0].index
-    if [name.index - first for name in names] != list(range(len(names))):
-        return 0
-    if family == "chroma":
-        return _CIRCLE if len(names) == 12 else 0
+def _bins_per_semitone(names: Sequence[FeatureName]) -> int:
+    """Count the constant-Q bins in which a semitone lies; 0 where it is no whole number."""
     carriers = np.array([np.nan if name.carrier is None else name.carrier for name in names])
     if len(carriers) < 2 or not (carriers > 0).all():
         return 0
@@ -112,7 +118,7 @@ def _bins_per_semitone(family: str, names: Sequence[FeatureName]) -> int:
         return 0
     bins = 1 / semitones
     whole = round(float(bins[0]))
-    return whole if np.abs(bins - whole).max() < 0.01 * whole else 0
+    return whole if np.abs(bins - whole).max() < _EVEN * whole else 0
 
 
 def transposed_similarities(
@@ -161,7 +167,7 @@ def transposed_similarities(
     >>> Z[0, 4] == Z[1, 5] == Z.max()
     np.True_
     """
-    scales: dict[tuple[str, int, int], list[list[int]]] = {}
+    scales: dict[tuple[str, int, int | None], list[list[int]]] = {}
     for columns, bins in _scales(features.names):
         family = features.names[columns[0]].family
         scales.setdefault((family, len(columns), bins), []).append(columns)
@@ -185,8 +191,10 @@ class _Kind:
     ----------
     X : ndarray of float, shape (n_frames, n_places * n_pitches)
         The same pitches at each place in the frame.
-    n_places, bins : int
-        How many places; bins per semitone.
+    n_places : int
+        How many places.
+    bins : int or None
+        Bins per semitone; None for pitch classes.
     directions, scale : ndarray of float64
         In which frames differ, shape (n_places * n_pitches, n_directions), and what is multiplied
         along each to whiten them.
@@ -197,14 +205,14 @@ class _Kind:
 
     X: NDArray[np.floating]
     n_places: int
-    bins: int
+    bins: int | None
     directions: NDArray[np.float64]
     scale: NDArray[np.float64]
     whitened: NDArray[np.float64]
     usual: tuple[float, float]
 
     @classmethod
-    def of(cls, X: NDArray[np.floating], n_places: int, bins: int, power: float) -> _Kind:
+    def of(cls, X: NDArray[np.floating], n_places: int, bins: int | None, power: float) -> _Kind:
         rows = centered(X, around=X)
         directions, singular = principal_directions(rows)
         scale = singular ** (power - 1)
