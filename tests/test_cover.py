@@ -7,13 +7,15 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import scatseg.segmenters.covers
-from scatseg.boundaries import repetition_scores
+from scatseg.boundaries import block_scores, repetition_scores
 from scatseg.cover import (
     LONG_BAR,
+    Comparison,
     block_share,
     compare,
     cover_labels,
     cover_scores,
+    frames_per_bar,
     median_bar,
 )
 from scatseg.features import FeatureName, Features
@@ -197,6 +199,19 @@ def test_a_silent_bar_is_a_rest(rng):
     assert segment(on_bars(X), segmenter="default") == form_of("ABAABA")
 
 
+@pytest.mark.parametrize(("bar", "n_silences"), [(1.25, 1), (1.2, 0)])
+def test_silence_is_long_from_two_and_a_half_seconds_on(bar, n_silences, rng):
+    X = np.insert(rng.normal(size=(20, 4)), [10] * 2, 0.0, axis=0)
+    bars = compare(Features(X, bar * np.arange(23)), bar=BAR)
+    assert len(bars.silences) == n_silences
+
+
+def test_where_nothing_sounds_all_is_silence():
+    silence = on_bars(np.zeros((8, 3)))
+    assert median_bar(silence) == BAR
+    assert cover_labels(compare(silence, bar=BAR), np.array([0, 1])) == [("silence",)]
+
+
 def test_silence_does_not_look_like_a_passage_that_recurs():
     X = np.random.default_rng(3).normal(size=(40, 40))
     X[[5, 6, 7, 15, 16, 17, 25, 26, 27]] = 0
@@ -250,6 +265,31 @@ def test_all_features_tell_of_timbre_where_none_is_known_to(rng):
     np.testing.assert_allclose(bars.by_timbre, bars.in_order)
 
 
+@pytest.mark.parametrize(
+    ("seconds", "n_frames", "together"),
+    [(2.0, 20, 1), (1.0, 20, 1), (0.66, 20, 3), (0.5, 20, 4), (0.5, 3, 3), (0.5, 2, 1)],
+)
+def test_frames_are_compared_together_where_three_or_more_are_a_bar(seconds, n_frames, together):
+    features = Features(np.ones((n_frames, 1)), seconds * np.arange(n_frames + 1))
+    assert frames_per_bar(features, BAR) == together
+
+
+def test_passages_of_timbre_alone_are_compared_by_timbre(rng):
+    X = rng.normal(size=(40, 6))
+    short = np.arange(41) / 2
+    alone = compare(Features(X, short, ["mfcc"] * 6), bar=BAR)
+    any_features = compare(Features(X, short, ["feature"] * 6), bar=BAR)
+    np.testing.assert_array_equal(alone.in_order, any_features.in_order)
+
+
+def test_passages_and_their_copies_begin_two_bars_apart(rng):
+    features = Features(rng.normal(size=(60, 6)), np.arange(61) / 2)
+    copies = compare(features, bar=BAR).copies
+    start, stop = np.nonzero(copies.scores)
+    apart = np.abs(copies.first[start, stop] - start)
+    assert apart.min() == 2 * 4
+
+
 def share(features):
     bars = compare(features, bar=BAR)
     return block_share(bars, repetition_scores(bars.in_order))
@@ -258,6 +298,12 @@ def share(features):
 def test_blocks_count_for_more_where_passages_are_of_one_sound(rng):
     blocks = np.concatenate([2 * rng.normal(size=40) + rng.normal(size=(12, 40)) for _ in range(4)])
     assert share(on_bars(blocks)) > 1 > share(tune("ABAABA", rng))
+
+
+def test_what_hardly_recurs_does_not_recur(rng):
+    bars = compare(on_bars(rng.normal(size=40) + rng.normal(size=(24, 40))), bar=BAR)
+    shares = [block_share(bars, np.full((25, 25), 8 * each)) for each in (0.0, 0.4, 0.8)]
+    assert shares[0] == shares[1] > shares[2]
 
 
 def test_there_is_no_telling_in_a_few_bars(rng):
@@ -269,12 +315,44 @@ def test_terms_without_weight_do_not_count(rng):
     assert not cover_scores(bars, repetition=0, blocks=0, lengths=0)[:, :-1].any()
 
 
+def test_blocks_of_short_frames_are_counted_in_bars(rng):
+    bars = compare(Features(rng.normal(size=(44, 6)), np.arange(45) / 2), bar=BAR)
+    scores = cover_scores(bars, repetition=0, blocks=1, lengths=0)
+    expected = block_scores(bars.by_timbre, n_bands=7 * 4) / 4
+    np.testing.assert_allclose(scores[:, :-1], expected[:, :-1])
+
+
+@pytest.mark.parametrize(("n_bars", "n_refused"), [(11, 0), (12, 2), (40, 2)])
+def test_short_ends_are_refused_in_all_but_short_recordings(n_bars, n_refused, rng):
+    bars = compare(on_bars(rng.normal(size=(n_bars, 6))), bar=BAR)
+    scores = cover_scores(bars, repetition=1, blocks=1, lengths=1)
+    assert np.flatnonzero(scores[:, -1] < -500).tolist() == [*range(n_bars)][n_bars - n_refused :]
+
+
 @pytest.mark.parametrize("name", ["default", "repetition"])
 def test_what_rings_out_at_the_end_is_no_section_of_its_own(name, rng):
     song = tune("ABAABA", rng)
     longer = on_bars(np.concatenate([song.X, 3 + rng.normal(size=(2, 40))]))
     found = segment(longer, segmenter=name)
     assert found.boundaries == (*form_of("ABAABA").boundaries[:-1], longer.duration)
+
+
+def test_timbre_counts_as_much_as_what_is_played_for_labels():
+    segments = np.repeat(np.arange(3), 8)
+    same = np.equal.outer(segments, segments)
+    sound = np.array([0, 0, 1])[segments]
+    by_timbre = np.where(np.equal.outer(sound, sound), 1.5, -1.0)
+    features = on_bars(np.ones((24, 1)))
+    for in_order, labels in ((1.5, ("A", "A", "B")), (3.0, ("A", "A", "A"))):
+        bars = Comparison(
+            features=features,
+            in_order=np.where(same, 4.0, in_order),
+            by_timbre=by_timbre,
+            silences=np.empty(0, dtype=np.intp),
+            frames_per_bar=1,
+            copies=None,
+        )
+        assert cover_labels(bars, np.array([0, 8, 16, 24])) == [labels]
 
 
 def test_letters_skip_silence(rng):
@@ -292,6 +370,8 @@ def test_without_bars_passages_are_found_in_any_tempo(rng):
         found = segment(song, segmenter=name)
         np.testing.assert_allclose(found.boundaries, [0, 30, 60, 90, 130], atol=1)
         assert found.labels == ("A", "A", "B", "B")
+        one = segment(song, segmenter=f"{name}:n_labels=1")
+        assert set(one.labels) == {"A"}
 
 
 def test_long_bars_may_be_two(rng):

@@ -95,7 +95,9 @@ def compare(features: Features, *, bar: float) -> Comparison:
     ]
     copies = None
     if n_frames > 1:
-        copies = best_copies(in_order, max_frames=_LONGEST_COPY * n_frames, min_lag=2 * n_frames)
+        copies = best_copies(
+            in_order, max_frames=_LONGEST_COPY * n_frames, min_lag=_NEAREST_COPY * n_frames
+        )
     return Comparison(
         features=features,
         in_order=in_order,
@@ -144,11 +146,17 @@ def cover_scores(
     if repetition and bars.copies is not None:
         scores += repetition / bar * bars.copies.scores
     elif repetition:
-        repeats = repetition_scores(path_contrast(bars.in_order), min_lag=4, max_frames=40)
+        repeats = repetition_scores(path_contrast(bars.in_order))
         scores += repetition * repeats
         blocks *= block_share(bars, repeats)
     if blocks:
-        scores += blocks / bar * block_scores(bars.by_timbre, n_bands=7 * bar)
+        scores += blocks / bar * block_scores(bars.by_timbre, n_bands=_BANDS * bar)
+    return _without_scraps(scores, bars)
+
+
+def _without_scraps(scores: NDArray[np.float64], bars: Comparison) -> NDArray[np.float64]:
+    """Let next to nothing speak for a few bars at the end, and for silence with what is beside."""
+    scores, bar = scores.copy(), bars.frames_per_bar
     end = len(bars.in_order)
     end -= end - 1 in bars.silences
     shortest = _SHORTEST_END * bar
@@ -217,11 +225,18 @@ _USUAL_RATIO = 0.3
 _LEAST_RECURRENCE = 0.4
 """Passages that recur less than this do not recur."""
 
+_BANDS = 7
+"""Bars that are compared as of one sound at most, as in `boundaries.block_scores`."""
+
 _SHORTEST_END, _LEAST_ENDS = 3, 4
-"""Bars: what rings out at the end is no section of its own, unless the recording is that short."""
+"""Bars: less at the end, where something rings out, is no section of its own, unless the recording
+has less than so many times as many."""
 
 _BY_TIMBRE = 0.5
 """How far timbre decides which segments have one label; from 0.4 to 0.6 it matters little."""
+
+_NEAREST_COPY = 2
+"""Bars between a passage and its copy at least, where frames are shorter than bars."""
 
 _LONGEST_COPY = 75
 """Bars: longer passages are not looked for again where frames are shorter than bars."""
