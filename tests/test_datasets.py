@@ -263,7 +263,9 @@ def test_run_folder_s_references_are_its_references_not_its_estimates(folder):
 
 def test_run_folder_without_references_is_no_reference(folder):
     root = folder({"tracks/a.jams": AB})
-    with pytest.raises(FileNotFoundError, match=r"is a run that was not evaluated: .* no references"):
+    with pytest.raises(
+        FileNotFoundError, match=r"is a run that was not evaluated: .* no references"
+    ):
         read_references(root)
 
 

@@ -166,6 +166,7 @@ def test_another_default_is_another_hierarchy():
             {},
             "level 2 spans 0 to 39 s and level 0 0 to",
         ),
+        ([FORM, Segmentation([0, 40.00001], ["A"])], {}, "levels must share start and end"),
         ([FORM, FORM], {"names": ["a"]}, r"each level needs a name of its own, got \['a'\] for 2"),
         ([FORM, FORM], {"names": ["a", "a"]}, r"a name of its own, got \['a', 'a'\] for 2"),
         ([FORM, FORM], {"default": 2}, "default must be 0 to 1, got 2"),

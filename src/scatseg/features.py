@@ -524,7 +524,7 @@ def _streamed(
     else:
         return extract(np.concatenate([np.empty(0, dtype=np.float32), *head]), sr)
 
-    def counted() -> Iterator[NDArray[np.floating]]:
+    def measured() -> Iterator[NDArray[np.floating]]:
         nonlocal n_samples
         yield from head
         for piece in pieces:
@@ -533,7 +533,7 @@ def _streamed(
 
     grid = averaging_grid(n_samples, J=extract.J, T=extract.T, stride=extract.stride)
     transform = extract._transform(*grid)
-    S = np.concatenate(list(transform.stream(counted())), axis=-1)
+    S = np.concatenate(list(transform.stream(measured())), axis=-1)
     return _described(extract, transform, S, n_samples, sr)
 
 

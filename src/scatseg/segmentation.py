@@ -92,6 +92,12 @@ class Segmentation:
             rounding, the start counts.
         labels : iterable of str, length n_segments
             One label per interval.
+
+        Raises
+        ------
+        ValueError
+            When there is none, they have another shape, a gap or an overlap, or do not fit the
+            labels.
         """
         spans = np.asarray(intervals, dtype=np.float64)
         if spans.ndim != 2 or spans.shape[1] != 2 or not len(spans):
@@ -132,7 +138,13 @@ class Segmentation:
         return iter(zip(self.boundaries[:-1], self.boundaries[1:], self.labels, strict=True))
 
     def label_at(self, time: float) -> str:
-        """Name the section that sounds at `time` (seconds); a boundary belongs to what follows."""
+        """Name the section that sounds at `time` (seconds); a boundary belongs to what follows.
+
+        Raises
+        ------
+        ValueError
+            When `time` lies outside.
+        """
         if not self.start <= time <= self.end:
             msg = f"{time:g} s lies outside {self.start:g} to {self.end:g} s"
             raise ValueError(msg)
