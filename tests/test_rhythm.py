@@ -10,9 +10,10 @@ from hypothesis import given, settings
 
 from scatseg import load, pieces
 from scatseg.rhythm import DIM_PULSE, find_grid, heard_span, read_beats
-from scatseg.rhythm.grid import grid_of_bars
+from scatseg.rhythm.grid import grid_of_bars, grid_of_positions
 from scatseg.rhythm.metre import repetition_steps
 from scatseg.rhythm.pulse import Pulse, attacks, find_pulse, follow_pulse, pulse_periods
+from scatseg.rhythm.silence import with_gaps
 from scatseg.rhythm.spectra import band_spectrum
 
 SR = 22050
@@ -139,6 +140,11 @@ def test_long_silence_inside_is_one_bar():
     begin = np.searchsorted(edges, 16.2)
     next_chord = struck[struck > 22.7][0]
     np.testing.assert_allclose(edges[begin : begin + 2], [16.3, next_chord], atol=0.05)
+
+
+def test_silence_beside_an_end_moves_no_end():
+    edges = with_gaps(np.arange(0.0, 11, 2), np.array([[0.2, 3.9], [6.1, 9.8]]), nearest=0.5)
+    np.testing.assert_array_equal(edges, [0, 0.2, 3.9, 6.1, 9.8, 10])
 
 
 def test_a_break_of_two_seconds_is_no_silence():
@@ -347,6 +353,31 @@ def test_bars_go_on_to_both_ends_where_downbeats_stop():
     np.testing.assert_allclose(lines[-5:], [52, 54, 56, 58, 60])
 
 
+def test_a_beat_a_hair_before_a_bar_line_is_on_it():
+    beats = [1, 1.5, 2, 2.5, 2.9995, 3.5]
+    assert grid_of_bars(4.0, downbeats=[1, 3], beats=beats).metre == 4
+
+
+def test_lines_too_near_for_bars_are_not_continued():
+    edges = grid_of_bars(10.0, downbeats=[5, 5.1, 5.2]).edges
+    np.testing.assert_array_equal(edges, [0, 5, 5.1, 5.2, 10])
+
+
+def test_a_line_on_the_heels_of_another_is_none():
+    positions = np.array([0, 1, 2, 3, 0, 0, 1, 2, 3, 0, 1, 2])  # a bar is lost after one beat
+    grid = grid_of_positions(
+        6.0,
+        0.5 * np.arange(12),
+        positions,
+        pulses_per_bar=4,
+        pulses_per_beat=1,
+        metre=4,
+        confidence=1.0,
+    )
+    np.testing.assert_allclose(grid.downbeats, [0, 2, 2.5, 4.5])
+    np.testing.assert_allclose(grid.edges, [0, 2, 4.5, 6])
+
+
 def test_continued_bars_are_no_slivers():
     edges = grid_of_bars(8.05, downbeats=[2.05, 4.05, 6.05]).edges
     np.testing.assert_allclose(edges, [0, 2.05, 4.05, 6.05, 8.05])
@@ -378,6 +409,12 @@ def test_no_known_downbeats_are_as_good_as_absent(strummed):
     beats = steady(96)
     grid = find_grid(strummed, SR, beats=beats, downbeats=[])
     np.testing.assert_array_equal(grid.edges, find_grid(strummed, SR, beats=beats).edges)
+
+
+def test_no_known_beats_are_as_good_as_absent(strummed, strummed_grid):
+    grid = find_grid(strummed, SR, beats=[])
+    np.testing.assert_array_equal(grid.edges, strummed_grid.edges)
+    assert grid.warnings == strummed_grid.warnings
 
 
 def test_beats_after_the_end_are_left_out():

@@ -17,7 +17,13 @@ from scatseg.rhythm.grid import (
     grid_of_positions,
     untold,
 )
-from scatseg.rhythm.metre import LONG_BAR, Bars, at_double_tempo, find_bars, pulse_cues
+from scatseg.rhythm.metre import (
+    LONG_BAR,
+    BarPositions,
+    at_double_tempo,
+    find_bars,
+    pulse_cues,
+)
 from scatseg.rhythm.pulse import (
     MIN_PULSES,
     Pulse,
@@ -111,7 +117,7 @@ def find_grid(
         Sampling rate in Hz.
     beats : array_like of float, shape (n_beats,), optional
         Beats in seconds where they are known. Only the metre and the bar lines are then looked
-        for.
+        for. None of them is as good as absent.
     downbeats : array_like of float, shape (n_downbeats,), optional
         The first beats of all bars in seconds where they are known. They are then the bar lines,
         and nothing is looked for; bars like those beside them go on to both ends. None of them is
@@ -148,7 +154,9 @@ def find_grid(
     duration = len(y) / sr
     if downbeats is not None and np.size(downbeats):
         return grid_of_bars(duration, downbeats=downbeats, beats=beats)
-    given = None if beats is None else checked_times("beats", beats, duration)
+    given = None
+    if beats is not None and np.size(beats):
+        given = checked_times("beats", beats, duration)
     known = None if given is None else subdivided(given)
     start, stop, margin = 0, len(y), 0
     if known is None:
@@ -175,7 +183,7 @@ def find_grid(
 
 def _pulse_in_bars(
     y: NDArray[np.floating], sr: int, known: Pulse | None
-) -> tuple[Pulse, Bars] | str:
+) -> tuple[Pulse, BarPositions] | str:
     """Find the pulse, unless it is known, and its bars; or tell why it is none to go by."""
     bands = band_spectrum(y, sr)
     pulse = find_pulse(bands) if known is None else known
@@ -200,7 +208,7 @@ def _pulse_in_bars(
     return pulse, bars
 
 
-def _heard_grid(duration: float, found: tuple[Pulse, Bars] | str, *, margin: float) -> Grid:
+def _heard_grid(duration: float, found: tuple[Pulse, BarPositions] | str, *, margin: float) -> Grid:
     """Lay out what was found in so many seconds of sound, before which there were `margin` more."""
     if isinstance(found, str):
         return fixed_grid(duration, warnings=(found,))
@@ -225,7 +233,9 @@ def _is_syncopated(pulse: Pulse, strength: NDArray[np.floating], hop: float) -> 
     return pulse.period > SLOW_PULSE and bool(between > AS_STRONG * on)
 
 
-def _is_twice_as_fast(pulse: Pulse, bars: Bars, strength: NDArray[np.floating], hop: float) -> bool:
+def _is_twice_as_fast(
+    pulse: Pulse, bars: BarPositions, strength: NDArray[np.floating], hop: float
+) -> bool:
     """Tell whether bars are long, and what is halfway between beats is as strong as they are."""
     per_beat = bars.metre.pulses_per_beat
     if len(bars.metre.pattern) * pulse.period <= LONG_BAR or per_beat % 2:

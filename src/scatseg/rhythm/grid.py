@@ -15,6 +15,8 @@ _SHORT = 1 / 2  # of a bar: less between two lines is no bar
 _FEW_INSIDE = 0.1  # of given times: so few inside a recording are there by chance
 _MANY_BARS = 5.5  # without a given time: more than a rest, the times may be those of a part
 _SHORTEST = 0.2  # seconds: bars that are shorter are not continued
+_NEAR_END = 9  # times at an end whose intervals tell how things go on beyond it
+_ON_LINE = 1e-3  # seconds: a beat that is so little before a bar line is on it
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -78,6 +80,11 @@ def grid_of_bars(duration: float, *, downbeats: ArrayLike, beats: ArrayLike | No
 
     Before the first and after the last of them bars go on as long as those beside them.
 
+    Raises
+    ------
+    ValueError
+        When times are not finite or do not increase, or nearly all lie outside the recording.
+
     Examples
     --------
     >>> grid = grid_of_bars(7.0, downbeats=[1, 3, 5], beats=np.arange(1, 7))
@@ -88,7 +95,7 @@ def grid_of_bars(duration: float, *, downbeats: ArrayLike, beats: ArrayLike | No
     """
     lines = checked_times("downbeats", downbeats, duration)
     known = lines if beats is None else checked_times("beats", beats, duration)
-    per_bar = np.diff(np.searchsorted(known, lines - 1e-3))
+    per_bar = np.diff(np.searchsorted(known, lines - _ON_LINE))
     return Grid(
         beats=known,
         downbeats=lines,
@@ -103,7 +110,9 @@ def _continued(lines: NDArray[np.float64], duration: float) -> NDArray[np.float6
     """Continue bar lines to both ends of a recording, none of them a sliver from there."""
     if len(lines) < 2:
         return lines
-    first, last = (float(np.median(np.diff(part))) for part in (lines[:9], lines[-9:]))
+    first, last = (
+        float(np.median(np.diff(part))) for part in (lines[:_NEAR_END], lines[-_NEAR_END:])
+    )
     if min(first, last) < _SHORTEST:
         return lines
     n_before, n_after = lines[0] / first - _SLIVER, (duration - lines[-1]) / last - _SLIVER
@@ -156,7 +165,9 @@ def grid_of_positions(
     metre, confidence, warnings
         As in `Grid`.
     """
-    first, last = (float(np.median(np.diff(part))) for part in (times[:9], times[-9:]))
+    first, last = (
+        float(np.median(np.diff(part))) for part in (times[:_NEAR_END], times[-_NEAR_END:])
+    )
     n_before, n_after = int(times[0] / first), int((duration - times[-1]) / last)
     places = np.concatenate(
         [

@@ -90,6 +90,8 @@ _EVIDENCE = 20.0  # pulses that count as independent, however long the recording
 _SLIP = 70.0  # what it costs to lose or insert a part of a bar
 _SPARSE_SKEWNESS, _SPARSE_WEIGHT = 0.5, 3.0  # sixteenths are seldom all played
 _MOST_SKEWNESS = 1.5  # of music
+_BESIDE = 5  # frames of onset strength: an attack two frames (23 ms) beside a pulse is at it
+_NARROW, _WIDE = 8, 16  # pulses before and after, by which returns are told
 _USUAL_BAR, _BAR_OCTAVES = 2.7, 0.6  # seconds, and their spread
 _USUAL_BEAT, _BEAT_OCTAVES = 0.66, 0.35
 
@@ -111,7 +113,7 @@ class Cues(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Bars:
+class BarPositions:
     """The metre of a recording and the place of each pulse in its bar.
 
     Parameters
@@ -135,8 +137,21 @@ class Bars:
 
 
 def pulse_cues(times: NDArray[np.float64], bands: Spectrum, pitches: Spectrum) -> Cues:
-    """Measure what happens at pulses (n_pulses,), given in seconds."""
-    strength = scipy.ndimage.maximum_filter1d(onset_strength(bands), 5)
+    """Measure what happens at pulses.
+
+    Parameters
+    ----------
+    times : ndarray of float64, shape (n_pulses,)
+        Seconds, increasing, at least two.
+    bands, pitches : Spectrum
+        Of the recording, from `spectra.band_spectrum` and `spectra.pitch_spectrum`.
+
+    Returns
+    -------
+    cues : Cues
+        Of each pulse, until the next one.
+    """
+    strength = scipy.ndimage.maximum_filter1d(onset_strength(bands), _BESIDE)
     n_octaves = pitches.levels.shape[1] // 12
     octaves = pitches.levels[:, : 12 * n_octaves].reshape(-1, n_octaves, 12)
     places = times / pitches.hop
@@ -145,8 +160,8 @@ def pulse_cues(times: NDArray[np.float64], bands: Spectrum, pitches: Spectrum) -
     changes = (
         _standardized(_change(chroma, 1))
         + 2 * _standardized(_change(X, 4))
-        + 2 * _standardized(repetition_steps(X, width=8))
-        + _standardized(repetition_steps(X, width=16))
+        + 2 * _standardized(repetition_steps(X, width=_NARROW))
+        + _standardized(repetition_steps(X, width=_WIDE))
         + _standardized(X[:, pitches.centers < _BASS].mean(axis=1))
     )
     return Cues(_standardized(at_times(strength, bands.hop, times)), _standardized(changes))
@@ -213,7 +228,7 @@ def repetition_steps(
     return largest
 
 
-def find_bars(pulse: Pulse, cues: Cues) -> Bars:
+def find_bars(pulse: Pulse, cues: Cues) -> BarPositions:
     """Choose the metre and the place of the bar lines that the cues and habit speak for."""
     metres = [
         metre
@@ -234,11 +249,11 @@ def find_bars(pulse: Pulse, cues: Cues) -> Bars:
         if metre.pulses_per_tactus == 4:
             score += _SPARSE_WEIGHT * (sparseness - _SPARSE_SKEWNESS)
         lead = _lead(evidence, positions)
-        found.append(Bars(metre=metre, positions=positions, score=score, lead=lead))
+        found.append(BarPositions(metre=metre, positions=positions, score=score, lead=lead))
     return max(found, key=lambda bars: bars.score)
 
 
-def at_double_tempo(bars: Bars, cues: Cues) -> Bars:
+def at_double_tempo(bars: BarPositions, cues: Cues) -> BarPositions:
     """Make two bars of each, with as many beats that are twice as fast.
 
     There have to be pulses halfway between the beats; other bars stay as they are.

@@ -25,6 +25,8 @@ _WINDOW_HOP = 1.0
 _MULTIPLES = (1, 2, 3, 4, 6, 8)  # of the period, at which a metrical signal agrees with itself
 _DRIFT, _JUMP = 0.05, 0.5  # what a step of the period costs, and at most, in clarity
 _LEAST_CONTRAST = 0.15  # of the mean strength: what varies less, as in noise, is no pulse
+_SILENT = 0.05  # of the mean power: windows with less correlate by chance
+_FASTEST, _SLOWEST = 0.6, 1.7  # of the period: intervals that are looked at between pulses
 _STEADINESS = 200.0  # what a doubled interval costs, per squared natural logarithm
 _SPAN, _STEADY = 8, 0.02  # pulses that are timed together, and a change of tempo that is none
 _LOCAL = 6.0  # seconds over which attacks are made equally strong
@@ -147,7 +149,7 @@ def pulse_periods(strength: NDArray[np.floating], hop: float) -> tuple[NDArray[n
     common = candidates[np.argmax(_at_multiples(correlation, candidates / hop).mean(axis=0))]
     near = common * 2 ** (np.arange(-_STEPS // 2, _STEPS // 2 + 1) / _STEPS)
     power = correlation[:, :1]
-    floor = 0.05 * power.mean() + np.square(_LEAST_CONTRAST * strength.mean()) + 1e-12
+    floor = _SILENT * power.mean() + np.square(_LEAST_CONTRAST * strength.mean()) + 1e-12
     agreement = _at_multiples(correlation, near / hop) / (power + floor)
     # What is heard less tells less: while a last chord fades, the period stays as it is.
     path = _smooth_path(agreement * np.minimum(1, power / max(float(power.mean()), 1e-12)))
@@ -225,7 +227,7 @@ def follow_pulse(strength: NDArray[np.floating], periods: NDArray[np.float64]) -
         The increasing frames with the most strength, less what uneven intervals cost.
     """
     strength = strength / max(float(strength.std()), 1e-9)
-    shortest, longest = int(periods.min() * 0.6), int(periods.max() * 1.7) + 1
+    shortest, longest = int(periods.min() * _FASTEST), int(periods.max() * _SLOWEST) + 1
     lags = np.arange(shortest, longest + 1)
     n_frames = len(strength)
     score = np.zeros(n_frames + longest)  # padded in front, so that no lag reaches before it
