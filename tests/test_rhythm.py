@@ -473,6 +473,12 @@ def test_where_little_is_heard_the_period_stays():
     np.testing.assert_allclose(pulse_periods(strength, 0.01)[0], 30, rtol=0.02)
 
 
+def test_a_pulse_begins_and_ends_with_what_is_heard(strummed):
+    pulse = find_pulse(band_spectrum(np.pad(strummed, (5 * SR, 8 * SR)), SR))
+    assert 5 < pulse.times[0] < 6
+    assert 44 < pulse.times[-1] < 45.5
+
+
 def test_ripples_on_a_steady_strength_are_no_pulse():
     ripples = 1 + 0.02 * np.cos(np.arange(3000) * 2 * np.pi / 30)
     assert pulse_periods(ripples, 0.01)[1] < 0.1
