@@ -121,9 +121,12 @@ def add_recordings(
     with runs.locked(folder):
         state = read_state(folder, trusted=naming.foreign_code(describer.features))
         if state.options != describer.fingerprint():
+            kept, asked = (f"{each.features} at {each.sr} Hz" for each in (state, describer))
+            if kept == asked:  # but of another version
+                kept, asked = state.options, describer.fingerprint()
             msg = (
-                f"{runs.shown(folder)} describes recordings as {state.options}, not as "
-                f"{describer.fingerprint()}: leave the options out, or choose another -o"
+                f"{runs.shown(folder)} describes recordings by {kept}, not by {asked}: "
+                "leave the options out, or choose another -o"
             )
             raise SearchIndexError(msg)
         (folder / "tracks").mkdir(exist_ok=True)  # gone where discarding was stopped

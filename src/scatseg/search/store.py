@@ -215,7 +215,7 @@ def create(folder: Path, *, options: str, features: str, sr: int) -> None:
         return
     left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if left - _OF_FAILURES or (folder.exists() and not folder.is_dir()):
-        msg = f"{shown(folder)} is there and no index: choose another -o, or remove it"
+        msg = f"{shown(folder)} holds something else than an index: choose another -o"
         raise SearchIndexError(msg)
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
