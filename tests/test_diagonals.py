@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 import scatseg.diagonals
 from scatseg.cover import compare
 from scatseg.diagonals import (
+    LEVELS,
     N_CUES,
     OUTPUTS,
     TAPS,
@@ -235,8 +236,11 @@ def test_granularity_never_takes_segments_away(rng):
 def test_what_the_network_says_counts_where_a_segment_ends(rng):
     song = tune("ABAABA", rng)
     logits = boundary_logits(seen(song))
-    for level, (scores, _) in CoverSegmenter(network=2.0)._read(song).found.items():
-        twice, _ = CoverSegmenter(network=4.0)._read(song).found[level]
+    prepared = CoverSegmenter(network=2.0).prepare(song)
+    found, doubled = (CoverSegmenter(network=n)._weighed(prepared).found for n in (2.0, 4.0))
+    assert found.keys() == set(LEVELS)
+    for level, (scores, _) in found.items():
+        twice, _ = doubled[level]
         expected = 2 * (boundary_log_odds(logits, level) + 1.5)
         np.testing.assert_allclose(
             (twice - scores)[:, 1:-1], np.tile(expected[1:-1], (len(scores), 1)), atol=1e-4
