@@ -65,8 +65,8 @@ if TYPE_CHECKING:
 @click.option(
     "--level",
     type=click.Choice(["any", "phrase", "section"]),
-    help="Which comes first and is shown where one can be: phrases, sections made of them, or what "
-    "most speaks for.  [default: any]",
+    help="Which comes first and is shown where one can be: phrases, sections (all "
+    "phrases in a row that have one label), or what most speaks for.  [default: any]",
 )
 @click.option(
     "--format",
