@@ -265,7 +265,7 @@ def _write_pieces(folder: Path, seed: int, verbosity: int) -> None:
         if verbosity >= 0:
             click.echo(f"composing {name}", err=True)
         piece = pieces.compose(name, seed=seed)
-        form = formats.Annotation(segmentation=piece.form, annotator="composer", level="section")
+        form = formats.Annotation(segmentation=piece.form, annotator="composer")
         jams = formats.Jams(annotations=(form,), duration=piece.form.end, title=piece.title)
         audio.save(folder / "audio" / f"{name}.flac", piece.y, piece.sr)
         formats.write_jams(folder / "annotations" / f"{name}.jams", jams)
