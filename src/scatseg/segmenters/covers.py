@@ -37,7 +37,7 @@ from scatseg.labels import check_n_labels
 from scatseg.places import can_be_halved, halved
 from scatseg.rhythm import LONG_BAR
 from scatseg.segmentation import Hierarchy, Segmentation
-from scatseg.segmenters.answers import Prediction
+from scatseg.segmenters.answers import Curve, Prediction
 from scatseg.segmenters.frames import MAX_FRAMES, check_seconds, on_uniform_frames, too_short
 from scatseg.similarity import heard_frames
 
@@ -241,8 +241,14 @@ class CoverSegmenter:
     def predict_with_novelty(self, features: Features) -> Prediction[Hierarchy]:
         """Find sections and phrases, and how probable each boundary is, by one look at the bars."""
         reading = self._read(features)
-        novelty = reading.probabilities(self.level)
-        return Prediction(self._best(reading), reading.bars.edges, novelty)
+        found = self._best(reading)
+        other: Level = "any" if self.level == "section" else "section"
+        curve = Curve(
+            reading.bars.edges,
+            reading.probabilities(self.level),
+            {found.names[1 - found.default]: reading.probabilities(other)},
+        )
+        return Prediction(found, curve)
 
     def _best(self, reading: _Reading) -> Hierarchy:
         if not reading.found:
