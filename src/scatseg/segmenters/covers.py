@@ -232,9 +232,8 @@ class CoverSegmenter:
         hierarchy : Hierarchy
             Two levels, "section" and "phrase", of which `level` is the default, phrases where it
             is "any". Phrases are the best cover, or beside the network have the boundaries most
-            of which will be right; a section is all phrases in a row that have one label. On
-            shorter frames than bars what recurs as a whole is a section, and phrases are the same.
-            Where more sections or fewer are asked for, the best cover adds to them, or joins some.
+            of which will be right; a section is all phrases in a row that have one label. Where
+            more sections or fewer are asked for, the best cover adds to them, or joins some.
         """
         return self._best(self._read(features))
 
@@ -279,8 +278,7 @@ class CoverSegmenter:
         """Find phrases, and sections: all phrases in a row that have one label."""
         found = reading.boundaries(level, granularity=granularity, n_segments=n_segments)
         (phrases,) = self._labeled(reading.bars, found)
-        sections = phrases.merged() if reading.bars.copies is None else phrases
-        return Hierarchy([sections, phrases], NESTED, default=1)
+        return Hierarchy([phrases.merged(), phrases], NESTED, default=1)
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute how probable a boundary is at each edge, by all covers and not the best alone.
