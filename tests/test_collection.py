@@ -15,7 +15,7 @@ import soundfile
 from joblib.externals.loky import get_reusable_executor
 from tests import hostile
 
-from scatseg import audio, formats
+from scatseg import audio, formats, pieces
 from scatseg.analysis import SegmentJob, analyze
 from scatseg.collection import segment_collection
 from scatseg.report import build
@@ -277,9 +277,21 @@ def test_boundaries_say_how_probable_they_are_where_that_is_known(
     segment_collection(sources[:1], tmp_path / "run", job)
     phrases, sections = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams").annotations
     assert phrases.confidence == confidence
-    assert sections.confidence == ()
+    assert sections.confidence == ()  # of which there is no curve
     (exported,) = formats.read(tmp_path / "run" / "exports" / "one.csv")
     assert exported.confidence == confidence
+
+
+def test_sections_of_the_default_say_how_probable_they_are_and_not_as_phrases():
+    piece = pieces.compose("aaba")
+    found = analyze(piece.y, piece.sr, SegmentJob(segmenters=("default",))).annotations
+    phrases, sections = (
+        dict(zip(each.segmentation.boundaries, each.confidence, strict=False)) for each in found
+    )
+    assert set(sections) < set(phrases)
+    inner = [start for start in sections if start > 0]
+    assert all(0 < sections[start] <= 1 for start in inner)
+    assert any(sections[start] != phrases[start] for start in inner)
 
 
 @pytest.mark.parametrize(

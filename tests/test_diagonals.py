@@ -214,6 +214,34 @@ def test_phrases_lie_within_sections(network, level, form, rng):
 
 
 @pytest.mark.parametrize("network", [0.0, 1.0])
+@pytest.mark.parametrize("level", ["any", "section"])
+def test_a_section_is_all_phrases_in_a_row_that_have_one_label(network, level, rng):
+    sections, phrases = CoverSegmenter(network=network, level=level).predict(tune("AABBBA", rng))
+    assert "".join(phrases.labels) == "AABBBA"
+    assert "".join(sections.labels) == "ABA"
+    assert sections == phrases.merged()
+
+
+def test_of_half_seconds_a_section_is_the_same(rng):
+    part, other = (np.repeat(rng.normal(size=(12, 6)), 4, axis=0) for _ in range(2))
+    song = Features(np.concatenate([part, part, other]), 0.5 * np.arange(145))
+    sections, phrases = CoverSegmenter().predict(song)
+    assert "".join(phrases.labels) == "AAB"
+    assert sections == phrases.merged()
+
+
+@pytest.mark.parametrize("network", [0.0, 1.0])
+@pytest.mark.parametrize("other", [{"granularity": 0.9}, {"n_segments": 9}, {"n_segments": 20}])
+def test_more_sections_are_added_to_the_usual_ones_and_fewer_are_some_of_them(network, other, rng):
+    song = tune("ABAACCABAA", rng)
+    usual, phrases = CoverSegmenter(network=network, level="section").predict(song)
+    more, within = CoverSegmenter(network=network, level="section", **other).predict(song)
+    few, _ = CoverSegmenter(network=network, level="section", n_segments=3).predict(song)
+    assert set(few.boundaries) < set(usual.boundaries) < set(more.boundaries)
+    assert set(within.boundaries) == {*phrases.boundaries, *more.boundaries}
+
+
+@pytest.mark.parametrize("network", [0.0, 1.0])
 def test_the_level_asked_for_comes_first_and_in_the_number_asked_for(network, rng):
     song = tune("ABAACCABAA", rng)
     for level, default in (("section", 0), ("phrase", 1), ("any", 1)):

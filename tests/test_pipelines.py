@@ -162,6 +162,49 @@ def test_the_table_has_own_answers_peers_and_the_same_songs(script, run, tmp_pat
     assert "baseline:random" in found
 
 
+def test_probabilities_are_compared_with_what_every_annotator_says(script, run, tmp_path):
+    halves, thirds = (Segmentation(times, "AB") for times in ([0, 4, 12], [0, 4.4, 12]))
+    quarters = Segmentation([0, 4, 8, 12], "ABA")
+    answers = [
+        Annotation(
+            segmentation=quarters, system="default", level="phrase", confidence=(None, 0.9, 0.3)
+        ),
+        Annotation(segmentation=halves, system="default", level="section", confidence=(None, 0.5)),
+        Annotation(segmentation=quarters, system="foote", level="1"),
+    ]
+    references = [
+        Annotation(segmentation=halves, annotator="1", level="phrase"),
+        Annotation(segmentation=quarters, annotator="2", level="phrase"),
+        Annotation(segmentation=thirds, annotator="1", level="section"),
+    ]
+    write_jams(tmp_path / "run" / "tracks" / "song.jams", *answers)
+    write_jams(tmp_path / "run" / "scores" / "references" / "song.jams", *references)
+    run(script("reliability").main, tmp_path / "run", "-o", tmp_path / "found.md")
+    phrases, sections = (tmp_path / "found.md").read_text().split("\n## ")[1:]
+    assert cells(phrases) == {
+        "said": ["boundaries", "mean of what was said", "right"],
+        "0.2 to 0.4": ["2", "0.300", "0.500"],
+        "0.8 to 1.0": ["2", "0.900", "1.000"],
+        "all": ["4", "0.600", "0.750"],
+    }
+    assert phrases.rstrip().endswith("Expected calibration error 0.150.")
+    assert cells(sections)["0.4 to 0.6"] == ["1", "0.500", "1.000"]
+
+
+def test_a_run_without_probabilities_has_none_to_compare(script, run, tmp_path, capsys):
+    found = [
+        annotated(FORM, system="default"),
+        Annotation(segmentation=FORM, system="default", level="phrase"),
+    ]
+    write_jams(tmp_path / "run" / "tracks" / "song.jams", *found)
+    write_jams(
+        tmp_path / "run" / "scores" / "references" / "song.jams", annotated(FORM, annotator="1")
+    )
+    with pytest.raises(SystemExit):
+        run(script("reliability").main, tmp_path / "run", "-o", tmp_path / "found.md")
+    assert "has no probabilities of the level phrase: segment it anew" in capsys.readouterr().err
+
+
 def test_a_form_that_is_softer_or_later_is_the_same(script, songs, monkeypatch):
     robustness = script("robustness")
     known = ("as it is", "20 dB softer", "2 s of silence at both ends")

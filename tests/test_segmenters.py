@@ -1,5 +1,6 @@
 """The contract that every segmenter keeps, and what each promises beside it."""
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -213,10 +214,20 @@ def test_long_features_are_compared_over_few_frames(each, monkeypatch, rng):
 
 @keep_the_contract
 def test_sections_and_curve_at_once_are_those_one_by_one(each, song):
-    found, (edges, novelty) = predict_with_novelty(each, song)
+    found, curve = predict_with_novelty(each, song)
     assert found == each.predict(song)
-    for answer, expected in zip((edges, novelty), each.novelty(song), strict=True):
+    for answer, expected in zip(curve[:2], each.novelty(song), strict=True):
         np.testing.assert_array_equal(answer, expected)
+
+
+@keep_the_contract
+def test_the_curve_of_another_level_is_that_where_it_is_the_default(each, song):
+    found, curve = predict_with_novelty(each, song)
+    assert isinstance(each, CoverSegmenter) == bool(curve.of_other_levels)
+    for name, heights in curve.of_other_levels.items():
+        assert name in set(found.names) - {found.names[found.default]}
+        other = dataclasses.replace(each, level="any" if name == "phrase" else name)
+        np.testing.assert_array_equal(heights, other.novelty(song)[1])
 
 
 def test_a_derived_segmenter_is_asked_for_its_own_sections(song, aba):
@@ -224,9 +235,9 @@ def test_a_derived_segmenter_is_asked_for_its_own_sections(song, aba):
         def predict(self, features):  # noqa: ARG002
             return aba
 
-    found, (_, novelty) = predict_with_novelty(Mine(), song)
+    found, curve = predict_with_novelty(Mine(), song)
     assert found is aba
-    np.testing.assert_array_equal(novelty, FooteSegmenter().novelty(song)[1])
+    np.testing.assert_array_equal(curve.heights, FooteSegmenter().novelty(song)[1])
 
 
 def test_a_segmenter_without_a_curve_has_none(song, aba):

@@ -21,7 +21,7 @@ from scatseg.partners import match_ids
 from scatseg.rhythm import Grid, find_grid, read_beats
 from scatseg.runs import Source
 from scatseg.segmentation import SILENCE, Hierarchy, Segmentation
-from scatseg.segmenters import Segmenter, predict_with_novelty
+from scatseg.segmenters import Curve, Segmenter, predict_with_novelty
 from scatseg.similarity import self_similarity
 from scatseg.threads import one_thread
 
@@ -264,12 +264,11 @@ def _analyzed(
         doubts += _shortness(name, system, features)
         doubts += _other_number(found[0], asked=getattr(system, "n_segments", None))
         if curve is not None:
-            edges, novelty = curve
             if _is_calibrated(system, features):
-                found[0] = _with_confidence(found[0], edges, novelty)
+                found = _with_confidence(found, curve)
                 doubts += _doubts(found[0])
-            pictures[f"novelty_{name}"] = np.asarray(novelty, dtype=np.float32)
-            pictures[f"novelty_edges_{name}"] = edges
+            pictures[f"novelty_{name}"] = np.asarray(curve.heights, dtype=np.float32)
+            pictures[f"novelty_edges_{name}"] = curve.edges
         annotations += found
     stage.name = "pictures"
     pictures |= _similarity_picture(described[heard[job.segmenters[0]]])
@@ -331,10 +330,21 @@ def _is_calibrated(system: Segmenter, features: Features) -> bool:
     return told is not None and bool(told(features))
 
 
-def _with_confidence(
+def _with_confidence(levels: list[Annotation], curve: Curve) -> list[Annotation]:
+    """Tell, of each level, how probable the boundaries are at which segments but the first begin.
+
+    The first level is the default one. Nothing is told of levels of which nothing is known.
+    """
+    heights = [curve.heights, *(curve.of_other_levels.get(each.level) for each in levels[1:])]
+    return [
+        found if known is None else _as_probable(found, curve.edges, known)
+        for found, known in zip(levels, heights, strict=True)
+    ]
+
+
+def _as_probable(
     found: Annotation, edges: NDArray[np.float64], probabilities: NDArray[np.float64]
 ) -> Annotation:
-    """Tell how probable the boundary is at which each segment but the first begins."""
     starts = found.segmentation.boundaries[1:-1]
     if not starts:
         return found

@@ -35,6 +35,12 @@ class Reliability(NamedTuple):
     confidence: NDArray[np.float64]
     accuracy: NDArray[np.float64]
 
+    @property
+    def error(self) -> float:
+        """How far confidence and accuracy lie apart, bins weighted by their counts."""
+        gaps = np.where(self.counts > 0, np.abs(self.confidence - self.accuracy), 0)
+        return float(self.counts @ gaps / self.counts.sum())
+
 
 def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, n_classes: int) -> NDArray[np.intp]:
     """Count which class was taken for which.
@@ -199,8 +205,30 @@ def reliability(
     n_bins : int, default 10
         Bins of equal width.
     """
-    confidence = probabilities.max(axis=1)
-    right = probabilities.argmax(axis=1) == np.asarray(truth)
+    return binned(
+        probabilities.max(axis=1), probabilities.argmax(axis=1) == np.asarray(truth), n_bins=n_bins
+    )
+
+
+def binned(
+    confidence: NDArray[np.floating], right: NDArray[np.bool_], *, n_bins: int = 10
+) -> Reliability:
+    """Compare how sure answers were with how often they were right.
+
+    Parameters
+    ----------
+    confidence : ndarray of float, shape (n_answers,)
+        In [0, 1].
+    right : ndarray of bool, shape (n_answers,)
+        Whether each was.
+    n_bins : int, default 10
+        Bins of equal width.
+
+    Examples
+    --------
+    >>> binned(np.array([0.3, 0.7, 0.9]), np.array([False, True, False]), n_bins=2).accuracy
+    array([0. , 0.5])
+    """
     # A confidence on an edge belongs to the bin below it, 0 to the first.
     bins = np.clip(np.ceil(confidence * n_bins).astype(np.intp) - 1, 0, n_bins - 1)
     counts = np.bincount(bins, minlength=n_bins)
@@ -231,9 +259,7 @@ def expected_calibration_error(
     >>> expected_calibration_error(P, [0, 0, 0, 1]), expected_calibration_error(P, [0, 0, 0, 0])
     (0.0, 0.25)
     """
-    _, counts, confidence, accuracy = reliability(probabilities, truth, n_bins=n_bins)
-    gaps = np.where(counts > 0, np.abs(confidence - accuracy), 0)
-    return float(counts @ gaps / counts.sum())
+    return reliability(probabilities, truth, n_bins=n_bins).error
 
 
 def brier_score(probabilities: NDArray[np.floating], truth: ArrayLike) -> float:

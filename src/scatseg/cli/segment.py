@@ -66,8 +66,8 @@ if TYPE_CHECKING:
 @click.option(
     "--level",
     type=click.Choice(["any", "phrase", "section"]),
-    help="Which comes first and is shown where one can be: phrases, sections made of them, or what "
-    "most speaks for.  [default: any]",
+    help="Which comes first and is shown where one can be: phrases, sections (all "
+    "phrases in a row that have one label), or what most speaks for.  [default: any]",
 )
 @click.option(
     "--format",
@@ -266,7 +266,7 @@ def _write_pieces(folder: Path, seed: int, verbosity: int) -> None:
         if verbosity >= 0:
             click.echo(f"composing {name}", err=True)
         piece = pieces.compose(name, seed=seed)
-        form = formats.Annotation(segmentation=piece.form, annotator="composer", level="section")
+        form = formats.Annotation(segmentation=piece.form, annotator="composer")
         jams = formats.Jams(annotations=(form,), duration=piece.form.end, title=piece.title)
         audio.save(folder / "audio" / f"{name}.flac", piece.y, piece.sr)
         formats.write_jams(folder / "annotations" / f"{name}.jams", jams)

@@ -6,13 +6,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from scatseg import naming
 from scatseg.features import Features
 from scatseg.segmentation import Hierarchy, Segmentation
-from scatseg.segmenters.answers import Prediction
+from scatseg.segmenters.answers import Curve, Prediction
 from scatseg.segmenters.covers import CoverSegmenter, GridFreeSegmenter
 from scatseg.segmenters.frames import MAX_FRAMES, on_uniform_frames
 from scatseg.segmenters.laplacian import LaplacianSegmenter
@@ -22,6 +19,7 @@ __all__ = [
     "MAX_FRAMES",
     "SEGMENTERS",
     "CoverSegmenter",
+    "Curve",
     "FooteSegmenter",
     "GridFreeSegmenter",
     "LaplacianSegmenter",
@@ -33,10 +31,6 @@ __all__ = [
     "segment",
     "segmenter",
 ]
-
-
-Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
-"""Edges in seconds, and heights on them, both of shape (n_frames + 1,)."""
 
 
 class Segmenter(Protocol):
@@ -134,7 +128,7 @@ def segment(
 
 def predict_with_novelty(
     segmenter: Segmenter, features: Features
-) -> tuple[Segmentation | Hierarchy, Curve | None]:
+) -> Prediction[Segmentation | Hierarchy]:
     """Find sections and the curve they are seen in, by one look where the segmenter can.
 
     Parameters
@@ -148,15 +142,16 @@ def predict_with_novelty(
     -------
     found : Segmentation or Hierarchy
         As `segmenter.predict` gives it.
-    curve : (edges, novelty) or None
+    curve : Curve or None
         As `segmenter.novelty` gives it; None where there is no such method.
     """
     at_once = getattr(segmenter, "predict_with_novelty", None)
     if at_once is not None and _is_own(type(segmenter)):
-        found, edges, novelty = at_once(features)
-        return found, (edges, novelty)
-    curve = getattr(segmenter, "novelty", None)
-    return _predicted(segmenter, features), None if curve is None else curve(features)
+        answer: Prediction[Segmentation | Hierarchy] = at_once(features)
+        return answer
+    novelty = getattr(segmenter, "novelty", None)
+    curve = None if novelty is None else Curve(*novelty(features))
+    return Prediction(_predicted(segmenter, features), curve)
 
 
 def _predicted(segmenter: Segmenter, features: Features) -> Segmentation | Hierarchy:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -12,6 +14,24 @@ from scatseg.segmentation import Hierarchy, Segmentation
 Found = TypeVar("Found", bound=Segmentation | Hierarchy)
 
 
+class Curve(NamedTuple):
+    """A curve in which boundaries are seen.
+
+    Parameters
+    ----------
+    edges : ndarray of float64, shape (n_frames + 1,)
+        Seconds.
+    heights : ndarray of float64, shape (n_frames + 1,)
+        On these edges; of a hierarchy those of its default level.
+    of_other_levels : mapping from str to ndarray of float64, shape (n_frames + 1,)
+        The same of other levels, by their names, where they have heights of their own.
+    """
+
+    edges: NDArray[np.float64]
+    heights: NDArray[np.float64]
+    of_other_levels: Mapping[str, NDArray[np.float64]] = MappingProxyType({})
+
+
 class Prediction(NamedTuple, Generic[Found]):
     """Sections, and the curve they are seen in.
 
@@ -19,12 +39,9 @@ class Prediction(NamedTuple, Generic[Found]):
     ----------
     found : Segmentation or Hierarchy
         As `predict` gives it.
-    edges : ndarray of float64, shape (n_frames + 1,)
-        Seconds.
-    novelty : ndarray of float64, shape (n_frames + 1,)
-        On these edges, as `novelty` gives it.
+    curve : Curve or None
+        As `novelty` gives it, and of other levels; None where there is no such method.
     """
 
     found: Found
-    edges: NDArray[np.float64]
-    novelty: NDArray[np.float64]
+    curve: Curve | None

@@ -38,7 +38,7 @@ from scatseg.labels import check_n_labels
 from scatseg.places import can_be_halved, halved
 from scatseg.rhythm import LONG_BAR
 from scatseg.segmentation import Hierarchy, Segmentation
-from scatseg.segmenters.answers import Prediction
+from scatseg.segmenters.answers import Curve, Prediction
 from scatseg.segmenters.frames import MAX_FRAMES, check_seconds, on_uniform_frames, too_short
 from scatseg.similarity import heard_frames
 
@@ -110,20 +110,30 @@ class _Reading:
     ) -> NDArray[np.intp]:
         """Find those of the best cover; beside the network, those most of which will be right.
 
-        The latter are told at a granularity of 0.5. Where more are asked for, the best cover has
-        them and others; where fewer, some of them.
+        The latter are those at a granularity of 0.5; `around` them others are found.
         """
+        if self.is_learned:
+            likely = self._likeliest(level)
+            return self.around(likely, level, granularity=granularity, n_segments=n_segments)
         scores, cost = self.costs(level, granularity)
-        if not self.is_learned:
-            return best_boundaries(scores, cost=cost, n_segments=n_segments)
-        likely = self._likeliest(level)
+        return best_boundaries(scores, cost=cost, n_segments=n_segments)
+
+    def around(
+        self, usual: NDArray[np.intp], level: Level, *, granularity: float, n_segments: int | None
+    ) -> NDArray[np.intp]:
+        """Find more boundaries than the usual ones, or fewer.
+
+        The usual ones are those at a granularity of 0.5. Where more are asked for, the best cover
+        that has them and others; where fewer, the best that has none but some of them.
+        """
         if n_segments is None and granularity == 0.5:
-            return likely
-        more = granularity > 0.5 if n_segments is None else n_segments >= len(likely)
+            return usual
+        scores, cost = self.costs(level, granularity)
+        more = granularity > 0.5 if n_segments is None else n_segments >= len(usual)
         if more:
-            return best_boundaries(within(scores, likely), cost=cost, n_segments=n_segments)
-        joined = scores[np.ix_(likely, likely)]
-        return likely[best_boundaries(joined, cost=cost, n_segments=n_segments)]
+            return best_boundaries(within(scores, usual), cost=cost, n_segments=n_segments)
+        joined = scores[np.ix_(usual, usual)]
+        return usual[best_boundaries(joined, cost=cost, n_segments=n_segments)]
 
     def _likeliest(self, level: Level) -> NDArray[np.intp]:
         """Find the boundaries that are rather right than wrong within 0.5 s and 3 s, on average.
@@ -184,8 +194,8 @@ class CoverSegmenter:
         `diagonals.boundary_log_odds`; beside it the others count less. It knows bars alone: shorter
         frames are left to the others.
     level : {"any", "phrase", "section"}, default "any"
-        Of which level the answer is, see `predict`; "any" does not care. The network tells them
-        apart, and a section costs more.
+        Which level is the default, see `predict`: sections, or else phrases. For "any" the network
+        tells boundaries of both, for "phrase" those of phrases alone.
     cost : float, default 3.0
         What a segment costs at a granularity of 0.5.
     frame : float, default 0.5
@@ -241,10 +251,10 @@ class CoverSegmenter:
         Returns
         -------
         hierarchy : Hierarchy
-            Two levels, "section" and "phrase". One of them is the default and answers `level`,
-            sections or else phrases, by the best cover, or beside the network by the boundaries
-            most of which will be right. The other is the best cover that nests with it: phrases
-            that cross no section, or sections that are made of whole phrases.
+            Two levels, "section" and "phrase", of which `level` is the default, phrases where it
+            is "any". Phrases are the best cover, or beside the network have the boundaries most
+            of which will be right; a section is all phrases in a row that have one label. Where
+            more sections or fewer are asked for, the best cover adds to them, or joins some.
         """
         return self.predict_prepared(self.prepare(features))
 
@@ -269,8 +279,14 @@ class CoverSegmenter:
     def predict_with_novelty(self, features: Features) -> Prediction[Hierarchy]:
         """Find sections and phrases, and how probable each boundary is, by one look at the bars."""
         reading = self._weighed(self.prepare(features))
-        novelty = reading.probabilities(self.level)
-        return Prediction(self._best(reading), reading.bars.edges, novelty)
+        found = self._best(reading)
+        other: Level = "any" if self.level == "section" else "section"
+        curve = Curve(
+            reading.bars.edges,
+            reading.probabilities(self.level),
+            {found.names[1 - found.default]: reading.probabilities(other)},
+        )
+        return Prediction(found, curve)
 
     def _best(self, reading: _Reading) -> Hierarchy:
         if not reading.found:
@@ -283,20 +299,25 @@ class CoverSegmenter:
                 alone = cover_scores(reading.bars, repetition=0, blocks=0, lengths=1)
                 heard = best_boundaries(alone, n_segments=self.n_segments)
             return Hierarchy(self._labeled(reading.bars, heard) * 2, NESTED)
-        best = reading.boundaries(
-            self.level, granularity=self.granularity, n_segments=self.n_segments
+        if self.level != "section":
+            return self._of_phrases(reading, self.level, self.granularity, self.n_segments)
+        found = self._of_phrases(reading, "any", 0.5, None)
+        usual, phrases = (np.searchsorted(reading.bars.edges, each.boundaries) for each in found)
+        sections = reading.around(
+            usual, "section", granularity=self.granularity, n_segments=self.n_segments
         )
-        if self.level == "section":
-            finer, cost = reading.costs("phrase", self.granularity)
-            levels = best, best_boundaries(within(finer, best), cost=cost)
-        else:
-            coarser, cost = reading.costs("section", self.granularity)
-            levels = best[best_boundaries(coarser[np.ix_(best, best)], cost=cost)], best
-        return Hierarchy(
-            self._labeled(reading.bars, *levels),
-            NESTED,
-            default=0 if self.level == "section" else 1,
-        )
+        if sections is usual:
+            return Hierarchy(found.levels, NESTED, default=0)
+        phrases = np.union1d(phrases, sections)
+        return Hierarchy(self._labeled(reading.bars, sections, phrases), NESTED, default=0)
+
+    def _of_phrases(
+        self, reading: _Reading, level: Level, granularity: float, n_segments: int | None
+    ) -> Hierarchy:
+        """Find phrases, and sections: all phrases in a row that have one label."""
+        found = reading.boundaries(level, granularity=granularity, n_segments=n_segments)
+        (phrases,) = self._labeled(reading.bars, found)
+        return Hierarchy([phrases.merged(), phrases], NESTED, default=1)
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute how probable a boundary is at each edge, by all covers and not the best alone.
@@ -433,7 +454,7 @@ MAX_COVERED = 2048
 """Frames shorter than bars that `CoverSegmenter` compares at most."""
 
 _COST_OF_SECTIONS = 2.0
-"""By how much a section costs more than a phrase."""
+"""By how much a section costs more than a phrase, where more or fewer than usual are asked for."""
 
 _COST_SPAN = 12.0
 """By how much a segment costs more at the lowest granularity than at the highest."""

@@ -17,7 +17,7 @@ from scatseg.labels import absorb_short_runs, cluster_rows, majority_labels, run
 from scatseg.novelty import checkerboard_novelty
 from scatseg.scattering.arguments import check_integer
 from scatseg.segmentation import Hierarchy, Segmentation
-from scatseg.segmenters.answers import Prediction
+from scatseg.segmenters.answers import Curve, Prediction
 from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames, too_short
 from scatseg.similarity import cosine, enhance_paths, recurrence, self_similarity
 
@@ -78,7 +78,8 @@ class LaplacianSegmenter:
         """Find the sections, and how much the embedding changes, by one embedding."""
         features = on_uniform_frames(features, self.frame)
         E = self.embedding(features)
-        return Prediction(self._levels(features, E), features.edges, self._change(features, E))
+        curve = Curve(features.edges, self._change(features, E))
+        return Prediction(self._levels(features, E), curve)
 
     def shortness(self, features: Features) -> str | None:
         """Say why no section could be told from another, or nothing: two have to fit in."""

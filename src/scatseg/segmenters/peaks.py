@@ -12,7 +12,7 @@ from scatseg.features import Features
 from scatseg.labels import check_n_labels, cluster_segments
 from scatseg.novelty import checkerboard_novelty, structure_novelty
 from scatseg.segmentation import Segmentation
-from scatseg.segmenters.answers import Prediction
+from scatseg.segmenters.answers import Curve, Prediction
 from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames, too_short
 from scatseg.similarity import recurrence, self_similarity, stacked
 
@@ -61,7 +61,7 @@ class FooteSegmenter:
         """Find the sections, and give the curve whose peaks they are cut at."""
         features = on_uniform_frames(features, self.frame)
         edges, novelty = self.novelty(features)
-        return Prediction(_cut_at_peaks(self, features, novelty), edges, novelty)
+        return Prediction(_cut_at_peaks(self, features, novelty), Curve(edges, novelty))
 
     def shortness(self, features: Features) -> str | None:
         """Say why no section could be told from another, or nothing: two have to fit in."""
@@ -140,7 +140,7 @@ class StructureFeaturesSegmenter:
         """Find the sections, and give the curve whose peaks they are cut at."""
         features = on_uniform_frames(features, self.frame)
         edges, novelty = self.novelty(features)
-        return Prediction(_cut_at_peaks(self, features, novelty), edges, novelty)
+        return Prediction(_cut_at_peaks(self, features, novelty), Curve(edges, novelty))
 
     def shortness(self, features: Features) -> str | None:
         """Say why no section could be told from another, or nothing: two have to fit in."""
