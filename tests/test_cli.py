@@ -64,6 +64,17 @@ def test_segment_of_several_needs_a_run(music, capsys):
     assert "2 tracks need a run folder: add -o FOLDER" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "is_quiet"),
+    [(["-q"], [], True), ([], ["-q"], True), ([], [], False), (["-q"], ["-v"], False)],
+)
+def test_quiet_is_said_before_the_command_or_after(
+    before, after, is_quiet, music, tmp_path, capsys
+):
+    assert scatseg(*before, "segment", music, "-o", tmp_path / "run", *after, *FAST) == 0
+    assert ("segmented" in capsys.readouterr().err) != is_quiet
+
+
 def test_quiet_says_only_the_result(music, tmp_path, capsys):
     run = tmp_path / "run"
     assert scatseg("-q", "segment", music, "-o", run, *FAST) == 0

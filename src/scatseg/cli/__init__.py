@@ -77,14 +77,37 @@ class _Commands(click.Group):
             return DONE
 
 
+def _heard(context: click.Context, option: click.Parameter, value: int) -> None:
+    """Say as much as the option wants, here and in the commands below; nothing given is 0."""
+    if value:
+        context.obj = -1 if option.name == "quiet" else value
+
+
+def _speaking(command: click.Command) -> click.Command:
+    """Take -q and -v, which every command takes, before its name or after."""
+    command.params += [
+        click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            expose_value=False,
+            callback=_heard,
+            help="Say nothing but results and errors.",
+        ),
+        click.Option(
+            ["-v", "--verbose"], count=True, expose_value=False, callback=_heard, help="Say more."
+        ),
+    ]
+    for each in command.commands.values() if isinstance(command, click.Group) else ():
+        _speaking(each)
+    return command
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="scatseg %(version)s")
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but results and errors.")
-@click.option("-v", "--verbose", count=True, help="Say more.")
 @click.pass_context
-def cli(context: click.Context, quiet: bool, verbose: int) -> None:
+def cli(context: click.Context) -> None:
     """Segment music and compare sounds on wavelet scattering features."""
-    context.obj = -1 if quiet else verbose
+    context.obj = context.obj or 0
 
 
 for command in (
@@ -107,3 +130,4 @@ for command in (
     doctor.doctor,
 ):
     cli.add_command(command)
+_speaking(cli)
