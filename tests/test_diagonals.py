@@ -242,6 +242,22 @@ def test_more_sections_are_added_to_the_usual_ones_and_fewer_are_some_of_them(ne
 
 
 @pytest.mark.parametrize("network", [0.0, 1.0])
+def test_as_many_sections_as_usual_are_the_usual_ones_with_their_labels(network):
+    song = tune("AABBBA", np.random.default_rng(1), noise=1.5)
+    usual = CoverSegmenter(network=network, level="section").predict(song)
+    assert "".join(usual.levels[0].labels) == "ABA"
+    as_many = CoverSegmenter(network=network, level="section", n_segments=3)
+    assert as_many.predict(song) == usual
+
+
+@pytest.mark.parametrize("bars", [np.zeros((12, 6)), np.ones((12, 6))], ids=["silent", "alike"])
+def test_the_level_asked_for_comes_first_where_there_is_nothing_to_tell(bars):
+    song = Features(bars, 2.0 * np.arange(13))
+    for level, default in (("section", 0), ("phrase", 1), ("any", 1)):
+        assert CoverSegmenter(level=level).predict(song).default == default
+
+
+@pytest.mark.parametrize("network", [0.0, 1.0])
 def test_the_level_asked_for_comes_first_and_in_the_number_asked_for(network, rng):
     song = tune("ABAACCABAA", rng)
     for level, default in (("section", 0), ("phrase", 1), ("any", 1)):

@@ -289,16 +289,17 @@ class CoverSegmenter:
         return Prediction(found, curve)
 
     def _best(self, reading: _Reading) -> Hierarchy:
+        default = 0 if self.level == "section" else 1
         if not reading.found:
             silences, n_frames = reading.bars.silences, len(reading.bars.in_order)
             if n_frames == len(silences):  # nothing is heard, so nothing is told from it
                 whole = Segmentation([0, reading.bars.features.duration], ["A"])
-                return Hierarchy([whole, whole], NESTED)
+                return Hierarchy([whole, whole], NESTED, default=default)
             heard = np.unique([0, *silences, *(silences + 1), n_frames])
             if self.n_segments is not None and self.n_segments < len(heard) - 1:
                 alone = cover_scores(reading.bars, repetition=0, blocks=0, lengths=1)
                 heard = best_boundaries(alone, n_segments=self.n_segments)
-            return Hierarchy(self._labeled(reading.bars, heard) * 2, NESTED)
+            return Hierarchy(self._labeled(reading.bars, heard) * 2, NESTED, default=default)
         if self.level != "section":
             return self._of_phrases(reading, self.level, self.granularity, self.n_segments)
         found = self._of_phrases(reading, "any", 0.5, None)
@@ -306,7 +307,7 @@ class CoverSegmenter:
         sections = reading.around(
             usual, "section", granularity=self.granularity, n_segments=self.n_segments
         )
-        if sections is usual:
+        if np.array_equal(sections, usual):
             return Hierarchy(found.levels, NESTED, default=0)
         phrases = np.union1d(phrases, sections)
         return Hierarchy(self._labeled(reading.bars, sections, phrases), NESTED, default=0)
