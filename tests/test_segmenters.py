@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -218,6 +219,14 @@ def test_sections_and_curve_at_once_are_those_one_by_one(each, song):
     assert found == each.predict(song)
     for answer, expected in zip(curve[:2], each.novelty(song), strict=True):
         np.testing.assert_array_equal(answer, expected)
+
+
+@keep_the_contract
+def test_sections_and_curve_can_be_sent_to_another_process(each, song):
+    found, curve = predict_with_novelty(each, song)
+    sent, of_sent = pickle.loads(pickle.dumps((found, curve)))
+    assert sent == found
+    np.testing.assert_array_equal(of_sent.heights, curve.heights)
 
 
 @keep_the_contract

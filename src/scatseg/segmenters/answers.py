@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
@@ -29,7 +28,7 @@ class Curve(NamedTuple):
 
     edges: NDArray[np.float64]
     heights: NDArray[np.float64]
-    of_other_levels: Mapping[str, NDArray[np.float64]] = MappingProxyType({})
+    of_other_levels: Mapping[str, NDArray[np.float64]] = {}
 
 
 class Prediction(NamedTuple, Generic[Found]):
