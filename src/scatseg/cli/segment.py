@@ -53,7 +53,8 @@ if TYPE_CHECKING:
 @click.option(
     "--n-segments",
     type=click.IntRange(min=1),
-    help="How many sections, or as many as there can be, with a warning.",
+    help="How many segments of the level that comes first, or as many as there can be, with a "
+    "warning.",
 )
 @click.option(
     "--n-labels",

@@ -203,9 +203,10 @@ class CoverSegmenter:
     bar : float, default 2.0
         Seconds that count as a bar, where three frames or more fit into it.
     granularity : float, default 0.5
-        In [0, 1]: larger never gives fewer sections.
+        In [0, 1]: larger never gives fewer segments of the default level.
     n_segments : int, optional
-        How many sections, or as many as there can be, instead of `granularity`.
+        How many segments of the default level, or as many as there can be, instead of
+        `granularity`.
     n_labels : int, optional
         How many different labels; by likeness when absent.
 
@@ -263,6 +264,25 @@ class CoverSegmenter:
 
         This takes longer than what follows. Of all options it hangs on `frame` and `bar` alone, and
         on whether `network` is 0: segmenters that differ in others can share what it returns.
+
+        Parameters
+        ----------
+        features : Features
+            As `predict` takes them.
+
+        Returns
+        -------
+        prepared : Prepared
+            For `predict_prepared`, of this segmenter or another.
+
+        Examples
+        --------
+        >>> bars = np.tile(np.repeat(np.eye(2), 8, axis=0), (2, 1))
+        >>> features = Features(bars, 2.0 * np.arange(33))
+        >>> prepared = CoverSegmenter().prepare(features)
+        >>> two, four = (CoverSegmenter(n_segments=n).predict_prepared(prepared) for n in (2, 4))
+        >>> len(two.levels[1]), len(four.levels[1])
+        (2, 4)
         """
         frames = self._frames(features)
         is_learned = self._is_learned(features, frames)
@@ -273,7 +293,19 @@ class CoverSegmenter:
         return replace(prepared, halves=self._prepared(halved(frames), is_learned=True))
 
     def predict_prepared(self, prepared: Prepared) -> Hierarchy:
-        """Find sections and phrases as `predict` does, of a recording that `prepare` was given."""
+        """Find sections and phrases as `predict` does, of a recording that `prepare` was given.
+
+        Parameters
+        ----------
+        prepared : Prepared
+            By a segmenter of the same `frame` and `bar`. Where that did not ask the network, it
+            counts for nothing here either.
+
+        Returns
+        -------
+        hierarchy : Hierarchy
+            As `predict` gives it.
+        """
         return self._best(self._weighed(prepared))
 
     def predict_with_novelty(self, features: Features) -> Prediction[Hierarchy]:
