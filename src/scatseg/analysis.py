@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scatseg import extractors, formats, naming, segmenters
 from scatseg.audio import SILENT_PEAK
 from scatseg.bars import Bars
+from scatseg.counts import counted
 from scatseg.features import Extractor, Features, uniform_edges
 from scatseg.formats import Annotation
 from scatseg.partners import match_ids
@@ -364,7 +365,7 @@ def _other_number(found: Annotation, *, asked: int | None) -> list[str]:
     n_found = len(found.segmentation)
     if asked is None or asked == n_found:
         return []
-    return [f"{found.system}: {asked} section{'s' * (asked > 1)} asked for, {n_found} found"]
+    return [f"{found.system}: {counted(asked, 'section')} asked for, {n_found:,} found"]
 
 
 def _doubts(found: Annotation) -> list[str]:
