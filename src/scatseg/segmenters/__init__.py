@@ -111,6 +111,7 @@ def segment(
 
     Examples
     --------
+    >>> import numpy as np
     >>> X = np.repeat(np.eye(3), [20, 40, 30], axis=0)
     >>> segment(Features(X, np.arange(91)), segmenter="foote", n_segments=3).boundaries
     (0.0, 20.0, 60.0, 90.0)
