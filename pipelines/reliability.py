@@ -61,10 +61,11 @@ def asked(
     found: Iterable[formats.Annotation], references: Iterable[formats.Annotation], level: str
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Ask every annotator about the boundaries of one level: how probable each is, and if right."""
-    (answer,) = (each for each in found if (each.system, each.level) == ("default", level))
     known = [
         (time, probable)
-        for (time, *_), probable in zip(answer.segmentation, answer.confidence, strict=False)
+        for each in found
+        if (each.system, each.level) == ("default", level)
+        for (time, *_), probable in zip(each.segmentation, each.confidence, strict=False)
         if probable is not None
     ]
     times, said = np.array(known).reshape(-1, 2).T

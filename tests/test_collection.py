@@ -357,11 +357,15 @@ def test_silence_is_one_segment_called_silence():
     assert "S" not in pictures
 
 
-def test_silence_has_the_levels_that_its_system_gives():
-    job = SegmentJob(segmenters=("default", "foote"))
-    annotations = analyze(np.zeros(3 * SR, np.float32), SR, job).annotations
+@pytest.mark.parametrize("first", ["phrase", "section"])
+def test_silence_has_the_levels_that_its_system_gives_in_their_order(first):
+    name = f"default:level={first}"
+    annotations = analyze(
+        np.zeros(3 * SR, np.float32), SR, SegmentJob(segmenters=(name, "foote"))
+    ).annotations
     levels = [(found.system, found.level) for found in annotations]
-    assert levels == [("default", "section"), ("default", "phrase"), ("foote", "1")]
+    second = {"phrase": "section", "section": "phrase"}[first]
+    assert levels == [(name, first), (name, second), ("foote", "1")]
 
 
 @pytest.mark.parametrize("height", [0.0, 5e-6])

@@ -262,9 +262,12 @@ def test_every_named_segmenter_keeps_the_contract():
     assert {type(each) for each in SEGMENTERS} == named
 
 
-@pytest.mark.parametrize("each", [CoverSegmenter(), GridFreeSegmenter()], ids=repr)
+@pytest.mark.parametrize(
+    "each", [CoverSegmenter(), CoverSegmenter(level="section"), GridFreeSegmenter()], ids=repr
+)
 def test_levels_that_are_named_are_those_of_the_answer(each, song):
-    assert each.predict(song).names == each.level_names
+    found = each.predict(song)
+    assert (found.names, found.default) == (each.level_names, each.default_level)
 
 
 # Options that they have in common

@@ -284,7 +284,11 @@ def _silence(duration: float, job: SegmentJob) -> tuple[Annotation, ...]:
     found: list[Annotation] = []
     for name, system in job.systems().items():
         levels = getattr(system, "level_names", None)
-        found += _annotations(name, Hierarchy([whole] * len(levels), levels) if levels else whole)
+        if levels:
+            default = getattr(system, "default_level", 0)
+            found += _annotations(name, Hierarchy([whole] * len(levels), levels, default))
+        else:
+            found += _annotations(name, whole)
     return tuple(found)
 
 

@@ -42,7 +42,8 @@ class Segmenter(Protocol):
     heights are probabilities of a boundary, and those found carry them as their confidence. A
     method `shortness(features)` says why no section could be told from another in so short a
     recording, or nothing (None). A segmenter whose answer always has the same levels names them,
-    coarse to fine, in an attribute `level_names`: silence has them, too.
+    coarse to fine, in an attribute `level_names`, and tells in `default_level` the place of the one
+    that is shown, if not the first: silence has them, too.
     """
 
     def predict(self, features: Features) -> Segmentation | Hierarchy:

@@ -246,6 +246,11 @@ class CoverSegmenter:
                 msg = f"{name} must be {what}, got {value:g}"
                 raise ValueError(msg)
 
+    @property
+    def default_level(self) -> int:
+        """Place among `level_names` of the level that is shown where only one can be."""
+        return NESTED.index("section" if self.level == "section" else "phrase")
+
     def predict(self, features: Features) -> Hierarchy:
         """Find the sections of one recording, and the phrases inside each; long silence is both.
 
@@ -321,17 +326,17 @@ class CoverSegmenter:
         return Prediction(found, curve)
 
     def _best(self, reading: _Reading) -> Hierarchy:
-        default = 0 if self.level == "section" else 1
         if not reading.found:
             silences, n_frames = reading.bars.silences, len(reading.bars.in_order)
             if n_frames == len(silences):  # nothing is heard, so nothing is told from it
                 whole = Segmentation([0, reading.bars.features.duration], ["A"])
-                return Hierarchy([whole, whole], NESTED, default=default)
+                return Hierarchy([whole, whole], NESTED, default=self.default_level)
             heard = np.unique([0, *silences, *(silences + 1), n_frames])
             if self.n_segments is not None and self.n_segments < len(heard) - 1:
                 alone = cover_scores(reading.bars, repetition=0, blocks=0, lengths=1)
                 heard = best_boundaries(alone, n_segments=self.n_segments)
-            return Hierarchy(self._labeled(reading.bars, heard) * 2, NESTED, default=default)
+            levels = self._labeled(reading.bars, heard) * 2
+            return Hierarchy(levels, NESTED, default=self.default_level)
         if self.level != "section":
             return self._of_phrases(reading, self.level, self.granularity, self.n_segments)
         found = self._of_phrases(reading, "any", 0.5, None)
