@@ -266,6 +266,21 @@ def test_the_level_asked_for_comes_first_and_in_the_number_asked_for(network, rn
         assert len(found.levels[default]) == 4
 
 
+@pytest.mark.parametrize("level", ["any", "section"])
+@pytest.mark.parametrize("network", [0.0, 1.0])
+def test_granularity_moves_on_from_the_usual_answer_by_a_boundary_at_a_time(network, level, rng):
+    song = tune("AABBBBACDAA", rng)
+    fewer, usual, more = (
+        set(segment(song, segmenter=segmenter).boundaries)
+        for segmenter in (
+            CoverSegmenter(network=network, level=level, granularity=g)
+            for g in (0.5 - 1e-9, 0.5, 0.5 + 1e-9)
+        )
+    )
+    assert fewer <= usual <= more
+    assert len(more) - len(fewer) <= 2
+
+
 def test_granularity_never_takes_segments_away(rng):
     song = tune("ABAACCABAA", rng)
     counts = [

@@ -124,16 +124,21 @@ class _Reading:
         """Find more boundaries than the usual ones, or fewer.
 
         The usual ones are those at a granularity of 0.5. Where more are asked for, the best cover
-        that has them and others; where fewer, the best that has none but some of them.
+        that has them and others; where fewer, the best that has none but some of them. Near 0.5
+        segments cost as much as leaves the usual ones alone, and from there on less, or more.
         """
         if n_segments is None and granularity == 0.5:
             return usual
-        scores, cost = self.costs(level, granularity)
         more = granularity > 0.5 if n_segments is None else n_segments >= len(usual)
-        if more:
-            return best_boundaries(within(scores, usual), cost=cost, n_segments=n_segments)
-        joined = scores[np.ix_(usual, usual)]
-        return usual[best_boundaries(joined, cost=cost, n_segments=n_segments)]
+        scores, most = self.costs(level, 1.0 if more else 0.0)
+        edges = np.arange(len(scores)) if more else usual
+        scores = within(scores, usual) if more else scores[np.ix_(usual, usual)]
+        _, cost = self.costs(level, 0.5)
+        if n_segments is None:
+            there = np.searchsorted(edges, usual)
+            far = abs(2 * granularity - 1)
+            cost = (1 - far) * _cost_that_leaves(there, scores, cost) + far * most
+        return edges[best_boundaries(scores, cost=cost, n_segments=n_segments)]
 
     def _likeliest(self, level: Level) -> NDArray[np.intp]:
         """Find the boundaries that are rather right than wrong within 0.5 s and 3 s, on average.
@@ -156,6 +161,28 @@ class _Reading:
         inner = best_boundaries(scores, cost=cost)[1:-1]
         inner = inner[~np.isin(inner, [self.bars.silences, self.bars.silences + 1])]
         return float(self.probabilities("any")[inner].mean()) if inner.size else None
+
+
+def _cost_that_leaves(usual: NDArray[np.intp], scores: NDArray[np.float64], cost: float) -> float:
+    """Find what segments have to cost that the best cover is the usual one, or another as good.
+
+    Of all other covers those with more segments are as good at the least, or those with fewer: the
+    cost is raised, or lowered, to that at which the best of them is no better than the usual one.
+    """
+
+    def total(boundary_frames: NDArray[np.intp]) -> float:
+        return float(scores[boundary_frames[:-1], boundary_frames[1:]].sum())
+
+    while True:
+        best = best_boundaries(scores, cost=cost)
+        n_more = len(best) - len(usual)
+        if n_more == 0 or total(best) - total(usual) <= n_more * cost + _AS_GOOD:
+            return cost
+        cost = (total(best) - total(usual)) / n_more
+
+
+_AS_GOOD = 1e-9
+"""Covers whose totals differ by no more are as good as each other, but for rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
