@@ -77,29 +77,32 @@ class _Commands(click.Group):
             return DONE
 
 
-def _heard(context: click.Context, option: click.Parameter, value: int) -> None:
+def _set_loudness(context: click.Context, option: click.Parameter, value: int) -> None:
     """Say as much as the option wants, here and in the commands below; nothing given is 0."""
     if value:
         context.obj = -1 if option.name == "quiet" else value
 
 
-def _speaking(command: click.Command) -> click.Command:
-    """Take -q and -v, which every command takes, before its name or after."""
+def _add_loudness(command: click.Command) -> None:
+    """Let a command, and all below it, take -q and -v."""
     command.params += [
         click.Option(
             ["-q", "--quiet"],
             is_flag=True,
             expose_value=False,
-            callback=_heard,
+            callback=_set_loudness,
             help="Say nothing but results and errors.",
         ),
         click.Option(
-            ["-v", "--verbose"], count=True, expose_value=False, callback=_heard, help="Say more."
+            ["-v", "--verbose"],
+            count=True,
+            expose_value=False,
+            callback=_set_loudness,
+            help="Say more.",
         ),
     ]
     for each in command.commands.values() if isinstance(command, click.Group) else ():
-        _speaking(each)
-    return command
+        _add_loudness(each)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -130,4 +133,4 @@ for command in (
     doctor.doctor,
 ):
     cli.add_command(command)
-_speaking(cli)
+_add_loudness(cli)
