@@ -1,5 +1,6 @@
 """What the README shows runs as it is written, with nothing installed but what is declared."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import scatseg
 from scatseg import distances, gear, pieces
 
 README = Path(__file__).parents[1] / "README.md"
+REPORTS = sorted(README.parent.glob("reports/**/run.json"))
 
 
 @pytest.mark.slow
@@ -45,3 +47,9 @@ def test_defaults_of_jtfs_are_those_of_the_table(where, options):
     F = "`2**J_fr`" if options.F is None else str(options.F)
     values = [str(getattr(options, name)) for name in ("J", "J_fr", "Q", "Q_fr")]
     assert [cell.strip() for cell in row.split("|")[2:7]] == [*values, F]
+
+
+@pytest.mark.parametrize("file", REPORTS, ids=lambda file: str(file.relative_to(README.parent)))
+def test_reports_name_recordings_by_where_they_are_in_a_run(file):
+    recordings = json.loads(file.read_text(encoding="utf-8")).get("audio") or {}
+    assert [path for path in recordings.values() if Path(path).is_absolute()] == []
