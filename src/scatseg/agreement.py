@@ -1,8 +1,7 @@
-"""Two labelings of the same frames -> how far they agree, from their contingency table.
+"""Two labelings of the same frames -> agreement scores, from their contingency table.
 
-The measures and their numbers are those of mir_eval.segment and mir_eval.hierarchy, which
-compare every frame with every other. Counting how often each pair of labels meets says as much,
-in time and memory that grow with the frames and not with their square.
+Scores are equal to those of mir_eval.segment and mir_eval.hierarchy, which compare all pairs of
+frames. Contingency tables take time and memory linear in the number of frames instead of quadratic.
 """
 
 from __future__ import annotations
@@ -19,23 +18,23 @@ from numpy.typing import ArrayLike, NDArray
 from scatseg.segmentation import Segmentation
 
 FRAME = 0.1
-"""Seconds between the moments at which labels are compared (mir_eval's default)."""
+"""Frame length in seconds (mir_eval's default)."""
 
 QUERY_WINDOW = 15.0
-"""Seconds around a moment within which T-measures compare others to it (mir_eval's default)."""
+"""Seconds around a frame within which T-measures compare others to it (mir_eval's default)."""
 
-_MOST_TERMS = 2**20  # of a sum that are held at once
+_MOST_TERMS = 2**20  # maximum number of terms in memory
 
 Table = NDArray[np.int64]
 
 
 def label_scores(reference: Segmentation, estimate: Segmentation) -> dict[str, float]:
-    """Score which moments share a label.
+    """Compute mir_eval's scores of segment labels.
 
     Parameters
     ----------
     reference, estimate : Segmentation
-        From 0 to the same end. Labels are compared without regard to case, as by mir_eval.
+        From 0 to the same end. Labels are case-insensitive, as in mir_eval.
 
     Returns
     -------
@@ -84,16 +83,16 @@ LABEL_SCORES = (
 
 
 class Contingency(NamedTuple):
-    """How often labels of two sides meet; only pairs that do are stored.
+    """A sparse contingency table of reference and estimated labels.
 
     Parameters
     ----------
     rows, columns : ndarray of int, shape (n_reference_labels,), (n_estimated_labels,)
-        Frames that carry each label; never 0.
+        Number of frames with each label; never 0.
     both : ndarray of int, shape (n_pairs,)
-        Frames that carry each pair of labels; never 0. Sorted by row, then column.
+        Number of frames with each pair of labels; never 0. Sorted by row, then column.
     row_of, column_of : ndarray of int, shape (n_pairs,)
-        Which labels these are.
+        Label indices of each pair.
     """
 
     rows: NDArray[np.int64]
@@ -104,7 +103,7 @@ class Contingency(NamedTuple):
 
 
 def contingency(reference: Segmentation, estimate: Segmentation) -> Contingency:
-    """Count the frames that carry each pair of labels.
+    """Count the frames with each pair of labels.
 
     Examples
     --------
@@ -123,7 +122,7 @@ def contingency(reference: Segmentation, estimate: Segmentation) -> Contingency:
 
 
 def _codes(segmentation: Segmentation, times: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Give each time the number of its label, counting only labels that are heard."""
+    """Return the label index of each time, counting only labels that occur."""
     labels = np.unique([label.lower() for label in segmentation.labels], return_inverse=True)[1]
     segment = np.searchsorted(segmentation.boundaries[:-1], times, side="right") - 1
     codes: NDArray[np.intp] = np.unique(labels[segment], return_inverse=True)[1]
@@ -131,7 +130,7 @@ def _codes(segmentation: Segmentation, times: NDArray[np.float64]) -> NDArray[np
 
 
 def _n_pairs(counts: NDArray[np.int64]) -> np.float64:
-    """Pairs of different frames within each count, all together."""
+    """Return the total number of pairs of different frames within each count."""
     return np.float64((counts * (counts - 1)).sum()) / 2
 
 
@@ -148,7 +147,7 @@ def _pairwise(table: Contingency) -> tuple[float, float, float]:
 
 
 def _rand_index(table: Contingency) -> float:
-    """Share of frame pairs that both keep together or both keep apart."""
+    """Return the share of frame pairs on which both agree."""
     both, everything = _n_pairs(table.both), _n_pairs(table.both.sum())
     apart = everything - _n_pairs(table.columns) - _n_pairs(table.rows) + both
     return float((both + apart) / everything)
@@ -164,12 +163,12 @@ def _adjusted_rand_index(table: Contingency) -> float:
 
 
 def _mutual_information(table: Contingency) -> tuple[float, float, float]:
-    """Mutual information in nats, adjusted for chance, and normalized."""
+    """Compute mutual information in nats, adjusted for chance, and normalized."""
     rows, columns, both = table.rows, table.columns, table.both
     n = int(both.sum())
     share, log_n = both / max(n, 1), np.log(n)
-    # mir_eval's order of operations: where there is no information, the normalized one is what
-    # rounding leaves, magnified.
+    # mir_eval's order of operations: without mutual information, the normalized one is an
+    # amplified rounding error.
     chance = -np.log(rows[table.row_of] * columns[table.column_of]) + log_n + log_n
     information = float((share * (np.log(both) - log_n) + share * chance).sum())
     if (len(rows), len(columns)) in ((0, 0), (1, 1)):
@@ -182,10 +181,10 @@ def _mutual_information(table: Contingency) -> tuple[float, float, float]:
 
 
 def _expected_information(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
-    """Mutual information that two labelings of these sizes have by chance (Vinh et al., eq. 24)."""
+    """Compute the mutual information expected by chance (Vinh et al., eq. 24)."""
     n = int(rows.sum())
     log_factorial = scipy.special.gammaln(np.arange(n + 1) + 1.0)
-    # Labels of one size contribute alike: of n frames there are at most sqrt(2 n) sizes.
+    # Labels of equal size contribute equally; n frames have at most sqrt(2 n) distinct sizes.
     row_sizes, n_rows = np.unique(rows, return_counts=True)
     column_sizes, n_columns = np.unique(columns, return_counts=True)
     sizes = np.stack([side.ravel() for side in np.meshgrid(row_sizes, column_sizes, indexing="ij")])
@@ -208,7 +207,7 @@ def _information_terms(
     weights: NDArray[np.int64],
     log_factorial: NDArray[np.float64],
 ) -> float:
-    """Add up, over pairs of sizes and how many frames they may share, information by chance."""
+    """Sum the expected information over pairs of label sizes and their possible overlaps."""
     n = len(log_factorial) - 1
     (a, b), weight = np.repeat(sizes, counts, axis=1), np.repeat(weights, counts)
     starts = np.cumsum(counts) - counts
@@ -229,18 +228,18 @@ def _information_terms(
 
 
 def _entropy(shares: NDArray[np.float64]) -> float:
-    """Entropy in nats of shares that add up to 1."""
+    """Compute the entropy in nats of shares that sum to 1."""
     there = shares[shares > 0]
     return float(-(there * np.log(there)).sum())
 
 
 def _conditional_entropies(table: Contingency, *, marginal: bool) -> tuple[float, float, float]:
-    """Over- and under-segmentation, 1 where nothing is left open, and their F-measure.
+    """Compute over- and under-segmentation scores (1 is best), and their F-measure.
 
-    Normalized by the largest possible entropy, or with `marginal` by that of the labels (V).
+    Normalized by the maximum entropy, or with `marginal` by that of the labels (V-measure).
     """
     n = max(int(table.both.sum()), 1)
-    # Counts are added before they are divided: what is always there has a share of exactly 1.
+    # Sum counts before dividing, so that a single label has a share of exactly 1.
     of_reference, of_estimate = table.rows / n, table.columns / n
     together = _entropy(table.both / n)
     if marginal:
@@ -255,22 +254,22 @@ def _conditional_entropies(table: Contingency, *, marginal: bool) -> tuple[float
 def hierarchy_scores(
     reference: Sequence[Segmentation], estimate: Sequence[Segmentation]
 ) -> dict[str, float]:
-    """Score which of two moments is closer to a third, over all levels at once.
+    """Compute mir_eval's scores of hierarchical segmentations: T- and L-measures.
 
-    Two moments are as close as the deepest level at which they share a segment (T-measures) or
-    a label (L-measures). For every moment, pairs of others that the reference orders by their
-    closeness should be ordered alike by the estimate (recall), and the reverse (precision).
+    The proximity of two frames is the deepest level at which they share a segment (T-measures) or a
+    label (L-measures). For every frame, pairs of other frames that the reference orders by
+    proximity should have the same order in the estimate (recall), and vice versa (precision).
 
     Parameters
     ----------
     reference, estimate : sequence of Segmentation
-        Coarse to fine, all from 0 to the same end. Labels are compared without regard to case.
+        Coarse to fine, all from 0 to the same end. Labels are case-insensitive.
 
     Returns
     -------
     scores : dict of str to float
-        By mir_eval's names. "reduced" compares neighboring levels only, "full" all of them. 0
-        where no moment orders others.
+        By mir_eval's names. "reduced" compares adjacent levels only, "full" all levels. 0 if no
+        frame orders any others.
 
     References
     ----------
@@ -302,13 +301,13 @@ def hierarchy_scores(
 
 
 def _rounded_down(time: ArrayLike) -> NDArray[np.float64]:
-    """Round to whole frames, like mir_eval: 15.0 s are 149 frames of 0.1 s."""
+    """Round down to whole frames like mir_eval: 15.0 s are 149 frames of 0.1 s."""
     times = np.asarray(time, dtype=np.float64)
     return times - np.mod(times, FRAME)
 
 
 def _frame_segments(segmentation: Segmentation, n_frames: int) -> NDArray[np.intp]:
-    """Say which segment each frame is in; segments shorter than a frame may have none."""
+    """Return the segment index of each frame; segments shorter than a frame may have none."""
     starts = (_rounded_down(segmentation.boundaries[:-1]) / FRAME).astype(int)
     return np.searchsorted(starts, np.arange(n_frames), side="right") - 1
 
@@ -320,7 +319,7 @@ def _label_codes(segmentation: Segmentation) -> NDArray[np.intp]:
 
 
 def _segment_tables(reference: NDArray[np.intp], estimate: NDArray[np.intp]) -> Table:
-    """Count, for every frame, how deep it meets the frames of `QUERY_WINDOW` around it.
+    """Count, for every frame, the frames within `QUERY_WINDOW` at each pair of depths.
 
     Parameters
     ----------
@@ -330,25 +329,25 @@ def _segment_tables(reference: NDArray[np.intp], estimate: NDArray[np.intp]) -> 
     Returns
     -------
     tables : ndarray of int, shape (n_reference_levels + 1, n_estimated_levels + 1, n_frames)
-        Frames met at each pair of depths in reference and estimate, without the frame itself.
+        Number of frames at each pair of depths in reference and estimate, excluding the frame.
     """
     n_frames = reference.shape[1]
     window = int(_rounded_down(QUERY_WINDOW) / FRAME)
     frames = np.arange(n_frames)
     first, after = np.maximum(frames - window, 0), np.minimum(frames + window, n_frames)
-    # Segments of one frame all hold it, so those of some depth or deeper make one stretch.
+    # All segments of a frame contain it, so the union of those from some depth on is an interval.
     (ref_starts, ref_ends), (est_starts, est_ends) = map(_stretches, (reference, estimate))
     starts = np.maximum(np.maximum(ref_starts[:, None], est_starts), first)
     ends = np.minimum(np.minimum(ref_ends[:, None], est_ends), after)
     tables: Table = ends - starts
-    tables[:-1] -= tables[1:]  # met at least this deep -> exactly this deep
+    tables[:-1] -= tables[1:]  # at least this deep -> exactly this deep
     tables[:, :-1] -= tables[:, 1:]
-    tables[-1, -1] -= 1  # the frame itself, which it meets at every level
+    tables[-1, -1] -= 1  # the frame itself
     return tables
 
 
 def _stretches(segments: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Find where the frames start and end that each frame meets so deep or deeper.
+    """Find the interval of frames that share a segment with each frame at each depth or deeper.
 
     From segments of shape (n_levels, n_frames) to starts and ends of (n_levels + 1, n_frames).
     """
@@ -365,23 +364,23 @@ def _stretches(segments: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np
 def _label_tables(
     reference: NDArray[np.intp], estimate: NDArray[np.intp]
 ) -> tuple[Table, NDArray[np.int64]]:
-    """Count, for every kind of frame, how deep it meets all frames.
+    """Count, for every kind of frame, all frames at each pair of depths.
 
     Parameters
     ----------
     reference, estimate : ndarray of int, shape (n_levels, n_frames)
-        The label of every frame at each level. Frames of the same labels are of one kind.
+        The label of every frame at each level. Frames with equal labels at all levels are one kind.
 
     Returns
     -------
     tables : ndarray of int, shape (n_reference_levels + 1, n_estimated_levels + 1, n_kinds)
-        Frames met at each pair of depths in reference and estimate, without the frame itself.
+        Number of frames at each pair of depths in reference and estimate, excluding the frame.
     sizes : ndarray of int, shape (n_kinds,)
-        Frames of each kind.
+        Number of frames of each kind.
     """
     codes = np.concatenate([reference, estimate])
     kind_of = np.zeros(codes.shape[1], dtype=np.intp)
-    for level in codes:  # level by level: comparing columns takes several times as long
+    for level in codes:  # level by level: several times faster than np.unique over columns
         numbers = kind_of * (level.max(initial=0) + 1) + level
         kind_of = np.unique(numbers, return_inverse=True)[1]
     _, first, sizes = np.unique(kind_of, return_index=True, return_counts=True)
@@ -398,12 +397,12 @@ def _label_tables(
         weights = np.broadcast_to(sizes, places.shape)
         counts = np.bincount(places.ravel(), weights.ravel(), minlength=n_cells * len(cells))
         tables[:, start : start + n_rows] = counts.reshape(-1, n_cells).T
-    tables[-1] -= 1  # the frame itself, which it meets at every level
+    tables[-1] -= 1  # the frame itself
     return tables.reshape(*depths, n_kinds), sizes
 
 
 def _deepest(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Find the last level at which each row and column are equal, counted from 1; 0 for none."""
+    """Find the deepest level, from 1, at which each row and column are equal; 0 for none."""
     deepest = np.zeros((rows.shape[1], columns.shape[1]), dtype=np.intp)
     for depth, (row, column) in enumerate(zip(rows, columns, strict=True), start=1):
         deepest[row[:, None] == column] = depth
@@ -411,7 +410,7 @@ def _deepest(rows: NDArray[np.intp], columns: NDArray[np.intp]) -> NDArray[np.in
 
 
 def _ordered_alike(tables: Table, weights: NDArray[Any], *, adjacent: bool) -> float:
-    """Average, over the last axis, the share of pairs that the first orders and the second too."""
+    """Compute the weighted mean share of the pairs ordered by one side that the other agrees on."""
     sizes = tables.sum(axis=1)
     at_least = np.cumsum(tables[:, ::-1], axis=1)[:, ::-1]
     pairs, wrong = np.zeros((2, tables.shape[2]), dtype=np.int64)

@@ -1,4 +1,4 @@
-"""Similarity of frames -> passages that are heard again, in whatever tempo."""
+"""Self-similarity -> repeated passages at any tempo, by local alignment."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from scatseg.segmentation import letter_labels
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Copies:
-    """Where each passage of a recording is heard again.
+    """The best repetition of each passage of a recording.
 
     Parameters
     ----------
     scores : ndarray of float32, shape (n_frames + 1, n_frames + 1)
-        `scores[start, stop]`: by how much the frames of a passage are more alike than `usual` to
-        those of its best copy, summed along the passage. 0 where there is no copy.
+        `scores[start, stop]`: alignment score of the passage with its best repetition. 0 where
+        there is none.
     first, stop : ndarray of int32, shape (n_frames + 1, n_frames + 1)
-        The edges between which that copy lies.
+        First and last edge of that repetition.
     """
 
     scores: NDArray[np.float32]
@@ -32,9 +32,9 @@ class Copies:
 
 
 class _Paths(NamedTuple):
-    """The best paths from one starting row each: score, and first column.
+    """The best path from each starting row to each column: its score and first column.
 
-    Both have shape (n_starts, 2 + n_frames): two columns in front from which nothing can come.
+    Both have shape (n_starts, 2 + n_frames); the first two columns are padding.
     """
 
     score: NDArray[np.float32]
@@ -44,7 +44,7 @@ class _Paths(NamedTuple):
         return _Paths(self.score[:n_starts], self.first[:n_starts])
 
     def earlier(self, n_columns: int) -> _Paths:
-        """Look, from each column, at the one so many before it."""
+        """Return the paths that end `n_columns` before each column."""
         columns = slice(2 - n_columns, self.score.shape[1] - n_columns)
         return _Paths(self.score[:, columns], self.first[:, columns])
 
@@ -57,31 +57,31 @@ def best_copies(
     usual: float = 1.0,
     bend: float = 0.3,
 ) -> Copies:
-    """Find a copy of every passage, by local alignment, and nearly always the best one.
+    """Find the best repetition of every passage by local alignment.
 
-    A passage is followed frame by frame, and its copy by one frame, by two, or by one for two: it
-    may be up to twice as fast or as slow, and change its tempo at any time. Of all paths to one
-    end the best is followed alone; where it overlaps the passage, that end is given up.
-    Time grows with n_frames**2 * max_frames.
+    Paths through Z have steps (1, 1), (1, 2) and (2, 1), so a repetition may be up to twice as fast
+    or slow, with any tempo changes. The search is greedy: only the best path to each end is kept,
+    and dropped if it overlaps the passage, so in rare cases the best repetition is missed. Takes
+    O(n_frames**2 * max_frames) time.
 
     Parameters
     ----------
     Z : ndarray of float, shape (n_frames, n_frames)
-        Symmetric similarity, 0 for frames that are as alike as usual and 1 for a standard
-        deviation more.
+        Symmetric z-scored similarity: 0 on average, 1 one standard deviation above.
     max_frames : int
-        Longest passage that is looked for.
+        Longest passage.
     min_lag : int
-        Fewest frames between the beginnings of a passage and of its copy. They never overlap.
+        Minimum number of frames between the starts of a passage and its repetition, which never
+        overlap.
     usual : float, default 1
-        How alike the frames of a passage and of its copy are to be, or it counts against them.
+        Subtracted from Z, so that less similar frames lower the score.
     bend : float, default 0.3
-        What it costs to take two frames for one, or one for two.
+        Penalty of a (1, 2) or (2, 1) step.
 
     Returns
     -------
     copies : Copies
-        Of all passages of up to `max_frames` frames.
+        Repetitions of all passages of up to `max_frames` frames.
 
     References
     ----------
@@ -91,7 +91,7 @@ def best_copies(
 
     Examples
     --------
-    Three different frames, and the same at half the speed:
+    Three different frames, repeated at half the tempo:
 
     >>> heard = np.array([0, 1, 2, 0, 0, 1, 1, 2, 2])
     >>> Z = 3.0 * np.equal.outer(heard, heard)
@@ -134,7 +134,7 @@ def _nowhere(n: int) -> _Paths:
 
 
 def _followed(now: _Paths, before: _Paths, bend: float) -> _Paths:
-    """Take each path one row on, from wherever it is best to come from."""
+    """Extend all paths by one row, from the best predecessors."""
     best = _Paths(np.empty_like(now.score), np.empty_like(now.first))
     best.score[:, :2], best.first[:, :2] = _NOWHERE, 0
     score, first = best.earlier(0)
@@ -149,7 +149,7 @@ def _followed(now: _Paths, before: _Paths, bend: float) -> _Paths:
 
 
 def label_by_copies(copies: Copies, boundary_frames: NDArray[np.integer]) -> tuple[str, ...]:
-    """Give segments one label if one is the other's copy, or both are in a row of such.
+    """Label segments by repetition: connected components share a label.
 
     Parameters
     ----------
@@ -161,8 +161,8 @@ def label_by_copies(copies: Copies, boundary_frames: NDArray[np.integer]) -> tup
     Returns
     -------
     labels : tuple of str, length n_segments
-        "A" is the first heard. The copy of one segment is another where more than half of what
-        both cover is common to both.
+        "A" is the first to occur. A repetition matches a segment if their intersection over union
+        is more than one half.
     """
     starts, stops = boundary_frames[:-1], boundary_frames[1:]
     n_segments = len(starts)
@@ -177,4 +177,4 @@ def label_by_copies(copies: Copies, boundary_frames: NDArray[np.integer]) -> tup
 
 
 _NOWHERE = np.float32(-1e6)
-"""Score of a path that cannot be."""
+"""Score of an impossible path."""

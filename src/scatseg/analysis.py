@@ -1,4 +1,4 @@
-"""What is done to each track: features, sections and pictures of one signal by every system."""
+"""Analysis of one track: features, segmentations and figure data of every system."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from scatseg.similarity import self_similarity
 from scatseg.threads import one_thread
 
 BEAT_EXTENSIONS = frozenset({".jams", ".csv", ".txt", ".beats"})
-"""Of files that beats are looked for in."""
+"""Extensions of beat files."""
 
 PLAIN_FEATURES = "scattering"
-"""What segmenters are given that ask for nothing else."""
+"""Default features of segmenters without an attribute `hears`."""
 
 PICTURE_FRAME = 0.5
-"""Seconds: shorter frames are averaged before they are drawn."""
+"""Minimum frame length of figures in seconds; shorter frames are averaged."""
 
 PICTURE_FRAMES = 1024
-"""Frames that are drawn at most: those of longer recordings are longer."""
+"""Maximum number of frames of figures; longer recordings get longer frames."""
 
 _SLOWEST, _FASTEST = 1000, 1_000_000
 _WAVEFORM_POINTS = 2048
@@ -46,27 +46,25 @@ _FEW_RIGHT = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentJob:
-    """What is done to each track.
+    """The configuration of an analysis.
 
     Parameters
     ----------
     segmenters : sequence of str
         Names with options, see `scatseg.segmenters.segmenter`; the first is the default system.
     features : str, optional
-        Names with options, see `scatseg.extractors.extractor`. What each segmenter is made for
-        when absent.
+        Names with options, see `scatseg.extractors.extractor`. By default, those of each segmenter.
     sr : int
-        Sampling rate in Hz at which recordings are analyzed.
+        Sampling rate in Hz to which recordings are resampled.
     settings : mapping
         Options set on every segmenter that has them: granularity, n_segments, ...
     exports : tuple of str
-        Formats to write beside JAMS, keys of `scatseg.formats.FORMATS`.
+        Additional output formats, keys of `scatseg.formats.FORMATS`.
     strict : bool
-        Whether a damaged file is a failure and not a warning.
+        Whether a damaged file is a failure instead of a warning.
     beats : Path, optional
-        A file of beats, see `scatseg.rhythm.read_beats`, or a folder with one for each recording,
-        matched by name. They are looked for in the sound when absent. Features of another grid
-        than bars, and segmenters that hear these, do without.
+        A beat file, see `scatseg.rhythm.read_beats`, or a folder with one per recording, matched by
+        name. By default, beats are estimated. Only used for features by bar.
 
     Raises
     ------
@@ -108,21 +106,21 @@ class SegmentJob:
                 raise ValueError(msg)
 
     def features_of_systems(self) -> dict[str, str]:
-        """Name the features that each system is given."""
+        """Return the feature names of each system."""
         return {
             name: self.features or str(getattr(each, "hears", PLAIN_FEATURES))
             for name, each in self.systems().items()
         }
 
     def beats_of(self, source: Source) -> Path | None:
-        """Find the file of beats of a recording, or none."""
+        """Find the beat file of a recording, or return None."""
         if self.beats is None or self.beats.is_file():
             return self.beats
         files = _beat_files(self.beats)
         return files.get(match_ids([source.id], list(files)).pairs.get(source.id, ""))
 
     def systems(self) -> dict[str, Segmenter]:
-        """Make the segmenters by name, with the settings that each of them has."""
+        """Create the segmenters, with the settings that apply to each."""
         made = {name: segmenters.segmenter(name) for name in self.segmenters}
         for key in self.settings:
             if not any(key in _option_names(each) for each in made.values()):
@@ -135,9 +133,9 @@ class SegmentJob:
         }
 
     def described(self) -> dict[str, Any]:
-        """All that determines the result, with every default filled in.
+        """Return everything that determines the result, including defaults and custom code.
 
-        The user's own code, too: where that has changed, tracks are done again.
+        Tracks are recomputed if it has changed.
         """
         heard, systems = self.features_of_systems(), self.systems()
         extracts = {features: extractors.extractor(features) for features in heard.values()}
@@ -153,7 +151,7 @@ class SegmentJob:
 
 
 def _described(made: object, name: str) -> str:
-    """All options of a dataclass; of anything else the name, for its repr may be an address."""
+    """Return the repr of a dataclass, else the name, as other reprs may contain an address."""
     return repr(made) if dataclasses.is_dataclass(made) else name
 
 
@@ -173,22 +171,22 @@ def _with_settings(segmenter: Segmenter, settings: Mapping[str, Any]) -> Segment
 
 
 class Stage:
-    """Where a job is, for the error message."""
+    """The current stage of a job, for error messages."""
 
     name = "read"
 
 
 class Analysis(NamedTuple):
-    """What all systems of a job find in one signal.
+    """The results of all systems of a job on one signal.
 
     Parameters
     ----------
     annotations : tuple of Annotation
-        Per system its levels, the default one first. Silence is one segment labeled as such.
+        The levels of each system, the default one first. Silence is one segment labeled as such.
     pictures : dict of str to ndarray
-        What the report draws: pooled self-similarity, waveform, novelty curves.
+        Data of the report's figures: pooled self-similarity, waveform, novelty curves.
     warnings : tuple of str
-        What to know before trusting them.
+        Reasons to doubt the results.
     """
 
     annotations: tuple[Annotation, ...]
@@ -214,24 +212,24 @@ def analyze(
     sr : int
         Sampling rate in Hz.
     job : SegmentJob
-        Which features and segmenters.
+        Features and segmenters.
     beats : Path, optional
-        A file of beats.
+        A beat file.
     described : mapping from str to Features, optional
-        Features of this signal that are there already, by name; others are computed.
+        Precomputed features of this signal by name; others are computed.
 
     Returns
     -------
     found : Analysis
-        Sections, pictures and warnings.
+        Segmentations, figure data and warnings.
     """
     stage = Stage() if stage is None else stage
     pictures: dict[str, NDArray[Any]] = {"waveform": _waveform(y)}
     if np.abs(y).max() <= SILENT_PEAK:
-        # What decodes a recording has told it already where every sample is 0.
+        # If every sample is 0, the decoder has already warned.
         silent = f"silent: no sample is further than {SILENT_PEAK:g} of full scale from 0"
         return Analysis(_silence(len(y) / sr, job), pictures, (silent,) if y.any() else ())
-    # One thread: sums in another order round otherwise, and bytes would differ.
+    # One thread: a different order of summation would change rounding, and thus the output.
     with one_thread():
         return _analyzed(y, sr, job, stage, pictures, beats, dict(described or {}))
 
@@ -279,7 +277,7 @@ def _analyzed(
 
 
 def _silence(duration: float, job: SegmentJob) -> tuple[Annotation, ...]:
-    """One segment on each level of each system."""
+    """Return one silent segment on each level of each system."""
     whole = Segmentation([0, duration], [SILENCE])
     found: list[Annotation] = []
     for name, system in job.systems().items():
@@ -293,12 +291,12 @@ def _silence(duration: float, job: SegmentJob) -> tuple[Annotation, ...]:
 
 
 def _needs_bar_lines(extract: Extractor) -> TypeGuard[Bars]:
-    """Tell whether these are bars whose lines are to be found: not where their length is given."""
+    """Return whether features are by bar with estimated bar lines, not of a given length."""
     return isinstance(extract, Bars) and extract.length is None
 
 
 def _grid(y: NDArray[np.floating], sr: int, folder: Path, file: Path | None) -> Grid:
-    """Read the bar lines of a recording, or look for them where there is no file of beats."""
+    """Read the bar lines of a recording, or estimate them if there is no beat file."""
     if file is None:
         found = find_grid(y, sr)
         missing = f"no beats of this name in {folder.name}: they were looked for"
@@ -312,7 +310,7 @@ def _grid(y: NDArray[np.floating], sr: int, folder: Path, file: Path | None) -> 
 
 
 def _beat_files(folder: Path) -> dict[str, Path]:
-    """Find the files of beats below a folder, by their names: `one` for one.beats.txt."""
+    """Find the beat files below a folder by stem: `one` for one.beats.txt."""
     files: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
         name = Path(path.name)
@@ -324,7 +322,7 @@ def _beat_files(folder: Path) -> dict[str, Path]:
 
 
 def _annotations(system: str, found: Segmentation | Hierarchy) -> list[Annotation]:
-    """One annotation per level, the default level first."""
+    """Convert to one annotation per level, the default level first."""
     if isinstance(found, Segmentation):
         return [Annotation(segmentation=found, system=system, level="1")]
     return [*formats.annotations_of_levels(found, system=system)]
@@ -336,9 +334,9 @@ def _is_calibrated(system: Segmenter, features: Features) -> bool:
 
 
 def _with_confidence(levels: list[Annotation], curve: Curve) -> list[Annotation]:
-    """Tell, of each level, how probable the boundaries are at which segments but the first begin.
+    """Add the probability of each segment's first boundary, except for the first segment.
 
-    The first level is the default one. Nothing is told of levels of which nothing is known.
+    The first level is the default one. Levels without probabilities are unchanged.
     """
     heights = [curve.heights, *(curve.of_other_levels.get(each.level) for each in levels[1:])]
     return [
@@ -358,14 +356,14 @@ def _as_probable(
 
 
 def _shortness(name: str, system: Segmenter, features: Features) -> list[str]:
-    """Warn where a recording is so short that no section could be told from another."""
+    """Warn if a recording is too short to be segmented."""
     told = getattr(system, "shortness", None)
     short = told(features) if told is not None else None
     return [f"{name}: {short}"] if short else []
 
 
 def _other_number(found: Annotation, *, asked: int | None) -> list[str]:
-    """Warn where there are not so many sections as were asked for."""
+    """Warn if the number of sections is not the requested one."""
     n_found = len(found.segmentation)
     if asked is None or asked == n_found:
         return []
@@ -373,9 +371,9 @@ def _other_number(found: Annotation, *, asked: int | None) -> list[str]:
 
 
 def _doubts(found: Annotation) -> list[str]:
-    """Warn where fewer than half of the boundaries are expected to be right.
+    """Warn if fewer than half of the boundaries are expected to be correct.
 
-    That is where what recurs, what sounds alike and what is known of songs disagree.
+    This happens if repetition, homogeneity and the network disagree.
     """
     known = [probable for probable in found.confidence if probable is not None]
     expected = sum(known)
@@ -395,7 +393,7 @@ def _similarity_picture(features: Features) -> dict[str, NDArray[Any]]:
 
 
 def _waveform(y: NDArray[np.floating]) -> NDArray[np.int8]:
-    """Lowest and highest sample of equal stretches, as parts of 127, shape (2, n_stretches)."""
+    """Compute minimum and maximum of equal spans, scaled to 127, shape (2, n_spans)."""
     starts = np.linspace(0, len(y), min(_WAVEFORM_POINTS, len(y)), endpoint=False).astype(int)
     low, high = np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)
     return np.clip(np.round(127 * np.stack([low, high])), -127, 127).astype(np.int8)

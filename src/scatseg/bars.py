@@ -1,4 +1,4 @@
-"""A signal and its bar lines -> Features with one row per bar that keeps the order inside it."""
+"""A signal and its bar lines -> Features with one row per bar, in temporal order within it."""
 
 from __future__ import annotations
 
@@ -24,32 +24,30 @@ from scatseg.rhythm import Grid, find_grid, heard_span, with_silent_ends
 from scatseg.scattering.arguments import check_integer, check_mono
 
 SILENT_BAR = -60.0
-"""Decibels below the loudest bar: what is quieter counts as silence."""
+"""Decibels relative to the loudest bar, below which bars are silent."""
 
 
 PULSELESS_FRAME = 0.5
-"""Seconds in a frame where there are no bars."""
+"""Frame length in seconds where there are no bars."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bars:
-    """Several kinds of features, each at several places in each bar: one row per bar.
+    """Several features at several metrical positions of each bar: one row per bar.
 
-    Two bars are alike when the same happens at the same places in them. A bar that is cut by the
-    beginning or the end of the recording is laid out from the line that is there. Each kind
-    of features has a total variance of 1; bars 60 dB below the loudest are silence, 0. Where
-    there is no clear pulse, and so no bars, there is one row per half second instead. Silence
-    before and after the music changes no row of it.
+    A bar cut off by the beginning or end of the recording is aligned to its existing bar line. Each
+    feature family has a total variance of 1; bars 60 dB below the loudest are silent and set to 0.
+    Without a clear pulse, there is one row per half second instead. Silence before and after the
+    music does not change its rows.
 
     Parameters
     ----------
     features : tuple of str or extractor, or one of them
-        Names in `BAR_FEATURES`, names of other features as in `scatseg.extractors.extractor`, or
-        extractors.
+        Names in `BAR_FEATURES`, other names as in `scatseg.extractors.extractor`, or extractors.
     positions : int, default 8
-        Places in each bar.
+        Positions per bar.
     length : float, optional
-        Seconds per bar, where bars are not to be looked for: the grid is then uniform.
+        Bar length in seconds of a uniform grid, instead of estimated bars.
     """
 
     features: tuple[str | Extractor, ...] | str | Extractor = ("jtfs", "cqt", "mfcc", "chroma")
@@ -66,13 +64,13 @@ class Bars:
             raise ValueError(msg)
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
-        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, bar by bar."""
+        """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz, by bar."""
         if self.length is not None:
             return self.on_grid(y, sr, _uniform_frames(y, sr, self.length))
         return self.by_grid(y, sr, find_grid(y, sr))
 
     def by_grid(self, y: NDArray[np.floating], sr: int, grid: Grid) -> Features:
-        """Describe a signal by its bars, or by half seconds where the grid has no pulse."""
+        """Compute features by bar, or by half second where the grid has no pulse."""
         if grid.is_regular:
             return self.on_grid(y, sr, grid.edges, notes=grid.warnings)
         frames = _uniform_frames(y, sr, PULSELESS_FRAME)
@@ -86,7 +84,7 @@ class Bars:
         *,
         notes: tuple[str, ...] = (),
     ) -> Features:
-        """Describe the bars between given lines.
+        """Compute the features of the bars between given bar lines.
 
         Parameters
         ----------
@@ -97,7 +95,7 @@ class Bars:
         edges : array_like of float, shape (n_bars + 1,)
             Seconds, increasing, from 0 to the duration.
         notes : tuple of str, default ()
-            What to know before trusting the lines.
+            Warnings about the bar lines, to attach to the features.
         """
         y = check_mono(y, sr)
         lines = _checked_lines(edges, len(y) / sr)
@@ -135,7 +133,7 @@ class Bars:
 def _without_rounding(
     kinds: list[NDArray[np.floating]], heard: NDArray[np.bool_]
 ) -> list[NDArray[np.floating]]:
-    """Make all rows alike where one sound is held and they differ by next to nothing."""
+    """Make all rows equal if the recording is one held sound and they differ by rounding."""
     n_at_ends = min(_AT_ENDS, int(np.count_nonzero(heard)) // 4)
     inside = scipy.ndimage.binary_erosion(np.pad(heard, 1), iterations=n_at_ends)[1:-1]
     steady = inside if n_at_ends else heard
@@ -145,28 +143,28 @@ def _without_rounding(
 
 
 def _is_held(X: NDArray[np.floating]) -> bool:
-    """Tell whether all rows (n_rows, n_features) are one, but for rounding."""
+    """Return whether all rows (n_rows, n_features) are nearly equal."""
     usual = np.median(X, axis=0)
     furthest = np.linalg.norm(X - usual, axis=1).max()
     return bool(furthest <= _HELD * np.linalg.norm(usual))
 
 
 _AT_ENDS = 3
-"""Rows that hear a sound begin or end."""
+"""Rows affected by the onset or the end of a sound."""
 
 _HELD = 0.01
-"""Share of all that is heard by which rows of a held sound differ at most; of noise it is .03."""
+"""Largest relative difference of the rows of a held sound; for noise it is .03."""
 
 
 def _uniform_frames(y: NDArray[np.floating], sr: int, frame: float) -> NDArray[np.float64]:
-    """Cut what is heard into equal frames, and the silence around it into others."""
+    """Divide the non-silent span into equal frames, and the silence around it separately."""
     start, stop = heard_span(y, sr)
     edges = uniform_edges((stop - start) / sr, frame)
     return with_silent_ends(edges, start=start / sr, duration=len(y) / sr, bar=frame)
 
 
 def _checked_lines(edges: ArrayLike, duration: float) -> NDArray[np.float64]:
-    """Refuse, with a ValueError, lines (n_bars + 1,) that do not reach from end to end."""
+    """Raise a ValueError unless the bar lines (n_bars + 1,) increase from 0 to the duration."""
     lines = np.array(edges, dtype=np.float64)
     reach = lines.ndim == 1 and lines.size > 1 and lines[0] == 0
     if not (reach and abs(lines[-1] - duration) <= 1e-6 and (np.diff(lines) > 0).all()):
@@ -182,14 +180,15 @@ def _checked_lines(edges: ArrayLike, duration: float) -> NDArray[np.float64]:
 def _heard_bars(
     lines: NDArray[np.float64], start: float, stop: float, *, nearest: float
 ) -> tuple[int, NDArray[np.float64]]:
-    """Cut bars at the beginning and the end of what is heard, all in seconds.
+    """Restrict bars to the non-silent span from `start` to `stop`, in seconds.
 
     Returns
     -------
     first : int
-        The bar that `start` is in.
+        Index of the bar that contains `start`.
     inner : ndarray of float64
-        Seconds after `start`: 0, the lines between but those that are as good as an end, `stop`.
+        Bar lines in seconds from `start`, with both ends; lines within `nearest` of an end are
+        dropped.
     """
     between = (lines > start + nearest) & (lines < stop - nearest)
     first = int(np.flatnonzero(lines <= start + nearest)[-1])
@@ -197,12 +196,12 @@ def _heard_bars(
 
 
 def bar_levels(y: NDArray[np.floating], sr: int, edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Measure how loud each bar is.
+    """Compute the level of each bar.
 
     Returns
     -------
     levels : ndarray of float64, shape (n_bars,)
-        Root mean square around the mean, so that silence need not be at 0; 1 for full scale.
+        Standard deviation of the samples (RMS without DC offset); 1 for full scale.
 
     Examples
     --------
@@ -225,38 +224,38 @@ class OneOrder:
     Parameters
     ----------
     extract : Scattering
-        Which transform.
+        The transform.
     order : {1, 2}
-        Which of its orders.
+        The order to keep.
     """
 
     extract: Scattering
     order: int
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
-        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz, by frame."""
         features = self.extract(y, sr)
         return features.columns(np.array([name.order == self.order for name in features.names]))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpectralPeaks:
-    """Constant-Q bins relative to their neighborhood, where they stand out from it.
+    """Constant-Q bins minus their local mean over frequency, half-wave rectified.
 
     Parameters
     ----------
     width : int, default 13
-        Bins (semitones) over which the neighborhood is averaged, that in the middle among them.
+        Bins (semitones) of the centered local mean.
     """
 
     width: int = 13
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
-        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz, by frame."""
         return self.of(_constant_q(y, sr))
 
     def of(self, constant_q: Features) -> Features:
-        """Find the peaks of a constant-Q transform."""
+        """Compute the peaks of a constant-Q transform."""
         X = constant_q.X
         around = scipy.ndimage.uniform_filter1d(X, self.width, axis=1, mode="nearest")
         return Features(np.maximum(X - around, 0), constant_q.edges, constant_q.names)
@@ -264,14 +263,14 @@ class SpectralPeaks:
 
 @dataclass(frozen=True, kw_only=True)
 class MelodyChroma:
-    """Pitch classes of the octaves in which melodies are sung, each relative to the strongest.
+    """Chroma of the melodic register, normalized by the strongest pitch class of each frame.
 
     Parameters
     ----------
     lowest, highest : float, default 261 and 2093
-        Hz: C4 and, not included, C7.
+        Frequency range in Hz: from C4 up to but not including C7.
     eps : float, default 0.01
-        What counts as quiet, relative to the recording's mean.
+        Added to the normalization, relative to the mean of the recording.
     """
 
     lowest: float = 261.0
@@ -279,7 +278,7 @@ class MelodyChroma:
     eps: float = 0.01
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
-        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz, by frame."""
         return self.of(_constant_q(y, sr))
 
     def of(self, constant_q: Features) -> Features:
@@ -301,7 +300,7 @@ def _constant_q(y: NDArray[np.floating], sr: int) -> Features:
 def _described(
     extractors: tuple[Extractor, ...], y: NDArray[np.floating], sr: int
 ) -> list[Features]:
-    """Describe a signal by each extractor; the constant-Q transform of several is made once."""
+    """Compute the features of each extractor, sharing the constant-Q transform."""
     constant_q = functools.cache(lambda: _constant_q(y, sr))
     return [
         extract.of(constant_q())
@@ -318,6 +317,6 @@ BAR_FEATURES: Mapping[str, Extractor] = {
     "cqt": SpectralPeaks(),
     "chroma": MelodyChroma(),
 }
-"""What some names mean inside a bar: the variants of features that tell bars apart best."""
+"""Feature names with a special meaning in `Bars`: the variants that distinguish bars best."""
 
 _LEAST_LEVEL = 1e-6

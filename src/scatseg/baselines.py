@@ -1,4 +1,4 @@
-"""References -> the answers of systems that know them and not the music: what a score is worth."""
+"""Baselines that use the reference, but not the music."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ import numpy as np
 from scatseg.segmentation import Hierarchy, Segmentation, letter_labels
 
 NO_BOUNDARY = "baseline:none"
-"""The system that hears one section, see `no_boundary`."""
+"""One segment, see `no_boundary`."""
 
 EVENLY_SPACED = "baseline:even"
-"""The system that cuts at equal distances, see `evenly_spaced`."""
+"""Segments of equal length, see `evenly_spaced`."""
 
 RANDOM = "baseline:random"
-"""The system that cuts anywhere, see `random_boundaries`."""
+"""Random boundaries, see `random_boundaries`."""
 
 BASELINES = (NO_BOUNDARY, EVENLY_SPACED, RANDOM)
-"""Systems that know the reference and not the music."""
+"""Names of the baselines."""
 
 
 def no_boundary(reference: Segmentation) -> Segmentation:
-    """Guess that nothing ever changes: what a score is worth that costs nothing.
+    """Return a single segment.
 
     Examples
     --------
@@ -31,9 +31,9 @@ def no_boundary(reference: Segmentation) -> Segmentation:
 
 
 def evenly_spaced(reference: Segmentation) -> Segmentation:
-    """Cut from 0 to the reference's end into equal parts, as long as its mean segment.
+    """Return segments of the reference's mean segment length, from 0 to its end.
 
-    Every part has a label of its own.
+    Labels are all different.
 
     Examples
     --------
@@ -47,16 +47,16 @@ def evenly_spaced(reference: Segmentation) -> Segmentation:
 
 
 def random_boundaries(reference: Segmentation, rng: np.random.Generator) -> Segmentation:
-    """Cut from 0 to the reference's end into as many parts as it has, anywhere.
+    """Return as many segments as the reference with uniformly random boundaries.
 
-    Every part has a label of its own.
+    Labels are all different.
 
     Parameters
     ----------
     reference : Segmentation
-        Says how long and how many.
+        Determines duration and number of segments.
     rng : numpy.random.Generator
-        Where the boundaries are drawn from, uniformly.
+        Source of the boundaries.
 
     Examples
     --------
@@ -70,16 +70,16 @@ def random_boundaries(reference: Segmentation, rng: np.random.Generator) -> Segm
 
 
 def baseline(name: str, reference: Segmentation, seed: str) -> Segmentation:
-    """Answer as one of `BASELINES`.
+    """Return the segmentation of one of `BASELINES`.
 
     Parameters
     ----------
     name : str
-        Which.
+        Name of the baseline.
     reference : Segmentation
-        What it may know.
+        The reference.
     seed : str
-        Of the random one.
+        Seed of the random baseline.
 
     Examples
     --------
@@ -94,6 +94,6 @@ def baseline(name: str, reference: Segmentation, seed: str) -> Segmentation:
 
 
 def hierarchical_baseline(name: str, reference: Hierarchy, seed: str) -> Hierarchy:
-    """Guess every level of the reference by itself, see `baseline`."""
+    """Compute a baseline for each level of the reference, see `baseline`."""
     levels = zip(reference.names, reference.levels, strict=True)
     return Hierarchy([baseline(name, level, f"{seed}\n{which}") for which, level in levels])

@@ -1,4 +1,4 @@
-"""Novelty, or scores of segments -> boundary frames: where to cut, and where not to."""
+"""Novelty or segment scores -> boundary frames: peak picking and dynamic programming."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from scatseg.scattering.arguments import check_integer
 from scatseg.similarity import diagonal_sums
 
 _ROUNDING = 1e-9
-"""Novelty at or below this is rounding, not music."""
+"""Novelty at or below this is rounding error."""
 
 _SAME_TIME = 1e-9  # seconds
 
 _NEAR = 1 - 1e-6
-"""What hits beside an edge are worth, so that of places as good as each other one is the best."""
+"""Weight of hits at neighboring edges, just below 1 to break ties."""
 
 # fmt: off
 PHRASE_LENGTHS = np.array([
@@ -27,9 +27,9 @@ PHRASE_LENGTHS = np.array([
 ]) + 5.0
 PHRASE_LENGTHS /= PHRASE_LENGTHS.sum()
 # fmt: on
-"""Share of phrases of 1, 2, ... 40 bars in 340 popular songs, each read by two annotators; what
-does not occur there counts as very rare (S. Dai, H. Zhang and R. B. Dannenberg, "Automatic analysis
-and influence of hierarchical structure on melody, rhythm and harmony in popular music", 2020)."""
+"""Share of phrases of 1, 2, ... 40 bars in 340 popular songs with two annotators each, after
+additive smoothing (S. Dai, H. Zhang and R. B. Dannenberg, "Automatic analysis and influence of
+hierarchical structure on melody, rhythm and harmony in popular music", 2020)."""
 
 
 def pick_boundaries(
@@ -39,20 +39,20 @@ def pick_boundaries(
     granularity: float = 0.5,
     n_segments: int | None = None,
 ) -> NDArray[np.intp]:
-    """Cut at the prominent peaks of a novelty curve.
+    """Pick boundaries at the most prominent peaks of a novelty curve.
 
     Parameters
     ----------
     novelty : ndarray of float, shape (n_frames + 1,)
-        Never negative, on frame edges.
+        Non-negative, on frame edges.
     min_frames : int
-        Fewest frames in a segment.
+        Minimum number of frames per segment.
     granularity : float, default 0.5
-        In [0, 1]: peaks stay whose prominence is (1 - granularity)**2 of the largest or more; 0
-        keeps only the most prominent one, 1 all. A larger value never removes a boundary.
+        In [0, 1]. Keeps peaks with a prominence of at least (1 - granularity)**2 of the largest: 0
+        keeps only the most prominent peak, 1 all. A larger value never removes a boundary.
     n_segments : int, optional
-        Keep the most prominent peaks that make this many segments, or all where there are
-        fewer; `granularity` is then not used.
+        Keep the most prominent peaks that make this many segments (or all peaks, if fewer) and
+        ignore `granularity`.
 
     Returns
     -------
@@ -62,7 +62,7 @@ def pick_boundaries(
     Raises
     ------
     ValueError
-        When granularity is outside [0, 1], or there is no such number of segments.
+        When granularity is outside [0, 1], or n_segments is not a positive integer.
 
     Examples
     --------
@@ -82,7 +82,7 @@ def pick_boundaries(
 
 
 def check_detail(granularity: float, n_segments: int | None) -> None:
-    """Refuse a granularity outside [0, 1] and no whole number of segments, with a ValueError."""
+    """Raise a ValueError unless granularity is in [0, 1] and n_segments a positive integer."""
     if not 0 <= granularity <= 1:
         msg = f"granularity must be in [0, 1], got {granularity}"
         raise ValueError(msg)
@@ -93,21 +93,21 @@ def check_detail(granularity: float, n_segments: int | None) -> None:
 def join_segments(
     boundary_frames: NDArray[np.intp], E: NDArray[np.floating], *, n_segments: int
 ) -> NDArray[np.intp]:
-    """Join the neighbors that differ least, until there are so many segments.
+    """Merge the most similar adjacent segments until `n_segments` are left.
 
     Parameters
     ----------
     boundary_frames : ndarray of int, shape (n_before + 1,)
         Edge indices from 0 to n_frames, increasing.
     E : ndarray of float, shape (n_frames, n_dimensions)
-        One point per frame. Segments differ by the distance of their means.
+        One point per frame. Segments are compared by the Euclidean distance of their means.
     n_segments : int
-        How many to leave, at least 1.
+        Number of segments to keep, at least 1.
 
     Returns
     -------
     boundary_frames : ndarray of int, shape (min(n_before, n_segments) + 1,)
-        Some of those given, with the first and the last.
+        A subset of the input, including the first and the last.
 
     Examples
     --------
@@ -129,29 +129,29 @@ def repetition_scores(
     min_lag: int = 4,
     max_frames: int = 40,
 ) -> NDArray[np.float64]:
-    """Score every segment by how well it recurs, as a whole, elsewhere in the recording.
+    """Score every candidate segment by how well it repeats elsewhere in the recording.
 
     Parameters
     ----------
     Z : ndarray of float, shape (n_frames, n_frames)
-        Symmetric similarity, 0 for frames that are as alike as usual.
+        Symmetric z-scored similarity, 0 on average.
     n_copies : sequence of int, default (2, 3)
-        How many of its best copies a segment is judged by; the mean of the answers counts. One
-        copy alone is often chance.
+        Numbers of best repetitions to average over; the score is the mean over these numbers. A
+        single repetition is often due to chance.
     min_lag : int, default 4
-        Fewest frames between a segment and its copy. A copy never overlaps its segment.
+        Minimum number of frames between a segment and its repetition, which never overlap.
     max_frames : int, default 40
-        Longest segment that is looked for elsewhere; longer ones score 0.
+        Longest segment to score; longer ones score 0.
 
     Returns
     -------
     scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
-        `scores[start, stop]`: frames in the segment times its mean similarity to its copies along
-        the diagonal, never negative, 0 where there is no copy. 0 where `start >= stop`.
+        `scores[start, stop]`: number of frames of the segment times its mean similarity to its
+        repetitions along the diagonal. Non-negative; 0 without repetitions or if `start >= stop`.
 
     Examples
     --------
-    Four different frames, and the same again, and again:
+    Four different frames, three times:
 
     >>> Z = np.tile(np.eye(4), (3, 3))
     >>> repetition_scores(Z, n_copies=(2,))[[0, 0, 0], [3, 4, 5]]
@@ -174,27 +174,27 @@ def repetition_scores(
 
 
 def _largest(rows: NDArray[np.floating], n: int) -> NDArray[np.floating]:
-    """Find the n largest values of each row, from the largest down."""
+    """Return the n largest values of each row in descending order."""
     n = min(n, rows.shape[1])
     return -np.sort(np.partition(-rows, n - 1, axis=1)[:, :n], axis=1)
 
 
 def block_scores(Z: NDArray[np.floating], *, n_bands: int = 7) -> NDArray[np.float64]:
-    """Score every segment by how alike its own frames are (correlation block matching).
+    """Score every candidate segment by its homogeneity (correlation block-matching).
 
     Parameters
     ----------
     Z : ndarray of float, shape (n_frames, n_frames)
-        Symmetric similarity, 0 for frames that are as alike as usual.
+        Symmetric z-scored similarity, 0 on average.
     n_bands : int, default 7
-        Frames further apart than this are not compared, so that a long section may develop. Seven
-        bars are what the reference found to be best.
+        Maximum lag in frames at which frames are compared, so that long sections may evolve. The
+        reference found seven bars to be best.
 
     Returns
     -------
     scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
-        `scores[start, stop]`: sum over pairs of different frames at most `n_bands` apart, divided
-        by the frames in the segment. 0 where `start >= stop`.
+        `scores[start, stop]`: sum of Z over pairs of different frames at most `n_bands` apart,
+        divided by the number of frames. 0 if `start >= stop`.
 
     References
     ----------
@@ -220,28 +220,27 @@ def block_scores(Z: NDArray[np.floating], *, n_bands: int = 7) -> NDArray[np.flo
 def length_scores(
     n_frames: int, *, frames_per_bar: int = 1, two_bars: float = 0.0
 ) -> NDArray[np.float64]:
-    """Score every segment by how usual its length is.
+    """Score every candidate segment by the log prior probability of its length.
 
     Parameters
     ----------
     n_frames : int
-        In the recording.
+        Frames in the recording.
     frames_per_bar : int, default 1
-        Frames that make up what a bar is: a segment between two whole numbers of bars gets what
-        lies between.
+        Frames per bar. Fractional numbers of bars are interpolated.
     two_bars : float, default 0
-        In [0, 1]: how probable it is that what is taken for a bar is two of them.
+        In [0, 1]: probability that each estimated bar is actually two bars.
 
     Returns
     -------
     scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
-        `scores[start, stop]`: the logarithm of the share of phrases that are so long, of those of
-        one bar for what is shorter and of 40 for what is longer. 0 where `start >= stop`.
+        `scores[start, stop]`: logarithm of the share of phrases of this length (clipped to 1 to 40
+        bars) in `PHRASE_LENGTHS`. 0 if `start >= stop`.
 
     Raises
     ------
     ValueError
-        When `two_bars` is no probability.
+        When `two_bars` is not a probability.
     """
     if not 0 <= two_bars <= 1:
         msg = f"two_bars must be a probability from 0 to 1, got {two_bars:g}"
@@ -256,7 +255,7 @@ def length_scores(
 
 
 def _log_share(n_bars: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Look up the logarithm of the share of phrases that last so many bars, or in between."""
+    """Interpolate the log share of phrases that last `n_bars`."""
     known = np.log(PHRASE_LENGTHS)
     return np.interp(n_bars, np.arange(1, len(known) + 1), known)
 
@@ -264,29 +263,29 @@ def _log_share(n_bars: NDArray[np.float64]) -> NDArray[np.float64]:
 def best_boundaries(
     scores: NDArray[np.floating], *, cost: float = 0.0, n_segments: int | None = None
 ) -> NDArray[np.intp]:
-    """Find the segments that cover a recording at the highest total score.
+    """Find the segmentation with the highest total score by dynamic programming.
 
     Parameters
     ----------
     scores : ndarray of float, shape (n_frames + 1, n_frames + 1)
-        `scores[start, stop]` of each possible segment, the sum of whatever speaks for it; what is
-        known of a boundary is added to its column. Minus infinity forbids a segment.
+        `scores[start, stop]`: total score of each candidate segment; the score of a boundary is
+        added to its column. Minus infinity forbids a segment.
     cost : float, default 0
-        What each segment costs: a higher cost never gives more segments.
+        Cost per segment: a higher cost never gives more segments.
     n_segments : int, optional
-        Find the best of exactly so many segments, or as many as there are frames; `cost` is then
-        not used.
+        Find the best segmentation with exactly this many segments (at most one per frame) and
+        ignore `cost`.
 
     Returns
     -------
     boundary_frames : ndarray of int, shape (n_segments + 1,)
-        Edge indices, increasing, the first 0, the last n_frames. Of two answers that are as
-        good, the one with the longer last segment.
+        Edge indices, increasing, the first 0, the last n_frames. Ties are broken in favor of a
+        longer last segment.
 
     Raises
     ------
     ValueError
-        When every cover (of so many segments) has one that is forbidden, or scores are NaN.
+        When every segmentation contains a forbidden segment, or scores are NaN.
 
     Examples
     --------
@@ -316,7 +315,7 @@ def best_boundaries(
 
 
 def _best_of_so_many(scores: NDArray[np.floating], n_segments: int) -> NDArray[np.intp]:
-    """Find the best cover by exactly so many segments."""
+    """Find the best segmentation with exactly `n_segments` segments."""
     n = len(scores) - 1
     best = np.full(n + 1, -np.inf)
     best[0] = 0
@@ -334,7 +333,7 @@ def _best_of_so_many(scores: NDArray[np.floating], n_segments: int) -> NDArray[n
 
 
 def _check_cover(score: float) -> None:
-    """Refuse, with a ValueError, the score of a cover with forbidden segments, or with NaN."""
+    """Raise a ValueError if the score of a segmentation is minus infinity or NaN."""
     if not score > -np.inf:
         msg = "no cover of the recording is without a forbidden segment, or scores are NaN"
         raise ValueError(msg)
@@ -343,19 +342,19 @@ def _check_cover(score: float) -> None:
 def within(
     scores: NDArray[np.floating], boundary_frames: NDArray[np.integer]
 ) -> NDArray[np.float64]:
-    """Forbid segments that cross given boundaries, so that a finer cover lies within a coarser.
+    """Forbid segments that cross given boundaries, so that the segmentation refines them.
 
     Parameters
     ----------
     scores : ndarray of float, shape (n_frames + 1, n_frames + 1)
         As in `best_boundaries`.
     boundary_frames : ndarray of int
-        Edge indices that have to be boundaries.
+        Required boundaries, as edge indices.
 
     Returns
     -------
     scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
-        Those given; minus infinity where a given boundary lies inside the segment.
+        The input, with minus infinity for segments that contain a given boundary.
 
     Examples
     --------
@@ -371,30 +370,30 @@ def within(
 def boundary_probabilities(
     scores: NDArray[np.floating], *, cost: float = 0.0, temperature: float = 1.0
 ) -> NDArray[np.float64]:
-    """Weigh all ways to cover a recording against each other.
+    """Compute the marginal probability of a boundary at each edge over all segmentations.
 
     Parameters
     ----------
     scores : ndarray of float, shape (n_frames + 1, n_frames + 1)
         As in `best_boundaries`.
     cost : float, default 0
-        What each segment costs.
+        Cost per segment.
     temperature : float, default 1
-        Positive: a cover is e times as probable as one whose total score is so much lower.
+        Positive. The probability of a segmentation is proportional to exp(score / temperature).
 
     Returns
     -------
     probabilities : ndarray of float64, shape (n_frames + 1,)
-        Of a boundary at each edge, 1 at both ends.
+        Probability of a boundary at each edge, 1 at both ends.
 
     Raises
     ------
     ValueError
-        When every cover has a forbidden segment, or scores are NaN.
+        When every segmentation contains a forbidden segment, or scores are NaN.
 
     Examples
     --------
-    Two covers are as good as each other, a third is out of the question:
+    Two segmentations have equal scores, a third is forbidden:
 
     >>> scores = np.zeros((4, 4))
     >>> scores[0, 3] = scores[1, 3] = -np.inf
@@ -417,33 +416,33 @@ def expected_hits(
     *,
     tolerances: Sequence[float] = (0.5, 3.0),
 ) -> NDArray[np.float64]:
-    """Score boundaries by how many of them will be right, for `best_boundaries`.
+    """Score segments by the expected number of boundary hits, for `best_boundaries`.
 
-    The best cover need not have the best boundaries: where two covers are nearly as good as each
-    other, what they have in common is surer than either, and a boundary that one has here and the
-    other a bar later is near one. A boundary that is one hits itself; what else is near two
-    neighbors, and between them, is hit by those of them that are none.
+    The most probable segmentation need not have the best boundaries: segmentations of similar score
+    may agree on some boundaries, or place them within the tolerance of each other. A selected
+    boundary hits a true one at its own edge; other true boundaries between two consecutive selected
+    ones, within the tolerance of either, are hit by those of the two that are not true themselves.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (n_frames + 1,)
-        Of a boundary at each edge, from `boundary_probabilities`.
+        Probability of a boundary at each edge, from `boundary_probabilities`.
     edges : ndarray of float, shape (n_frames + 1,)
         Seconds, increasing.
     tolerances : sequence of float, default (0.5, 3.0)
-        Seconds by which a boundary may be off; the mean over them counts. The default are those
-        of `mir_eval.segment.detection`.
+        Hit windows in seconds, to average over. The defaults are those of
+        `mir_eval.segment.detection`.
 
     Returns
     -------
     scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
-        `scores[start, stop]`: expected hits at `stop`, and between both. Neither end of the
-        recording hits anything. 0 where `start >= stop`. At a cost of 0.5 the boundaries are found
-        that are rather right than wrong; of two that are as good, the more probable one.
+        `scores[start, stop]`: expected hits at `stop`, and between `start` and `stop`. The ends of
+        the recording hit nothing. 0 if `start >= stop`. A cost of 0.5 selects boundaries that are
+        more likely hits than not; ties go to the more probable one.
 
     Examples
     --------
-    A boundary is at 4 s or at 5 s, and one surely at 20 s:
+    A boundary at either 4 s or 5 s, and a certain one at 20 s:
 
     >>> edges, probable = np.array([0.0, 4, 5, 20, 30]), np.array([1, 0.45, 0.4, 1, 1])
     >>> best_boundaries(expected_hits(probable, edges), cost=0.5)
@@ -460,8 +459,8 @@ def expected_hits(
     for tolerance in tolerances:
         first = np.searchsorted(edges, edges - tolerance - _SAME_TIME)
         after = np.searchsorted(edges, edges + tolerance + _SAME_TIME, side="right")
-        after[0], first[-1] = 1, n_edges - 1  # both ends reach nothing
-        # Between them: until where `start` reaches, and from where `stop` does.
+        after[0], first[-1] = 1, n_edges - 1  # the ends have no window
+        # Edges in the window after `start`, and in the window before `stop`.
         until = np.minimum.outer(after, edge)
         since = np.maximum.outer(edge + 1, first)
         of_start = sums[until] - sums[edge + 1][:, None]
@@ -472,7 +471,7 @@ def expected_hits(
 
 
 def _log_sum(logarithms: NDArray[np.floating]) -> float:
-    """Add numbers that are given by their logarithms."""
+    """Compute log(sum(exp(x)))."""
     largest = float(logarithms.max())
     return (
         largest + float(np.log(np.exp(logarithms - largest).sum()))
@@ -484,7 +483,7 @@ def _log_sum(logarithms: NDArray[np.floating]) -> float:
 def _spaced_peaks(
     novelty: NDArray[np.floating], min_frames: int
 ) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
-    """Peaks from the most prominent down, none nearer than `min_frames` to one before or an end."""
+    """Find peaks by decreasing prominence, at least `min_frames` apart and from both ends."""
     peaks = scipy.signal.find_peaks(novelty)[0]
     peaks = peaks[(peaks >= min_frames) & (peaks <= len(novelty) - 1 - min_frames)]
     prominence = scipy.signal.peak_prominences(novelty, peaks)[0]

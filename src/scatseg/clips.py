@@ -1,4 +1,4 @@
-"""Sound files -> one vector each, computed once and kept."""
+"""Sound files -> one vector each, with caching."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from scatseg.runs import Failure
 from scatseg.transformers import FeatureTransformer
 from scatseg.workers import map_pure
 
-# What a name leaves open. Coefficients stay uncompressed, for what is usual is learned from the
-# training set. J=12 hears modulations down to 5.4 Hz at 22050 Hz.
+# Defaults of names. Coefficients are uncompressed, as medians are learned from the training set.
+# J=12 resolves modulations down to 5.4 Hz at 22050 Hz.
 _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "scattering": {"J": 12, "compression": None, "renormalize": False},
     "jtfs": {"J": 12, "compression": None, "renormalize": False},
 }
 
 
-# A model file may ask for any; what is longer or finer would fill the memory.
+# Limits, so that a model file cannot exhaust the memory.
 _MOST_SECONDS, _MOST_SR = 3600, 1_000_000
 
 _FRAME_SAMPLES = 2048
-"""What one frame of any feature but scattering takes at least."""
+"""Minimum length in samples of a frame of features other than scattering."""
 
 
 class ClipStoreError(ValueError):
@@ -44,16 +44,16 @@ class ClipStoreError(ValueError):
 
 
 class Columns(NamedTuple):
-    """What the columns of vectors measure.
+    """The columns of vectors.
 
     Parameters
     ----------
     titles : tuple of str
-        "std scattering S2 440 Hz rate 5.38 Hz": all different.
+        Unique titles: "std scattering S2 440 Hz rate 5.38 Hz".
     names : tuple of FeatureName
-        In physical units.
+        Names in physical units.
     uncompressed : ndarray of bool, shape (n_columns,)
-        Which hold scattering coefficients without a logarithm.
+        Mask of scattering coefficients without a logarithm.
     """
 
     titles: tuple[str, ...]
@@ -63,20 +63,20 @@ class Columns(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ClipFeatures:
-    """How a sound becomes a vector: cut or padded, scaled to its peak, described, aggregated.
+    """Feature settings of clips: length, peak normalization, features, aggregation.
 
     Parameters
     ----------
     features : str, default "scattering"
-        In the grammar of names. `scattering` and `jtfs` mean J=12 without compression and
-        renormalization where the name does not say otherwise.
+        Feature names, as in `scatseg.extractor`. The defaults of `scattering` and `jtfs` are J=12
+        without compression and renormalization.
     sr : int, default 22050
         Sampling rate in Hz.
     seconds : float, optional
-        Cut or pad to this length. When absent, all of a sound is taken.
+        Cut or pad to this length; by default, the full length is used.
     least_seconds : float, default 1.0
-        Shorter sounds are padded with silence: a decay is then heard as one, and not as
-        the steady sound that its mirror image would make of it.
+        Shorter sounds are padded with silence, as padding by reflection would turn a decay into a
+        steady sound.
     aggregate : str, default "mean"
         See `FeatureTransformer`.
 
@@ -107,13 +107,13 @@ class ClipFeatures:
         self.transformer()
 
     def transformer(self) -> FeatureTransformer:
-        """Make the transformer from signals to vectors."""
+        """Create the transformer from signals to vectors."""
         made = FeatureTransformer(_extractor(self.features), sr=self.sr, aggregate=self.aggregate)
         return made.fit([np.zeros(self.sr, dtype=np.float32)])
 
     @property
     def averaging_seconds(self) -> float:
-        """Over how much time the features average: what is shorter is hardly told by them."""
+        """Averaging time of the features in seconds."""
         extract = _extractor(self.features)
         parts = extract.parts if isinstance(extract, Stack) else (extract,)
         scales = [
@@ -125,7 +125,7 @@ class ClipFeatures:
         return max(scales) / self.sr
 
     def columns(self) -> Columns:
-        """Tell what the columns measure."""
+        """Return the columns of vectors."""
         made = self.transformer()
         titles = tuple(str(title) for title in made.get_feature_names_out())
         n_statistics = len(titles) // len(made.feature_names_)
@@ -180,15 +180,15 @@ class DescribedClips:
     Parameters
     ----------
     clips : tuple of Clip
-        Those that could be described.
+        Clips with a vector.
     X : ndarray of float, shape (n_clips, n_columns)
         Their vectors.
     seconds : ndarray of float, shape (n_clips,)
-        How long they are, before cutting and padding.
+        Durations before cutting and padding.
     columns : Columns
-        What X holds.
+        Columns of X.
     failures : tuple of Failure
-        Those that could not.
+        Clips that failed.
     """
 
     clips: tuple[Clip, ...]
@@ -198,7 +198,7 @@ class DescribedClips:
     failures: tuple[Failure, ...] = ()
 
     def of(self, clips: Sequence[Clip]) -> DescribedClips:
-        """Keep some of the sounds, in the order in which they are given."""
+        """Select clips, in the order given."""
         number = {clip.id: i for i, clip in enumerate(self.clips)}
         rows = [number[clip.id] for clip in clips]
         return replace(self, clips=tuple(clips), X=self.X[rows], seconds=self.seconds[rows])
@@ -212,21 +212,21 @@ def describe_clips(
     n_jobs: int = 1,
     on_clip: Callable[[str], object] | None = None,
 ) -> DescribedClips:
-    """Describe sound files.
+    """Compute the vectors of sound files.
 
     Parameters
     ----------
     clips : sequence of Clip
         Files.
     features : ClipFeatures
-        How.
+        Feature settings.
     store : Path, optional
-        A folder, made when missing, in which vectors are kept by the content of their file, the
-        options, the version of this package and the user's own code.
+        A cache folder, created if missing. Vectors are stored by file content, options, version of
+        this package and custom code.
     n_jobs : int, default 1
-        Processes.
+        Number of processes.
     on_clip : callable, optional
-        Told of every file as it is done, by its id.
+        Called with the id of every finished file.
 
     Returns
     -------
@@ -241,7 +241,7 @@ def describe_clips(
     file = None if store is None else store / f"{_made_by(features)}.npz"
     kept = {} if file is None else _read_store(file)
     columns = features.columns()
-    # What is stored is looked up here: to start processes takes longer than to read a few files.
+    # The cache is read here, as starting processes takes longer than reading a few files.
     stored = [_stored(clip.path, kept) for clip in clips]
     new = [clip.path for clip, found in zip(clips, stored, strict=True) if found is None]
     work = functools.partial(_describe, features=features, transformer=features.transformer())
@@ -277,24 +277,24 @@ class _Described(NamedTuple):
 
 
 def _made_by(features: ClipFeatures) -> str:
-    """Return a hash of all that determines a vector but the sound, the code included."""
+    """Return a hash of everything that determines a vector except the sound, including code."""
     facts = [features.fingerprint(), __version__, naming.code_of(_extractor(features.features))]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
 def _stored(path: Path, kept: Mapping[str, tuple[NDArray[np.float64], float]]) -> _Described | None:
-    """Find the vector of a file among those that were kept."""
+    """Look up the vector of a file in the cache."""
     if not kept:
         return None
     try:
         key = audio.file_hash(path)
     except audio.AudioError:
-        return None  # what is wrong with it is said where it is described
+        return None  # the error is reported when features are computed
     return _Described(key, *kept[key]) if key in kept else None
 
 
 def _describe(path: Path, *, features: ClipFeatures, transformer: FeatureTransformer) -> _Described:
-    """Describe one file; whatever is wrong with it is in the answer."""
+    """Compute the vector of one file; errors are returned."""
     try:
         key = audio.file_hash(path)
         recording = audio.decode(path, sr=features.sr)

@@ -1,7 +1,6 @@
-"""One job over many tracks, into a run folder: resumed, isolated, the same bytes every time.
+"""One job over many tracks -> a run folder: resumable, isolated and deterministic.
 
-A worker writes its track whole or not at all and returns a receipt; what one track does to its
-worker does not touch the others.
+A worker writes its track atomically and returns a receipt; a crash does not affect other tracks.
 """
 
 from __future__ import annotations
@@ -36,26 +35,25 @@ def segment_collection(
 ) -> list[Receipt]:
     """Segment tracks into a run folder.
 
-    Tracks that are there already, of the same audio with the same options, are kept. What
-    fails is listed in failures.csv and does not stop the others.
+    Finished tracks with the same audio and options are kept. Failures are listed in failures.csv
+    and do not stop the others.
 
     Parameters
     ----------
     sources : sequence of Source
         Recordings and their ids.
     run : Path
-        The run folder, made when missing.
+        The run folder, created if missing.
     job : SegmentJob
-        What to do.
+        The configuration.
     n_jobs : int, default 1
-        Processes. With more than one, each track is isolated from the others: a crash takes
-        that track alone.
+        Number of processes. With more than one, a crash affects only one track.
     force : bool, default False
-        Do again what is done.
+        Recompute finished tracks.
     failures : sequence of Failure
-        Known before: paths that lead nowhere.
+        Earlier failures: missing paths.
     on_receipt : callable, optional
-        Told of every receipt as it comes.
+        Called with every receipt.
 
     Returns
     -------
@@ -94,7 +92,7 @@ def segment_collection(
 
 
 def _refuse_namesakes(sources: Sequence[Source], run: Path) -> None:
-    """Refuse recordings whose ids other ones have in the run: a run that was moved is no other."""
+    """Raise an error if an id belongs to another recording in the run; runs may be moved."""
     known = runs.read_run_facts(run).get("audio", {})
     for source in sources:
         other = Path(known.get(source.id, source.path))
@@ -109,12 +107,12 @@ def _refuse_namesakes(sources: Sequence[Source], run: Path) -> None:
 
 
 def segment_source(source: Source, *, run: Path, job: SegmentJob, force: bool = False) -> Receipt:
-    """Segment one track into a run folder; whatever is wrong with it is in the receipt."""
+    """Segment one track into a run folder; failures are in the receipt."""
     started = time.perf_counter()
     stage = Stage()
     try:
         done, warnings = _segment_source(source, run, job, force, stage)
-    except Exception as error:  # the edge where one track is kept from the others
+    except Exception as error:  # one track must not affect the others
         failure = Failure(source.id, stage.name, f"{type(error).__name__}: {error}")
         return Receipt(source.id, "failed", time.perf_counter() - started, failure)
     status: Literal["done", "kept"] = "done" if done else "kept"
@@ -124,7 +122,7 @@ def segment_source(source: Source, *, run: Path, job: SegmentJob, force: bool = 
 def _segment_source(
     source: Source, run: Path, job: SegmentJob, force: bool, stage: Stage
 ) -> tuple[bool, tuple[str, ...]]:
-    """Segment one track unless that was done; say whether it was necessary, and what was odd."""
+    """Segment one track unless finished; return whether it was necessary, and warnings."""
     target = run / "tracks" / f"{source.id}.jams"
     arrays = run / "arrays" / f"{source.id}.npz"
     beats = job.beats_of(source)
@@ -160,7 +158,7 @@ def _segment_source(
 
 
 def _done_before(target: Path, arrays: Path, facts: Mapping[str, Any]) -> Jams | None:
-    """Read the track as it was done before, if all of it is there and was made from the facts."""
+    """Read a finished track, if it is complete and was made from the same facts."""
     try:
         jams = formats.read_jams(target)
         drawn_hash = hashlib.sha256(arrays.read_bytes()).hexdigest()
@@ -178,7 +176,7 @@ def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def _remove_exports(target: Path, folder: Path) -> None:
-    """Remove what was exported of a track's answers before they are replaced."""
+    """Remove the exports of a track before they are replaced."""
     try:
         before = formats.read_jams(target).annotations
     except (FileNotFoundError, FormatError):
@@ -192,7 +190,7 @@ def _remove_exports(target: Path, folder: Path) -> None:
 def _export(annotations: Sequence[Annotation], folder: Path, id_: str, name: str) -> None:
     """Write a track in another format: `<id>` for the default system, `<id>.<system>` for others.
 
-    Formats that hold one segmentation get each system's default level.
+    Formats for a single segmentation get the default level of each system.
     """
     known = formats.FORMATS[name]
     if known.several:

@@ -1,4 +1,4 @@
-"""Scattering coefficients -> the same relative to what they come from, on a logarithmic scale."""
+"""Scattering coefficients -> normalized and log-compressed coefficients."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 Compression = Literal["mean", "median"] | None
 
 _LEAST_LEVEL = 1e-6
-"""Of full scale: what float32 arithmetic can still tell from nothing."""
+"""Of full scale: resolution of float32 arithmetic."""
 
 _MODULATION_FLOOR = 0.05
-"""Share of a first-order coefficient below which its modulation counts as none."""
+"""Share of a first-order coefficient below which modulation is negligible."""
 
 _NEARLY_EMPTY = 1e-3
-"""Of the highest median in a recording: with less, rounding in float32 would move features by more
-than 0.001."""
+"""Minimum level relative to the highest median of a recording: below, float32 rounding would change
+features by more than 0.001."""
 
 
 def compressed(
@@ -29,32 +29,31 @@ def compressed(
     compression: Compression = "mean",
     renormalize: bool = True,
 ) -> NDArray[np.floating]:
-    """Put the coefficients of a whole recording on a scale on which loudness does not matter.
+    """Compress the coefficients of a whole recording, independently of its gain.
 
     Parameters
     ----------
     S : ndarray of float, shape (n_frames, n_paths)
-        Coefficients of a transform in format "time", order 0 among them; what rounding left
-        below 0 counts as 0.
+        Coefficients of a transform in format "time", including order 0; negative rounding errors
+        are set to 0.
     meta : mapping
-        The transform's description of its paths.
+        `meta()` of the transform.
     eps : float, default 0.1
-        What counts as quiet, relative to a usual level.
+        Offset of the logarithm relative to the reference level.
     compression : {"mean", "median"} or None
-        What the usual level is. "mean": the mean over all frames and paths of order 1, at least
-        1e-6 of full scale; the same of plain order 2; for renormalized order 2, whose values are
-        shares of a carrier, 5 % count as quiet whatever `eps`. "median": each path's own, at
-        least 1e-3 of the highest of its order, 1e-6 of full scale, or 5 % of a carrier: what
-        sounds all the time is then alike in all recordings, and what changes stands out. None:
-        no logarithm.
+        Reference level. "mean": the mean over all frames and paths of an order, at least 1e-6 of
+        full scale; for renormalized order 2, whose values are shares of a carrier, the offset is
+        5 % regardless of `eps`. "median": the median of each path, at least 1e-3 of the highest of
+        its order, 1e-6 of full scale, or 5 % of a carrier; stationary sounds are then equal in all
+        recordings, and changes stand out. None: no logarithm.
     renormalize : bool, default True
-        Whether order 2 is divided by the first-order path that it comes from, plus what counts
-        as quiet there. In joint scattering, all but the carriers' levels is.
+        Whether to divide order 2 by its parent first-order path plus the offset of order 1. In
+        joint scattering, this applies to all paths but the levels of carriers.
 
     Returns
     -------
     X : ndarray of float, shape (n_frames, n_paths - 1)
-        log(1 + S / (eps * level)) without order 0, which is not heard. Not negative.
+        log(1 + S / (eps * level)) without order 0, which is inaudible. Non-negative.
 
     References
     ----------
@@ -84,7 +83,7 @@ def compressed(
 def _quiet_modulation(
     X: NDArray[np.floating], eps: float, compression: Compression, renormalize: bool
 ) -> float | NDArray[np.floating]:
-    """Tell what counts as quiet in order 2."""
+    """Return the offset of the logarithm for order 2."""
     least = _MODULATION_FLOOR if renormalize else _LEAST_LEVEL
     if compression == "median":
         return eps * median_levels(X, least, share=_NEARLY_EMPTY)
@@ -94,23 +93,23 @@ def _quiet_modulation(
 def median_levels(
     S: NDArray[np.floating], least: float = 0.0, *, share: float = 1e-6
 ) -> NDArray[np.floating]:
-    """Find the usual level of each column, and a level for those that are nearly empty.
+    """Compute the median of each column, with a lower bound.
 
     Parameters
     ----------
     S : ndarray of float, shape (n_rows, n_columns)
-        Coefficients, not negative.
+        Non-negative coefficients.
     least : float, default 0
-        No level is lower.
+        Lower bound.
     share : float, default 1e-6
-        No level is lower than this share of the highest: relative to next to nothing, a
-        logarithm would show the noise of the computation.
+        Lower bound relative to the highest median, so that a logarithm does not amplify rounding
+        errors.
 
     Returns
     -------
     levels : ndarray of float, shape (n_columns,)
-        Medians over the rows or, where these are lower, what `least` and `share` leave. Positive:
-        the highest counts as at least `share` of the largest value, and as 1 in silence.
+        Medians over rows, or the lower bounds. Positive: the highest median is taken to be at least
+        `share` of the largest value, and 1 in silence.
 
     Examples
     --------
@@ -124,7 +123,7 @@ def median_levels(
 
 
 def check_compression(compression: Compression, eps: float) -> None:
-    """Refuse what `compressed` does not know."""
+    """Raise a ValueError for invalid options of `compressed`."""
     if not eps > 0:
         msg = f"eps must be positive, got {eps}"
         raise ValueError(msg)
@@ -134,9 +133,9 @@ def check_compression(compression: Compression, eps: float) -> None:
 
 
 def _carriers(meta: Mapping[str, Any]) -> NDArray[np.intp]:
-    """For each path of order 1 or 2, which of them holds the level of the carriers it comes from.
+    """Return, for each path of order 1 or 2, the index of the level of its carriers.
 
-    A path that is such a level itself comes from itself.
+    Paths that are such a level map to themselves.
     """
     heard = meta["order"] > 0
     n1 = meta["n"][heard, 0].astype(int)

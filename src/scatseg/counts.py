@@ -1,19 +1,19 @@
-"""A number and what it counts -> words for messages."""
+"""Counts with singular or plural nouns, for messages."""
 
 from __future__ import annotations
 
 
 def counted(number: int, one: str, several: str | None = None) -> str:
-    """Say how many there are of something.
+    """Format a count with its noun.
 
     Parameters
     ----------
     number : int
-        How many.
+        The count.
     one : str
-        What one of them is called.
+        Singular.
     several : str, optional
-        What others than one are called; with an "s" at the end when absent.
+        Plural; by default, the singular with an "s".
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Features -> what speaks for each possible segment of a recording, by bars; silence apart."""
+"""Features of bars -> scores of all candidate segments, and labels; silence is kept apart."""
 
 from __future__ import annotations
 
@@ -32,29 +32,29 @@ from scatseg.similarity import (
 from scatseg.transposition import SHIFTS, transposed_similarities
 
 TIMBRE = ("mfcc", "scattering", "jtfs")
-"""Families of features that tell sections by how they sound and not by what is played."""
+"""Feature families that describe timbre rather than notes."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Comparison:
-    """The bars of a recording, compared with each other.
+    """Self-similarity matrices of the bars of a recording.
 
     Parameters
     ----------
     features : Features
-        Frames are bars or shorter ones; each long silence is one.
+        Frames are bars or shorter; each long silence is one frame.
     in_order : ndarray of float64, shape (n_frames, n_frames)
-        Z-scored similarity of what happens in a bar, in order, by all features. Of frames shorter
-        than bars: of what is played in them, by all features but those of timbre.
+        Z-scored similarity of bars by all features, in temporal order. For frames shorter than
+        bars: by all features but timbre.
     by_timbre : ndarray of float64, shape (n_frames, n_frames)
-        Z-scored similarity of what is heard in a bar, in whatever order, by timbre where
-        the features tell of it.
+        Z-scored similarity of bars regardless of temporal order, by timbre features if there are
+        any.
     silences : ndarray of int
-        Which frames are long silences.
+        Indices of frames that are long silences.
     frames_per_bar : int
         At least 1.
     copies : Copies or None
-        Where each passage is heard again, in whatever tempo; of frames shorter than bars only.
+        Tempo-invariant repetitions, only for frames shorter than bars.
     """
 
     features: Features
@@ -71,14 +71,14 @@ class Comparison:
 
 
 def compare(features: Features, *, bar: float) -> Comparison:
-    """Compare the bars of a recording.
+    """Compute the self-similarity matrices of a recording.
 
     Parameters
     ----------
     features : Features
-        One row per bar or beat, or shorter frames; frames in which all features are 0 are silent.
+        One row per bar, beat or shorter frame; all-zero rows are silent.
     bar : float
-        Seconds that count as a bar, where three frames or more fit into it.
+        Nominal bar in seconds, used if at least three frames fit into it.
     """
     n_frames = frames_per_bar(features, bar)
     features, silences = _with_joined_silence(features)
@@ -109,7 +109,7 @@ def compare(features: Features, *, bar: float) -> Comparison:
 
 
 def frames_per_bar(features: Features, bar: float) -> int:
-    """Count the frames that are compared together: 1 where they are as long as bars, or nearly."""
+    """Return the number of frames per nominal bar; 1 if frames are about as long as bars."""
     n_frames = min(features.seconds_to_frames(bar), len(features))
     return n_frames if n_frames > 2 else 1
 
@@ -121,23 +121,22 @@ def cover_scores(
     blocks: float,
     lengths: float,
 ) -> NDArray[np.float64]:
-    """Sum up what speaks for each possible segment.
+    """Score every candidate segment by repetition, homogeneity and length.
 
     Parameters
     ----------
     bars : Comparison
-        What is known of the recording.
+        The recording.
     repetition, blocks, lengths : float
         Weights of `boundaries.repetition_scores`, `block_scores` and `length_scores`, each in
-        units of bars. On bars that of blocks is relative: it is multiplied by `block_share` where
-        repetition counts too. On shorter frames `Comparison.copies` tell what is repeated.
+        units of bars. On bars, `blocks` is multiplied by `block_share` if `repetition` is not 0. On
+        shorter frames, repetition is scored by `Comparison.copies`.
 
     Returns
     -------
     scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
-        `scores[start, stop]`, see `boundaries.best_boundaries`. Next to nothing speaks for a
-        segment that a long silence is only a part of, nor for one of less than three bars at the
-        end.
+        `scores[start, stop]`, see `boundaries.best_boundaries`. Segments that contain a long
+        silence and more, and final segments of less than three bars, are heavily penalized.
     """
     bar = bars.frames_per_bar
     scores = lengths * length_scores(
@@ -155,7 +154,7 @@ def cover_scores(
 
 
 def _without_scraps(scores: NDArray[np.float64], bars: Comparison) -> NDArray[np.float64]:
-    """Let next to nothing speak for a few bars at the end, and for silence with what is beside."""
+    """Penalize short final segments, and segments that contain a long silence and more."""
     scores, bar = scores.copy(), bars.frames_per_bar
     end = len(bars.in_order)
     end -= end - 1 in bars.silences
@@ -170,7 +169,7 @@ def _without_scraps(scores: NDArray[np.float64], bars: Comparison) -> NDArray[np
 
 
 def chance_of_two_bars(features: Features) -> float:
-    """Tell how probable it is that what is taken for a bar is two: only where bars are long.
+    """Estimate the probability that each bar is actually two: near 0 unless bars are long.
 
     Parameters
     ----------
@@ -187,31 +186,31 @@ def chance_of_two_bars(features: Features) -> float:
 
 
 def median_bar(features: Features) -> float:
-    """Tell how many seconds bars usually last, of those that are not silent."""
+    """Compute the median duration in seconds of the non-silent bars."""
     heard = heard_frames(features)
     return float(np.median(np.diff(features.edges)[heard if heard.any() else slice(None)]))
 
 
 _AROUND_LONG = 0.2
-"""Seconds by which bars are longer that are about as likely two as one."""
+"""Width in seconds of the transition around `LONG_BAR`."""
 
 
 def block_share(bars: Comparison, repeats: NDArray[np.float64]) -> float:
-    """Tell how much a recording is made of blocks of one sound rather than of repetitions.
+    """Measure how homogeneous the blocks of a recording are relative to its repetitions.
 
     Parameters
     ----------
     bars : Comparison
-        What is known of the recording.
+        The recording.
     repeats : ndarray of float64, shape (n_frames + 1, n_frames + 1)
         From `boundaries.repetition_scores`.
 
     Returns
     -------
     share : float
-        Not negative, around 1: the root of the mean similarity by timbre of bars at most 4 apart
-        over that of passages of 8 bars with their copies, relative to the ratio in songs. 1 in
-        recordings of less than 12 bars.
+        Non-negative, around 1: square root of the ratio of the mean timbre similarity of bars at
+        most 4 apart to the mean similarity of 8-bar passages with their repetitions, relative to
+        the ratio typical of songs. 1 for recordings of less than 12 bars.
     """
     if len(bars.in_order) < 12:
         return 1.0
@@ -221,52 +220,52 @@ def block_share(bars: Comparison, repeats: NDArray[np.float64]) -> float:
 
 
 _USUAL_RATIO = 0.3
-"""Of `block_share`, about the median of songs."""
+"""Typical ratio in `block_share`, about the median of songs."""
 _LEAST_RECURRENCE = 0.4
-"""Passages that recur less than this do not recur."""
+"""Lower bound of the similarity of repetitions."""
 
 _BANDS = 7
-"""Bars that are compared as of one sound at most, as in `boundaries.block_scores`."""
+"""Maximum lag in bars of `boundaries.block_scores`."""
 
 _SHORTEST_END, _LEAST_ENDS = 3, 4
-"""Bars: less at the end, where something rings out, is no section of its own, unless the recording
-has less than so many times as many."""
+"""Minimum length in bars of the final segment (often the last chord ringing out), and the number of
+such lengths that a recording needs for this to apply."""
 
 _BY_TIMBRE = 0.5
-"""How far timbre decides which segments have one label; from 0.4 to 0.6 it matters little."""
+"""Weight of timbre in labeling; values from 0.4 to 0.6 differ little."""
 
 _NEAREST_COPY = 2
-"""Bars between a passage and its copy at least, where frames are shorter than bars."""
+"""Minimum lag in bars between a passage and its repetition, for frames shorter than bars."""
 
 _LONGEST_COPY = 75
-"""Bars: longer passages are not looked for again where frames are shorter than bars."""
+"""Longest repeated passage in bars, for frames shorter than bars."""
 
 _NEXT_TO_NOTHING = 1e3
-"""More than any segment scores, and little enough for sums to stay exact."""
+"""Penalty larger than any segment score, small enough for sums to stay exact."""
 
 
 def cover_labels(
     bars: Comparison, *levels: NDArray[np.intp], n_labels: int | None = None
 ) -> list[tuple[str, ...]]:
-    """Name segments that repeat each other alike, and long silence as such.
+    """Label segments by repetition and timbre; long silences are labeled as such.
 
-    Timbre counts, too: a verse is often told from the chorus by how it is played. A segment of four
-    bars or more that is another one in a different key has its label: the last chorus a tone up.
-    Where passages recur in any tempo (`Comparison.copies`) that alone decides.
+    Timbre often distinguishes a verse from a chorus. Segments of four bars or more that are
+    transposed repetitions share a label, as a last chorus a tone up. If there are tempo-invariant
+    repetitions (`Comparison.copies`), they alone determine the labels.
 
     Parameters
     ----------
     bars : Comparison
-        What is known of the recording.
+        The recording.
     *levels : ndarray of int, shape (n_segments + 1,)
-        Edge indices, increasing, the first 0, the last n_frames. Each level is labeled by itself.
+        Edge indices, increasing, the first 0, the last n_frames. Levels are labeled independently.
     n_labels : int, optional
-        How many different labels to use for what is not silent.
+        Number of distinct labels of non-silent segments.
 
     Returns
     -------
     labels : list of tuple of str
-        One for each segment of each level.
+        For each level, one label per segment.
     """
     parts = [_Part.of(level, bars.silences) for level in levels]
     copies = bars.copies if n_labels is None else None
@@ -290,12 +289,12 @@ def cover_labels(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Part:
-    """What is heard of a recording, cut into segments.
+    """The non-silent part of a segmentation.
 
     Parameters
     ----------
     boundary_frames : ndarray of int, shape (n_segments + 1,)
-        Of all segments.
+        Boundaries of all segments.
     is_silence : ndarray of bool, shape (n_segments,)
     """
 
@@ -310,20 +309,20 @@ class _Part:
 
     @property
     def edges(self) -> NDArray[np.intp]:
-        """Of the segments that are heard, counted in frames that are heard."""
+        """Boundaries of the non-silent segments, in non-silent frames."""
         lengths = np.diff(self.boundary_frames)[~self.is_silence]
         return np.concatenate([[0], np.cumsum(lengths)])
 
     def of_frames(self, Z: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Leave the frames of silence out of a matrix (n_frames, n_frames)."""
+        """Remove silent frames from a matrix (n_frames, n_frames)."""
         heard = ~np.repeat(self.is_silence, np.diff(self.boundary_frames))
         return Z[np.ix_(heard, heard)]
 
 
 def _labels_by_copies(copies: Copies | None, part: _Part) -> tuple[str, ...] | None:
-    """Name what is heard by what recurs in any tempo; None where nothing does, or that is unknown.
+    """Label non-silent segments by tempo-invariant repetitions; None if there are none.
 
-    Where nothing is heard there is nothing to name.
+    The result is empty if all segments are silent.
     """
     if part.is_silence.all():
         return ()
@@ -335,14 +334,14 @@ def _labels_by_copies(copies: Copies | None, part: _Part) -> tuple[str, ...] | N
 
 
 def _alike(in_order: NDArray[np.float64], bars: Comparison) -> NDArray[np.float64]:
-    """Weigh what happens in bars and how they sound."""
+    """Average the similarity in temporal order and that by timbre."""
     return (1 - _BY_TIMBRE) * in_order + _BY_TIMBRE * bars.by_timbre
 
 
 def _in_other_keys(bars: Comparison, parts: Sequence[_Part]) -> list[NDArray[np.float64] | None]:
-    """Compare, in each part, the segments with each other in all keys; None where none can be.
+    """Find transposed repetitions in each part; None if too few segments are long enough.
 
-    In all of them, so that they can be compared, by what can be transposed, and by timbre.
+    All shifts are compared by the same features: those that can be transposed, and timbre.
     """
     lengths = [np.diff(part.edges) / bars.frames_per_bar for part in parts]
     tells = [np.count_nonzero(each >= LEAST_IN_KEY) > 1 for each in lengths]
@@ -360,7 +359,7 @@ def _in_other_keys(bars: Comparison, parts: Sequence[_Part]) -> list[NDArray[np.
 
 
 def _with_joined_silence(features: Features) -> tuple[Features, NDArray[np.intp]]:
-    """Make each silence of `LONG_GAP` seconds or more one frame, and tell which they are."""
+    """Merge each silence of at least `LONG_GAP` seconds into one frame; return their indices."""
     heard = heard_frames(features)
     runs = run_edges(heard.astype(np.intp))
     long = ~heard[runs[:-1]] & (np.diff(features.edges[runs]) >= LONG_GAP - _ROUNDING)

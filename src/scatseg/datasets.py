@@ -34,14 +34,14 @@ LEVELS = frozenset(
         "uppercase",
     }
 )
-"""Words that name a level in `<id>.<level>[<annotator>].<extension>`."""
+"""Level names in `<id>.<level>[<annotator>].<extension>`."""
 
-# Words in the same place that name something else.
+# Names of other annotations in the same position.
 _OTHER_KINDS = frozenset(
     {"bars", "beats", "chords", "downbeats", "key", "lyrics", "melody", "notes", "onsets", "tempo"}
 )
 
-# Tables and texts that come along with collections and runs.
+# Other files in collections and runs.
 _OTHER_FILES = frozenset(
     {
         "comparisons",
@@ -58,7 +58,7 @@ _OTHER_FILES = frozenset(
 )
 
 _SUFFIXES = frozenset(suffix for known in FORMATS.values() for suffix in known.reads)
-_LOOSE_SUFFIXES = frozenset({".csv", ".txt"})  # that other text has, too
+_LOOSE_SUFFIXES = frozenset({".csv", ".txt"})  # also used for other text
 
 _FAMILY = re.compile(r"(?P<id>.+)\.(?P<level>[a-z]+)(?P<annotator>\d*)")
 _SALAMI = re.compile(r"textfile(?P<annotator>\d+)(?P<again>[a-z]?)(_(?P<level>[a-z]+))?")
@@ -66,21 +66,21 @@ _SALAMI_LEVELS = {"uppercase": "upper", "lowercase": "lower", "functions": "func
 
 _NUMBER = re.compile(r"\s*[\"']?[-+]?(\d+([.,]\d*)?|[.,]\d+)[\"']?([\s,;]|$)")
 
-_SAME = 1e-3  # seconds between times that are one time, written with 3 decimals
+_SAME = 1e-3  # seconds: maximum difference of equal times, written with 3 decimals
 
 
 @dataclass(frozen=True, kw_only=True)
 class Track:
-    """A recording and what people say about its form.
+    """A recording with its reference annotations.
 
     Parameters
     ----------
     track_id : str
         Unique in its collection.
     audio_path : Path or None
-        The recording, None where there are only annotations.
+        The recording; None if there are only annotations.
     references : tuple of Annotation
-        One per annotator and level; their disagreement is the ceiling.
+        One per annotator and level.
     """
 
     track_id: str
@@ -89,7 +89,7 @@ class Track:
 
 
 class Problem(NamedTuple):
-    """A file that was not used although it should have been, and why."""
+    """A file that could not be used, and the reason."""
 
     path: Path
     reason: str
@@ -102,12 +102,12 @@ class References:
     Parameters
     ----------
     tracks : mapping of str to tuple of Annotation
-        Track id -> its annotations, each with another annotator or level, neither of them
-        empty. Sorted by id.
+        Track id -> its annotations, with distinct and non-empty annotators and levels. Sorted by
+        id.
     problems : tuple of Problem
-        Files that could not be used; the rest was.
+        Files that could not be used.
     notes : tuple of Note
-        What was left out on purpose ("ignored"), and what was mended on reading ("repair").
+        Files left out on purpose ("ignored"), and repairs ("repair").
     """
 
     tracks: Mapping[str, tuple[Annotation, ...]]
@@ -117,19 +117,19 @@ class References:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimates:
-    """Answers of one or several systems.
+    """Estimates of one or several systems.
 
     Parameters
     ----------
     systems : mapping of str to mapping
         System -> track id -> its segmentation.
     levels : mapping of str to mapping
-        System -> track id -> all levels of its answer, where there are several: in one file, or
-        in files that differ in the level alone (`<id>.phrase.lab` beside `<id>.section.lab`).
+        System -> track id -> all levels, if there are several: in one file, or in files that differ
+        only in level (`<id>.phrase.lab` and `<id>.section.lab`).
     problems : tuple of Problem
-        Files that could not be used; the rest was.
+        Files that could not be used.
     notes : tuple of Note
-        What was left out on purpose ("ignored"), and what was mended on reading ("repair").
+        Files left out on purpose ("ignored"), and repairs ("repair").
     """
 
     systems: Mapping[str, Mapping[str, Segmentation]]
@@ -139,7 +139,7 @@ class Estimates:
 
 
 class FileName(NamedTuple):
-    """What the name of an annotation file says: "" where it is silent."""
+    """The parts of the name of an annotation file; "" if missing."""
 
     track_id: str
     level: str = ""
@@ -147,24 +147,24 @@ class FileName(NamedTuple):
 
 
 def parse_name(path: str | Path, *, levels: Collection[str] = LEVELS) -> FileName:
-    """Read track, level and annotator from where an annotation file is and what it is called.
+    """Parse track, level and annotator from the path of an annotation file.
 
     Parameters
     ----------
     path : path
-        `<id>.<extension>`; or `<id>.<level>[<annotator>].<extension>`, the annotator a
-        number, the level one of `levels` (JAMS files name their levels inside, so there it
-        belongs to the id); or SALAMI's `<id>/parsed/textfile<annotator>_<level>.txt`, whose
-        levels are named "upper", "lower" and "function", as in JAMS. Where SALAMI has a second
-        reading by one listener (`textfile2b`), its levels are "upper-b" and so on.
+        `<id>.<extension>`; or `<id>.<level>[<annotator>].<extension>`, with a numeric annotator and
+        a level in `levels` (except for JAMS files, which name levels inside); or SALAMI's
+        `<id>/parsed/textfile<annotator>_<level>.txt`, whose levels are named "upper", "lower" and
+        "function", as in JAMS. The levels of second annotations by one annotator (`textfile2b`) are
+        "upper-b" etc.
     levels : collection of str, default LEVELS
-        Words in lower case that are levels. Any other word after a dot is part of the id,
-        so that "01.Intro", "feat. X" or "take.two" stay whole.
+        Level names in lower case. Any other word after a dot is part of the id, as in "01.Intro",
+        "feat. X" or "take.two".
 
     Returns
     -------
     name : FileName
-        Its three parts.
+        Track, level and annotator.
 
     Examples
     --------
@@ -189,29 +189,29 @@ def parse_name(path: str | Path, *, levels: Collection[str] = LEVELS) -> FileNam
 
 def _printable(name: str) -> str:
     """Compose accents, and replace bytes of a file name that are not UTF-8."""
-    # Some systems write "é" as two characters: files of one recording must still match.
+    # Some systems write "é" as two characters: files of the same recording must still match.
     return unicodedata.normalize("NFC", name.encode("utf-8", "replace").decode("utf-8"))
 
 
 def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> References:
-    """Read the annotations of a collection: a folder with all its sub-folders, or one file.
+    """Read the annotations of a collection: a folder with all its subfolders, or one file.
 
     Parameters
     ----------
     path : path
-        Files as in `parse_name`, in any format of `scatseg.formats`, mixed at will. Of a run
-        folder, its `references`. Runs in sub-folders, and the copies of references that
-        `scatseg evaluate` leaves beside its scores, are passed over.
+        Files as in `parse_name`, in any mix of formats of `scatseg.formats`. For a run folder, its
+        `references`. Runs in subfolders, and copies of references next to the scores of `scatseg
+        evaluate`, are ignored.
     levels : collection of str, default LEVELS
-        Words that are levels in file names.
+        Level names in file names.
 
     Returns
     -------
     references : References
-        An annotator without a name is "1", and so is a level. An annotation that a JAMS and
-        another file of the track both hold (same level, labels, and times to 1 ms) is used
-        once. Where files of one name in several sub-folders differ, folder and name make
-        the id, as in a run ("A__01"); of two in one folder, the second is a problem.
+        Unnamed annotators and levels are "1". An annotation that is both in a JAMS and in another
+        file of the track (same level, labels, and times to 1 ms) is used once. If files of the same
+        name in several subfolders differ, the id is folder and name, as in a run ("A__01"); of two
+        in one folder, the second is a problem.
 
     Raises
     ------
@@ -247,23 +247,22 @@ def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> Re
 
 
 def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Estimates:
-    """Read what one or several systems answered.
+    """Read the estimates of one or several systems.
 
     Parameters
     ----------
     path : path
-        A run folder, a folder of annotation files (sub-folders included), or one file. Of runs
-        in sub-folders, their tracks.
+        A run folder, a folder of annotation files (with subfolders), or one file. For runs in
+        subfolders, their tracks.
     levels : collection of str, default LEVELS
-        Words that are levels in file names.
+        Level names in file names.
 
     Returns
     -------
     estimates : Estimates
-        Systems have the names that the files give them, else that of the folder; annotators
-        who share a JAMS file or a family of files are systems of their own
-        ("folder/annotator"). Where a system gives several levels of a track, `systems` has its
-        first. Ids as in `read_references`.
+        Systems are named as in the files, else by the folder; annotators who share a JAMS file or a
+        family of files are separate systems ("folder/annotator"). If a system has several levels of
+        a track, `systems` has the first. Ids are as in `read_references`.
 
     Raises
     ------
@@ -302,7 +301,7 @@ def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Est
 
 
 class _Found(NamedTuple):
-    """One annotation and where it comes from."""
+    """One annotation and its file."""
 
     path: Path
     track_id: str
@@ -314,7 +313,7 @@ class _Found(NamedTuple):
 
 
 def _system_names(found: Sequence[_Found], folder_name: str) -> list[str]:
-    """Name who gave each answer; several annotators of a track are no levels of one answer."""
+    """Return the system of each annotation; several annotators of a track are several systems."""
     names = [each.annotation.system or folder_name for each in found]
     sharing: dict[tuple[str, Path], set[str]] = {}
     for each, name in zip(found, names, strict=True):
@@ -328,12 +327,12 @@ def _system_names(found: Sequence[_Found], folder_name: str) -> list[str]:
 
 
 def _told_apart(found: Sequence[_Found], root: Path) -> list[_Found]:
-    """Put folders into the ids of files of one name that say different things."""
+    """Prefix ids by folder if files of the same name differ."""
     first: dict[tuple[str, str, str], _Found] = {}
     unclear = set()
     for each in found:
         annotation = each.annotation
-        if annotation.system:  # written by a run, whose ids are its own
+        if annotation.system:  # written by a run, whose ids are unique
             continue
         other = first.setdefault((each.track_id, annotation.annotator, annotation.level), each)
         if other.path.parent != each.path.parent and not _is_repeat(each, other):
@@ -387,25 +386,25 @@ def _repairs(found: Sequence[_Found]) -> list[Note]:
 
 
 def _has_times(path: Path) -> bool:
-    """Tell whether a row of a text begins with a number, as those of a segmentation do."""
+    """Return whether any row of a text begins with a number, as in a segmentation."""
     try:
         text, _ = decoded(path.read_bytes())
     except (FormatError, OSError):
-        return True  # nobody knows
+        return True  # unknown
     return any(_NUMBER.match(line) for line in text.splitlines())
 
 
 def is_run(root: Path) -> bool:
-    """Tell a run folder, which keeps estimates and references apart."""
+    """Return whether a folder is a run folder, which separates estimates and references."""
     tracks = root / "tracks"
     return tracks.is_dir() and ((root / "run.json").is_file() or any(tracks.glob("*.jams")))
 
 
 def _walk(folder: Path, problems: list[Problem], nested_runs: bool) -> Iterator[Path]:
-    """Find annotation files in sorted order, through links, entering no folder twice.
+    """Find annotation files in sorted order, following links, without entering a folder twice.
 
-    Copies of references that an evaluation left are passed over; of a run in a sub-folder come
-    the tracks if `nested_runs`, else nothing.
+    Copies of references written by an evaluation are ignored; for a run in a subfolder, only its
+    tracks are used if `nested_runs`, else nothing.
     """
 
     def unreadable(error: OSError) -> None:
@@ -431,7 +430,7 @@ def _walk(folder: Path, problems: list[Problem], nested_runs: bool) -> Iterator[
 
 
 def _is_other(path: Path, root: Path) -> bool:
-    """Tell from its name that a file under `root` holds no segmentation that we read."""
+    """Return whether a file under `root` is known by its name not to be a segmentation."""
     if path.suffix.lower() == ".jams":
         return False
     family = _FAMILY.fullmatch(path.stem)
@@ -454,14 +453,14 @@ def _named(annotation: Annotation, name: FileName) -> Annotation:
 
 
 def _is_repeat(this: _Found, other: _Found) -> bool:
-    """Tell that two files pass on the same annotation."""
+    """Return whether two files contain the same annotation."""
     a, b = this.annotation, other.annotation
     related = a.annotator == b.annotator or this.is_jams != other.is_jams
     return related and a.level == b.level and _equal(a.segmentation, b.segmentation)
 
 
 def _is_rival(this: _Found, other: _Found) -> bool:
-    """Tell that two annotations go by one name."""
+    """Return whether two annotations have the same name."""
     a, b = this.annotation, other.annotation
     return a.annotator == b.annotator and a.level == b.level
 
@@ -475,7 +474,7 @@ def _contradiction(this: _Found, rival: _Found) -> str:
 
 
 def _is_level_of(this: _Found, other: _Found) -> bool:
-    """Tell that two files are levels of one answer: neighbors that differ in level alone."""
+    """Return whether two files in one folder differ only in level."""
     return this.path.parent == other.path.parent and this.annotation.level != other.annotation.level
 
 

@@ -1,4 +1,4 @@
-"""Bars compared -> where phrases and sections begin: a small network along the diagonals."""
+"""Bar similarity -> probability of phrase and section boundaries, by a small neural network."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from scatseg.novelty import checkerboard_novelty
 from scatseg.similarity import by_family, cosine, fused_similarity, heard_frames, z_scored
 
 OUTPUTS = ("phrase1", "phrase2", "section1", "section2")
-"""What a boundary is of, for each of the two annotators who were learned from."""
+"""Network outputs: boundaries of each level by each of the two annotators of the training data."""
 
 TAPS = 16
-"""Bars along a diagonal that the network sees at once, half of them before the edge."""
+"""Kernel size in bars along diagonals, half of them before the edge."""
 
 MIN_LAG = 2
-"""Bars nearer than this are not looked at for repetition."""
+"""Minimum lag in bars at which bars are compared."""
 
 MAX_LAG = 512
-"""Bars further apart than this are not compared: a quarter of an hour or more."""
+"""Maximum lag in bars at which bars are compared: a quarter of an hour or more."""
 
 N_LARGEST = 6
 N_CUES = 44
@@ -40,14 +40,14 @@ Weights = Mapping[str, NDArray[np.float32]]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Views:
-    """The bars of a recording as the network sees them, by one kind of features after the other.
+    """Network inputs of a recording, one per kind of features.
 
     Parameters
     ----------
     matrices : ndarray of float32, shape (n_kinds, n_bars, n_bars)
         Z-scored similarity of bars.
     cues : ndarray of float32, shape (n_kinds, n_bars + 1, n_cues)
-        What is known of each edge without looking for repetitions.
+        Features of each edge other than repetition.
     """
 
     matrices: NDArray[np.float32]
@@ -57,15 +57,14 @@ class Views:
 def views(
     features: Features, *, in_order: NDArray[np.floating], by_timbre: NDArray[np.floating]
 ) -> Views:
-    """Prepare bars for the network.
+    """Compute the network inputs of a recording.
 
     Parameters
     ----------
     features : Features
         One row per bar.
     in_order, by_timbre : ndarray of float, shape (n_bars, n_bars)
-        Z-scored similarity by all features: of what happens in a bar, in order; and of what is
-        heard in it, in whatever order.
+        Z-scored similarity of bars, as in `cover.Comparison`.
     """
     heard = heard_frames(features)
     quarters = _outer_quarters(features)
@@ -99,7 +98,7 @@ def views(
 
 
 def _outer_quarters(features: Features) -> tuple[Features, Features] | None:
-    """Take what is heard in the first quarter of each bar, and in the last."""
+    """Select the features of the first and the last quarter of each bar."""
     places = np.array([-1 if name.place is None else name.place for name in features.names])
     last = int(places.max())
     if last < 3 or places.min() < 0:
@@ -110,20 +109,20 @@ def _outer_quarters(features: Features) -> tuple[Features, Features] | None:
 
 
 def block_cues(Z: NDArray[np.floating], *, widths: Sequence[int]) -> NDArray[np.float64]:
-    """Tell how alike bars are before each edge, after it and across it.
+    """Compute the mean similarity of bars before, after and across each edge.
 
     Parameters
     ----------
     Z : ndarray of float, shape (n_bars, n_bars)
         Symmetric similarity.
     widths : sequence of int
-        Bars looked at on each side.
+        Context lengths in bars on each side.
 
     Returns
     -------
     cues : ndarray of float64, shape (n_bars + 1, 3 * n_widths)
-        Mean similarity of different bars before, after and across, for one width after the other.
-        0 where there are none.
+        Mean similarity of different bars before, after and across, for each width. 0 where there
+        are none.
 
     Examples
     --------
@@ -153,12 +152,12 @@ def block_cues(Z: NDArray[np.floating], *, widths: Sequence[int]) -> NDArray[np.
 
 
 def _novelties(Z: NDArray[np.floating], *, widths: Sequence[int]) -> NDArray[np.float64]:
-    """Stack checkerboard novelty at several widths."""
+    """Compute checkerboard novelty at several widths."""
     return np.stack([checkerboard_novelty(Z, half_width_frames=w) for w in widths], axis=1) / 2
 
 
 def _distances(n: int) -> NDArray[np.float64]:
-    """Tell how far each edge is from the beginning and from the end."""
+    """Encode the distance of each edge from the beginning and from the end."""
     edge = np.arange(n + 1)
     both = (edge, n - edge)
     return np.stack([f(d) for d in both for f in (_near, _far)], axis=1)
@@ -175,11 +174,11 @@ def _far(distance: NDArray[np.intp]) -> NDArray[np.float64]:
 def _amounts(
     X: NDArray[np.floating], end: NDArray[np.floating], heard: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Tell how much there is of a kind of features around each edge, and how that changes."""
+    """Compute the mean feature level around each edge, and its changes."""
     whole, late = (_standard(part.mean(axis=1), heard) for part in (X, end))
     n = len(whole)
     padded = np.pad(whole, (4, 4), mode="edge")
-    fours = sliding_window_view(padded, 4).mean(axis=1)  # 4 bars before each edge, from edge 0 on
+    fours = sliding_window_view(padded, 4).mean(axis=1)  # mean of the 4 bars before each edge
     before, after = fours[: n + 1], fours[4 : n + 5]
     last = np.pad(whole, (1, 0), mode="edge")
     following = np.pad(whole, (0, 1), mode="edge")
@@ -190,7 +189,7 @@ def _amounts(
 def _oddness(
     X: NDArray[np.floating], heard: NDArray[np.bool_], *, after: bool
 ) -> NDArray[np.float64]:
-    """Tell how like its neighbors a part of the bar after or before each edge is."""
+    """Compute how similar (part of) the bar after or before each edge is to nearby bars."""
     n = len(X)
     Z = np.zeros((n, n))
     if heard.any():
@@ -203,7 +202,7 @@ def _oddness(
 
 
 def _standard(values: NDArray[np.floating], heard: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Express values in standard deviations of those of bars that are heard; silence is low."""
+    """Standardize values over non-silent bars, clipped to [-3, 3]; silent bars are -3."""
     out = np.full(len(values), -3.0)
     known = values[heard].astype(np.float64)
     if known.size:
@@ -215,7 +214,7 @@ def _standard(values: NDArray[np.floating], heard: NDArray[np.bool_]) -> NDArray
 def lag_form(
     matrix: NDArray[np.floating], lags: NDArray[np.intp]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Write a similarity as one column per lag, with room for the network's look around.
+    """Convert a similarity matrix to one column per lag, zero-padded for the convolution.
 
     Parameters
     ----------
@@ -226,8 +225,8 @@ def lag_form(
     Returns
     -------
     values, there : ndarray of float32, shape (n_bars + TAPS, n_lags)
-        `values[TAPS // 2 + i, k]` is `matrix[i, i + lags[k]]`, and `there` 1 where both
-        bars exist, else both are 0.
+        `values[TAPS // 2 + i, k]` is `matrix[i, i + lags[k]]`, and `there` is a mask: 1 where both
+        bars exist. Elsewhere, both are 0.
     """
     n = len(matrix)
     row = np.arange(-(TAPS // 2), n + TAPS // 2)[:, None]
@@ -238,19 +237,19 @@ def lag_form(
 
 
 def lags_of(n_bars: int) -> NDArray[np.intp]:
-    """List the lags at which bars are compared."""
+    """Return the lags at which bars are compared."""
     most = min(n_bars - 1, MAX_LAG)
     lag = np.arange(MIN_LAG, most + 1)
     return np.concatenate([-lag[::-1], lag])
 
 
 def forward(weights: Weights, matrix: NDArray[np.floating], cues: NDArray[np.floating]) -> Logits:
-    """Run the network on one view of a recording.
+    """Run the network on one kind of features of a recording.
 
     Parameters
     ----------
     weights : mapping of str to ndarray of float32
-        Of both passes, as in the shipped files, see `shipped_weights`.
+        Weights of both passes, see `shipped_weights`.
     matrix : ndarray of float, shape (n_bars, n_bars)
         From `Views.matrices`.
     cues : ndarray of float, shape (n_bars + 1, n_cues)
@@ -259,7 +258,7 @@ def forward(weights: Weights, matrix: NDArray[np.floating], cues: NDArray[np.flo
     Returns
     -------
     logits : ndarray of float32, shape (n_bars + 1, n_outputs)
-        Log odds that a boundary of each of `OUTPUTS` is at each edge.
+        Log odds of a boundary at each edge, for each of `OUTPUTS`.
     """
     lags = lags_of(len(matrix))
     values, there = lag_form(matrix, lags)
@@ -289,7 +288,7 @@ def _one_pass(
 def _pooled_stripes(
     weights: Weights, name: str, channels: list[NDArray[np.float32]]
 ) -> NDArray[np.float32]:
-    """Look along all diagonals alike and keep, for each edge, what is strongest and the mean."""
+    """Convolve along diagonals and pool over lags."""
     kernel, bias = weights[f"{name}.along.weight"], weights[f"{name}.along.bias"]
     point, point_bias = weights[f"{name}.point.weight"], weights[f"{name}.point.bias"]
     n_lags = channels[0].shape[1]
@@ -317,7 +316,7 @@ def _pooled_stripes(
 
 
 def _pool(hidden: NDArray[np.float32], valid: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Summarize over lags: the largest, the second, the mean of the largest six, the mean."""
+    """Pool over lags: maximum, second largest, mean of the six largest, mean."""
     n_edges, _, n_lags = hidden.shape
     k = min(N_LARGEST, n_lags)
     top = -np.sort(np.partition(-hidden, k - 1, axis=2)[:, :, :k], axis=2)
@@ -328,14 +327,14 @@ def _pool(hidden: NDArray[np.float32], valid: NDArray[np.float32]) -> NDArray[np
 
 
 _CELLS = 1 << 12
-"""Cells of a lag matrix that are looked at together, to bound memory."""
+"""Cells of a lag matrix processed at a time, to bound memory."""
 
 
 @cache
 def shipped_weights() -> tuple[Weights, ...]:
-    """Read the weights that come with the package, one set for each seed.
+    """Load the weights shipped with the package, one set per training seed.
 
-    See `data/diagonals.md` beside them for what they were trained on.
+    Their training data are described in `data/diagonals.md`.
     """
     file = resources.files("scatseg") / "data" / "diagonals.npz"
     with file.open("rb") as stream, np.load(stream) as arrays:
@@ -347,19 +346,19 @@ def shipped_weights() -> tuple[Weights, ...]:
 
 
 def boundary_logits(seen: Views, *, weights: Sequence[Weights] | None = None) -> Logits:
-    """Tell how likely each edge is a boundary of a phrase or of a section.
+    """Estimate the log odds of a phrase or section boundary at each edge.
 
     Parameters
     ----------
     seen : Views
-        A recording.
+        Network inputs of a recording.
     weights : sequence of weights, optional
-        Networks, the mean of whose answers counts; those shipped when absent.
+        Networks to average over; by default, those of `shipped_weights`.
 
     Returns
     -------
     logits : ndarray of float32, shape (n_bars + 1, n_outputs)
-        Log odds for each of `OUTPUTS`, the mean over the kinds of features.
+        Log odds for each of `OUTPUTS`, averaged over networks and kinds of features.
     """
     networks = shipped_weights() if weights is None else weights
     answers = [
@@ -371,19 +370,19 @@ def boundary_logits(seen: Views, *, weights: Sequence[Weights] | None = None) ->
 
 
 def boundary_log_odds(logits: Logits, level: Level) -> NDArray[np.float64]:
-    """Tell how likely each edge is a boundary of one level.
+    """Compute the log odds of a boundary of one level at each edge.
 
     Parameters
     ----------
     logits : ndarray of float32, shape (n_bars + 1, n_outputs)
         From `boundary_logits`.
     level : {"any", "phrase", "section"}
-        Of what; "any" takes the mean of both.
+        Level of the boundaries; "any" averages both.
 
     Returns
     -------
     log_odds : ndarray of float64, shape (n_bars + 1,)
-        In [-LIMIT, LIMIT], 0 where a boundary is as likely as none.
+        In [-LIMIT, LIMIT]; 0 is a probability of one half.
     """
     check_level(level)
     columns = [i for i, name in enumerate(OUTPUTS) if level == "any" or name.startswith(level)]
@@ -391,11 +390,11 @@ def boundary_log_odds(logits: Logits, level: Level) -> NDArray[np.float64]:
 
 
 def check_level(level: str) -> None:
-    """Refuse anything but the levels there are, with a ValueError."""
+    """Raise a ValueError unless `level` is one of `LEVELS`."""
     if level not in LEVELS:
         msg = f"level must be one of {', '.join(LEVELS)}, got {level!r}"
         raise ValueError(msg)
 
 
 LIMIT = 8.0
-"""Log odds: the network is never surer than this."""
+"""Largest absolute log odds; the network's output is clipped to it."""

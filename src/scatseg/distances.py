@@ -1,12 +1,12 @@
-"""Two sounds -> how far apart they are, in what a representation hears.
+"""Two sounds -> their distance under a representation.
 
-A comparison says what is compared and how: `comparison(x)` describes sounds, and
-`comparison.difference(S, R)` is what the norm of order `comparison.p` is taken of. All are written
-once, for arrays here and for tensors, with a gradient, in `scatseg.losses`.
+A comparison defines the features and their difference: `comparison(x)` computes features, and the
+distance is the norm of order `comparison.p` of `comparison.difference(S, R)`. It works on arrays
+here, and on tensors, with gradients, in `scatseg.losses`.
 
-Every distance is symmetric, zero for equal sounds, and obeys the triangle inequality. It is also
-zero for sounds that the representation cannot tell apart; only `Waveform` tells all apart. With
-compression (`eps`) none of this holds, since the scale is then that of the reference.
+Without compression (`eps`), distances are pseudometrics: symmetric, zero for sounds with equal
+features, and subject to the triangle inequality; `Waveform` is a metric. Compression is relative to
+the reference, and breaks these properties.
 """
 
 from __future__ import annotations
@@ -27,42 +27,42 @@ from scatseg.scattering.arrays import Arrays, Tensor, arrays_of, dtype_of, is_te
 from scatseg.scattering.plan import Accuracy
 
 Order = Literal[1, 2]
-"""Of a norm: the sum of absolute values, or the root of the sum of squares."""
+"""Order of a norm: L1 or L2."""
 
 
 class Comparison(Protocol):
-    """What is compared of two sounds, and how. Its options are those of a frozen dataclass."""
+    """Features of sounds and their difference: a frozen dataclass of options."""
 
     @property
     def p(self) -> Order:
         """Order of the norm."""
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Describe sounds (..., n_samples) -> (..., n_values) or more axes."""
+        """Compute features of sounds, (..., n_samples) -> (..., n_values) or more axes."""
 
     def difference(self, S: Tensor, R: Tensor) -> Tensor:
-        """Compare a description with that of a reference, (..., n_values)."""
+        """Compute the difference of features from those of a reference, (..., n_values)."""
 
 
 def distance(x: ArrayLike, y: ArrayLike, *, metric: str = "jtfs", sr: int = 22050) -> Any:
-    """Tell how far apart sounds are.
+    """Compute the distance between sounds.
 
     Parameters
     ----------
     x, y : array_like of float, shape (..., n_samples)
-        Sounds of equal length; what is before the last axis is broadcast. float64 is computed in
-        float64, everything else in float32. Tensors are welcome, and pass no gradient here: that
-        is what `scatseg.losses` is for.
+        Sounds of equal length; leading axes are broadcast. float64 is computed in float64, all
+        other dtypes in float32. Tensors are accepted, but without gradients (see
+        `scatseg.losses`).
     metric : str, default "jtfs"
         `name[:key=value,...]`: jtfs, scattering, mss, logmel, mfcc, waveform, or `module:callable`
-        for a `Comparison` of your own. Joined by +, distances are added.
+        for a custom `Comparison`. Distances joined by + are added.
     sr : int, default 22050
-        Sampling rate in Hz. Only mfcc and logmel need it.
+        Sampling rate in Hz. Only used by mfcc and logmel.
 
     Returns
     -------
     distance : float, or ndarray of float, shape (...)
-        In the metric's own unit: values of different metrics cannot be compared.
+        In units of the metric; values of different metrics are not comparable.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def distance(x: ArrayLike, y: ArrayLike, *, metric: str = "jtfs", sr: int = 2205
 
 
 def comparisons(metric: str, sr: int) -> tuple[Comparison, ...]:
-    """Make the comparisons that a name describes, at a sampling rate in Hz.
+    """Create comparisons by name, at a sampling rate in Hz.
 
     Examples
     --------
@@ -103,7 +103,7 @@ def comparisons(metric: str, sr: int) -> tuple[Comparison, ...]:
 
 
 def check_lengths(x: Tensor, y: Tensor) -> None:
-    """Refuse to compare sounds of different lengths."""
+    """Check that sounds have equal lengths."""
     if x.shape[-1] != y.shape[-1]:
         msg = (
             "sounds that are compared must have as many samples as each other, got "
@@ -113,13 +113,13 @@ def check_lengths(x: Tensor, y: Tensor) -> None:
 
 
 def norm(D: Tensor, p: Order) -> Tensor:
-    """Norm over the last axis; its gradient at 0 is 0."""
+    """Compute the norm over the last axis; its gradient at 0 is 0."""
     return D.norm(p=p, dim=-1) if is_tensor(D) else np.linalg.norm(D, p, axis=-1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Waveform:
-    """The samples themselves: the one distance that is zero for equal sounds only.
+    """The samples themselves.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ class Waveform:
         _check_order(self.p)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Return the sounds as they are, (..., n_samples)."""
+        """Return the sounds, (..., n_samples)."""
         return check_signal(x)
 
     def difference(self, S: Tensor, R: Tensor) -> Tensor:
@@ -146,20 +146,20 @@ class MultiScaleSpectrum:
     """Magnitude spectrograms at several resolutions, each with the same weight (MSS).
 
     The distance is the mean over scales of the mean absolute difference of magnitudes, and of
-    log-magnitudes where these have a weight. The magnitude is sqrt(re**2 + im**2 + 1e-14), whose
-    gradient is finite everywhere.
+    log-magnitudes if weighted. Magnitudes are sqrt(re**2 + im**2 + 1e-14), with a finite gradient
+    everywhere.
 
     Parameters
     ----------
     n_fft : tuple of int
-        Window lengths in samples, multiples of 4. The windows are Hann's, centered at
-        multiples of a quarter of their length; around the signal there is silence.
+        Window lengths in samples, multiples of 4. Hann windows, hop of a quarter window, zero
+        padding.
     linear : float, default 1
         Weight of magnitudes.
     log : float, default 0
         Weight of natural logarithms of magnitudes.
     floor : float, default 1e-5
-        What is added to a magnitude before its logarithm is taken.
+        Added to magnitudes before the logarithm.
 
     References
     ----------
@@ -192,7 +192,7 @@ class MultiScaleSpectrum:
         return 1
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Describe sounds by weighted magnitudes, (..., n_values)."""
+        """Compute weighted magnitudes, (..., n_values)."""
         signals = check_signal(x)
         xp = arrays_of(signals)
         parts = []
@@ -236,7 +236,7 @@ class LogMel:
         _check_mel(self)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Describe sounds, (..., n_frames, n_mels)."""
+        """Compute features, (..., n_frames, n_mels)."""
         return _log_mel(self, x)
 
     def difference(self, S: Tensor, R: Tensor) -> Tensor:
@@ -253,7 +253,7 @@ class MFCC:
     sr : int, default 22050
         Sampling rate in Hz.
     n_mfcc : int, default 40
-        Coefficients kept, the first (loudness) among them.
+        Coefficients kept, including the first (level).
     n_mels : int, default 128
         Mel bands.
     n_fft, hop_length : int, default 400 and 200
@@ -277,7 +277,7 @@ class MFCC:
             raise ValueError(msg)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Describe sounds, (..., n_frames, n_mfcc)."""
+        """Compute features, (..., n_frames, n_mfcc)."""
         log_mel = _log_mel(self, x)
         basis = _cosines(self.n_mels, self.n_mfcc, dtype_of(log_mel))
         return log_mel @ arrays_of(log_mel).constant(basis)
@@ -297,9 +297,9 @@ class ScatteringCoefficients:
         As in `Scattering1D`.
     eps : float, optional
         Compress to log(1 + S / floor), where the floor of a path is `eps` times the reference's
-        median in that path, or times 1e-3 of its largest median where that is more: without it
-        the logarithm would compare rounding errors. Order 0, which has both signs, is then left
-        out. Not compressed when absent.
+        median in that path, at least `eps` times 1e-3 of its largest median, so that rounding
+        errors are not amplified. Order 0, which is signed, is then left out. No compression by
+        default.
     p : {2, 1}
         Order of the norm.
     """
@@ -318,13 +318,13 @@ class ScatteringCoefficients:
 
     @property
     def transform(self) -> Scattering1D:
-        """What describes the sounds."""
+        """The transform that computes the features."""
         return Scattering1D(
             self.J, Q=self.Q, T=self.T, max_order=self.max_order, accuracy=self.accuracy
         )
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Describe sounds, (..., n_paths, n_frames)."""
+        """Compute features, (..., n_paths, n_frames)."""
         return self.transform(x)
 
     def difference(self, S: Tensor, R: Tensor) -> Tensor:
@@ -339,7 +339,8 @@ class JointCoefficients:
     Parameters
     ----------
     J, J_fr, Q, Q_fr, T, F, accuracy
-        As in `TimeFrequencyScattering`. Pitch is kept (F is 0) unless F is given.
+        As in `TimeFrequencyScattering`. Not averaged along log-frequency by default (F is 0), so
+        that pitch is preserved.
     eps : float, optional
         Compression as in `ScatteringCoefficients`.
     p : {2, 1}
@@ -367,7 +368,7 @@ class JointCoefficients:
 
     @property
     def transform(self) -> TimeFrequencyScattering:
-        """What describes the sounds."""
+        """The transform that computes the features."""
         return TimeFrequencyScattering(
             self.J,
             self.J_fr,
@@ -379,7 +380,7 @@ class JointCoefficients:
         )
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Describe sounds, (..., n_paths, n_frames)."""
+        """Compute features, (..., n_paths, n_frames)."""
         return self.transform(x)
 
     def difference(self, S: Tensor, R: Tensor) -> Tensor:
@@ -395,16 +396,16 @@ COMPARISONS: Mapping[str, type[Any]] = {
     "mfcc": MFCC,
     "waveform": Waveform,
 }
-"""What the names of metrics and losses stand for."""
+"""Comparisons by name."""
 
 _LEAST_POWER = 1e-14
-"""Keeps the gradient of a magnitude finite where it is 0."""
+"""Added to power, to keep the gradient of a magnitude finite at 0."""
 
 _LEAST_MEL = 1e-6
-"""Power below which mel bands count as silent."""
+"""Added to the power of mel bands before the logarithm."""
 
 _LEAST_MEDIAN = 1e-3
-"""Of the largest path's median: paths below are rounding errors."""
+"""Lower bound of the median of a path, relative to the largest median."""
 
 
 def _coefficients_apart(S: Tensor, R: Tensor, eps: float | None) -> Tensor:
@@ -416,7 +417,7 @@ def _coefficients_apart(S: Tensor, R: Tensor, eps: float | None) -> Tensor:
 
 
 def _path_medians(R: Tensor) -> Tensor:
-    """Median over time of each path, at least 1e-3 of the largest, (..., n_paths, 1)."""
+    """Compute the median of each path over time, at least 1e-3 of the largest."""
     values = np.asarray(R.detach().cpu() if is_tensor(R) else R)
     medians = np.median(values, axis=-1, keepdims=True)
     largest = medians.max(axis=-2, keepdims=True)
@@ -437,12 +438,12 @@ def _log1p(x: Tensor) -> Tensor:
 
 
 def _flat(S: Tensor, n_axes: int) -> Tensor:
-    """Join the last axes into one."""
+    """Flatten the last axes."""
     return S.reshape(*S.shape[:-n_axes], -1)
 
 
 def _power(xp: Arrays, x: Tensor, n_fft: int, hop_length: int) -> Tensor:
-    """Power spectrogram (..., n_frames, n_fft // 2 + 1), frames centered at k * hop_length."""
+    """Compute the power spectrogram (..., n_frames, n_fft // 2 + 1), centered at k * hop_length."""
     n_frames = 1 + x.shape[-1] // hop_length
     n_hops = n_frames - 1 + n_fft // hop_length
     before = xp.zeros((*x.shape[:-1], n_fft // 2), x)
@@ -470,7 +471,7 @@ def _hann(n: int, dtype: str) -> NDArray[Any]:
 
 @lru_cache(maxsize=8)
 def mel_filters(sr: int, n_fft: int, n_mels: int, dtype: str) -> NDArray[Any]:
-    """Triangles of height 1 over HTK's mel scale, (n_fft // 2 + 1, n_mels)."""
+    """Compute triangular filters of height 1 on HTK's mel scale, (n_fft // 2 + 1, n_mels)."""
     mel = np.linspace(0, 2595 * np.log10(1 + sr / 2 / 700), n_mels + 2)
     edges = 700 * (10 ** (mel / 2595) - 1)
     hertz = np.arange(n_fft // 2 + 1)[:, None] * sr / n_fft
@@ -481,7 +482,7 @@ def mel_filters(sr: int, n_fft: int, n_mels: int, dtype: str) -> NDArray[Any]:
 
 @lru_cache(maxsize=8)
 def _cosines(n_mels: int, n_mfcc: int, dtype: str) -> NDArray[Any]:
-    """Orthonormal cosine transform of type II, (n_mels, n_mfcc)."""
+    """Compute the orthonormal DCT-II matrix, (n_mels, n_mfcc)."""
     basis = scipy.fft.dct(np.eye(n_mels), norm="ortho", axis=-1)[:, :n_mfcc]
     return np.ascontiguousarray(basis.astype(dtype))
 

@@ -1,4 +1,4 @@
-"""References and estimates -> scores, as mir_eval defines them, for one track or many."""
+"""References and estimates -> mir_eval's scores, for one track or many."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from scatseg.formats import Annotation
 from scatseg.segmentation import Hierarchy, Segmentation
 
 CEILING = "human ceiling"
-"""The system that is another annotator of the same track and level."""
+"""Name of the system formed by the other annotators of a track and level."""
 
 HIERARCHY = "hierarchy"
-"""The level of scores that compare all levels at once, see `evaluate_hierarchy`."""
+"""Level of hierarchical scores, see `evaluate_hierarchy`."""
 
 REFERENCE_SEGMENTS = "Reference segments"
 ESTIMATED_SEGMENTS = "Estimated segments"
 
 WINDOWS = (0.5, 3.0)
-"""Seconds by which a found boundary may miss one of the reference, as published scores use."""
+"""Hit windows of boundaries in seconds, as in the literature."""
 
 
 _COARSE = ("coarse", "section", "upper", "uppercase")
@@ -33,22 +33,22 @@ _FINE = ("fine", "lower", "lowercase", "pattern", "phrase")
 _DEPTHS = {**dict.fromkeys(_COARSE, 0), **dict.fromkeys(_FINE, 1)}
 
 Answer = Segmentation | Hierarchy | Sequence[Annotation]
-"""What a system says of a track: one level, several, or several that were read by themselves."""
+"""A system's estimate of a track: one level, a hierarchy, or separate annotations."""
 
 _Form = TypeVar("_Form", Segmentation, Hierarchy)
 
 
 class Score(NamedTuple):
-    """One number of `evaluate`, and what it belongs to.
+    """One score of a system on a track.
 
     Parameters
     ----------
     track : str
-        Which recording.
+        The track.
     annotator, level : str
-        Which reference of that recording. The level is `HIERARCHY` for all of them at once.
+        Annotator and level of the reference. The level is `HIERARCHY` for hierarchical scores.
     system : str
-        Whose estimate.
+        System of the estimate.
     metric : str
         A key of `evaluate` or `evaluate_hierarchy`.
     value : float
@@ -68,26 +68,26 @@ def evaluate(
 ) -> dict[str, float]:
     """Score an estimate against a reference with every metric of `mir_eval.segment`.
 
-    Both are first made to span the same time, as `mir_eval.segment.evaluate` does it: the
-    reference is extended to 0 s, the estimate cropped or extended to the span of the
-    reference, and what is added is a segment with a label of its own.
+    Both are first adjusted to the same span as in `mir_eval.segment.evaluate`: the reference is
+    extended to 0 s, the estimate cropped or extended to the span of the reference. Added segments
+    have their own labels.
 
     Parameters
     ----------
     reference : Segmentation
         The annotation.
     estimate : Segmentation
-        What is to be judged.
+        The estimate.
     windows : sequence of float, default (0.5, 3.0)
-        Seconds by which a boundary may be missed and still be found; positive.
+        Hit windows of boundaries in seconds; positive.
 
     Returns
     -------
     scores : dict of str to float
-        Named as by mir_eval. Boundary metrics (`Precision`, `Recall` and `F-measure` at each
-        window, as in "F-measure@0.5", and both deviations in seconds) leave out the first and
-        the last boundary; with " (untrimmed)" after the name they count them. `Reference
-        segments` and `Estimated segments` count the segments of both as given.
+        mir_eval's names. Boundary metrics (`Precision`, `Recall` and `F-measure` at each window, as
+        in "F-measure@0.5", and both deviations in seconds) are trimmed (without the first and last
+        boundary) unless the name ends in " (untrimmed)". `Reference segments` and `Estimated
+        segments` are the numbers of segments before adjustment.
 
     Raises
     ------
@@ -98,15 +98,15 @@ def evaluate(
 
     Notes
     -----
-    mir_eval computes boundary scores; label scores are computed from contingency tables
-    (`scatseg.agreement`) and equal mir_eval's. These of its choices deserve to be known:
+    Boundary scores are computed by mir_eval, label scores from contingency tables
+    (`scatseg.agreement`) with equal results. Note that in mir_eval:
 
-    - Without an inner boundary on either side, the trimmed precision, recall and F-measure
-      are 0 and the deviations are NaN.
-    - Labels are compared without regard to case: "a" and "A" are one section.
-    - Label metrics sample both sides every 0.1 s. NCE and V are 0 when a side has one label
-      only, even for a perfect estimate. The pairwise scores are NaN when no two samples
-      share a label, pairwise and Rand index on tracks under 0.2 s.
+    - If either side has no inner boundary, trimmed precision, recall and F-measure are 0 and
+      deviations NaN.
+    - Labels are case-insensitive: "a" and "A" are equal.
+    - Label metrics sample both sides every 0.1 s. NCE and V are 0 if a side has a single label,
+      even for a perfect estimate. Pairwise scores are NaN if no two samples share a label, pairwise
+      scores and Rand index on tracks under 0.2 s.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def evaluate(
 
 
 def _aligned(reference: Segmentation, estimate: Segmentation) -> tuple[Segmentation, Segmentation]:
-    """Give both sides the span from 0 to the reference's end, as mir_eval does it."""
+    """Adjust both sides to the span from 0 to the reference's end, as mir_eval does."""
     if estimate.start >= reference.end:
         msg = (
             f"the estimate must overlap the reference, but it starts at {estimate.start:g} s and "
@@ -149,8 +149,8 @@ def _aligned(reference: Segmentation, estimate: Segmentation) -> tuple[Segmentat
 
 
 def _spanning(segmentation: Segmentation, end: float) -> Segmentation:
-    """Crop or extend to 0 to `end`, which must come after the start."""
-    # mir_eval would keep a segment that starts exactly at the end, with no length, and refuse it.
+    """Crop or extend to the span from 0 to `end`, which must be after the start."""
+    # mir_eval would keep a zero-length segment that starts at the end, and then reject it.
     kept = sum(start < end for start, _, _ in segmentation)
     intervals, labels = mir_eval.util.adjust_intervals(
         segmentation.intervals[:kept], list(segmentation.labels[:kept]), t_min=0.0, t_max=end
@@ -165,9 +165,9 @@ def _boundary_scores(
     *,
     trim: bool,
 ) -> dict[str, float]:
-    """Count hits and measure distances, with or without the first and last boundary."""
+    """Compute boundary detection and deviation, with or without the first and last boundary."""
     suffix = "" if trim else " (untrimmed)"
-    # Where trimming leaves nothing, mir_eval gives these same values with a warning.
+    # If trimming leaves no boundary, mir_eval returns the same values with a warning.
     nothing_left = trim and min(len(ref_intervals), len(est_intervals)) < 2
     hits, distances = (0.0, 0.0, 0.0), (math.nan, math.nan)
     scores: dict[str, float] = {}
@@ -186,22 +186,22 @@ def _boundary_scores(
 
 
 def evaluate_hierarchy(reference: Hierarchy, estimate: Hierarchy) -> dict[str, float]:
-    """Score all levels of an estimate against all of a reference, as `mir_eval.hierarchy`.
+    """Score a hierarchical estimate against a hierarchical reference, as `mir_eval.hierarchy`.
 
-    Every level is first made to span the time from 0 to the end of the reference, see `evaluate`.
+    Every level is first adjusted to the span from 0 to the end of the reference, see `evaluate`.
 
     Parameters
     ----------
     reference : Hierarchy
         The annotation.
     estimate : Hierarchy
-        What is to be judged; it may have another number of levels.
+        The estimate; it may have a different number of levels.
 
     Returns
     -------
     scores : dict of str to float
-        Named as by mir_eval: precision, recall and measure of T (segments; "reduced" and
-        "full") and L (labels), 0 to 1.
+        mir_eval's names: precision, recall and measure of T (segments; "reduced" and "full") and L
+        (labels), in [0, 1].
 
     Raises
     ------
@@ -212,9 +212,9 @@ def evaluate_hierarchy(reference: Hierarchy, estimate: Hierarchy) -> dict[str, f
 
     Notes
     -----
-    Moments are taken every 0.1 s. T-measures look 15 s back and forth, L-measures at the whole
-    recording. Where no moment is closer to one moment than to another, as in a reference whose
-    levels have one segment each, the scores are 0. A boundary need not return at the finer levels.
+    Frames are 0.1 s. T-measures compare frames up to 15 s apart, L-measures all frames. If all
+    pairs of frames are equally close, as in a reference whose levels have one segment each, the
+    scores are 0. Boundaries need not be nested.
 
     Examples
     --------
@@ -235,18 +235,18 @@ def evaluate_hierarchy(reference: Hierarchy, estimate: Hierarchy) -> dict[str, f
 
 
 def coarse_to_fine(levels: Sequence[Annotation]) -> list[Annotation]:
-    """Put levels of one recording in order.
+    """Sort levels of one recording from coarse to fine.
 
     Parameters
     ----------
     levels : sequence of Annotation
-        Of one annotator or system.
+        Levels of one annotator or system.
 
     Returns
     -------
     ordered : list of Annotation
-        By their names where all are known ("upper", "coarse" and "section" before "lower",
-        "fine", "phrase" and "pattern"), then by the number of segments, fewest first.
+        By name if all are known ("upper", "coarse" and "section" before "lower", "fine", "phrase"
+        and "pattern"), then by the number of segments, fewest first.
     """
     depths = [_DEPTHS.get(each.level.partition("-")[0]) for each in levels]
     if None in depths:
@@ -257,22 +257,22 @@ def coarse_to_fine(levels: Sequence[Annotation]) -> list[Annotation]:
 
 
 def hierarchy_of(levels: Sequence[Annotation]) -> Hierarchy | None:
-    """Put the levels of one annotator or system together.
+    """Combine the levels of one annotator or system into a hierarchy.
 
     Parameters
     ----------
     levels : sequence of Annotation
-        Of one recording. Levels of functions ("verse", "solo") name the sections of another level
-        and are left out, and so are second readings ("upper-b" beside "upper").
+        Levels of one recording. Function labels ("verse", "solo"), which name the sections of
+        another level, and second annotations ("upper-b" beside "upper") are left out.
 
     Returns
     -------
     hierarchy : Hierarchy or None
-        In the order of `coarse_to_fine`, each made to last from 0 to the latest end; None where
-        fewer than two levels are left.
+        In the order of `coarse_to_fine`, each extended to span 0 to the latest end; None if fewer
+        than two levels are left.
     """
     names = {each.level for each in levels}
-    # "upper-b" is "upper" heard a second time, and no level between "upper" and "lower".
+    # "upper-b" is a second annotation of "upper", not a level between "upper" and "lower".
     kept = [
         each
         for each in levels
@@ -289,17 +289,17 @@ def hierarchy_of(levels: Sequence[Annotation]) -> Hierarchy | None:
 
 
 def reference_hierarchies(references: Sequence[Annotation]) -> dict[str, Hierarchy]:
-    """Put the levels of each annotator together, see `hierarchy_of`.
+    """Combine the levels of each annotator into a hierarchy, see `hierarchy_of`.
 
     Parameters
     ----------
     references : sequence of Annotation
-        Of one track.
+        Annotations of one track.
 
     Returns
     -------
     hierarchies : dict from str to Hierarchy
-        By annotator, of those who give two levels or more.
+        By annotator, if there are at least two levels.
     """
     levels: dict[str, list[Annotation]] = {}
     for each in references:
@@ -321,33 +321,33 @@ def score_track(
     Parameters
     ----------
     track_id : str
-        Name of the track, for the scores and as the seed of the random baseline.
+        Name of the track, also used as the seed of the random baseline.
     references : sequence of Annotation
         One per annotator and level.
     estimates : mapping of str to Segmentation, Hierarchy or sequence of Annotation
-        System name -> its answer. Of several levels, an annotation is compared with the one of
-        the same name (numbers are no names), else with the default: of a sequence, the first.
-        Where an annotator gives several levels too (`reference_hierarchies`), all are compared
-        with all (`evaluate_hierarchy`, `hierarchy_of`), at the level `HIERARCHY`.
+        System name -> its estimate. A reference is compared with the level of the same name
+        (numbers are not names), else with the default level (the first of a sequence). If both
+        sides have several levels (`reference_hierarchies`), they are also compared as hierarchies
+        (`evaluate_hierarchy`, `hierarchy_of`), at the level `HIERARCHY`.
     baselines : bool, default True
-        Also score `no_boundary`, `evenly_spaced`, `random_boundaries` and, where a level has
-        several annotators, the `human ceiling`: the mean over the other annotators, each taken
-        as an estimate.
+        Also score `no_boundary`, `evenly_spaced`, `random_boundaries` and, if a level has several
+        annotators, the `human ceiling`: the mean over the other annotators, each taken as an
+        estimate.
     on_refusal : callable, optional
-        Told of every pair that cannot be compared, in words that name system, annotator and
-        level; the other pairs are scored. Without it the first such pair is an error.
+        Called with the error of each pair that cannot be compared, which names system, annotator
+        and level; other pairs are scored. Without it, the first error is raised.
 
     Returns
     -------
     scores : list of Score
-        By reference, then system, then metric, in the order given; baselines last. Further
-        annotators and systems change no score but the ceiling's.
+        By reference, then system, then metric, in the order given; baselines last. Scores do not
+        depend on other annotators and systems, except for the ceiling.
 
     Raises
     ------
     ValueError
-        When two references share annotator and level, a level is named like `HIERARCHY`, a
-        system has the name of a baseline or an empty sequence for an answer, or a pair cannot be
+        When two references share annotator and level, a level is named like `HIERARCHY`, a system
+        has the name of a baseline or an empty sequence as its estimate, or a pair cannot be
         compared and there is no `on_refusal`.
     """
     _check_names(track_id, references, estimates, baselines=baselines)
@@ -382,7 +382,7 @@ def score_track(
 
 
 def at_level(answer: Answer, level: str) -> Segmentation:
-    """Choose what of an answer is compared with a level of a reference, see `score_track`."""
+    """Select the level of an estimate to compare with a reference level, see `score_track`."""
     if isinstance(answer, Segmentation):
         return answer
     if isinstance(answer, Hierarchy):
@@ -435,7 +435,7 @@ def _score_pairs(
     *,
     baselines: bool,
 ) -> list[Score]:
-    """Score answers by level against references by annotator and level, baselines last."""
+    """Score estimates by level against references by annotator and level, baselines last."""
     scores = []
     for (annotator, level), reference in references.items():
         answers = {system: [by_level[level]] for system, by_level in estimates.items()}
@@ -474,7 +474,7 @@ def _mean_scores(results: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def finite_mean(values: Iterable[float]) -> float:
-    """Average what is finite; NaN where nothing is."""
+    """Compute the mean of the finite values; NaN if there are none."""
     finite = [value for value in values if math.isfinite(value)]
     return math.fsum(finite) / len(finite) if finite else math.nan
 
@@ -492,16 +492,16 @@ def score_collection(
     references : mapping of str to sequence of Annotation
         Track -> its annotations.
     estimates : mapping of str to mapping
-        System -> track -> its answer. Tracks go by the names they have in `references`
-        (see `scatseg.partners.match_ids`); a system may lack some.
+        System -> track -> its estimate. Track ids are those of `references` (see
+        `scatseg.partners.match_ids`); tracks may be missing.
     baselines : bool, default True
-        Score the baselines and the human ceiling as well, see `score_track`.
+        Also score the baselines and the human ceiling, see `score_track`.
 
     Returns
     -------
     scores : list of Score
-        In the order of `references`, without the tracks that no system answers. Where there
-        is no system at all, the baselines of every track.
+        In the order of `references`, without tracks that have no estimate. Without any system, the
+        baselines of every track.
 
     Raises
     ------

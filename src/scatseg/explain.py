@@ -1,8 +1,8 @@
-"""What decided -> relevance by carrier, modulation rate and direction, and a sentence that says it.
+"""Feature attributions -> relevance by carrier, modulation rate and direction, and a sentence.
 
-Pure functions of arrays. A relevance says by how much one column of standardized features raised a
-score; it is summed over columns that a listener would call one thing: a scattering order, an octave
-of carriers, an octave of modulation rates, a direction.
+The relevance of a feature is its contribution to a score. It is summed over bands that are
+perceptually one: a scattering order, an octave of carriers, an octave of modulation rates, a
+direction.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from numpy.typing import ArrayLike, NDArray
 from scatseg.features import FeatureName
 
 _STEPS = 32
-"""Points on the way from the average clip to the one that is explained."""
+"""Integration steps from the average clip to the one explained."""
 
 _CLEAR = 0.25
-"""Of the largest relevance: what has less is pale beside it in a picture."""
+"""Minimum relevance relative to the largest."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """Columns that a listener would call one thing.
+    """Features that are perceptually one.
 
     Parameters
     ----------
@@ -50,21 +50,21 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """What a band contributed.
+    """The contribution of a band.
 
     Parameters
     ----------
     band : Band
-        Which columns.
+        The band.
     relevance : float
-        By how much they raised the score; negative where they lowered it.
+        Contribution of its features to the score; may be negative.
     evidence : float
-        How much of that can be heard in the sound: what raised the score by being there and not by
-        being absent, weighted by its share of the energy. Narrow and wide filters hear one
-        modulation; this is where it is loudest. Not negative.
+        Audible part of the relevance: that of features above average, weighted by their share of
+        the energy. Narrow and wide filters respond to the same modulation; the evidence is largest
+        where it is strongest. Non-negative.
     rate, carrier : float or None
-        Hz: geometric means of the columns, weighted by the evidence or, without any, by the size of
-        the relevance.
+        Hz: geometric means over features, weighted by evidence or, without any, by absolute
+        relevance.
     """
 
     band: Band
@@ -75,7 +75,7 @@ class Reason:
 
 
 def band_of(name: FeatureName) -> Band:
-    """Tell to which band a column belongs.
+    """Return the band of a feature.
 
     Examples
     --------
@@ -92,19 +92,19 @@ def band_of(name: FeatureName) -> Band:
 
 
 def linear_relevance(weights: ArrayLike, Z: ArrayLike) -> NDArray[np.float64]:
-    """Split the score of a linear classifier among the columns.
+    """Attribute the score of a linear classifier to features.
 
     Parameters
     ----------
     weights : array_like of float, shape (n_features,)
-        Of the class that is explained, less the mean of all classes.
+        Weights of the class explained, minus the mean over classes.
     Z : array_like of float, shape (..., n_features)
-        Standardized features: 0 is the average of the training set.
+        Standardized features: 0 is the mean of the training set.
 
     Returns
     -------
     relevance : ndarray of float, shape (..., n_features)
-        Sums to the score less that of the average clip.
+        Sums to the score minus that of the average clip.
 
     Examples
     --------
@@ -120,22 +120,22 @@ def integrated_gradients(
     *,
     n_steps: int = _STEPS,
 ) -> NDArray[np.float64]:
-    """Split the score of a smooth classifier among the columns.
+    """Attribute the score of a differentiable classifier to features by integrated gradients.
 
     Parameters
     ----------
     gradient : callable
-        (n_points, n_features) -> the score's gradient there, of the same shape.
+        Gradient of the score at points (n_points, n_features), of the same shape.
     z : array_like of float, shape (n_features,)
-        Standardized features of the clip that is explained.
+        Standardized features of the clip explained.
     n_steps : int, default 32
-        Points on the straight line from the average clip, 0, to z.
+        Integration steps from the average clip, 0, to z.
 
     Returns
     -------
     relevance : ndarray of float, shape (n_features,)
-        Sums to the score less that of the average clip, but for the error of the integration. Of a
-        linear score, `linear_relevance`.
+        Sums to the score minus that of the average clip, up to the integration error. Equal to
+        `linear_relevance` for a linear score.
 
     References
     ----------
@@ -160,26 +160,25 @@ def permutation_importance(
     n_repeats: int = 5,
     seed: int = 0,
 ) -> list[Reason]:
-    """Find by how much a score falls when a band's columns are shuffled among clips.
+    """Compute the permutation importance of each band.
 
     Parameters
     ----------
     score : callable
-        X -> what is to be explained, such as accuracy; larger is better.
+        Score of X, such as accuracy; larger is better.
     X : ndarray of float, shape (n_clips, n_features)
-        Features of clips that were not trained on.
+        Features of clips not used in training.
     names : sequence of FeatureName, length n_features
-        What the columns measure. All columns of a band are shuffled together, as neighbors hold
-        the same and would stand in for each other.
+        Feature names. All features of a band are permuted together, as they are correlated.
     n_repeats : int, default 5
-        Shuffles of each band, whose effects are averaged.
+        Permutations per band to average over.
     seed : int, default 0
-        Of the shuffles.
+        Seed of the permutations.
 
     Returns
     -------
     reasons : list of Reason
-        Per band, the most important first; `relevance` is the mean fall of the score.
+        One per band, most important first; `relevance` is the mean decrease of the score.
 
     References
     ----------
@@ -211,24 +210,23 @@ def reasons_for(
     Parameters
     ----------
     relevance : array_like of float, shape (n_features,)
-        Of each column.
+        Relevance of each feature.
     names : sequence of FeatureName, length n_features
-        What the columns measure.
+        Feature names.
     Z : array_like of float, shape (n_features,), optional
-        Standardized features: what is below 0 is less than usual. When absent, all is there.
+        Standardized features; those at or below 0 give no evidence. By default, all do.
     energy : array_like of float, shape (n_features,), optional
-        Not negative. Shares are those of all columns of one family and order. When absent, all
-        columns have the same.
+        Non-negative; normalized within each family and order. Uniform by default.
 
     Returns
     -------
     reasons : list of Reason
-        Per band, what raised the score most first. They sum to the sum of `relevance`.
+        One per band, most relevant first. They sum to the sum of `relevance`.
 
     Raises
     ------
     ValueError
-        When there are not as many names as columns.
+        When the number of names and features differ.
     """
     values = np.asarray(relevance, dtype=np.float64)
     if values.shape != (len(names),):
@@ -244,7 +242,7 @@ def reasons_for(
 
 
 def _shares(energy: ArrayLike | None, names: Sequence[FeatureName]) -> NDArray[np.float64]:
-    """Divide energy by that of all columns of its family and order."""
+    """Normalize energy within each family and order."""
     values = np.ones(len(names)) if energy is None else np.asarray(energy, dtype=np.float64)
     kind = _kinds(tuple(names))
     totals = np.bincount(kind, values)[kind]
@@ -253,7 +251,7 @@ def _shares(energy: ArrayLike | None, names: Sequence[FeatureName]) -> NDArray[n
 
 @functools.lru_cache(maxsize=16)
 def _kinds(names: tuple[FeatureName, ...]) -> NDArray[np.intp]:
-    """Give each family and order of columns a number."""
+    """Assign a number to each family and order of features."""
     kinds = [f"{name.family} {name.order}" for name in names]
     return np.asarray(np.unique(kinds, return_inverse=True)[1], dtype=np.intp)
 
@@ -273,7 +271,7 @@ def _reason(
     columns: NDArray[np.intp],
     names: Sequence[FeatureName],
 ) -> Reason:
-    """Sum the values of one band's columns."""
+    """Sum the values of the features of a band."""
     weights = evidence if evidence.any() else np.abs(relevance)
     weights = weights / weights.sum() if weights.any() else np.full(len(columns), 1 / len(columns))
 
@@ -295,21 +293,22 @@ def _reason(
 def carriers_and_rates(
     reasons: Sequence[Reason], *, spin: int | None = None
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
-    """Lay relevance out as a map.
+    """Arrange relevance as a map of carriers by rates.
 
     Parameters
     ----------
     reasons : sequence of Reason
-        As `reasons_for` gives them. What has no carrier is left out.
+        From `reasons_for`. Bands without a carrier are left out.
     spin : int, optional
-        The direction that is laid out; None for what has none.
+        Direction to select; None for bands without one.
 
     Returns
     -------
     carriers, rates : ndarray of int, shape (n_carriers,), (n_rates,)
         Octaves as in `Band`, without gaps.
     relevance : ndarray of float, shape (n_carriers, n_rates + 1)
-        In the first column what has no rate (order 1), then by rate. NaN where nothing is.
+        Bands without a rate (order 1) in the first column, then by rate. NaN where there is no
+        band.
     """
     bands = [each for each in reasons if each.band.carrier is not None]
     with_rate = [each.band.rate for each in bands if each.band.rate is not None]
@@ -331,21 +330,20 @@ def _octaves(found: Sequence[int]) -> NDArray[np.intp]:
 
 
 def decisive(reasons: Sequence[Reason]) -> Reason | None:
-    """Choose the band that a sentence names: the strongest of what can be heard.
+    """Choose the band to name in an explanation: the most relevant audible one.
 
     Parameters
     ----------
     reasons : sequence of Reason
-        As `reasons_for` gives them.
+        From `reasons_for`.
 
     Returns
     -------
     reason : Reason or None
-        Of the bands with evidence the one with the largest relevance, if that is at least a quarter
-        of the largest there is. Filters an octave of modulation rates below and above hear the same
-        modulation, more faintly: of those as clear as that, the one with the most evidence stands
-        for all. Where nothing so strong can be heard, the band with the largest relevance. None
-        where no relevance is positive.
+        The most relevant band with evidence, among those with at least a quarter of the largest
+        relevance; or of these, a band an octave of modulation rates apart with more evidence, since
+        its filters respond to the same modulation. If there is no such band, the most relevant one.
+        None if no relevance is positive.
 
     Examples
     --------
@@ -367,28 +365,28 @@ def decisive(reasons: Sequence[Reason]) -> Reason | None:
 
 
 def _hears_the_same(band: Band, other: Band) -> bool:
-    """Tell whether bands differ in at most an octave of modulation rates."""
+    """Return whether bands differ by at most an octave of modulation rates."""
     if band.rate is None or other.rate is None:
         return band == other
     return replace(band, rate=other.rate) == other and abs(band.rate - other.rate) <= 1
 
 
 def sentence(label: str, reasons: Sequence[Reason], *, called: str | None = None) -> str:
-    """Say in one sentence what spoke most for a class.
+    """Explain a class by its decisive band in one sentence.
 
     Parameters
     ----------
     label : str
-        The class.
+        The class explained.
     reasons : sequence of Reason
-        As `reasons_for` gives them.
+        From `reasons_for`.
     called : str, optional
-        The class that it was taken for, where that is another one.
+        The predicted class, if different.
 
     Returns
     -------
     text : str
-        What is `decisive`; "little" of it where its absence spoke for the class.
+        Names the `decisive` band; "little" means that its absence is the evidence.
 
     Examples
     --------
@@ -407,14 +405,14 @@ def sentence(label: str, reasons: Sequence[Reason], *, called: str | None = None
 
 
 def kind_of(band: Band) -> tuple[object, ...]:
-    """Tell what is added up over carriers; without a rate each octave of them is for itself."""
+    """Return a key for summing over carriers; bands without a rate keep their octave."""
     if band.rate is None:
         return (band.family, band.order, band.carrier)
     return (band.family, band.order, band.rate, band.spin)
 
 
 def described(reason: Reason) -> str:
-    """Say what a band is.
+    """Describe a band in words.
 
     Examples
     --------

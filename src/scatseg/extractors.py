@@ -1,4 +1,4 @@
-"""Feature names -> extractors: the one table, and several kinds of features side by side."""
+"""Feature names -> extractors: the table of names, and concatenation of several features."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ EXTRACTORS: Mapping[str, str] = {
     "tempogram": "scatseg.spectral:Tempogram",
     "bars": "scatseg.bars:Bars",
 }
-"""Where each feature lives; librosa is imported only when one of its own is asked for."""
+"""Location of each extractor; librosa is imported only when needed."""
 
 
 def extractor(text: str) -> Extractor:
-    """Make the extractor that a name describes.
+    """Create an extractor by name.
 
     Parameters
     ----------
     text : str
         `name[:key=value,...]` joined by `+`: "scattering:J=12,Q=12/2+mfcc". The names are
         scattering, jtfs, mfcc, logmel, cqt, chroma, tempogram and bars;
-        `help(type(extractor("cqt")))` tells the options of one. A feature of your own is
-        `module:callable`.
+        `help(type(extractor("cqt")))` shows the options of one. `module:callable` names a custom
+        one.
 
     Returns
     -------
@@ -52,12 +52,12 @@ def extractor(text: str) -> Extractor:
 
 
 def built(name: str, options: Mapping[str, Any]) -> Extractor:
-    """Make the extractor of one name and its options, as `scatseg.naming.build` does.
+    """Create an extractor from one name and its options, as `scatseg.naming.build`.
 
     Raises
     ------
     ValueError
-        When there is no such feature, it does not take these options, or it cannot be called.
+        When the feature or an option is unknown, or the object is not callable.
     """
     made: Extractor = naming.build(name, options, EXTRACTORS, "feature")
     if not callable(made):
@@ -68,12 +68,12 @@ def built(name: str, options: Mapping[str, Any]) -> Extractor:
 
 
 def extracted(extract: Extractor, y: NDArray[np.floating], sr: int) -> Features:
-    """Describe a signal (n_samples,) by an extractor that may be somebody's own.
+    """Compute the features of a signal (n_samples,), and check the result for custom extractors.
 
     Raises
     ------
     TypeError
-        When it is no extractor, or does not answer with Features.
+        When it is not an extractor, or does not return Features.
 
     Examples
     --------
@@ -96,10 +96,10 @@ def extracted(extract: Extractor, y: NDArray[np.floating], sr: int) -> Features:
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    """Several extractors side by side, each with the same weight.
+    """Concatenated features of several extractors, equally weighted.
 
-    The frames are those of the first; the others are averaged over them. Each part is scaled to
-    a total variance of 1, so that no family drowns another by its units or its size.
+    The frames are those of the first; the others are averaged over them. Each part is scaled to a
+    total variance of 1, so that units and number of features do not matter.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class Stack:
             raise ValueError(msg)
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
-        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
         first, *others = (extracted(part, y, sr) for part in self.parts)
         on_grid = [first, *(features.pooled(first.edges) for features in others)]
         return Features(
@@ -127,9 +127,6 @@ class Stack:
 
 
 def unit_variance(X: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Scale features (n_frames, n_features) to a total variance of 1.
-
-    Where there is none but that of rounding they stay as they are.
-    """
+    """Scale features (n_frames, n_features) to a total variance of 1, unless they are constant."""
     total = float(np.sqrt(X.var(axis=0).sum()))
     return X / total if total > 1e-6 * float(np.abs(X).max()) else X

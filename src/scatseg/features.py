@@ -1,4 +1,4 @@
-"""Features (vectors and the times where they meet), and the scattering extractors."""
+"""Features (vectors and their frame edges), and the scattering extractors."""
 
 from __future__ import annotations
 
@@ -22,27 +22,26 @@ from scatseg.scattering.units import physical_meta
 
 @dataclass(frozen=True)
 class FeatureName:
-    """What one column of `Features.X` measures, in physical units.
+    """The name of a column of `Features.X`, in physical units.
 
     Parameters
     ----------
     family : str
-        The kind of feature: "scattering", "mfcc", "chroma", ...
+        Feature family: "scattering", "mfcc", "chroma", ...
     index : int
-        Place within its family.
+        Index within the family.
     order : int or None
         Scattering order.
     carrier : float or None
-        Center frequency in Hz of what is measured.
+        Center frequency in Hz.
     modulation : float or None
-        Modulation rate in Hz: how fast the carrier's envelope moves.
+        Modulation rate of the carrier's envelope in Hz.
     scale : float or None
         Modulation along log-frequency in cycles per octave.
     spin : int or None
         Direction of a joint modulation: +1 rising, -1 falling, 0 neither.
     place : int or None
-        Which part of the frame is described, from 0, where frames are bars or otherwise long
-        enough to have several.
+        Position in the frame, from 0, for frames with several positions, such as bars.
     """
 
     family: str
@@ -55,7 +54,7 @@ class FeatureName:
     place: int | None = None
 
     def at(self, place: int | None) -> FeatureName:
-        """Name the same in another part of the frame, or in all of it."""
+        """Return the name at another position in the frame, or None for the whole frame."""
         return FeatureName(
             self.family,
             self.index,
@@ -85,16 +84,15 @@ class FeatureName:
 
 
 def _rounded(value: float, digits: int) -> str:
-    """Keep so many significant digits: 11025 is 11020 and not 1.102e+04."""
+    """Format with `digits` significant digits: 11025 is 11020, not 1.102e+04."""
     return f"{float(f'{value:.{digits}g}'):g}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Features:
-    """One vector per frame, and where in time the frames meet.
+    """One vector per frame, with the frame edges in seconds.
 
-    A boundary `b` between frames happens at `edges[b]`: uniform frames, beats and bars
-    are one case.
+    Boundary `b` is at `edges[b]`, for uniform frames, beats and bars alike.
 
     Parameters
     ----------
@@ -103,17 +101,17 @@ class Features:
     edges : ndarray of float64, shape (n_frames + 1,)
         Seconds, strictly increasing, from 0 to the duration of the recording.
     names : sequence of FeatureName or str, length n_features
-        What each column measures. A word is a family: columns of one word are one kind of feature,
-        others are of another kind. Numbered columns of the family "feature" when absent.
+        Name of each column. A str is a family; columns with equal strings are numbered. By default,
+        all columns are of the family "feature".
     notes : sequence of str, default ()
-        What to know before trusting them: that bar lines are uncertain, for example.
+        Warnings, such as uncertain bar lines.
 
     Raises
     ------
     TypeError
         When names are not as above.
     ValueError
-        When the shapes do not fit, X is not finite, or edges do not increase from 0.
+        When the shapes do not match, X is not finite, or edges do not increase from 0.
 
     Examples
     --------
@@ -170,33 +168,30 @@ class Features:
         return f"Features({size}, {self.duration:.1f} s, {families})"
 
     def __len__(self) -> int:
-        """Count the frames."""
+        """Return the number of frames."""
         return len(self.X)
 
     @property
     def duration(self) -> float:
-        """Length of the recording in seconds."""
+        """Duration of the recording in seconds."""
         return float(self.edges[-1])
 
     @property
     def centers(self) -> NDArray[np.float64]:
-        """Middle of each frame in seconds, shape (n_frames,)."""
+        """Center of each frame in seconds, shape (n_frames,)."""
         return (self.edges[:-1] + self.edges[1:]) / 2
 
     def seconds_to_frames(self, seconds: float) -> int:
-        """Count the frames that make up a time span, at least 1.
-
-        Frames may be uneven (beats): the median length decides.
-        """
+        """Convert a duration to a number of frames of median length, at least 1."""
         return max(1, round(seconds / float(np.median(np.diff(self.edges)))))
 
     def columns(self, kept: NDArray[np.bool_]) -> Features:
-        """Keep some of the features, by a mask of shape (n_features,)."""
+        """Select features by a mask of shape (n_features,)."""
         names = [name for name, keep in zip(self.names, kept, strict=True) if keep]
         return Features(self.X[:, kept], self.edges, names, notes=self.notes)
 
     def pooled(self, edges: ArrayLike) -> Features:
-        """Average over other frames: a coarser grid, beats or bars.
+        """Average over other frames, such as a coarser grid, beats or bars.
 
         Parameters
         ----------
@@ -206,8 +201,7 @@ class Features:
         Returns
         -------
         pooled : Features
-            Row i is the mean of X over `[edges[i], edges[i + 1])`, each old frame weighted
-            by the time it spends there. Exact also for edges between frames.
+            Row i is the mean of X over `[edges[i], edges[i + 1])`, with frames weighted by overlap.
         """
         times = np.array(edges, dtype=np.float64)
         if times.ndim != 1 or times.size < 2:
@@ -231,7 +225,7 @@ class Features:
 
 
 def _numbered(names: Sequence[FeatureName | str]) -> tuple[FeatureName, ...]:
-    """Make names of words, numbered within their families."""
+    """Convert strings to names, numbered within their families."""
     if isinstance(names, str) or not all(isinstance(each, FeatureName | str) for each in names):
         msg = f"names must be a FeatureName or a str for each column, got {names!r:.100}"
         raise TypeError(msg)
@@ -245,14 +239,14 @@ def _numbered(names: Sequence[FeatureName | str]) -> tuple[FeatureName, ...]:
 
 
 def uniform_edges(duration: float, frame: float) -> NDArray[np.float64]:
-    """Cut a duration into equal frames.
+    """Divide a duration into equal frames.
 
     Parameters
     ----------
     duration : float
         Seconds, positive.
     frame : float
-        Wanted frame length in seconds; the nearest that divides the duration is used.
+        Approximate frame length in seconds; the nearest that divides the duration is used.
 
     Returns
     -------
@@ -271,19 +265,19 @@ def uniform_edges(duration: float, frame: float) -> NDArray[np.float64]:
 
 
 class Extractor(Protocol):
-    """Anything that turns a signal into Features: a function or an object with options."""
+    """Any callable from a signal to Features: a function or an object with options."""
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
-        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
 
 
 def frame_edges(centers: NDArray[np.floating], duration: float) -> NDArray[np.float64]:
-    """Put edges halfway between frame centers, and at 0 and the duration.
+    """Place edges halfway between frame centers, and at 0 and the duration.
 
     Parameters
     ----------
     centers : ndarray of float, shape (n_frames,)
-        Seconds, increasing, the first one 0.
+        Seconds, increasing, the first 0.
     duration : float
         Seconds. Frames that begin at or after it are dropped.
     """
@@ -295,9 +289,9 @@ def frame_edges(centers: NDArray[np.floating], duration: float) -> NDArray[np.fl
 class Scattering:
     """First- and second-order scattering coefficients, compressed, one row per frame.
 
-    Frame k is centered at sample k * stride. The mean of the signal (order 0) is left out:
-    it is not heard. Order 1 is log(1 + S1 / eps). Order 2 is divided by the first-order path that
-    it comes from, so that it tells how the envelope moves and not how loud it is.
+    Frame k is centered at sample k * stride. Order 0, the inaudible mean of the signal, is left
+    out. Order 1 is log(1 + S1 / eps). Order 2 is normalized by its parent first-order path, so that
+    it measures modulation independently of level.
 
     Parameters
     ----------
@@ -306,23 +300,22 @@ class Scattering:
     Q : int or (int, int), default 8
         Wavelets per octave in the first and second layer.
     T : int, optional
-        Averaging scale in samples. When absent, 2**J, and less in a recording shorter than 16 of
-        these; when longer than the recording, what fits it (`averaging_grid`).
+        Averaging scale in samples. By default 2**J, reduced for recordings shorter than 16 times
+        that (see `averaging_grid`); a T longer than the recording is reduced, too.
     stride : int, optional
-        Samples between frames, a power of two, half of T when absent. At most T where the
-        recording made that shorter.
+        Samples between frames, a power of two; by default half of T. At most T if T was reduced.
     max_order : {2, 1}
-        Whether to compute the second order.
+        Highest order.
     eps : float, default 0.1
-        What counts as quiet, relative to the recording, so that loudness does not matter; see
-        `compression`.
+        Offset of the logarithm relative to the level of the recording, so that gain does not
+        matter; see `compression`.
     accuracy : {"default", "fast", "exact"}
         See `scatseg.scattering.Scattering1D`.
     compression : {"mean", "median"} or None
-        What the logarithm is relative to, see `scatseg.compression.compressed`: "mean", one
-        level for each order; "median", each path's own median. None for no logarithm.
+        Reference level of the logarithm, see `scatseg.compression.compressed`: "mean", one level
+        per order; "median", the median of each path. None for no logarithm.
     renormalize : bool, default True
-        Whether order 2 is divided by the first-order path that it comes from.
+        Whether to divide order 2 by its parent first-order path.
 
     References
     ----------
@@ -345,7 +338,7 @@ class Scattering:
         _check(self)
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
-        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
         y = check_mono(y, sr)
         T, stride = averaging_grid(len(y), J=self.J, T=self.T, stride=self.stride)
         transform = self._transform(T if len(y) >= T else None, stride)
@@ -353,12 +346,12 @@ class Scattering:
         return _described(self, transform, S, len(y), sr)
 
     def plan(self, n_samples: int) -> Cost:
-        """Tell what a recording of `n_samples` will take."""
+        """Estimate the cost of a recording of `n_samples`."""
         T, stride = averaging_grid(n_samples, J=self.J, T=self.T, stride=self.stride)
         return self._transform(T if n_samples >= T else None, stride).plan(n_samples)
 
     def stream(self, chunks: Iterable[NDArray[np.floating]], sr: int) -> Features:
-        """Describe a signal that comes in pieces (n,) of any lengths, without holding it."""
+        """Compute the features of a signal streamed in chunks (n,) of any lengths."""
         return _streamed(self, chunks, sr)
 
     def _transform(self, T: int | None, stride: int | None) -> Scattering1D:
@@ -376,9 +369,9 @@ class Scattering:
 class JointScattering:
     """Joint time-frequency scattering, compressed, one row per frame.
 
-    Beside how fast each band moves, it tells which way the movement goes along log-frequency:
-    rising and falling chirps differ in spin. Frame k is centered at sample k * stride. What a
-    path passes is divided by the level of the carriers it comes from, as in `Scattering`.
+    It measures modulations along time and log-frequency jointly: rising and falling chirps differ
+    in spin. Frame k is centered at sample k * stride. Paths are normalized by the level of their
+    carriers, as in `Scattering`.
 
     Parameters
     ----------
@@ -391,20 +384,20 @@ class JointScattering:
     Q_fr : int, default 1
         Wavelets per octave along log-frequency.
     T : int, optional
-        Averaging scale in samples, as in `Scattering`. Keep it well inside the recording: averaged
-        over a mirrored end, rising becomes falling.
+        Averaging scale in samples, as in `Scattering`. It should be much shorter than the
+        recording: in the mirrored signal beyond its ends, rising becomes falling.
     F : int, optional
-        Averaging scale along log-frequency, 2**J_fr when absent, 0 for none.
+        Averaging scale along log-frequency, 2**J_fr by default, 0 for none.
     stride : int, optional
         Samples between frames, as in `Scattering`.
     eps : float, default 0.1
-        What counts as quiet, relative to the recording.
+        Offset of the logarithm relative to the level of the recording.
     accuracy : {"default", "fast", "exact"}
         See `scatseg.scattering.TimeFrequencyScattering`.
     compression : {"mean", "median"} or None
-        As in `Scattering`; the carriers' levels are its order 1, all other paths its order 2.
+        As in `Scattering`, with the levels of carriers as order 1, all other paths as order 2.
     renormalize : bool, default True
-        Whether all other paths are divided by the level of their carriers.
+        Whether to divide all other paths by the level of their carriers.
 
     References
     ----------
@@ -429,7 +422,7 @@ class JointScattering:
         _check(self)
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
-        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
         y = check_mono(y, sr)
         T, stride = averaging_grid(len(y), J=self.J, T=self.T, stride=self.stride)
         transform = self._transform(T if len(y) >= T else None, stride)
@@ -437,12 +430,12 @@ class JointScattering:
         return _described(self, transform, S, len(y), sr)
 
     def plan(self, n_samples: int) -> Cost:
-        """Tell what a recording of `n_samples` will take."""
+        """Estimate the cost of a recording of `n_samples`."""
         T, stride = averaging_grid(n_samples, J=self.J, T=self.T, stride=self.stride)
         return self._transform(T if n_samples >= T else None, stride).plan(n_samples)
 
     def stream(self, chunks: Iterable[NDArray[np.floating]], sr: int) -> Features:
-        """Describe a signal that comes in pieces (n,) of any lengths, without holding it."""
+        """Compute the features of a signal streamed in chunks (n,) of any lengths."""
         return _streamed(self, chunks, sr)
 
     def _transform(self, T: int | None, stride: int | None) -> TimeFrequencyScattering:
@@ -461,28 +454,27 @@ class JointScattering:
 def averaging_grid(
     n_samples: int, *, J: int, T: int | None = None, stride: int | None = None
 ) -> tuple[int, int]:
-    """Choose an averaging scale well inside a recording, and the samples between frames.
+    """Choose averaging scale and stride for the length of a recording.
 
-    A transform sees a recording followed by its mirror image, in which time runs backwards.
-    Averages over a 16th of the recording keep what tells rising from falling: the energies of
-    the two spins differ by a factor of over 50 for a chirp, 7 over a quarter of it, 1 over all.
+    The signal is padded by reflection, which reverses time. Averaging over a 16th of the recording
+    preserves the direction of modulations: for a chirp, the energies of the two spins differ by a
+    factor of over 50, against 7 for a quarter and 1 for the whole recording.
 
     Parameters
     ----------
     n_samples : int
         Length of the recording.
     J : int
-        Log2 of the scale that is wanted where `T` is absent.
+        Log2 of the desired scale if `T` is not given.
     T : int, optional
-        The scale that is wanted, kept unless it is longer than the recording.
+        Desired scale, kept unless it is longer than the recording.
     stride : int, optional
-        Samples between frames that are wanted, half of T when absent.
+        Desired samples between frames; by default half of T.
 
     Returns
     -------
     T, stride : int
-        In samples. T is at least a 32nd of 2**J or what is wanted, in clips shorter than that
-        too.
+        In samples. T is at least 2**J / 32 or the desired scale, even in shorter clips.
 
     Examples
     --------
@@ -498,7 +490,7 @@ def averaging_grid(
 
 
 def _power_of_two(most: int) -> int:
-    """Find the largest power of two that is not more, or 1."""
+    """Return the largest power of two up to `most`, at least 1."""
     return int(2 ** max(0, int(most).bit_length() - 1))
 
 
@@ -512,7 +504,7 @@ def _check(extract: Scattering | JointScattering) -> None:
 def _streamed(
     extract: Scattering | JointScattering, chunks: Iterable[NDArray[np.floating]], sr: int
 ) -> Features:
-    """Describe pieces as their whole, whose averaging scale its first samples decide."""
+    """Compute features of a streamed signal as of the whole; short ones are concatenated."""
     pieces = iter(chunks)
     long = _FITS * (2**extract.J if extract.T is None else extract.T)
     head, n_samples = [], 0
@@ -544,7 +536,7 @@ def _described(
     n_samples: int,
     sr: int,
 ) -> Features:
-    """Coefficients (n_paths, n_frames) of a whole recording -> Features."""
+    """Convert coefficients (n_paths, n_frames) of a whole recording to Features."""
     meta = transform.meta()
     X = compressed(
         S.T,
@@ -586,4 +578,4 @@ def _names(family: str, columns: dict[str, NDArray[Any]]) -> list[FeatureName]:
 
 
 _FITS = 16
-"""How many averaging scales fit a recording at least."""
+"""Minimum length of a recording in averaging scales."""

@@ -1,4 +1,4 @@
-"""A folder of sounds -> clips with labels and groups, from an index.csv or from sub-folders."""
+"""A folder of sounds -> clips with labels and groups, from an index.csv or from subfolders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from scatseg.formats.text import decoded, plain
 from scatseg.runs import Failure, shown
 
 INDEX = "index.csv"
-"""The table that a folder is described by; without one its sub-folders are the labels."""
+"""The table of a folder; without it, subfolders are the labels."""
 
 _DELIMITERS = ",;\t"
 _LABEL, _GROUP = "label", "group"
@@ -29,26 +29,25 @@ class LabelError(ValueError):
 
 
 class ColumnError(LabelError):
-    """A table that lacks a column: it may be about something else."""
+    """A table that lacks a column, and may be of another kind."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
-    """A sound, what it is, and with what it belongs together.
+    """A sound with labels and group.
 
     Parameters
     ----------
     id : str
-        As the table or the folder names the file: its path relative to it, with `/`.
+        Path relative to the table or folder, with `/`.
     path : Path
         The file.
     labels : tuple of str
-        One per label column; none of them empty.
+        One per label column, not empty.
     group : str
-        What clips of one player, instrument, kit or recording share; empty when unknown.
+        Group of clips of one player, instrument, kit or recording; empty if unknown.
     split : str
-        In which part of a published split it is: train, validation, test, or a fold. Empty when
-        unknown.
+        Part of a published split: train, validation, test, or a fold. Empty if unknown.
     meta : str
         The column of that name.
     """
@@ -62,7 +61,7 @@ class Clip:
 
     @property
     def label(self) -> str:
-        """All labels as one: "violin/vibrato"."""
+        """The joined labels: "violin/vibrato"."""
         return "/".join(self.labels)
 
 
@@ -75,11 +74,11 @@ class LabelledClips:
     clips : tuple of Clip
         In the order of the table, or by name.
     columns : tuple of str
-        What the labels of each clip say, "label" where sub-folders do.
+        Label columns; "label" for subfolders.
     failures : tuple of Failure
-        Rows and files that cannot be used; the rest can.
+        Rows and files that cannot be used.
     notes : tuple of str
-        What was repaired or left out on purpose.
+        Repairs and intended omissions.
     """
 
     clips: tuple[Clip, ...]
@@ -89,7 +88,7 @@ class LabelledClips:
 
     @property
     def has_groups(self) -> bool:
-        """Whether any clip says with what it belongs together."""
+        """Whether any clip has a group."""
         return any(clip.group for clip in self.clips)
 
 
@@ -99,29 +98,28 @@ def read_labelled(
     columns: Sequence[str] = (_LABEL,),
     group: str = _GROUP,
 ) -> LabelledClips:
-    """Read which clips a folder holds, and their labels.
+    """Read the clips of a folder, and their labels.
 
     Parameters
     ----------
     path : path-like
         An index.csv (`file,label,group,split,meta`), a folder with one, or a folder whose
-        sub-folders are the labels. `file` is relative to the table's folder or to `audio/` beside
-        it.
+        subfolders are the labels. `file` is relative to the table's folder or to its `audio/`.
     columns : sequence of str, default ("label",)
-        The columns that hold labels.
+        Label columns.
     group : str, default "group"
-        The column that holds groups. One of that name may be absent, one of another must be there.
+        Group column. The default one may be missing, any other must exist.
 
     Returns
     -------
     labelled : LabelledClips
-        Rows that name a missing file, lack a label or contradict an earlier row are failures.
+        Rows with a missing file or label, or that contradict an earlier row, are failures.
 
     Raises
     ------
     LabelError
-        When there is no such folder, the table lacks a column or cannot be read, or there is
-        nothing in it; when a column is named other than "label" or "group" and there is no table.
+        When there is no such folder, the table lacks a column, is unreadable or empty; when other
+        columns than "label" or "group" are given without a table.
     """
     root = Path(path)
     if root.is_dir() and not (root / INDEX).is_file():
@@ -154,13 +152,13 @@ def read_labelled(
 
 
 def _is_no_text(character: str) -> bool:
-    """Tell control characters, and those that stand for none, from what tables hold."""
+    """Return whether a character is a control or replacement character."""
     return unicodedata.category(character) in ("Cc", "Cn", "Co", "Cs") and not character.isspace()
 
 
 @dataclass
 class _Table:
-    """One index.csv while it is read."""
+    """The state of reading an index.csv."""
 
     path: Path
     columns: tuple[str, ...]
@@ -192,7 +190,7 @@ class _Table:
 
     def _check_header(self, header: Sequence[str]) -> None:
         needed = ["file", *(name.lower() for name in self.columns)]
-        if self.group.lower() != _GROUP:  # scores are too good where groups are not found
+        if self.group.lower() != _GROUP:  # without groups, scores would be too high
             needed.append(self.group.lower())
         missing = [name for name in needed if name not in header]
         if missing:
@@ -237,7 +235,7 @@ class _Table:
         if before is None:
             self.clips[clip.id] = clip
         elif _said_of(before) == _said_of(clip):
-            self.notes.append("")  # counted, and told once
+            self.notes.append("")  # counted, and reported once
         else:
             del self.clips[clip.id]
             self.refused.add(clip.id)
@@ -255,13 +253,13 @@ class _Table:
 
 
 def _said_of(clip: Clip) -> str:
-    """Say what a clip is, and to what it belongs."""
+    """Describe labels and group of a clip."""
     part = f" in the part {clip.split!r}" if clip.split else ""
     return f"{clip.label} of group {clip.group!r}{part}"
 
 
 def _delimiter(text: str) -> str:
-    """Tell by the first line what separates columns."""
+    """Detect the column separator from the first line."""
     header = text.lstrip().split("\n", 1)[0]
     return max(_DELIMITERS, key=header.count)
 
@@ -302,12 +300,12 @@ def _sounds(folder: Path, *, below: bool = True) -> Iterator[Path]:
 
 
 def of_parts(labelled: LabelledClips, parts: Sequence[str]) -> LabelledClips:
-    """Keep the clips that lie in some parts of a published split; all when no part is named.
+    """Select the clips in some parts of a published split; all if no part is given.
 
     Raises
     ------
     LabelError
-        When there are none.
+        When there are no such clips.
     """
     if not parts:
         return labelled

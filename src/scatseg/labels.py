@@ -1,4 +1,4 @@
-"""Features or similarity, and boundary frames -> labels: which sections are the same again."""
+"""Features or similarity, and boundary frames -> segment labels."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def cluster_segments(
     n_labels: int | None = None,
     threshold: float = 0.5,
 ) -> tuple[str, ...]:
-    """Give segments that sound alike one label.
+    """Label segments by clustering their mean feature vectors.
 
-    Each segment is its mean vector, taken relative to the mean of the recording. Segments are
-    merged by average linkage of their correlation distance, in [0, 2].
+    Mean vectors are centered on the mean of the recording and clustered by average linkage of
+    their cosine distance, in [0, 2].
 
     Parameters
     ----------
@@ -35,19 +35,19 @@ def cluster_segments(
     boundary_frames : ndarray of int, shape (n_segments + 1,)
         Edge indices from 0 to n_frames.
     n_labels : int, optional
-        How many different labels to use, at most n_segments.
+        Number of distinct labels, at most n_segments.
     threshold : float, default 0.5
-        Clusters at least so far apart stay apart, where `n_labels` is not given.
+        Distance from which on clusters are not merged, if `n_labels` is not given.
 
     Returns
     -------
     labels : tuple of str, length n_segments
-        "A" is the first heard.
+        "A" is the first to occur.
 
     Raises
     ------
     ValueError
-        When boundaries do not increase from 0 to n_frames, or there is no such number of labels.
+        When boundaries do not increase from 0 to n_frames, or n_labels is not a positive integer.
     """
     check_n_labels(n_labels)
     _check_boundaries(boundary_frames, len(X))
@@ -71,32 +71,32 @@ def label_by_repetition(
     threshold: float = 0.95,
     in_other_keys: NDArray[np.floating] | None = None,
 ) -> tuple[str, ...]:
-    """Give segments that repeat each other one label.
+    """Label segments so that repetitions share a label.
 
-    Segments are merged by average linkage of their `segment_similarity`, the most alike first.
+    Segments are clustered by average linkage of their `segment_similarity`.
 
     Parameters
     ----------
     Z : ndarray of float, shape (n_frames, n_frames)
-        Symmetric similarity of bars or of shorter frames, z-scored: 0 is as alike as two frames
-        of this recording are on average, 1 a standard deviation more.
+        Symmetric z-scored similarity of bars or shorter frames: 0 is the mean over pairs of
+        frames of this recording, 1 one standard deviation above.
     boundary_frames : ndarray of int, shape (n_segments + 1,)
         Edge indices from 0 to n_frames, increasing.
     n_labels : int, optional
-        How many different labels to use, at most n_segments.
+        Number of distinct labels, at most n_segments.
     threshold : float, default 0.95
-        Groups this similar or less stay apart, where `n_labels` is not given. Repetition may be so
-        common that it is hardly above the average: the threshold is lowered into the first gap
-        of at least 1 between the similarities at which groups would merge, if its upper end is
-        above 0. Where no two frames differ more than others, all is "A".
+        Similarity above which clusters are merged, if `n_labels` is not given. In very repetitive
+        music, repetitions are hardly above average: the threshold is lowered to the first gap of
+        at least 1 between merge similarities whose upper end is above 0. If all pairs of frames
+        are equally similar, every label is "A".
     in_other_keys : ndarray of float, shape (n_segments, n_segments), optional
-        How similar segments are when one is transposed, see `repeats_in_other_keys`; it counts
-        where it is more.
+        Similarity of segments under transposition, see `repeats_in_other_keys`; used where it is
+        larger.
 
     Returns
     -------
     labels : tuple of str, length n_segments
-        "A" is the first heard. Silent frames, 0 in all of Z, are like nothing else.
+        "A" is the first to occur. Silent frames, 0 in all of Z, match nothing.
 
     Examples
     --------
@@ -130,30 +130,28 @@ def label_by_repetition(
 def segment_similarity(
     Z: NDArray[np.floating], boundary_frames: NDArray[np.integer]
 ) -> NDArray[np.float64]:
-    """Compare every segment with every other as a whole, in order and in the same tempo.
+    """Compute the similarity of every pair of segments along their best diagonal.
 
-    One segment slides along the other; the similarities of the frames that then coincide are
-    summed, and the best position counts, among those in which half of the shorter segment
-    coincides or more. The sum is divided by a mean of both lengths, so that frames without a
-    counterpart count as 0.
+    One segment is shifted along the other and the similarities of aligned frames are summed; the
+    best shift with an overlap of at least half the shorter segment is used. The sum is divided by
+    a weighted geometric mean of both lengths, so that unmatched frames count as 0.
 
     Parameters
     ----------
     Z : ndarray of float, shape (n_frames, n_frames)
-        Similarity of frames, 0 on average; each with itself and those after it is looked at.
+        Similarity of frames, 0 on average; only the upper triangle is used.
     boundary_frames : ndarray of int, shape (n_segments + 1,)
         Edge indices from 0 to n_frames, increasing.
 
     Returns
     -------
     similarity : ndarray of float64, shape (n_segments, n_segments)
-        Symmetric, in units of Z: for segments of one length that repeat each other, the mean of
-        Z along the repetition.
+        Symmetric, in units of Z: for repetitions of equal length, the mean along the diagonal.
 
     Raises
     ------
     ValueError
-        When the boundaries do not fit Z.
+        When Z is not square or the boundaries do not match it.
 
     Examples
     --------
@@ -168,7 +166,7 @@ def segment_similarity(
     for i, (start, length) in enumerate(zip(starts, lengths, strict=True)):
         others, at = lengths[i:], starts[i:] - start
         sums = diagonal_sums(Z[start : start + length, start:])
-        # All lags at which this segment and another coincide somewhere, one other after the next.
+        # All lags at which this segment overlaps another, concatenated over the others.
         n_lags = others + length - 1
         first = np.cumsum(n_lags) - n_lags
         lag = np.arange(n_lags.sum()) - np.repeat(first + length - 1, n_lags)
@@ -191,35 +189,35 @@ def repeats_in_other_keys(
     *,
     handicap: float = 0.5,
 ) -> NDArray[np.float64]:
-    """Tell which segments are each other's repetition in another key.
+    """Find pairs of segments that repeat each other in another key.
 
-    Chords that follow each other in a common way are alike in many keys, and so are
-    segments of which little is heard but drums. One key is believed where it stands out from all
-    others, from that in which they are heard among them.
+    Common chord progressions are similar in many keys, and so are segments of little but drums. A
+    transposition is therefore accepted only if its similarity stands out from that of all other
+    shifts, including 0.
 
     Parameters
     ----------
     by_shift : ndarray of float, shape (n_shifts, n_segments, n_segments)
-        For each shift, how similar two segments are when one is transposed by it as a whole, see
+        For each shift, the similarity of two segments when one is transposed by it, see
         `segment_similarity`.
     shifts : sequence of int, length n_shifts
-        Semitones, 0 among them; two or more.
+        Semitones, including 0; two or more.
     lengths : ndarray of float, shape (n_segments,)
-        In bars. Segments shorter than `LEAST_IN_KEY` are no repetition in another key.
+        In bars. Segments shorter than `LEAST_IN_KEY` are never matched in another key.
     handicap : float, default 0.5
-        By how much the best shift of segments of four bars has to be better than the next; of
-        longer ones by less, in inverse proportion to the root of their length, as chance goes.
+        Minimum lead of the best shift over the second best for segments of four bars; for longer
+        ones it is inversely proportional to the square root of the length.
 
     Returns
     -------
     similarity : ndarray of float64, shape (n_segments, n_segments)
-        That of the best shift, where there is one and it is not 0; -inf elsewhere. Symmetric if
-        those given are.
+        Similarity at the best shift where it stands out and is not 0; -inf elsewhere. Symmetric if
+        the input is.
 
     Raises
     ------
     ValueError
-        When there is nothing to tell a shift from.
+        When there are fewer than two shifts, or not one matrix per shift.
 
     Examples
     --------
@@ -242,40 +240,40 @@ def repeats_in_other_keys(
 
 
 LEAST_IN_KEY = 4.0
-"""Bars: shorter segments have too few notes to tell their key.
+"""Bars: shorter segments have too few notes to identify a transposition.
 
-Of 5,044 pairs of found segments of 65 songs without a key change (POP909 and recorded ones) none
-that is as similar as repetitions are has a shift that is better than the next by more than 0.19. Of
-choruses of 22 songs that were moved by two semitones the right one is better by 0.64 in the median.
+In 65 songs without a key change (POP909 and recorded ones), no shift of the pairs of estimated
+segments (5,044 in all) that are as similar as repetitions leads the next by more than 0.19. For
+choruses of 22 songs transposed by two semitones, the median lead of the correct shift is 0.64.
 """
 
 _OF_LONGER = 0.75
-"""How far the longer of two segments decides what their sum along a diagonal is divided by.
+"""Weight of the longer of two segments in the geometric mean that normalizes a diagonal sum.
 
-0: a part is as similar to the whole as another whole is; 1: only what covers the whole is. Chosen,
-like the threshold, for pairwise F and V of up to 15 songs of POP909 and 12 recorded songs, with
-annotated and with estimated boundaries, on bars and on half seconds; 0.5 does as well within 0.006.
+0: a part matches the whole as well as a full repetition does; 1: only full repetitions do. Chosen,
+like the threshold, by pairwise F and V on up to 15 songs of POP909 and 12 recorded songs, with
+annotated and estimated boundaries, on bars and half seconds; 0.5 is within 0.006.
 """
 
 _GAP = 1.0
-"""Standard deviations between what is merged and what is not that leave no doubt."""
+"""Minimum gap, in standard deviations, between merge similarities of repetitions and others."""
 
 _ROUNDING = 1e-9
-"""Relative differences at or below this are rounding, not music."""
+"""Relative differences at or below this are rounding errors."""
 
 
 def _into_gap(merged_at: NDArray[np.float64], threshold: float) -> float:
-    """Lower a threshold through the first wide gap below it whose upper end is above 0.
+    """Lower a threshold to the first wide gap below it whose upper end is above 0.
 
-    What recurs in half of all pairs of frames cannot be more than one standard deviation above
-    their mean; what it is told from then lies far below.
+    If half of all pairs of frames repeat, repetitions are at most one standard deviation above
+    the mean, and other pairs lie far below.
 
     Parameters
     ----------
     merged_at : ndarray of float, shape (n_segments - 1,)
-        Similarities at which groups merge, decreasing.
+        Similarities at which clusters merge, decreasing.
     threshold : float
-        What is returned where there is no such gap.
+        Returned unchanged if there is no such gap.
     """
     below = merged_at[merged_at <= threshold]
     upper, lower = below[:-1], below[1:]
@@ -284,26 +282,26 @@ def _into_gap(merged_at: NDArray[np.float64], threshold: float) -> float:
 
 
 def _average_linkage(distance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Merge the two groups that are nearest on average, again and again, as `scipy` describes."""
+    """Cluster by average linkage; the result is as in `scipy.cluster.hierarchy.linkage`."""
     merges: NDArray[np.float64] = hierarchy.linkage(squareform(distance, checks=False), "average")
     return merges
 
 
 def _cut(merges: NDArray[np.float64], n_labels: int) -> tuple[str, ...]:
-    """Stop merging at so many groups, or as many as there are segments, and name them."""
+    """Cut the tree at `n_labels` clusters, at most one per segment, and name them."""
     n_segments = len(merges) + 1
     codes = hierarchy.cut_tree(merges, n_clusters=min(n_labels, n_segments))[:, 0]
     return letter_labels(codes.tolist())
 
 
 def check_n_labels(n_labels: int | None) -> None:
-    """Refuse what is not a whole number of labels, at least 1, with a ValueError."""
+    """Raise a ValueError unless n_labels is None or a positive integer."""
     if n_labels is not None:
         check_integer("n_labels", n_labels, 1)
 
 
 def _check_frames(Z: NDArray[np.floating], boundary_frames: NDArray[np.integer]) -> None:
-    """Refuse a matrix that is not square, and boundaries that do not fit it, with a ValueError."""
+    """Raise a ValueError unless Z is square and the boundaries match it."""
     if Z.ndim != 2 or Z.shape[0] != Z.shape[1]:
         msg = f"Z must have shape (n_frames, n_frames), got {Z.shape}"
         raise ValueError(msg)
@@ -311,7 +309,7 @@ def _check_frames(Z: NDArray[np.floating], boundary_frames: NDArray[np.integer])
 
 
 def _check_boundaries(boundary_frames: NDArray[np.integer], n_frames: int) -> None:
-    """Refuse what are no edges of segments of so many frames, with a ValueError."""
+    """Raise a ValueError unless boundaries increase from 0 to n_frames."""
     edges = np.asarray(boundary_frames)
     is_whole = edges.ndim == 1 and len(edges) > 1 and edges.dtype.kind in "iu"
     if not is_whole or edges[0] != 0 or edges[-1] != n_frames or (np.diff(edges) <= 0).any():
@@ -327,9 +325,9 @@ def cluster_rows(E: NDArray[np.floating], *, n_clusters: int, seed: int = 0) -> 
     E : ndarray of float, shape (n_frames, n_dimensions)
         One point per frame.
     n_clusters : int
-        How many; fewer are made where there are fewer different points.
+        Number of clusters; fewer if there are fewer distinct points.
     seed : int, default 0
-        Of the initialization.
+        Seed of the initialization.
 
     Returns
     -------
@@ -338,11 +336,11 @@ def cluster_rows(E: NDArray[np.floating], *, n_clusters: int, seed: int = 0) -> 
     """
     from sklearn.cluster import KMeans
 
-    # Points nearer to each other than this differ by rounding.
+    # Points closer than this differ by rounding errors.
     grid = 1e-6 * float(np.abs(E).max()) or 1.0
     n_points = len(np.unique(np.round(E / grid), axis=0))
     k_means = KMeans(n_clusters=min(n_clusters, n_points), n_init=5, random_state=seed)
-    # So few points take several threads longer than one.
+    # For so few points, several threads are slower than one.
     with one_thread():
         codes: NDArray[np.intp] = k_means.fit_predict(E)
     return codes
@@ -351,21 +349,21 @@ def cluster_rows(E: NDArray[np.floating], *, n_clusters: int, seed: int = 0) -> 
 def absorb_short_runs(
     codes: NDArray[np.intp], E: NDArray[np.floating], *, min_frames: int
 ) -> NDArray[np.intp]:
-    """Give runs that are too short to the more similar of their neighbors, the shortest first.
+    """Merge short runs into the more similar of their neighbors, shortest first.
 
     Parameters
     ----------
     codes : ndarray of int, shape (n_frames,)
         Cluster of each frame.
     E : ndarray of float, shape (n_frames, n_dimensions)
-        One point per frame. A run resembles the cluster whose mean is nearest.
+        One point per frame. Runs are compared with the means of clusters.
     min_frames : int
-        Fewest frames in a run that stays.
+        Minimum number of frames per run.
 
     Returns
     -------
     codes : ndarray of int, shape (n_frames,)
-        With no run under `min_frames`, unless it is the only one.
+        Without runs shorter than `min_frames`, unless there is only one run.
 
     Examples
     --------
@@ -388,7 +386,7 @@ def absorb_short_runs(
 
 
 def run_edges(codes: NDArray[np.integer]) -> NDArray[np.intp]:
-    """Find where the runs of equal codes meet, with both ends.
+    """Return the edges of runs of equal codes, including both ends.
 
     Examples
     --------
@@ -401,9 +399,9 @@ def run_edges(codes: NDArray[np.integer]) -> NDArray[np.intp]:
 def majority_labels(
     codes: NDArray[np.integer], boundary_frames: NDArray[np.integer]
 ) -> tuple[str, ...]:
-    """Name each segment after the cluster of most of its frames.
+    """Label each segment by the most frequent cluster of its frames.
 
-    What the segment before is named after does not count, unless there is nothing else.
+    The cluster of the previous segment is not considered unless it is the only one.
 
     Parameters
     ----------
@@ -415,7 +413,7 @@ def majority_labels(
     Returns
     -------
     labels : tuple of str, length n_segments
-        "A" is the first heard.
+        "A" is the first to occur.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""mirdata's loaders -> JAMS files, one per track. The door to mirdata, an optional extra."""
+"""mirdata's loaders -> JAMS files, one per track. The only user of mirdata, an optional extra."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scatseg.formats import Annotation, FormatError, Jams, write_jams
 from scatseg.formats.rows import Row, annotation
 
 PREFIX = "mirdata:"
-"""What the name of a loader begins with on the command line."""
+"""Prefix of loader names on the command line."""
 
 SECTIONED = frozenset(
     {"beatles", "billboard", "queen", "rwc_classical", "rwc_jazz", "rwc_popular", "salami"}
 )
 """The loaders of mirdata 1.0 whose tracks have sections."""
 
-# Attributes of mirdata's tracks that hold sections -> our names of the levels.
+# Attributes of mirdata's tracks that hold sections -> level names.
 _LEVELS = {
     "sections": "section",
     "named_sections": "function",
@@ -29,7 +29,7 @@ _SECONDS = {"s": 1.0, "ms": 1e-3}
 
 
 class LoaderError(RuntimeError):
-    """mirdata is not there, or cannot do what was asked."""
+    """mirdata is not installed, or a loader fails."""
 
 
 class Export(NamedTuple):
@@ -40,7 +40,7 @@ class Export(NamedTuple):
 
 
 def names() -> tuple[str, ...]:
-    """List the loaders with sections, as the command line names them.
+    """List the loaders with sections, as named on the command line.
 
     Raises
     ------
@@ -52,15 +52,15 @@ def names() -> tuple[str, ...]:
 
 
 def fetch(name: str, root: str | Path) -> Export:
-    """Download the annotations of a loader, not the recordings, and write them as JAMS.
+    """Download the annotations of a loader, but not the recordings, and write them as JAMS.
 
     Parameters
     ----------
     name : str
-        As `names` lists it, with or without "mirdata:".
+        As in `names`, with or without "mirdata:".
     root : path
-        The folder in which to make the loader's own, `root/mirdata-<name>`; mirdata keeps what it
-        downloads in a hidden folder there, which `datasets.read_references` passes over.
+        Parent of the loader's folder, `root/mirdata-<name>`; mirdata's downloads are in a hidden
+        folder there, which `datasets.read_references` ignores.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def fetch(name: str, root: str | Path) -> Export:
     folder = Path(root, f"mirdata-{name}")
     dataset = mirdata.initialize(name, data_home=str(folder / ".mirdata"))
     remotes = [key for key in dataset.remotes or {} if key.startswith(("annotation", "metadata"))]
-    if not remotes:  # mirdata takes an empty list for everything, recordings included
+    if not remotes:  # mirdata takes an empty list as everything, including recordings
         msg = f"{PREFIX}{name} offers no annotations apart from the recordings"
         raise LoaderError(msg)
     try:
@@ -101,15 +101,14 @@ def export(tracks: Mapping[str, Any], folder: str | Path) -> Export:
     Parameters
     ----------
     tracks : mapping of str to mirdata.core.Track
-        Their sections are a SectionData or, where several people annotated, a MultiAnnotator; None
-        where there are none.
+        Their sections are a SectionData, a MultiAnnotator for several annotators, or None.
     folder : path
-        Where to.
+        Output folder.
 
     Returns
     -------
     export : Export
-        A track of which one annotation cannot be used is a problem, and its others are written.
+        A track with an invalid annotation is a problem, but its other annotations are written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -146,7 +145,7 @@ def library() -> Any:
 
 
 def _annotations(track: Any) -> Iterator[tuple[str, str, Any]]:
-    """Go through (annotator, level, SectionData) of a track."""
+    """Yield (annotator, level, SectionData) of a track."""
     for attribute, level in _LEVELS.items():
         sections = getattr(track, attribute, None)
         if sections is None:
@@ -154,7 +153,7 @@ def _annotations(track: Any) -> Iterator[tuple[str, str, Any]]:
         if not hasattr(sections, "annotators"):
             yield "1", level, sections
             continue
-        for i, one in enumerate(sections.annotations, 1):  # their ids may repeat: two sittings
+        for i, one in enumerate(sections.annotations, 1):  # ids may repeat, for second annotations
             if one is not None:
                 yield str(i), level, one
 

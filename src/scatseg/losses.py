@@ -1,8 +1,8 @@
-"""Two sounds -> one number that a gradient can follow: the distances of `scatseg.distances`.
+"""Two sounds -> a differentiable loss: the distances of `scatseg.distances` as torch modules.
 
-Modules of torch, called as `loss(x, target)`. Weighted sums of them are losses too:
-`2 * JTFSLoss() + MultiScaleSpectralLoss()`. A target is described once, for as long as its samples
-stay the same. Gradients are finite everywhere, for silence and for equal sounds too.
+Called as `loss(x, target)`. Weighted sums are losses, too:
+`2 * JTFSLoss() + MultiScaleSpectralLoss()`. Features of the last target are cached. Gradients are
+finite everywhere, even for silence and equal sounds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Loss(torch.nn.Module, ABC):
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}
-        What becomes of the distances of a batch.
+        Reduction over the batch.
     """
 
     def __init__(self, *, reduction: Reduction = "mean") -> None:
@@ -44,11 +44,11 @@ class Loss(torch.nn.Module, ABC):
 
     @abstractmethod
     def describe(self, x: Tensor) -> Any:
-        """Describe sounds by what is compared of them."""
+        """Compute the features of sounds to compare."""
 
     @abstractmethod
     def compare(self, S: Any, R: Any) -> Tensor:
-        """Return the distances (...) of two descriptions."""
+        """Return the distances (...) between features."""
 
     @abstractmethod
     def forward(self, x: Tensor, target: Tensor) -> Tensor:
@@ -68,13 +68,13 @@ class Loss(torch.nn.Module, ABC):
         return self * (1 / divisor)
 
     def __radd__(self, start: object) -> Loss:
-        if start != 0:  # what the built-in sum begins with
+        if start != 0:  # the initial value of the built-in sum
             return NotImplemented
         return self
 
 
 class WeightedSum(Loss):
-    """A sum of losses, each with a weight: what `2 * a + b` makes.
+    """A weighted sum of losses, as from `2 * a + b`.
 
     Parameters
     ----------
@@ -93,11 +93,11 @@ class WeightedSum(Loss):
         return tuple(zip(self.weights, cast(Sequence[Loss], self.losses), strict=True))
 
     def describe(self, x: Tensor) -> Any:
-        """Describe sounds for each of the losses."""
+        """Compute the features of sounds for each of the losses."""
         return tuple(loss.describe(x) for _, loss in self.terms)
 
     def compare(self, S: Any, R: Any) -> Tensor:
-        """Return the sums (...) of distances of two descriptions."""
+        """Return the weighted sums (...) of distances between features."""
         parts = zip(self.terms, S, R, strict=True)
         return cast(Tensor, sum(weight * loss.compare(s, r) for (weight, loss), s, r in parts))
 
@@ -107,14 +107,14 @@ class WeightedSum(Loss):
 
 
 class _Recalled:
-    """What was computed of the last target, without a gradient, until one of other values comes."""
+    """A cache of results for the last target, computed without gradients."""
 
     def __init__(self) -> None:
         self._last: tuple[Tensor, Tensor] | None = None
 
     def __call__(self, target: Tensor, compute: Callable[[Tensor], Tensor]) -> Tensor:
         if self._last is None or not _same(self._last[0], target):
-            # What inference mode makes could not be used where a gradient is asked for later.
+            # Tensors made in inference mode could not be used with gradients later.
             with torch.inference_mode(False), torch.no_grad():
                 kept = target.detach().clone()
                 self._last = (kept, compute(kept))
@@ -126,14 +126,14 @@ def _same(x: Tensor, y: Tensor) -> bool:
 
 
 class FeatureLoss(Loss):
-    """The norm of the difference of what two sounds are described by.
+    """The norm of the difference between features of two sounds.
 
     Parameters
     ----------
     comparison : Comparison
-        What is compared, and how: of `scatseg.distances`, or your own.
+        Features and their difference, from `scatseg.distances` or custom.
     reduction : {"mean", "sum", "none"}
-        What becomes of the distances of a batch.
+        Reduction over the batch.
 
     Examples
     --------
@@ -148,16 +148,16 @@ class FeatureLoss(Loss):
         self._recalled = _Recalled()
 
     def describe(self, x: Tensor) -> Tensor:
-        """Describe sounds (..., n_samples) by what is compared of them."""
+        """Compute the features of sounds (..., n_samples) to compare."""
         return cast(Tensor, self.comparison(x))
 
     def compare(self, S: Tensor, R: Tensor) -> Tensor:
-        """Return the distances (...) of two descriptions, the reference last."""
+        """Return the distances (...) between features, those of the reference last."""
         difference = self.comparison.difference(S, R)
         return cast(Tensor, distances.norm(difference, self.comparison.p))
 
     def differences_from(self, target: Tensor) -> Callable[[Tensor], Tensor]:
-        """Return the function of sounds whose norm is their distance from a target."""
+        """Return the function from sounds to differences whose norm is the distance to a target."""
         with torch.no_grad():
             R = self.describe(target)
         return lambda x: torch.as_tensor(self.comparison.difference(self.describe(x), R))
@@ -168,12 +168,12 @@ class FeatureLoss(Loss):
         Parameters
         ----------
         x, target : Tensor of float, shape (..., n_samples)
-            On one device. What is before the last axis is broadcast.
+            On one device. Leading axes are broadcast.
 
         Raises
         ------
         TypeError
-            When one of them is no tensor.
+            When one of them is not a tensor.
         ValueError
             When the lengths differ or samples are not finite.
         """
@@ -212,7 +212,7 @@ class ScatteringLoss(FeatureLoss):
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}
-        What becomes of the distances of a batch.
+        Reduction over the batch.
     **options
         Those of `distances.ScatteringCoefficients`: J=12, Q=8, T=None, max_order=2,
         accuracy="default", eps=None, p=2.
@@ -225,13 +225,12 @@ class ScatteringLoss(FeatureLoss):
 class JTFSLoss(FeatureLoss):
     """L2 distance of joint time-frequency scattering coefficients.
 
-    It changes little when a sound is delayed by less than T samples, and hears which way a chirp
-    runs.
+    It is nearly invariant to delays below T samples, and sensitive to the direction of chirps.
 
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}
-        What becomes of the distances of a batch.
+        Reduction over the batch.
     **options
         Those of `distances.JointCoefficients`: J=12, J_fr=5, Q=(8, 2), Q_fr=2, T=None, F=0,
         accuracy="default", eps=None, p=2.
@@ -258,7 +257,7 @@ class MultiScaleSpectralLoss(FeatureLoss):
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}
-        What becomes of the distances of a batch.
+        Reduction over the batch.
     **options
         Those of `distances.MultiScaleSpectrum`: n_fft=(2048, 1024, 512, 256, 128, 64), linear=1.0,
         log=0.0, floor=1e-05.
@@ -274,7 +273,7 @@ class LogMelLoss(FeatureLoss):
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}
-        What becomes of the distances of a batch.
+        Reduction over the batch.
     **options
         Those of `distances.LogMel`: sr=22050, n_mels=128, n_fft=400, hop_length=200, p=2.
     """
@@ -289,7 +288,7 @@ class MFCCLoss(FeatureLoss):
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}
-        What becomes of the distances of a batch.
+        Reduction over the batch.
     **options
         Those of `distances.MFCC`: sr=22050, n_mfcc=40, n_mels=128, n_fft=400, hop_length=200, p=2.
     """
@@ -304,7 +303,7 @@ class WaveformLoss(FeatureLoss):
     Parameters
     ----------
     reduction : {"mean", "sum", "none"}
-        What becomes of the distances of a batch.
+        Reduction over the batch.
     **options
         That of `distances.Waveform`: p=2.
     """
@@ -314,23 +313,23 @@ class WaveformLoss(FeatureLoss):
 
 
 class PNPLoss(torch.nn.Module):
-    """Distance of parameters, weighed by how much each is heard (perceptual-neural-physical).
+    """Perceptual-neural-physical loss: a distance of parameters weighted by their effect.
 
-    (theta - target)^T M (theta - target), in octaves or fractions of the range, with M = J^T J
-    and J the Jacobian of what the norm of the loss is taken of: to second order around the target,
-    the square of the loss itself, without playing or describing a sound at every step.
+    (theta - target)^T M (theta - target), in octaves or fractions of the range, with M = J^T J and
+    J the Jacobian of the features of the loss. It approximates the squared loss to second order
+    around the target, without synthesis and feature extraction at every step.
 
     Parameters
     ----------
     synth : Synth
-        What plays the parameters.
+        The synthesizer.
     loss : FeatureLoss
-        What describes the sounds; its norm is of order 2.
+        The loss, with a norm of order 2.
     damping : float, default 0
-        Added to the diagonal of M, relative to its largest eigenvalue: parameters that are not
-        heard are compared too.
+        Added to the diagonal of M, relative to its largest eigenvalue, so that inaudible parameters
+        are compared, too.
     reduction : {"mean", "sum", "none"}
-        What becomes of the distances of a batch.
+        Reduction over the batch.
 
     References
     ----------
@@ -358,8 +357,8 @@ class PNPLoss(torch.nn.Module):
     def forward(self, theta: Tensor, target: Tensor) -> Tensor:
         """Return the distance of parameters (..., n_params) from those of the target.
 
-        M is computed once, for as long as the target is the same. Parameters along a logarithmic
-        scale are compared by their size.
+        M is cached for the last target. Parameters on a logarithmic scale are compared by absolute
+        value.
         """
         parameters = self.synth.parameters
         apart = places_of(parameters, theta) - places_of(parameters, target)
@@ -388,25 +387,25 @@ LOSSES: Mapping[str, type[FeatureLoss]] = {
     "mfcc": MFCCLoss,
     "waveform": WaveformLoss,
 }
-"""What the names of losses stand for."""
+"""Losses by name."""
 
 
 def loss_named(text: str, sr: int = 22050) -> Any:
-    """Make the loss that a name describes.
+    """Create a loss by name.
 
     Parameters
     ----------
     text : str
         `name[:key=value,...]`: jtfs, scattering, mss, logmel, mfcc, waveform, or
-        `module:callable` for a function `(x, target) -> Tensor` of your own. Joined by +, losses
-        are added.
+        `module:callable` for a custom function `(x, target) -> Tensor`. Losses joined by + are
+        added.
     sr : int, default 22050
-        Sampling rate in Hz. Only mfcc and logmel need it.
+        Sampling rate in Hz. Only used by mfcc and logmel.
 
     Raises
     ------
     ValueError
-        When there is none of that name, or it does not take these options.
+        When the name or an option is unknown.
 
     Examples
     --------
@@ -426,7 +425,7 @@ def loss_named(text: str, sr: int = 22050) -> Any:
 
 
 def check_squares(loss: object) -> None:
-    """Refuse a loss whose square is not a sum of squares.
+    """Check that the square of a loss is a sum of squares.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Names with options, `name[:key=value,...]` joined by `+`, into the objects they describe."""
+"""Names with options, `name[:key=value,...]` joined by `+` -> objects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Options = dict[str, Any]
 
 
 def parse_names(text: str) -> tuple[tuple[str, Options], ...]:
-    """Read one expression of the grammar that the command line, TOML and Python share.
+    """Parse names with options, as used on the command line, in TOML and in Python.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def parse_names(text: str) -> tuple[tuple[str, Options], ...]:
     Raises
     ------
     ValueError
-        When a name is empty, or an option is not `key=value` or is said twice.
+        When a name is empty, or an option is not `key=value` or is repeated.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def _parse_one(part: str, text: str) -> tuple[str, Options]:
 
 
 def foreign_code(text: str) -> set[str]:
-    """Name what an expression would import from elsewhere, and so run.
+    """Return the custom code (`module:callable`) that an expression would import and run.
 
     Examples
     --------
@@ -76,7 +76,7 @@ def foreign_code(text: str) -> set[str]:
 
 
 def parse_value(text: str) -> Any:
-    """Read one option's value.
+    """Parse the value of an option.
 
     Examples
     --------
@@ -99,24 +99,24 @@ def parse_value(text: str) -> Any:
 def build(
     name: str, options: Mapping[str, Any], table: Mapping[str, str | Callable[..., Any]], what: str
 ) -> Any:
-    """Make the object that a name stands for.
+    """Create an object by name.
 
     Parameters
     ----------
     name : str
-        A key of `table`, or `module:callable` for something of the user's own.
+        A key of `table`, or `module:callable` for a custom object.
     options : mapping
-        Keyword arguments. A `module:callable` that is not a class is returned as it is
-        when there are none.
-    table : mapping from str to class, or to its place as `module:class`
-        The names there are.
+        Keyword arguments. Without any, a `module:callable` that is not a class is returned
+        unchanged.
+    table : mapping from str to class, or to its location as `module:class`
+        The known names.
     what : str
-        What the names are called in an error: "feature", "segmenter".
+        Kind of object, for errors: "feature", "segmenter".
 
     Raises
     ------
     ValueError
-        When the name is unknown, cannot be imported, or does not take these options or values.
+        When the name is unknown, cannot be imported, or does not accept the options.
     """
     if name in table:
         known = table[name]
@@ -138,19 +138,18 @@ def build(
 
 
 def placeless(made: object) -> str:
-    """Return the repr of an object without where it lies in memory, which is no property of it."""
+    """Return the repr of an object without memory addresses."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(made))
 
 
 def code_of(made: object) -> str:
-    """Tell versions of a user's own code apart, for what is kept under the name of an object.
+    """Hash the custom code of an object, for cache keys.
 
     Returns
     -------
     digest : str
-        Of the Python files outside this package that define the object and, where it is a tuple or
-        a dataclass, its parts; empty where there are none. What those files import is not looked
-        at.
+        Hash of the Python files outside this package that define the object, or its parts if it is
+        a tuple or a dataclass; empty if there are none. Their imports are not included.
     """
     files = sorted(set(_own_files(made)))
     return "".join(hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files)
@@ -175,7 +174,7 @@ def _import(name: str, what: str) -> Callable[..., Any]:
     module, _, attribute = name.partition(":")
     here = os.getcwd()  # noqa: PTH109 - sys.path holds strings
     if here not in sys.path:
-        sys.path.append(here)  # a module of the user's own lies where the command is run
+        sys.path.append(here)  # custom modules may be in the working directory
     try:
         found: Callable[..., Any] = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
@@ -185,10 +184,10 @@ def _import(name: str, what: str) -> Callable[..., Any]:
 
 
 def _check_options(factory: Callable[..., Any], options: Mapping[str, Any], what: str) -> None:
-    """Refuse names of options that there are not."""
+    """Raise a ValueError for unknown options."""
     try:
         signature = inspect.signature(factory)
-    except (TypeError, ValueError):  # not callable, or not written in Python: the call will tell
+    except (TypeError, ValueError):  # not callable, or not written in Python: the call will fail
         return
     try:
         signature.bind(**options)

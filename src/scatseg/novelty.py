@@ -1,4 +1,4 @@
-"""Self-similarity -> novelty: how much changes across each frame edge."""
+"""Self-similarity -> novelty at each frame edge."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from scatseg.similarity import check_square, to_lags
 
 
 def checkerboard_novelty(S: NDArray[np.floating], *, half_width_frames: int) -> NDArray[np.float64]:
-    """Compare what lies before each edge with what lies after it, by Foote's kernel.
+    """Compute novelty by correlating a checkerboard kernel along the diagonal.
 
     Parameters
     ----------
     S : ndarray of float, shape (n_frames, n_frames)
         Symmetric similarity.
     half_width_frames : int
-        Frames looked at on each side, weighted by a Gaussian of half that width.
+        Half width of the kernel; its Gaussian taper has a standard deviation of half of that.
 
     Returns
     -------
     novelty : ndarray of float64, shape (n_frames + 1,)
-        Similarity within both sides minus that across, never negative, 0 at both ends. Near the
-        ends a side has fewer frames; each side counts by its mean: a constant is nowhere new.
+        Mean similarity within both sides minus that across; non-negative, 0 at both ends. Near the
+        ends a side has fewer frames; sides are normalized, so a constant has no novelty.
 
     References
     ----------
@@ -60,19 +60,19 @@ def structure_novelty(
     time_width_frames: float,
     lag_width_frames: float,
 ) -> NDArray[np.float64]:
-    """Find where the pattern of repetitions changes (structure features).
+    """Compute novelty from structure features, where the pattern of repetitions changes.
 
     Parameters
     ----------
     R : ndarray, shape (n_frames, n_frames)
-        Recurrence of frames, as `similarity.recurrence` makes it.
+        Recurrence matrix, as from `similarity.recurrence`.
     time_width_frames, lag_width_frames : float
-        Standard deviations of the Gaussian that blurs the lag matrix.
+        Standard deviations of the Gaussian filter applied to the lag matrix.
 
     Returns
     -------
     novelty : ndarray of float64, shape (n_frames + 1,)
-        Squared distance of the structure features on both sides of each edge, 0 at both ends.
+        Squared distance of the structure features on either side of each edge, 0 at both ends.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Recordings of one's own and published annotations -> which belong together."""
+"""Recordings and published annotations -> pairs, by name and duration."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _WORD = re.compile(r"[^\W_]+")
 
 @dataclass(frozen=True, kw_only=True)
 class Described:
-    """What is known about a track apart from its form.
+    """Metadata of a track.
 
     Parameters
     ----------
     title, artist : str, default ""
-        As a table of metadata has them.
+        From a metadata table.
     durations : tuple of float, default ()
-        Seconds, as annotators and metadata have them; any may be right.
+        Candidate durations in seconds, from annotations and metadata.
     """
 
     title: str = ""
@@ -45,7 +45,7 @@ class Described:
 
 
 class Pair(NamedTuple):
-    """A recording, its annotations, and what speaks for it: "name", "duration" or both."""
+    """A recording, its reference, and the basis of the match: "name", "duration" or both."""
 
     recording: str
     reference: str
@@ -54,16 +54,16 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Pairing:
-    """What belongs together, and what could not be decided. All sorted by recording.
+    """The result of pairing, sorted by recording.
 
     Parameters
     ----------
     pairs : tuple of Pair
-        Several recordings may share a reference where their names say so.
+        Several recordings may share a reference if they match it by name.
     ambiguous : mapping of str to tuple of str
-        Recording -> the references among which nothing decides.
+        Recording -> equally good references.
     doubtful : mapping of str to tuple of str
-        Recording -> references of its name, none of its duration: another version, perhaps.
+        Recording -> references that match by name, but not by duration (another version, perhaps).
     unmatched_recordings, unmatched_references : tuple of str
         Recordings with no candidate; references in no pair.
     """
@@ -82,23 +82,23 @@ def pair(
     tolerance: float = 2.0,
     by_duration: bool = False,
 ) -> Pairing:
-    """Find the annotations of recordings by name and by duration.
+    """Pair recordings with references by name and duration.
 
-    A name is, in this order: the reference's id, as `partners.match_ids` compares ids; artist and
-    title, both as whole words in the recording's id; the title alone, if the durations are known
-    and agree. The first of these that leads to a reference whose duration agrees decides.
+    Names are compared in this order: the reference's id, as in `partners.match_ids`; artist and
+    title, both as whole words in the recording's id; the title alone, if durations are known and
+    agree. The first that leads to a reference of matching duration is used.
 
     Parameters
     ----------
     recordings : mapping of str to float or None
-        Id -> duration in seconds, None where it is not known: it then agrees with any.
+        Id -> duration in seconds; None if unknown, which matches any.
     references : mapping of str to Described
-        Id -> what is known.
+        Id -> metadata.
     tolerance : float, default 2
-        Seconds by which durations that agree may differ.
+        Maximum difference of matching durations in seconds.
     by_duration : bool, default False
-        Let a recording without a name go with the one reference of its duration that no other
-        recording has a claim to. In large collections that is mostly chance.
+        Also pair a recording without a name match with a reference of its duration, if both are
+        unique. In large collections, most of such pairs are due to chance.
 
     Returns
     -------
@@ -161,7 +161,7 @@ def pair(
 
 
 class _Verdict(NamedTuple):
-    """References that fit by name and duration, by what; else those that fit by name alone."""
+    """References that match by name and duration, with the basis; else those by name alone."""
 
     fitting: tuple[str, ...]
     by: str
@@ -171,7 +171,7 @@ class _Verdict(NamedTuple):
 def _verdict(
     clear: Sequence[Sequence[str]], vague: Sequence[str], agreed: Mapping[str, bool | None]
 ) -> _Verdict:
-    """Take the first kind of name that leads to a reference whose duration agrees."""
+    """Use the first kind of name that leads to a reference of matching duration."""
     for candidates in clear:
         fitting = tuple(sorted(each for each in candidates if agreed[each] is not False))
         if fitting:
@@ -184,7 +184,7 @@ def _verdict(
 
 
 def _agree(duration: float | None, known: Sequence[float], tolerance: float) -> bool | None:
-    """Tell whether a duration is one of those known; None where either side knows none."""
+    """Return whether a duration matches a known one; None if either is unknown."""
     if duration is None or not known:
         return None
     return min(abs(duration - each) for each in known) <= tolerance
@@ -193,7 +193,7 @@ def _agree(duration: float | None, known: Sequence[float], tolerance: float) -> 
 def _by_duration(
     recordings: Mapping[str, float | None], references: Mapping[str, Described], tolerance: float
 ) -> tuple[list[Pair], dict[str, tuple[str, ...]]]:
-    """Pair what has no other candidate, on either side; the rest is ambiguous."""
+    """Pair by duration if both candidates are unique; others are ambiguous."""
     candidates = {
         recording: tuple(
             sorted(
@@ -215,7 +215,7 @@ def _by_duration(
 
 
 def _words(name: str) -> str:
-    """Bring a name to words without case, accents and punctuation, a space around each.
+    """Normalize a name to words without case, accents and punctuation, with spaces around each.
 
     Examples
     --------
@@ -230,7 +230,7 @@ def _words(name: str) -> str:
 def _named_in(
     recording: str, references: Mapping[str, tuple[str, str]]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Find the references whose artist and title, or whose title alone, are in a name."""
+    """Find the references whose artist and title, or title alone, are contained in a name."""
     name = _words(recording)
     titled = [each for each, (_, title) in references.items() if title.strip() and title in name]
     with_artist = [
@@ -242,20 +242,19 @@ def _named_in(
 def describe(
     references: Mapping[str, Sequence[Annotation]], metadata: Mapping[str, Described] | None = None
 ) -> dict[str, Described]:
-    """Put together what annotations and a table of metadata know about tracks.
+    """Combine annotations and metadata of tracks.
 
     Parameters
     ----------
     references : mapping of str to sequence of Annotation
-        Track -> its annotations, as `datasets.read_references` finds them.
+        Track -> its annotations, from `datasets.read_references`.
     metadata : mapping of str to Described, optional
-        As `read_metadata` finds it; of tracks without annotations nothing is used.
+        From `read_metadata`; tracks without annotations are ignored.
 
     Returns
     -------
     described : dict of str to Described
-        One per track of `references`; its durations are where its annotations end, and what the
-        metadata say.
+        One per track of `references`, with the ends of annotations and the durations of metadata.
     """
     described = {}
     for track, annotated in references.items():
@@ -267,19 +266,18 @@ def describe(
 
 
 def read_metadata(root: str | Path) -> dict[str, Described]:
-    """Read titles, artists and durations from the tables called metadata.csv in a folder.
+    """Read titles, artists and durations from the files metadata.csv in a folder.
 
     Parameters
     ----------
     root : path
-        A folder of annotations, such as `registry.fetch` makes. SALAMI's and Harmonix's columns
-        are known.
+        A folder of annotations, as from `registry.fetch`. The columns of SALAMI and Harmonix are
+        supported.
 
     Returns
     -------
     metadata : dict of str to Described
-        By id; empty where there is no such table. Rows without an id and columns of other names
-        are passed over.
+        By id; empty if there is no such file. Rows without an id and unknown columns are ignored.
 
     Raises
     ------
@@ -302,7 +300,7 @@ def read_metadata(root: str | Path) -> dict[str, Described]:
 
 
 def _cell(row: Mapping[str | None, str | list[str] | None], names: frozenset[str]) -> str:
-    """Find the first value in a column of one of these names; "" where there is none."""
+    """Return the first value in a column of one of these names; "" if there is none."""
     for column, value in row.items():
         if column and column.strip().lower() in names and isinstance(value, str) and value.strip():
             return value.strip()
@@ -310,7 +308,7 @@ def _cell(row: Mapping[str | None, str | list[str] | None], names: frozenset[str
 
 
 def audio_duration(path: str | Path) -> float:
-    """Tell how long a recording is: by its header, else by decoding it.
+    """Return the duration of a recording, from its header or else by decoding it.
 
     Returns
     -------
@@ -320,7 +318,7 @@ def audio_duration(path: str | Path) -> float:
     Raises
     ------
     AudioError
-        When this is no audio.
+        When the file is not audio.
     """
     with opened(path) as file, source_of(file, printable(path)) as source:
         if source.declared_frames is not None and source.sr > 0:
@@ -329,7 +327,7 @@ def audio_duration(path: str | Path) -> float:
 
 
 def map_csv(pairs: Iterable[Pair]) -> str:
-    """Write pairs as the table that `scatseg evaluate --map` reads.
+    """Format pairs as a table for `scatseg evaluate --map`.
 
     Examples
     --------

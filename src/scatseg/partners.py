@@ -1,4 +1,4 @@
-"""Ids of estimates and of references -> which belong together, and what looks as if it did not."""
+"""Ids of estimates and references -> matches, and notes on mismatched durations."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from scatseg.formats import Annotation
 from scatseg.runs import Note
 from scatseg.segmentation import Hierarchy, Segmentation
 
-_SAME_RECORDING = 1.0  # seconds between the ends of one recording
+_SAME_RECORDING = 1.0  # seconds: maximum difference of ends of one recording
 _SAME_END = 0.1  # seconds; levels are compared in steps of this size
 
 
 @dataclass(frozen=True, kw_only=True)
 class Matching:
-    """Which estimate goes with which reference.
+    """A matching of estimates and references.
 
     Parameters
     ----------
     pairs : mapping of str to str
         Estimate id -> reference id. Several estimates (renders, remasters) may share one.
     ambiguous : mapping of str to tuple of str
-        Estimate id -> the reference ids among which nothing decides.
+        Estimate id -> equally good reference ids.
     unmatched_estimates : tuple of str
-        Estimate ids with no candidate at all.
+        Estimate ids without a candidate.
     unmatched_references : tuple of str
-        Reference ids that are in no pair.
+        Reference ids in no pair.
     """
 
     pairs: Mapping[str, str]
@@ -38,20 +38,19 @@ class Matching:
 
 
 def match_ids(estimate_ids: Iterable[str], reference_ids: Iterable[str]) -> Matching:
-    """Find the reference of every estimate by their ids.
+    """Match estimates with references by id.
 
-    An estimate goes with the reference of the same id. Else one id must begin with the
-    other, which ends there or goes on with "_", "-" or "."; of several candidates the one
-    that shares most with the estimate counts, if it is the only one. A reference that has an
-    estimate of its own id takes no other: "song_2" is no version of "song" where there is a
-    "song". For the same reason a reference goes only to those estimates that share most with it.
-    An estimate that still has none goes by its id without the folders ("A__song" by "song"), if
-    it is the only one of that name.
+    An estimate matches the reference of the same id. Otherwise, one id must be a prefix of the
+    other, followed by "_", "-" or "."; the candidate with the longest common prefix is used, if it
+    is unique. A reference with an estimate of the same id matches no other: "song_2" is not a
+    version of "song" if there is a "song". Likewise, a reference matches only the estimates with
+    the longest common prefix. Remaining estimates are matched by id without folders ("A__song" as
+    "song"), if it is unique.
 
     Parameters
     ----------
     estimate_ids, reference_ids : iterable of str
-        Ids without extensions; order and repetitions play no role.
+        Ids without extensions; order and duplicates do not matter.
 
     Returns
     -------
@@ -71,7 +70,7 @@ def match_ids(estimate_ids: Iterable[str], reference_ids: Iterable[str]) -> Matc
     others = set(estimates) - equal
     free = set(references) - equal
     versions = {stem for estimate in others for stem in _stems(estimate)}
-    longer: dict[str, list[str]] = {}  # estimate -> references that go on where it ends
+    longer: dict[str, list[str]] = {}  # estimate -> references of which it is a prefix
     for reference in sorted(free - versions):
         stem = next((stem for stem in _stems(reference) if stem in others), None)
         if stem is not None:
@@ -106,10 +105,10 @@ def match_ids(estimate_ids: Iterable[str], reference_ids: Iterable[str]) -> Matc
 def match_systems(
     estimate_ids: Mapping[str, Collection[str]], reference_ids: Collection[str]
 ) -> Matching:
-    """Find the reference of every estimate of several systems, each system by itself.
+    """Match the estimates of several systems with references, separately for each system.
 
-    So no system loses a reference to the names that another one uses. An id is one recording
-    in all systems: it has a reference if it has one, and the same, in each that knows the id.
+    Matches therefore do not depend on the names used by other systems. An id is the same recording
+    in all systems: it has a reference if it has the same one in each system with this id.
 
     Parameters
     ----------
@@ -150,10 +149,10 @@ def match_systems(
 def shared_tracks(
     pairs: Mapping[str, str], estimate_ids: Mapping[str, Iterable[str]]
 ) -> dict[str, str]:
-    """Name the track of every estimate, so that systems can be compared track by track.
+    """Return the track of every estimate, so that systems can be compared by track.
 
-    What different systems call differently is one track if it has one reference, and none of
-    the systems has two estimates for that: renders of a song are tracks of their own.
+    Estimates of different systems with different ids are one track if they share a reference, and
+    no system has two estimates for it: renders of a song are separate tracks.
 
     Parameters
     ----------
@@ -165,7 +164,7 @@ def shared_tracks(
     Returns
     -------
     tracks : dict of str to str
-        Estimate id -> track: of the ids that are one track, that which most systems use.
+        Estimate id -> track: the id used by most systems.
 
     Examples
     --------
@@ -190,31 +189,30 @@ def shared_tracks(
 
 
 def _stems(id_: str) -> Iterator[str]:
-    """List what the id begins with, up to a separator, longest first."""
+    """Yield the prefixes of an id up to a separator, longest first."""
     return (id_[:i] for i in range(len(id_) - 1, 0, -1) if id_[i] in "_-.")
 
 
 def duration_notes(
     track: str, references: Sequence[Annotation], answers: Mapping[str, Answer]
 ) -> list[Note]:
-    """Name what begins or ends over a second apart, and what scoring makes of it.
+    """Return notes on starts and ends that differ by more than a second, and their effect.
 
     Parameters
     ----------
     track : str
-        The id of the recording.
+        Id of the recording.
     references : sequence of Annotation
         Its annotations.
     answers : mapping of str to Answer
-        System -> what it says of the recording.
+        System -> its estimate.
 
     Returns
     -------
     notes : list of Note
-        Of the kind "duration": annotators against each other, then each system against each
-        annotator; asked is whether they are of one recording where no annotator ends near the
-        system. Of the kind "levels": annotators and systems with several levels of which one
-        ends over 0.1 s after another, where these are compared as a hierarchy.
+        Of the kind "duration": between annotators, then between each system and annotator, with the
+        question whether they are of the same recording if no annotator ends near the system. Of the
+        kind "levels": hierarchies whose levels end more than 0.1 s apart.
     """
     ends: dict[str, list[float]] = {}
     for each in references:
@@ -248,7 +246,7 @@ def duration_notes(
 
 
 def _apart(system: str, answer: Answer, references: Sequence[Annotation]) -> Iterator[str]:
-    """Say where an answer and a reference begin or end over a second apart."""
+    """Yield descriptions of starts and ends that differ by more than a second."""
     pairs = [(each, at_level(answer, each.level)) for each in references]
     near = any(abs(e.end - r.segmentation.end) <= _SAME_RECORDING for r, e in pairs)
     question = "" if near else "; are they of the same recording?"

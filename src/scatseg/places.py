@@ -1,4 +1,4 @@
-"""Frames and bar lines -> bars whose parts stand side by side, and halves of bars."""
+"""Frames and bar lines -> one row per bar, by metrical position; bars -> half-bars."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ROUNDING = 1e-9  # seconds
 
 
 def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) -> Features:
-    """Put what happens inside each bar side by side, in order.
+    """Average frames over equal parts of each bar and concatenate the parts.
 
     Parameters
     ----------
@@ -20,14 +20,14 @@ def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) 
     edges : ndarray of float64, shape (n_bars + 1,)
         Bar lines in seconds, increasing, from 0 to the duration.
     positions : int
-        Places in each bar.
+        Positions (equal parts) per bar.
 
     Returns
     -------
     bars : Features
-        Row i holds the means over equal parts of bar i, the first part first. A first or last bar
-        that is shorter than its neighbor is taken for the end or the beginning of one as long;
-        at the places that it lacks stands the mean of the other bars.
+        Row i holds the means over the parts of bar i in temporal order. A first or last bar that is
+        shorter than its neighbor is taken as the end or the beginning of a bar of that length; its
+        missing positions are filled with the mean of the other bars.
     """
     starts, lengths = _whole_bars(edges)
     places = starts[:, None] + lengths[:, None] * np.arange(positions + 1) / positions
@@ -46,7 +46,7 @@ def laid_out(features: Features, edges: NDArray[np.float64], *, positions: int) 
 
 
 def _whole_bars(edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Continue the first and the last bar to the length of their neighbors, where shorter."""
+    """Extend the first and the last bar to the length of their neighbors, if shorter."""
     starts, lengths = edges[:-1].copy(), np.diff(edges)
     if len(starts) > 2:
         lengths[[0, -1]] = np.maximum(lengths[[0, -1]], lengths[[1, -2]])
@@ -55,7 +55,7 @@ def _whole_bars(edges: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArra
 
 
 def can_be_halved(features: Features) -> bool:
-    """Tell whether each frame has parts, and as many of the same kinds in both of its halves.
+    """Return whether bars have positions, and the same features in both halves.
 
     Examples
     --------
@@ -73,7 +73,7 @@ def can_be_halved(features: Features) -> bool:
 
 
 def halved(features: Features) -> Features:
-    """Make two frames of each, of the first and of the second half of its parts.
+    """Split each bar into two half-bars.
 
     Parameters
     ----------
@@ -83,16 +83,15 @@ def halved(features: Features) -> Features:
     Returns
     -------
     halves : Features
-        Twice as many rows of half as many features. Rows of silence, 0, at the ends stay as long
-        as they are. The first bar that is heard is halved as if it were as long as the second,
-        counted from its end, the last one from its beginning as if it were as long as the one
-        before: a short silence or a part that is missing there is not. What then is less than
-        half of a half is a part of its neighbor.
+        Twice as many rows of half as many features. Silent (all-zero) rows at the ends are not
+        split. The first non-silent bar is split at half the length of the second, counted from its
+        end; the last one at half the length of the bar before, counted from its start. Remainders
+        of less than half a half-bar are merged with their neighbors.
 
     Raises
     ------
     ValueError
-        When frames cannot be halved.
+        When bars cannot be halved, see `can_be_halved`.
 
     Examples
     --------
@@ -128,7 +127,7 @@ def halved(features: Features) -> Features:
 
 
 def _in_second_half(features: Features) -> tuple[NDArray[np.bool_], int]:
-    """Tell which features describe the second half of each frame, and at which part it begins."""
+    """Return which features belong to the second half of each bar, and its first position."""
     places = np.array([name.place or 0 for name in features.names])
     n_places = int(places.max(initial=0)) + 1
     return 2 * places >= n_places, n_places // 2

@@ -1,4 +1,4 @@
-"""A sampling rate in, nothing out where it can be one: what signals and files are checked by."""
+"""Validate the sampling rate of a signal or file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from numbers import Real
 
 
 def check_rate(sr: object) -> None:
-    """Refuse what is not a whole number of Hz; it may be a float.
+    """Check that a sampling rate is a positive whole number of Hz, as an int or a float.
 
     Raises
     ------

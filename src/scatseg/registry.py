@@ -1,8 +1,8 @@
-"""Annotated collections on the web -> folders of annotations whose every byte can be checked.
+"""Annotated collections on the web -> verified folders of annotations.
 
-The door to pooch. An archive is pinned to one commit of its repository. Its SHA-256 is known here,
-or else taken down at the first download and demanded of every later one. Only annotations are kept,
-never recordings, and beside them a receipt with the SHA-256 of each file.
+The only user of pooch. Archives are pinned to a commit of their repository. The SHA-256 of an
+archive is either known in advance, or recorded at the first download and required of later ones.
+Only annotations are kept, never recordings, with a receipt that holds the SHA-256 of each file.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from scatseg.datasets import Problem
 from scatseg.formats import atomic_write
 
 RECEIPT = "fetched.json"
-"""What a fetched folder says about itself."""
+"""File name of the receipt in a downloaded folder."""
 
 _LARGEST = 500_000_000  # bytes unpacked: annotations are text, more is a mistake or an attack
 _ENCRYPTED = 1  # in the flags of a file in an archive
@@ -31,30 +31,29 @@ _TIMEOUT = 30.0  # seconds without an answer
 
 
 class DatasetError(RuntimeError):
-    """A collection that cannot be fetched, or is not what was fetched."""
+    """A collection that cannot be downloaded, or does not match its receipt."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """An annotated collection and where its annotations are.
+    """An annotated collection and the source of its annotations.
 
     Parameters
     ----------
     name : str
-        What it is called on the command line, and its folder.
+        Name on the command line, and of its folder.
     title : str
-        What it is.
+        Description.
     n_tracks : int
-        Recordings with annotations.
+        Number of annotated recordings.
     url : str
-        A ZIP archive with everything in one folder.
+        URL of a ZIP archive with a single top-level folder.
     sha256 : str, default ""
-        Of the archive; "" where it is not known, and the first download is trusted.
+        SHA-256 of the archive; "" if unknown, in which case the first download is trusted.
     keep : tuple of str
-        Patterns of the files to keep, relative to the folder in the archive; "*" also stands for
-        slashes.
+        Patterns of the files to keep, relative to the top-level folder; "*" also matches slashes.
     license, citation, homepage : str
-        To be shown to whoever fetches it.
+        Shown to the user.
     """
 
     name: str
@@ -106,21 +105,21 @@ _ALL = (
 )
 
 DATASETS: dict[str, Dataset] = {each.name: each for each in _ALL}
-"""What can be fetched, by name."""
+"""The available datasets by name."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What was fetched, and the SHA-256 by which it is known again.
+    """A record of a download with SHA-256 checksums.
 
     Parameters
     ----------
     name, url : str
-        Of the dataset and its archive.
+        Name of the dataset and URL of its archive.
     sha256 : str
-        Of the archive.
+        SHA-256 of the archive.
     pinned : bool
-        Whether that SHA-256 was known before the download; else the first download was trusted.
+        Whether this was known before the download; otherwise, the first download was trusted.
     license, citation : str
         As in `Dataset`.
     files : mapping of str to str
@@ -143,12 +142,12 @@ class Fetched:
     Parameters
     ----------
     folder : Path
-        Where it is.
+        Its folder.
     receipt : Receipt
-        What it is.
+        Its receipt.
     status : {"fetched", "trusted", "kept"}
-        Downloaded and equal to a known SHA-256; downloaded for the first time and trusted; there
-        already and unchanged.
+        Downloaded with a known SHA-256; downloaded for the first time and trusted; already there
+        and unchanged.
     """
 
     folder: Path
@@ -157,7 +156,7 @@ class Fetched:
 
 
 def default_folder() -> Path:
-    """Name the folder where datasets go unless another is named: in the user's cache."""
+    """Return the default folder of datasets, in the user's cache."""
     import pooch
 
     return Path(pooch.os_cache("scatseg")) / "datasets"
@@ -172,36 +171,36 @@ def fetch(
     retries: int = 1,
     timeout: float = _TIMEOUT,
 ) -> Fetched:
-    """Download a dataset's annotations, or find them there and unchanged.
+    """Download a dataset's annotations, or verify those already there.
 
-    The folder appears whole or not at all. A download that was cut off leaves nothing behind and
-    starts anew: the hosts of such archives cannot resume.
+    The folder is written atomically. Interrupted downloads leave nothing behind and start over, as
+    the hosts of such archives cannot resume.
 
     Parameters
     ----------
     dataset : Dataset
         One of `DATASETS`.
     root : path
-        The folder in which to make the dataset's own.
+        The parent of the dataset's folder.
     archive : path, optional
-        The archive as downloaded by other means; it must have the same SHA-256.
+        A local copy of the archive; its SHA-256 must match.
     force : bool, default False
-        Fetch again what is there.
+        Download again.
     retries : int, default 1
-        How often to try again when the connection fails, or the download is not what was expected.
+        Number of retries when the connection or the checksum fails.
     timeout : float, default 30
-        Seconds without an answer after which the connection counts as failed.
+        Connection timeout in seconds.
 
     Returns
     -------
     fetched : Fetched
-        Where it is, and whether it had to be trusted.
+        The dataset on disk.
 
     Raises
     ------
     DatasetError
-        When it cannot be downloaded or has another SHA-256 than it should; when the folder holds
-        something else, or something that changed since it was fetched.
+        When it cannot be downloaded or its SHA-256 does not match; when the folder holds something
+        else, or files that changed since the download.
     OSError
         When the folder cannot be written.
     """
@@ -239,12 +238,12 @@ def fetch(
 
 
 def read_receipt(folder: str | Path) -> Receipt:
-    """Read what a fetched folder says about itself.
+    """Read the receipt of a downloaded folder.
 
     Raises
     ------
     DatasetError
-        When there is no receipt, or one that cannot be understood.
+        When there is no receipt, or it is invalid.
     """
     path = Path(folder, RECEIPT)
     try:
@@ -262,17 +261,17 @@ def read_receipt(folder: str | Path) -> Receipt:
 
 
 def verify(folder: str | Path) -> tuple[Problem, ...]:
-    """Compare every file of a fetched folder with its SHA-256.
+    """Verify every file of a downloaded folder against its SHA-256.
 
     Parameters
     ----------
     folder : path
-        Made by `fetch`.
+        A folder written by `fetch`.
 
     Returns
     -------
     problems : tuple of Problem
-        Files that changed, are gone, or were never part of the dataset; empty when all is well.
+        Files that changed, are missing, or are not part of the dataset; empty if there are none.
 
     Raises
     ------
@@ -300,7 +299,7 @@ def verify(folder: str | Path) -> tuple[Problem, ...]:
 
 
 def _check_folder(folder: Path, receipt: Receipt | None, *, force: bool) -> None:
-    """Refuse to trust, or to write over, what was not fetched as it is."""
+    """Raise a DatasetError if the folder was not downloaded, or has changed."""
     if receipt is None:
         if folder.exists():
             msg = f"{folder} exists, but was not fetched; move it away, or name another folder"
@@ -308,7 +307,7 @@ def _check_folder(folder: Path, receipt: Receipt | None, *, force: bool) -> None
         return
     problems = verify(folder)
     advice = "look at it, then fetch with --force"
-    if force:  # what is the dataset's comes anew, what is the user's own would be lost
+    if force:  # files of the dataset are replaced, but those of the user would be lost
         problems = tuple(
             each
             for each in problems
@@ -325,7 +324,7 @@ def _check_folder(folder: Path, receipt: Receipt | None, *, force: bool) -> None
 def _download(
     dataset: Dataset, expected: str, folder: Path, *, retries: int, timeout: float
 ) -> Path:
-    """Bring the archive into a folder; nothing stays there unless it has the expected SHA-256."""
+    """Download the archive into a folder; keep it only if its SHA-256 is the expected one."""
     import pooch
 
     source = pooch.create(
@@ -351,7 +350,7 @@ def _download(
 
 @contextlib.contextmanager
 def _quiet(logger: logging.Logger) -> Iterator[None]:
-    """Keep pooch from talking on standard error: the caller says what matters."""
+    """Silence the messages of pooch; the caller reports what matters."""
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
@@ -396,7 +395,7 @@ def _unpack(archive: Path, dataset: Dataset, target: Path) -> dict[str, str]:
 
 
 def _is_safe(name: str) -> bool:
-    """Tell that a relative path stays below its folder, on any system."""
+    """Return whether a relative path stays below its folder, on any operating system."""
     return ".." not in name.split("/") and not any(sign in name for sign in "\\:\0")
 
 

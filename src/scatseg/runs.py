@@ -1,4 +1,4 @@
-"""The run folder: which recordings go in, under which ids, and what is written beside them."""
+"""The run folder: recordings and their ids, failures, notes, metadata and locks."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RunLockedError(RuntimeError):
 
 
 class Failure(NamedTuple):
-    """One line of failures.csv: a track that was not done, where it failed, and why."""
+    """One line of failures.csv: a track, the stage that failed, and the reason."""
 
     track: str
     stage: str
@@ -45,18 +45,18 @@ class Failure(NamedTuple):
 
 
 class Note(NamedTuple):
-    """One line of notes.csv: what was scored although it looked odd, or left out for a reason.
+    """One line of notes.csv: a repair, an inconsistency, or an intended omission.
 
     Parameters
     ----------
     kind : str
-        "repair", "ignored", "duration", ...: notes of one kind have one cause.
+        "repair", "ignored", "duration", ...
     track : str
-        The id of what it is about.
+        Id of the track.
     file : str
-        Where it was read; "" where it is about no file.
+        The file; "" if there is none.
     message : str
-        What was done or found, with the line of the file.
+        The finding or repair, with the line of the file.
     """
 
     kind: str
@@ -74,14 +74,14 @@ class Source(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """What a list of paths leads to.
+    """The recordings found at a list of paths.
 
     Parameters
     ----------
     sources : tuple of Source
         Recordings, by id.
     failures : tuple of Failure
-        Paths that lead nowhere, and folders without audio.
+        Missing paths, and folders without audio.
     """
 
     sources: tuple[Source, ...]
@@ -91,22 +91,22 @@ class Found:
 def find_sources(
     paths: Iterable[str | os.PathLike[str]], *, extensions: Iterable[str], kind: str = "audio"
 ) -> Found:
-    """Collect recordings from files, folders (walked) and glob patterns.
+    """Find recordings in files, folders (recursively) and glob patterns.
 
     Parameters
     ----------
     paths : iterable of path-like
-        A file is taken whatever it is called, a folder for the files in and below it that have one
-        of the extensions, a pattern with ``*``, ``?`` or ``[`` for what it matches.
+        Files of any extension, folders searched for the extensions, or patterns with ``*``, ``?``
+        or ``[``.
     extensions : iterable of str
         Lower case, with the dot.
     kind : str, default "audio"
-        What files of these extensions are, for the message where a folder has none.
+        Kind of files, for the message about a folder without any.
 
     Returns
     -------
     found : Found
-        Every file once, with an id made of its path relative to the folder that was given.
+        Every file once, with an id made from its path relative to the given folder.
     """
     wanted = frozenset(extensions)
     # A file may be reached by several paths: absolute path -> first spelling, folder of its id.
@@ -139,7 +139,7 @@ def _absolute(path: Path) -> Path:
 
 
 def _exists(path: Path) -> bool:
-    """Whether there is something, a broken link included."""
+    """Return whether a path exists, including broken links."""
     return os.path.lexists(path)
 
 
@@ -154,7 +154,7 @@ def _walk(folder: Path, extensions: frozenset[str]) -> Iterator[Path]:
 
 
 def _named_sources(roots: Mapping[Path, Path]) -> tuple[Source, ...]:
-    """Name each file as briefly as keeps all names apart."""
+    """Assign each file the shortest unique id."""
     left = dict(roots)
     sources: dict[str, Path] = {}
     for name_file in (_id_from_stem, _id_from_name, _id_from_parent, _id_from_hash):
@@ -192,10 +192,10 @@ def _relative(file: Path, root: Path) -> Path:
 
 
 def safe_id(name: str) -> str:
-    """Make a name that any file system and any page takes, readable and still its own.
+    """Convert a name to a readable, unique id that is safe in file systems and HTML.
 
-    Path separators become "__". What is not a letter, digit, space or plain punctuation becomes
-    "_"; where that, or shortening, lost something, a hash of the name is appended.
+    Path separators become "__". Characters other than letters, digits, spaces and plain punctuation
+    become "_"; if that, or shortening, loses information, a hash of the name is appended.
 
     Examples
     --------
@@ -220,12 +220,12 @@ def _digest(name: str) -> str:
 
 
 def shown(path: Path) -> str:
-    """Return the path as text that can be printed anywhere."""
+    """Return the path as printable text."""
     return os.fspath(path).encode("utf-8", "backslashreplace").decode()
 
 
 def read_failures(run: Path) -> list[Failure]:
-    """Read the failures that a run folder lists; none where there is no list."""
+    """Read the failures listed in a run folder, if any."""
     try:
         text = (run / "failures.csv").read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -256,42 +256,42 @@ def _write_list(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]
 def attempted(
     names: Iterable[str], stage: str, work: Callable[[str], Result]
 ) -> tuple[dict[str, Result], list[Failure]]:
-    """Do the same for each of several names; what raises is given up, the others go on.
+    """Call a function for each name; errors do not affect other names.
 
     Parameters
     ----------
     names : iterable of str
-        What to do it for.
+        The names.
     stage : str
-        What is done, for failures.csv.
+        Name of the stage, for failures.csv.
     work : callable
-        Takes a name.
+        Function of a name.
 
     Returns
     -------
     results : dict of str to Result
-        By name, of those that went well.
+        Results by name.
     failures : list of Failure
-        The others.
+        Names that failed.
     """
     results, failures = {}, []
     for name in names:
         try:
             results[name] = work(name)
-        except Exception as error:  # what users plug in may raise anything
+        except Exception as error:  # custom code may raise anything
             text = str(error) if isinstance(error, ValueError) else repr(error)
             failures.append(Failure(name, stage, text))
     return results, failures
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON, whole or not at all; numbers that are not finite become null."""
+    """Write JSON atomically; numbers that are not finite become null."""
     text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     atomic_write(path, text.encode())
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table, whole or not at all, numbers with six digits."""
+    """Write a table atomically, numbers with six digits."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
@@ -309,7 +309,7 @@ def _finite(value: Any) -> Any:
 
 
 def read_run_facts(run: Path) -> dict[str, Any]:
-    """Read run.json; an empty dict where there is none.
+    """Read run.json, or return an empty dict if there is none.
 
     Raises
     ------
@@ -338,22 +338,22 @@ def write_run(
     sources: Iterable[Source] = (),
     section: str = "",
 ) -> None:
-    """Write run.json: options, versions, host and command, enough to do it again.
+    """Write run.json: options, versions, host and command, to reproduce the run.
 
     Parameters
     ----------
     run : Path
-        The run folder. What run.json says of other tracks and in other sections stays.
+        The run folder. Entries of run.json on other tracks and other sections are kept.
     options : mapping
         All options with their values.
     started : str
-        When, in ISO 8601.
+        Start time in ISO 8601.
     seconds : float
-        How long it took.
+        Run time.
     sources : iterable of Source
-        Where the recordings are: the page plays them from there.
+        Paths of recordings, for playback in the report.
     section : str
-        Name of the part to write, "evaluation"; the whole when empty.
+        Name of the section to write, such as "evaluation"; the top level if empty.
     """
     before = read_run_facts(run)
     facts: dict[str, Any] = {
@@ -383,7 +383,7 @@ def versions(
         *("scikit-learn", "soundfile", "soxr", "torch"),
     ),
 ) -> dict[str, str]:
-    """Look up which versions of the packages are installed, Python included."""
+    """Return the installed versions of packages, including Python."""
     found = {"python": platform.python_version()}
     for name in names:
         with contextlib.suppress(PackageNotFoundError):
@@ -393,14 +393,14 @@ def versions(
 
 @contextlib.contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Keep other processes from writing to a run folder, which is made when missing.
+    """Lock a run folder for writing; create it if missing.
 
     Raises
     ------
     RunLockedError
-        When another process holds it. A process that dies lets go.
+        When another process holds the lock, which is released when that process ends.
     OSError
-        When it cannot be made, or its file system knows no locks.
+        When it cannot be created, or its file system does not support locks.
     """
     run.mkdir(parents=True, exist_ok=True)
     with (run / ".lock").open("a+b") as lock:

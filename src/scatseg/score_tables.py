@@ -1,4 +1,4 @@
-"""Scores and what they say -> CSV and JSON for machines, Markdown and LaTeX for readers."""
+"""Scores and summaries -> CSV, JSON, Markdown and LaTeX."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _LATEX_SPECIAL = str.maketrans(
 
 
 def scores_csv(scores: Iterable[Score]) -> str:
-    """Write scores as CSV, numbers in full precision, "nan" where there is none.
+    """Format scores as CSV, with full precision and "nan" for missing values.
 
     Examples
     --------
@@ -63,12 +63,12 @@ def scores_csv(scores: Iterable[Score]) -> str:
 
 
 def summary_csv(summaries: Iterable[Summary]) -> str:
-    """Write summaries as CSV, numbers in full precision, "nan" where there is none."""
+    """Format summaries as CSV, with full precision and "nan" for missing values."""
     return _csv_text(Summary._fields, summaries)
 
 
 def comparisons_csv(comparisons: Iterable[Comparison]) -> str:
-    """Write comparisons as CSV, numbers in full precision, "nan" where there is none."""
+    """Format comparisons as CSV, with full precision and "nan" for missing values."""
     return _csv_text(Comparison._fields, comparisons)
 
 
@@ -81,12 +81,12 @@ def _csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def read_scores(path: str | Path) -> list[Score]:
-    """Read back what `scores_csv` wrote.
+    """Read scores written by `scores_csv`.
 
     Raises
     ------
     ValueError
-        When the header or a line is another; the message names file and line.
+        When the header or a line is invalid; the message names file and line.
     """
     with Path(path).open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file)
@@ -106,21 +106,21 @@ def read_scores(path: str | Path) -> list[Score]:
 
 
 def summary_json(results: Results, *, notes: Mapping[str, int] | None = None) -> str:
-    """Write results as JSON, null where there is no number.
+    """Format results as JSON, with null for missing values.
 
     Parameters
     ----------
     results : Results
-        What scores say.
+        Summaries and comparisons.
     notes : mapping of str to int, optional
-        How many notes of each kind there are in notes.csv.
+        Number of notes of each kind in notes.csv.
 
     Returns
     -------
     text : str
-        `rows`, `comparisons`, `rankings` and `disagreements` hold one object each, with the
-        names of their fields; `baselines` the systems that are there for comparison;
-        `intervals` and `group_by` how the rows came about; `notes` how many of each kind.
+        `rows`, `comparisons`, `rankings` and `disagreements` are lists of objects with named
+        fields; `baselines` are the names of baselines; `intervals` and `group_by` describe the
+        rows; `notes` are the numbers of notes by kind.
     """
     systems = dict.fromkeys(summary.system for summary in results.summaries)
     content = {
@@ -149,14 +149,14 @@ def _plain(row: NamedTuple) -> dict[str, Any]:
 
 
 def table_metrics(summaries: Iterable[Summary]) -> tuple[str, ...]:
-    """Choose the columns of a table of one level, of what there is."""
+    """Return the available metrics for the columns of a table of one level."""
     there = {summary.metric for summary in summaries}
     wanted = (*FLAT_METRICS, *HIERARCHY_METRICS, ESTIMATED_SEGMENTS)
     return tuple(metric for metric in wanted if metric in there)
 
 
 def reference_segments(summaries: Iterable[Summary]) -> float | None:
-    """Tell how many segments references of one level and group have; None if nobody counted."""
+    """Return the mean number of reference segments of one level and group; None if unknown."""
     counts = [each for each in summaries if each.metric == REFERENCE_SEGMENTS]
     # A system may lack tracks, baselines lack none.
     whole = max(counts, key=lambda each: (each.n, is_baseline(each.system)), default=None)
@@ -164,7 +164,7 @@ def reference_segments(summaries: Iterable[Summary]) -> float | None:
 
 
 def best_means(systems: Mapping[str, Mapping[str, Summary]]) -> dict[str, float]:
-    """Find the highest mean of each column of a table, as it is printed.
+    """Find the highest printed mean of each column of a table.
 
     Parameters
     ----------
@@ -174,8 +174,8 @@ def best_means(systems: Mapping[str, Mapping[str, Summary]]) -> dict[str, float]
     Returns
     -------
     best : dict of str to float
-        Metric -> mean, rounded to three digits, of metrics on which two systems or more have
-        scores, all of them on as many tracks. Baselines do not compete, counts have no best.
+        Metric -> mean, rounded to three digits, for metrics with scores of at least two systems on
+        equally many tracks. Without baselines and segment counts.
     """
     columns: dict[str, list[Summary]] = {}
     for system, metrics in systems.items():
@@ -191,12 +191,12 @@ def best_means(systems: Mapping[str, Mapping[str, Summary]]) -> dict[str, float]
 
 
 def interval_note(summaries: Iterable[Summary]) -> str:
-    """Say that intervals of few tracks promise too much; "" where there are enough.
+    """Return a note that intervals of few tracks are too narrow; "" if there are enough.
 
     Parameters
     ----------
     summaries : iterable of Summary
-        Those whose intervals are shown.
+        Summaries whose intervals are shown.
     """
     if all(each.n >= _ENOUGH_TRACKS for each in summaries if not math.isnan(each.low)):
         return ""
@@ -237,13 +237,13 @@ def _level_tables(summaries: Iterable[Summary]) -> list[_LevelTable]:
 
 
 def summary_markdown(summaries: Iterable[Summary]) -> str:
-    """Show the mean scores of all systems, with intervals, in one table per level and group.
+    """Format the mean scores of all systems, with intervals, in one table per level and group.
 
     Returns
     -------
     text : str
-        Markdown that is as readable on a terminal: columns line up. Baselines and the human
-        ceiling come last. A line below says where tracks are too few for the intervals.
+        Markdown with aligned columns. Baselines and the human ceiling come last. A note follows if
+        there are too few tracks for the intervals.
     """
     return "\n".join(_level_markdown(table) for table in _level_tables(summaries))
 
@@ -283,12 +283,12 @@ def _markdown_cell(summary: Summary | None, metric: str) -> str:
 
 
 def comparison_markdown(results: Results) -> str:
-    """Show which systems differ, by how much and where, in one table per level and metric.
+    """Format the comparisons of systems, in one table per level and metric.
 
     Returns
     -------
     text : str
-        Markdown; "" where there is nothing to compare.
+        Markdown; "" if there is nothing to compare.
     """
     parts = []
     keys = dict.fromkeys((each.level, each.metric) for each in results.comparisons)
@@ -327,7 +327,7 @@ def _comparison_cells(each: Comparison) -> list[str]:
 
 
 def _listening_lines(found: Iterable[Disagreement]) -> list[str]:
-    """Name the tracks to listen to, a line per pair of systems."""
+    """List the tracks to listen to, one line per pair of systems."""
     by_pair: dict[tuple[str, str], list[str]] = {}
     for each in found:
         text = f"{_escaped(each.track)} ({each.difference:+.2f})"
@@ -343,7 +343,7 @@ def _escaped(name: str) -> str:
 
 
 def _markdown_rows(rows: Sequence[Sequence[str]], text_columns: int = 1) -> list[str]:
-    """Line up columns, the first as text, the others as numbers."""
+    """Align columns, the first as text, the others as numbers."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rules = [
         "-" * width if i < text_columns else "-" * (width - 1) + ":"
@@ -360,13 +360,14 @@ def _markdown_rows(rows: Sequence[Sequence[str]], text_columns: int = 1) -> list
 
 
 def summary_latex(summaries: Iterable[Summary]) -> str:
-    """Set the mean scores of all systems, with intervals, in one table per level and group.
+    """Format the mean scores as LaTeX, with intervals, in one table per level and group.
 
     Returns
     -------
     text : str
-        LaTeX for the package booktabs; baselines and ceiling below a rule, the best system of
-        each column in bold if all have as many tracks. Too few tracks are noted below.
+        LaTeX for the package booktabs, with baselines and ceiling below a rule, and the best system
+        of each column in bold if all have the same number of tracks. A note follows if there are
+        too few tracks.
     """
     tables = [_level_latex(table) for table in _level_tables(summaries)]
     return "\n".join([r"% needs \usepackage{booktabs}", *tables])

@@ -1,4 +1,4 @@
-"""Estimates and references on disk -> scores, summary and references in one folder."""
+"""Estimates and references on disk -> a folder with scores, summary and references."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from scatseg.track_tables import groups_of, read_groups
 from scatseg.workers import map_pure
 
 Answers = Mapping[str, Answer]
-"""Track -> what one system says."""
+"""Track -> estimate of one system."""
 
 _Scored = tuple[list[Score], list[Failure]]
 
 Follow = Callable[[Iterable[_Scored], int], Iterable[_Scored]]
-"""What goes through the scores of so many tracks, and gives them back one by one."""
+"""A function that iterates over the scores of n tracks, such as a progress bar."""
 
 _SCORE_FILES = (
     *("scores.csv", "summary.csv", "summary.json", "summary.md", "summary.tex"),
@@ -34,18 +34,18 @@ _SCORE_FILES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What an evaluation found.
+    """The results of an evaluation.
 
     Parameters
     ----------
     results : Results
-        Summaries per system, level and metric, and how the systems compare.
+        Summaries per system, level and metric, and comparisons of systems.
     n_tracks : int
-        Tracks with a score.
+        Number of scored tracks.
     failures : tuple of Failure
         Files and tracks that could not be used.
     notes : tuple of Note
-        What had no partner, was repaired, or looks odd.
+        Unmatched files, repairs and inconsistencies.
     """
 
     results: Results
@@ -55,7 +55,7 @@ class Outcome:
 
 
 class _Task(NamedTuple):
-    """One track: its references and their id, and each system's answer."""
+    """One track: the id of its references, the references, and each system's estimate."""
 
     track: str
     reference: str
@@ -75,47 +75,47 @@ def score_folder(
     n_jobs: int = 1,
     follow: Follow | None = None,
 ) -> Outcome:
-    """Score estimates against references and write the result into a folder.
+    """Score estimates against references and write the results to a folder.
 
     Parameters
     ----------
     estimates : sequence of Path
-        Runs, or folders of files in any format, each of them a system.
+        Runs, or folders of files in any format; each is a system.
     references : sequence of Path
         Folders of annotations.
     out : Path
-        Where scores.csv, summary.csv, .json, .md and .tex, comparisons.csv, failures.csv,
-        notes.csv and references/ go. It may be one of the runs.
+        Folder for scores.csv, summary.csv, .json, .md and .tex, comparisons.csv, failures.csv,
+        notes.csv and references/. It may be one of the runs.
     partners : mapping of str to str, optional
-        Estimate id -> reference id, for those that are not to be matched by their names, see
+        Estimate id -> reference id, for ids that do not match by name, see
         `track_tables.read_partners`.
     metadata : Path, optional
         A table of tracks, see `track_tables.read_groups`.
     group_by : str, default ""
-        The column of it whose values are summarized separately as well.
+        Column of the metadata for additional summaries by group.
     seed : int, default 0
-        Of the bootstrap.
+        Seed of the bootstrap.
     n_jobs : int, default 1
-        Processes.
+        Number of processes.
     follow : callable, optional
-        Given what is scored track by track, and how many tracks there are; goes through it and
-        shows how far it is, as `tqdm` does.
+        Called with the iterable over scores and the number of tracks; returns an iterable that
+        shows progress, as `tqdm` does.
 
     Returns
     -------
     outcome : Outcome
-        Also when nothing could be scored; then no scores are written, but why: failures.csv and
-        notes.csv. What an earlier call wrote is removed in any case.
+        If nothing could be scored, only failures.csv and notes.csv are written. Files of an earlier
+        evaluation are removed in any case.
 
     Raises
     ------
     RunLockedError
         When another process writes to the folder.
     ValueError
-        When two folders annotate a track, two systems cannot be told apart, `partners` names an
+        When two folders annotate a track, two systems have the same name, `partners` names an
         unknown reference, the metadata cannot be used, or the folder has a damaged run.json.
     """
-    runs.read_run_facts(out)  # to be added to afterwards: refused now rather than then
+    runs.read_run_facts(out)  # fails early if it cannot be extended afterwards
     groups = read_groups(metadata, group_by) if metadata is not None else {}
     annotated = [datasets.read_references(path) for path in references]
     known = _merged(references, annotated)
@@ -165,7 +165,7 @@ def score_folder(
 def _merged(
     paths: Sequence[Path], annotated: Sequence[datasets.References]
 ) -> dict[str, tuple[Annotation, ...]]:
-    """Put the references of several folders together; each track is in one of them."""
+    """Merge the references of several folders; each track must be in only one of them."""
     known: dict[str, tuple[Annotation, ...]] = {}
     for path, each in zip(paths, annotated, strict=True):
         twice = known.keys() & each.tracks.keys()
@@ -177,7 +177,7 @@ def _merged(
 
 
 def _score(task: _Task) -> _Scored:
-    """Score a track; a pair that cannot be compared is a failure and hinders no other."""
+    """Score a track; pairs that cannot be compared are failures and do not affect others."""
     refused: list[ValueError] = []
     try:
         scores = evaluation.score_track(
@@ -194,7 +194,7 @@ def _score(task: _Task) -> _Scored:
 def _unique_systems(
     paths: Sequence[Path], found: Sequence[datasets.Estimates]
 ) -> dict[str, Answers]:
-    """Name systems by their folder where two folders have a system of one name."""
+    """Prefix systems by their folder if several folders have a system of the same name."""
     names = [name for each in found for name in each.systems]
     systems: dict[str, Answers] = {}
     for path, each in zip(paths, found, strict=True):
@@ -212,7 +212,7 @@ def _tasks(
     references: Mapping[str, tuple[Annotation, ...]],
     partners: Mapping[str, str],
 ) -> tuple[list[_Task], list[Note]]:
-    """Match estimates with references; what the systems say of one reference is one track."""
+    """Match estimates with references, and group the systems' estimates by reference."""
     ids = {id_ for answers in systems.values() for id_ in answers}
     strangers = sorted(set(partners.values()) - references.keys())
     if strangers:
@@ -264,7 +264,7 @@ def _tasks(
 
 
 def _without_reference(id_: str, references: Collection[str]) -> str:
-    """Say what is wrong with an estimate that goes with no reference."""
+    """Explain why an estimate has no reference."""
     name = id_.rpartition("__")[2]
     if name == id_ or name not in references:
         return "is an estimate without a reference"
@@ -275,9 +275,9 @@ def _without_reference(id_: str, references: Collection[str]) -> str:
 
 
 def _clear(out: Path, *, keep: Sequence[Path]) -> None:
-    """Remove what an earlier evaluation wrote; what it lists as its own, and nothing else.
+    """Remove the files that an earlier evaluation lists as its own.
 
-    References in the folder that were scored against just now (`keep`) stay.
+    References in the folder that were just used (`keep`) stay.
     """
     try:
         with (out / "scores.csv").open(encoding="utf-8", newline="") as file:
@@ -311,7 +311,7 @@ def _write_scores(
 
 
 def _write_references(out: Path, tasks: Sequence[_Task]) -> None:
-    """Keep what was scored against beside the run: the report shows it, the page needs no more."""
+    """Copy the references to the run folder for the report."""
     folder = out / "references"
     folder.mkdir(exist_ok=True)
     for task in tasks:

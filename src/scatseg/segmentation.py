@@ -1,4 +1,4 @@
-"""The types of an answer: where sections begin and end, and which are alike."""
+"""Types of segmentations: boundaries and labels, flat or hierarchical."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from numpy.typing import ArrayLike, NDArray
 from scatseg.counts import counted
 
 SILENCE = "silence"
-"""The label of a stretch in which nothing sounds."""
+"""The label of silent segments."""
 
 ROUNDING = 1e-6
-"""Seconds: what the end of a segment and the start of the next may differ by, being one time."""
+"""Seconds by which the end of a segment and the start of the next may differ."""
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """Sections of one recording, end to end.
+    """Contiguous labeled segments of one recording.
 
-    There are n + 1 boundaries and n labels, so a gap, an overlap or a missing
-    label cannot be written down.
+    With n + 1 boundaries and n labels, gaps, overlaps and missing labels cannot be represented.
 
     Parameters
     ----------
@@ -31,12 +30,12 @@ class Segmentation:
         Seconds, finite, not negative, strictly increasing. The first is the start of
         the first section, the last the end of the last.
     labels : sequence of str, length n_segments
-        Equal strings mean "the same section again".
+        Repetitions of a section have equal labels.
 
     Raises
     ------
     ValueError
-        When the boundaries are not as above, or do not fit the labels.
+        When the boundaries are not as above, or do not match the labels.
 
     Examples
     --------
@@ -81,22 +80,22 @@ class Segmentation:
 
     @classmethod
     def from_intervals(cls, intervals: ArrayLike, labels: Iterable[str]) -> Segmentation:
-        """Make one from mir_eval's intervals, which must follow each other without gaps.
+        """Make a Segmentation from mir_eval's intervals, which must be contiguous.
 
-        What is left of decimal fractions after rounding (a microsecond) is neither gap nor overlap.
+        Differences of up to a microsecond are taken as rounding errors.
 
         Parameters
         ----------
         intervals : array_like of float, shape (n_segments, 2)
-            Start and end in seconds, each start equal to the end before it. Where they differ by
-            rounding, the start counts.
+            Start and end in seconds, each start equal to the previous end. Where they differ by
+            rounding, the start is used.
         labels : iterable of str, length n_segments
             One label per interval.
 
         Raises
         ------
         ValueError
-            When there is none, they have another shape, a gap or an overlap, or do not fit the
+            When intervals are empty, have another shape, a gap or an overlap, or do not match the
             labels.
         """
         spans = np.asarray(intervals, dtype=np.float64)
@@ -104,7 +103,7 @@ class Segmentation:
             msg = f"intervals need shape (n_segments, 2), n_segments > 0, got {spans.shape}"
             raise ValueError(msg)
         joins = spans[1:, 0] - spans[:-1, 1]
-        apart = ~(np.abs(joins) <= ROUNDING)  # what is not a number is apart, too
+        apart = ~(np.abs(joins) <= ROUNDING)  # true for NaN
         if apart.any():
             i = int(np.flatnonzero(apart)[0])
             what = "a gap" if joins[i] > 0 else "an overlap"
@@ -115,7 +114,7 @@ class Segmentation:
 
     @property
     def intervals(self) -> NDArray[np.float64]:
-        """Start and end of each section in seconds, (n_segments, 2), as in mir_eval."""
+        """Start and end of each segment in seconds, shape (n_segments, 2), as in mir_eval."""
         times = np.asarray(self.boundaries)
         return np.column_stack([times[:-1], times[1:]])
 
@@ -130,20 +129,20 @@ class Segmentation:
         return self.boundaries[-1]
 
     def __len__(self) -> int:
-        """Count the segments."""
+        """Return the number of segments."""
         return len(self.labels)
 
     def __iter__(self) -> Iterator[tuple[float, float, str]]:
-        """Go through (start, end, label) in order."""
+        """Iterate over (start, end, label) in order."""
         return iter(zip(self.boundaries[:-1], self.boundaries[1:], self.labels, strict=True))
 
     def label_at(self, time: float) -> str:
-        """Name the section that sounds at `time` (seconds); a boundary belongs to what follows.
+        """Return the label at `time` (seconds); a boundary belongs to the segment that follows.
 
         Raises
         ------
         ValueError
-            When `time` lies outside.
+            When `time` is outside the segmentation.
         """
         if not self.start <= time <= self.end:
             msg = f"{time:g} s lies outside {self.start:g} to {self.end:g} s"
@@ -152,7 +151,7 @@ class Segmentation:
         return self.labels[min(i, len(self) - 1)]
 
     def merged(self) -> Segmentation:
-        """Join neighbors of one label.
+        """Merge adjacent segments with equal labels.
 
         Examples
         --------
@@ -166,7 +165,7 @@ class Segmentation:
 
 @dataclass(frozen=True)
 class Hierarchy:
-    """One recording at several levels, from coarse to fine.
+    """Segmentations of one recording at several levels, from coarse to fine.
 
     Parameters
     ----------
@@ -180,10 +179,10 @@ class Hierarchy:
     Raises
     ------
     TypeError
-        When a level is no Segmentation.
+        When a level is not a Segmentation.
     ValueError
-        When there is no level, levels differ in start or end, names repeat or do not
-        fit, or `default` names no level.
+        When there is no level, levels differ in start or end, names repeat or do not match the
+        levels, or `default` is out of range.
     """
 
     levels: tuple[Segmentation, ...]
@@ -222,26 +221,26 @@ class Hierarchy:
         object.__setattr__(self, "default", default)
 
     def __len__(self) -> int:
-        """Count the levels."""
+        """Return the number of levels."""
         return len(self.levels)
 
     def __iter__(self) -> Iterator[Segmentation]:
-        """Go through the levels, coarse to fine."""
+        """Iterate over the levels, coarse to fine."""
         return iter(self.levels)
 
 
 def letter_labels(codes: Iterable[Hashable]) -> tuple[str, ...]:
-    """Name clusters "A", "B", ... by their first appearance.
+    """Name clusters "A", "B", ... in order of first appearance.
 
     Parameters
     ----------
     codes : iterable of hashable
-        The cluster of each segment: a number or another name.
+        The cluster of each segment.
 
     Returns
     -------
     labels : tuple of str
-        After "Z" come "AA", "AB", ...
+        "Z" is followed by "AA", "AB", ...
 
     Examples
     --------

@@ -1,7 +1,7 @@
-"""How far a description of sounds moves with the parameters that they are played from.
+"""Sensitivity of features to synthesis parameters.
 
-Parameters are compared by their places on the scales that a synthesizer declares: octaves along a
-logarithmic scale, fractions of the range along a linear one.
+Parameters are measured on the scales that a synthesizer declares: in octaves on a logarithmic
+scale, in fractions of the range on a linear one.
 """
 
 from __future__ import annotations
@@ -17,35 +17,35 @@ Function = Callable[[Tensor], Tensor]
 
 
 def places_of(parameters: Sequence[Parameter], theta: Tensor) -> Tensor:
-    """Put parameters (..., n_params) on their scales."""
+    """Convert parameters (..., n_params) to positions on their scales."""
     columns = [each.encode(theta[..., i]) for i, each in enumerate(parameters)]
     return torch.stack(columns, dim=-1)
 
 
 def signs_of(parameters: Sequence[Parameter], theta: Tensor) -> Tensor:
-    """Return -1 for negative values of a logarithmic scale, which has places for sizes only."""
+    """Return -1 for negative values on a logarithmic scale, else 1."""
     is_log = torch.tensor([each.scale == "log" for each in parameters], device=theta.device)
     return torch.where((theta < 0) & is_log, -1, 1).to(theta.dtype)
 
 
 def theta_at(parameters: Sequence[Parameter], places: Tensor, signs: Tensor) -> Tensor:
-    """Return the parameters (..., n_params) at some places, with these signs."""
+    """Convert positions and signs to parameters (..., n_params)."""
     columns = [each.decode(places[..., i]) for i, each in enumerate(parameters)]
     return torch.stack(columns, dim=-1) * signs
 
 
 def jacobian(function: Function, places: Tensor) -> Tensor:
-    """Derive a function by central differences: it needs no gradient and two calls a parameter.
+    """Compute the Jacobian of a function by central differences, with two calls per parameter.
 
-    Half the distance between the two points is the cube root of the precision, where truncation and
-    rounding weigh alike: errors are about 1e-10 of the derivative in float64, 1e-4 in float32.
+    The step is the cube root of the precision, which balances truncation and rounding: relative
+    errors are about 1e-10 in float64, 1e-4 in float32.
 
     Parameters
     ----------
     function : callable
         Takes a tensor (n_params,), returns one of any shape.
     places : Tensor of float, shape (n_params,)
-        Where to derive.
+        Point of evaluation.
 
     Returns
     -------
@@ -63,29 +63,29 @@ def jacobian(function: Function, places: Tensor) -> Tensor:
     columns = []
     for direction in half * torch.eye(len(places), dtype=places.dtype, device=places.device):
         ahead, behind = places + direction, places - direction
-        # What was really stepped, after rounding.
+        # The actual step after rounding.
         width = (ahead - behind).sum()
         columns.append((function(ahead) - function(behind)).reshape(-1) / width)
     return torch.stack(columns, dim=-1)
 
 
 def heard(synth: Synth, describe: Function, theta: Tensor) -> Tensor:
-    """Tell how each parameter moves a description: M = J^T J, in octaves or ranges.
+    """Compute the sensitivity of features to parameters: M = J^T J, in octaves or ranges.
 
     Parameters
     ----------
     synth : Synth
-        What plays the parameters.
+        The synthesizer.
     describe : callable
-        Sounds (n_samples,) -> their description, of any shape.
+        Function from sounds (n_samples,) to features of any shape.
     theta : Tensor of float, shape (n_params,)
-        Where.
+        Parameters at which to evaluate.
 
     Returns
     -------
     M : Tensor of float, shape (n_params, n_params)
-        The roots of its eigenvalues are the singular values of J: how far a description moves for
-        one octave, or one range, along the directions that are heard most and least.
+        The square roots of its eigenvalues are the singular values of J: the change of features
+        per octave, or range, along the most and least sensitive directions.
     """
     signs = signs_of(synth.parameters, theta)
 

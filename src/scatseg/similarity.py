@@ -1,4 +1,4 @@
-"""Features -> self-similarity: which moments of a recording are alike."""
+"""Features -> self-similarity, recurrence and lag matrices."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ Metric = Literal["cosine", "euclidean"]
 
 
 def self_similarity(X: NDArray[np.floating], *, metric: Metric = "cosine") -> NDArray[np.float64]:
-    """Compare every frame with every other.
+    """Compute the self-similarity matrix of frames.
 
     Parameters
     ----------
     X : ndarray of float, shape (n_frames, n_features)
         One vector per frame.
     metric : {"cosine", "euclidean"}
-        "cosine": the angle between vectors from which the mean over frames was taken, so that what
-        all frames share does not count. "euclidean": exp(-distance / median distance of
-        different frames).
+        "cosine": (1 + c) / 2 for the cosine c of vectors centered on their mean. "euclidean":
+        exp(-distance / median distance of distinct frames).
 
     Returns
     -------
@@ -50,7 +49,7 @@ def self_similarity(X: NDArray[np.floating], *, metric: Metric = "cosine") -> ND
         squared = squares[:, None] + squares[None, :] - 2 * rows @ rows.T
         distance = np.sqrt(np.maximum(squared, 0))
         distance[distance <= _ROUNDING * np.abs(X).max()] = 0
-        # Frames that are equal say nothing about how far apart different ones are.
+        # Equal frames would bias the median.
         different = distance[distance > 0]
         S = np.exp(-distance / (np.median(different) if different.size else 1))
     else:
@@ -62,19 +61,19 @@ def self_similarity(X: NDArray[np.floating], *, metric: Metric = "cosine") -> ND
 
 
 def centered(rows: NDArray[np.floating], *, around: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Take vectors relative to the mean of all frames.
+    """Subtract the mean of all frames.
 
     Parameters
     ----------
     rows : ndarray of float, shape (n_rows, n_features)
-        Frames, or means of some of them.
+        Frames, or means of frames.
     around : ndarray of float, shape (n_frames, n_features)
         All frames.
 
     Returns
     -------
     rows : ndarray of float64, shape (n_rows, n_features)
-        Exactly 0 where a vector is the mean but for rounding, which points nowhere.
+        Exactly 0 where a vector equals the mean up to rounding.
     """
     relative = np.asarray(rows - around.mean(axis=0, dtype=np.float64))
     relative[np.abs(relative).max(axis=1) <= _ROUNDING * np.abs(around).max()] = 0
@@ -84,19 +83,19 @@ def centered(rows: NDArray[np.floating], *, around: NDArray[np.floating]) -> NDA
 def cosine(
     rows: NDArray[np.floating], others: NDArray[np.floating] | None = None
 ) -> NDArray[np.float64]:
-    """Compare the directions of vectors.
+    """Compute the cosine similarity of vectors.
 
     Parameters
     ----------
     rows : ndarray of float, shape (n_rows, n_features)
     others : ndarray of float, shape (n_others, n_features), optional
-        What they are compared with, each other when absent.
+        `rows` by default.
 
     Returns
     -------
     cosine : ndarray of float64, shape (n_rows, n_others)
-        In [-1, 1] but for rounding. Vectors of length 0 are equal to each other and at right
-        angles to all others.
+        In [-1, 1] up to rounding. Zero vectors have similarity 1 with each other and 0 with all
+        others.
 
     Examples
     --------
@@ -113,17 +112,17 @@ def cosine(
 
 
 def _unit(rows: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
-    """Scale vectors to length 1, and tell which are 0."""
+    """Scale vectors to unit length, and return which are 0."""
     norms = np.linalg.norm(rows, axis=1)
     return rows / np.where(norms > 0, norms, 1)[:, None], norms == 0
 
 
 _ROUNDING = 1e-6
-"""Share of the largest feature below which a difference is rounding, not sound."""
+"""Differences below this share of the largest value are rounding errors."""
 
 
 def check_square(S: NDArray[np.generic]) -> int:
-    """Count the frames that a matrix compares; refuse one that is not square: a ValueError."""
+    """Return the size of a square matrix; raise a ValueError if it is not square."""
     if S.ndim != 2 or S.shape[0] != S.shape[1]:
         msg = (
             f"a matrix that compares frames must have shape (n_frames, n_frames), got {S.shape}: "
@@ -134,15 +133,15 @@ def check_square(S: NDArray[np.generic]) -> int:
 
 
 def stacked(X: NDArray[np.floating], *, n_frames: int) -> NDArray[np.floating]:
-    """Join each frame with those that follow, so that a moment is compared with its continuation.
+    """Stack each frame with its neighbors in time (time-delay embedding).
 
     Parameters
     ----------
     X : ndarray of float, shape (n_frames_total, n_features)
         One vector per frame.
     n_frames : int
-        Frames in each joined vector, its own in the middle where the number is odd; the first and
-        the last frame are repeated beyond both ends.
+        Frames per stacked vector, centered on each frame if odd; the first and last frame are
+        repeated beyond the ends.
 
     Returns
     -------
@@ -161,22 +160,21 @@ def stacked(X: NDArray[np.floating], *, n_frames: int) -> NDArray[np.floating]:
 
 
 def recurrence(S: NDArray[np.floating], *, n_neighbors: int, min_lag: int = 1) -> NDArray[np.bool_]:
-    """Keep, of each frame's similarities, those to its mutual nearest neighbors.
+    """Compute a recurrence matrix of mutual nearest neighbors.
 
     Parameters
     ----------
     S : ndarray of float, shape (n_frames, n_frames)
         Symmetric similarity.
     n_neighbors : int
-        How many of the most similar frames each one may choose, and all that are as similar as
-        the last of these.
+        Number of most similar frames that are neighbors of each frame, plus ties.
     min_lag : int, default 1
-        Frames nearer than this in time do not count as neighbors.
+        Minimum distance in frames between neighbors.
 
     Returns
     -------
     R : ndarray of bool, shape (n_frames, n_frames)
-        Symmetric: true where each is among the other's neighbors. False on the diagonal.
+        Symmetric: true for mutual neighbors. False on the diagonal.
 
     References
     ----------
@@ -195,12 +193,12 @@ def recurrence(S: NDArray[np.floating], *, n_neighbors: int, min_lag: int = 1) -
 
 
 def to_lags(S: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Turn time against time into lag against time, where a repetition is a straight stripe.
+    """Convert a recurrence matrix to a lag matrix, where repetitions are horizontal lines.
 
     Parameters
     ----------
     S : ndarray, shape (n_frames, n_frames)
-        Any relation between frames.
+        Similarity or recurrence.
 
     Returns
     -------
@@ -218,18 +216,18 @@ def to_lags(S: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def enhance_paths(S: NDArray[np.floating], *, n_frames: int) -> NDArray[np.floating]:
-    """Take the median along diagonals: repetitions stay, single coincidences go.
+    """Enhance repetitions by median filtering along diagonals.
 
     Parameters
     ----------
     S : ndarray of float, shape (n_frames_total, n_frames_total)
-        Any symmetric relation between frames, not negative.
+        Symmetric, non-negative similarity or recurrence.
     n_frames : int
-        Odd length of the median filter along each diagonal, beyond whose ends nothing is related.
+        Odd length of the median filter; diagonals are padded with 0.
     """
     n = check_square(S)
     i = np.arange(n)
-    inside = i[None, :] + i[:, None] < n  # beyond it a row of lags goes on with another diagonal
+    inside = i[None, :] + i[:, None] < n  # beyond it, lags wrap around to another diagonal
     lags = np.where(inside, to_lags(S), 0)
     lags = scipy.ndimage.median_filter(lags, size=(1, n_frames), mode="constant")
     upper = np.zeros_like(lags)
@@ -239,21 +237,19 @@ def enhance_paths(S: NDArray[np.floating], *, n_frames: int) -> NDArray[np.float
 
 
 def whitened(X: NDArray[np.floating], *, power: float = 0.5) -> NDArray[np.float64]:
-    """Even out how much the directions of variation in a recording count.
+    """Whiten frames partially: flatten the spectrum of their principal components.
 
     Parameters
     ----------
     X : ndarray of float, shape (n_frames, n_features)
         One vector per frame.
     power : float, default 0.5
-        To which the singular values of the centered rows are raised: 1 leaves angles as they are,
-        0 gives all directions the same importance.
+        Exponent of the singular values of the centered frames: 1 is no whitening, 0 full whitening.
 
     Returns
     -------
     rows : ndarray of float64, shape (n_frames, n_directions)
-        The frames relative to their mean, in coordinates that are uncorrelated, without the
-        directions in which there is only rounding.
+        Principal component scores, without components at rounding level.
 
     Examples
     --------
@@ -273,19 +269,19 @@ def whitened(X: NDArray[np.floating], *, power: float = 0.5) -> NDArray[np.float
 def principal_directions(
     rows: NDArray[np.floating],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Find the directions in which vectors lie, and how much of their length lies in each.
+    """Compute principal directions and singular values.
 
     Parameters
     ----------
     rows : ndarray of float, shape (n_rows, n_features)
-        Relative to their mean, see `centered`.
+        Centered vectors, see `centered`.
 
     Returns
     -------
     directions : ndarray of float64, shape (n_features, n_directions)
-        Orthonormal columns; no direction in which there is only rounding.
+        Orthonormal columns, without directions at rounding level.
     singular : ndarray of float64, shape (n_directions,)
-        Increasing: the root of the sum of squares along each.
+        Singular values, increasing.
 
     Examples
     --------
@@ -298,7 +294,7 @@ def principal_directions(
 
 
 def _singular(rows: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Singular values but those of rounding, and the singular vectors of the shorter side."""
+    """Compute singular values above rounding level, and singular vectors of the shorter side."""
     squares, vectors = np.linalg.eigh(rows @ rows.T if _is_wide(rows) else rows.T @ rows)
     singular = np.sqrt(np.maximum(squares, 0))
     real = singular > _ROUNDING * singular[-1]
@@ -310,17 +306,17 @@ def _is_wide(rows: NDArray[np.floating]) -> bool:
 
 
 def usual_similarity(S: NDArray[np.floating]) -> tuple[float, float]:
-    """Tell how alike different frames are.
+    """Compute mean and standard deviation of the off-diagonal similarities.
 
     Parameters
     ----------
     S : ndarray of float, shape (n_frames, n_frames)
-        Symmetric similarity. Only what lies off the diagonal counts.
+        Symmetric similarity.
 
     Returns
     -------
     mean, deviation : float
-        The standard deviation is 0 where nothing differs but by rounding.
+        The standard deviation is 0 if similarities are equal up to rounding.
 
     Examples
     --------
@@ -343,25 +339,25 @@ def z_scored(
     least_spread: float = 0.0,
     limit: float = 4.0,
 ) -> NDArray[np.float64]:
-    """Tell how unusual each similarity is among those of different frames.
+    """Standardize similarities by those of different frames.
 
     Parameters
     ----------
     S : ndarray of float, shape (n_frames, n_frames)
         Symmetric similarity.
     usual : (float, float), optional
-        Mean and deviation of what is usual, where that is not told by S, see `usual_similarity`.
+        Mean and standard deviation; by default, `usual_similarity` of S.
     least_spread : float, default 0
-        The standard deviation is taken to be at least so large, lest chance differences in a
-        short piece, or in one that never repeats, look like structure.
+        Lower bound of the standard deviation, so that chance differences in short or
+        non-repetitive pieces do not look like structure.
     limit : float, default 4
-        Largest absolute value.
+        Largest absolute value; larger ones are clipped.
 
     Returns
     -------
     Z : ndarray of float64, shape (n_frames, n_frames)
-        0 is as alike as two frames of this recording are on average, 1 a standard deviation more.
-        All 0 where nothing differs.
+        0 is the mean over pairs of frames, 1 one standard deviation above. All 0 if all
+        similarities are equal.
 
     Examples
     --------
@@ -380,22 +376,22 @@ def z_scored(
 def fused_similarity(
     families: Sequence[NDArray[np.floating]], *, heard: NDArray[np.bool_], power: float = 0.5
 ) -> NDArray[np.float64]:
-    """Compare every frame with every other by several kinds of features at once.
+    """Compute the self-similarity of several kinds of features, averaged as z-scores.
 
     Parameters
     ----------
     families : sequence of ndarray of float, shape (n_frames, n_features)
-        One kind of features each, on the same frames.
+        Feature matrices on the same frames.
     heard : ndarray of bool, shape (n_frames,)
-        False where a frame is silent, see `heard_frames`.
+        False for silent frames, see `heard_frames`.
     power : float, default 0.5
         See `whitened`.
 
     Returns
     -------
     Z : ndarray of float64, shape (n_frames, n_frames)
-        Mean over the families of z-scored cosines of whitened frames, symmetric. Silent frames
-        are neither like nor unlike anything: 0.
+        Mean over families of the z-scored cosine similarity of whitened frames; symmetric. Rows
+        and columns of silent frames are 0.
     """
     Z = np.zeros((len(heard), len(heard)))
     if heard.any():
@@ -408,7 +404,7 @@ def fused_similarity(
 
 
 def heard_frames(features: Features) -> NDArray[np.bool_]:
-    """Tell frames in which something sounds from silent ones, whose features are all 0.
+    """Find the non-silent frames; features of silent ones are all 0.
 
     Returns
     -------
@@ -419,17 +415,17 @@ def heard_frames(features: Features) -> NDArray[np.bool_]:
 
 
 LEAST_SPREAD = 0.05
-"""Standard deviation of the cosines of whitened bars: less is not expected of music."""
+"""Lower bound of the standard deviation of the cosine similarities of whitened bars."""
 
 
 def by_family(features: Features) -> dict[str, NDArray[np.floating]]:
-    """Split features into kinds that are compared on their own.
+    """Split features by family, to be compared separately.
 
     Returns
     -------
-    families : dict of str to ndarray of float, shape (n_frames, n_features of the kind)
-        One for each family, "scattering 1" and "scattering 2" for the orders of scattering. Columns
-        that are alone in a family without orders are one kind together: cosines need two.
+    families : dict of str to ndarray of float, shape (n_frames, n_features of the family)
+        One per family, with "scattering 1" and "scattering 2" for the orders of scattering.
+        Families of a single column (without orders) are joined, as cosines need two.
     """
     columns: dict[str, list[int]] = {}
     for i, name in enumerate(features.names):
@@ -446,12 +442,12 @@ def by_family(features: Features) -> dict[str, NDArray[np.floating]]:
 
 
 def without_places(features: Features) -> Features:
-    """Average over the parts of each frame: what sounds in a bar, in whatever order.
+    """Average the features over the positions in each bar, discarding temporal order.
 
     Returns
     -------
     features : Features
-        Those given, where frames have no parts.
+        The input, if its frames have no positions.
     """
     columns: dict[FeatureName, list[int]] = {}
     for i, name in enumerate(features.names):
@@ -463,7 +459,7 @@ def without_places(features: Features) -> Features:
 
 
 def diagonal_sums(Z: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Accumulate similarity along diagonals, so that any stretch of one is a difference.
+    """Compute cumulative sums along diagonals.
 
     Parameters
     ----------
@@ -488,7 +484,7 @@ def diagonal_sums(Z: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def path_contrast(Z: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Tell repetition from mere homogeneity: how much a diagonal stands out from those beside it.
+    """Compute how much each diagonal stands out from its neighbors: repetition, not homogeneity.
 
     Parameters
     ----------
@@ -498,8 +494,7 @@ def path_contrast(Z: NDArray[np.floating]) -> NDArray[np.float64]:
     Returns
     -------
     contrast : ndarray of float64, shape (n_frames, n_frames)
-        Symmetric: each value minus the mean of those that compare one of the two frames with
-        its neighbors. 0 in a block whose frames are all equally alike.
+        Symmetric: each value minus the mean of its four neighbors. 0 in homogeneous blocks.
 
     Examples
     --------

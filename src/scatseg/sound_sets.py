@@ -1,6 +1,6 @@
-"""Published sets of labelled sounds, as mirdata lays them out -> an index.csv that we read.
+"""Published sets of labelled sounds in mirdata's layout -> an index.csv.
 
-Nothing is downloaded unless that is asked for, and never a recording.
+Nothing is downloaded unless requested, and recordings never are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scatseg.loaders import PREFIX, LoaderError, library
 from scatseg.runs import shown
 
 _FAULTS = (LookupError, AttributeError, AssertionError, TypeError, ValueError)
-"""What mirdata raises for a track about which it knows too little."""
+"""Errors raised by mirdata for tracks with missing data."""
 
 _GTZAN_LISTS = {
     "train_filtered.txt": "train",
@@ -28,17 +28,17 @@ _GTZAN_LISTS = {
 
 @dataclass(frozen=True, kw_only=True)
 class SoundSet:
-    """What the tracks of a loader say about a sound.
+    """The columns of index.csv for a loader.
 
     Parameters
     ----------
     title : str
-        For people.
+        Display name.
     columns : mapping of str to callable
-        From a column of index.csv to its value for a track of mirdata's. `label` is one of them;
-        `group` says what sounds share, `split` in which part of the published split they are.
+        Column of index.csv -> function from a mirdata track to its value. Includes `label`, and
+        optionally `group` and the part of the published `split`.
     annotations : tuple of str
-        The names under which mirdata downloads what it needs besides its index and recordings.
+        mirdata's names of the downloads needed besides its index and recordings.
     """
 
     title: str
@@ -47,7 +47,7 @@ class SoundSet:
 
 
 def _player(track: Any) -> Any:
-    """Name the musician or, where nobody noted who it was, the recording session."""
+    """Return the musician or, if unknown, the recording session."""
     return track.sound_info.get("player") or track.pack_info["name"]
 
 
@@ -93,15 +93,11 @@ SOUND_SETS: Mapping[str, SoundSet] = {
         annotations=("annotations",),
     ),
 }
-"""By the names of mirdata 1.0's loaders."""
+"""Sound sets by name of mirdata 1.0's loader."""
 
 
 class SoundTable(NamedTuple):
-    """Rows of an index.csv.
-
-    `rows` begins with the header; `problems` are sounds that are there and cannot be used; `notes`
-    say what was left out.
-    """
+    """Rows of an index.csv, with the header first; unusable sounds; and notes on omissions."""
 
     rows: tuple[tuple[str, ...], ...]
     problems: tuple[Problem, ...]
@@ -116,24 +112,24 @@ def tabulate(
     Parameters
     ----------
     name : str
-        Of `SOUND_SETS`, with or without "mirdata:".
+        A key of `SOUND_SETS`, with or without "mirdata:".
     folder : path-like
-        Where the set lies, as mirdata lays it out (its `data_home`).
+        Folder of the set in mirdata's layout (its `data_home`).
     relative_to : Path
-        Where the table will lie.
+        Folder of the table, to which paths are relative.
     fetch : bool, default False
-        Download mirdata's index and the annotations first; recordings never.
+        First download mirdata's index and the annotations, but never recordings.
 
     Returns
     -------
     table : SoundTable
-        Of the recordings that are there.
+        Table of the recordings found.
 
     Raises
     ------
     LoaderError
-        When mirdata is not installed, has no such loader, lacks its index or annotations, or there
-        are no recordings.
+        When mirdata is not installed, has no such loader, lacks its index or annotations, or no
+        recording is found.
     """
     name, root = name.removeprefix(PREFIX), Path(folder)
     if name not in SOUND_SETS:
@@ -167,7 +163,7 @@ def tabulate(
 
 
 class _Sounds(NamedTuple):
-    """Recordings with their columns, those that are not there, and those not to be used."""
+    """Recordings with their columns, missing ones, and unusable ones."""
 
     found: list[tuple[Path, tuple[str, ...]]]
     missing: list[Path]
@@ -181,7 +177,7 @@ def _read(name: str, root: Path, fetch: bool) -> _Sounds:
         raise LoaderError(msg)
     dataset = mirdata.initialize(name, data_home=os.fspath(root))
     if fetch:
-        # A list that is not empty, or mirdata downloads everything, recordings included.
+        # Must not be empty, or mirdata downloads everything, including recordings.
         dataset.download(partial_download=["index", *SOUND_SETS[name].annotations])
     sounds = _Sounds([], [], [])
     for track_id in sorted(dataset.track_ids):
@@ -207,7 +203,7 @@ def _plain(value: Any) -> str:
 
 
 def _reference(path: Path, relative_to: Path) -> str:
-    """Name a file as seen from the table, absolutely where there is no way from there."""
+    """Return the path of a file relative to the table, or else its absolute path."""
     try:
         return Path(os.path.relpath(path, relative_to)).as_posix()
     except ValueError:  # another drive
@@ -217,9 +213,9 @@ def _reference(path: Path, relative_to: Path) -> str:
 def _with_gtzan_split(
     columns: tuple[str, ...], rows: list[tuple[str, ...]], root: Path
 ) -> tuple[tuple[str, ...], list[tuple[str, ...]], list[str]]:
-    """Add a column for the fault-filtered lists of GTZAN where all three lie in the folder.
+    """Add the fault-filtered split of GTZAN, if all three lists are in the folder.
 
-    They leave out copies, distorted recordings, and artists that would lie on two sides.
+    It excludes copies and distorted recordings, and is split by artist.
 
     References
     ----------

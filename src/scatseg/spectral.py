@@ -1,6 +1,6 @@
-"""The classical features, as baselines: MFCC, log-mel, chroma, constant-Q, tempogram.
+"""Classical features as baselines: MFCC, log-mel, chroma, constant-Q, tempogram.
 
-The door to librosa. Its (n_features, n_frames) arrays are transposed here, once.
+The only user of librosa, whose (n_features, n_frames) arrays are transposed here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from scatseg.rates import check_rate
 from scatseg.scattering.arguments import check_mono
 
 _LEAST_SAMPLES = 2048
-"""Shorter signals are padded with silence before analysis: one window of librosa's default."""
+"""Shorter signals are zero-padded to this length, librosa's default window."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class LogMel:
     hop_length : int, default 512
         Samples between frames.
     eps : float, default 0.01
-        What counts as quiet, relative to the recording's mean power.
+        Relative to the recording's mean power.
     """
 
     n_mels: int = 64
@@ -39,7 +39,7 @@ class LogMel:
     eps: float = 0.01
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
-        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
         power = _mel_power(y, sr, self.n_mels, self.hop_length)
         floor = max(self.eps * float(power.mean()), _LEAST_POWER)
         hertz = librosa.mel_frequencies(n_mels=self.n_mels + 2, fmax=sr / 2)[1:-1]
@@ -48,7 +48,7 @@ class LogMel:
 
 @dataclass(frozen=True, kw_only=True)
 class MFCC:
-    """Mel-frequency cepstral coefficients, the first one (loudness) left out.
+    """Mel-frequency cepstral coefficients without the first (level).
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class MFCC:
     hop_length: int = 512
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
-        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
         power = _mel_power(y, sr, 128, self.hop_length)
         decibel = librosa.power_to_db(power, ref=max(float(power.max()), _LEAST_POWER))
         mfcc = librosa.feature.mfcc(S=decibel, n_mfcc=self.n_mfcc + 1)[1:]
@@ -82,7 +82,7 @@ class CQT:
     hop_length : int, default 512
         Samples between frames.
     eps : float, default 0.1
-        What counts as quiet, relative to the recording's mean magnitude.
+        Relative to the recording's mean magnitude.
     """
 
     n_octaves: int = 7
@@ -91,7 +91,7 @@ class CQT:
     eps: float = 0.1
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
-        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
         n_octaves = min(self.n_octaves, _octaves_below(sr))
         n_bins, per_octave = n_octaves * self.bins_per_octave, self.bins_per_octave
         C = _cqt(y, sr, n_bins, per_octave, self.hop_length)
@@ -102,10 +102,9 @@ class CQT:
 
 @dataclass(frozen=True, kw_only=True)
 class Chroma:
-    """Pitch classes: the constant-Q magnitudes of all octaves folded into one.
+    """Chroma: constant-Q magnitudes folded into pitch classes.
 
-    Each is relative to the strongest of its frame. Quiet frames fade to 0 instead of showing
-    the pitch classes of what is hardly heard.
+    Normalized by the strongest pitch class of each frame; quiet frames tend to 0.
 
     Parameters
     ----------
@@ -114,7 +113,7 @@ class Chroma:
     hop_length : int, default 512
         Samples between frames.
     eps : float, default 0.01
-        What counts as quiet, relative to the recording's mean magnitude.
+        Relative to the recording's mean magnitude.
     """
 
     n_octaves: int = 7
@@ -122,7 +121,7 @@ class Chroma:
     eps: float = 0.01
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
-        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
         n_octaves = min(self.n_octaves, _octaves_below(sr))
         C = _cqt(y, sr, 36 * n_octaves, 36, self.hop_length)
         folded = librosa.feature.chroma_cqt(
@@ -135,18 +134,18 @@ class Chroma:
 
 @dataclass(frozen=True, kw_only=True)
 class Tempogram:
-    """Local autocorrelation of the onset strength: which pulse periods are heard.
+    """Local autocorrelation of the onset strength.
 
-    Each lag is relative to lag 0, which is left out. Frames almost without onsets fade to 0.
+    Normalized by lag 0, which is left out. Frames almost without onsets tend to 0.
 
     Parameters
     ----------
     window : float, default 8.0
-        Seconds over which a pulse is looked for.
+        Window length in seconds.
     hop_length : int, default 512
         Samples between frames.
     eps : float, default 0.01
-        What counts as almost no onset, relative to the recording's mean energy of onsets.
+        Offset of the normalization, relative to the recording's mean onset energy.
     """
 
     window: float = 8.0
@@ -154,7 +153,7 @@ class Tempogram:
     eps: float = 0.01
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
-        """Describe the signal `y` (n_samples,) sampled at `sr` Hz, frame by frame."""
+        """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
         onsets = librosa.onset.onset_strength(y=_padded(y, sr), sr=sr, hop_length=self.hop_length)
         length = max(2, round(self.window * sr / self.hop_length))
         tempogram = librosa.feature.tempogram(
@@ -177,7 +176,7 @@ _LEAST_POWER = 1e-10
 
 
 def _octaves_below(sr: int) -> int:
-    """Whole octaves from C1 that fit under the Nyquist frequency with a semitone to spare."""
+    """Return the whole octaves from C1 below the Nyquist frequency, with a semitone to spare."""
     check_rate(sr)
     n_octaves = int(np.floor(np.log2(sr / 2 / (_C1 * 2 ** (1 / 12)))))
     if n_octaves < 1:
@@ -187,7 +186,7 @@ def _octaves_below(sr: int) -> int:
 
 
 def _padded(y: NDArray[np.floating], sr: int, least: int = _LEAST_SAMPLES) -> NDArray[np.float32]:
-    """Append silence up to a least length, that of the longest window which is laid on it."""
+    """Zero-pad to a minimum length, that of the longest window."""
     signal = np.asarray(check_mono(y, sr), dtype=np.float32)
     return np.pad(signal, (0, max(0, least - len(signal))))
 
@@ -229,7 +228,7 @@ def _framed(
     carrier: NDArray[np.floating] | None = None,
     modulation: NDArray[np.floating] | None = None,
 ) -> Features:
-    """Turn librosa's (n_features, n_frames), centered at k * hop_length, into Features."""
+    """Convert librosa's (n_features, n_frames), centered at k * hop_length, to Features."""
     centers = np.arange(rows.shape[1]) * hop_length / sr
     edges = frame_edges(centers, len(y) / sr)
     names = [

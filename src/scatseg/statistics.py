@@ -1,7 +1,6 @@
-"""Numbers over tracks -> how sure they are, and which systems they tell apart.
+"""Scores over tracks -> confidence intervals, tests and rankings.
 
-Pure functions of arrays. A value is one track's score; tracks are what is resampled, paired and
-ranked, since they are what a collection has more of.
+The unit of resampling, pairing and ranking is the track.
 """
 
 from __future__ import annotations
@@ -13,14 +12,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 N_RESAMPLES = 10_000
-"""Bootstrap samples: the bounds of a 95 % interval then repeat to about 1 % of its width."""
+"""Bootstrap samples: the bounds of a 95 % interval are reproducible to about 1 % of its width."""
 
-_TIE = 1e-9  # scores closer than this are one score: rounding decides no win
+_TIE = 1e-9  # smaller differences are rounding errors
 _BLOCK = 2**22  # weights in memory at a time
 
 
 class Outcomes(NamedTuple):
-    """On how many tracks one system is better than, as good as and worse than another."""
+    """Numbers of tracks on which one system is better than, equal to and worse than another."""
 
     wins: int
     ties: int
@@ -34,19 +33,18 @@ def bootstrap_intervals(
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Find the percentile bootstrap interval of the mean of each sample.
+    """Compute the percentile bootstrap interval of the mean of each sample.
 
     Parameters
     ----------
     samples : sequence of array_like of float, each of shape (n_values,)
-        Finite values, whose order plays no role; the samples may differ in length.
+        Finite values in any order; samples may differ in length.
     confidence : float, default 0.95
-        Share of the resampled means within the interval, 0 to 1.
+        Share of the resampled means within the interval, in [0, 1].
     n_resamples : int, default 10000
-        How often each sample is drawn anew.
+        Number of bootstrap samples.
     seed : int, default 0
-        Equal seeds give equal intervals. An interval depends on its own sample alone, not on
-        what else is asked for.
+        Equal seeds give equal intervals, regardless of other samples.
 
     Returns
     -------
@@ -80,7 +78,7 @@ def bootstrap_intervals(
     for size in {len(array) for array in arrays if len(array) > 1}:
         numbers = [i for i, array in enumerate(arrays) if len(array) == size]
         means = _resampled_means(np.column_stack([arrays[i] for i in numbers]), n_resamples, seed)
-        # Rounded: how a product of matrices adds up depends on its size and on the machine.
+        # Rounded, as the order of summation in a matrix product depends on size and machine.
         intervals[numbers] = np.quantile(means, tails, axis=0).T.round(12)
     return intervals
 
@@ -88,24 +86,23 @@ def bootstrap_intervals(
 def grouped_intervals(
     samples: Sequence[ArrayLike], groups: ArrayLike, *, seed: int = 0
 ) -> NDArray[np.float64]:
-    """Find the bootstrap 95 % interval of the mean of each sample whose values come in groups.
+    """Compute the cluster bootstrap 95 % interval of the mean of each sample.
 
-    Groups are drawn, each with all of its values: what shares a player or a recording tells less
-    than as many values by themselves.
+    Whole groups are resampled, since values that share a player or a recording are not independent.
 
     Parameters
     ----------
     samples : sequence of array_like of float, each of shape (n_values,)
         Finite values.
     groups : array_like, shape (n_values,)
-        To which group each value belongs.
+        Group of each value.
     seed : int, default 0
-        As in `bootstrap_intervals`, whose intervals these are where all groups differ.
+        As in `bootstrap_intervals`, to which the result is equal if all groups differ.
 
     Returns
     -------
     intervals : ndarray of float, shape (n_samples, 2)
-        Lower and upper bound, rounded to 1e-12; NaN where there are less than two groups.
+        Lower and upper bound, rounded to 1e-12; NaN for less than two groups.
 
     References
     ----------
@@ -142,7 +139,7 @@ def _finite_vector(sample: ArrayLike) -> NDArray[np.float64]:
 def _resampled_means(
     columns: NDArray[np.float64], n_resamples: int, seed: int
 ) -> NDArray[np.float64]:
-    """Average columns (n, m) over n rows drawn with replacement, n_resamples times."""
+    """Compute means of columns (n, m) over n rows drawn with replacement, n_resamples times."""
     n = len(columns)
     rng = np.random.default_rng([seed, n])
     means = np.empty((n_resamples, columns.shape[1]))
@@ -174,19 +171,19 @@ def count_outcomes(differences: ArrayLike) -> Outcomes:
 
 
 def signed_rank_test(differences: ArrayLike) -> float:
-    """Test by Wilcoxon's signed ranks whether paired differences are symmetric around 0.
+    """Compute Wilcoxon's signed-rank test of paired differences.
 
     Parameters
     ----------
     differences : array_like of float, shape (n_tracks,)
-        Rounded to 1e-9; zeros are left out (Wilcoxon's own treatment).
+        Rounded to 1e-9; zeros are discarded, as by Wilcoxon.
 
     Returns
     -------
     p : float
-        Two-sided; 1 when nothing differs. `scipy.stats.wilcoxon` chooses how: exact for at most
-        50 differences of different size; where some are of equal size, by all permutations for
-        at most 13; else by the normal approximation.
+        Two-sided p-value; 1 if there is no difference. The method is that of
+        `scipy.stats.wilcoxon`: exact for at most 50 differences without ties; with ties, by all
+        permutations for at most 13; else by the normal approximation.
 
     References
     ----------
@@ -200,7 +197,7 @@ def signed_rank_test(differences: ArrayLike) -> float:
     """
     import scipy.stats
 
-    values = np.round(np.asarray(differences, dtype=np.float64), 9)  # equal sizes share a rank
+    values = np.round(np.asarray(differences, dtype=np.float64), 9)  # so that ties are found
     values = values[values != 0]
     if not values.size:
         return 1.0
@@ -208,17 +205,17 @@ def signed_rank_test(differences: ArrayLike) -> float:
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Adjust p-values for having tested several hypotheses, after Holm.
+    """Adjust p-values for multiple tests by Holm's method.
 
     Parameters
     ----------
     p_values : array_like of float, shape (n_tests,)
-        0 to 1.
+        In [0, 1].
 
     Returns
     -------
     adjusted : ndarray of float, shape (n_tests,)
-        In the given order; those below a level may all be rejected with that family-wise error.
+        Adjusted p-values, in the given order, which control the family-wise error rate.
 
     References
     ----------
@@ -239,17 +236,17 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
 
 def average_ranks(values: ArrayLike) -> NDArray[np.float64]:
-    """Rank systems on every track, 1 the highest value, and average over tracks.
+    """Compute the average rank of systems over tracks, 1 for the highest value.
 
     Parameters
     ----------
     values : array_like of float, shape (n_tracks, n_systems)
-        Finite, higher is better. Ties share the mean of their ranks.
+        Finite, higher is better. Ties have the mean of their ranks.
 
     Returns
     -------
     ranks : ndarray of float, shape (n_systems,)
-        1 to n_systems.
+        In [1, n_systems].
 
     Examples
     --------
@@ -264,7 +261,7 @@ def average_ranks(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def friedman_test(values: ArrayLike) -> float:
-    """Test whether any of several systems ranks higher than the others.
+    """Compute Friedman's test of no difference between systems.
 
     Parameters
     ----------
@@ -274,7 +271,7 @@ def friedman_test(values: ArrayLike) -> float:
     Returns
     -------
     p : float
-        By the chi-squared approximation, corrected for ties; 1 when all is tied.
+        p-value by the chi-squared approximation, corrected for ties; 1 if all values are tied.
 
     References
     ----------
@@ -294,7 +291,7 @@ def friedman_test(values: ArrayLike) -> float:
 
 
 def critical_difference(n_systems: int, n_tracks: int, *, alpha: float = 0.05) -> float:
-    """Say how far average ranks must lie apart to differ, after Nemenyi.
+    """Compute Nemenyi's critical difference of average ranks.
 
     Parameters
     ----------
@@ -328,19 +325,19 @@ def critical_difference(n_systems: int, n_tracks: int, *, alpha: float = 0.05) -
 
 
 def indistinct_groups(ranks: ArrayLike, difference: float) -> list[tuple[int, ...]]:
-    """Find the largest groups of systems whose ranks lie within the critical difference.
+    """Find the maximal groups of systems whose ranks are within the critical difference.
 
     Parameters
     ----------
     ranks : array_like of float, shape (n_systems,)
         Average ranks.
     difference : float
-        The critical difference; ranks that far apart differ.
+        The critical difference.
 
     Returns
     -------
     groups : list of tuple of int
-        Numbers of the systems, best first; groups of one are left out.
+        Indices of systems, best first; groups of one are left out.
 
     Examples
     --------

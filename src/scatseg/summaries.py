@@ -1,6 +1,6 @@
-"""Scores of many tracks -> means with their uncertainty, and what tells the systems apart.
+"""Scores of many tracks -> means with intervals, and comparisons of systems.
 
-Everything is over tracks: annotators of one track are averaged first.
+The unit is the track: scores are first averaged over its annotators.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ ALL_TRACKS = "all tracks"
 """The group of every track."""
 
 MEAN_OF_ANNOTATORS = "mean of annotators"
-"""In place of an annotator: each track's mean over its annotators."""
+"""Instead of an annotator: the mean over the annotators of each track."""
 
 BEST_OF_ANNOTATORS = "best of annotators"
-"""In place of an annotator: each track's best value, metric by metric."""
+"""Instead of an annotator: the best value for each track and metric."""
 
 FLAT_METRICS = (
     "F-measure@0.5",
@@ -41,16 +41,16 @@ FLAT_METRICS = (
     "NCE F-measure",
     "V-measure",
 )
-"""What a reader looks for first."""
+"""The main metrics of one level."""
 
 HIERARCHY_METRICS = ("T-Measure reduced", "T-Measure full", "L-Measure")
-"""The same for scores of all levels at once."""
+"""The main metrics of hierarchies."""
 
 N_DIFFERING = 5
-"""Tracks to listen to, per pair of systems."""
+"""Number of tracks to listen to, per pair of systems."""
 
 ONLY_LEVEL = "the only level"
-"""The title of a level that needs no name."""
+"""Title of the level if there is only one."""
 
 _SYSTEM_TITLES = {
     NO_BOUNDARY: "no boundary",
@@ -71,24 +71,23 @@ class Summary(NamedTuple):
     Parameters
     ----------
     system : str
-        Whose estimates.
+        System of the estimates.
     group : str
-        Which tracks: `ALL_TRACKS`, or a value of what they are grouped by.
+        Group of tracks: `ALL_TRACKS`, or a value of the grouping column.
     annotator : str
-        Whose references: `MEAN_OF_ANNOTATORS`, `BEST_OF_ANNOTATORS` or a name.
+        Annotator of the references: `MEAN_OF_ANNOTATORS`, `BEST_OF_ANNOTATORS` or a name.
     level : str
         Level of the references.
     metric : str
         A key of `evaluate` or `evaluate_hierarchy`.
     n : int
-        Tracks with a finite value: those that the other fields describe.
+        Number of tracks with a finite value; other tracks are ignored.
     mean : float
-        Over these tracks, as all that follow. NaN where n is too small, here and there.
+        Mean over these tracks. NaN if n is too small; this applies to all fields below.
     low, high : float
-        The 95 % bootstrap interval of the mean.
+        95 % bootstrap interval of the mean.
     std, median, q25, q75 : float
-        The standard deviation is the sample's (n - 1 in the denominator); the quartiles are
-        interpolated.
+        Sample standard deviation (n - 1 in the denominator) and interpolated quartiles.
     """
 
     system: str
@@ -107,26 +106,26 @@ class Summary(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two systems on the tracks that both answered.
+    """A paired comparison of two systems on their common tracks.
 
     Parameters
     ----------
     level, metric : str
-        What is compared.
+        Level and metric.
     system, other : str
-        Who is compared.
+        The systems.
     n : int
-        Tracks on which both have a finite value.
+        Number of tracks on which both have a finite value.
     difference : float
         Mean of `system` minus `other`.
     low, high : float
-        Its 95 % bootstrap interval; NaN for one track.
+        95 % bootstrap interval of the difference; NaN for one track.
     p : float
-        Wilcoxon's signed-rank test, two-sided.
+        p-value of Wilcoxon's signed-rank test, two-sided.
     p_holm : float
-        The same, adjusted for all comparisons of this level and metric.
+        The same after Holm's correction over all comparisons of this level and metric.
     wins, ties, losses : int
-        Tracks on which `system` is better, equal, worse.
+        Number of tracks on which `system` is better, equal, worse.
     """
 
     level: str
@@ -145,24 +144,24 @@ class Comparison(NamedTuple):
 
 
 class Ranking(NamedTuple):
-    """All systems and baselines on the tracks that all of them answered.
+    """A ranking of all systems and baselines on their common tracks.
 
     Parameters
     ----------
     level, metric : str
-        What is ranked.
+        Level and metric.
     n : int
-        Tracks.
+        Number of tracks.
     systems : tuple of str
         Best first.
     ranks : tuple of float
-        Their average ranks, 1 the best possible.
+        Average ranks, 1 the best possible.
     p : float
-        Friedman's test of no difference.
+        p-value of Friedman's test of no difference.
     critical_difference : float
-        Nemenyi's, at 5 %: ranks that far apart differ.
+        Nemenyi's critical difference of average ranks at 5 %.
     groups : tuple of tuple of str
-        The largest groups of systems that do not differ by it.
+        Maximal groups of systems that do not differ significantly.
     """
 
     level: str
@@ -176,16 +175,16 @@ class Ranking(NamedTuple):
 
 
 class Disagreement(NamedTuple):
-    """A track on which two systems differ more than on most others: one to listen to.
+    """A track with a large difference between two systems, worth listening to.
 
     Parameters
     ----------
     level, metric : str
-        What differs.
+        Level and metric.
     system, other : str
-        Who differs.
+        The systems.
     track : str
-        Where.
+        The track.
     difference : float
         `system` minus `other`.
     """
@@ -200,7 +199,7 @@ class Disagreement(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """What scores say.
+    """Summaries and comparisons of scores.
 
     Parameters
     ----------
@@ -213,9 +212,9 @@ class Results:
     disagreements : tuple of Disagreement
         See `disagreements`.
     group_by : str
-        What the groups are values of; "" without groups.
+        Name of the grouping column; "" without groups.
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
     """
 
     summaries: tuple[Summary, ...]
@@ -233,23 +232,23 @@ def assess(
     group_by: str = "",
     seed: int = 0,
 ) -> Results:
-    """Summarize, compare and rank.
+    """Summarize scores, and compare and rank systems.
 
     Parameters
     ----------
     scores : sequence of Score
-        Of one or many tracks.
+        Scores of one or more tracks.
     groups : mapping of str to str, optional
-        Track -> the group that it is summarized in besides.
+        Track -> group, for additional summaries by group.
     group_by : str, default ""
-        What the groups are values of, for the record.
+        Name of the grouping column, for the record.
     seed : int, default 0
-        Of the bootstrap; equal seeds give equal results.
+        Seed of the bootstrap; equal seeds give equal results.
 
     Returns
     -------
     results : Results
-        Everything there is to say.
+        Summaries, comparisons, rankings and disagreements.
     """
     return Results(
         summaries=tuple(summarize(scores, groups=groups, seed=seed)),
@@ -262,9 +261,9 @@ def assess(
 
 
 def level_titles(levels: Iterable[str]) -> dict[str, str]:
-    """Name levels in headings.
+    """Return the titles of levels for headings.
 
-    A number is no name unless there are others: it is what a file without levels is given.
+    A single numbered level is unnamed: files without levels are numbered.
 
     Examples
     --------
@@ -284,7 +283,7 @@ def level_titles(levels: Iterable[str]) -> dict[str, str]:
 
 
 def headed(text: str, level_title: str) -> str:
-    """Add a level to a heading, if there is more than one.
+    """Append a level title to a heading, unless there is only one level.
 
     Examples
     --------
@@ -295,7 +294,7 @@ def headed(text: str, level_title: str) -> str:
 
 
 def system_title(system: str) -> str:
-    """Say what a system is, for readers: scores name baselines and the ceiling by their keys.
+    """Return the display name of a system, baseline or ceiling.
 
     Examples
     --------
@@ -306,31 +305,31 @@ def system_title(system: str) -> str:
 
 
 def is_baseline(system: str) -> bool:
-    """Tell what is there for comparison, the human ceiling included."""
+    """Return whether a system is a baseline or the human ceiling."""
     return system == CEILING or system.startswith("baseline:")
 
 
 def summarize(
     scores: Iterable[Score], *, groups: Mapping[str, str] | None = None, seed: int = 0
 ) -> list[Summary]:
-    """Describe each metric over tracks.
+    """Summarize each metric over tracks.
 
     Parameters
     ----------
     scores : iterable of Score
-        Of one or many tracks.
+        Scores of one or more tracks.
     groups : mapping of str to str, optional
-        Track -> group. Tracks without one count only among all.
+        Track -> group. Tracks without a group are only in the summary of all.
     seed : int, default 0
-        Of the bootstrap.
+        Seed of the bootstrap.
 
     Returns
     -------
     summaries : list of Summary
-        Per system and level: all tracks, each metric as the mean over annotators; then, where
-        there are several, as the best of them (for deviations the smallest; counts of segments
-        have none) and by each annotator alone; then each group, as the mean over annotators.
-        Systems and levels in the order of the scores, baselines and ceiling last.
+        For each system and level: all tracks with the mean over annotators; if there are several
+        annotators, also with the best (the smallest for deviations; not for segment counts) and
+        with each annotator; then each group with the mean over annotators. Systems and levels are
+        in the order of the scores, baselines and ceiling last.
     """
     # (system, level) -> metric -> track -> annotator -> value
     table: dict[tuple[str, str], dict[str, dict[str, dict[str, float]]]] = {}
@@ -353,14 +352,14 @@ def summarize(
 
 
 def _order(system: str) -> int:
-    """Sort systems before baselines, and the ceiling last."""
+    """Return a sort key: systems, then baselines, then the ceiling."""
     return 2 if system == CEILING else int(is_baseline(system))
 
 
 def _columns(
     metrics: Mapping[str, Mapping[str, Mapping[str, float]]], groups: Mapping[str, str]
 ) -> Iterable[tuple[str, str, str, list[float]]]:
-    """List group, annotator, metric and values over tracks, of one system and level."""
+    """Yield group, annotator, metric and values over tracks, of one system and level."""
     means = {
         metric: {track: finite_mean(by.values()) for track, by in tracks.items()}
         for metric, tracks in metrics.items()
@@ -403,21 +402,21 @@ def _describe(
 
 
 def compare(scores: Iterable[Score], *, seed: int = 0) -> list[Comparison]:
-    """Compare systems pair by pair, and each with the baselines.
+    """Compare all pairs of systems, and each system with the baselines.
 
     Parameters
     ----------
     scores : iterable of Score
-        Of one or many tracks.
+        Scores of one or more tracks.
     seed : int, default 0
-        Of the bootstrap.
+        Seed of the bootstrap.
 
     Returns
     -------
     comparisons : list of Comparison
-        Per level and metric (`FLAT_METRICS`, `HIERARCHY_METRICS`); systems first, then systems
-        against baselines. The human ceiling is no system: it knows only tracks with several
-        annotators.
+        For each level and metric (`FLAT_METRICS`, `HIERARCHY_METRICS`): pairs of systems, then
+        systems against baselines. The human ceiling is not compared, as it is limited to tracks
+        with several annotators.
     """
     found: list[Comparison] = []
     for (level, metric), systems in track_values(scores).items():
@@ -450,17 +449,17 @@ def compare(scores: Iterable[Score], *, seed: int = 0) -> list[Comparison]:
 
 
 def rank(scores: Iterable[Score]) -> list[Ranking]:
-    """Rank systems and baselines on every track.
+    """Rank systems and baselines by their average rank over tracks.
 
     Parameters
     ----------
     scores : iterable of Score
-        Of one or many tracks.
+        Scores of one or more tracks.
 
     Returns
     -------
     rankings : list of Ranking
-        Per level and metric, as in `compare`; none where fewer than two systems have fewer than
+        One per level and metric, as in `compare`, if there are at least two systems with at least
         two tracks in common.
     """
     rankings = []
@@ -494,14 +493,14 @@ def disagreements(scores: Iterable[Score], *, n_tracks: int = N_DIFFERING) -> li
     Parameters
     ----------
     scores : iterable of Score
-        Of one or many tracks.
+        Scores of one or more tracks.
     n_tracks : int, default 5
-        So many per pair of systems, level and metric; tracks without a difference never count.
+        Maximum number per pair of systems, level and metric; equal scores are left out.
 
     Returns
     -------
     found : list of Disagreement
-        Largest difference first. Baselines and ceiling are no systems here.
+        Largest difference first, without baselines and ceiling.
     """
     found = []
     for (level, metric), systems in track_values(scores).items():
@@ -524,12 +523,12 @@ def disagreements(scores: Iterable[Score], *, n_tracks: int = N_DIFFERING) -> li
 
 
 def track_values(scores: Iterable[Score]) -> Table:
-    """Lay out what is compared: each track's mean over annotators.
+    """Tabulate the mean over annotators of each track.
 
     Parameters
     ----------
     scores : iterable of Score
-        Of one or many tracks.
+        Scores of one or more tracks.
 
     Returns
     -------
@@ -554,14 +553,14 @@ def track_values(scores: Iterable[Score]) -> Table:
 
 
 def _pairs(systems: Iterable[str]) -> list[tuple[str, str]]:
-    """Pair systems with each other, then with baselines, which come after them."""
+    """List pairs of systems, then pairs of a system and a baseline."""
     names = [name for name in systems if name != CEILING]
     pairs = [pair for pair in itertools.combinations(names, 2) if not is_baseline(pair[0])]
     return sorted(pairs, key=lambda pair: is_baseline(pair[1]))
 
 
 def _paired(*systems: Mapping[str, float]) -> NDArray[np.float64]:
-    """Lay out what several systems reach on the tracks that all have, (n_tracks, n_systems)."""
+    """Tabulate the scores of systems on their common tracks, (n_tracks, n_systems)."""
     first, *others = systems if systems else ({},)
     tracks = [track for track in first if all(track in other for other in others)]
     values = np.array([[system[track] for system in systems] for track in tracks])

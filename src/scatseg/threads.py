@@ -1,7 +1,7 @@
-"""Libraries that compute with several threads, kept to one for a while: the same bits everywhere.
+"""Temporary limits of BLAS and OpenMP to one thread, for deterministic results.
 
-How many threads BLAS takes is a setting of the whole process. Of two callers that change it at the
-same time, the second would restore what the first had set.
+The number of BLAS threads is a setting of the process: of two concurrent callers, the second would
+restore the limit set by the first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from threadpoolctl import ThreadpoolController
 
 
 class _OneBlasThread:
-    """Keeps BLAS to one thread, from the first who enters until the last has left."""
+    """Limits BLAS to one thread, from the first entry to the last exit."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -41,24 +41,24 @@ class _OneBlasThread:
 
 
 one_blas_thread = _OneBlasThread()
-"""A context in which BLAS takes one thread, in the whole process."""
+"""A context in which BLAS uses one thread, in the whole process."""
 
 
 @contextlib.contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep BLAS to one thread, and OpenMP, which asks its caller's thread only."""
+    """Limit BLAS to one thread, and OpenMP in the calling thread."""
     with one_blas_thread, _pools("openmp", len(sys.modules)).limit(limits=1):
         yield
 
 
 @lru_cache(maxsize=2)
 def _pools(kind: str, n_modules: int) -> ThreadpoolController:  # noqa: ARG001 - part of the key
-    """Look which libraries are loaded, which takes milliseconds: once after each import."""
+    """Find the loaded libraries, cached until the next import, as it takes milliseconds."""
     return ThreadpoolController().select(user_api=kind)
 
 
 def _disown(pools: ThreadpoolController) -> None:
-    """Let this thread change what another one has set: threadpoolctl 3.8 ignores it otherwise."""
+    """Allow this thread to change limits set by another, which threadpoolctl 3.8 ignores."""
     for library in pools.lib_controllers:
         if hasattr(library, "clear_controlling_thread"):
             library.clear_controlling_thread(force=True)

@@ -1,4 +1,4 @@
-"""Tables that a user keeps about tracks: which names belong together, which groups there are."""
+"""User tables of tracks: matching names and groups."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scatseg.summaries import ALL_TRACKS
 
 
 def read_partners(path: Path) -> dict[str, str]:
-    """Read which estimate goes with which reference.
+    """Read the references of estimates from a table.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def read_groups(path: Path, column: str) -> dict[str, str]:
     Parameters
     ----------
     path : Path
-        CSV with a header; the first column holds the ids of tracks or of their references.
+        CSV with a header; the first column contains ids of tracks or of their references.
     column : str
         Name of the column: genre, render, annotator, ...
 
@@ -88,7 +88,7 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
     except UnicodeDecodeError as error:
         msg = f"{path} is not UTF-8 ({error}): save it as CSV in UTF-8"
         raise ValueError(msg) from error
-    # Ids of files are composed as well: "é" is one character everywhere.
+    # Ids of files are NFC-normalized, too: "é" is one character.
     rows = csv.reader(io.StringIO(unicodedata.normalize("NFC", text), newline=""))
     header = [name.strip() for name in next(rows, [])]
     missing = [name for name in columns if name not in header]

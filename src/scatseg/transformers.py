@@ -1,4 +1,4 @@
-"""Signals or files -> one vector each: the extractors as scikit-learn's transformers."""
+"""Signals or files -> one vector each: extractors as scikit-learn transformers."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ FilePath = str | os.PathLike[str]
 Signal = NDArray[np.floating]
 
 _PROBE_SECONDS = 1.0
-"""How much silence is described to learn the columns' names."""
+"""Seconds of silence used to obtain the names of features."""
 
 _NEGATIVE = 1e-6
-"""Of the largest value: what rounding may leave below 0."""
+"""Negative values up to this share of the largest are rounding errors."""
 
 
 def _mean(features: Features) -> NDArray[np.floating]:
@@ -56,39 +56,37 @@ STATISTICS: Mapping[str, Callable[[Features], NDArray[np.floating]]] = {
 
 
 class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Describe each signal or file by one vector: features, aggregated over time.
+    """Compute one vector per signal or file: features aggregated over time.
 
-    Nothing is learned from the data: every signal is described by itself. Signals may differ in
-    length, the vectors do not.
+    Stateless: nothing is learned from the data. Signals may differ in length.
 
     Parameters
     ----------
     features : str or extractor, default "scattering"
-        In the grammar of names ("scattering:J=12,Q=12/2+mfcc", see `scatseg.extractor`), or a
-        callable `(y, sr) -> Features`. Of features joined by `+` each is aggregated as it is:
-        scale columns in the next step.
+        A name ("scattering:J=12,Q=12/2+mfcc", see `scatseg.extractor`) or a callable
+        `(y, sr) -> Features`. Features joined by `+` are not scaled: scale columns in the next
+        step.
     sr : int, default 22050
         Sampling rate of the signals in Hz. Files are resampled to it.
     aggregate : str, default "mean"
-        What remains of the frames: one or more of "mean", "std", "median" and "max", joined by
-        `+`. Mean and std weight each frame by its duration.
+        Statistics over frames: one or more of "mean", "std", "median" and "max", joined by `+`.
+        Mean and std weight each frame by its duration.
     n_jobs : int, optional
-        Processes among which the signals are shared out, as everywhere in scikit-learn: 1 when
-        absent, -1 for all cores.
+        Number of processes, as in scikit-learn: 1 by default, -1 for all cores.
 
     Attributes
     ----------
     feature_names_ : tuple of FeatureName
-        What each column of the features measures, in physical units, before aggregation.
+        Names of the features in physical units, before aggregation.
 
     See Also
     --------
-    MedianLogCompressor : Compress by what the training set says is usual.
+    MedianLogCompressor : Logarithm relative to the medians of the training set.
 
     Notes
     -----
-    To have one logarithm, relative to the medians of the training set, leave out that of the
-    features: `FeatureTransformer("scattering:compression=none,renormalize=false")` followed by
+    For a logarithm relative to the medians of the training set instead of the recording, use
+    `FeatureTransformer("scattering:compression=none,renormalize=false")` followed by
     `MedianLogCompressor()`.
 
     Examples
@@ -120,9 +118,9 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : sequence of array_like or path, or array_like of shape (n_signals, n_samples)
-            What is to be transformed. No file is read.
+            Signals or files; no file is read.
         y : ignored
-            For the sake of pipelines.
+            For compatibility with pipelines.
 
         Returns
         -------
@@ -131,7 +129,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When an option is not allowed, or X holds no signals.
+            When an option is invalid, or X does not hold signals.
         """
         if not (isinstance(self.sr, int | np.integer) and self.sr > 0):
             msg = f"sr must be a positive integer, in Hz, got {self.sr!r}"
@@ -147,7 +145,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def transform(self, X: Iterable[ArrayLike | FilePath]) -> NDArray[np.floating]:
-        """Describe signals.
+        """Compute the feature vectors of signals.
 
         Parameters
         ----------
@@ -162,7 +160,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         ValueError
-            When a signal is empty, not a vector, not real or not finite; it names which.
+            When a signal is empty, not a vector, not real or not finite; the message names it.
         AudioError
             When a file cannot be read.
         """
@@ -174,7 +172,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.stack(vectors)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002
-        """Name the columns in physical units: "scattering S2 440 Hz rate 5.38 Hz".
+        """Return the names of columns in physical units: "scattering S2 440 Hz rate 5.38 Hz".
 
         Parameters
         ----------
@@ -184,7 +182,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         names : ndarray of str, shape (n_features,)
-            With the statistic in front where it is not "mean" alone.
+            Prefixed by the statistic, unless it is "mean" alone.
         """
         check_is_fitted(self)
         names = []
@@ -194,7 +192,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array(names, dtype=object)
 
     def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that rows are signals or paths, and nothing needs to be learned."""
+        """Declare to scikit-learn that rows are signals or paths, and fitting is not needed."""
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.requires_fit = True
@@ -205,23 +203,23 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 class MedianLogCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Compress scattering coefficients by a logarithm relative to the training set's medians.
 
-    log(1 + x / (eps * median)): each column is linear where it is quieter than eps times its usual
-    level, logarithmic where it is louder, and loud and quiet columns weigh the same.
+    log(1 + x / (eps * median)) is linear below eps times the median of a column, logarithmic above,
+    and gives loud and quiet columns the same weight.
 
     Parameters
     ----------
     eps : float, default 0.1
-        What counts as quiet, relative to the column's median. Positive.
+        Offset relative to the column's median. Positive.
 
     Attributes
     ----------
     levels_ : ndarray of float, shape (n_features,)
-        Medians of the columns. Of columns that are nearly empty, 1e-6 of the largest median:
-        relative to less a logarithm would show the noise of the computation.
+        Medians of the columns; at least 1e-6 of the largest median, so that rounding errors of
+        nearly empty columns are not amplified.
     n_features_in_ : int
-        Columns seen in `fit`.
+        Number of columns seen in `fit`.
     feature_names_in_ : ndarray of str, shape (n_features_in_,)
-        Their names, where they had any.
+        Names of the columns, if they had any.
 
     References
     ----------
@@ -241,14 +239,14 @@ class MedianLogCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         self.eps = eps
 
     def fit(self, X: ArrayLike, y: object = None) -> MedianLogCompressor:  # noqa: ARG002
-        """Find the medians of the columns.
+        """Compute the medians of the columns.
 
         Parameters
         ----------
         X : array_like of float, shape (n_signals, n_features)
-            Coefficients, not negative but for rounding.
+            Coefficients, non-negative up to rounding.
         y : ignored
-            For the sake of pipelines.
+            For compatibility with pipelines.
 
         Returns
         -------
@@ -271,7 +269,7 @@ class MedianLogCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         Parameters
         ----------
         X : array_like of float, shape (n_signals, n_features)
-            Coefficients, not negative but for rounding.
+            Coefficients, non-negative up to rounding.
 
         Returns
         -------
@@ -294,7 +292,7 @@ class MedianLogCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         return cast(NDArray[np.floating], np.maximum(array, 0))
 
     def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that coefficients are not negative, and keep their precision."""
+        """Declare to scikit-learn that input is non-negative, and dtypes are preserved."""
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
@@ -310,10 +308,10 @@ def _statistics(aggregate: object) -> list[str]:
 
 
 def _parts(features: str | Extractor) -> tuple[Extractor, ...]:
-    """Return the extractors, one by one where they are stacked.
+    """Return the extractors, those of a `Stack` separately.
 
-    A `Stack` scales its parts to a variance of 1 over a recording, after which recordings
-    can no longer be compared.
+    A `Stack` scales its parts to a variance of 1 over a recording, so that recordings could not be
+    compared.
     """
     if not (isinstance(features, str) or callable(features)):
         msg = f'features must be a name like "scattering:J=12" or an extractor, got {features!r}'
@@ -365,7 +363,7 @@ def _signal(row: Any, index: int) -> Signal:
 def _vector(
     row: FilePath | Signal, parts: Sequence[Extractor], sr: int, aggregate: str
 ) -> NDArray[np.floating]:
-    """Describe one signal or file."""
+    """Compute the feature vector of one signal or file."""
     y = row if isinstance(row, np.ndarray) else audio.load(row, sr=sr)[0]
     described = [extracted(part, y, sr) for part in parts]
     return np.concatenate(

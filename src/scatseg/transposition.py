@@ -1,4 +1,4 @@
-"""Features -> how alike moments are when one is moved to another key."""
+"""Features -> self-similarity under transposition."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ from scatseg.similarity import (
 )
 
 SHIFTS = tuple(range(-5, 7))
-"""Semitones: every pitch class moved to every other, by the shorter way."""
+"""Semitones: all twelve transpositions, up to a tritone."""
 
 
 def can_be_transposed(features: Features) -> NDArray[np.bool_]:
-    """Tell which features say exactly what would be heard in another key.
+    """Find the features that can be transposed exactly.
 
-    Those are twelve pitch classes ("chroma") and constant-Q bins a whole fraction of a semitone
-    apart ("cqt"), at each place in the frame. Cepstra and modulations do not tell keys apart so
-    finely.
+    Those are twelve pitch classes ("chroma") and constant-Q bins with a whole number of bins per
+    semitone ("cqt"), at each position in the bar. Cepstra and modulations lack the resolution.
 
     Returns
     -------
@@ -46,14 +45,14 @@ def can_be_transposed(features: Features) -> NDArray[np.bool_]:
 
 
 def transposed(features: Features, semitones: int) -> Features:
-    """Tell what the features would be like in another key.
+    """Transpose features.
 
     Parameters
     ----------
     features : Features
-        Some of which can be transposed, see `can_be_transposed`; the others stay as they are.
+        Features; those that cannot be transposed are unchanged, see `can_be_transposed`.
     semitones : int
-        How far up. Pitch classes go round; constant-Q bins go beyond their range, and 0 comes.
+        Upward shift. Pitch classes are rotated; constant-Q bins are shifted and padded with 0.
 
     Examples
     --------
@@ -68,10 +67,7 @@ def transposed(features: Features, semitones: int) -> Features:
 
 
 def _moved(X: NDArray[np.floating], semitones: int, bins: int | None) -> NDArray[np.floating]:
-    """Move pitches (..., n_pitches) up by so many bins per semitone, None for pitch classes.
-
-    These go round in a circle, and others beyond the ends of their range.
-    """
+    """Shift pitches (..., n_pitches) up, by `bins` per semitone; rotate if None (pitch classes)."""
     n_pitches = X.shape[-1]
     if bins is None:
         return np.roll(X, semitones, axis=-1)
@@ -82,14 +78,11 @@ def _moved(X: NDArray[np.floating], semitones: int, bins: int | None) -> NDArray
 
 
 _EVEN = 0.01
-"""Share by which constant-Q bins may differ in width: by rounding of their carriers, not more."""
+"""Relative tolerance of the spacing of constant-Q bins, for rounding of their carriers."""
 
 
 def _scales(names: Sequence[FeatureName]) -> list[tuple[list[int], int | None]]:
-    """Find the columns of each scale of pitches, in order, and its bins per semitone.
-
-    Pitch classes, which have no ends, have None.
-    """
+    """Find the ordered columns of each pitch scale and its bins per semitone (None for chroma)."""
     scales: dict[tuple[str, int | None], list[int]] = {}
     for i, name in enumerate(names):
         if name.family in ("chroma", "cqt"):
@@ -109,7 +102,7 @@ def _scales(names: Sequence[FeatureName]) -> list[tuple[list[int], int | None]]:
 
 
 def _bins_per_semitone(names: Sequence[FeatureName]) -> int:
-    """Count the constant-Q bins in which a semitone lies; 0 where it is no whole number."""
+    """Return the number of constant-Q bins per semitone, or 0 if it is not a whole number."""
     carriers = np.array([np.nan if name.carrier is None else name.carrier for name in names])
     if len(carriers) < 2 or not (carriers > 0).all():
         return 0
@@ -128,28 +121,28 @@ def transposed_similarities(
     shifts: Sequence[int] = SHIFTS,
     power: float = 0.5,
 ) -> Iterator[NDArray[np.float64]]:
-    """Compare every frame with every other when that is moved to another key.
+    """Compute the similarity of every frame with every transposed frame, for each shift.
 
     Parameters
     ----------
     features : Features
-        What can be transposed of them is compared, see `can_be_transposed`; without any there is
-        nothing to compare.
+        Only transposable features are compared, see `can_be_transposed`; without any, nothing is
+        yielded.
     heard : ndarray of bool, shape (n_frames,)
-        False where a frame is silent, see `similarity.heard_frames`.
+        False for silent frames, see `similarity.heard_frames`.
     shifts : sequence of int, default -5 to 6
-        By how many semitones up.
+        Upward shifts in semitones.
     power : float, default 0.5
         See `similarity.whitened`.
 
     Yields
     ------
     Z : ndarray of float64, shape (n_frames, n_frames)
-        One for each shift: `Z[i, j]` is the similarity of frame i with frame j moved. The units are
-        those of `similarity.fused_similarity`, which it is at 0: 0 is as alike as two frames are on
-        average, and 1 a standard deviation more, as they are or when one is moved, whichever is
-        more. Silent frames are 0. What of a moved frame is like nothing in the recording counts
-        against it.
+        One per shift: `Z[i, j]` is the similarity of frame i with frame j transposed, z-scored as
+        by `similarity.fused_similarity`, to which it is equal at shift 0. Mean and standard
+        deviation are those of untransposed or of transposed frames, whichever is larger. Rows and
+        columns of silent frames are 0. Components of a transposed frame outside the span of the
+        recording lower its similarity.
 
     References
     ----------
@@ -159,7 +152,7 @@ def transposed_similarities(
 
     Examples
     --------
-    Notes C, E, G, A and the first two a tone higher:
+    Notes C, E, G, A, and the first two a whole tone higher:
 
     >>> X = np.eye(12)[[0, 4, 7, 9, 2, 6]]
     >>> notes = Features(X, np.arange(7), ["chroma"] * 12)
@@ -185,22 +178,22 @@ def transposed_similarities(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Kind:
-    """One kind of features of all frames, ready to be compared with what they would be like moved.
+    """One family of pitch features with its whitening, for comparison with transposed frames.
 
     Parameters
     ----------
     X : ndarray of float, shape (n_frames, n_places * n_pitches)
-        The same pitches at each place in the frame.
+        The same pitches at each position in the bar.
     n_places : int
-        How many places.
+        Number of positions.
     bins : int or None
         Bins per semitone; None for pitch classes.
     directions, scale : ndarray of float64
-        In which frames differ, shape (n_places * n_pitches, n_directions), and what is multiplied
-        along each to whiten them.
+        Principal directions, shape (n_places * n_pitches, n_directions), and the whitening factor
+        of each.
     whitened : ndarray of float64, shape (n_frames, n_directions)
     usual : (float, float)
-        Mean and deviation of the cosines of frames as they are.
+        Mean and standard deviation of the cosine similarity of untransposed frames.
     """
 
     X: NDArray[np.floating]
@@ -228,16 +221,16 @@ class _Kind:
         )
 
     def similarity(self, semitones: int) -> NDArray[np.float64]:
-        """Compare each frame with each when that is moved, in units of what is usual."""
+        """Compute the z-scored similarity of each frame with each transposed frame."""
         places = self.X.reshape(len(self.X), self.n_places, -1)
         moved = _moved(places, semitones, self.bins).reshape(self.X.shape)
         rows = centered(moved, around=self.X)
         inside = rows @ self.directions
         length = np.linalg.norm(rows, axis=1)
-        share = np.ones_like(length)  # also of a frame that is the mean
+        share = np.ones_like(length)  # stays 1 for a frame equal to the mean
         np.divide(np.linalg.norm(inside, axis=1), length, out=share, where=length > 0)
         S = cosine(self.whitened, inside * self.scale) * share
-        # Whitening sets apart the frames that it was made of, but not those that were moved.
+        # Whitening decorrelates the original frames, but not the transposed ones.
         mean, deviation = self.usual
         if deviation and semitones:
             mean, deviation = max(mean, float(S.mean())), max(deviation, float(S.std()))

@@ -1,7 +1,4 @@
-"""Work for many tracks in processes that may die: what one track does stays with it.
-
-The door to joblib. Receipts of what became of each track come as they are ready.
-"""
+"""Parallel work on many tracks, isolated from crashes. The only user of joblib."""
 
 from __future__ import annotations
 
@@ -29,10 +26,10 @@ _DEATHS_ALLOWED = 2
 
 
 class Receipt(NamedTuple):
-    """What became of one track.
+    """The outcome of one track.
 
-    `status` is "done", "kept" (it was done before) or "failed"; `failure` says why it failed,
-    `warnings` what to know before trusting what was done now.
+    `status` is "done", "kept" (finished before) or "failed"; `failure` is the reason, and
+    `warnings` are reasons to doubt the result.
     """
 
     track: str
@@ -45,26 +42,26 @@ class Receipt(NamedTuple):
 def map_sources(
     work: Callable[[Source], Receipt], sources: Sequence[Source], *, n_jobs: int, marks: Path
 ) -> Iterator[Receipt]:
-    """Do the work for every source, in processes that may die.
+    """Process every source, in worker processes that may crash.
 
-    When a worker is killed, the tracks that were being worked on are done again, each alone;
-    one that kills its worker twice has failed. The others go on.
+    When a worker is killed, the tracks in progress are repeated, each alone; a track that kills its
+    worker twice has failed.
 
     Parameters
     ----------
     work : callable
-        Source -> Receipt; picklable, and never raises for a bad track.
+        Source -> Receipt; picklable, and must not raise errors for a bad track.
     sources : sequence of Source
-        What to work on.
+        Sources to process.
     n_jobs : int
-        Processes; 1 works in this one.
+        Number of processes; 1 uses the current one.
     marks : Path
-        A folder of ours, made and removed, in which workers mark what they are at.
+        A temporary folder in which workers mark the tracks in progress.
 
     Yields
     ------
     receipt : Receipt
-        As they come, in any order.
+        In order of completion.
     """
     if n_jobs == 1 or len(sources) == 1:
         _remove(marks)
@@ -90,7 +87,7 @@ def _in_mortal_processes(
                 del left[receipt.track]
                 yield receipt
         except TerminatedWorkerError:
-            # Who dies before leaving a mark is known only by working alone.
+            # A crash before the mark is written can only be attributed by working alone.
             for id_ in _marked(marks, left) or [source.id for source in batch]:
                 deaths[id_] += 1
                 if deaths[id_] >= _DEATHS_ALLOWED:
@@ -117,7 +114,7 @@ def _marked_work(
     mark = marks / _mark_name(source.id)
     mark.touch()
     receipt = work(source)
-    mark.unlink(missing_ok=True)  # gone where the work was interrupted
+    mark.unlink(missing_ok=True)  # missing if the work was interrupted
     return receipt
 
 
@@ -126,7 +123,7 @@ def _mark_name(id_: str) -> str:
 
 
 def _marked(marks: Path, left: Mapping[str, Source]) -> list[str]:
-    """Which of the sources were being worked on."""
+    """Return the sources in progress."""
     names = {path.name for path in marks.iterdir()}
     return [id_ for id_ in left if _mark_name(id_) in names]
 
@@ -137,13 +134,13 @@ def _clear(marks: Path) -> None:
 
 
 def _remove(marks: Path) -> None:
-    # A worker that outlives an interrupt may make a mark meanwhile: it does no harm.
+    # A worker that outlives an interrupt may write a mark meanwhile, which is harmless.
     shutil.rmtree(marks, ignore_errors=True)
 
 
 @functools.cache
 def _die_with(driver: int) -> None:
-    """End this worker soon after the process that drives it is gone; once is enough."""
+    """End this worker soon after its parent process is gone; called once."""
     if sys.platform == "win32":
         return  # there a parent's number says nothing about its life
 
@@ -158,7 +155,7 @@ def _die_with(driver: int) -> None:
 def map_pure(
     function: Callable[[Item], Result], items: Sequence[Item], *, n_jobs: int
 ) -> Iterator[Result]:
-    """Apply a picklable function to every item, in order, in processes when there are several."""
+    """Map a picklable function over items in order, in parallel if n_jobs is more than 1."""
     if n_jobs == 1 or len(items) < 2:
         yield from map(function, items)
         return

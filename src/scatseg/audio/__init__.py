@@ -1,4 +1,4 @@
-"""A file in, a signal out: mono float32 at the wanted rate, and what was odd about the file."""
+"""A file -> a mono float32 signal at a given sampling rate, with warnings about the file."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ AUDIO_EXTENSIONS = frozenset(
     {".aac", ".aif", ".aifc", ".aiff", ".au", ".caf", ".flac", ".m4a", ".mp3", ".oga", ".ogg"}
     | {".opus", ".rf64", ".w64", ".wav", ".wave", ".wma"}
 )
-"""Lower-case extensions that a walk through a folder picks up; `decode` goes by content."""
+"""Lower-case extensions of audio files in folders; `decode` detects formats by content."""
 
 SILENT_PEAK = 1e-5
-"""Of full scale: a recording that never exceeds it (-100 dB) is taken for silence."""
+"""Peak relative to full scale (-100 dB) up to which a recording is silent."""
 
 _SAVED_AS = {
     ".wav": ("WAV", "PCM_16"),
@@ -75,15 +75,15 @@ _SAVED_AS = {
     ".mp3": ("MP3", "MPEG_LAYER_III"),
 }
 
-_RATES = (100, 10_000_000)  # Hz: a header that says anything else is broken
-_LARGEST = 1e15  # no recording holds larger samples, and their squares still fit a float32
-_CANCELLED = 0.01  # power left by the mix, over what channels that ignore each other would leave
-_LOUD = 2.0  # peak above which scaling is worth a warning: lossy codecs overshoot to about 1.2
+_RATES = (100, 10_000_000)  # Hz: range of valid sampling rates
+_LARGEST = 1e15  # largest valid sample, whose square fits a float32
+_CANCELLED = 0.01  # power of the mix at cancellation, relative to that of independent channels
+_LOUD = 2.0  # peak above which scaling causes a warning: lossy codecs overshoot to about 1.2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Recording:
-    """A decoded file and where it came from.
+    """A decoded file and its properties.
 
     Parameters
     ----------
@@ -98,11 +98,11 @@ class Recording:
     format : str
         Container or codec, as the decoder names it: "WAV", "FLAC", "OGG", "MP3", "AAC", ...
     declared_frames : int or None
-        Samples per channel that the file says it has; None where it does not say.
+        Samples per channel according to the file; None if not stated.
     read_frames : int
         Samples per channel that were decoded.
     warnings : tuple of str
-        One sentence for each thing that was odd.
+        One sentence per problem.
     """
 
     y: Signal = field(repr=False)
@@ -116,7 +116,7 @@ class Recording:
 
     @property
     def duration(self) -> float:
-        """Length in seconds."""
+        """Duration in seconds."""
         return self.y.size / self.sr
 
 
@@ -126,7 +126,7 @@ def load(path: AnyPath, *, sr: int | None = 22050) -> tuple[Signal, int]:
     Parameters
     ----------
     path : str, bytes or path-like
-        Any audio file; the content decides about its format, not the name.
+        Any audio file; the format is detected by content, not by name.
     sr : int or None, default 22050
         Sampling rate in Hz to resample to (soxr, high quality); None keeps the file's own.
 
@@ -145,7 +145,7 @@ def load(path: AnyPath, *, sr: int | None = 22050) -> tuple[Signal, int]:
     Warns
     -----
     AudioWarning
-        Once for each thing that was odd: truncation, silence, channels that cancel, ...
+        Once per problem: truncation, silence, channels that cancel, ...
     """
     recording = decode(path, sr=sr)
     for text in recording.warnings:
@@ -156,15 +156,14 @@ def load(path: AnyPath, *, sr: int | None = 22050) -> tuple[Signal, int]:
 def decode(
     path: AnyPath, *, sr: int | None = 22050, strict: bool = False, max_bytes: int = 4 * 2**30
 ) -> Recording:
-    """Decode a file into a mono signal, and keep what is known about the file.
+    """Decode a file into a mono signal, with properties of the file.
 
-    The file is decoded, mixed to mono and resampled block by block: memory holds the
-    result, never the whole file at its own rate and number of channels.
+    The file is decoded, mixed to mono and resampled in blocks, so that only the result is held in
+    memory.
 
-    Channels are averaged. Where they cancel each other (antiphase stereo), the loudest is
-    used alone. A signal that exceeds full scale is divided by its peak, not clipped:
-    without a word for the usual overshoot of lossy codecs and resampling, with a warning
-    from a peak of 2.
+    Channels are averaged. If they cancel each other (antiphase stereo), only the loudest is used. A
+    signal that exceeds full scale is divided by its peak, not clipped: silently for the usual
+    overshoot of lossy codecs and resampling, with a warning from a peak of 2.
 
     Parameters
     ----------
@@ -174,23 +173,23 @@ def decode(
         Sampling rate in Hz to resample to (soxr, high quality); None keeps the file's own.
         n samples at rate r become n * sr / r, rounded half up.
     strict : bool, default False
-        Refuse a file of which a part is missing, rather than warn.
+        Raise an error for truncated or damaged files instead of a warning.
     max_bytes : int, default 4 GiB
         Limit on the size of `y`, checked against the header first and then while decoding.
 
     Returns
     -------
     recording : Recording
-        The signal, what the file declared, what was read, and warnings.
+        The signal, declared and decoded lengths, and warnings.
 
     Raises
     ------
     UnreadableAudioError
-        The file is missing, a folder, a device, or may not be read.
+        The file is missing, a folder, a device, or not readable.
     NotAudioError
-        Nothing in it can be decoded, or it needs the `ffmpeg` extra.
+        The file cannot be decoded, or needs the `ffmpeg` extra.
     InvalidSamplesError
-        A sample is NaN, infinite or absurdly large.
+        A sample is NaN, infinite or out of range.
     TooShortError
         Fewer than two samples, before or after resampling.
     TooLongError
@@ -215,7 +214,7 @@ def decode(
 
 @dataclass(frozen=True, kw_only=True)
 class Stream:
-    """A file that can be read block by block, as often as wanted: what `decode` gives, in pieces.
+    """A file that can be read repeatedly in blocks, with the same samples as `decode`.
 
     Parameters
     ----------
@@ -224,13 +223,13 @@ class Stream:
     sr : int
         Sampling rate of the blocks in Hz.
     n_samples : int
-        Samples of all blocks together.
+        Total number of samples.
     channel : int or None
-        The only channel that is used; None for the mean of all.
+        The channel used; None for the mean of all.
     peak : float
         Largest sample before scaling.
     warnings : tuple of str
-        One sentence for each thing that was odd.
+        One sentence per problem.
     """
 
     path: AnyPath
@@ -241,7 +240,7 @@ class Stream:
     warnings: tuple[str, ...]
 
     def __iter__(self) -> Iterator[Signal]:
-        """Decode the file, mono float32 blocks in [-1, 1] of a few seconds at most."""
+        """Decode the file to mono float32 blocks in [-1, 1] of at most a few seconds."""
         scale = np.float32(max(self.peak, 1.0))
         name = printable(self.path)
         with opened(self.path) as file, source_of(file, name) as source:
@@ -252,10 +251,10 @@ class Stream:
 
 
 def stream(path: AnyPath, *, sr: int | None = 22050, strict: bool = False) -> Stream:
-    """Decode a file once to check it, and give its samples block by block.
+    """Check a file by decoding it once, and return a stream of its samples.
 
-    For recordings that are longer than memory. The parameters and errors are those of
-    `decode`, and so are the samples.
+    For recordings that do not fit into memory. Parameters, errors and samples are those of
+    `decode`.
     """
     take, said = _checked_take(path, sr=sr, strict=strict, max_bytes=2**62, keep=False)
     return Stream(
@@ -269,7 +268,7 @@ def stream(path: AnyPath, *, sr: int | None = 22050, strict: bool = False) -> St
 
 
 def declared_samples(path: AnyPath, *, sr: int | None = 22050) -> int | None:
-    """Read from a file's header how many samples `decode` will make of it.
+    """Return the number of samples that `decode` will return, according to the header.
 
     Parameters
     ----------
@@ -281,7 +280,7 @@ def declared_samples(path: AnyPath, *, sr: int | None = 22050) -> int | None:
     Returns
     -------
     n_samples : int or None
-        None where the header does not say. A damaged file has fewer.
+        None if not in the header. A damaged file has fewer.
 
     Raises
     ------
@@ -299,15 +298,15 @@ def declared_samples(path: AnyPath, *, sr: int | None = 22050) -> int | None:
 
 
 def save(path: AnyPath, y: ArrayLike, sr: int) -> None:
-    """Write a mono signal, whole or not at all.
+    """Write a mono signal atomically.
 
     Parameters
     ----------
     path : str, bytes or path-like
-        The extension decides about the format: .wav and .flac hold 16-bit integers, .ogg is
-        Vorbis, .opus and .mp3 are what they say. An existing file is replaced.
+        The extension determines the format: .wav and .flac (16-bit), .ogg (Vorbis), .opus or .mp3.
+        An existing file is replaced.
     y : array_like of float, shape (n_samples,)
-        Finite and in [-1, 1]: nothing is clipped on the way.
+        Finite and in [-1, 1]; nothing is clipped.
     sr : int
         Sampling rate in Hz.
 
@@ -316,7 +315,8 @@ def save(path: AnyPath, y: ArrayLike, sr: int) -> None:
     InvalidSamplesError
         When y is not finite, or exceeds full scale.
     AudioError
-        When y is not one-dimensional, or the format is unknown or refuses the sampling rate.
+        When y is not one-dimensional, or the format is unknown or does not support the sampling
+        rate.
     OSError
         When the file cannot be written.
     """
@@ -354,7 +354,7 @@ def save(path: AnyPath, y: ArrayLike, sr: int) -> None:
 
 @dataclass(kw_only=True)
 class _Tally:
-    """What is counted while blocks go by."""
+    """Statistics accumulated over blocks."""
 
     power: NDArray[np.float64]  # (channels,) sums of squares
     mixed: float = 0.0  # sum of squares of the mix
@@ -381,7 +381,7 @@ class _Take:
 def _checked_take(
     path: AnyPath, *, sr: int | None, strict: bool, max_bytes: int, keep: bool
 ) -> tuple[_Take, tuple[str, ...]]:
-    """Decode a file, again if its channels cancel each other; say what was odd."""
+    """Decode a file, again if its channels cancel each other; return it with warnings."""
     if sr is not None:
         check_rate(sr)
     name = printable(path)
@@ -465,7 +465,7 @@ def _mixed(source: Source, tally: _Tally, name: str, channel: int | None) -> Ite
                 "repair the file or export it again"
             )
             raise InvalidSamplesError(msg)
-        # Sums of columns: elementwise, so the bits do not depend on a BLAS and its threads.
+        # Elementwise sums of columns, so that rounding does not depend on BLAS and its threads.
         mono = reduce(np.add, block.T) / np.float32(source.channels)
         tally.n_frames += len(block)
         tally.power += [np.dot(column, column) for column in block.T]
@@ -484,7 +484,7 @@ def _resampled(blocks: Iterator[Signal], native_sr: int, sr: int) -> Iterator[Si
 
 
 def _shortage(source: Source, n_frames: int) -> Iterator[str]:
-    """Compare what was read with what the file declared."""
+    """Yield a warning if fewer samples were decoded than declared."""
     declared = source.declared_frames
     if declared is not None and n_frames < declared - source.slack * source.sr:
         yield (
@@ -511,7 +511,7 @@ def _check_amount(take: _Take, name: str, faults: list[str], *, strict: bool) ->
 
 
 def _level(peak: float) -> Iterator[str]:
-    """Say what should be known about the level."""
+    """Yield warnings about the level."""
     if peak == 0:
         yield "silent: every sample is 0"
     if peak > _LOUD:

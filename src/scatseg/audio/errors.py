@@ -1,8 +1,8 @@
-"""What can go wrong with a file, each kind under its own name."""
+"""Errors and warnings about audio files."""
 
 
 class AudioWarning(UserWarning):
-    """Something about a recording that its user should know, though it could be decoded."""
+    """A problem of a recording that could be decoded."""
 
 
 class AudioError(ValueError):
@@ -10,15 +10,15 @@ class AudioError(ValueError):
 
 
 class UnreadableAudioError(AudioError):
-    """There is no file to read: it is missing, a folder, a device, or not ours to open."""
+    """The file is missing, a folder, a device, or not readable."""
 
 
 class NotAudioError(AudioError):
-    """The file holds no audio that can be decoded."""
+    """The file contains no audio that can be decoded."""
 
 
 class InvalidSamplesError(AudioError):
-    """Samples are not numbers, infinite, or beyond what can be processed or saved."""
+    """Samples are NaN, infinite, or out of range."""
 
 
 class TooShortError(AudioError):
@@ -30,4 +30,4 @@ class TooLongError(AudioError):
 
 
 class TruncatedAudioError(AudioError):
-    """Part of the recording is missing, and the caller asked for all of it."""
+    """Part of the recording is missing, in strict mode."""

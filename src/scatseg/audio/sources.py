@@ -1,4 +1,4 @@
-"""An open file in, blocks of samples out: libsndfile for most formats, FFmpeg for the rest."""
+"""Decode an open file into blocks of samples: libsndfile for most formats, FFmpeg for the rest."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _N_NOTES = 10  # lines kept of what a decoder wrote to standard error
 
 @dataclass(kw_only=True)
 class Source:
-    """An open file. `notes` and `faults` (what is missing) grow while `blocks` are drawn."""
+    """An open file; `notes` and `faults` (missing data) grow while `blocks` are consumed."""
 
     format: str
     sr: int
@@ -117,7 +117,7 @@ class _ForwardSound(soundfile.SoundFile):  # type: ignore[misc]
     """
 
     def seekable(self) -> bool:
-        """Say no."""
+        """Return False."""
         return False
 
 
@@ -133,7 +133,7 @@ def _sound_source(sound: soundfile.SoundFile, step: int) -> Source:
 
 
 def _sound_blocks(sound: soundfile.SoundFile, source: Source, step: int) -> Iterator[Signal]:
-    """Draw blocks (n_frames, channels); an error ends them and becomes a fault."""
+    """Yield blocks (n_frames, channels); a decoding error ends them and is kept as a fault."""
     n_frames = max(step, _BLOCK // source.channels)
     got = 1
     while got:
@@ -155,7 +155,7 @@ _UNKNOWN_BYTES = 0x7FFF_F000  # from here on a stated size is a placeholder of a
 
 
 def _declared_frames(sound: soundfile.SoundFile) -> int | None:
-    """Count the frames that the header states; libsndfile hides those missing from the file."""
+    """Return the number of frames in the header; libsndfile omits those missing from the file."""
     n_frames: int = sound.frames
     if n_frames > 2**62:
         return None
@@ -176,7 +176,7 @@ _OGG_FIRST, _OGG_LAST = 2, 4  # flags of a page
 
 @contextmanager
 def _sndfile_source(file: FileIO, name: str, head: bytes) -> Iterator[Source]:
-    """Let libsndfile read the descriptor: by content alone, whatever the name."""
+    """Decode with libsndfile, which detects the format by content, not by name."""
     faults = [*_ogg_faults(file)]
     file.seek(0)
     try:
@@ -190,7 +190,7 @@ def _sndfile_source(file: FileIO, name: str, head: bytes) -> Iterator[Source]:
 
 
 def _ogg_faults(file: FileIO) -> Iterator[str]:
-    """Walk through the pages of an Ogg file: what is missing decodes short without error."""
+    """Check the pages of an Ogg file: with pages missing it decodes short, without an error."""
     n_bytes = file.seek(0, os.SEEK_END)
     position, ended = 0, False
     file.seek(0)
@@ -211,7 +211,7 @@ def _ogg_faults(file: FileIO) -> Iterator[str]:
 
 
 def _mpeg_start(file: FileIO) -> int | None:
-    """Find the first MPEG audio frame behind ID3 tags and padding; None if there is none."""
+    """Find the first MPEG audio frame after ID3 tags and padding; None if there is none."""
     start = 0
     while True:
         file.seek(start)
@@ -231,11 +231,11 @@ _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")  # what may follow
 
 @contextmanager
 def _mpeg_source(file: FileIO, name: str, head: bytes, start: int) -> Iterator[Source]:
-    """Let libsndfile read MP3 through a pipe.
+    """Decode MP3 with libsndfile through a pipe.
 
-    In a file that does not declare its length libsndfile guesses it from the first frame
-    and stops there, after a quarter of a file of variable bit rate. A pipe leaves nothing
-    to guess from: it decodes to the end, and says when the length is unknown.
+    If a file does not declare its length, libsndfile guesses it from the first frame and
+    stops there, which may be a quarter of a file of variable bit rate. From a pipe it cannot
+    guess: it decodes to the end and reports when the length is unknown.
     """
     n_bytes = file.seek(0, os.SEEK_END) - start
     with tempfile.TemporaryFile() as said, _piped(file, start) as reader:
@@ -256,7 +256,7 @@ def _mpeg_source(file: FileIO, name: str, head: bytes, start: int) -> Iterator[S
 def _mpeg_blocks(
     blocks: Iterator[Signal], source: Source, reader: int, n_bytes: int
 ) -> Iterator[Signal]:
-    """Pass blocks on, then see whether more than tags is left in the pipe."""
+    """Yield the blocks, then check whether the pipe holds more than tags."""
     n_frames = 0
     for block in blocks:
         n_frames += len(block)
@@ -272,7 +272,7 @@ def _mpeg_blocks(
 
 @contextmanager
 def _piped(file: FileIO, start: int) -> Iterator[int]:
-    """Deliver a file from `start` on through a pipe, whose read end is given."""
+    """Feed a file from `start` on into a pipe and yield the pipe's read end."""
     reader, writer = os.pipe()
 
     def feed() -> None:
@@ -291,7 +291,7 @@ def _piped(file: FileIO, start: int) -> Iterator[int]:
 
 
 def _drained(reader: int) -> tuple[bytes, int]:
-    """Empty a pipe: its next bytes, and how many there were."""
+    """Drain a pipe and return its first bytes and how many bytes there were."""
     first = chunk = os.read(reader, 2**16)
     n_bytes = len(first)
     while chunk:
@@ -305,9 +305,9 @@ _STDERR = threading.Lock()  # descriptor 2 belongs to the whole process
 
 @contextmanager
 def _stderr_into(said: IO[bytes]) -> Iterator[None]:
-    """Collect what C libraries (libmpg123, FFmpeg) write straight to descriptor 2.
+    """Capture what C libraries (libmpg123, FFmpeg) write directly to descriptor 2.
 
-    What other threads write there meanwhile is collected, too: for one call of a decoder only.
+    Output of other threads is captured, too, so hold this for one decoder call only.
     """
     with _STDERR:
         saved = os.dup(2)
@@ -320,9 +320,9 @@ def _stderr_into(said: IO[bytes]) -> Iterator[None]:
 
 
 def _overheard(blocks: Iterator[Signal], said: IO[bytes]) -> Iterator[Signal]:
-    """Pass blocks on, and collect what the decoder says while it makes them.
+    """Yield the blocks and capture the decoder's messages while it produces them.
 
-    Between blocks the caller goes on, perhaps with another file: nothing is held then.
+    Nothing is captured between blocks, while the caller may be decoding another file.
     """
     while True:
         with _stderr_into(said):
@@ -349,7 +349,7 @@ _FFMPEG_MAGIC = (  # (offset, bytes there, what it is)
 
 @contextmanager
 def _ffmpeg_source(file: FileIO, name: str, head: bytes, kind: str) -> Iterator[Source]:
-    """Let FFmpeg decode what libsndfile cannot."""
+    """Decode with FFmpeg what libsndfile cannot."""
     try:
         import av
     except ImportError as error:
@@ -399,7 +399,7 @@ def _ffmpeg_blocks(container: Any, source: Source) -> Iterator[Signal]:
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file's content, in hexadecimal.
+    """Compute the SHA-256 of a file's content, in hexadecimal.
 
     Raises
     ------

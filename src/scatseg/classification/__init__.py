@@ -1,4 +1,4 @@
-"""Which class is this sound: classifiers on feature vectors, honest scores, models in safe files.
+"""Sound classification: classifiers on feature vectors, grouped cross-validation, safe model files.
 
 >>> import numpy as np
 >>> rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Classifiers -> classifiers whose probabilities can be taken at their word."""
+"""Classifiers -> classifiers with calibrated probabilities."""
 
 from __future__ import annotations
 
@@ -18,33 +18,32 @@ from scatseg.classification.folds import inner_folds
 
 
 class Calibrated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A classifier whose probabilities are calibrated on inner folds.
+    """A classifier with probabilities calibrated by temperature scaling on inner folds.
 
-    One number, the temperature, says how much a difference of scores is worth; it is found on
-    scores of clips that were not trained on. Which class is named does not change by it.
+    The temperature is fitted on out-of-fold scores. It does not change the predicted class.
 
     Parameters
     ----------
     estimator : classifier
         Its `decision_function`, or else the logarithm of its `predict_proba`, are the scores.
     grid : mapping, optional
-        Values to try for parameters of the estimator, as of scikit-learn's GridSearchCV, on the
-        same inner folds by balanced accuracy.
+        Parameter grid of the estimator, as in scikit-learn's GridSearchCV, searched on the same
+        inner folds by balanced accuracy.
     n_folds : int, default 10
-        Inner folds at most; as many as there are groups or clips of the rarest class.
+        Maximum number of inner folds; at most the number of groups or of clips of the rarest class.
     seed : int, default 0
-        Of the folds.
+        Seed of the folds.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Sorted.
     estimator_ : classifier
-        Fitted to all of it.
+        Fitted on all clips.
     temperature_ : float
-        Scores are multiplied by 1 / temperature_; 1 where there is too little for inner folds.
+        Scores are divided by it; 1 if there are too few clips for inner folds.
     n_folds_ : int
-        Inner folds used, 0 where there is too little for them.
+        Number of inner folds used; 0 if there are too few clips.
 
     References
     ----------
@@ -75,12 +74,12 @@ class Calibrated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         y : array_like of shape (n_clips,)
             Labels, at least two different ones.
         groups : array_like of shape (n_clips,), optional
-            What must not lie on both sides of an inner fold.
+            Groups, which are not split by inner folds.
 
         Raises
         ------
         ValueError
-            When there is one class only, or the estimator refuses X.
+            When there is only one class, or the estimator rejects X.
         """
         rows, labels = validate_data(self, X, y, dtype=np.float64)
         check_classification_targets(labels)
@@ -108,12 +107,12 @@ class Calibrated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return the logarithm of the probabilities, but for a number per row.
+        """Return log probabilities up to a constant per row.
 
         Returns
         -------
         scores : ndarray of float, shape (n_clips, n_classes), (n_clips,) for two classes
-            For two classes, the second's less the first's.
+            For two classes, the second minus the first.
         """
         scores = self._scores(X)
         if len(self.classes_) == 2:
@@ -125,7 +124,7 @@ class Calibrated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return cast(NDArray[np.float64], softmax(self._scores(X), axis=1))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Name the most probable class of each row of X."""
+        """Return the most probable class of each row of X."""
         best = self._scores(X).argmax(axis=1)
         return cast(NDArray[Any], self.classes_[best])
 
@@ -136,10 +135,10 @@ class Calibrated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def class_log_scores(estimator: Any, X: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Score each class by a fitted classifier, shape (n_clips, n_classes), the larger the likelier.
+    """Return the scores of a fitted classifier, shape (n_clips, n_classes).
 
-    Two scores of opposite sign where the classifier gives one for two classes; logarithms where it
-    gives only probabilities, those of 0 counting as 0.01.
+    The single score of two classes is expanded to two of opposite sign. Without a
+    `decision_function`, scores are log probabilities, with probabilities of at least 0.01.
     """
     if hasattr(estimator, "decision_function"):
         scores = np.asarray(estimator.decision_function(X), dtype=np.float64)
@@ -148,24 +147,24 @@ def class_log_scores(estimator: Any, X: NDArray[np.floating]) -> NDArray[np.floa
 
 
 def log_of_shares(shares: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Take the logarithm of shares or probabilities, shares below 0.01 counting as that."""
+    """Compute the logarithm of shares or probabilities, clipped to at least 0.01."""
     return np.log(np.maximum(shares, 0.01))
 
 
 def fit_temperature(scores: NDArray[np.float64], truth: NDArray[np.intp]) -> float:
-    """Find by how much to divide scores so that their softmax is most probable.
+    """Fit the temperature by maximum likelihood.
 
     Parameters
     ----------
     scores : ndarray of float, shape (n_clips, n_classes)
-        Of clips that were not trained on.
+        Scores of clips not used in training.
     truth : ndarray of int, shape (n_clips,)
-        Numbers of classes.
+        Indices of the true classes.
 
     Returns
     -------
     temperature : float
-        Positive; 1 when there are no clips.
+        Positive; 1 if there are no clips.
 
     Examples
     --------
@@ -178,7 +177,7 @@ def fit_temperature(scores: NDArray[np.float64], truth: NDArray[np.intp]) -> flo
     if not len(scores):
         return 1.0
     n_clips, n_classes = scores.shape
-    # Of n clips without an error not all further ones are right, but about n + 1 of n + 2.
+    # After n clips without an error, the expected accuracy is (n + 1) / (n + 2), not 1.
     doubt = 1 / (n_clips + 2)
     targets = np.full(scores.shape, doubt / (n_classes - 1))
     targets[np.arange(n_clips), truth] = 1 - doubt

@@ -1,4 +1,4 @@
-"""Names -> classifiers of sounds: compression, standardization, margins and calibration in one."""
+"""Names -> classifiers: pipelines of compression, standardization, classifier and calibration."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def make_classifier(
     calibration_folds: int = 10,
     seed: int = 0,
 ) -> Calibrated:
-    """Make the classifier that a name describes, with all that comes before it.
+    """Create a classifier by name, with its preprocessing.
 
-    The steps are those of one pipeline: compress by the medians of the training set, standardize,
-    clip to +-10, classify. Around it lies the calibration of the probabilities.
+    The pipeline compresses by the medians of the training set, standardizes, clips to +-10 and
+    classifies. Its probabilities are then calibrated.
 
     Parameters
     ----------
@@ -46,17 +46,17 @@ def make_classifier(
         ("rbf-svm:C=3"), or any estimator of scikit-learn's kind as `module:class`:
         "sklearn.ensemble:RandomForestClassifier".
     compress : bool or array_like of bool, shape (n_features,), default True
-        Which columns are uncompressed scattering coefficients.
+        Mask of columns that are uncompressed scattering coefficients.
     eps : float, default 1
-        See `MedianLogCompressor`. What is quieter than usual counts little here: it tells one
-        recording from another rather than one class.
+        See `MedianLogCompressor`. The large default gives little weight to coefficients below the
+        median, which vary between recordings rather than classes.
     tune : bool, default False
-        Whether the strength of the regularization (the number of neighbors) is chosen on inner
-        folds. For the built-in classifiers.
+        Whether to choose the regularization (or the number of neighbors) on inner folds. Only for
+        built-in classifiers.
     calibration_folds : int, default 10
-        Inner folds, by group where `fit` is given groups.
+        Number of inner folds, by group if groups are given to `fit`.
     seed : int, default 0
-        Of the inner folds and of what the classifier draws.
+        Seed of the inner folds and the classifier.
 
     Returns
     -------
@@ -66,7 +66,7 @@ def make_classifier(
     Raises
     ------
     ValueError
-        When the name is unknown or does not take the options.
+        When the name or an option is unknown.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def make_classifier(
     """
     ((base, options),) = _one(naming.parse_names(name), name)
     if base not in CLASSIFIERS and ":" not in base and "." in base:
-        base = ":".join(base.rsplit(".", 1))  # sklearn.naive_bayes.GaussianNB, as Python writes it
+        base = ":".join(base.rsplit(".", 1))  # sklearn.naive_bayes.GaussianNB, as in Python
     final = naming.build(base, options, CLASSIFIERS, "classifier")
     if not (hasattr(final, "fit") and hasattr(final, "get_params")):
         msg = f"classifier {name!r} must have fit and get_params, as scikit-learn's estimators do"
@@ -125,7 +125,7 @@ CLASSIFIERS: Mapping[str, Any] = {
     "knn": NeighborsClassifier,
     "convnet": ConvnetClassifier,
 }
-"""The names there are."""
+"""Classifiers by name."""
 
 _GRIDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "rbf-svm": {"classify__C": [1.0, 3.0, 10.0, 30.0]},
@@ -133,4 +133,4 @@ _GRIDS: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "logistic": {"classify__C": [0.001, 0.01, 0.1, 1.0]},
     "knn": {"classify__n_neighbors": [1, 3, 5, 9]},
 }
-"""What tuning tries."""
+"""Parameter grids for tuning."""

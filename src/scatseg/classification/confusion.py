@@ -1,6 +1,6 @@
-"""Truths and predictions -> confusion matrices, scores, and how sure they are.
+"""Truth and predictions -> confusion matrices, scores, intervals and calibration.
 
-Pure functions of arrays. Rows of a confusion matrix are true classes, columns predicted ones.
+Rows of a confusion matrix are true classes, columns predicted ones.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1")
-"""What `scores_of` returns, each from 0 to 1."""
+"""The scores of `scores_of`, in [0, 1]."""
 
 N_RESAMPLES = 10_000
 
 
 class Reliability(NamedTuple):
-    """How often predictions are right, by how sure they were.
+    """A reliability diagram: accuracy of predictions by confidence.
 
     Parameters
     ----------
     edges : ndarray of float, shape (n_bins + 1,)
-        Of the bins of confidence, 0 to 1.
+        Edges of the confidence bins, from 0 to 1.
     counts : ndarray of int, shape (n_bins,)
-        Predictions in each bin.
+        Number of predictions per bin.
     confidence, accuracy : ndarray of float, shape (n_bins,)
-        Mean of each bin; NaN in empty ones.
+        Means per bin; NaN for empty bins.
     """
 
     edges: NDArray[np.float64]
@@ -37,20 +37,20 @@ class Reliability(NamedTuple):
 
     @property
     def error(self) -> float:
-        """How far confidence and accuracy lie apart, bins weighted by their counts."""
+        """Expected calibration error."""
         gaps = np.where(self.counts > 0, np.abs(self.confidence - self.accuracy), 0)
         return float(self.counts @ gaps / self.counts.sum())
 
 
 def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, n_classes: int) -> NDArray[np.intp]:
-    """Count which class was taken for which.
+    """Compute the confusion matrix.
 
     Parameters
     ----------
     truth, predicted : array_like of int, shape (n_clips,)
-        Numbers of classes.
+        Class indices.
     n_classes : int
-        How many there are.
+        Number of classes.
 
     Returns
     -------
@@ -68,7 +68,7 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, n_classes: int) -> 
 
 
 def scores_of(confusion: ArrayLike) -> NDArray[np.float64]:
-    """Score confusion matrices.
+    """Compute accuracy, balanced accuracy and macro F1 from confusion matrices.
 
     Parameters
     ----------
@@ -78,8 +78,8 @@ def scores_of(confusion: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     scores : ndarray of float, shape (..., 3)
-        Accuracy; balanced accuracy, the mean recall of the classes that occur; macro F1, the mean
-        over the classes that occur or are predicted. As scikit-learn has them.
+        As in scikit-learn: accuracy; balanced accuracy, the mean recall over classes that occur;
+        macro F1, the mean over classes that occur or are predicted.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def scores_of(confusion: ArrayLike) -> NDArray[np.float64]:
 
 
 def class_scores(confusion: ArrayLike) -> NDArray[np.float64]:
-    """Score each class of a confusion matrix.
+    """Compute precision, recall and F1 of each class from a confusion matrix.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def class_scores(confusion: ArrayLike) -> NDArray[np.float64]:
 
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Divide, 0 / 0 being 0."""
+    """Divide, with 0 / 0 = 0."""
     return part / np.where(whole > 0, whole, 1)
 
 
@@ -129,24 +129,23 @@ def resampled_scores(
     n_resamples: int = N_RESAMPLES,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Score what might as well have been collected: the bootstrap over groups.
+    """Compute bootstrap samples of scores, resampling groups.
 
     Parameters
     ----------
     truth : array_like of int, shape (n_clips,)
-        Numbers of classes.
+        Class indices.
     predicted : sequence of array_like of int, each of shape (n_clips,)
-        Of each system. All are resampled alike, so that their differences are paired.
+        Predictions of each system. All use the same samples, so that differences are paired.
     units : array_like, shape (n_clips,)
-        What is drawn with replacement: groups whose clips share a player or a kit, or each clip
-        for itself where nothing is shared. Drawing clips where groups are shared would promise
-        too narrow an interval.
+        Units of resampling: groups of clips that share a player or a kit, or single clips if
+        nothing is shared. Resampling clips of shared groups would make intervals too narrow.
     n_classes : int
-        How many there are.
+        Number of classes.
     n_resamples : int, default 10000
-        How often the units are drawn.
+        Number of bootstrap samples.
     seed : int, default 0
-        Equal seeds draw alike.
+        Seed; equal seeds give equal samples.
 
     Returns
     -------
@@ -172,14 +171,14 @@ def resampled_scores(
 def percentile_interval(
     samples: NDArray[np.float64], *, confidence: float = 0.95
 ) -> NDArray[np.float64]:
-    """Find the interval of resampled values.
+    """Compute the percentile interval of bootstrap samples.
 
     Parameters
     ----------
     samples : ndarray of float, shape (n_resamples, ...)
-        As `resampled_scores` gives them, or differences of these.
+        From `resampled_scores`, or differences of these.
     confidence : float, default 0.95
-        Share of the values within it.
+        Share of samples within the interval.
 
     Returns
     -------
@@ -194,14 +193,14 @@ def percentile_interval(
 def reliability(
     probabilities: NDArray[np.floating], truth: ArrayLike, *, n_bins: int = 10
 ) -> Reliability:
-    """Compare how sure predictions were with how often they were right.
+    """Compute the reliability diagram of class probabilities.
 
     Parameters
     ----------
     probabilities : ndarray of float, shape (n_clips, n_classes)
         Rows sum to 1.
     truth : array_like of int, shape (n_clips,)
-        Numbers of classes.
+        Class indices.
     n_bins : int, default 10
         Bins of equal width.
     """
@@ -213,14 +212,14 @@ def reliability(
 def binned(
     confidence: NDArray[np.floating], right: NDArray[np.bool_], *, n_bins: int = 10
 ) -> Reliability:
-    """Compare how sure answers were with how often they were right.
+    """Compute the reliability diagram of confidences.
 
     Parameters
     ----------
     confidence : ndarray of float, shape (n_answers,)
         In [0, 1].
     right : ndarray of bool, shape (n_answers,)
-        Whether each was.
+        Whether each prediction is correct.
     n_bins : int, default 10
         Bins of equal width.
 
@@ -229,7 +228,7 @@ def binned(
     >>> binned(np.array([0.3, 0.7, 0.9]), np.array([False, True, False]), n_bins=2).accuracy
     array([0. , 0.5])
     """
-    # A confidence on an edge belongs to the bin below it, 0 to the first.
+    # A confidence on an edge belongs to the bin below, 0 to the first.
     bins = np.clip(np.ceil(confidence * n_bins).astype(np.intp) - 1, 0, n_bins - 1)
     counts = np.bincount(bins, minlength=n_bins)
     filled = np.where(counts > 0, counts, np.nan)
@@ -244,9 +243,9 @@ def binned(
 def expected_calibration_error(
     probabilities: NDArray[np.floating], truth: ArrayLike, *, n_bins: int = 10
 ) -> float:
-    """Average how far confidence and accuracy lie apart, bins weighted by their counts.
+    """Compute the expected calibration error.
 
-    Few clips alone make it large: 240 clips of perfectly calibrated probabilities have about 0.05.
+    It is biased for few clips: about 0.05 for 240 clips with perfectly calibrated probabilities.
 
     References
     ----------
@@ -263,7 +262,7 @@ def expected_calibration_error(
 
 
 def brier_score(probabilities: NDArray[np.floating], truth: ArrayLike) -> float:
-    """Average the squared distance between probabilities and what was true, 0 to 2.
+    """Compute the multiclass Brier score, in [0, 2].
 
     References
     ----------

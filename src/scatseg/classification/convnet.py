@@ -1,4 +1,4 @@
-"""A small convolutional network over the columns of a vector; torch learns it, NumPy applies it."""
+"""A small convolutional network over the columns of a vector, trained by torch, run by NumPy."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 WIDTH, STRIDE = 9, 4
-"""Columns that a filter sees, and from one of its places to the next."""
+"""Width and stride of filters in columns."""
 
 N_FILTERS = (16, 32)
-"""Of the two layers."""
+"""Number of filters of the two layers."""
 
 Weights = Mapping[str, NDArray[Any]]
 
@@ -26,20 +26,19 @@ Weights = Mapping[str, NDArray[Any]]
 class ConvnetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """Two convolutions along the columns and a linear layer, trained with torch.
 
-    What neighboring columns hold together is looked for at every place alike: made for columns in
-    the order of carriers, as the features of this package have them. Classes weigh alike however
-    many clips they have.
+    Meant for columns in the order of carriers, as in the features of this package. Classes are
+    weighted equally.
 
     Parameters
     ----------
     n_epochs : int, default 60
-        Passes over the training set. Positive.
+        Number of training epochs. Positive.
     learning_rate : float, default 0.002
-        Largest step of Adam, reached after a third of the epochs. Positive.
+        Maximum learning rate of Adam, reached after a third of the epochs. Positive.
     decay : float, default 0.02
-        Of the weights, so that the network stays simple.
+        Weight decay.
     random_state : int, optional
-        Of the first weights, the order of clips and the dropout; 0 when absent.
+        Seed of initialization, order of clips and dropout; 0 by default.
 
     Attributes
     ----------
@@ -86,7 +85,7 @@ class ConvnetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Score each class, shape (n_clips, n_classes), (n_clips,) for two: the second's lead."""
+        """Return scores, shape (n_clips, n_classes), or (n_clips,) for two: second minus first."""
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=np.float64)
         scores = convnet_scores(rows, self.weights_)
@@ -99,13 +98,13 @@ class ConvnetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return cast(NDArray[np.float64], softmax(convnet_scores(rows, self.weights_), axis=1))
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Name the class with the highest score of each row of X."""
+        """Return the class with the highest score of each row of X."""
         best = self.predict_proba(X).argmax(axis=1)
         return cast(NDArray[Any], self.classes_[best])
 
 
 def check_torch() -> None:
-    """Refuse to train where that is not possible.
+    """Check that torch is installed.
 
     Raises
     ------
@@ -118,7 +117,7 @@ def check_torch() -> None:
 
 
 def convnet_scores(X: NDArray[np.float64], weights: Weights) -> NDArray[np.float64]:
-    """Apply the network to standardized vectors.
+    """Run the network on standardized vectors.
 
     Parameters
     ----------
@@ -140,7 +139,7 @@ def convnet_scores(X: NDArray[np.float64], weights: Weights) -> NDArray[np.float
 
 
 def n_places(n_features: int) -> int:
-    """Count the places at which filters of the second layer are applied."""
+    """Return the number of outputs of the second layer along columns."""
     for _ in N_FILTERS:
         n_features = (n_features - 1) // STRIDE + 1
     return n_features
@@ -149,7 +148,7 @@ def n_places(n_features: int) -> int:
 def _convolved(
     X: NDArray[np.floating], filters: NDArray[np.floating], bias: NDArray[np.floating]
 ) -> NDArray[np.floating]:
-    """Correlate (n, n_channels, n_columns) with filters at every fourth column, and rectify."""
+    """Convolve (n, n_channels, n_columns) with filters at stride 4, followed by ReLU."""
     padded = np.pad(X, [(0, 0), (0, 0), (WIDTH // 2, WIDTH // 2)])
     windows = np.lib.stride_tricks.sliding_window_view(padded, WIDTH, axis=2)[:, :, ::STRIDE]
     found = np.einsum("ncpk,fck->nfp", windows, filters) + bias[:, None]
@@ -197,7 +196,7 @@ def _train(
 
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
-    """Let torch work alone: steps this small take longer on several threads."""
+    """Limit torch to one thread, which is faster for such small steps."""
     import torch
 
     before = torch.get_num_threads()

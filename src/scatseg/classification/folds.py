@@ -1,4 +1,4 @@
-"""Labels and groups -> which clips to train on and which to test, groups kept together."""
+"""Labels and groups -> training and test folds that keep groups together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 
 LEAVE_ONE_GROUP_OUT = "leave-one-group-out"
 
-# What published splits call their parts.
+# Names of the parts of published splits.
 _ROLES = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("test", "testing"), "test"),
@@ -23,7 +23,7 @@ _ROLES = {
 
 
 class SplitError(ValueError):
-    """Clips that cannot be split as was asked."""
+    """Clips that cannot be split as requested."""
 
 
 def split(
@@ -35,27 +35,28 @@ def split(
     parts: ArrayLike | None = None,
     seed: int = 0,
 ) -> list[Fold]:
-    """Cut clips into folds whose groups stay together and whose composition is alike.
+    """Split clips into stratified folds that keep groups together.
 
     Parameters
     ----------
     labels : array_like of shape (n_clips,)
         Classes.
     groups : array_like of shape (n_clips,) or None
-        What shares a player, a kit, a recording. None: nothing does.
+        Groups of clips that share a player, a kit or a recording; None if there are none.
     n_folds : int, default 5
-        Folds.
+        Number of folds.
     leave_one_group_out : bool, default False
-        One fold per group instead.
+        Make one fold per group instead.
     parts : array_like of str, shape (n_clips,), optional
-        A split that was published with the clips, used instead: see `published_folds`.
+        A published split to use instead, see `published_folds`.
     seed : int, default 0
-        Of the shuffling.
+        Seed of the shuffling.
 
     Returns
     -------
     folds : list of (train, test)
-        Each clip is in one test set; with a part for training, only those of the part for testing.
+        Each clip is in one test set; for a published train/test split, only the clips of the test
+        part are.
 
     Raises
     ------
@@ -101,18 +102,18 @@ def split(
 
 
 def published_folds(parts: ArrayLike) -> list[Fold]:
-    """Read the split that was published with a set of clips.
+    """Convert a published split to folds.
 
     Parameters
     ----------
     parts : array_like of str, shape (n_clips,)
         Either "train" and "test" (or "training", "testing"), where "validation" ("valid", "val",
-        "dev") is neither trained on nor tested; or names of folds, each of which is tested once.
+        "dev") is not used; or names of folds, each of which is tested once.
 
     Raises
     ------
     SplitError
-        When a clip is in no part, or the parts are neither of the two.
+        When a clip is in no part, or the parts are of neither kind.
 
     Examples
     --------
@@ -148,35 +149,36 @@ def published_folds(parts: ArrayLike) -> list[Fold]:
 def inner_folds(
     labels: NDArray[Any], groups: ArrayLike | None, n_folds: int, seed: int
 ) -> list[Fold]:
-    """Cut a training set into folds of like composition, by group where there are groups.
+    """Split a training set into stratified folds, by group if groups are given.
 
     Parameters
     ----------
     labels : ndarray of shape (n_clips,)
         Classes.
     groups : array_like of shape (n_clips,), optional
-        What must not lie on both sides.
+        Groups, which are not split.
     n_folds : int
-        At most; no more than groups, nor without groups than clips of the rarest class.
+        Maximum number of folds; at most the number of groups, or without groups, of clips of the
+        rarest class.
     seed : int
-        Of the shuffling.
+        Seed of the shuffling.
 
     Returns
     -------
     folds : list of (train, test)
-        Empty where there is too little for two.
+        Empty if there are too few clips for two folds.
     """
     _, counts = np.unique(labels, return_counts=True)
     if groups is None:
         n_splits = min(n_folds, int(counts.min()))
         splitter: Any = StratifiedKFold(max(2, n_splits), shuffle=True, random_state=seed)
     else:
-        # A fold may lack a class, but no fold may be asked for beyond the most frequent one.
+        # A fold may lack a class, but there cannot be more folds than clips of the largest class.
         n_splits = min(n_folds, len(np.unique(np.asarray(groups))), int(counts.max()))
         splitter = StratifiedGroupKFold(max(2, n_splits), shuffle=True, random_state=seed)
     if n_splits < 2:
         return []
     with warnings.catch_warnings():
-        # That a fold lacks a class is seen and said where it matters.
+        # Classes missing in a fold are reported elsewhere.
         warnings.filterwarnings("ignore", message="The least populated class")
         return list(splitter.split(np.zeros(len(labels)), labels, groups))

@@ -1,7 +1,7 @@
-"""Trained classifiers <-> files that are safe to open, whoever made them.
+"""Trained classifiers <-> files that are safe to open, even from untrusted sources.
 
-A model file is an .npz of plain arrays and a header in JSON: nothing in it is executed, and nothing
-is read before its declared size is checked. What is not built in goes through skops, an extra.
+A model file is an .npz of plain arrays with a JSON header: nothing in it is executed, and sizes are
+checked before reading. Custom classifiers are stored by skops, an extra.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FORMAT, VERSION = "scatseg-model", 1
 
 _ENCRYPTED = 0x1  # a bit of an entry's flags
 
-# Of ours, what a foreign classifier is wrapped in.
+# Types of this package that wrap a custom classifier.
 _OURS = frozenset(
     {
         "scatseg.classification.calibration.Calibrated",
@@ -49,7 +49,7 @@ _OURS = frozenset(
 
 
 def check_can_be_saved(classifier: Calibrated) -> None:
-    """Refuse a classifier, fitted or not, whose model could not be written.
+    """Check that the model of a classifier, fitted or not, can be saved.
 
     Raises
     ------
@@ -61,12 +61,12 @@ def check_can_be_saved(classifier: Calibrated) -> None:
 
 
 def save_model(path: str | os.PathLike[str], model: Model | ForeignModel) -> None:
-    """Write a model; the same bytes for the same model.
+    """Save a model deterministically.
 
     Parameters
     ----------
     path : path-like
-        Where to. Its folder must exist.
+        The file. Its folder must exist.
     model : Model or ForeignModel
         The latter needs the extra skops.
 
@@ -84,7 +84,7 @@ def save_model(path: str | os.PathLike[str], model: Model | ForeignModel) -> Non
     data = io.BytesIO()
     header = np.frombuffer(_header(model).encode(), dtype=np.uint8)
     arrays: dict[str, Any] = {"header": header, **model.arrays}
-    np.savez(data, **arrays)  # not compressed: what it declares is what it takes
+    np.savez(data, **arrays)  # not compressed, so that sizes can be checked
     atomic_write(path, data.getvalue())
 
 
@@ -99,15 +99,15 @@ def _header(model: Model | ForeignModel) -> str:
 def load_model(
     path: str | os.PathLike[str], *, trusted: Sequence[str] = ()
 ) -> Model | ForeignModel:
-    """Read a model.
+    """Load a model.
 
     Parameters
     ----------
     path : path-like
-        As `save_model` writes it.
+        A file written by `save_model`.
     trusted : sequence of str
-        Types that a foreign classifier may hold besides those that skops knows to be harmless, and
-        features of one's own, as `module:callable`.
+        Types that a custom classifier may contain besides those trusted by skops, and custom
+        features (`module:callable`).
 
     Returns
     -------
@@ -116,9 +116,8 @@ def load_model(
     Raises
     ------
     ModelError
-        When the file is something else: a pickle, an archive of other things, arrays of objects,
-        larger than it is, of another version; or when it holds types, or names code for its
-        features, that are not trusted.
+        When the file is not a model (a pickle, another archive, object arrays, wrong sizes, another
+        version), or contains untrusted types or names untrusted code for its features.
     """
     source = Path(path)
     try:
@@ -136,7 +135,7 @@ def load_model(
 
 
 def _check_features(about: Description, trusted: Sequence[str], source: Path) -> None:
-    """Refuse features that are somebody's code: to make them would run it."""
+    """Reject untrusted custom features, whose code would be run."""
     try:
         named = naming.foreign_code(str(about.features.get("features", "scattering")))
     except (ValueError, AttributeError) as error:
@@ -189,7 +188,7 @@ def _load(archive: zipfile.ZipFile, entries: Sequence[zipfile.ZipInfo], source: 
 
 
 def _plain_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, source: Path) -> NDArray[Any]:
-    """Read an array of numbers whose declared size is the size that is there."""
+    """Read a numeric array after checking its declared size."""
     data = archive.read(entry)
     stream = io.BytesIO(data)
     try:

@@ -1,7 +1,7 @@
 """A fitted classifier -> a model: plain arrays that predict and explain with NumPy alone.
 
-So a model can be kept in a file that is safe to open (`scatseg.classification.model_files`), and
-gives the same answers under any version of scikit-learn.
+Models can be stored in safe files (`scatseg.classification.model_files`), and predict the same with
+any version of scikit-learn.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _BUILT_IN = (
     *(LinearMarginClassifier, LogisticRegression, RBFMarginClassifier),
     *(NeighborsClassifier, ConvnetClassifier),
 )
-"""Types of which no subclass is one."""
+"""Built-in types; subclasses are not built in."""
 
 _COMMON = {"levels": "f", "eps": "", "mean": "f", "scale": "f", "limit": "", "centers": "cf"}
 
@@ -62,12 +62,12 @@ ARRAYS = frozenset({*_COMMON, *(name for shapes in _SHAPES.values() for name in 
 
 
 class ModelError(ValueError):
-    """A file that is no model, or a model that does not fit."""
+    """A file that is not a model, or an inconsistent model."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What a model is about.
+    """Metadata of a model.
 
     Parameters
     ----------
@@ -76,15 +76,15 @@ class Description:
     features : mapping
         Options of `scatseg.clips.ClipFeatures`.
     fingerprint : str
-        Of the features, as they were when the model was trained.
+        Fingerprint of the features in training.
     names : tuple of FeatureName
-        What the columns measure.
+        Names of the columns.
     columns : tuple of str
         Label columns; their values are joined by "/" in the classes.
     summary : mapping
-        What it was trained on.
+        Summary of the training data.
     versions : mapping
-        With which packages.
+        Package versions in training.
     """
 
     classes: tuple[str, ...]
@@ -96,7 +96,7 @@ class Description:
     versions: Mapping[str, str] = field(default_factory=versions)
 
     def check_fingerprint(self, fingerprint: str) -> None:
-        """Refuse features that are not those that the model was trained on.
+        """Check that features are those that the model was trained on.
 
         Raises
         ------
@@ -120,16 +120,16 @@ class Model:
     about : Description
         Classes and features.
     kind : {"linear", "kernel", "neighbors", "convnet"}
-        How scores come about.
+        Kind of classifier.
     arrays : mapping of str to ndarray
-        Of the preprocessing and of the classifier.
+        Arrays of the preprocessing and the classifier.
     temperature : float
-        What scores are divided by.
+        Divisor of scores.
 
     Raises
     ------
     ModelError
-        When arrays are missing, not finite or do not fit each other.
+        When arrays are missing, not finite or inconsistent.
     """
 
     about: Description
@@ -186,9 +186,9 @@ class Model:
         return cast(NDArray[np.float64], softmax(scores / self.temperature, axis=1))
 
     def energies(self, z: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Tell the energy in each column of a standardized vector, shape (n_features,).
+        """Return the energy of each column of a standardized vector, shape (n_features,).
 
-        That of the coefficients, clipping aside; 1 in columns that hold something else.
+        It is that of the coefficients, up to clipping; 1 for columns that are not coefficients.
         """
         levels, arrays = self.arrays["levels"], self.arrays
         logarithm = np.maximum(z * arrays["scale"] + arrays["mean"], 0)
@@ -196,24 +196,24 @@ class Model:
         return cast(NDArray[np.float64], np.where(np.isnan(levels), 1.0, coefficients**2))
 
     def relevance(self, z: NDArray[np.float64], number: int) -> NDArray[np.float64]:
-        """Split what speaks for a class, against the mean of all, among the columns.
+        """Attribute the score of a class, minus the mean of all classes, to features.
 
         Parameters
         ----------
         z : ndarray of float, shape (n_features,)
             Standardized vector.
         number : int
-            Of the class.
+            Index of the class.
 
         Returns
         -------
         relevance : ndarray of float, shape (n_features,)
-            Of a linear classifier exactly, of a kernel by integrated gradients.
+            Exact for a linear classifier, by integrated gradients for a kernel.
 
         Raises
         ------
         ModelError
-            When the classifier is neither: see `scatseg.explain.permutation_importance`.
+            For other classifiers; see `scatseg.explain.permutation_importance`.
         """
         arrays = self.arrays
         if self.kind == "linear":
@@ -238,14 +238,14 @@ class Model:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ForeignModel:
-    """A trained classifier that is not built in.
+    """A trained custom classifier.
 
     Parameters
     ----------
     about : Description
         Classes and features.
     estimator : Calibrated
-        Around the user's own.
+        The calibrated custom classifier.
     """
 
     about: Description
@@ -257,26 +257,26 @@ class ForeignModel:
 
 
 def is_built_in(classifier: Calibrated) -> bool:
-    """Tell whether a classifier, fitted or not, makes a `Model`; others make a `ForeignModel`."""
+    """Return whether a classifier, fitted or not, converts to a `Model`, not a `ForeignModel`."""
     return type(classifier.estimator.named_steps["classify"]) in _BUILT_IN
 
 
 def model_of(classifier: Calibrated, X: ArrayLike, about: Description) -> Model | ForeignModel:
-    """Take what a fitted classifier has learned out of it.
+    """Convert a fitted classifier to a model.
 
     Parameters
     ----------
     classifier : Calibrated
-        As `make_classifier` makes it, fitted.
+        A fitted classifier from `make_classifier`.
     X : array_like of float, shape (n_clips, n_features)
-        What it was fitted to, for the center of each class.
+        Its training data, for the center of each class.
     about : Description
-        Its `classes` are those of the classifier, in its order.
+        Metadata; `classes` are in the order of the classifier.
 
     Returns
     -------
     model : Model or ForeignModel
-        The latter where the classifier is not built in.
+        The latter if the classifier is custom.
     """
     if tuple(str(name) for name in classifier.classes_) != about.classes:
         msg = f"the classifier knows {list(classifier.classes_)}, described are {about.classes}"
@@ -307,7 +307,7 @@ def _classifier_arrays(fitted: Any, n_classes: int) -> tuple[str, dict[str, NDAr
     """Return kind and arrays of a built-in classifier."""
     if type(fitted) in (LinearMarginClassifier, LogisticRegression):
         coef, intercept = fitted.coef_, fitted.intercept_
-        if n_classes == 2:  # one row tells the second class from the first
+        if n_classes == 2:  # one row, for the second class
             coef, intercept = np.vstack([-coef, coef]), np.concatenate([-intercept, intercept])
         return "linear", {"coef": coef, "intercept": intercept}
     if type(fitted) is RBFMarginClassifier:
@@ -326,7 +326,7 @@ def _classifier_arrays(fitted: Any, n_classes: int) -> tuple[str, dict[str, NDAr
         }
         return "neighbors", arrays
     weights = dict(fitted.weights_)
-    if n_classes == 2:  # scores are how far the second class leads, and the opposite
+    if n_classes == 2:  # expand to two scores of opposite sign
         for name in ("coef", "intercept"):
             lead = weights[name][1] - weights[name][0]
             weights[name] = np.stack([-lead, lead])

@@ -1,8 +1,4 @@
-"""Vectors -> compressed, clipped, classified: the steps of a classifier, as estimators.
-
-Estimators in the sense of scikit-learn; all that is learned (medians, scales, margins) comes from
-what `fit` is given: within a cross-validation, from the training folds alone.
-"""
+"""The steps of a classifier as scikit-learn estimators: compression, clipping, classification."""
 
 from __future__ import annotations
 
@@ -22,19 +18,19 @@ from scatseg.transformers import MedianLogCompressor
 
 
 class ColumnCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Compress some columns by their training medians, and leave the others as they are.
+    """Compress some columns by their training medians; others are unchanged.
 
     Parameters
     ----------
     columns : bool or array_like of bool, shape (n_features,), default True
-        Which columns hold uncompressed coefficients; True for all, False for none.
+        Mask of columns with uncompressed coefficients; True for all, False for none.
     eps : float, default 0.1
         See `MedianLogCompressor`.
 
     Attributes
     ----------
     levels_ : ndarray of float, shape (n_features,)
-        Medians of the training set; NaN where nothing is compressed.
+        Medians of the training set; NaN for columns that are not compressed.
     """
 
     def __init__(self, columns: bool | ArrayLike = True, *, eps: float = 0.1) -> None:
@@ -42,19 +38,19 @@ class ColumnCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  
         self.eps = eps
 
     def fit(self, X: ArrayLike, y: object = None) -> ColumnCompressor:  # noqa: ARG002
-        """Find the medians of the columns that are compressed.
+        """Compute the medians of the columns to compress.
 
         Parameters
         ----------
         X : array_like of float, shape (n_clips, n_features)
-            Not negative in these columns.
+            Non-negative in these columns.
         y : ignored
-            For the sake of pipelines.
+            For compatibility with pipelines.
 
         Raises
         ------
         ValueError
-            When `columns` does not fit X, or see `MedianLogCompressor`.
+            When `columns` does not match X, or as in `MedianLogCompressor`.
         """
         array = validate_data(self, X, dtype=[np.float64, np.float32])
         columns = np.asarray(self.columns)
@@ -70,7 +66,7 @@ class ColumnCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.floating]:
-        """Compress these columns of X, shape (n_clips, n_features)."""
+        """Compress the columns of X, shape (n_clips, n_features)."""
         check_is_fitted(self)
         array = validate_data(self, X, reset=False, dtype=[np.float64, np.float32], copy=True)
         if self.mask_.any():
@@ -78,7 +74,7 @@ class ColumnCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  
         return cast(NDArray[np.floating], array)
 
     def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that coefficients are not negative, and keep their precision."""
+        """Declare to scikit-learn that input is non-negative, and dtypes are preserved."""
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
@@ -86,7 +82,7 @@ class ColumnCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  
 
 
 class Clipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Keep standardized values within a limit, so that no clip is an outlier without bound.
+    """Clip standardized values, to bound outliers.
 
     Parameters
     ----------
@@ -117,7 +113,7 @@ class Clipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: i
         return cast(NDArray[np.floating], np.clip(array, -self.limit, self.limit))
 
     def __sklearn_tags__(self) -> Any:
-        """Tell scikit-learn that nothing is learned and precision is kept."""
+        """Declare to scikit-learn that fitting is not needed, and dtypes are preserved."""
         tags = super().__sklearn_tags__()
         tags.requires_fit = False
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
@@ -125,28 +121,28 @@ class Clipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: i
 
 
 class RBFMarginClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """Support vector machines with a Gaussian kernel, one per pair of classes, margins added up.
+    """One-vs-one support vector machines with an RBF kernel and summed margins.
 
-    Where pairs vote, a clip between two classes is one vote apart from either; added margins say
-    by how much. Classes weigh alike however many clips they have.
+    Unlike votes, summed margins are continuous, and can be calibrated. Classes are weighted
+    equally.
 
     Parameters
     ----------
     C : float, default 10
-        Weight of the errors against the width of the margin. Positive.
+        Regularization parameter of the SVM. Positive.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Sorted.
     gamma_ : float
-        Of the kernel exp(-gamma ||x - x'||^2): 1 / (n_features * variance of X).
+        Parameter of the kernel exp(-gamma ||x - x'||^2): 1 / (n_features * variance of X).
     support_vectors_ : ndarray of float, shape (n_vectors, n_features)
-        What is compared with.
+        Support vectors.
     dual_ : ndarray of float, shape (n_classes, n_vectors)
         Their weights in the sum of each class.
     intercept_ : ndarray of float, shape (n_classes,)
-        What is added.
+        Intercepts.
 
     References
     ----------
@@ -157,7 +153,7 @@ class RBFMarginClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.C = C
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> RBFMarginClassifier:
-        """Find the margins between all pairs of classes.
+        """Fit a machine for each pair of classes.
 
         Parameters
         ----------
@@ -183,7 +179,7 @@ class RBFMarginClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Add up the margins of each class.
+        """Compute the summed margins of each class.
 
         Returns
         -------
@@ -197,7 +193,7 @@ class RBFMarginClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return cast(NDArray[np.float64], scores[:, 1] if len(self.classes_) == 2 else scores)
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Name the class with the largest margin of each row of X."""
+        """Return the class with the largest margin of each row of X."""
         scores = self.decision_function(X)
         best = (scores > 0).astype(int) if scores.ndim == 1 else scores.argmax(axis=1)
         return cast(NDArray[Any], self.classes_[best])
@@ -206,16 +202,16 @@ class RBFMarginClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 def _summed_margins(
     machine: SVC, n_classes: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Add up the weights of all pairs (i, j) for i, and against j.
+    """Sum the weights of all pairs (i, j), positive for i and negative for j.
 
-    libsvm keeps, for a support vector of class i, its weight in the pair with class j in row j - 1
-    where j > i and in row j where j < i.
+    libsvm stores the weight of a support vector of class i in the pair with class j in row j - 1 if
+    j > i, and in row j if j < i.
     """
     n_pairs = n_classes - 1
     ends = np.concatenate([[0], np.cumsum(machine.n_support_)])
     dual = np.zeros((n_classes, ends[-1]))
     intercept = np.zeros(n_classes)
-    # For two classes scikit-learn turns the sign, so that the second one is positive.
+    # For two classes, scikit-learn flips the sign, so that the second is positive.
     sign = -1.0 if n_classes == 2 else 1.0
     for number, (i, j) in enumerate(combinations(range(n_classes), 2)):
         for here, row in ((i, j - 1), (j, i)):
@@ -229,31 +225,31 @@ def _summed_margins(
 
 
 class LinearMarginClassifier(LinearSVC):  # type: ignore[misc]
-    """Linear support vector machines, one per class, for rows that are wide.
+    """One-vs-rest linear support vector machines for high-dimensional vectors.
 
-    Rows are divided by the square root of their number of columns, so that C means the same for
-    ten columns and for ten thousand. Classes weigh alike however many clips they have.
+    Rows are divided by the square root of the number of columns, so that C does not depend on it.
+    Classes are weighted equally.
 
     Parameters
     ----------
     C : float, default 1
-        Weight of the errors against the width of the margin. Positive.
+        Regularization parameter. Positive.
     random_state : int, optional
-        Of the solver.
+        Seed of the solver.
 
     Attributes
     ----------
     coef_ : ndarray of float, shape (n_classes, n_features), (1, n_features) for two classes
-        For rows as they are given.
+        Coefficients for unscaled rows.
     intercept_ : ndarray of float, shape (n_classes,) or (1,)
-        What is added.
+        Intercepts.
     """
 
     def __init__(self, C: float = 1.0, *, random_state: int | None = None) -> None:
         super().__init__(C=C, class_weight="balanced", max_iter=20_000, random_state=random_state)
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> LinearMarginClassifier:
-        """Find the margins of all classes of the rows of X, shape (n_clips, n_features)."""
+        """Fit a machine for each class on the rows of X, shape (n_clips, n_features)."""
         rows = validate_data(self, X, dtype=np.float64)
         scale = 1 / np.sqrt(rows.shape[1])
         super().fit(rows * scale, y)
@@ -262,12 +258,12 @@ class LinearMarginClassifier(LinearSVC):  # type: ignore[misc]
 
 
 class NeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """The share of each class among the nearest clips of the training set.
+    """A k-nearest-neighbors classifier.
 
     Parameters
     ----------
     n_neighbors : int, default 5
-        Clips that are asked; all, where there are less. Positive.
+        Number of neighbors; at most all clips. Positive.
 
     Attributes
     ----------
@@ -276,14 +272,14 @@ class NeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     vectors_ : ndarray of float, shape (n_clips, n_features)
         The training set.
     numbers_ : ndarray of int, shape (n_clips,)
-        Its classes.
+        Class indices of the training set.
     """
 
     def __init__(self, n_neighbors: int = 5) -> None:
         self.n_neighbors = n_neighbors
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> NeighborsClassifier:
-        """Remember the rows of X, shape (n_clips, n_features), and their classes y."""
+        """Store the rows of X, shape (n_clips, n_features), and their classes y."""
         if not self.n_neighbors >= 1:
             msg = f"n_neighbors must be at least 1, got {self.n_neighbors!r}"
             raise ValueError(msg)
@@ -293,7 +289,7 @@ class NeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return shares of the neighbors, shape (n_clips, n_classes); of equals the first are."""
+        """Return class shares among the neighbors, shape (n_clips, n_classes); ties go first."""
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=np.float64)
         return neighbor_shares(
@@ -301,7 +297,7 @@ class NeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         )
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Name the most frequent class among the neighbors of each row of X."""
+        """Return the most frequent class among the neighbors of each row of X."""
         best = self.predict_proba(X).argmax(axis=1)
         return cast(NDArray[Any], self.classes_[best])
 
@@ -313,16 +309,16 @@ def neighbor_shares(
     n_neighbors: int,
     n_classes: int,
 ) -> NDArray[np.float64]:
-    """Count the classes of the nearest vectors in Euclidean distance, as shares.
+    """Compute the class shares among the nearest vectors in Euclidean distance.
 
     Parameters
     ----------
     X, vectors : ndarray of float, shape (n_clips, n_features), (n_vectors, n_features)
-        What is asked about, and what is asked.
+        Queries, and reference vectors.
     numbers : ndarray of int, shape (n_vectors,)
-        Classes of the vectors.
+        Class indices of the reference vectors.
     n_neighbors, n_classes : int
-        How many are asked at most, and how many classes there are.
+        Maximum number of neighbors, and number of classes.
 
     Examples
     --------

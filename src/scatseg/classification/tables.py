@@ -17,7 +17,7 @@ from scatseg.formats import atomic_write
 from scatseg.labelled import Clip
 
 BASELINES = ("baseline:majority", "baseline:duration")
-"""Stand beside every system."""
+"""Baselines of every evaluation."""
 
 
 def scores_document(
@@ -30,31 +30,31 @@ def scores_document(
     seed: int = 0,
     min_probability: float = 0.0,
 ) -> dict[str, Any]:
-    """Gather what scores.json holds.
+    """Return the content of scores.json.
 
     Parameters
     ----------
     systems : mapping of str to CrossValidation
-        By the name of their features, on the same folds.
+        Results by feature name, on the same folds.
     baselines : mapping of str to CrossValidation
-        Likewise, by names of `BASELINES`.
+        Results by name in `BASELINES`.
     classifier : str
         Its name with options.
     clips : sequence of Clip
-        What was classified.
+        The clips.
     columns : sequence of str
-        Label columns. With several, each is also scored by itself.
+        Label columns. If there are several, each is also scored separately.
     seed : int, default 0
-        Of the intervals.
+        Seed of the intervals.
     min_probability : float, default 0
-        Where it is positive, `sure` tells how many predictions are at least as probable, and their
-        accuracy.
+        If positive, `sure` holds the number and accuracy of predictions of at least this
+        probability.
 
     Returns
     -------
     document : dict
-        The scores of one system at the top level; of several in a list `systems`. With
-        `baselines`, and `differences` of the first system from each other one.
+        The scores of one system at the top level, or of several in a list `systems`; `baselines`,
+        and `differences` between the first system and each of the others.
     """
     described = [
         {"features": name, "classifier": classifier}
@@ -76,7 +76,7 @@ def scores_document(
 def _by_column(
     result: CrossValidation, clips: Sequence[Clip], columns: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """Score each label column of joint classes by itself."""
+    """Score each label column of joint classes separately."""
     labels_of = {clip.label: clip.labels for clip in clips}
     here = result.tested
     scored = {}
@@ -90,7 +90,7 @@ def _by_column(
 
 
 def _sure(result: CrossValidation, least: float) -> dict[str, float | None]:
-    """Score the predictions that are probable enough."""
+    """Score the predictions above the minimum probability."""
     here = result.tested
     sure = result.probabilities[here].max(axis=1) >= least
     right = (result.predicted[here] == result.truth[here])[sure]
@@ -105,7 +105,7 @@ def systems_of(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def summary_markdown(document: Mapping[str, Any]) -> str:
-    """Write a scores.json as a table, and what should be known about it."""
+    """Format a scores.json as a table with notes."""
     systems = systems_of(document)
     first = systems[0]
     lines = [
@@ -133,7 +133,7 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
 
 
 def _sure_line(system: Mapping[str, Any]) -> str:
-    """Say how many predictions are probable enough, and how many of them are right."""
+    """Describe number and accuracy of the predictions above the minimum probability."""
     sure = system["sure"]
     text = f"{system['features']}: {sure['share']:.0%} of predictions are at least "
     text += f"{sure['min_probability']:g} probable"
@@ -146,7 +146,7 @@ def _with_interval(value: float, interval: Sequence[float]) -> str:
 
 
 def predictions_csv(systems: Mapping[str, CrossValidation], clips: Sequence[Clip]) -> str:
-    """Write every prediction: features, file, fold, truth, prediction, a probability per class."""
+    """Format all predictions: features, file, fold, truth, prediction, class probabilities."""
     classes = [str(name) for name in next(iter(systems.values())).classes]
     rows: list[list[str]] = [
         ["features", "file", "fold", "truth", "prediction", *(f"p_{name}" for name in classes)]
@@ -164,7 +164,7 @@ def predictions_csv(systems: Mapping[str, CrossValidation], clips: Sequence[Clip
 
 
 def confusion_csv(result: CrossValidation) -> str:
-    """Write the confusion matrix: true classes in rows, predicted ones in columns."""
+    """Format the confusion matrix: true classes in rows, predicted ones in columns."""
     classes = [str(name) for name in result.classes]
     rows = [["truth", *classes]]
     rows += [
@@ -174,7 +174,7 @@ def confusion_csv(result: CrossValidation) -> str:
 
 
 def csv_text(rows: Iterable[Sequence[str]]) -> str:
-    """Write rows as a table, lines ending with a line feed."""
+    """Format rows as CSV with line feeds."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()

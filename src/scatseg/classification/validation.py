@@ -1,4 +1,4 @@
-"""Vectors, labels and groups -> predictions for clips never trained on, scored and compared."""
+"""Vectors, labels and groups -> cross-validated predictions, scores and comparisons."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ from scatseg.counts import counted
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CrossValidation:
-    """Predictions for clips that were not trained on.
+    """Out-of-fold predictions.
 
     Parameters
     ----------
     classes : ndarray of shape (n_classes,)
         Sorted.
     truth : ndarray of int, shape (n_clips,)
-        Numbers of the true classes.
+        Indices of the true classes.
     probabilities : ndarray of float, shape (n_clips, n_classes)
         NaN for clips without a prediction.
     fold : ndarray of int, shape (n_clips,)
-        In which fold each clip was tested, -1 in none.
+        Test fold of each clip, or -1.
     units : ndarray of shape (n_clips,)
-        Groups or, without these, the number of each clip: what is resampled for intervals.
+        Units of resampling: groups, or clip indices without groups.
     split : str
-        How folds were made, in words.
+        Description of the folds.
     notes : tuple of str
-        Which classes could not be tested, and what may leak.
+        Classes that could not be tested, and possible leakage.
     """
 
     classes: NDArray[Any]
@@ -66,17 +66,17 @@ class CrossValidation:
 
     @property
     def tested(self) -> NDArray[np.bool_]:
-        """Which clips have a prediction, shape (n_clips,)."""
+        """Mask of clips with a prediction, shape (n_clips,)."""
         return self.fold >= 0
 
     @property
     def predicted(self) -> NDArray[np.intp]:
-        """Numbers of the predicted classes, shape (n_clips,); 0 where there is no prediction."""
+        """Indices of the predicted classes, shape (n_clips,); 0 without a prediction."""
         return np.asarray(np.nan_to_num(self.probabilities).argmax(axis=1))
 
     @property
     def confusion(self) -> NDArray[np.intp]:
-        """Counts of the tested clips, true classes in rows, shape (n_classes, n_classes)."""
+        """Confusion matrix, true classes in rows, shape (n_classes, n_classes)."""
         here = self.tested
         return confusion_matrix(self.truth[here], self.predicted[here], len(self.classes))
 
@@ -92,35 +92,35 @@ def cross_validate(
     parts: ArrayLike | None = None,
     seed: int = 0,
 ) -> CrossValidation:
-    """Predict every clip by a classifier that was trained without its group.
+    """Cross-validate a classifier, keeping groups together.
 
     Parameters
     ----------
     classifier : estimator
-        As `make_classifier` makes it, or any of scikit-learn's with `predict_proba`; it is cloned.
-        Groups are handed on to a `fit` that takes them.
+        From `make_classifier`, or any scikit-learn classifier with `predict_proba`; it is cloned.
+        Groups are passed to `fit` if it accepts them.
     X : array_like of float, shape (n_clips, n_features)
         One vector per clip.
     labels : array_like of str, shape (n_clips,)
         Classes.
     groups : array_like of shape (n_clips,) or None
-        What shares a player, an instrument, a kit or a recording. There is no default: None says
-        that no two clips share anything, and if they do, the scores are too good.
+        Groups of clips that share a player, an instrument, a kit or a recording. There is no
+        default: None means that clips are independent; otherwise, scores are too high.
     n_folds, leave_one_group_out, parts, seed
-        As for `split`. With `parts` only what the published split tests has a prediction.
+        As in `split`. With `parts`, only clips of the test part have a prediction.
 
     Returns
     -------
     result : CrossValidation
-        Clips of a class that occurs only in the fold in which it is tested have no prediction;
-        the notes name such classes.
+        Clips of a class that occurs only in their test fold have no prediction; such classes are
+        named in the notes.
 
     Raises
     ------
     SplitError
         When clips cannot be split.
     ValueError
-        When the lengths differ, or the classifier refuses X.
+        When the lengths differ, or the classifier rejects X.
 
     Examples
     --------
@@ -204,7 +204,7 @@ def _counts(parts: ArrayLike) -> str:
 
 
 def _sharing(folds: Sequence[Fold], groups: ArrayLike | None) -> list[str]:
-    """Say which groups a published split has on both of its sides."""
+    """Return notes on groups that a published split has on both sides."""
     if groups is None:
         return []
     names = np.asarray(groups)
@@ -250,7 +250,7 @@ def result_elsewhere(
     groups: Sequence[str] | None,
     split: str,
 ) -> CrossValidation:
-    """Set predictions of a classifier that was trained elsewhere beside what is true.
+    """Return the result of a classifier that was trained on other clips.
 
     Parameters
     ----------
@@ -259,11 +259,11 @@ def result_elsewhere(
     probabilities : ndarray of float, shape (n_clips, len(known))
         Its predictions.
     labels : sequence of str, length n_clips
-        What is true, classes that it does not know included.
+        True classes, which may be unknown to the classifier.
     groups : sequence of str or None
-        What clips share; for the intervals.
+        Groups of clips, for the intervals.
     split : str
-        How clips were kept apart, in words.
+        Description of the split.
     """
     classes, truth = np.unique([*known, *labels], return_inverse=True)
     spread = np.zeros((len(labels), len(classes)))
@@ -283,7 +283,7 @@ def result_elsewhere(
 
 
 def majority_baseline(labels: ArrayLike, **options: Any) -> CrossValidation:
-    """Predict the most frequent class of the training folds; options as of `cross_validate`."""
+    """Predict the most frequent class of the training folds; options as in `cross_validate`."""
     nothing = np.zeros((len(np.asarray(labels)), 1))
     return cross_validate(DummyClassifier(strategy="prior"), nothing, labels, **options)
 
@@ -291,19 +291,21 @@ def majority_baseline(labels: ArrayLike, **options: Any) -> CrossValidation:
 def duration_baseline(
     seconds: ArrayLike, labels: ArrayLike, *, seed: int = 0, **options: Any
 ) -> CrossValidation:
-    """Predict from how long clips are, and nothing else.
+    """Predict from the durations of clips only.
+
+    A good score shows how a set was cut, not how it sounds.
 
     Parameters
     ----------
     seconds : array_like of float, shape (n_clips,)
-        Positive. What does well here says something about how a set was cut, not how it sounds.
+        Positive.
     labels : array_like of str, shape (n_clips,)
         Classes.
     seed, **options
-        As of `cross_validate`.
+        As in `cross_validate`.
     """
     column = np.log(np.asarray(seconds, dtype=np.float64))[:, None]
-    # Any mapping from durations to classes; margins would allow only one threshold a class.
+    # Nearest neighbors allow any mapping from durations to classes, unlike linear margins.
     nearest = make_classifier("knn", compress=False, calibration_folds=5, seed=seed)
     return cross_validate(nearest, column, labels, seed=seed, **options)
 
@@ -311,22 +313,22 @@ def duration_baseline(
 def describe_scores(
     result: CrossValidation, *, seed: int = 0, n_resamples: int = 10_000
 ) -> dict[str, Any]:
-    """Score a cross-validation, as scores.json holds it.
+    """Compute the scores of a cross-validation, as in scores.json.
 
     Parameters
     ----------
     result : CrossValidation
         Predictions.
     seed : int, default 0
-        Of the bootstrap.
+        Seed of the bootstrap.
     n_resamples : int, default 10000
-        How often groups, or clips without groups, are drawn for the 95 % intervals.
+        Bootstrap samples of groups, or of clips without groups, for the 95 % intervals.
 
     Returns
     -------
     scores : dict
         `split`, `n` clips tested, `n_clips`, `classes`; `accuracy`, `balanced_accuracy`,
-        `macro_f1` from 0 to 1; `calibration_error`, `brier`; `intervals`, `per_class`, `folds`,
+        `macro_f1` in [0, 1]; `calibration_error`, `brier`; `intervals`, `per_class`, `folds`,
         `notes`.
     """
     here = result.tested
@@ -370,7 +372,7 @@ def describe_scores(
 
 
 def _one_unit(units: NDArray[Any]) -> list[str]:
-    """Say where resampling groups draws the same clips each time."""
+    """Return a note if there is only one unit to resample."""
     if len(np.unique(units)) > 1:
         return []
     return ["all that is tested is of one group: its intervals say nothing of other groups"]
@@ -391,15 +393,15 @@ def paired_differences(
     Parameters
     ----------
     systems : mapping of str to CrossValidation
-        On the same clips and folds, at least two.
+        At least two results on the same clips and folds.
     seed, n_resamples
-        As of `describe_scores`.
+        As in `describe_scores`.
 
     Returns
     -------
     differences : list of dict
-        `first`, `second`, and for every score the `difference` (first less second), its paired
-        95 % `interval` and whether that leaves 0 out, `differs`.
+        `first`, `second`, and for every score the `difference` (first minus second), its paired
+        95 % `interval`, and whether this excludes 0, `differs`.
 
     Raises
     ------
@@ -441,19 +443,20 @@ def paired_differences(
 def conflicting_copies(
     X: ArrayLike, labels: Sequence[str], groups: Sequence[str] | None
 ) -> list[tuple[int, int]]:
-    """Find clips that sound exactly alike under two labels, or in two groups.
+    """Find identical clips with different labels or groups.
 
     Parameters
     ----------
     X : array_like of float, shape (n_clips, n_features)
-        Equal rows are one sound.
+        Equal rows are identical sounds.
     labels, groups : sequence of str, length n_clips
-        Without groups, any copy lies in two: it may be trained on and tested.
+        Labels and groups. Without groups, all copies are returned, as they may be in both training
+        and test set.
 
     Returns
     -------
     pairs : list of (int, int)
-        The first clip of each sound and one that contradicts it.
+        The first clip of each sound, and a conflicting copy.
 
     Examples
     --------
@@ -482,24 +485,24 @@ def learning_curve(
     parts: ArrayLike | None = None,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
-    """Score a classifier that is trained on few clips of each class.
+    """Compute the learning curve of a classifier, with few training clips per class.
 
     Parameters
     ----------
     classifier, X, labels, groups, n_folds, parts
-        As of `cross_validate`.
+        As in `cross_validate`.
     sizes : sequence of int
-        Clips of each class; all of them where a class has less.
+        Training clips per class; all clips of smaller classes.
     n_draws : int, default 5
-        How often the training clips are drawn anew.
+        Number of random training sets per size.
     seed : int, default 0
-        Of folds and draws.
+        Seed of folds and draws.
 
     Returns
     -------
     points : list of dict
-        For each size: `clips` a class, and `mean`, `low` and `high` over draws of each score. Sizes
-        beyond what the training folds hold of every class are left out.
+        For each size: `clips` per class, and `mean`, `low` and `high` over draws of each score.
+        Sizes larger than all classes in the training folds are left out.
     """
     rows, labels = np.asarray(X), np.asarray(labels)
     classes, truth = np.unique(labels, return_inverse=True)
@@ -536,7 +539,7 @@ def learning_curve(
 def _few(
     train: NDArray[np.intp], truth: NDArray[np.intp], size: int, rng: np.random.Generator
 ) -> NDArray[np.intp]:
-    """Draw so many clips of each class from a training set."""
+    """Draw `size` clips of each class from a training set."""
     parts = []
     for number in np.unique(truth[train]):
         here = train[truth[train] == number]

@@ -1,7 +1,7 @@
-"""The command line: arguments in, exit status out; the work is done elsewhere.
+"""The command line: parse arguments, call the library, return an exit status.
 
-The door to click and tqdm. What users read goes to standard output, progress to standard error. One
-module holds each group of commands; what they need beyond click is imported when they run.
+The only user of click and tqdm. Results go to standard output, progress to standard error. Each
+group of commands has its own module; anything heavier than click is imported when a command runs.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _let_go_of_output() -> None:
-    """Send what nobody takes to nowhere: else Python complains about it when it ends."""
+    """Redirect output to the null device if its reader is gone, so that Python exits silently."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -66,10 +66,10 @@ def _let_go_of_output() -> None:
 
 
 class _Commands(click.Group):
-    """All commands; of none is it an error that the reader of what it prints has gone."""
+    """All commands; a closed output pipe is not an error in any of them."""
 
     def invoke(self, context: click.Context) -> Any:
-        # Click itself would make an exit status of 1 of it.
+        # Click itself would exit with status 1.
         try:
             return super().invoke(context)
         except BrokenPipeError:
@@ -78,27 +78,27 @@ class _Commands(click.Group):
 
 
 def _set_loudness(context: click.Context, option: click.Parameter, value: int) -> None:
-    """Say as much as the option wants, here and in the commands below; nothing given is 0."""
+    """Set the verbosity of a command and its subcommands: -1 quiet, 0 normal, 1 or more verbose."""
     if value:
         context.obj = -1 if option.name == "quiet" else value
 
 
 def _add_loudness(command: click.Command) -> None:
-    """Let a command, and all below it, take -q and -v."""
+    """Add -q and -v to a command and all its subcommands."""
     command.params += [
         click.Option(
             ["-q", "--quiet"],
             is_flag=True,
             expose_value=False,
             callback=_set_loudness,
-            help="Say nothing but results and errors.",
+            help="Print only results and errors.",
         ),
         click.Option(
             ["-v", "--verbose"],
             count=True,
             expose_value=False,
             callback=_set_loudness,
-            help="Say more.",
+            help="Print more details.",
         ),
     ]
     for each in command.commands.values() if isinstance(command, click.Group) else ():

@@ -41,22 +41,22 @@ if TYPE_CHECKING:
     from scatseg.classification.models import Model
 
 UNSURE = "unsure"
-"""What is predicted where no class is probable enough."""
+"""The prediction where no class is probable enough."""
 
 _OF_TRAINING = (
     *("features", "sr", "seconds", "aggregate", "classifier", "nested"),
     *("folds", "split", "leave_one_group_out", "ignore_groups"),
 )
-"""Options of `evaluate` that a trained model leaves nothing to say about."""
+"""Options of `evaluate` that are fixed by a trained model."""
 
 
 @click.group()
 def classify() -> None:
     """Train, evaluate and explain classifiers of sounds.
 
-    A FOLDER has sub-folders as labels, or an index.csv with the columns file,label,group: what
-    shares a group (a player, a kit, a recording) is never on both sides of a split. A column split
-    (train and test, or the names of folds) says how a published set is to be split.
+    FOLDER has one subfolder per label, or an index.csv with columns file,label,group. Sounds of one
+    group (a player, a kit, a recording) are never on both sides of a split. An optional column
+    split (train and test, or the names of folds) holds the published split.
     """
 
 
@@ -66,13 +66,13 @@ _feature_options = joined(
     click.option(
         "--seconds",
         type=click.FloatRange(min=0, min_open=True),
-        help="Cut or pad sounds to this length.  [default: all of each, at least 1 s]",
+        help="Cut or pad sounds to this length.  [default: full length, at least 1 s]",
     ),
     click.option(
         "--aggregate",
         default="mean",
         show_default=True,
-        help="What remains of the frames: mean, std, median, max, joined by +.",
+        help="Statistics over frames: mean, std, median, max, joined by +.",
     ),
 )
 _several_features = click.option(
@@ -92,14 +92,14 @@ _label_options = joined(
         multiple=True,
         default=("label",),
         show_default=True,
-        help="Column of labels in index.csv. Repeat to classify several together.",
+        help="Label column in index.csv. Repeat to classify combinations of labels.",
     ),
     click.option("--group", default="group", show_default=True, help="Column of groups."),
     click.option(
         "--part",
         "parts",
         multiple=True,
-        help="Take only sounds of this part (train, say) of the split that index.csv publishes.",
+        help="Use only this part (say, train) of the split in index.csv.",
     ),
 )
 _classifier_options = joined(
@@ -107,40 +107,40 @@ _classifier_options = joined(
         "--classifier",
         default="rbf-svm",
         show_default=True,
-        help="rbf-svm, linear-svm, logistic, knn, convnet (torch), or module:class; with options: "
-        "rbf-svm:C=3.",
+        help="rbf-svm, linear-svm, logistic, knn, convnet (torch), or module:class, with options "
+        "as in rbf-svm:C=3.",
     ),
-    click.option("--nested", is_flag=True, help="Choose the regularization on inner folds."),
+    click.option(
+        "--nested", is_flag=True, help="Choose the regularization by nested cross-validation."
+    ),
     click.option("--seed", type=int, default=0, show_default=True),
 )
 _split = click.option(
     "--split",
     type=click.Choice(["published", "folds"]),
-    help="The column `split` of index.csv (train and test, or folds by name), or folds of our own."
-    "  [default: published where there is one]",
+    help="Use the column `split` of index.csv (published), or make folds.  [default: published if "
+    "present]",
 )
-_store = click.option(
-    "--store", type=FileArgument, help="Keep vectors in this folder, and take them from there."
-)
+_store = click.option("--store", type=FileArgument, help="Cache feature vectors in this folder.")
 _csv_output = click.option(
     "-o",
     "--output",
     type=FileArgument,
     callback=output_file,
-    help="A .csv.  [default: standard output]",
+    help="A .csv file.  [default: standard output]",
 )
 _unsure = click.option(
     "--min-probability",
     type=click.FloatRange(0, 1),
     default=0.0,
     show_default=True,
-    help=f'Answer "{UNSURE}" where no class is as probable.',
+    help=f'Predict "{UNSURE}" below this probability.',
 )
 _trust = click.option(
     "--trust",
     multiple=True,
     metavar="NAME",
-    help="Allow a model this type, stored by skops, or these features, a module:callable.",
+    help="Allow a model to load this skops type, or to run these features (module:callable).",
 )
 
 
@@ -235,7 +235,7 @@ def predict(
     trust: tuple[str, ...],
     jobs: int,
 ) -> int:
-    """Say which class each of PATHS (files, folders, patterns) is, with probabilities."""
+    """Predict the class of each of PATHS (files, folders, patterns), with probabilities."""
     from scatseg.classification.tables import csv_text
     from scatseg.formats import atomic_write
 
@@ -266,7 +266,7 @@ def predict(
     "--output",
     type=FileArgument,
     callback=output_folder,
-    help="A folder for scores and figures.",
+    help="Folder for scores and figures.",
 )
 @_several_features
 @_feature_options
@@ -274,12 +274,12 @@ def predict(
 @_classifier_options
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
 @_split
-@click.option("--leave-one-group-out", is_flag=True, help="A fold for each group instead.")
-@click.option("--ignore-groups", is_flag=True, help="Split as if nothing were shared.")
+@click.option("--leave-one-group-out", is_flag=True, help="Make one fold per group.")
+@click.option("--ignore-groups", is_flag=True, help="Split without regard to groups.")
 @click.option(
     "--model",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Score this model instead, on its own features; FOLDER must be new to it.",
+    help="Score this trained model instead, on its own features; it must not have seen FOLDER.",
 )
 @_store
 @_unsure
@@ -288,10 +288,10 @@ def predict(
 @config_option
 @click.pass_obj
 def evaluate(verbosity: int, /, folder: Path, output: Path | None, **options: Any) -> int:
-    """Score classifiers on sounds of FOLDER that they were not trained on.
+    """Cross-validate classifiers on the sounds of FOLDER.
 
-    Groups stay together. Beside every system but a --model stand the majority class and the nearest
-    neighbors in duration, and the differences from both.
+    Groups stay together. Unless --model is given, each system is compared with two baselines: the
+    majority class and the nearest neighbors in duration.
     """
     from scatseg.classification.tables import scores_document, summary_markdown, write_tables
     from scatseg.runs import write_failures, write_run
@@ -350,7 +350,7 @@ def evaluate(verbosity: int, /, folder: Path, output: Path | None, **options: An
 @config_option
 @click.pass_obj
 def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) -> int:
-    """Score classifiers that are trained on 2, 4, 8, 16 and 32 clips of each class."""
+    """Compute a learning curve: scores with 2, 4, 8, 16 and 32 training clips per class."""
     from scatseg.classification import learning_curve, make_classifier
     from scatseg.classification.confusion import SCORES
     from scatseg.classification.tables import csv_text
@@ -400,7 +400,7 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
 @click.argument("model", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.argument("paths", nargs=-1, type=FileArgument)
 @click.option(
-    "-o", "--output", type=FileArgument, callback=output_folder, help="A folder for figures."
+    "-o", "--output", type=FileArgument, callback=output_folder, help="Folder for figures."
 )
 @click.option("--as", "label", help="Explain this class.  [default: the predicted one]")
 @_trust
@@ -415,7 +415,7 @@ def explain(
     trust: tuple[str, ...],
     jobs: int,
 ) -> int:
-    """Say which carriers and modulation rates decided, for PATHS, or for each class."""
+    """Explain predictions for PATHS, or each class, by carriers and modulation rates."""
     from scatseg.classification.models import Model
 
     with usage_errors():

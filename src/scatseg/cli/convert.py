@@ -18,20 +18,20 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=FileArgument)
-@click.option("-o", "--output", required=True, type=FileArgument, help="A file, or a folder.")
+@click.option("-o", "--output", required=True, type=FileArgument, help="Output file or folder.")
 @click.option(
-    "--from", "source_format", type=click.Choice(list(FORMATS)), help="Instead of by extension."
+    "--from", "source_format", type=click.Choice(list(FORMATS)), help="[default: by extension]"
 )
 @click.option(
-    "--format", "target_format", type=click.Choice(list(FORMATS)), help="Instead of by extension."
+    "--format", "target_format", type=click.Choice(list(FORMATS)), help="[default: by extension]"
 )
 @click.option("--level", help="Only this level: section, phrase, ...")
-@click.option("--system", help="Only the answers of this system.")
+@click.option("--system", help="Only the segmentations of this system.")
 @click.option(
     "--duration",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Of the recording, for files that do not tell their end.",
+    help="Duration of the recording, for formats without an end time.",
 )
 @click.pass_obj
 def convert(
@@ -46,8 +46,8 @@ def convert(
 ) -> int:
     """Convert segmentations between formats.
 
-    PATHS are files, folders, patterns, or runs, whose tracks are taken. Where a file holds several
-    and the other format one, the first is written: choose with --level and --system.
+    PATHS are files, folders, patterns, or runs. Where a file holds several segmentations and the
+    target format only one, the first is written: choose with --level and --system.
     """
     from scatseg.datasets import is_run
     from scatseg.formats import FormatError, format_of, read, write

@@ -1,4 +1,4 @@
-"""`scatseg datasets`: annotations of published collections, and which recordings they fit."""
+"""`scatseg datasets`: download published annotations and pair them with recordings."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _folder_option = click.option(
     "-o",
     "--output",
     type=FileArgument,
-    help="The folder of datasets.  [default: in the user's cache]",
+    help="Folder of datasets.  [default: in the user's cache]",
 )
 
 
 @click.group()
 def datasets() -> None:
-    """Fetch annotations of published collections, and pair them with recordings."""
+    """Download published annotations and pair them with recordings."""
 
 
 @datasets.command("list")
 @_folder_option
 @click.pass_obj
 def list_(verbosity: int, output: Path | None) -> int:
-    """Say what can be fetched, under which license, and what to cite."""
+    """List the available datasets with license and citation."""
     from scatseg import loaders
     from scatseg.registry import DATASETS, default_folder
     from scatseg.sound_sets import SOUND_SETS
@@ -90,16 +90,16 @@ def _described(dataset: Dataset, folder: Path) -> list[str]:
 @click.option(
     "--archive",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Take this archive, downloaded by other means.",
+    help="Use this archive instead of downloading it.",
 )
-@click.option("--force", is_flag=True, help="Fetch again what is there.")
+@click.option("--force", is_flag=True, help="Download again.")
 @click.pass_obj
 def fetch(
     verbosity: int, names: tuple[str, ...], output: Path | None, archive: Path | None, force: bool
 ) -> int:
-    """Download annotations, never recordings; print where they are.
+    """Download annotations, never recordings, and print their folder.
 
-    NAMES are those that `datasets list` shows.
+    NAMES are as shown by `datasets list`.
     """
     from scatseg.loaders import PREFIX, LoaderError
     from scatseg.registry import DATASETS, DatasetError, default_folder
@@ -174,14 +174,14 @@ def _fetch_loader(name: str, folder: Path, verbosity: int) -> Path:
     help="A .csv file.  [default: standard output, for an index.csv in FOLDER]",
 )
 @click.option(
-    "--fetch", "fetch_first", is_flag=True, help="Download what is needed but the recordings."
+    "--fetch", "fetch_first", is_flag=True, help="First download everything but the recordings."
 )
 @click.pass_obj
 def index(verbosity: int, name: str, folder: Path, output: Path | None, fetch_first: bool) -> int:
     """List the labelled sounds of a published set for `scatseg classify` and `search evaluate`.
 
-    FOLDER holds the recordings, as mirdata lays them out. The table has columns file, label, group
-    and split, as far as the set has groups and a split. `datasets list` shows the NAMEs.
+    FOLDER holds the recordings in mirdata's layout. The table has columns file and label, and group
+    and split where the set has them. NAME is as shown by `datasets list`.
     """
     from scatseg.classification.tables import csv_text
     from scatseg.formats import atomic_write
@@ -213,9 +213,9 @@ def index(verbosity: int, name: str, folder: Path, output: Path | None, fetch_fi
 @_folder_option
 @click.pass_obj
 def verify(verbosity: int, names: tuple[str, ...], output: Path | None) -> int:
-    """Compare every file that was fetched with its SHA-256.
+    """Verify every downloaded file against its SHA-256.
 
-    NAMES are datasets; all that were fetched when there are none.
+    NAMES are datasets; without any, all downloaded ones.
     """
     from scatseg.registry import RECEIPT, DatasetError, default_folder
     from scatseg.registry import verify as problems_of
@@ -257,10 +257,10 @@ def verify(verbosity: int, names: tuple[str, ...], output: Path | None) -> int:
     type=click.FloatRange(min=0),
     default=2.0,
     show_default=True,
-    help="Seconds by which durations may differ.",
+    help="Maximum difference of durations in seconds.",
 )
 @click.option(
-    "--by-duration", is_flag=True, help="Pair what has no name in common by duration alone."
+    "--by-duration", is_flag=True, help="Pair what does not match by name by duration alone."
 )
 @click.pass_obj
 def match(
@@ -274,8 +274,8 @@ def match(
     """Pair recordings with annotations, by name and by duration.
 
     AUDIO are files, folders or patterns; REFERENCES is a folder of annotations. Names are ids, or
-    artists and titles where the annotations come with a metadata.csv; durations must agree. The
-    pairs are printed, or with -o written, as a table for `scatseg evaluate --map`.
+    artists and titles where the annotations come with a metadata.csv; durations must agree. Prints
+    the pairs (or writes them with -o) as a table for `scatseg evaluate --map`.
     """
     from scatseg import pairing
     from scatseg.audio import AUDIO_EXTENSIONS, AudioError
@@ -314,7 +314,7 @@ def match(
 
 
 def _undecided(result: Pairing, verbosity: int) -> list[str]:
-    """Say how many were paired and why; name each recording that was not."""
+    """Report how many recordings were paired and how; list those that were not."""
     by = [pair.by for pair in result.pairs]
     counts = ", ".join(f"{by.count(each)} by {each}" for each in sorted(set(by)))
     lines = [f"recordings paired: {len(by)}{f' ({counts})' if counts else ''}"]

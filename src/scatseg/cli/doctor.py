@@ -23,9 +23,9 @@ _FFMPEG_ONLY = {".aac", ".m4a", ".wma"}
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(as_json: bool) -> int:
-    """Say what is installed: versions, decoders, backends."""
+    """Show what is installed: versions, decoders, backends."""
     import importlib.util
 
     from scatseg.audio import AUDIO_EXTENSIONS

@@ -1,4 +1,4 @@
-"""`scatseg evaluate` and `scatseg report`: scores, and the page of a run."""
+"""`scatseg evaluate` and `scatseg report`: scores and the report of a run."""
 
 from __future__ import annotations
 
@@ -31,35 +31,35 @@ _N_SHOWN = 5  # notes of one kind on the screen
     "more_references",
     multiple=True,
     type=FileArgument,
-    help="A further folder of references. Repeat for several.",
+    help="Additional folder of references. Repeat for several.",
 )
-@click.option("-o", "--output", required=True, type=FileArgument, help="Where the scores go.")
+@click.option("-o", "--output", required=True, type=FileArgument, help="Folder for the scores.")
 @click.option(
     "--map",
     "map_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV with the columns estimate,reference: ids that do not match by name.",
+    help="CSV with columns estimate,reference, for ids that do not match by name.",
 )
 @click.option(
     "--metadata",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV about the tracks, their ids in the first column.",
+    help="CSV of track metadata, with ids in the first column.",
 )
 @click.option(
     "--group-by",
     default="",
     metavar="COLUMN",
-    help="Also summarize the tracks of each value of this column of --metadata.",
+    help="Also summarize by the values of this column of --metadata.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=0,
     show_default=True,
-    help="Of the bootstrap intervals.",
+    help="Seed of the bootstrap intervals.",
 )
 @click.option("--figures", is_flag=True, help="Also draw the figures.")
-@click.option("--report/--no-report", default=True, help="Build the page.  [default: report]")
+@click.option("--report/--no-report", default=True, help="Build the report.  [default: report]")
 @audio_option
 @jobs_option
 @config_option
@@ -81,11 +81,11 @@ def evaluate(
 ) -> int:
     """Score estimates against references with mir_eval.
 
-    ESTIMATES are runs, or folders of files in any format that is read, each of them a system.
-    REFERENCES is a folder of annotations. They are matched by name. Means come with 95 % bootstrap
-    intervals over tracks, pairs of systems with paired tests: summary.md, summary.tex and
-    comparisons.csv. notes.csv lists every repair, what had no partner and durations that disagree;
-    failures.csv what could not be scored. The page has the tracks where the output is a run itself.
+    ESTIMATES are runs, or folders of files in any supported format; each is a system. REFERENCES is
+    a folder of annotations. Files are matched by name. summary.md and summary.tex hold means with
+    95 % bootstrap intervals over tracks, comparisons.csv paired tests of systems, notes.csv
+    repairs, unmatched files and mismatched durations, failures.csv files that could not be scored.
+    The report includes the tracks if the output folder is itself a run.
     """
     from scatseg.runs import write_run
     from scatseg.score_tables import summary_markdown
@@ -156,7 +156,7 @@ def evaluate(
 
 
 def _shown(notes: Iterable[Note], output: Path, *, every: bool) -> Iterator[str]:
-    """Lay out notes by kind: all, or the first few of each and how many more there are."""
+    """Format notes by kind: all of them, or the first few of each kind and the number left."""
     by_kind: dict[str, list[Note]] = {}
     for note in notes:
         by_kind.setdefault(note.kind, []).append(note)
@@ -175,7 +175,7 @@ def _shown(notes: Iterable[Note], output: Path, *, every: bool) -> Iterator[str]
 @audio_option
 @click.option("--figures/--no-figures", default=True, help="Draw PNG and SVG.  [default: figures]")
 def report(run: Path, audio: AudioMode, figures: bool) -> int:
-    """Build the page and the figures of a run; the last line is where the page is."""
+    """Build the report and figures of a run; print the report's path last."""
     from scatseg.report import build
 
     with usage_errors():

@@ -1,4 +1,4 @@
-"""`scatseg run`: the steps that a TOML file declares, as the commands they stand for."""
+"""`scatseg run`: run the steps of a TOML file as commands."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from scatseg.cli.outcome import DONE, SOME_FAILED, usage_errors
     "changes",
     multiple=True,
     metavar="KEY=VALUE",
-    help="Set an option of every step that has it.",
+    help="Set this option in every step that has it.",
 )
 @click.pass_context
 def run(context: click.Context, path: Path, changes: tuple[str, ...]) -> int:
-    """Run the steps that a TOML file declares.
+    """Run the steps of a TOML file.
 
-    Each [[step]] has a `command`, its `arguments`, and the command's options by their names.
+    Each [[step]] has a `command`, its `arguments`, and the command's options by name.
     """
     root = context.find_root().command
     commands = dict(leaves(root))
@@ -50,7 +50,7 @@ def run(context: click.Context, path: Path, changes: tuple[str, ...]) -> int:
 
 
 def leaves(command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    """Yield every command that does something, by the words that call it: `segment`, `plot s1`."""
+    """Yield every leaf command with its full name: `segment`, `plot s1`."""
     for name, child in getattr(command, "commands", {}).items():
         if isinstance(child, click.Group):
             yield from ((f"{name} {inner}", leaf) for inner, leaf in leaves(child))
@@ -64,7 +64,7 @@ def step_arguments(
     step: dict[str, Any],
     changes: Mapping[str, str],
 ) -> list[str]:
-    """Write a step as the command line that it stands for."""
+    """Convert a step to command-line arguments."""
     step = dict(step)
     name = step.pop("command", None)
     if name not in commands:

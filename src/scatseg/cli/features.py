@@ -1,4 +1,4 @@
-"""`scatseg features`: recordings in, arrays out."""
+"""`scatseg features`: extract features of recordings."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
 
 
 _LONG = 1200
-"""Seconds from which on a recording is streamed rather than held in memory."""
+"""Seconds above which a recording is streamed instead of loaded."""
 
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=FileArgument)
-@click.option("-o", "--output", type=FileArgument, help="An .npz, or a folder.")
+@click.option("-o", "--output", type=FileArgument, help="An .npz file, or a folder.")
 @features_option
 @click.option("--sr", type=click.IntRange(min=1), default=22050, show_default=True, help="In Hz.")
-@click.option("--plan", is_flag=True, help="Only tell what it would take.")
+@click.option("--plan", is_flag=True, help="Only estimate time and memory.")
 @click.pass_obj
 def features(
     verbosity: int, paths: tuple[Path, ...], output: Path | None, features: str, sr: int, plan: bool
 ) -> int:
     """Compute features and save them as .npz: X, edges (seconds), names.
 
-    Recordings of over 20 minutes are read piece by piece where the features allow it.
+    Recordings longer than 20 minutes are streamed where the features support it.
     """
     from scatseg.audio import AUDIO_EXTENSIONS, AudioError
     from scatseg.extractors import extractor
@@ -76,7 +76,7 @@ def features(
 
 
 def _described(extract: Extractor, path: Path, sr: int) -> tuple[Features, tuple[str, ...]]:
-    """Extract features of a file, in memory or in pieces, and say what was odd about it."""
+    """Extract features of a file, in memory or streamed; return them with warnings."""
     from scatseg import audio
     from scatseg.extractors import extracted
 
@@ -92,7 +92,7 @@ def _described(extract: Extractor, path: Path, sr: int) -> tuple[Features, tuple
 
 
 def _tell_plans(extract: Extractor, found: Found, sr: int) -> int:
-    """Print what each recording would take."""
+    """Print the cost estimate of each recording."""
     from scatseg import audio
 
     if not hasattr(extract, "plan"):

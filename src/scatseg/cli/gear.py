@@ -1,4 +1,4 @@
-"""`scatseg gear`: representations in, which parameters of sounds they hear out."""
+"""`scatseg gear`: test which parameters of sounds a representation encodes."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ _DEFAULT = ("mfcc", "scattering", "scattering:Q=8", "jtfs")
 @click.command()
 @click.argument("folder", required=False, type=FileArgument)
 @run_option
-@click.option(
-    "--synth", default="am-chirp", show_default=True, help="A synthesizer by name, or module:name."
-)
+@click.option("--synth", default="am-chirp", show_default=True, help="Synthesizer, or module:name.")
 @click.option(
     "--grid", type=click.IntRange(1), default=16, show_default=True, help="Values per parameter."
 )
@@ -39,21 +37,28 @@ _DEFAULT = ("mfcc", "scattering", "scattering:Q=8", "jtfs")
     multiple=True,
     default=_DEFAULT,
     show_default=True,
-    help="A representation: mfcc, scattering:Q=8, jtfs:T=2048, or module:callable. Repeat.",
+    help="Representation: mfcc, scattering:Q=8, jtfs:T=2048, or module:callable. Repeat for "
+    "several.",
 )
 @click.option(
-    "--neighbors", type=click.IntRange(1), default=40, show_default=True, help="Nearest sounds."
+    "--neighbors",
+    type=click.IntRange(1),
+    default=40,
+    show_default=True,
+    help="Number of nearest neighbors.",
 )
-@click.option("--sr", type=click.IntRange(1), help="Of FOLDER, in Hz.  [default: the first's]")
-@click.option("--device", default="", help="Of torch, like cuda: where sounds are played.")
+@click.option(
+    "--sr", type=click.IntRange(1), help="Sampling rate of FOLDER in Hz.  [default: the first's]"
+)
+@click.option("--device", default="", help="Torch device for synthesis, like cuda.")
 @config_option
 @click.pass_obj
 @resumable()
 def gear(verbosity: int, /, folder: Path | None, output: Path, **options: Any) -> int:
-    """Test which parameters of sounds a representation hears.
+    """Test which parameters of sounds a representation encodes.
 
-    Sounds are played on a grid of parameters, or read from FOLDER, whose index.csv has a column
-    `file` and one for each parameter. The same command goes on where it was stopped.
+    Sounds are synthesized on a grid of parameters, or read from FOLDER, whose index.csv has a
+    column `file` and one for each parameter. Rerun the same command to resume.
     """
     from scatseg import runs
     from scatseg.gear import BATCH, check_neighbors, run
@@ -119,7 +124,7 @@ def _sounds(folder: Path | None, options: dict[str, Any]) -> Sounds:
 
 
 def _given(*names: str) -> bool:
-    """Tell whether one of these options was said, on the command line or in a file."""
+    """Return whether any of these options was set, on the command line or in a file."""
     context = click.get_current_context()
     return any(context.get_parameter_source(name) is not ParameterSource.DEFAULT for name in names)
 
@@ -136,7 +141,7 @@ def _draw(output: Path, examined: Sequence[Examined]) -> None:
 
 
 def table(examined: Sequence[Examined]) -> str:
-    """Write errors, signs and R^2 of all systems, a line each."""
+    """Format errors, signs and R^2 of all systems, one per line."""
     parameters = examined[0].evaluation.parameters
     signed = list(examined[0].evaluation.sign_accuracy)
     header = ["features", "dim"]

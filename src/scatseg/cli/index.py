@@ -1,4 +1,4 @@
-"""`scatseg index`: recordings in, an index of their passages out."""
+"""`scatseg index`: build an index of the passages of recordings."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("paths", nargs=-1, type=FileArgument)
 @click.option(
-    "-o", "--output", type=FileArgument, callback=output_folder, help="The index, a folder."
+    "-o", "--output", type=FileArgument, callback=output_folder, help="Folder of the index."
 )
 @click.option(
     "--features",
-    help="What passages are described by.  [default: scattering, or those of the index]",
+    help="Features of the passages.  [default: scattering, or those of the index]",
 )
 @click.option("--sr", type=click.IntRange(min=1000), help="In Hz.  [default: 22050]")
-@click.option("--rebuild", is_flag=True, help="Learn anew what is usual, from all recordings.")
-@click.option("--info", is_flag=True, help="Only tell what an index holds.")
-@click.option("--verify", is_flag=True, help="Only check an index, all of it.")
-@click.option("--remove", metavar="PATTERN", help="Only take out recordings, by id or path.")
+@click.option("--rebuild", is_flag=True, help="Recompute feature statistics from all recordings.")
+@click.option("--info", is_flag=True, help="Only show the contents of an index.")
+@click.option("--verify", is_flag=True, help="Only verify the files of an index.")
+@click.option("--remove", metavar="PATTERN", help="Only remove recordings, by id or path.")
 @features_trust_option
 @jobs_option
 @config_option
@@ -54,12 +54,11 @@ def index(
     trust: tuple[str, ...],
     jobs: int,
 ) -> int:
-    """Index recordings and their passages, to search among them.
+    """Index the passages of recordings for search.
 
-    PATHS are files, folders (walked by audio extension) or patterns. What the index holds is kept;
-    what changed is described anew. Labels and groups come from an index.csv in a folder, and are
-    kept where none is read. --info, --verify, --remove and --rebuild alone take the index as -o or
-    as the only path.
+    PATHS are audio files, folders (searched recursively) or patterns. Unchanged recordings are
+    kept, changed ones are recomputed. Labels and groups are read from an index.csv in a folder, if
+    present. With --info, --verify, --remove or --rebuild, the index can also be the only path.
     """
     if sum((info, verify, remove is not None)) > 1:
         msg = "one of --info, --verify and --remove is needed, got several"
@@ -91,7 +90,7 @@ def _only_index(paths: Sequence[Path], output: Path | None) -> Path:
 def _describer(
     output: Path, features: str | None, sr: int | None, trust: Collection[str]
 ) -> Describer:
-    """Describe recordings as asked, and else as the index does, where there is one."""
+    """Return the options given; those missing come from the index, where there is one."""
     from scatseg.naming import foreign_code
     from scatseg.search.descriptions import Describer
     from scatseg.search.store import DATABASE, read_state
@@ -154,7 +153,7 @@ def _add(
 
 
 def _tell(folder: Path, trust: Collection[str]) -> int:
-    """Print what an index holds."""
+    """Print the contents of an index."""
     from scatseg.runs import read_failures
     from scatseg.search.index import Index
 

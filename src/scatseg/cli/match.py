@@ -1,4 +1,4 @@
-"""`scatseg match`: parameters that play a target, and what losses look like."""
+"""`scatseg match`: estimate synthesis parameters of a target, and map losses."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ _truth = click.option(
     "truth",
     metavar="NAME=VALUE,...",
     callback=_named_values,
-    help="Play the target from these.",
+    help="Synthesize the target from these.",
 )
 _fixed = click.option(
     "--fixed",
     metavar="NAME=VALUE,...",
     callback=_named_values,
-    help="Parameters that are known and stay.",
+    help="Parameters to hold fixed.",
 )
 _shifts = click.option(
     "--shift",
@@ -78,13 +78,13 @@ _shifts = click.option(
     multiple=True,
     default=(0,),
     show_default=True,
-    help="Samples by which the target is delayed; repeat.",
+    help="Delay of the target in samples. Repeat for several.",
 )
 
 
 @click.group()
 def match() -> None:
-    """Match sounds by descent, see what losses look like, make sounds from coefficients.
+    """Match sounds by gradient descent, map loss landscapes, invert coefficients.
 
     Needs the torch extra: pip install "scatseg[torch]".
     """
@@ -97,11 +97,13 @@ def match() -> None:
 @_losses
 @_truth
 @_fixed
-@click.option("--start", metavar="NAME=VALUE,...", callback=_named_values, help="A start.")
+@click.option("--start", metavar="NAME=VALUE,...", callback=_named_values, help="Starting point.")
 @click.option(
-    "--starts", type=click.IntRange(0), help="Random starts.  [default: 8; 0 beside --start]"
+    "--starts",
+    type=click.IntRange(0),
+    help="Number of random starts.  [default: 8; 0 with --start]",
 )
-@click.option("--signed", is_flag=True, help="Start from both signs of what may be negative.")
+@click.option("--signed", is_flag=True, help="Start from both signs of signed parameters.")
 @range_option
 @_shifts
 @click.option("--steps", type=click.IntRange(1), default=40, show_default=True)
@@ -117,8 +119,8 @@ def match() -> None:
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Draw the loss of --target-params below the trajectories, on a grid of so many values a "
-    "side.",
+    help="Draw the loss under the trajectories, on a grid of this many values per side (needs "
+    "--target-params).",
 )
 @seed_option
 @device_option
@@ -145,10 +147,10 @@ def descend(
     seed: int,
     device: str,
 ) -> int:
-    """Find the parameters that play TARGET, a recording or a sound of known parameters.
+    """Find the synthesis parameters of TARGET, a recording or a sound of known parameters.
 
-    How far a descent ends from known parameters is told, and not looked at by the descent. The
-    same command goes on where it was interrupted.
+    Known parameters are only used to report the error of the result. Rerun the same command to
+    resume.
     """
     if 0 < contour < 3:
         msg = f"--contour needs 0, for none, or at least 3 values a side, got {contour}"
@@ -210,7 +212,7 @@ def descend(
 
 
 def _summed_up(row: dict[str, Any]) -> str:
-    """Say in a line where the best descent of a loss led, and how many found the target."""
+    """Print the best descent of a loss, and how many found the target, in one line."""
     best = " ".join(f"{name}={value:.4g}" for name, value in row["best"].items())
     found = ""
     if row["n_found"] is not None:
@@ -219,7 +221,7 @@ def _summed_up(row: dict[str, Any]) -> str:
 
 
 def _tell(output: Path, failures: Sequence[Failure]) -> None:
-    """Write failures.csv, and say what failed."""
+    """Write failures.csv and print the failures."""
     from scatseg import runs
 
     runs.write_failures(output, failures)
@@ -228,7 +230,7 @@ def _tell(output: Path, failures: Sequence[Failure]) -> None:
 
 
 def _told(descent: Descent, parameters: Sequence[Parameter]) -> str:
-    """Say in a line where a descent led."""
+    """Print the result of a descent in one line."""
     theta = " ".join(
         f"{p.name}={value:.4g}" for p, value in zip(parameters, descent.match.theta, strict=True)
     )
@@ -278,20 +280,20 @@ def _fields(
 @range_option
 @_shifts
 @click.option(
-    "--grid", type=click.IntRange(3), default=20, show_default=True, help="Values a side."
+    "--grid", type=click.IntRange(3), default=20, show_default=True, help="Values per side."
 )
 @click.option(
     "--targets",
     type=click.Choice(["1", "4", "9", "16"]),
     default="1",
     show_default=True,
-    help="So many targets inside the grid, unless --target-params names one.",
+    help="Number of targets inside the grid, unless --target-params is given.",
 )
 @click.option(
     "--over",
     metavar="NAME,NAME",
     default="",
-    help="What spans the plane.  [default: the last two that are not fixed]",
+    help="The two parameters of the plane.  [default: the last two that are not fixed]",
 )
 @device_option
 @config_option
@@ -310,9 +312,9 @@ def field(
     over: str,
     device: str,
 ) -> int:
-    """Draw losses over two parameters, and where their gradients lead.
+    """Draw losses and their gradients over two parameters.
 
-    Without --target-params the target is the middle point of the grid, f_m 8.3 Hz and gamma 1.49
+    Without --target-params the target is the center of the grid: f_m 8.3 Hz and gamma 1.49
     octaves/s where f_m runs from 4 to 16.
     """
     with run_folder(output):
@@ -369,7 +371,7 @@ def field(
 
 
 def _at(row: dict[str, Any], plane: Sequence[str]) -> str:
-    """Say where the least loss is, where there is one target."""
+    """Format where the loss is least; empty for several targets."""
     if row["n_targets"] > 1:
         return ""
     pairs = zip(plane, row["minimum"][0], strict=True)
@@ -382,21 +384,23 @@ def _at(row: dict[str, Any], plane: Sequence[str]) -> str:
 @_losses
 @_truth
 @_fixed
-@click.option("--over", default="shift", show_default=True, help="shift, or a parameter.")
+@click.option("--over", default="shift", show_default=True, help="shift, or a parameter name.")
 @click.option(
     "--other",
     metavar="NAME=VALUE,...",
     callback=_named_values,
-    help="Over shift, compare with the sound that these make of the target, not with itself.",
+    help="With --over shift: compare with the target changed by these, not with itself.",
 )
 @click.option(
-    "--shift", type=click.IntRange(0), default=0, show_default=True, help="Of the target, samples."
+    "--shift",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Delay of the target in samples.",
 )
-@click.option(
-    "--points", type=click.IntRange(2), help="Values of a parameter, not of a shift.  [default: 21]"
-)
-@click.option("--frames", is_flag=True, help="Also draw two sounds while one is delayed.")
-@click.option("--gif", is_flag=True, help="The same, moving.")
+@click.option("--points", type=click.IntRange(2), help="Number of parameter values.  [default: 21]")
+@click.option("--frames", is_flag=True, help="Also draw both sounds at each delay.")
+@click.option("--gif", is_flag=True, help="The same as an animation.")
 @device_option
 @config_option
 def sweep(
@@ -413,7 +417,7 @@ def sweep(
     gif: bool,
     device: str,
 ) -> int:
-    """Draw distances while a sound is delayed, or one of its parameters changed."""
+    """Draw distances against the delay or a parameter of a sound."""
     if over == "shift" and points is not None:
         msg = "--points is for a parameter (--over NAME): delays are powers of two"
         raise click.UsageError(msg)

@@ -20,7 +20,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def joined(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
-    """Join decorators into one that lists them in that order in the help."""
+    """Combine decorators into one that keeps their order in the help."""
 
     def with_options(command: Command) -> Command:
         for option in reversed(options):
@@ -31,14 +31,14 @@ def joined(*options: Callable[[Command], Command]) -> Callable[[Command], Comman
 
 
 def refuse_beside(what: str, names: Collection[str]) -> None:
-    """Refuse parameters of the running command that were given and would do nothing.
+    """Reject parameters of the running command that would have no effect.
 
     Parameters
     ----------
     what : str
-        Beside which they do nothing.
+        The option that makes them ineffective.
     names : collection of str
-        Of the parameters, as the command's function calls them.
+        Parameter names, as in the command's function.
     """
     context = click.get_current_context()
     given = [
@@ -58,7 +58,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        When it is none, naming the file.
+        When it is not valid TOML, naming the file.
     """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
@@ -68,7 +68,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def _set_defaults(context: click.Context, _: click.Parameter, path: Path | None) -> Path | None:
-    """Take option values from a TOML file; what is written on the command line wins."""
+    """Read option values from a TOML file; the command line takes precedence."""
     if path is None:
         return None
     with usage_errors():
@@ -92,12 +92,13 @@ def _set_defaults(context: click.Context, _: click.Parameter, path: Path | None)
 
 
 def listed(parameter: click.Parameter, value: Any, *, place: str) -> list[Any]:
-    """List the values that a file gives to an option or an argument.
+    """Return the values given in a file to an option or argument, as a list.
 
     Raises
     ------
     click.UsageError
-        When it takes one and there are several, or a table; the message begins with `place`.
+        When several values, or a table, are given where one is needed; the message begins with
+        `place`.
     """
     if parameter.name == "settings" and isinstance(value, dict):
         value = [f"{option}={setting}" for option, setting in value.items()]
@@ -140,7 +141,7 @@ def parse_time(_: click.Context, __: click.Parameter, text: str | None) -> float
 
 
 def output_file(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
-    """Refuse a file that could not be written, before the work for it is done."""
+    """Reject an output file that cannot be written before any work is done."""
     if path is not None and path.is_dir():
         msg = f"{path} is a folder, a file is needed"
         raise click.BadParameter(msg)
@@ -151,14 +152,14 @@ def output_file(_: click.Context, __: click.Parameter, path: Path | None) -> Pat
 
 
 def output_folder(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
-    """Refuse a folder that is a file, before the work for it is done."""
+    """Reject an output folder that is a file before any work is done."""
     if path is not None:
         refuse_file(path)
     return path
 
 
 def refuse_file(path: Path) -> None:
-    """Refuse a file in the place of a folder."""
+    """Reject a file where a folder is needed."""
     if path.exists() and not path.is_dir():
         msg = f"{path} is a file, a folder is needed"
         raise click.BadParameter(msg)
@@ -177,7 +178,7 @@ features_trust_option = click.option(
     "--trust",
     multiple=True,
     metavar="NAME",
-    help="Allow an index these features of somebody's own, a module:callable, which are run.",
+    help="Allow an index to run these custom features (module:callable).",
 )
 
 config_option = click.option(
@@ -186,14 +187,14 @@ config_option = click.option(
     callback=_set_defaults,
     is_eager=True,
     expose_value=False,
-    help="Take option values from a TOML file.",
+    help="Read option values from a TOML file.",
 )
 jobs_option = click.option(
     "--jobs",
     type=click.IntRange(min=1),
     default=lambda: os.cpu_count() or 1,
     show_default="all cores",
-    help="Processes.",
+    help="Number of processes.",
 )
 features_option = click.option(
     "--features",
@@ -204,7 +205,7 @@ features_option = click.option(
 heard_features_option = click.option(
     "--features",
     help="Features by name: bars, scattering:J=12,Q=12/2+mfcc, or module:callable.  "
-    "[default: what the segmenter is made for]",
+    "[default: those of the segmenter]",
 )
 settings_option = click.option(
     "--set",
@@ -219,5 +220,5 @@ audio_option = click.option(
     type=click.Choice(["copy", "link", "none"]),
     default="copy",
     show_default=True,
-    help="Copy recordings beside the page, link to them, or leave them out.",
+    help="Copy recordings next to the report, link to them, or omit them.",
 )

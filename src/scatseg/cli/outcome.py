@@ -1,4 +1,4 @@
-"""Exit statuses, and what the user got wrong as one line."""
+"""Exit statuses, and user errors as one-line messages."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ DONE, SOME_FAILED, USAGE, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 def status_of(n_done: int, n_failed: int) -> int:
-    """Tell the exit status of a command over many files."""
+    """Return the exit status of a command over many files."""
     if not n_done:
         return NOTHING_DONE
     return SOME_FAILED if n_failed else DONE
 
 
 class Interrupted(click.exceptions.Abort):
-    """An interrupt, and what is left to say about it."""
+    """An interrupt with a message for the user."""
 
 
 @contextlib.contextmanager
 def resumable() -> Iterator[None]:
-    """Say of an interrupt that nothing is lost; also a decorator of commands that go on."""
+    """Report on interrupt that the command can be resumed; a context manager or decorator."""
     try:
         yield
     except KeyboardInterrupt as error:
@@ -33,14 +33,14 @@ def resumable() -> Iterator[None]:
 
 
 def text_of(error: OSError) -> str:
-    """Say in a line what a file or a device refused."""
+    """Format an OSError as one line."""
     file = error.filename2 or error.filename
     return (error.strerror or str(error)) if file is None else f"{file}: {error.strerror}"
 
 
 @contextlib.contextmanager
 def usage_errors() -> Iterator[None]:
-    """Turn what the user got wrong into one line instead of a traceback."""
+    """Report user errors as one line instead of a traceback."""
     from scatseg.runs import RunLockedError
 
     try:

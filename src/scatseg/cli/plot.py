@@ -66,26 +66,24 @@ _output = click.option(
     "-o", "--output", required=True, type=FileArgument, help="A .png or .svg file."
 )
 _file = click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-_segmenter = click.option("--segmenter", default="default", show_default=True, help="By name.")
+_segmenter = click.option("--segmenter", default="default", show_default=True, help="Segmenter.")
 _stretch = joined(
     _option(
         "from",
         str,
         None,
-        "Where to begin, in seconds or m:ss.",
+        "Start, in seconds or m:ss.",
         callback=parse_time,
         metavar="TIME",
     ),
-    _option("to", str, None, "Where to end.", callback=parse_time, metavar="TIME"),
+    _option("to", str, None, "End, in seconds or m:ss.", callback=parse_time, metavar="TIME"),
 )
 _T = _option("T", click.IntRange(1), None, "Samples to average over.  [default: 2^J]")
-_time = _option(
-    "time", str, None, "Show this moment instead of all.", callback=parse_time, metavar="TIME"
-)
+_time = _option("time", str, None, "Show only this time.", callback=parse_time, metavar="TIME")
 
 
 def _written(draw: str, *arguments: Path, **options: Any) -> int:
-    """Call a function of `scatseg.figures`, and say which file it wrote."""
+    """Call a function of `scatseg.figures` and print the file it wrote."""
     from scatseg import figures
 
     if "from" in options:
@@ -97,9 +95,9 @@ def _written(draw: str, *arguments: Path, **options: Any) -> int:
 
 @click.group()
 def plot() -> None:
-    """Draw recordings, and the wavelets that describe them.
+    """Draw recordings, and the wavelets of the transform.
 
-    Beside OUT.png goes OUT.svg, and for scattering OUT.npz with the numbers that were drawn.
+    Writes OUT.png and OUT.svg, and for scattering OUT.npz with the data drawn.
     """
 
 
@@ -111,7 +109,7 @@ def plot() -> None:
 @click.option(
     "--reference",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="An annotation to draw above.",
+    help="Reference annotation to draw above the estimate.",
 )
 def track(path: Path, output: Path, **options: Any) -> int:
     """Draw sections, novelty and self-similarity over one time axis."""
@@ -135,7 +133,7 @@ def features(path: Path, output: Path, **options: Any) -> int:
 @click.option(
     "--any-key",
     is_flag=True,
-    help="Compare moments in the key in which they are most alike; in z-scores.",
+    help="Draw the maximum over transpositions, as z-scores.",
 )
 def similarity(path: Path, output: Path, **options: Any) -> int:
     """Draw self-similarity, and the sections found."""

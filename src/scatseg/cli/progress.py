@@ -1,4 +1,4 @@
-"""How far a command is, on standard error. The door to tqdm."""
+"""Progress on standard error. The only user of tqdm."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 
 
 def followed(items: Iterable[Item], total: int, verbosity: int) -> Iterable[Item]:
-    """Go through what is done track by track, with a bar if standard error is a terminal."""
+    """Iterate over tracks, with a progress bar if standard error is a terminal."""
     shown = verbosity >= 0 and sys.stderr.isatty()
     bar: Iterable[Item] = tqdm(
         items, total=total, unit="track", file=sys.stderr, leave=False, disable=not shown
@@ -26,7 +26,7 @@ def followed(items: Iterable[Item], total: int, verbosity: int) -> Iterable[Item
 
 
 class Progress:
-    """One line per track on standard error: a bar on a terminal, plain lines elsewhere."""
+    """Progress on standard error: a bar on a terminal, one line per track elsewhere."""
 
     def __init__(self, total: int, verbosity: int) -> None:
         self._total, self._done, self._verbosity = total, 0, verbosity
@@ -41,7 +41,7 @@ class Progress:
             self._bar.close()
 
     def step(self, text: str, *, important: bool = False) -> None:
-        """Count a track, and say what became of it."""
+        """Count a track and report its outcome."""
         self._done += 1
         if self._bar is not None:
             self._bar.update()
@@ -51,7 +51,7 @@ class Progress:
             click.echo(f"[{self._done}/{self._total}] {text}", err=True)
 
     def tell(self, receipt: Receipt) -> None:
-        """Count a track, and say what became of it and what was odd about it."""
+        """Count a track and report its outcome and warnings."""
         failed = receipt.failure
         what = f"{failed.stage}: {failed.error}" if failed else receipt.status
         text = f"{receipt.track}: {what} ({receipt.seconds:.1f} s)"
@@ -59,7 +59,7 @@ class Progress:
         self.warn(receipt.track, receipt.warnings)
 
     def warn(self, track: str, warnings: Iterable[str]) -> None:
-        """Say what is odd about a track, a line each, unless only results are wanted."""
+        """Print the warnings of a track, one per line, unless quiet."""
         if self._verbosity < 0:
             return
         for warning in warnings:

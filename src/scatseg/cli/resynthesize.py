@@ -1,4 +1,4 @@
-"""`scatseg match resynthesize` and `scatseg distance`: coefficients to sound, sounds compared."""
+"""`scatseg match resynthesize` and `scatseg distance`: invert coefficients, compare sounds."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def _bands(_: click.Context, __: click.Parameter, items: tuple[str, ...]) -> lis
     show_default=True,
     help="scattering or jtfs, with options after a colon: jtfs:J=11,T=4096.",
 )
-@click.option("--from", "begin", callback=parse_time, metavar="TIME", help="Seconds or m:ss.")
-@click.option("--to", "end", callback=parse_time, metavar="TIME", help="Where to end.")
+@click.option("--from", "begin", callback=parse_time, metavar="TIME", help="Start, s or m:ss.")
+@click.option("--to", "end", callback=parse_time, metavar="TIME", help="End, s or m:ss.")
 @click.option("--T", "T", type=click.IntRange(1), help="Samples to average over.  [default: 8192]")
-@click.option("--J-fr", "J_fr", type=click.IntRange(1), help="Of jtfs.  [default: 3]")
-@click.option("--interpolate", nargs=2, type=FileArgument, help="Two files instead: a morph.")
+@click.option("--J-fr", "J_fr", type=click.IntRange(1), help="For jtfs.  [default: 3]")
+@click.option("--interpolate", nargs=2, type=FileArgument, help="Morph between two files instead.")
 @click.option(
-    "--mix", type=click.FloatRange(0, 1), help="How far towards the second file.  [default: 0.5]"
+    "--mix", type=click.FloatRange(0, 1), help="Weight of the second file.  [default: 0.5]"
 )
 @click.option(
     "--edit",
@@ -54,7 +54,8 @@ def _bands(_: click.Context, __: click.Parameter, items: tuple[str, ...]) -> lis
     multiple=True,
     callback=_bands,
     metavar="rate:LOW-HIGH=GAIN",
-    help="Scale coefficients of modulation rates, or carriers, in Hz; repeat.",
+    help="Scale the coefficients of a band of modulation rates (or carriers) in Hz. Repeat for "
+    "several.",
 )
 @click.option("--channels", type=click.Choice(["mono", "each"]), default="mono", show_default=True)
 @click.option("--start", default="spectrum", show_default=True, help="spectrum, noise, or a file.")
@@ -91,10 +92,10 @@ def resynthesize(
     seed: int,
     device: str,
 ) -> int:
-    """Make a sound from the scattering coefficients of FILE, starting from noise.
+    """Resynthesize FILE from its scattering coefficients by optimization.
 
-    Tone, texture and technique are kept, exact timing is not. The same command goes on where it was
-    interrupted.
+    Tone, texture and technique are preserved, exact timing is not. Rerun the same command to
+    resume.
     """
     with run_folder(output):
         from scatseg.figures.matching import draw_resynthesis
@@ -146,14 +147,14 @@ def resynthesize(
     "--metric",
     default="jtfs,mss,mfcc",
     show_default=True,
-    help="jtfs, scattering, mss, logmel, mfcc, waveform, separated by commas, with options after "
-    "a colon: jtfs:J=10,Q=8,mss.",
+    help="jtfs, scattering, mss, logmel, mfcc, waveform, separated by commas, with options as in "
+    "jtfs:J=10,Q=8,mss.",
 )
 @click.option("--sr", type=click.IntRange(1), default=22050, show_default=True, help="In Hz.")
 def distance(a: Path, b: Path, metric: str, sr: int) -> int:
-    """Tell how far apart two recordings are.
+    """Compute the distance between two recordings.
 
-    The shorter one is continued by silence.
+    The shorter one is padded with silence.
     """
     import numpy as np
 

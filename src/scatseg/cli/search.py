@@ -1,4 +1,4 @@
-"""`scatseg search`: a sound in, the passages that sound like it out."""
+"""`scatseg search`: find passages similar to a sound."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class _Search(click.Group):
-    """A group whose first command need not be named."""
+    """A group with a default command."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
         if args and args[0] not in {*self.commands, "-h", "--help"}:
@@ -43,7 +43,7 @@ class _Search(click.Group):
 
 @click.group(cls=_Search)
 def search() -> None:
-    """Find what sounds like a sound, and measure how well that works.
+    """Find passages similar to a sound, and evaluate retrieval.
 
     `scatseg search INDEX QUERY` is short for `scatseg search find INDEX QUERY`.
     """
@@ -64,43 +64,47 @@ def _percent(_: click.Context, __: click.Parameter, text: str) -> float:
 @search.command()
 @click.argument("folder", metavar="INDEX", type=FileArgument)
 @click.argument("query", required=False)
-@click.option("--from", "start", callback=parse_time, metavar="TIME", help="Seconds or m:ss.")
-@click.option("--to", "end", callback=parse_time, metavar="TIME", help="Seconds or m:ss.")
-@click.option("--top", type=click.IntRange(min=1), default=10, show_default=True, help="Hits.")
+@click.option(
+    "--from", "start", callback=parse_time, metavar="TIME", help="Start: seconds or m:ss."
+)
+@click.option("--to", "end", callback=parse_time, metavar="TIME", help="End: seconds or m:ss.")
+@click.option(
+    "--top", type=click.IntRange(min=1), default=10, show_default=True, help="Number of hits."
+)
 @click.option(
     "--exclude",
     type=click.Choice(["none", "self", "track", "group"]),
     default="self",
     show_default=True,
-    help="Leave out the passage itself, all of its recording, or its group.",
+    help="Exclude the passage itself, its recording, or its group.",
 )
 @click.option(
     "--transpose",
     type=click.IntRange(0, 24),
     default=0,
-    help="Look also up to so many semitones above and below.",
+    help="Also search up to this many semitones above and below.",
 )
 @click.option(
     "--tempo",
     default="0%",
     callback=_percent,
     metavar="SHARE",
-    help="Look also for what is faster or slower by up to 10%.",
+    help="Also search passages faster or slower by up to this share, like 10%.",
 )
-@click.option("--exact", is_flag=True, help="Look at all windows of a very large index, too.")
-@click.option("--map", "draw_map", is_flag=True, help="Draw all recordings on a plane instead.")
+@click.option("--exact", is_flag=True, help="Search all windows, even of a very large index.")
+@click.option("--map", "draw_map", is_flag=True, help="Draw a 2-D map of all recordings instead.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "-o",
     "--output",
     type=FileArgument,
-    help="A folder for the page and hits.json; with --map for map.png, map.svg and map.csv, or "
-    "a .png or .svg.",
+    help="Folder for the report and hits.json; with --map, for map.png, map.svg and map.csv, or a "
+    ".png or .svg file.",
 )
 @features_trust_option
 @click.pass_obj
 def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> int:
-    """Find passages that sound like QUERY: a file, or a recording of INDEX by its id."""
+    """Find passages similar to QUERY: a file, or the id of a recording in INDEX."""
     from scatseg.audio import AudioError
     from scatseg.search import Index
     from scatseg.search.asking import ask
@@ -142,7 +146,7 @@ def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> 
 
 
 def _draw_map(opened: Index, output: Path | None) -> int:
-    """Draw all recordings on a plane, and write where they are."""
+    """Draw a 2-D map of all recordings and write their coordinates."""
     from scatseg.plotting import save_figure
     from scatseg.plotting.search import map_figure
     from scatseg.search.plane import plane, plane_csv
@@ -183,7 +187,7 @@ def _tell(answer: Answer, as_json: bool, output: Path | None) -> int:
 
 
 def _lines(answer: Answer) -> list[str]:
-    """Write a table of hits, and below each why."""
+    """Format a table of hits, with an explanation below each."""
     lines = []
     for i, hit in enumerate(answer.hits, 1):
         unit = "semitone" if abs(hit.semitones) == 1 else "semitones"
@@ -207,10 +211,14 @@ def _clock(seconds: float) -> str:
     "--features",
     "names",
     multiple=True,
-    help="Of a folder; repeat to compare.  [default: scattering, then mfcc]",
+    help="Features, for a folder. Repeat to compare several.  [default: scattering, then mfcc]",
 )
 @click.option(
-    "--sr", type=click.IntRange(min=1000), default=22050, show_default=True, help="Of a folder."
+    "--sr",
+    type=click.IntRange(min=1000),
+    default=22050,
+    show_default=True,
+    help="Sampling rate in Hz, for a folder.",
 )
 @click.option(
     "--labels",
@@ -219,7 +227,7 @@ def _clock(seconds: float) -> str:
     multiple=True,
     default=("label",),
     show_default=True,
-    help="Column of labels. Repeat for the clusters of several listeners, which are averaged.",
+    help="Label column. Repeat to average over several listeners.",
 )
 @click.option("--group", default="group", show_default=True, help="Column of groups.")
 @click.option("--ignore-groups", is_flag=True, help="Let queries find items of their own group.")
@@ -228,26 +236,26 @@ def _clock(seconds: float) -> str:
     type=click.Choice(["cosine", "nca"]),
     default="cosine",
     show_default=True,
-    help="nca learns one from the labels of other groups.",
+    help="nca learns a metric from the labels of other groups.",
 )
-@click.option("--store", type=FileArgument, help="Keep features in this folder.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of intervals and folds.")
+@click.option("--store", type=FileArgument, help="Cache features in this folder.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of intervals and folds.")
 @click.option(
     "-o",
     "--output",
     type=FileArgument,
     callback=output_folder,
-    help="A folder for scores.json, queries.csv and run.json.",
+    help="Folder for scores.json, queries.csv and run.json.",
 )
 @features_trust_option
 @jobs_option
 @config_option
 @click.pass_obj
 def evaluate(verbosity: int, /, source: Path, output: Path | None, **options: Any) -> int:
-    """Score how well sounds find those of their own label in other groups.
+    """Score how well sounds retrieve sounds of the same label in other groups.
 
-    A folder has sub-folders as labels, or an index.csv with the columns file,label,group. An index
-    has its own features, labels and groups.
+    FOLDER has one subfolder per label, or an index.csv with columns file,label,group. An INDEX has
+    its own features, labels and groups.
     """
     from scatseg.search.retrieval import retrieval_document
 
@@ -290,7 +298,7 @@ class _Scored(NamedTuple):
 def _scored(
     source: Path, options: Mapping[str, Any], verbosity: int
 ) -> tuple[_Scored, list[Failure]]:
-    """Describe and score labelled sounds by every kind of features, or those of an index."""
+    """Compute and score features of labelled sounds, or those of an index."""
     from scatseg.cli.sounds import described, tell
     from scatseg.clips import ClipFeatures
     from scatseg.labelled import read_labelled
@@ -350,7 +358,7 @@ def _retrieved(
 
 
 def table(document: Mapping[str, Any]) -> list[str]:
-    """Write the scores of all systems, a line each, and how they differ."""
+    """Format the scores of all systems, one per line, and their differences."""
     from scatseg.search.retrieval import METRICS
 
     systems = document.get("systems", [document])

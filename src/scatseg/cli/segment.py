@@ -40,49 +40,50 @@ if TYPE_CHECKING:
     multiple=True,
     default=("default",),
     show_default=True,
-    help="A segmenter by name: default, repetition, cbm, grid-free, laplacian, foote, "
-    "structure-features, or module:callable. Repeat for several; the first is the default system.",
+    help="Segmenter: default, repetition, cbm, grid-free, laplacian, foote, structure-features, or "
+    "module:callable. Repeat for several; the first is the default system.",
 )
 @click.option(
     "--beats",
     type=FileArgument,
-    help="A file of beats (JAMS; or CSV of seconds and position in the bar), or a folder of them, "
-    "matched by name. For segmenters by bars; grid-free needs none.  "
-    "[default: found in the sound]",
+    help="Beat annotations: a file (JAMS, or CSV of seconds and position in the bar) or a folder "
+    "of files matched by name. Used by bar-based segmenters.  [default: estimated]",
 )
 @click.option(
     "--n-segments",
     type=click.IntRange(min=1),
-    help="How many segments of the level that comes first, or as many as there can be, with a "
-    "warning.",
+    help="Number of segments in the first level. If there cannot be so many, as many as possible, "
+    "with a warning.",
 )
 @click.option(
     "--n-labels",
     type=click.IntRange(min=1),
-    help="How many different labels, for all segmenters but laplacian.  [default: by likeness]",
+    help="Number of distinct labels; not for laplacian.  [default: chosen by similarity]",
 )
 @click.option(
-    "--granularity", type=click.FloatRange(0, 1), help="0 coarse to 1 fine.  [default: 0.5]"
+    "--granularity",
+    type=click.FloatRange(0, 1),
+    help="From 0 (coarse) to 1 (fine).  [default: 0.5]",
 )
 @click.option(
     "--level",
     type=click.Choice(["any", "phrase", "section"]),
-    help="Which comes first and is shown where one can be: phrases, sections (all "
-    "phrases in a row that have one label), or what most speaks for.  [default: any]",
+    help="The level that comes first, and is shown where only one can be: phrase, section (a run "
+    "of phrases with one label), or any (phrases, from boundaries of both levels).  [default: any]",
 )
 @click.option(
     "--format",
     "exports",
     multiple=True,
     type=click.Choice(list(FORMATS)),
-    help="Also write this format, into exports/; csv says how probable the boundary is that a "
-    "segment begins at (confidence), where that is known. Repeat for several.",
+    help="Also export to this format, in exports/; csv includes the probability of each segment's "
+    "first boundary (confidence), where known. Repeat for several.",
 )
 @jobs_option
-@click.option("--force", is_flag=True, help="Do again what is done.")
+@click.option("--force", is_flag=True, help="Recompute finished tracks.")
 @click.option("--dry-run", is_flag=True, help="Only list the tracks.")
-@click.option("--strict", is_flag=True, help="Refuse damaged files instead of warning.")
-@click.option("--report/--no-report", default=True, help="Build the page.  [default: report]")
+@click.option("--strict", is_flag=True, help="Reject damaged files instead of warning.")
+@click.option("--report/--no-report", default=True, help="Build the report.  [default: report]")
 @audio_option
 @config_option
 @settings_option
@@ -109,9 +110,9 @@ def segment(
 ) -> int:
     """Find the sections of recordings.
 
-    PATHS are files, folders (walked by audio extension) or patterns. With -o, a run folder gets one
-    JAMS file per track and a page; done tracks are kept. Without, the sections of one file are
-    printed.
+    PATHS are audio files, folders (searched recursively) or patterns. With -o, writes one JAMS file
+    per track and a report to a run folder; finished tracks are kept. Without -o, prints the
+    sections of one file.
     """
     from scatseg.analysis import SegmentJob
     from scatseg.audio import AUDIO_EXTENSIONS
@@ -231,12 +232,12 @@ def _segment(
     show_default=True,
     callback=output_folder,
 )
-@click.option("--only-pieces", is_flag=True, help="Only write the pieces and their form.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the composer.")
+@click.option("--only-pieces", is_flag=True, help="Only write the pieces and their annotations.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the composer.")
 @jobs_option
 @click.pass_obj
 def demo(verbosity: int, output: Path, only_pieces: bool, seed: int, jobs: int) -> int:
-    """Compose pieces of known form, segment, evaluate and report them."""
+    """Compose pieces of known form; segment, evaluate and report them."""
     from scatseg.analysis import SegmentJob
     from scatseg.report import build
     from scatseg.runs import find_sources
@@ -258,7 +259,7 @@ def demo(verbosity: int, output: Path, only_pieces: bool, seed: int, jobs: int) 
 
 
 def _write_pieces(folder: Path, seed: int, verbosity: int) -> None:
-    """Compose the pieces into `audio/`, and what is known about them into `annotations/`."""
+    """Compose the pieces into `audio/` and their annotations into `annotations/`."""
     from scatseg import audio, formats, pieces
 
     for name in ("audio", "annotations"):

@@ -1,4 +1,4 @@
-"""What commands over labelled sounds share: vectors with progress, systems, models."""
+"""Shared code of the commands on labelled sounds: features with progress, systems, models."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 _FIRST = 5
-"""Of many sounds that something is wrong with so many are named."""
+"""Number of problematic sounds listed by name."""
 
 
 class Evaluated(NamedTuple):
@@ -37,7 +37,7 @@ class Evaluated(NamedTuple):
 
 
 def check_classifier(name: str, *, tune: bool, is_kept: bool = False) -> None:
-    """Refuse a classifier that cannot be made, trained or kept, before the work for it is done."""
+    """Reject a classifier that cannot be built, trained or saved before any work is done."""
     from scatseg.classification import make_classifier
     from scatseg.classification.convnet import ConvnetClassifier, check_torch
     from scatseg.classification.model_files import check_can_be_saved
@@ -53,7 +53,7 @@ def check_classifier(name: str, *, tune: bool, is_kept: bool = False) -> None:
 
 
 def clip_features(options: Mapping[str, Any], features: str) -> ClipFeatures:
-    """Read the options that say how sounds are described."""
+    """Build the feature settings from command-line options."""
     from scatseg.clips import ClipFeatures
 
     return ClipFeatures(
@@ -65,7 +65,7 @@ def clip_features(options: Mapping[str, Any], features: str) -> ClipFeatures:
 
 
 def labelled_clips(folder: Path, options: Mapping[str, Any], verbosity: int) -> LabelledClips:
-    """Read the clips of a folder that the options ask for, and say which cannot be used."""
+    """Read the selected clips of a folder, and report those that cannot be used."""
     from scatseg.labelled import of_parts, read_labelled
 
     labelled = read_labelled(folder, columns=options["labels"], group=options["group"])
@@ -76,7 +76,7 @@ def labelled_clips(folder: Path, options: Mapping[str, Any], verbosity: int) -> 
 def described(
     clips: Sequence[Clip], how: ClipFeatures, *, store: Path | None, jobs: int, verbosity: int
 ) -> DescribedClips:
-    """Describe sounds, and say how far it is."""
+    """Compute features of sounds, with progress."""
     from scatseg.clips import describe_clips
 
     kept = contextlib.nullcontext() if store is None else resumable()
@@ -87,7 +87,7 @@ def described(
 
 
 def _tell_short(done: DescribedClips, least: float, verbosity: int) -> None:
-    """Say which sounds are shorter than what the features average over."""
+    """Report the sounds that are shorter than the averaging window of the features."""
     short = [
         clip.id for clip, length in zip(done.clips, done.seconds, strict=True) if length < least
     ]
@@ -104,7 +104,7 @@ def _tell_short(done: DescribedClips, least: float, verbosity: int) -> None:
 def found(
     paths: Sequence[Path], how: ClipFeatures, *, jobs: int, verbosity: int
 ) -> tuple[DescribedClips, tuple[Failure, ...]]:
-    """Find sounds without labels, and describe them."""
+    """Find unlabelled sounds and compute their features."""
     from scatseg.audio import AUDIO_EXTENSIONS
     from scatseg.labelled import Clip
     from scatseg.runs import find_sources
@@ -116,14 +116,14 @@ def found(
 
 
 def groups_of(clips: Sequence[Clip]) -> list[str] | None:
-    """Return what clips share; a clip without a group is one by itself. None if none has any."""
+    """Return the group of each clip, its own id if it has none; None if no clip has a group."""
     if not any(clip.group for clip in clips):
         return None
     return [clip.group or f"\0{clip.id}" for clip in clips]
 
 
 def loaded_model(path: Path, trust: Sequence[str]) -> tuple[Model | ForeignModel, ClipFeatures]:
-    """Load a model, and make the features that it was trained on."""
+    """Load a model and its feature settings."""
     from scatseg.classification.model_files import load_model
     from scatseg.classification.models import ModelError
     from scatseg.clips import ClipFeatures
@@ -227,7 +227,7 @@ def _tell_copies(
 
 
 def model_tested(labelled: LabelledClips, options: Mapping[str, Any], verbosity: int) -> Evaluated:
-    """Score a trained model on clips that it has not seen."""
+    """Score a trained model on unseen clips."""
     from scatseg import classification
 
     model, how = loaded_model(options["model"], options["trust"])
@@ -252,7 +252,7 @@ def model_tested(labelled: LabelledClips, options: Mapping[str, Any], verbosity:
 
 
 def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Write options as JSON holds them."""
+    """Convert options to JSON types."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, tuple):
@@ -263,7 +263,7 @@ def plain_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def tell(failures: Sequence[Failure], notes: Sequence[str], verbosity: int) -> None:
-    """Say what could not be used, the first few or with -v all, and what was repaired."""
+    """Report unusable sounds, the first few or with -v all, and repairs."""
     if verbosity >= 0:
         for note in notes:
             click.echo(note, err=True)

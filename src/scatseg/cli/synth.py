@@ -1,4 +1,4 @@
-"""`scatseg synth`: parameters in, sounds out."""
+"""`scatseg synth`: synthesize sounds from parameters."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ range_option = click.option(
     "ranges",
     multiple=True,
     metavar="NAME=LOW,HIGH",
-    help="Another range of a parameter. Repeat.",
+    help="Override the range of a parameter. Repeat for several.",
 )
 signed_option = click.option(
-    "--signed", is_flag=True, help="Run over both signs of a parameter that may be negative."
+    "--signed", is_flag=True, help="Cover both signs of parameters that may be negative."
 )
 
 
@@ -74,7 +74,7 @@ def parse_values(items: Sequence[str]) -> dict[str, float]:
 @click.argument("name")
 @click.argument("values", nargs=-1, metavar="[KEY=VALUE]...")
 @click.option(
-    "-o", "--output", required=True, type=FileArgument, help="A sound, or a folder for a grid."
+    "-o", "--output", required=True, type=FileArgument, help="Audio file, or folder for a grid."
 )
 @click.option("--grid", type=click.IntRange(1), help="Values per parameter: a folder of sounds.")
 @range_option
@@ -87,11 +87,11 @@ def synth(
     ranges: tuple[str, ...],
     signed: bool,
 ) -> int:
-    """Play a synthesizer: one sound, or all of a grid with an index.csv.
+    """Synthesize one sound, or a grid of sounds with an index.csv.
 
     NAME is am-chirp, additive, ripple, vibrato, trill, tremolo, flatterzunge, bisbigliando, or
-    module:name, with options as in am-chirp:gain=energy. Parameters that are not given are
-    mid-range. Sounds that exceed full scale are scaled down, those of a grid alike.
+    module:name, with options as in am-chirp:gain=energy. Parameters default to mid-range. Sounds
+    that exceed full scale are scaled down, all sounds of a grid by the same factor.
     """
     from scatseg.synth import synthesizer, theta_of
 
@@ -134,7 +134,7 @@ def _save_grid(
     *,
     signed: bool,
 ) -> None:
-    """Write audio/ and index.csv; sounds are played twice, to find the loudest first."""
+    """Write audio/ and index.csv; sounds are synthesized twice, to find the loudest first."""
     from scatseg import audio
     from scatseg.formats import atomic_write
     from scatseg.synth import grid, ranged

@@ -1,4 +1,4 @@
-"""What commands that need torch have in common: their options, and the run folder around them."""
+"""Shared options and run folder of the commands that need torch."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ import click
 
 from scatseg.cli.outcome import usage_errors
 
-device_option = click.option(
-    "--device", default="cpu", show_default=True, help="As torch names it."
-)
+device_option = click.option("--device", default="cpu", show_default=True, help="Torch device.")
 seed_option = click.option("--seed", type=int, default=0, show_default=True)
 
 
 @contextlib.contextmanager
 def run_folder(output: Path) -> Iterator[None]:
-    """Look for torch, hold the run folder, and write run.json at the end."""
+    """Check for torch, lock the run folder, and write run.json at the end."""
     import importlib.util
 
     from scatseg import runs
@@ -41,7 +39,7 @@ def run_folder(output: Path) -> Iterator[None]:
 
 
 def _plain(value: Any) -> Any:
-    """Write paths as text, alone or in a tuple."""
+    """Convert paths to text, alone or in a tuple."""
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
     return str(value) if isinstance(value, Path) else value

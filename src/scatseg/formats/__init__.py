@@ -7,20 +7,19 @@ next. The last point needs an end: a row labeled "End" or without a label, or th
 the recording. Without a header, a LAB or CSV file holds spans when most rows begin with two
 times that do not decrease. A row without a label gets the label "".
 
-Annotations are dirty. What can be understood is normalized, and each change is one sentence in
-`Annotation.repairs`: other encodings than UTF-8; blank lines; decimal commas; rows out of order;
-rows of no length or said twice (left out); times up to 1 ms before 0 (taken as 0); gaps and
-overlaps up to 10 ms (closed where the later row starts); longer gaps (filled with a segment
-labeled ""). All else is refused by a `FormatError` that names file, line and reason: times that
-are not finite, negative times, an end before its start, longer overlaps. Sections that begin
-after 0 s are right.
+Minor defects are repaired, with one sentence each in `Annotation.repairs`: other encodings than
+UTF-8; blank lines; decimal commas; unsorted rows; zero-length or duplicate rows (left out); times
+up to 1 ms before 0 (set to 0); gaps and overlaps up to 10 ms (closed at the start of the later
+row); longer gaps (filled with a segment labeled ""). All others raise a `FormatError` with file,
+line and reason: times that are not finite, negative times, an end before its start, longer
+overlaps. Sections may start after 0 s.
 
 What is written
 ---------------
-JAMS holds any label and exact times. The other formats hold labels of one line (control
-characters are written as spaces, spaces around a label are dropped) and times to the
-nanosecond, Sonic Visualiser to the sample at 44100 Hz. CSV holds the confidence of segments, too,
-in a column of its own where there is any. Equal content gives equal bytes.
+JAMS stores any label and exact times. The other formats store single-line labels (control
+characters become spaces, surrounding spaces are dropped) and times to the nanosecond, Sonic
+Visualiser to the sample at 44100 Hz. CSV also stores the confidence of segments, if any, in an
+additional column. Equal content gives equal bytes.
 """
 
 from __future__ import annotations
@@ -58,20 +57,20 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """How to read and write files of one format.
+    """A file format: extensions, parser and writer.
 
     Parameters
     ----------
     extension : str
-        What a written file's name ends with.
+        Extension of written files.
     reads : tuple of str
-        Extensions, in lower case, that mean this format unless another is named.
+        Lower-case extensions read as this format by default.
     several : bool, default False
         Whether a file can hold more than one segmentation.
     parse : callable
-        A file's bytes and the recording's duration (seconds or None) to annotations.
+        Function from the bytes of a file and the duration (seconds or None) to annotations.
     text : callable
-        Annotations to a file's text.
+        Function from annotations to the text of a file.
     """
 
     extension: str
@@ -101,7 +100,7 @@ FORMATS: dict[str, Format] = {
         text=textgrid_text,
     ),
 }
-"""What can be read and written, by name."""
+"""The file formats by name."""
 
 
 def read(
@@ -114,9 +113,9 @@ def read(
     path : path-like
         The file.
     format : str, optional
-        A key of `FORMATS`; from the extension when absent.
+        A key of `FORMATS`; by default, from the extension.
     duration : float, optional
-        Length of the recording in seconds, for files that do not say where the last segment ends.
+        Duration of the recording in seconds, for files without the end of the last segment.
 
     Returns
     -------
@@ -126,7 +125,7 @@ def read(
     Raises
     ------
     FormatError
-        When the format is not known or the content cannot be understood.
+        When the format is unknown or the content is invalid.
     OSError
         When the file cannot be read.
 
@@ -160,25 +159,25 @@ def write(
     *,
     format: str | None = None,
 ) -> None:
-    """Write one segmentation, or several where the format can hold them, whole or not at all.
+    """Write one segmentation, or several if the format supports it, atomically.
 
     Parameters
     ----------
     path : path-like
         The file; replaced when it exists.
     content : Segmentation, Hierarchy, Annotation, or iterable of Annotation
-        What to write. Of a hierarchy, all levels under their names, the default one first.
+        Content to write. For a hierarchy, all levels by name, the default one first.
     format : str, optional
-        A key of `FORMATS`; from the extension when absent.
+        A key of `FORMATS`; by default, from the extension.
 
     Raises
     ------
     FormatError
-        When the format is not known, or cannot hold several segmentations or so short a segment.
+        When the format is unknown, or does not support several segmentations or so short a segment.
     OSError
         When the file cannot be written.
     TypeError
-        When the content is something else.
+        When the content has another type.
     """
     annotations = _annotations(content)
     name = format_of(path, format)
@@ -213,7 +212,7 @@ def _annotations(
 
 
 def annotations_of_levels(found: Hierarchy, *, system: str = "") -> tuple[Annotation, ...]:
-    """Make an annotation of each level, of that name, the default one first."""
+    """Convert each level to an annotation of that name, the default one first."""
     levels = [
         Annotation(segmentation=level, system=system, level=name)
         for name, level in zip(found.names, found.levels, strict=True)
@@ -222,26 +221,26 @@ def annotations_of_levels(found: Hierarchy, *, system: str = "") -> tuple[Annota
 
 
 def read_jams(path: str | os.PathLike[str]) -> Jams:
-    """Read the segmentations in a JAMS file, with the facts about the recording.
+    """Read the segmentations in a JAMS file, with metadata of the recording.
 
     Parameters
     ----------
     path : path-like
-        The file. Namespaces read: segment_open, segment_tut, segment_salami_upper, _lower and
-        _function, and multi_segment (one annotation per level); others are passed over.
+        The file. Supported namespaces: segment_open, segment_tut, segment_salami_upper, _lower and
+        _function, and multi_segment (one annotation per level); others are ignored.
 
     Returns
     -------
     jams : Jams
-        With at least one annotation. An annotator is known by name, else by id, else by number
-        ("1", "2", ...); by "" where there is only one, of whom nothing is said. A level comes from
-        the annotation's sandbox, else from the namespace, else, where annotation_tools tell the
-        annotations of one annotator apart, from these.
+        At least one annotation. Annotators are identified by name, else by id, else by number
+        ("1", "2", ...); a single anonymous one is "". The level is taken from the annotation's
+        sandbox, else from the namespace, else from annotation_tools if these distinguish the
+        annotations of one annotator.
 
     Raises
     ------
     FormatError
-        When there is no segmentation, or one that cannot be understood.
+        When there is no segmentation, or an invalid one.
     OSError
         When the file cannot be read.
     """
@@ -254,20 +253,20 @@ def read_jams(path: str | os.PathLike[str]) -> Jams:
 
 
 def write_jams(path: str | os.PathLike[str], jams: Jams) -> None:
-    """Write a JAMS file, whole or not at all; see `jams_text`."""
+    """Write a JAMS file atomically, see `jams_text`."""
     atomic_write(path, jams_text(jams).encode())
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file that is found complete under its name, or not at all.
+    """Write a file atomically.
 
     Parameters
     ----------
     path : path-like
         The file; replaced when it exists. Its folder must exist.
     data : bytes
-        The whole content. It goes to a temporary file in the same folder (`.scatseg-*.tmp`),
-        which is flushed to the disk and renamed, or removed when anything fails.
+        The content, written to a temporary file in the same folder (`.scatseg-*.tmp`), which is
+        flushed to disk and renamed, or removed on failure.
 
     Raises
     ------
@@ -278,7 +277,7 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
     temporary = target.with_name(f".scatseg-{secrets.token_hex(8)}.tmp")
     try:
         temporary.touch(exist_ok=False)
-    except OSError as error:  # nobody knows the temporary name
+    except OSError as error:  # report the target instead of the temporary name
         raise OSError(error.errno, error.strerror, os.fspath(target)) from error
     try:
         with temporary.open("wb") as file:
@@ -292,7 +291,7 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def format_of(path: str | os.PathLike[str], name: str | None = None) -> str:
-    """Tell the format of a file: the one that is named, else by the extension.
+    """Return the format of a file: the one given, else by extension.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""JAMS, the JSON Annotated Music Specification: its segmentations, read and written."""
+"""Segmentations in JAMS (JSON Annotated Music Specification) files: reader and writer."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ _NAMESPACE_LEVELS = {
     "segment_salami_function": "function",
     "multi_segment": "",
 }
-_NOISE = 1e-6  # seconds: what time + duration may miss the end by
-_LONGEST = 1e15  # seconds: beyond, a float cannot tell tenths apart
+_NOISE = 1e-6  # seconds: rounding error of time + duration
+_LONGEST = 1e15  # seconds: limit of float precision of 0.1 s
 
 
 @dataclass(frozen=True, kw_only=True)
 class Jams:
-    """The segmentations of one recording, as one JAMS file holds them.
+    """The content of a JAMS file: the segmentations of one recording.
 
     Parameters
     ----------
     annotations : tuple of Annotation
-        The first is the one to show where only one can be shown.
+        The first is the default one.
     duration : float
-        Length of the recording in seconds.
+        Duration of the recording in seconds.
     title : str, default ""
         Title of the recording.
     sandbox : mapping, default {}
-        Anything else, as JSON can hold it.
+        Other JSON data.
     """
 
     annotations: tuple[Annotation, ...]
@@ -57,13 +57,13 @@ class _Source(NamedTuple):
 
 
 def jams_text(jams: Jams) -> str:
-    """Write a JAMS file's text: equal content gives equal bytes.
+    """Return the text of a JAMS file; equal content gives equal bytes.
 
     Parameters
     ----------
     jams : Jams
-        Each annotation becomes one of the namespace segment_open, in this order. An estimate's
-        annotation_tools is "scatseg:<system>:<level>"; its sandbox holds system and level.
+        Annotations are written in the namespace segment_open, in this order. Estimates have
+        annotation_tools "scatseg:<system>:<level>", and system and level in their sandbox.
 
     Returns
     -------
@@ -73,7 +73,7 @@ def jams_text(jams: Jams) -> str:
     Raises
     ------
     ValueError, TypeError
-        When the duration or the sandbox holds what JSON cannot.
+        When the duration or the sandbox cannot be represented in JSON.
     """
     tree = {
         "annotations": [_item(source) for source in jams.annotations],
@@ -91,7 +91,7 @@ def jams_text(jams: Jams) -> str:
 
 
 def annotations_text(annotations: Sequence[Annotation]) -> str:
-    """Write a JAMS file's text for a recording that lasts as long as its annotations."""
+    """Return the text of a JAMS file for a recording as long as its annotations."""
     duration = max(source.segmentation.end for source in annotations)
     return jams_text(Jams(annotations=tuple(annotations), duration=duration))
 
@@ -104,7 +104,7 @@ def parse_jams(data: bytes, duration: float | None = None) -> Jams:
     data : bytes
         The content of the file.
     duration : float, optional
-        Length of the recording in seconds, where the file does not tell.
+        Duration of the recording in seconds, if missing in the file.
 
     Returns
     -------
@@ -114,7 +114,7 @@ def parse_jams(data: bytes, duration: float | None = None) -> Jams:
     Raises
     ------
     FormatError
-        When there is no segmentation, or one that cannot be understood.
+        When there is no segmentation, or an invalid one.
     """
     text, notes = decoded(data)
     try:
@@ -165,7 +165,7 @@ def parse_jams(data: bytes, duration: float | None = None) -> Jams:
 
 
 def _item(source: Annotation) -> dict[str, Any]:
-    """Make the JSON object of one annotation."""
+    """Convert an annotation to its JSON object."""
     sandbox = {"system": source.system, "level": source.level}
     confidence = source.confidence or (None,) * len(source.segmentation)
     return {
@@ -183,7 +183,7 @@ def _item(source: Annotation) -> dict[str, Any]:
             {"confidence": sure, "duration": end - start, "time": start, "value": label}
             for (start, end, label), sure in zip(source.segmentation, confidence, strict=True)
         ],
-        "duration": source.segmentation.end,  # from time 0: the end, free of rounding
+        "duration": source.segmentation.end,  # from time 0, to avoid rounding
         "namespace": "segment_open",
         "sandbox": {key: value for key, value in sandbox.items() if value},
         "time": 0.0,
@@ -202,7 +202,7 @@ def _time(value: object, place: str) -> float:
 
 
 def _sources(item: dict[str, Any], place: str) -> list[_Source]:
-    """Sort the observations of an annotation by level."""
+    """Group the observations of an annotation by level."""
     metadata = _object(item.get("annotation_metadata"))
     sandbox = _object(item.get("sandbox"))
     end = None
@@ -230,7 +230,7 @@ def _sources(item: dict[str, Any], place: str) -> list[_Source]:
 
 
 def _observations(item: dict[str, Any], place: str) -> Iterator[tuple[str, Row, float | None]]:
-    """Go through (level, row, confidence); only multi_segment has levels other than ""."""
+    """Yield (level, row, confidence); only multi_segment has levels other than ""."""
     data = item.get("data")
     if isinstance(data, dict):
         data = _transposed(data, place)
@@ -251,14 +251,14 @@ def _observations(item: dict[str, Any], place: str) -> Iterator[tuple[str, Row, 
 
 
 def _confidence(value: object) -> float | None:
-    """Read a confidence; files hold anything there, and what is no number says nothing."""
+    """Read a confidence; None if it is not a number."""
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LONGEST:
         return float(value)
     return None
 
 
 def _transposed(data: dict[str, Any], place: str) -> list[dict[str, Any]]:
-    """Make observations of one list per column, as old files have them."""
+    """Convert the dense format of old files (one list per column) to observations."""
     names = ["time", "duration", "value", *(["confidence"] if "confidence" in data else [])]
     lists = [column for name in names if isinstance(column := data.get(name), list)]
     if len(lists) < len(names) or len({len(column) for column in lists}) > 1:
@@ -293,10 +293,10 @@ def _annotators(sources: list[_Source]) -> list[str]:
             continue
         if any(source.annotator.values()):
             key = json.dumps(source.annotator, sort_keys=True)
-        else:  # two anonymous annotations of one kind have two annotators
+        else:  # anonymous annotations of the same kind are by different annotators
             unnamed[source.level, source.tools] += 1
             key = f"unnamed {unnamed[source.level, source.tools]}"
         annotators.append(names.setdefault(key, str(len(names) + 1)))
-    if list(names) == ["unnamed 1"]:  # one of whom nothing is known, and perhaps systems
+    if list(names) == ["unnamed 1"]:  # a single anonymous annotator
         return [""] * len(sources)
     return annotators

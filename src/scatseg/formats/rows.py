@@ -1,4 +1,4 @@
-"""Rows of a file to one `Annotation`: put in order, joined end to end, each change noted."""
+"""Rows of a file -> one `Annotation`: sorted and contiguous, with a note on each repair."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import NamedTuple
 
 from scatseg.segmentation import ROUNDING, Segmentation
 
-_JOIN = 0.010  # seconds: gaps and overlaps up to here are slips of the hand
-_BEFORE_ZERO = 0.001  # seconds: times this little before 0 mean 0
+_JOIN = 0.010  # seconds: gaps and overlaps up to this are repaired
+_BEFORE_ZERO = 0.001  # seconds: negative times down to this are set to 0
 
 
 class FormatError(ValueError):
-    """A file that cannot be read as a segmentation, or a segmentation a format cannot hold."""
+    """A file that is not a valid segmentation, or a segmentation not supported by a format."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Annotation:
-    """A segmentation and where it comes from.
+    """A segmentation with its source.
 
     Parameters
     ----------
@@ -33,15 +33,15 @@ class Annotation:
     level : str, default ""
         "section", "phrase", "upper", "1", ...
     repairs : tuple of str, default ()
-        What was normalized on reading, one sentence each.
+        Repairs made on reading, one sentence each.
     confidence : tuple of float or None, default ()
-        As in JAMS: one for each segment, None where it is not known; () where none is. Of an
-        estimate: how probable the boundary is at which the segment begins.
+        As in JAMS: one per segment, None if unknown; () if all are unknown. For an estimate, the
+        probability of the boundary at the start of the segment.
 
     Raises
     ------
     ValueError
-        When there are other than none or one for each segment.
+        When `confidence` is neither empty nor one per segment.
     """
 
     segmentation: Segmentation
@@ -59,7 +59,7 @@ class Annotation:
 
 
 class Row(NamedTuple):
-    """One segment as a file tells it.
+    """One segment as read from a file.
 
     Parameters
     ----------
@@ -68,9 +68,9 @@ class Row(NamedTuple):
     end : float or None
         Seconds; None for a point, which lasts until the next.
     label : str
-        Its label, "" when there is none.
+        Its label, "" if missing.
     place : str
-        Where it stands in the file: "line 3".
+        Location in the file: "line 3".
     """
 
     start: float
@@ -88,29 +88,29 @@ def annotation(
     system: str = "",
     level: str = "",
 ) -> Annotation:
-    """Make an annotation of the rows of a file.
+    """Convert the rows of a file to an annotation.
 
     Parameters
     ----------
     rows : iterable of Row
-        All spans or all points, as they come.
+        All spans or all points, in any order.
     end : float, optional
-        Where the last point ends (seconds), unless a point labeled "End" or "" says so.
+        End of the last point in seconds, unless given by a point labeled "End" or "".
     notes : iterable of str
-        What was normalized before.
+        Earlier repairs.
     annotator, system, level : str, default ""
         As in `Annotation`.
 
     Returns
     -------
     annotation : Annotation
-        Its repairs are the notes and what was normalized here.
+        With the notes and further repairs.
 
     Raises
     ------
     FormatError
-        When the rows cannot be understood: without row, times that are not finite or negative,
-        an end before its start or missing, an overlap of more than 10 ms.
+        When the rows are invalid: no row, times that are not finite or negative, an end before its
+        start or missing, an overlap of more than 10 ms.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def annotation(
 
 
 def with_confidence(found: Annotation, confidence: Mapping[float, float]) -> Annotation:
-    """Give segments the confidence (by start in seconds) that was read, where any was."""
+    """Add confidences (by start in seconds) to segments, if there are any."""
     starts = found.segmentation.boundaries[:-1]
     of_segments = tuple(confidence.get(start) for start in starts)
     known = any(sure is not None for sure in of_segments)
@@ -146,7 +146,7 @@ def with_confidence(found: Annotation, confidence: Mapping[float, float]) -> Ann
 
 
 def _checked(row: Row, repairs: list[str]) -> Row:
-    """Refuse times that make no sense; bring those just before 0 to 0."""
+    """Raise a FormatError for invalid times; set those just before 0 to 0."""
     for time in (row.start, row.end):
         if time is not None and not math.isfinite(time):
             msg = f"{row.place}: a time must be a finite number of seconds, got {time}"
@@ -164,7 +164,7 @@ def _checked(row: Row, repairs: list[str]) -> Row:
 
 
 def _lasting(points: list[Row], end: float | None, repairs: list[str]) -> list[Row]:
-    """Let each point last until the next."""
+    """Convert points to spans that last until the next point."""
     points = _sorted(points, repairs)
     last = points[-1]
     marks = [p for p in points if p.start == last.start and p.label.lower() in ("", "end")]
@@ -196,7 +196,7 @@ def _sorted(rows: list[Row], repairs: list[str]) -> list[Row]:
 
 
 def _cleared(rows: list[Row], repairs: list[str]) -> list[Row]:
-    """Sort spans; leave out what has no length or is said twice."""
+    """Sort spans, and drop zero-length and duplicate ones."""
     kept: list[Row] = []
     for row in _sorted(rows, repairs):
         if row.end == row.start:
@@ -214,7 +214,7 @@ def _cleared(rows: list[Row], repairs: list[str]) -> list[Row]:
 
 
 def _joined(rows: list[Row], repairs: list[str]) -> Segmentation:
-    """Close small gaps and overlaps, fill large gaps, refuse large overlaps."""
+    """Close small gaps and overlaps, fill large gaps, and reject large overlaps."""
     before, *others = rows
     starts, labels, end = [before.start], [before.label], _end(before)
     for row in others:
@@ -229,7 +229,7 @@ def _joined(rows: list[Row], repairs: list[str]) -> Segmentation:
             repairs.append(f"{row.place}: gap from {end:g} to {row.start:g} s filled, labeled ''")
             starts.append(end)
             labels.append("")
-        elif abs(step) > ROUNDING:  # which is not worth a word
+        elif abs(step) > ROUNDING:  # rounding is not noted
             what = "gap" if step > 0 else "overlap"
             repairs.append(f"{row.place}: {what} of {abs(step) * 1e3:.3g} ms before it closed")
         if row.start == starts[-1]:

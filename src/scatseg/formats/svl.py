@@ -1,4 +1,4 @@
-"""Sonic Visualiser's layers (.svl): regions written; regions, instants and values read."""
+"""Sonic Visualiser layers (.svl): writes regions; reads regions, instants and values."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ class _Element(NamedTuple):
 def parse_svl(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
     """Read the layers of a Sonic Visualiser file.
 
-    Points without a duration (instants, values) last until the next. Where no point of a layer
-    has a label, its values are the labels, if they differ.
+    Points without a duration (instants, values) last until the next. If no point of a layer has a
+    label, its values are used as labels, if they differ.
 
     Parameters
     ----------
     data : bytes
         The content of the file.
     duration : float or None
-        Where the last point ends (seconds), unless the file says so.
+        End of the last point in seconds, unless given in the file.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def parse_svl(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
     Raises
     ------
     FormatError
-        When the content cannot be understood, or declares entities or an outside grammar.
+        When the content is invalid, or declares entities or an external DTD.
     """
     text, notes = decoded(data)
     models: dict[str, dict[str, str]] = {}
@@ -73,7 +73,7 @@ def parse_svl(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
 
 
 def svl_text(annotations: Sequence[Annotation]) -> str:
-    """Write a layer of regions, times rounded to samples at 44100 Hz."""
+    """Return the text of a region layer, with times rounded to samples at 44100 Hz."""
     (source,) = annotations
     frames = [round(time * _RATE) for time in source.segmentation.boundaries]
     codes = {label: i for i, label in enumerate(dict.fromkeys(source.segmentation.labels))}
@@ -99,7 +99,7 @@ def svl_text(annotations: Sequence[Annotation]) -> str:
 
 
 def _elements(text: str) -> list[_Element]:
-    """List the elements of an XML document in order; refuse one that declares anything."""
+    """List the elements of an XML document in order; reject documents with declarations."""
     elements: list[_Element] = []
     parser = expat.ParserCreate()
 

@@ -1,4 +1,4 @@
-"""LAB, Audacity labels and CSV: one segment a line."""
+"""LAB, Audacity labels and CSV: one segment per line."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _COLUMNS = {
     "confidence": "confidence",
 }
 
-# A number and a label, in columns of their own.
+# A number and a label, in separate columns.
 _NUMBERED = re.compile(r"[0-9]+\t[^\t]*\S\s*")
 
 
 class _Line(NamedTuple):
-    """One line of a table, before it is known whether the table holds spans or points."""
+    """One line of a table of either spans or points."""
 
     line: int
     first: str  # the start
@@ -53,16 +53,15 @@ class _Line(NamedTuple):
 def parse_lab(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
     """Read LAB: start, end, label or start, label, separated by tabs or spaces.
 
-    A column of whole numbers between end and label, as Isophonics has it, is left out.
-    Lines that begin with "#" are comments, lines that begin with a backslash the frequencies of
-    an Audacity label; both are passed over.
+    A column of integers between end and label, as in Isophonics, is left out. Lines that begin with
+    "#" (comments) or a backslash (frequencies of an Audacity label) are ignored.
 
     Parameters
     ----------
     data : bytes
         The content of the file.
     duration : float or None
-        Where the last point ends (seconds), unless the file says so.
+        End of the last point in seconds, unless given in the file.
 
     Returns
     -------
@@ -72,7 +71,7 @@ def parse_lab(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
     Raises
     ------
     FormatError
-        When the content cannot be understood.
+        When the content is invalid.
     """
     text, notes = decoded(data)
     lines = []
@@ -91,7 +90,7 @@ def parse_lab(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
 
 
 def _unnumbered(lines: list[_Line], notes: list[str]) -> list[_Line]:
-    """Leave out a column of numbers before the labels, if every line has one."""
+    """Drop a column of numbers before the labels, if every line has one."""
     for line in lines:
         if not (line.looks_like_span and _NUMBERED.fullmatch(line.span_label)):
             return lines
@@ -101,27 +100,27 @@ def _unnumbered(lines: list[_Line], notes: list[str]) -> list[_Line]:
 
 
 def lab_text(annotations: Sequence[Annotation]) -> str:
-    """Write LAB: start, end and label, separated by tabs."""
+    """Return LAB text: start, end and label, separated by tabs."""
     return _tabbed(annotations[0], places=3)
 
 
 def audacity_text(annotations: Sequence[Annotation]) -> str:
-    """Write an Audacity label track, which is LAB with six decimal places."""
+    """Return an Audacity label track: LAB with six decimal places."""
     return _tabbed(annotations[0], places=6)
 
 
 def parse_csv(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
-    """Read CSV: columns start, end, label or start, label, or as the header names them.
+    """Read CSV: columns start, end, label or start, label, or as named by the header.
 
-    A header may name a column "confidence", too; what is no number there says nothing.
+    A header may also name a column "confidence", whose values are ignored if not numeric.
 
     Parameters
     ----------
     data : bytes
         The content of the file, separated by commas, semicolons or tabs. A header is optional;
-        rows that begin with "#" are passed over.
+        rows that begin with "#" are ignored.
     duration : float or None
-        Where the last point ends (seconds), unless the file says so.
+        End of the last point in seconds, unless given in the file.
 
     Returns
     -------
@@ -131,7 +130,7 @@ def parse_csv(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
     Raises
     ------
     FormatError
-        When the content cannot be understood.
+        When the content is invalid.
     """
     text, notes = decoded(data)
     table = _csv_rows(text.rstrip(), notes)
@@ -162,7 +161,7 @@ def parse_csv(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
 
 
 def csv_text(annotations: Sequence[Annotation]) -> str:
-    """Write CSV with a header: start,end,label and, where it is known, confidence."""
+    """Return CSV text with the header start,end,label and, if known, confidence."""
     source = annotations[0]
     table: list[tuple[object, ...]] = [
         ("start", "end", "label"),
@@ -187,7 +186,7 @@ def _blank(line: int) -> str:
 
 
 def _rows(lines: list[_Line], notes: list[str], *, spans: bool | None) -> list[Row]:
-    """Read spans or points; what most lines look like when `spans` is None."""
+    """Read spans or points; if `spans` is None, whatever most lines are."""
     if spans is None:
         spans = 2 * sum(line.looks_like_span for line in lines) > len(lines)
     for line in lines:
@@ -268,7 +267,7 @@ def _csv_delimiter(text: str) -> str:
 
 
 def _column(name: str) -> str:
-    """Tell what a column of this name holds, "Start time" like start_time; "" if nobody knows."""
+    """Return the meaning of a column name ("Start time" like start_time); "" if unknown."""
     return _COLUMNS.get("_".join(name.lower().split()), "")
 
 

@@ -1,4 +1,4 @@
-"""Bytes to text, text to numbers and labels, and back."""
+"""Conversion of bytes to text, and of text to numbers and labels, and back."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scatseg.formats.rows import FormatError
 from scatseg.segmentation import Segmentation
 
 LINE_END = re.compile(r"\r\n|\r|\n")
-"""What ends a line, and nothing else (`str.splitlines` knows ten more)."""
+"""Line ends (`str.splitlines` splits at ten more characters)."""
 
 _NUMBER = re.compile(r"[+-]?([0-9]+([.,][0-9]*)?|[.,][0-9]+)([eE][+-]?[0-9]+)?|[+-]?(nan|inf)")
 _NOT_PLAIN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -32,14 +32,14 @@ def decoded(data: bytes) -> tuple[str, list[str]]:
     Returns
     -------
     text : str
-        Without byte order mark.
+        The text, without byte order mark.
     notes : list of str
-        One sentence when it was not plain UTF-8.
+        One sentence if it is not plain UTF-8.
 
     Raises
     ------
     FormatError
-        When this is no text.
+        When it is not text.
     """
     for mark, codec in _MARKS.items():
         if data.startswith(mark):
@@ -70,7 +70,7 @@ def number(text: str) -> float | None:
     Returns
     -------
     value : float or None
-        None when `text` is something else; not finite for "nan", "inf", "1e999".
+        None if `text` is not a number; not finite for "nan", "inf", "1e999".
 
     Examples
     --------
@@ -82,7 +82,7 @@ def number(text: str) -> float | None:
 
 
 def plain(label: str) -> str:
-    r"""Bring a label to one line: control characters become spaces, spaces around it go.
+    r"""Convert a label to one line: control characters become spaces, outer spaces are dropped.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def plain(label: str) -> str:
 
 
 def decimal(time: float, places: int) -> str:
-    """Write seconds to the nanosecond, with at least so many decimal places.
+    """Format seconds to the nanosecond, with at least `places` decimal places.
 
     Examples
     --------
@@ -105,14 +105,14 @@ def decimal(time: float, places: int) -> str:
 
 
 def written(segmentation: Segmentation, *, places: int) -> list[tuple[str, str, str]]:
-    """Write start, end and label of each segment, all as text.
+    """Format start, end and label of each segment.
 
     Parameters
     ----------
     segmentation : Segmentation
         The n segments.
     places : int
-        Decimal places of a time, at least.
+        Minimum number of decimal places.
 
     Returns
     -------
@@ -122,7 +122,7 @@ def written(segmentation: Segmentation, *, places: int) -> list[tuple[str, str, 
     Raises
     ------
     FormatError
-        When a segment is too short for this.
+        When a segment is too short for the format.
     """
     times = [decimal(time, places) for time in segmentation.boundaries]
     for i, (start, end) in enumerate(pairwise(times)):

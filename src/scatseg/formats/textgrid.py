@@ -1,4 +1,4 @@
-"""Praat's TextGrids: the long text form written, the long and the short one read."""
+"""Praat TextGrids: writes the long text format, reads the long and the short one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def parse_textgrid(data: bytes, duration: float | None) -> tuple[Annotation, ...
     data : bytes
         The content of the file.
     duration : float or None
-        Not needed: a tier says where its last point ends.
+        Not used, as tiers have an end.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def parse_textgrid(data: bytes, duration: float | None) -> tuple[Annotation, ...
     Raises
     ------
     FormatError
-        When the content cannot be understood.
+        When the content is invalid.
     """
     del duration
     text, notes = decoded(data)
@@ -59,10 +59,9 @@ def parse_textgrid(data: bytes, duration: float | None) -> tuple[Annotation, ...
 
 
 def textgrid_text(annotations: Sequence[Annotation]) -> str:
-    """Write a TextGrid with one interval tier per annotation.
+    """Return the text of a TextGrid with one interval tier per annotation.
 
-    A tier is named by its level where that tells the tiers apart, else by annotator, system and
-    level.
+    Tiers are named by level if these are unique, else by annotator, system and level.
     """
     start = decimal(min(source.segmentation.start for source in annotations), 1)
     end = decimal(max(source.segmentation.end for source in annotations), 1)
@@ -97,7 +96,7 @@ def textgrid_text(annotations: Sequence[Annotation]) -> str:
 
 
 class _Content:
-    """The strings and free-standing numbers of a Praat text file; all else is decoration."""
+    """The strings and free-standing numbers of a Praat text file; anything else is ignored."""
 
     def __init__(self, text: str) -> None:
         self._tokens = _tokens(LINE_END.sub("\n", text))

@@ -1,7 +1,7 @@
-"""GEAR, generative evaluation of audio representations: a test of which parameters they hear.
+"""GEAR, generative evaluation of audio representations: which synthesis parameters they encode.
 
-Sounds are made from known parameters; each becomes a vector; neighbors among the vectors should be
-neighbors among the parameters, and their graph should unfold to the grid that the sounds lie on.
+Sounds are synthesized on a grid of parameters. Nearest neighbors in feature space should be
+neighbors in parameter space, and their Isomap embedding should recover the grid.
 
 >>> from scatseg import gear, synth
 >>> system = gear.representation("scattering:J=12")
@@ -80,7 +80,7 @@ def evaluate(
     ranges: Mapping[str, tuple[float, float]] | None = None,
     signed: bool = False,
 ) -> Evaluation:
-    """Examine a representation on the sounds of a synthesizer.
+    """Evaluate a representation on the sounds of a synthesizer.
 
     Parameters
     ----------
@@ -89,19 +89,19 @@ def evaluate(
     extract : str or Representation
         A name, see `representation`, or any `(y, sr) -> vector`, `(n_frames, dim)` or `Features`.
     grid : int or sequence of int, default 16
-        Values of every parameter, or of each, evenly spaced along its scale.
+        Values per parameter, for all or for each, evenly spaced on its scale.
     n_neighbors : int, default 40
         Nearest other sounds whose parameters are averaged.
     ranges : mapping from str to (float, float), optional
-        Other ranges than the synthesizer declares.
+        Ranges that replace those of the synthesizer.
     signed : bool, default False
-        Whether parameters that may be negative run over both signs, half of the values each.
+        Whether signed parameters cover both signs, with half of the values each.
 
     Returns
     -------
     evaluation : Evaluation
-        Errors, ratios, recall, and the embedding. Those of `coordinates` and `chance` in place of
-        vectors are the yardsticks: a grid has edges, at which even perfect vectors err.
+        Errors, ratios, recall and embedding. Compare with those of `coordinates` (ideal, but with
+        errors at the edges of the grid) and `chance`.
     """
     sounds = played(synth, grid, ranges=ranges, signed=signed)
     check_neighbors(n_neighbors, len(sounds.theta))

@@ -1,6 +1,6 @@
-"""Vectors and the parameters that made them in, what the vectors know of the parameters out.
+"""Feature vectors and synthesis parameters -> evaluation by nearest neighbors and Isomap.
 
-The door to scikit-learn's neighbors and Isomap.
+The only user of scikit-learn's neighbors and Isomap.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scatseg.synth import Parameter
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
-"""Of the ratios, where an `Evaluation` tells them."""
+"""Quantiles of ratios in an `Evaluation`."""
 
 SIGN_NEIGHBORS = 5
 """Neighbors that vote for the sign of a parameter."""
@@ -25,38 +25,38 @@ _COMPONENTS = 3
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Evaluation:
-    """What a representation knows of the parameters that made the sounds.
+    """The evaluation of a representation by nearest-neighbor regression of parameters.
 
     Parameters
     ----------
     parameters : tuple of Parameter
-        Those of the sounds.
+        Parameters of the sounds.
     theta : ndarray of float, shape (n_sounds, n_params)
         Their values.
     dim : int
-        Size of the vectors.
+        Dimension of the vectors.
     n_neighbors : int
-        Nearest sounds that the estimates average. Only the sound itself is left out.
+        Nearest neighbors averaged, excluding the sound itself.
     n_duplicates : int
-        Sounds whose vector some other sound has too, exactly.
+        Number of sounds whose vector is equal to that of another sound.
     errors : ndarray of float, shape (n_sounds, n_params)
-        Signed difference of estimate and truth, the mean taken along each parameter's scale (the
-        geometric mean on a logarithmic one): octaves of the parameter's size on a logarithmic
-        scale, fractions of the range on a linear one.
+        Signed error of the mean on each parameter's scale (the geometric mean on a logarithmic
+        one): octaves of the absolute value on a logarithmic scale, fractions of the range on a
+        linear one.
     errors_arithmetic : ndarray of float, shape (n_sounds, n_params)
-        The same where estimates are arithmetic means.
+        The same for arithmetic means.
     sign_accuracy : dict from str to float
-        Share of sounds whose sign most of the nearest `SIGN_NEIGHBORS` share, a tie counting half;
-        of each parameter with both signs.
+        For each signed parameter, the share of sounds whose sign is that of the majority of the
+        nearest `SIGN_NEIGHBORS`; ties count half.
     recall : float
-        Share of neighbors that are neighbors on the grid too: as near as the K-th nearest there.
+        Share of neighbors that are also neighbors on the grid: as close as the K-th nearest there.
     embedding : ndarray of float, shape (n_sounds, 3)
-        Isomap of the graph of neighbors.
+        Isomap of the neighbor graph.
     n_components : int
-        Pieces the graph of neighbors falls into, joined by their nearest sounds before Isomap.
+        Connected components of the neighbor graph, joined by their nearest sounds before Isomap.
     isomap_r2 : dict from str to float
-        For each parameter, how much of its place along its scale a linear function of the embedding
-        explains.
+        For each parameter, R^2 of a linear regression of its position on its scale on the
+        embedding.
     """
 
     parameters: tuple[Parameter, ...]
@@ -74,25 +74,25 @@ class Evaluation:
 
     @property
     def error(self) -> dict[str, float]:
-        """Mean size of `errors` by parameter."""
+        """Mean absolute value of `errors` by parameter."""
         return self._named(np.abs(self.errors).mean(axis=0))
 
     @property
     def error_arithmetic(self) -> dict[str, float]:
-        """Mean size of `errors_arithmetic` by parameter."""
+        """Mean absolute value of `errors_arithmetic` by parameter."""
         return self._named(np.abs(self.errors_arithmetic).mean(axis=0))
 
     @property
     def error_octaves(self) -> dict[str, float]:
-        """The part of `error` that is in octaves."""
+        """The entries of `error` that are in octaves."""
         on_log = {each.name for each in self.parameters if each.scale == "log"}
         return {name: value for name, value in self.error.items() if name in on_log}
 
     @property
     def ratios(self) -> NDArray[np.floating]:
-        """Estimate over truth, shape (n_sounds, n_params); 1 is exact.
+        """Ratio of estimate to truth, shape (n_sounds, n_params); 1 is exact.
 
-        On a linear scale, where a ratio means nothing, 1 plus the error.
+        On a linear scale, 1 plus the error.
         """
         on_log = np.array([each.scale == "log" for each in self.parameters])
         ratios: NDArray[np.floating] = np.where(on_log, 2**self.errors, 1 + self.errors)
@@ -115,23 +115,23 @@ def examine(
     *,
     n_neighbors: int = 40,
 ) -> Evaluation:
-    """Ask whether neighbors among vectors are neighbors among parameters.
+    """Evaluate feature vectors by nearest-neighbor regression of parameters.
 
     Parameters
     ----------
     X : ndarray of float, shape (n_sounds, dim)
-        One vector for each sound; distances are Euclidean.
+        One vector per sound; distances are Euclidean.
     theta : ndarray of float, shape (n_sounds, n_params)
-        What made the sounds.
+        Parameters of the sounds.
     parameters : sequence of Parameter, length n_params
         Their ranges and scales.
     n_neighbors : int, default 40
-        Nearest other sounds, fewer than there are.
+        Number of nearest neighbors, less than the number of sounds.
 
     Raises
     ------
     ValueError
-        When shapes do not fit, there are too few sounds, X is not finite, or all its rows are
+        When shapes do not match, there are too few sounds, X is not finite, or all its rows are
         equal.
 
     References
@@ -174,10 +174,10 @@ def examine(
 def coordinates(
     theta: NDArray[np.floating], parameters: Sequence[Parameter]
 ) -> NDArray[np.float64]:
-    """Place sounds on the grid: each parameter along its scale, from 0 to 1.
+    """Compute the coordinates of sounds on the grid: parameters on their scales, in [0, 1].
 
-    Values of both signs are placed as far from 0 as two of one sign are apart, so that a grid
-    over both signs is an even one.
+    The gap between positive and negative values is that between neighbors of one sign, so that a
+    signed grid is even.
 
     Examples
     --------
@@ -198,7 +198,7 @@ def coordinates(
 
 
 def chance(n_sounds: int, *, seed: int = 0) -> NDArray[np.float64]:
-    """Vectors that know nothing: independent and normal, shape (n_sounds, 3)."""
+    """Generate uninformative vectors: independent and normal, shape (n_sounds, 3)."""
     return np.random.default_rng(seed).standard_normal((n_sounds, _COMPONENTS))
 
 
@@ -224,12 +224,12 @@ def _check(
 
 
 def check_neighbors(n_neighbors: int, n_sounds: int) -> None:
-    """Refuse more neighbors than there are other sounds.
+    """Check the number of neighbors.
 
     Raises
     ------
     ValueError
-        Telling how many there may be.
+        When there are fewer other sounds; the message names the maximum.
     """
     if n_sounds <= _COMPONENTS:
         msg = f"an examination needs more than {_COMPONENTS} sounds, got {n_sounds}"
@@ -241,7 +241,7 @@ def check_neighbors(n_neighbors: int, n_sounds: int) -> None:
 
 
 def _nearest(X: NDArray[np.floating], n_neighbors: int) -> NDArray[np.intp]:
-    """Return the indices of the nearest others, (n_sounds, n_neighbors)."""
+    """Return the indices of the nearest other sounds, (n_sounds, n_neighbors)."""
     from sklearn.neighbors import NearestNeighbors
 
     search = NearestNeighbors(n_neighbors=n_neighbors, algorithm="brute").fit(X)
@@ -280,25 +280,25 @@ def _sign_accuracy(
 
 
 def _recall(places: NDArray[np.float64], neighbors: NDArray[np.intp]) -> float:
-    """Count neighbors as far on the grid as the last of as many there, or nearer."""
+    """Compute the share of neighbors as close on the grid as the K-th nearest there."""
     n_neighbors = neighbors.shape[1]
     found = 0
     for i, near in enumerate(neighbors):
         away = np.linalg.norm(places - places[i], axis=1)
         others = np.delete(away, i)
         limit = np.partition(others, n_neighbors - 1)[n_neighbors - 1]
-        found += int((away[near] <= limit * (1 + 1e-9)).sum())  # rounding breaks no ties
+        found += int((away[near] <= limit * (1 + 1e-9)).sum())  # ties up to rounding
     return found / neighbors.size
 
 
 def _isomap(X: NDArray[np.floating], n_neighbors: int) -> tuple[NDArray[np.floating], int]:
-    """Unfold the graph of neighbors, and count the pieces it falls into."""
+    """Compute the Isomap embedding, and the number of connected components."""
     from scipy.sparse.csgraph import connected_components
     from sklearn.manifold import Isomap
 
     isomap = Isomap(n_neighbors=n_neighbors, n_components=_COMPONENTS, neighbors_algorithm="brute")
     with warnings.catch_warnings():
-        # Pieces are joined as the warning says, and counted; SciPy has views on sparse formats.
+        # Components are joined and counted here; SciPy warns about sparse formats.
         warnings.filterwarnings("ignore", message="The number of connected components")
         warnings.filterwarnings("ignore", message="Changing the sparsity structure")
         embedding = isomap.fit_transform(X)
@@ -307,7 +307,7 @@ def _isomap(X: NDArray[np.floating], n_neighbors: int) -> tuple[NDArray[np.float
 
 
 def _explained(embedding: NDArray[np.floating], place: NDArray[np.float64]) -> float:
-    """R^2 of a linear regression; 0 where there is nothing to explain."""
+    """Compute R^2 of a linear regression; 0 without variance."""
     centered = place - place.mean()
     total = float(centered @ centered)
     if total == 0:

@@ -1,8 +1,8 @@
-"""A sound in, one vector out: the representations of the tutorial, uncompressed, and any other.
+"""A sound -> one vector: the uncompressed representations of the reference, and others.
 
-Those of the table accept many sounds of one length at once, and tensors on any device. Their
-vectors are plain means over time. What is not in the table is looked up among the extractors of
-`scatseg.extractors`, whose frames are averaged, or is a `module:callable`.
+Those in the table accept batches of sounds of equal length, and tensors on any device; their
+vectors are means over time. Other names are extractors of `scatseg.extractors`, whose frames are
+averaged, or `module:callable`.
 """
 
 from __future__ import annotations
@@ -31,28 +31,28 @@ REPRESENTATIONS: Mapping[str, str] = {
     "scattering": "scatseg.gear.representations:MeanScattering",
     "jtfs": "scatseg.gear.representations:MeanJointScattering",
 }
-"""Where each representation lives."""
+"""Location of each representation."""
 
 
 class Representation(Protocol):
-    """Anything that turns a sound into a vector, or into frames that are then averaged.
+    """Any callable from a sound to a vector, or to frames, which are averaged.
 
-    Where it has a true attribute `takes_batches`, it is given sounds (n_sounds, n_samples) and
-    answers with vectors (n_sounds, dim).
+    With a true attribute `takes_batches`, it maps sounds (n_sounds, n_samples) to vectors
+    (n_sounds, dim).
     """
 
     def __call__(self, y: Any, sr: int) -> Any:
-        """Describe `y` (n_samples,) at `sr` Hz: (dim,), (n_frames, dim), or Features."""
+        """Compute (dim,), (n_frames, dim) or Features of `y` (n_samples,) at `sr` Hz."""
 
 
 def representation(text: str) -> Representation:
-    """Make the representation that a name describes.
+    """Create a representation by name.
 
     Parameters
     ----------
     text : str
-        `name[:key=value,...]`, or `module:callable`. The vectors of names joined by `+` stand
-        side by side, as they are.
+        `name[:key=value,...]`, or `module:callable`. Vectors of names joined by `+` are
+        concatenated without scaling.
 
     Examples
     --------
@@ -67,27 +67,27 @@ def representation(text: str) -> Representation:
 
 
 def describe(extract: Representation, sounds: Tensor, sr: int) -> NDArray[np.floating]:
-    """Turn sounds into vectors.
+    """Compute the vectors of sounds.
 
     Parameters
     ----------
     extract : Representation
-        Called once for all sounds if it takes batches, else once for each.
+        Called once for all sounds if it takes batches, else once per sound.
     sounds : ndarray or torch.Tensor of float, shape (n_sounds, n_samples)
-        Of one length.
+        Sounds of equal length.
     sr : int
         Sampling rate in Hz.
 
     Returns
     -------
     X : ndarray of float, shape (n_sounds, dim)
-        One vector for each sound.
+        One vector per sound.
 
     Raises
     ------
     ValueError
-        When an answer is not a vector or frames of vectors, is not finite, or has another size
-        than the one before.
+        When a result is not a vector or frames of vectors, is not finite, or differs in size from
+        the previous one.
     """
     if getattr(extract, "takes_batches", False):
         X: NDArray[np.floating] = _on_host(extract(sounds, sr))
@@ -108,7 +108,7 @@ def _stacked(vectors: list[NDArray[np.floating]]) -> NDArray[np.floating]:
 
 
 def _vector(answer: Any) -> NDArray[np.floating]:
-    """Average frames, if there are any."""
+    """Average over frames, if any."""
     if isinstance(answer, Features):
         pooled: NDArray[np.floating] = answer.pooled([0.0, answer.duration]).X[0]
         return pooled
@@ -126,12 +126,12 @@ def _on_host(x: Any) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class SideBySide:
-    """Several representations as one vector.
+    """Concatenated representations.
 
     Parameters
     ----------
     parts : tuple of Representation
-        None of them is scaled.
+        The parts, not scaled.
     """
 
     parts: tuple[Representation, ...]
@@ -139,7 +139,7 @@ class SideBySide:
     takes_batches = True
 
     def __call__(self, y: Tensor, sr: int) -> NDArray[np.floating]:
-        """Describe sounds (n_sounds, n_samples)."""
+        """Compute the vectors of sounds (n_sounds, n_samples)."""
         return np.concatenate([describe(part, y, sr) for part in self.parts], axis=1)
 
 
@@ -147,19 +147,19 @@ class SideBySide:
 class MeanMFCC:
     """Mel-frequency cepstral coefficients of the logarithm of power, averaged over frames.
 
-    Triangular bands of height 1, evenly spaced along mel = 2595 log10(1 + Hz / 700) up to half the
-    sampling rate; frames are centered at multiples of the hop; the signal is mirrored at its ends.
+    Triangular filters of height 1, evenly spaced on mel = 2595 log10(1 + Hz / 700) up to the
+    Nyquist frequency; frames are centered at multiples of the hop, with reflection padding.
 
     Parameters
     ----------
     n_mfcc : int, default 40
-        Coefficients, the first (loudness) among them.
+        Coefficients, including the first (level).
     n_fft : int, default 400
-        Samples of a frame, under a Hann window.
+        Length of the Hann window in samples.
     hop_length : int, default 200
         Samples between frames.
     n_mels : int, default 128
-        Bands. Where they are narrower than the bins of the frame, some are empty.
+        Mel bands; those narrower than the frequency bins may be empty.
     eps : float, default 1e-6
         Added to power before the natural logarithm.
 
@@ -189,7 +189,7 @@ class MeanMFCC:
             raise ValueError(msg)
 
     def __call__(self, y: Tensor, sr: int) -> NDArray[np.floating]:
-        """Describe sounds (..., n_samples)."""
+        """Compute the vectors of sounds (..., n_samples)."""
         signals = check_signal(_on_host(y))
         half = self.n_fft // 2
         mode: Literal["reflect", "constant"] = "reflect" if signals.shape[-1] > 1 else "constant"
@@ -215,8 +215,8 @@ class MeanScattering:
     Q : int or (int, int), default 1
         Wavelets per octave in the first and second layer.
     T : int or "global", optional
-        Averaging scale in samples, 2**J when absent, and at most the whole sound. "global" sums
-        over the padded sound instead, each path at its own rate, as Kymatio does.
+        Averaging scale in samples, 2**J by default, and at most the whole sound. "global" sums over
+        the padded sound instead, each path at its own rate, as Kymatio does.
     max_order : {2, 1}
         Whether to compute the second order.
     accuracy : {"default", "fast", "exact"}
@@ -235,7 +235,7 @@ class MeanScattering:
         self._transform(self.T)  # checks its options
 
     def __call__(self, y: Tensor, sr: int) -> Tensor:  # noqa: ARG002 - scales are in samples
-        """Describe sounds (..., n_samples)."""
+        """Compute the vectors of sounds (..., n_samples)."""
         n_samples = y.shape[-1]
         T = _fitting(2**self.J if self.T is None else self.T, n_samples)
         return _mean_inside(self._transform(T)(y), T, n_samples)
@@ -248,9 +248,9 @@ class MeanScattering:
 class MeanJointScattering:
     """Joint scattering, all paths, averaged over frames; neither compressed nor renormalized.
 
-    The average over the whole sound is that of the reference, and cannot tell rising from falling:
-    it takes in the mirror image that continues the sound. With a short T, like 2048, the vector is
-    the mean of the frames that lie inside the sound, and tells them apart.
+    The default average over the whole sound is that of the reference, and does not distinguish
+    rising from falling, as it includes the reflected sound. With a short T, like 2048, the vector
+    is the mean over the frames inside the sound, which does.
 
     Parameters
     ----------
@@ -263,10 +263,10 @@ class MeanJointScattering:
     Q_fr : int, default 2
         Wavelets per octave along log-frequency.
     T : int or "global", optional
-        Averaging scale in samples, that of the whole sound when absent, and at most that. "global"
-        sums over the padded sound instead, each path at its own rate, as Kymatio does.
+        Averaging scale in samples, by default and at most the whole sound. "global" sums over the
+        padded sound instead, each path at its own rate, as Kymatio does.
     F : int, default 0
-        Averaging scale along log-frequency, 0 for none, so that the carrier stays visible.
+        Averaging scale along log-frequency, 0 for none, to preserve the carrier.
     accuracy : {"default", "fast", "exact"}
         See `scatseg.scattering.TimeFrequencyScattering`.
 
@@ -290,7 +290,7 @@ class MeanJointScattering:
         self._transform(self.T)  # checks its options
 
     def __call__(self, y: Tensor, sr: int) -> Tensor:  # noqa: ARG002 - scales are in samples
-        """Describe sounds (..., n_samples)."""
+        """Compute the vectors of sounds (..., n_samples)."""
         n_samples = y.shape[-1]
         T = _fitting(n_samples if self.T is None else self.T, n_samples)
         return _mean_inside(self._transform(T)(y), T, n_samples)
@@ -312,7 +312,7 @@ def _fitting(T: int | Literal["global"], n_samples: int) -> int | Literal["globa
 
 
 def _mean_inside(S: Tensor, T: int | Literal["global"], n_samples: int) -> Tensor:
-    """Average frames over time, those left out that reach half a scale beyond the sound's ends."""
+    """Average over time, without frames that extend half a scale beyond the sound's ends."""
     n_frames = S.shape[-1]
     if isinstance(T, str) or n_frames < 3:
         return S.mean(-1)

@@ -1,6 +1,6 @@
-"""An examination as a folder: vectors kept as they come, then scores, tables and figures' numbers.
+"""An evaluation as a folder: cached vectors, scores, tables and figure data.
 
-A second call goes on where the first was stopped, and a new system finds the others done.
+Interrupted runs are resumed, and finished systems are kept when another is added.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from scatseg.gear.sounds import Sounds
 from scatseg.runs import Failure, safe_id, write_csv, write_json
 
 BATCH = 32
-"""Sounds that are described at once, and of which an interruption loses at most so many."""
+"""Sounds per batch; an interruption loses at most one batch."""
 
 IDEAL, CHANCE = "ideal", "chance"
-"""The yardsticks: the grid's own coordinates, and vectors that know nothing."""
+"""Upper and lower baseline: coordinates on the grid, and uninformative vectors."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class System:
-    """A representation, by its name.
+    """A named representation.
 
     Parameters
     ----------
     name : str
-        As it was asked for.
+        Name as given.
     extract : Representation
-        What the name stands for.
+        The representation.
     """
 
     name: str
@@ -49,18 +49,18 @@ class System:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Examined:
-    """A system and what came of it.
+    """The results of a system.
 
     Parameters
     ----------
     name : str
-        Of the system, or a yardstick.
+        Name of the system or baseline.
     settings : str
         All its options.
     evaluation : Evaluation
-        What its vectors know.
+        Its evaluation.
     seconds : float
-        That all its vectors and their evaluation took.
+        Time for vectors and evaluation.
     """
 
     name: str
@@ -78,30 +78,30 @@ def run(
     source: str,
     step: Callable[[str], None] = lambda _: None,
 ) -> tuple[list[Examined], list[Failure]]:
-    """Describe all sounds by all systems, examine the vectors, and write all but the figures.
+    """Compute and evaluate the vectors of all systems, and write everything but the figures.
 
     Parameters
     ----------
     folder : Path
-        Where to: `features/`, scores.json, ratios.csv, embedding.csv.
+        Output folder for `features/`, scores.json, ratios.csv, embedding.csv.
     sounds : Sounds
-        Whose parameters are known.
+        Sounds with known parameters.
     systems : sequence of System
-        A system that raises, or whose vectors are not finite, not of one size or all the same,
-        is given up; the others go on.
+        Systems that raise an error, or whose vectors are not finite, differ in size or are all
+        equal, are skipped.
     n_neighbors : int
         See `examine`.
     source : str
-        What the sounds are: a synthesizer or a folder.
+        Source of the sounds: a synthesizer or a folder.
     step : callable, optional
         Called with a line of text after each batch of sounds.
 
     Returns
     -------
     examined : list of Examined
-        Those that went well, then the yardsticks.
+        Systems that succeeded, then the baselines.
     failures : list of Failure
-        The others.
+        Systems that failed.
     """
     stores = {system.name: _Store(folder / "features", system, sounds) for system in systems}
     failures = dict(_fill(stores, sounds, step))
@@ -137,7 +137,7 @@ def run(
 def _fill(
     stores: Mapping[str, _Store], sounds: Sounds, step: Callable[[str], None]
 ) -> Iterator[tuple[str, Failure]]:
-    """Describe the sounds that each store lacks; yield the systems that are given up."""
+    """Compute the vectors missing in each store; yield the systems that fail."""
     n_sounds = len(sounds.theta)
     going = dict(stores)
     for start in range(0, n_sounds, BATCH):
@@ -147,7 +147,7 @@ def _fill(
         for name, store in lacking.items():
             try:
                 store.add(start, batches)
-            except Exception as error:  # a callable of the user's own may raise anything
+            except Exception as error:  # a custom callable may raise anything
                 del going[name]
                 text = str(error) if isinstance(error, ValueError) else repr(error)
                 yield name, Failure(name, "describe", f"sounds {start} to {end - 1}: {text}")
@@ -155,7 +155,7 @@ def _fill(
 
 
 class _Store:
-    """The vectors of a system on disk, batch by batch, under a name made of all they depend on."""
+    """The vectors of a system on disk, in batches, under a hash of everything they depend on."""
 
     def __init__(self, folder: Path, system: System, sounds: Sounds) -> None:
         self._system, self._sounds = system, sounds
@@ -240,7 +240,7 @@ def _write(
 
 
 def system_scores(examined: Examined) -> dict[str, Any]:
-    """Return what scores.json says of a system."""
+    """Return the entry of a system in scores.json."""
     evaluation = examined.evaluation
     return {
         "features": examined.name,

@@ -1,4 +1,4 @@
-"""Sounds whose parameters are known: played on a grid, or read from a folder with an index."""
+"""Sounds with known parameters: synthesized on a grid, or read from a folder with an index."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scatseg.synth import Parameter, Synth, grid, placed, ranged
 
 
 class Sounds(Protocol):
-    """Sounds and the parameters that made them, played or read as they are asked for."""
+    """Sounds and their parameters, synthesized or read on demand."""
 
     @property
     def sr(self) -> int:
@@ -26,7 +26,7 @@ class Sounds(Protocol):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """What the columns of theta are."""
+        """Parameters of the columns of theta."""
 
     @property
     def theta(self) -> NDArray[np.float64]:
@@ -34,10 +34,10 @@ class Sounds(Protocol):
 
     @property
     def key(self) -> str:
-        """What the sounds depend on, beside theta and sr."""
+        """Cache key of the sounds, besides theta and sr."""
 
     def batch(self, start: int, end: int) -> list[Tensor]:
-        """Return some of the sounds, those of one length together, (n, n_samples), in order."""
+        """Return a range of sounds in order, batched by equal length, (n, n_samples)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -47,13 +47,13 @@ class PlayedSounds:
     Parameters
     ----------
     synth : Synth
-        Plays them.
+        The synthesizer.
     parameters : tuple of Parameter
-        Those of the synthesizer, with the ranges of the grid.
+        Its parameters, with the ranges of the grid.
     theta : ndarray of float64, shape (n_sounds, n_params)
-        What is played.
+        Parameters of the sounds.
     device : str, default ""
-        Of torch, like "cuda": where sounds are played and described. NumPy when empty.
+        Torch device, like "cuda", for synthesis and features. NumPy if empty.
     """
 
     synth: Synth
@@ -68,11 +68,11 @@ class PlayedSounds:
 
     @property
     def key(self) -> str:
-        """The synthesizer, its options, and its code where that is the user's own."""
+        """The synthesizer, its options, and its code if it is custom."""
         return naming.placeless(self.synth) + naming.code_of(self.synth)
 
     def batch(self, start: int, end: int) -> list[Tensor]:
-        """Play some of the sounds, as float32."""
+        """Synthesize a range of sounds as float32."""
         theta = self.theta[start:end]
         if self.device:
             return [self.synth(placed(theta, self.device)).float()]
@@ -87,25 +87,25 @@ def played(
     signed: bool = False,
     device: str = "",
 ) -> PlayedSounds:
-    """Play a synthesizer on a grid of its parameters.
+    """Create the sounds of a synthesizer on a grid of its parameters.
 
     Parameters
     ----------
     synth : Synth
         See `scatseg.synth`.
     n : int or sequence of int, default 16
-        Values of every parameter, or of each.
+        Values per parameter, for all or for each.
     ranges : mapping from str to (float, float), optional
-        Other ranges than the synthesizer declares.
+        Ranges that replace those of the synthesizer.
     signed : bool, default False
-        Whether parameters that may be negative run over both signs.
+        Whether signed parameters cover both signs.
     device : str, default ""
-        Of torch, like "cuda"; NumPy when empty.
+        Torch device, like "cuda"; NumPy if empty.
     """
     parameters = ranged(synth, ranges or {})
     theta = grid(parameters, n, signed=signed)
     if device:
-        placed(theta[:0], device)  # refuses a device that is not there, before any work is done
+        placed(theta[:0], device)  # fails early if the device is not available
     return PlayedSounds(synth=synth, parameters=parameters, theta=theta, device=device)
 
 
@@ -118,11 +118,11 @@ class RecordedSounds:
     paths : tuple of Path
         The files.
     sr : int
-        To which they are resampled, in Hz.
+        Sampling rate in Hz to which they are resampled.
     parameters : tuple of Parameter
-        With the ranges of their values.
+        Parameters with the ranges of their values.
     theta : ndarray of float64, shape (n_sounds, n_params)
-        What the index says of them.
+        Parameters from the index.
     """
 
     paths: tuple[Path, ...]
@@ -132,14 +132,14 @@ class RecordedSounds:
 
     @property
     def key(self) -> str:
-        """The files, their sizes, and when they were written."""
+        """The files, their sizes and modification times."""
         stats = [path.stat() for path in self.paths]
         return repr(
             [(str(p), s.st_size, s.st_mtime_ns) for p, s in zip(self.paths, stats, strict=True)]
         )
 
     def batch(self, start: int, end: int) -> list[Tensor]:
-        """Read some of the sounds."""
+        """Read a range of sounds."""
         batches: list[list[NDArray[np.float32]]] = []
         for path in self.paths[start:end]:
             y, _ = audio.load(path, sr=self.sr)
@@ -151,17 +151,16 @@ class RecordedSounds:
 
 
 def recorded(folder: Path, *, sr: int | None = None) -> RecordedSounds:
-    """Read which sounds an `index.csv` lists, and their parameters.
+    """Read the sounds and parameters listed in an `index.csv`.
 
     Parameters
     ----------
     folder : Path
-        Holds `index.csv`: a column `file`, relative to the folder or to `audio` in it, and one for
-        each parameter. Columns that hold anything but numbers are not parameters, nor are those
-        that hold one number only. Parameters are on a logarithmic scale where all values are
-        positive, else on a linear one.
+        Folder with `index.csv`: a column `file`, relative to the folder or to `audio` in it, and
+        one column per parameter. Columns that are not numeric or constant are ignored. Parameters
+        are on a logarithmic scale if all values are positive, else on a linear one.
     sr : int, optional
-        In Hz; that of the first file when absent.
+        Sampling rate in Hz; by default, that of the first file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Sounds from numbers: parameters that match a target, what a loss looks like, resynthesis."""
+"""Sound matching: gradient descent on synthesis parameters, loss landscapes, resynthesis."""
 
 from scatseg.matching.descent import (
     Match,

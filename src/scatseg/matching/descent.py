@@ -1,8 +1,7 @@
-"""A synthesizer, a loss and a target -> the parameters whose sound is nearest, by descent.
+"""A synthesizer, a loss and a target -> the synthesis parameters of least loss, by descent.
 
-Parameters move along the scales that the synthesizer declares, octaves or fractions of the range,
-and stay inside their ranges. Only the loss is looked at, never the parameters that a target was
-made from.
+Parameters are optimized on the scales that the synthesizer declares, in octaves or fractions of the
+range, within their ranges. The true parameters of a target are never used.
 """
 
 from __future__ import annotations
@@ -21,33 +20,33 @@ from scatseg.matching.problems import Problem, Step, bounds, problem_of
 from scatseg.synth import Parameter, Synth
 
 _SETTLED = 5
-"""Steps over which parameters may not move for a descent to end."""
+"""Number of steps without movement after which a descent ends."""
 
 _REST = 0.3
-"""Of Adam's rate: within so much its last steps go to and fro about one place."""
+"""Maximum oscillation of Adam's last steps at convergence, relative to its rate."""
 
 _AT_REST = "the optimizer came to rest"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Match:
-    """Where a descent led.
+    """The result of a descent.
 
     Parameters
     ----------
     theta : ndarray of float64, shape (n_params,)
-        The parameters of the least loss.
+        The parameters of least loss.
     trajectory : ndarray of float64, shape (n_steps + 1, n_params)
-        The parameters at the start and after each step. What "l-bfgs" and "levenberg-marquardt"
-        try on the way to a step is not among them.
+        The parameters at the start and after each step, without the trial points of "l-bfgs" and
+        "levenberg-marquardt".
     losses : ndarray of float64, shape (n_steps + 1,)
         Their losses.
     gradient_norms : ndarray of float64, shape (n_steps + 1,)
-        Of the loss by places on the scales of the free parameters.
+        Norms of the gradient with respect to the free parameters on their scales.
     converged : bool
-        Whether the descent had come to rest, at the target or elsewhere.
+        Whether the descent converged, to the target or elsewhere.
     reason : str
-        Why it ended.
+        Reason for the end.
     at_bounds : tuple of str
         Free parameters that ended at a bound of their range: the target may lie outside.
     """
@@ -67,7 +66,7 @@ class Match:
 
     @property
     def n_steps(self) -> int:
-        """Steps after the start."""
+        """Number of steps."""
         return len(self.losses) - 1
 
 
@@ -85,32 +84,32 @@ def match(
     tolerance: float = 1e-3,
     on_step: Callable[[float], object] | None = None,
 ) -> Match:
-    """Descend from a start to the parameters whose sound is nearest to a target.
+    """Minimize the loss between a synthesizer's sound and a target over its parameters.
 
     Parameters
     ----------
     synth : Synth
-        torch in, torch out, with a gradient.
+        A differentiable synthesizer in torch.
     loss : callable
-        `(x, target) -> scalar`, of `scatseg.losses` or your own.
+        `(x, target) -> scalar`, from `scatseg.losses` or custom.
     target : Tensor or array_like of float, shape (n_samples,)
-        As long as the synthesizer's sounds. A tensor decides about device and precision.
+        As long as the synthesizer's sounds. A tensor determines device and precision.
     theta : array_like of float, shape (n_params,)
-        Where to start. The sign of a parameter on a logarithmic scale stays as it is.
+        Starting point. The signs of parameters on a logarithmic scale do not change.
     n_steps : int, default 40
-        At most so many steps.
+        Maximum number of steps.
     lr : float, default 0.1
-        Octaves or fractions of the range: how far Adam's steps go at first, falling to a tenth of
-        it along a cosine; how far the bold driver's first step goes. The others need none.
+        Learning rate in octaves or fractions of the range: of Adam initially, with cosine decay to
+        a tenth; of the first step of the bold driver. Not used by the others.
     optimizer : {"adam", "bold-driver", "l-bfgs", "levenberg-marquardt"}
-        The last derives descriptions instead of losses, needs few steps and no gradient, and a
+        The last uses finite differences of features, so it needs few steps and no gradient, but a
         `FeatureLoss` of order 2.
     fixed : sequence of str
-        Parameters that stay as they are at the start.
+        Parameters held fixed at the start.
     parameters : sequence of Parameter, optional
-        Other ranges than those of the synthesizer, see `scatseg.synth.ranged`.
+        Ranges that replace those of the synthesizer, see `scatseg.synth.ranged`.
     tolerance : float, default 1e-3
-        Octaves or fractions of the range: the descent ends when no parameter has moved further
+        In octaves or fractions of the range: the descent ends when no parameter has moved further
         over five steps.
     on_step : callable, optional
         Called with each loss.
@@ -118,14 +117,13 @@ def match(
     Returns
     -------
     match : Match
-        The best of its steps, and the way there.
+        The best step, and the trajectory.
 
     Raises
     ------
     ValueError
-        When the target is not as long as the sounds, the start of a parameter has no meaning, a
-        parameter is unknown or nothing is free, or the optimizer is unknown or does not fit the
-        loss.
+        When the target differs in length from the sounds, the start is invalid, a parameter is
+        unknown or none is free, or the optimizer is unknown or incompatible with the loss.
     """
     ranges = tuple(synth.parameters if parameters is None else parameters)
     problem = problem_of(synth, loss, target, theta, fixed, ranges)
@@ -157,7 +155,7 @@ def match(
 
 
 def best_of(matches: Sequence[Match]) -> Match:
-    """Return the match with the least loss: what several starts are for."""
+    """Return the match of least loss, from several starts."""
     return min(matches, key=lambda each: each.loss)
 
 
@@ -169,20 +167,20 @@ def random_starts(
     signed: bool = False,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Draw starts, uniform along the scales.
+    """Draw starting points uniformly on the scales.
 
     Parameters
     ----------
     parameters : sequence of Parameter
-        Of a synthesizer.
+        Parameters of a synthesizer.
     n : int
-        How many.
+        Number of starts.
     fixed : mapping of str to float, optional
-        Parameters that are the same in all of them.
+        Parameters that are equal in all starts.
     signed : bool, default False
-        Whether parameters that may be negative are so in half of the starts.
+        Whether signed parameters are negative in half of the starts.
     seed : int, default 0
-        Of the draw.
+        Seed.
 
     Returns
     -------
@@ -204,9 +202,9 @@ def random_starts(
 def errors(
     parameters: Sequence[Parameter], theta: ArrayLike, truth: ArrayLike
 ) -> NDArray[np.float64]:
-    """Tell how far parameters are above the true ones, in octaves or fractions of the range.
+    """Compute the errors of parameters, in octaves or fractions of the range.
 
-    Along a logarithmic scale sizes are compared; `opposed` tells whether signs are.
+    On a logarithmic scale, absolute values are compared; for signs, see `opposed`.
 
     Examples
     --------
@@ -215,13 +213,13 @@ def errors(
     array([ 0., 1., -1.])
     """
     columns = np.stack([np.asarray(theta, np.float64), np.asarray(truth, np.float64)])
-    with np.errstate(divide="ignore"):  # a true value of 0 is infinitely far on a logarithmic scale
+    with np.errstate(divide="ignore"):  # the error from 0 is infinite on a logarithmic scale
         places = [p.encode(columns[:, i]) for i, p in enumerate(parameters)]
     return np.array([here - there for here, there in places])
 
 
 def opposed(parameters: Sequence[Parameter], theta: ArrayLike, truth: ArrayLike) -> tuple[str, ...]:
-    """Name the parameters on a logarithmic scale whose sign is not the true one.
+    """Return the names of parameters on a logarithmic scale with the wrong sign.
 
     Examples
     --------
@@ -235,7 +233,7 @@ def opposed(parameters: Sequence[Parameter], theta: ArrayLike, truth: ArrayLike)
 
 
 def _moved(tried: Sequence[Step]) -> float:
-    """Tell how far the last steps reached in the parameter that moved most."""
+    """Return the range of the last steps in the parameter that moved most."""
     if len(tried) <= _SETTLED:
         return np.inf
     return float(np.ptp([step.places for step in tried[-_SETTLED - 1 :]], axis=0).max())

@@ -1,7 +1,7 @@
-"""What a loss looks like from all over a plane of parameters, or along one change of a sound.
+"""Loss landscapes over two parameters, and distances against one change of a sound.
 
-These show before any descent whether one can succeed: whether slopes lead to the target, and how
-much of the distance is the delay of a sound and not its difference.
+They show whether gradient descent can succeed: whether gradients point to the target, and how
+sensitive the loss is to delays.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ class Field:
     Parameters
     ----------
     parameters : (Parameter, Parameter)
-        What the axes are.
+        The axes.
     values : (ndarray, ndarray)
-        Parameter values along them, shapes (n_x,) and (n_y,), of the target's sign.
+        Parameter values along them, shapes (n_x,) and (n_y,), with the sign of the target.
     losses : ndarray of float64, shape (n_x, n_y)
         The loss at every point of the grid.
     gradients : ndarray of float64, shape (n_x, n_y, 2)
-        Its derivatives by places on the scales: by octaves, or fractions of the range.
+        Its derivatives by octaves, or fractions of the range.
     target : ndarray of float64, shape (2,)
-        The parameters that the target was played from.
+        The parameters of the target.
     shift : int
-        Samples by which the target is delayed.
+        Delay of the target in samples.
     """
 
     parameters: tuple[Parameter, Parameter]
@@ -63,7 +63,7 @@ class Field:
 
     @property
     def pointing(self) -> float:
-        """Share of the points whose steepest descent leads towards the target, its own aside."""
+        """Share of the other points whose negative gradient points towards the target."""
         x, y = self.places
         away = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1) - self.target_places
         others = np.abs(away).max(axis=-1) > _SAME_PLACE
@@ -71,7 +71,7 @@ class Field:
 
     @property
     def n_minima(self) -> int:
-        """Points of the grid that lie below all their neighbors."""
+        """Number of local minima of the grid."""
         around = np.ones((3, 3), dtype=bool)
         around[1, 1] = False
         lowest = minimum_filter(self.losses, footprint=around, mode="constant", cval=np.inf)
@@ -79,13 +79,13 @@ class Field:
 
     @property
     def minimum(self) -> NDArray[np.float64]:
-        """The parameters of the least loss on the grid, shape (2,)."""
+        """The parameters of least loss on the grid, shape (2,)."""
         i, j = np.unravel_index(int(self.losses.argmin()), self.losses.shape)
         return np.array([self.values[0][i], self.values[1][j]])
 
     @property
     def minimum_at_target(self) -> bool:
-        """Whether no point of the grid is nearer to the target than that of the least loss."""
+        """Whether the point of least loss is the grid point closest to the target."""
         nearest = [
             v[np.abs(x - t).argmin()]
             for v, x, t in zip(self.values, self.places, self.target_places, strict=True)
@@ -106,46 +106,46 @@ def fields(
     batch: int = 1,
     on_point: Callable[[], object] | None = None,
 ) -> list[Field]:
-    """Map a loss, and where it leads, over a plane of two parameters.
+    """Compute a loss and its gradient over a plane of two parameters.
 
-    Every sound is described once for all targets. Gradients are central differences along the
-    scales.
+    Features of each sound are computed once for all targets. Gradients are central differences on
+    the scales.
 
     Parameters
     ----------
     synth : Synth
-        torch in, torch out.
+        A synthesizer in torch.
     loss : callable
-        `(x, target) -> scalar`, of `scatseg.losses` or your own.
+        `(x, target) -> scalar`, from `scatseg.losses` or custom.
     targets : array_like of float, shape (n_targets, n_params)
-        What the targets are played from; they agree in all parameters outside the plane, and in
-        the signs of those in it.
+        Parameters of the targets, which agree in all parameters outside the plane, and in the signs
+        of those in it.
     over : (str, str)
-        The parameters that span the plane.
+        The parameters of the plane.
     n : int, default 20
-        Values of each, evenly spaced along its scale over its range, negative where the targets'
-        are on a logarithmic scale.
+        Values per parameter, evenly spaced on its scale over its range, with the sign of the
+        targets on a logarithmic scale.
     shifts : sequence of int
-        Samples by which each target is delayed.
+        Delays of each target in samples.
     parameters : sequence of Parameter, optional
-        Other ranges than those of the synthesizer, see `scatseg.synth.ranged`.
+        Ranges that replace those of the synthesizer, see `scatseg.synth.ranged`.
     device : str or torch.device
-        Where to compute.
+        Torch device.
     batch : int, default 1
-        Points that are worked on at once: more on a GPU.
+        Points processed at a time; more on a GPU.
     on_point : callable, optional
         Called after each point.
 
     Returns
     -------
     fields : list of Field
-        One for each target and shift, shifts innermost.
+        One per target and shift, shifts innermost.
 
     Raises
     ------
     ValueError
-        When a parameter is unknown, targets differ outside the plane or in a sign, or a shift
-        leaves nothing of a target.
+        When a parameter is unknown, targets differ outside the plane or in a sign, or a target is
+        silent after the shift.
     """
     ranges = tuple(synth.parameters if parameters is None else parameters)
     columns = _columns(synth, over)
@@ -196,7 +196,7 @@ def _values_around(
     batch: int,
     on_point: Callable[[], object] | None,
 ) -> NDArray[np.float64]:
-    """Losses at each point and on both sides of it, (n_references, n_points, 5)."""
+    """Compute losses at each point and on both sides of it, (n_references, n_points, 5)."""
     grid = np.stack(np.meshgrid(*plane, indexing="ij"), axis=-1).reshape(-1, 2)
     points = theta.repeat(len(grid), 1)
     points[:, list(columns)] = torch.as_tensor(grid).to(points)
@@ -230,7 +230,7 @@ def inner_points(
     Returns
     -------
     targets : ndarray of float64, shape (n_side ** 2, n_params)
-        `theta` with other values in the plane; the middle point of the grid for `n_side` 1.
+        `theta` with other values in the plane; the center of the grid for `n_side` 1.
     """
     at = (np.arange(1, n_side + 1) * n) // (n_side + 1)
     names = [each.name for each in parameters]
@@ -244,10 +244,10 @@ def inner_points(
 def sensitivities(
     synth: Synth, loss: Callable[[Tensor, Tensor], Tensor], theta: ArrayLike
 ) -> NDArray[np.float64] | None:
-    """Singular values of the Jacobian of what a loss compares, the largest first.
+    """Compute the singular values of the Jacobian of a loss's features, largest first.
 
-    How far it moves for one octave, or one range, along the directions in parameter space that are
-    heard most and least. None where a loss is not a `FeatureLoss`, which says what it compares.
+    They are the change of features per octave, or range, along the most and least sensitive
+    directions in parameter space. None for a loss that is not a `FeatureLoss`.
     """
     if not isinstance(loss, FeatureLoss):
         return None
@@ -266,23 +266,23 @@ def distance_by_shift(
     *,
     other: Tensor | None = None,
 ) -> NDArray[np.float64]:
-    """Tell how a distance grows while a sound is delayed.
+    """Compute the distance against the delay of a sound.
 
     Parameters
     ----------
     loss : callable
         `(x, target) -> scalar`.
     x : Tensor of float, shape (n_samples,)
-        What is delayed.
+        The sound to delay.
     shifts : sequence of int
-        Samples.
+        Delays in samples.
     other : Tensor of float, shape (n_samples,), optional
-        What it is compared with; itself when absent.
+        The sound to compare with; by default, x.
 
     Returns
     -------
     distances : ndarray of float64, shape (n_shifts,)
-        Relative to the distance without a delay; with itself, relative to that from silence.
+        Relative to the distance without delay, or for x itself, to that from silence.
     """
     measured = measuring(loss)
     S = measured.describe(x)
@@ -303,29 +303,29 @@ def distance_by_parameter(
     shift: int = 0,
     device: str | torch.device = "cpu",
 ) -> NDArray[np.float64]:
-    """Tell how a distance grows while one parameter moves away from that of the target.
+    """Compute the distance against the value of one parameter.
 
     Parameters
     ----------
     synth : Synth
-        torch in, torch out.
+        A synthesizer in torch.
     loss : callable
         `(x, target) -> scalar`.
     theta : array_like of float, shape (n_params,)
-        What the target is played from.
+        Parameters of the target.
     name : str
-        The parameter that is changed.
+        The parameter to change.
     values : sequence of float
-        What it becomes.
+        Its values.
     shift : int, default 0
-        Samples by which the target is delayed.
+        Delay of the target in samples.
     device : str or torch.device
-        Where to compute.
+        Torch device.
 
     Returns
     -------
     distances : ndarray of float64, shape (n_values,)
-        In the loss's own unit.
+        In units of the loss.
     """
     (column,) = _columns(synth, (name,))
     measured = measuring(loss)
@@ -340,12 +340,12 @@ def distance_by_parameter(
 
 
 def measuring(loss: Callable[[Tensor, Tensor], Tensor]) -> Loss:
-    """Return a loss that describes sounds once; one of the user's own compares them anew."""
+    """Return a loss that caches features; custom losses are wrapped without caching."""
     return loss if isinstance(loss, Loss) else _Plain(loss)
 
 
 class _Plain(Loss):
-    """A function of two sounds, asked pair by pair."""
+    """A function of two sounds, evaluated for each pair."""
 
     def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
         super().__init__()
@@ -363,11 +363,11 @@ class _Plain(Loss):
 
 
 _SAME_PLACE = 1e-6
-"""Octaves or fractions of the range: nearer points are the target itself."""
+"""Octaves or fractions of the range: closer points are the target itself."""
 
 
 def _step(dtype: torch.dtype) -> float:
-    """Half the distance between the points of a central difference."""
+    """Return the step of central differences."""
     return float(torch.finfo(dtype).eps ** (1 / 3))
 
 

@@ -1,4 +1,4 @@
-"""Descents to compare by ear: the target, where each began, and where it led."""
+"""Sounds of descents: the target, and the start and end of each."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from scatseg.matching.runs import Descent
 from scatseg.matching.tasks import Task
 
 _PEAK = 0.9
-"""Of full scale: how loud the loudest of the sounds is written."""
+"""Peak of the loudest sound, relative to full scale."""
 
 
 class SoundNames(NamedTuple):
-    """What the sounds of a descent are called.
+    """Names of the sounds of a descent.
 
     Parameters
     ----------
     target : str
-        What was to be matched.
+        Name of the target.
     start, end : str
-        What the parameters play with which it began and ended.
+        Names of the sounds of the first and the last parameters.
     """
 
     target: str
@@ -35,7 +35,7 @@ class SoundNames(NamedTuple):
 
 
 def sound_names(descents: Sequence[Descent]) -> list[SoundNames]:
-    """Name the sounds of each descent; descents from one start, or of one target, share it."""
+    """Name the sounds of each descent; equal starts and targets share names."""
     starts = list(dict.fromkeys(each.match.trajectory[0].tobytes() for each in descents))
     return [
         SoundNames(
@@ -48,7 +48,7 @@ def sound_names(descents: Sequence[Descent]) -> list[SoundNames]:
 
 
 def play(descents: Sequence[Descent], task: Task) -> dict[str, NDArray[np.floating]]:
-    """Play what there is to hear of descents: signals by `sound_names`."""
+    """Synthesize the sounds of descents: signals by `sound_names`."""
     sounds: dict[str, NDArray[np.floating]] = {}
     for each, names in zip(descents, sound_names(descents), strict=True):
         sounds[names.target] = task.target(each.shift).numpy()
@@ -60,7 +60,7 @@ def play(descents: Sequence[Descent], task: Task) -> dict[str, NDArray[np.floati
 
 
 def write_sounds(folder: Path, sounds: Mapping[str, NDArray[np.floating]], sr: int) -> None:
-    """Write sounds as .flac, all scaled alike, so that the loudest just fits."""
+    """Write sounds as .flac, scaled by a common factor."""
     folder.mkdir(parents=True, exist_ok=True)
     peak = max(float(np.abs(y).max()) for y in sounds.values())
     scale = _PEAK / peak if peak else 1.0

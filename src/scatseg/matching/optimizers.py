@@ -1,4 +1,4 @@
-"""How to descend: each takes steps among places of the free parameters, from the start on."""
+"""Optimizers: generators of steps of the free parameters."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Optimizer = Literal["adam", "bold-driver", "l-bfgs", "levenberg-marquardt"]
 
 
 def _adam(problem: Problem, n_steps: int, lr: float) -> Iterator[Step]:
-    """Descend with momentum, every parameter at its own pace (Kingma and Ba, 2015)."""
+    """Run Adam (Kingma and Ba, 2015)."""
     places = problem.start
     mean, square = np.zeros_like(places), np.zeros_like(places)
     for k in range(n_steps + 1):
@@ -33,7 +33,7 @@ def _adam(problem: Problem, n_steps: int, lr: float) -> Iterator[Step]:
 
 
 def _bold_driver(problem: Problem, n_steps: int, lr: float) -> Iterator[Step]:
-    """Go faster after each step that is better, else return to the best and halve the rate."""
+    """Run the bold driver: increase the rate after each improvement, else go back and halve it."""
     best = problem.step(problem.start)
     yield best
     rate = lr / max(float(np.linalg.norm(best.gradient)), _TINY)
@@ -47,7 +47,7 @@ def _bold_driver(problem: Problem, n_steps: int, lr: float) -> Iterator[Step]:
 
 
 def _l_bfgs(problem: Problem, n_steps: int, lr: float) -> Iterator[Step]:
-    """Limited-memory BFGS in a box (Byrd, Lu, Nocedal and Zhu, 1995)."""
+    """Run L-BFGS-B (Byrd, Lu, Nocedal and Zhu, 1995)."""
     del lr
     first = problem.step(problem.start)
     scale = first.loss if np.isfinite(first.loss) and first.loss > 0 else 1.0
@@ -76,7 +76,7 @@ def _l_bfgs(problem: Problem, n_steps: int, lr: float) -> Iterator[Step]:
 
 
 def _levenberg_marquardt(problem: Problem, n_steps: int, lr: float) -> Iterator[Step]:
-    """Solve the linearized problem, as far from where it is known as has proved right."""
+    """Run Levenberg-Marquardt: damped least squares on the linearized problem."""
     del lr
     check_squares(problem.loss)
     assert isinstance(problem.loss, FeatureLoss)
@@ -109,10 +109,10 @@ def _levenberg_marquardt(problem: Problem, n_steps: int, lr: float) -> Iterator[
 _TINY = float(np.finfo(np.float64).tiny)
 
 _MOST_TRIALS = 10
-"""Steps, each shorter than the last, before Levenberg and Marquardt stay where they are."""
+"""Maximum number of trial steps of Levenberg-Marquardt, each shorter than the last."""
 
 _LM_REST = 1e-4
-"""Octaves or fractions of the range: a step that is shorter is their last."""
+"""Octaves or fractions of the range: step length at which Levenberg-Marquardt ends."""
 
 OPTIMIZERS: Mapping[Optimizer, Callable[[Problem, int, float], Iterator[Step]]] = {
     "adam": _adam,
@@ -120,4 +120,4 @@ OPTIMIZERS: Mapping[Optimizer, Callable[[Problem, int, float], Iterator[Step]]] 
     "l-bfgs": _l_bfgs,
     "levenberg-marquardt": _levenberg_marquardt,
 }
-"""How to descend."""
+"""Optimizers by name."""

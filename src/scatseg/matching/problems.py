@@ -1,4 +1,4 @@
-"""What a descent minimizes: a loss, as a function of the places of the free parameters."""
+"""The objective of a descent: a loss as a function of the free parameters on their scales."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Places = NDArray[np.float64]
 
 
 class Step(NamedTuple):
-    """A point of a descent: its places, its loss, and the gradient there."""
+    """A point of a descent: position, loss and gradient."""
 
     places: Places
     loss: float
@@ -27,26 +27,26 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
-    """What is minimized, as a function of the places of the free parameters.
+    """The objective as a function of the positions of the free parameters on their scales.
 
     Parameters
     ----------
     synth : Synth
-        What plays the parameters.
+        The synthesizer.
     loss : callable
         `(x, target) -> scalar`.
     target : Tensor of float, shape (n_samples,)
-        What is to be met.
+        The target.
     given : Tensor of float, shape (n_params,)
-        The start.
+        Starting point.
     signs, places : Tensor of float, shape (n_params,)
-        Those of the start.
+        Signs and positions of the starting point.
     free : Tensor of int, shape (n_free,)
-        Which parameters may move.
+        Indices of the free parameters.
     low, high : ndarray of float64, shape (n_free,)
-        The places between which they stay.
+        Bounds of their positions.
     names : tuple of str
-        What they are called.
+        Their names.
     """
 
     synth: Synth
@@ -62,25 +62,25 @@ class Problem:
 
     @property
     def start(self) -> Places:
-        """The places of the free parameters at the start, brought inside their ranges."""
+        """The positions of the free parameters at the start, clipped to their ranges."""
         return self.clipped(self.places[self.free].numpy(force=True).astype(np.float64))
 
     def clipped(self, places: Places) -> Places:
-        """Bring places inside the ranges."""
+        """Clip positions to the ranges."""
         return np.clip(places, self.low, self.high)
 
     def tensor(self, places: Places) -> Tensor:
-        """Give places to torch, where and as precise as the target is."""
+        """Convert positions to a tensor with the device and precision of the target."""
         return torch.as_tensor(places, dtype=self.places.dtype, device=self.places.device)
 
     def theta(self, free_places: Tensor) -> Tensor:
-        """Return all parameters (n_params,), those that are fixed exactly as they were given."""
+        """Return all parameters (n_params,), fixed ones exactly as given."""
         places = self.places.index_put((self.free,), free_places)
         played = theta_at(self.synth.parameters, places, self.signs)
         return self.given.index_put((self.free,), played[self.free])
 
     def step(self, places: Places) -> Step:
-        """Play, compare, and derive."""
+        """Compute loss and gradient."""
         variable = self.tensor(places).requires_grad_()
         value = self.loss(self.synth(self.theta(variable)), self.target)
         (gradient,) = torch.autograd.grad(value, variable)
@@ -95,7 +95,7 @@ def problem_of(
     fixed: Sequence[str],
     ranges: tuple[Parameter, ...],
 ) -> Problem:
-    """State what is minimized; arguments and errors are those of `match`."""
+    """Create the objective; arguments and errors are those of `match`."""
     sound = target.detach() if isinstance(target, Tensor) else _sound(target)
     start = torch.as_tensor(np.array(theta, dtype=np.float64)).to(sound)
     if start.shape != (len(ranges),):
@@ -136,7 +136,7 @@ def _sound(target: ArrayLike) -> Tensor:
 
 
 def bounds(parameters: Sequence[Parameter]) -> tuple[Places, Places]:
-    """Return the lowest and highest places of parameters."""
+    """Return the lowest and highest positions of parameters."""
     ends = [each.encode(np.array([each.low, each.high])) for each in parameters]
     low, high = np.array(ends, dtype=np.float64).T
     return low, high

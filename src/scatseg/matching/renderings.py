@@ -1,6 +1,6 @@
-"""Resynthesis as a folder: files in, a .wav with as many channels out, and how it came about.
+"""Resynthesis of files -> a folder with a .wav file, tables and scores.
 
-What is needed to go on is kept every few steps, so that an interrupted run goes on.
+The state is saved every few steps, so that an interrupted run can be resumed.
 """
 
 from __future__ import annotations
@@ -33,36 +33,36 @@ _PRESETS: Mapping[str, tuple[type[Any], dict[str, Any]]] = {
 }
 
 _FULL = 0.999
-"""Of full scale: louder results are scaled down to it."""
+"""Maximum peak of the result, relative to full scale."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What is to be made.
+    """The configuration of a resynthesis.
 
     Parameters
     ----------
     files : tuple of Path
-        A recording, or two that the result lies between: as long as the longer one, and with the
+        A recording, or two to interpolate: the result has the length of the longer one, and the
         channels of the first.
     coefficients : ScatteringCoefficients or JointCoefficients
-        What is compared; a T longer than the recording becomes its length.
+        Target coefficients; a T longer than the recording is reduced to its length.
     sr : int
         Sampling rate in Hz.
     stretch : (float or None, float or None)
-        Where to begin and end in the files, in seconds.
+        Excerpt of the files in seconds.
     mix : float
-        How far towards the second file.
+        Weight of the second file.
     edits : tuple of Edit
         Changes to the coefficients.
     each_channel : bool
-        Whether channels are made one by one, or their mean only.
+        Whether to resynthesize each channel, or only their mean.
     start : str
         "spectrum", "noise" or a file.
     n_steps, optimizer, seed
-        As in `resynthesize`; each channel has a seed of its own.
+        As in `resynthesize`; each channel has its own seed.
     device : str
-        Where to compute.
+        Torch device.
     """
 
     files: tuple[Path, ...]
@@ -81,7 +81,7 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sounds:
-    """What a job begins with.
+    """The input sounds of a job.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class Sounds:
     others, starts : ndarray of float32, shape (n_channels, n_samples), or None
         A second recording, and a sound to start from.
     notes : tuple of str
-        What was odd about the files.
+        Warnings about the files.
     """
 
     targets: NDArray[np.float32]
@@ -100,7 +100,7 @@ class Sounds:
 
     @property
     def digest(self) -> str:
-        """A name for all of it."""
+        """A hash of the sounds."""
         digest = hashlib.sha256()
         for part in (self.targets, self.others, self.starts):
             digest.update(repr(None if part is None else part.shape).encode())
@@ -110,16 +110,16 @@ class Sounds:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Rendering:
-    """What was made.
+    """The result of a job.
 
     Parameters
     ----------
     target, y : ndarray of float32, shape (n_samples,)
-        The mean of all channels, before and after.
+        The mean of all channels of target and result.
     results : dict of str to Resynthesis
-        By channel.
+        Results by channel.
     notes : tuple of str
-        What a user should know.
+        Warnings.
     """
 
     target: NDArray[np.float32]
@@ -129,14 +129,14 @@ class Rendering:
 
 
 def coefficients(features: str, changes: Mapping[str, Any]) -> Coefficients:
-    """Read which coefficients are meant.
+    """Create coefficients by name.
 
     Parameters
     ----------
     features : str
         "scattering" or "jtfs", with options after a colon.
     changes : mapping
-        Options that count more.
+        Options that take precedence.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def read(job: Job) -> Sounds:
     Raises
     ------
     ValueError
-        When nothing is left of a recording, or it is silent.
+        When a recording is empty or silent.
     AudioError
         When a file cannot be read.
     """
@@ -188,14 +188,14 @@ def read(job: Job) -> Sounds:
 
 
 def run(job: Job, sounds: Sounds, out: Path, on_step: Callable[[float], object]) -> Rendering:
-    """Make the sound and write resynthesis.wav, target.wav, tables and scores.json.
+    """Resynthesize, and write resynthesis.wav, target.wav, tables and scores.json.
 
-    A channel that is silent stays so.
+    Silent channels remain silent.
 
     Raises
     ------
     ValueError
-        When an option does not fit.
+        When an option is invalid.
     """
     targets = sounds.targets
     fitting = _within_length(job.coefficients, targets.shape[-1])
@@ -226,7 +226,7 @@ def _rendered(
     out: Path,
     on_step: Callable[[float], object],
 ) -> Resynthesis:
-    """Make one channel, going on where it was interrupted."""
+    """Resynthesize one channel, from a saved state if there is one."""
     path, key = out / f"state-{k}.pt", _digest(job, fitting, sounds)
     return resynthesize(
         sounds.targets[k],
@@ -247,7 +247,7 @@ def _rendered(
 
 
 def wav_bytes(y: NDArray[np.floating], sr: int) -> bytes:
-    """Write channels (n_channels, n_samples) in [-1, 1] as a .wav of 16-bit integers."""
+    """Encode channels (n_channels, n_samples) in [-1, 1] as 16-bit .wav."""
     samples = np.round(np.clip(y.T, -1, 1) * (2**15 - 1)).astype("<i2")
     data = io.BytesIO()
     with wave.open(data, "wb") as file:
@@ -274,7 +274,7 @@ def _channels(path: Path, job: Job, notes: list[str]) -> NDArray[np.float32]:
 
 
 def _stretch(y: NDArray[np.float32], job: Job) -> NDArray[np.float32]:
-    """Cut out what was asked for."""
+    """Cut out the excerpt."""
     first, last = (None if t is None else round(t * job.sr) for t in job.stretch)
     cut = y[:, first:last]
     if not cut.shape[-1]:
@@ -287,7 +287,7 @@ def _stretch(y: NDArray[np.float32], job: Job) -> NDArray[np.float32]:
 
 
 def _within_length(coefficients: Coefficients, length: int) -> Coefficients:
-    """Average over the whole signal at most."""
+    """Limit T to the length of the signal."""
     T = 2**coefficients.J if coefficients.T is None else coefficients.T
     if isinstance(T, int) and length < T:
         T = length
@@ -295,14 +295,14 @@ def _within_length(coefficients: Coefficients, length: int) -> Coefficients:
 
 
 def _shortened(wanted: Coefficients, fitting: Coefficients) -> list[str]:
-    """Say where less is averaged than was asked for."""
+    """Return a note if T was reduced."""
     if wanted.T in (None, fitting.T):
         return []
     return [f"T={wanted.T} is more than the sound's {fitting.T} samples: averaged over these"]
 
 
 def _fitted(y: NDArray[np.float32], shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """Give a sound the length of another, and its channels, by their mean where they differ."""
+    """Adjust length and channels of a sound to another; differing channels are averaged."""
     n = shape[-1]
     cut = np.pad(y[:, :n], ((0, 0), (0, max(0, n - y.shape[-1]))))
     same = cut if len(cut) == shape[0] else cut.mean(0, keepdims=True)
@@ -318,7 +318,7 @@ def _within_scale(y: NDArray[np.floating]) -> tuple[NDArray[np.float32], tuple[s
 
 
 def _digest(job: Job, fitting: Coefficients, sounds: Sounds) -> bytes:
-    """Name all that a result depends on but the number of steps, in 32 bytes."""
+    """Hash everything that a result depends on, except the number of steps, to 32 bytes."""
     options = {f.name: str(getattr(job, f.name)) for f in dataclasses.fields(job)}
     del options["n_steps"], options["files"]
     facts = {"version": __version__, "coefficients": repr(fitting), "sounds": sounds.digest}

@@ -1,7 +1,7 @@
-"""Scattering coefficients -> a sound that has them, from noise.
+"""Scattering coefficients -> a sound with these coefficients, by optimization.
 
-With a long average the result keeps tone, texture and playing technique, and forgets when exactly
-things happened: what the coefficients do not say is drawn anew with each seed.
+With a large averaging scale, the result preserves tone, texture and playing technique, but not the
+exact timing, which depends on the seed.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ Optimizer = Literal["l-bfgs", "bold-driver"]
 Signal = NDArray[np.floating]
 
 _PIECE = 2**17
-"""Samples of which the coefficients are compared at once."""
+"""Samples per chunk of the comparison."""
 
 _REACH = 4
-"""Averages: how far the Gaussian that averages over T samples reaches to either side."""
+"""Support of the averaging Gaussian on either side, in units of T."""
 
 _EVERY = 10
-"""Steps between two states that are kept."""
+"""Steps between saved states."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,8 +44,7 @@ class Resynthesis:
     y : ndarray of float32, shape (n_samples,)
         The sound.
     errors : ndarray of float64, shape (n_steps + 1,)
-        Norm of the difference to the coefficients that were asked for, relative to their norm,
-        of the start and after each step.
+        Relative error of the coefficients, at the start and after each step.
     """
 
     y: Signal
@@ -59,16 +58,16 @@ class Resynthesis:
 
 @dataclass(frozen=True)
 class Edit:
-    """Make part of the coefficients larger or smaller.
+    """A gain applied to a band of coefficients.
 
     Parameters
     ----------
     what : {"rate", "carrier"}
         Whether `low` and `high` are modulation rates or carrier frequencies.
     low, high : float
-        Hz, both included.
+        Hz, inclusive.
     gain : float
-        What the coefficients are multiplied by, at least 0.
+        Factor, at least 0.
     """
 
     what: Literal["rate", "carrier"]
@@ -105,54 +104,54 @@ def resynthesize(
     on_step: Callable[[float], object] | None = None,
     on_state: Callable[[bytes], object] | None = None,
 ) -> Resynthesis:
-    """Make a sound with the coefficients of another, or what they become.
+    """Resynthesize a sound from its scattering coefficients, optionally edited or interpolated.
 
-    The whole sound is changed at every step, while its coefficients are compared piece by piece:
-    memory does not grow with its length, and there are no seams.
+    Each step updates the whole sound, but coefficients are compared in chunks, so that memory does
+    not grow with length.
 
     Parameters
     ----------
     target : array_like or Tensor of float, shape (n_samples,)
         The sound.
     coefficients : ScatteringCoefficients or JointCoefficients
-        What is compared. T is local: the longer, the more is forgotten.
+        Coefficients to match. T must be local; a larger T discards more of the timing.
     sr : int, default 22050
-        Sampling rate in Hz. Only `edits` need it.
+        Sampling rate in Hz. Only used by `edits`.
     n_steps : int, default 100
         Steps of the optimizer.
     optimizer : {"l-bfgs", "bold-driver"}
-        Limited-memory BFGS with a strong Wolfe search; or steepest descent that goes faster
-        after each step that is better, and else returns to the best and halves its rate.
+        L-BFGS with a strong Wolfe line search; or steepest descent that increases its rate after
+        each improvement, and otherwise goes back and halves it.
     start : {"spectrum", "noise"} or array_like of float, shape (n_samples,)
-        The target's magnitude spectrum with random phases, white noise as loud as the target, or a
+        The target's magnitude spectrum with random phases, white noise of the target's level, or a
         sound.
     other : array_like of float, shape (n_samples,), optional
-        A second sound: what is asked for lies between the coefficients of both.
+        A second sound, whose coefficients are interpolated with those of the target.
     mix : float, default 0.5
-        How far towards the second one, 0 to 1.
+        Weight of the second sound, in [0, 1].
     edits : sequence of Edit
-        Changes to the coefficients before the sound is made.
+        Changes to the target coefficients.
     seed : int, default 0
-        Of the noise.
+        Seed of the noise.
     device : str or torch.device, optional
-        Where to compute; that of the target when absent.
+        Torch device; by default, that of the target.
     state : bytes, optional
-        From `on_state`: where to go on; of no use where it is beyond `n_steps`.
+        A state from `on_state` to resume from; ignored if beyond `n_steps`.
     on_step : callable, optional
         Called with each relative error.
     on_state : callable, optional
-        Called now and then with what is needed to go on from there.
+        Called every few steps with a state to resume from.
 
     Returns
     -------
     resynthesis : Resynthesis
-        The sound and how it came about.
+        The sound, and the errors of all steps.
 
     Raises
     ------
     ValueError
         When the target is silent or shorter than T, lengths differ, coefficients are compressed
-        (`eps`) or not compared by their squares (`p`), or an option is out of its range.
+        (`eps`) or not of order 2 (`p`), or an option is out of range.
     """
     sound = _sound(target)
     sound = sound if device is None else sound.to(device)
@@ -186,7 +185,7 @@ def resynthesize(
 
 
 def spectral_noise(x: ArrayLike, *, seed: int = 0) -> Signal:
-    """Draw noise with the magnitude spectrum of a sound (n_samples,), its phases random."""
+    """Generate noise with the magnitude spectrum of a sound (n_samples,) and random phases."""
     y = np.asarray(x)
     rng = np.random.default_rng(seed)
     phases = np.angle(np.fft.rfft(rng.normal(size=len(y))))
@@ -196,7 +195,7 @@ def spectral_noise(x: ArrayLike, *, seed: int = 0) -> Signal:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Piece:
-    """A stretch of the signal, and which of its frames count."""
+    """A chunk of the signal, and its valid frames."""
 
     samples: slice
     frames: slice
@@ -204,7 +203,7 @@ class _Piece:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Wanted:
-    """Coefficients that a sound should have, piece by piece."""
+    """Target coefficients in chunks."""
 
     coefficients: Coefficients
     pieces: tuple[_Piece, ...]
@@ -257,7 +256,7 @@ def _described(z: Tensor, piece: _Piece, coefficients: Coefficients) -> Tensor:
 
 
 def _pieces(n_samples: int, coefficients: Coefficients) -> Iterator[_Piece]:
-    """Cut a signal at frames; each piece hears what its averages reach of what is around it."""
+    """Divide a signal into chunks at frames, with the context needed by their averages."""
     options = coefficients.transform.options
     if (options.time if hasattr(options, "time") else options.average) != "local":
         msg = f"resynthesis needs an average over a scale, got T={coefficients.T!r}"
@@ -320,7 +319,7 @@ def _started(start: str | ArrayLike, sound: Tensor, seed: int) -> Tensor:
 
 @dataclass(kw_only=True, eq=False)
 class _Step:
-    """How far a descent is."""
+    """The progress of a descent."""
 
     z: Tensor
     errors: list[float]
@@ -346,7 +345,7 @@ def _l_bfgs(
     state: State,
     on_state: Callable[[bytes], object] | None,
 ) -> Iterator[_Step]:
-    """Limited-memory BFGS: curvature from the last steps, a search along each."""
+    """Run L-BFGS with a line search."""
     z = state["z"].to(z) if state else z.clone()
     z.requires_grad_()
     descent = torch.optim.LBFGS(
@@ -363,7 +362,7 @@ def _l_bfgs(
     last: dict[str, Any] = {}
 
     def closure() -> float:
-        # Each step asks again for where the last search ended.
+        # Each step evaluates the end of the last line search again.
         if "z" not in last or not torch.equal(last["z"], z.detach()):
             last["z"] = z.detach().clone()
             last["value"], last["gradient"] = wanted.squared_error(last["z"])
@@ -388,10 +387,10 @@ def _bold_driver(
     state: State,
     on_state: Callable[[bytes], object] | None,
 ) -> Iterator[_Step]:
-    """Go faster after each step that is better, else return to the best and halve the rate."""
+    """Run the bold driver: increase the rate after each improvement, else go back and halve it."""
     z = state["z"].to(z) if state else z
     value, gradient = wanted.squared_error(z)
-    # The first step is a tenth of the sound.
+    # The norm of the first step is a tenth of that of the sound.
     rate = float(state["rate"]) if state else 0.1 * float(z.norm() / gradient.norm())
     errors = list(state["errors"]) if state else [value**0.5]
     yield _Step(z=z, errors=errors)

@@ -1,6 +1,6 @@
-"""Descents, fields and sweeps as files: scores, tables, and sounds to compare by ear.
+"""Descents, fields and sweeps -> files: scores, tables and sounds.
 
-A descent that is done is kept as soon as it is, so that an interrupted run goes on.
+Each descent is saved when it ends, so that an interrupted run can be resumed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from scatseg.runs import Failure, attempted, write_csv, write_json
 from scatseg.synth import Parameter
 
 WITHIN = 0.05
-"""Octaves or fractions of the range: descents that end nearer have found the target."""
+"""Octaves or fractions of the range: maximum error of a successful descent."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,15 +39,15 @@ class Descent:
     Parameters
     ----------
     loss : str
-        Its name.
+        Name of the loss.
     shift : int
-        Samples by which the target was delayed.
+        Delay of the target in samples.
     match : Match
-        Where it led.
+        Result.
     truth : ndarray of float64, shape (n_params,), or None
-        What the target was played from, where that is known.
+        True parameters of the target, if known.
     seconds : float
-        How long it took.
+        Computation time.
     """
 
     loss: str
@@ -57,18 +57,18 @@ class Descent:
     seconds: float
 
     def errors(self, parameters: Sequence[Parameter]) -> dict[str, float | None]:
-        """Octaves or fractions of the range above the truth, by name."""
+        """Compute signed errors in octaves or fractions of the range, by name."""
         if self.truth is None:
             return {each.name: None for each in parameters}
         apart = errors(parameters, self.match.theta, self.truth)
         return {p.name: float(e) for p, e in zip(parameters, apart, strict=True)}
 
     def wrong_signs(self, parameters: Sequence[Parameter]) -> tuple[str, ...]:
-        """Parameters whose sign is not the true one, whatever their size."""
+        """Return the parameters with the wrong sign."""
         return () if self.truth is None else opposed(parameters, self.match.theta, self.truth)
 
     def worst(self, parameters: Sequence[Parameter]) -> float | None:
-        """Return the largest error, infinite where a sign is wrong; None without a known truth."""
+        """Return the largest error, infinite for a wrong sign; None if the truth is unknown."""
         known = [abs(e) for e in self.errors(parameters).values() if e is not None]
         if not known:
             return None
@@ -86,38 +86,38 @@ def descents(
     on_descent: Callable[[Descent], object] = lambda _: None,
     **options: Any,
 ) -> tuple[list[Descent], list[Failure]]:
-    """Descend each loss, for each delay of the target, from each start.
+    """Run descents for all losses, delays of the target and starts.
 
     Parameters
     ----------
     folder : Path
-        Where descents are kept, a file each.
+        Folder of saved descents.
     task : Task
-        What is matched.
+        The task.
     losses : mapping of str to callable
-        Losses by name. One that raises is given up, the others go on.
+        Losses by name. A loss that raises an error is skipped.
     starts : ndarray of float64, shape (n_starts, n_params)
-        Where to start.
+        Starting points.
     shifts : sequence of int
-        Samples by which the target is delayed.
+        Delays of the target in samples.
     device : str
-        Where to compute.
+        Torch device.
     on_descent : callable, optional
         Called after each descent.
     **options
-        Of `match`: n_steps, lr, optimizer.
+        Options of `match`: n_steps, lr, optimizer.
 
     Returns
     -------
     descents : list of Descent
         Starts innermost.
     failures : list of Failure
-        Losses that were given up.
+        Losses that were skipped.
 
     Raises
     ------
     ValueError
-        When a shift leaves nothing of the target.
+        When the target is silent after a shift.
     """
     for shift in shifts:
         task.target(shift)
@@ -155,26 +155,26 @@ def descended(
     device: str = "cpu",
     **options: Any,
 ) -> Descent:
-    """Descend from a start, or recall the descent if it was done with the same options.
+    """Run a descent, or load it if it was saved with the same options.
 
     Parameters
     ----------
     folder : Path
-        Where descents are kept, a file each.
+        Folder of saved descents.
     task : Task
-        What is matched.
+        The task.
     loss : callable
-        What is descended.
+        The loss.
     start : ndarray of float64, shape (n_params,)
-        Where to start.
+        Starting point.
     name : str
-        Of the loss.
+        Name of the loss.
     shift : int, default 0
-        Samples by which the target is delayed.
+        Delay of the target in samples.
     device : str
-        Where to compute.
+        Torch device.
     **options
-        Of `match`: n_steps, lr, optimizer.
+        Options of `match`: n_steps, lr, optimizer.
     """
     facts = {"loss": name, "shift": shift, "start": start.tolist(), **options}
     parts = tuple(term for _, term in loss.terms) if isinstance(loss, Loss) else loss
@@ -242,7 +242,7 @@ def write_descents(
     parameters: Sequence[Parameter],
     facts: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Write scores.json and trajectories.csv; return what scores.json says."""
+    """Write scores.json and trajectories.csv; return the content of scores.json."""
     names = [each.name for each in parameters]
     runs = [
         {
@@ -277,7 +277,7 @@ def write_descents(
 
 
 def _summary(descents: Sequence[Descent], parameters: Sequence[Parameter]) -> list[dict[str, Any]]:
-    """Tell for each loss and shift where the best descent led, and how many found the target."""
+    """Summarize the best descent and the success rate for each loss and shift."""
     names = [each.name for each in parameters]
     summary = []
     for loss, shift in dict.fromkeys((each.loss, each.shift) for each in descents):
@@ -302,7 +302,7 @@ def _summary(descents: Sequence[Descent], parameters: Sequence[Parameter]) -> li
 def write_fields(
     out: Path, by_loss: Mapping[str, Sequence[Field]], over: Sequence[str], facts: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Write scores.json and field.csv of one or several targets; return what scores.json says."""
+    """Write scores.json and field.csv of all targets; return the content of scores.json."""
     systems = []
     for loss, fields in by_loss.items():
         for shift in dict.fromkeys(each.shift for each in fields):
@@ -346,7 +346,7 @@ def write_sweep(out: Path, sweep: Sweep, facts: Mapping[str, Any]) -> None:
 
 
 def bounds_reached(descents: Sequence[Descent]) -> list[str]:
-    """Say for which parameters most descents ended at a bound: the target may lie outside."""
+    """Return notes on parameters at whose bound most descents ended: the target may be outside."""
     counts = Counter(name for each in descents for name in each.match.at_bounds)
     return [
         f"{n} of {len(descents)} descents ended at a bound of {name}: the target may lie outside"

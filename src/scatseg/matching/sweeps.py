@@ -1,4 +1,4 @@
-"""How distances grow while a sound is delayed or one of its parameters changed, for many losses."""
+"""Distances against the delay or a parameter of a sound, for several losses."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from scatseg.synth import check_names, theta_of
 Losses = Mapping[str, Callable[[Tensor, Tensor], Tensor]]
 
 _FACTOR = 8.0
-"""How far from the target's value a parameter is swept, as a ratio."""
+"""Maximum ratio of a swept parameter to its value in the target."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sweep:
-    """Distances by what was changed.
+    """Distances against a shift or parameter.
 
     Parameters
     ----------
     over : str
         "shift", or a parameter.
     unit : str
-        Of the values: "samples", "Hz".
+        Unit of the values: "samples", "Hz".
     values : ndarray of float64, shape (n_values,)
-        What was changed.
+        Values of the shift or parameter.
     distances : dict of str to ndarray of float64, shape (n_values,)
-        By the name of the loss.
+        Distances by loss.
     relative_to : str
-        What distance is 1; empty where they are in the loss's own unit.
+        The distance taken as 1; empty for units of the loss.
     at : float or None
-        Where the target is.
+        Value of the target.
     scale : {"log", "linear"}
-        Along which the values are spaced.
+        Scale of the values.
     """
 
     over: str
@@ -55,19 +55,19 @@ class Sweep:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Frames:
-    """Two sounds while one is delayed.
+    """Two sounds at several delays of one.
 
     Parameters
     ----------
     x, other : ndarray of float32, shape (n_samples,)
-        What is delayed, and what it is compared with.
+        The delayed sound, and the one it is compared with.
     sr : int
         Sampling rate in Hz.
     shifts : tuple of int
-        Samples, one for each frame.
+        Delay of each frame in samples.
     distances : dict of str to ndarray of float64, shape (n_shifts,)
-        By the name of the loss: relative to the first, or to that from silence where the sound is
-        beside itself.
+        Distances by loss, relative to the first, or to that from silence if x is compared with
+        itself.
     """
 
     x: NDArray[np.float32]
@@ -87,38 +87,38 @@ def sweep(
     n_points: int = 21,
     device: str = "cpu",
 ) -> tuple[Sweep, list[Failure]]:
-    """Measure distances over a change.
+    """Compute distances against a shift or a parameter.
 
     Parameters
     ----------
     task : Task
-        Whose target it is.
+        The task with the target.
     losses : mapping of str to callable
-        Losses by name. One that raises is given up, the others go on.
+        Losses by name. A loss that raises an error is skipped.
     over : str
         "shift": the target is delayed by 16 samples up to a quarter of its length, and compared
-        with itself or with `other`. The name of a parameter: it runs from an eighth to eight times
-        its value on a logarithmic scale, over its range on a linear one or where its value is 0.
+        with itself or with `other`. A parameter name: it is swept from an eighth to eight times its
+        value on a logarithmic scale, over its range on a linear one or if its value is 0.
     other : mapping of str to float, optional
-        What is different in the sound that the target is compared with; only with "shift".
+        Parameters that differ in the sound to compare with; only with "shift".
     shift : int, default 0
-        Samples by which the target is delayed; only with a parameter.
+        Delay of the target in samples; only with a parameter.
     n_points : int, default 21
-        Values of the parameter. Delays are powers of two.
+        Number of parameter values. Delays are powers of two.
     device : str
-        Where to compute.
+        Torch device.
 
     Returns
     -------
     sweep : Sweep
-        The distances of the losses that went well.
+        The distances of the losses that succeeded.
     failures : list of Failure
-        The others.
+        The losses that failed.
 
     Raises
     ------
     ValueError
-        When a parameter is unknown, or an option does not go with what is changed.
+        When a parameter is unknown, or an option is incompatible with `over`.
     """
     if over == "shift":
         if shift:
@@ -178,7 +178,7 @@ def _over_shift(
 def frames(
     task: Task, losses: Losses, other: Mapping[str, float] | None, device: str, n: int = 9
 ) -> Frames:
-    """Delay the target step by step up to a quarter of its length, beside another sound."""
+    """Delay the target in steps up to a quarter of its length, next to another sound."""
     last = len(task.sound) // 4
     shifts = tuple(last * k // (n - 1) for k in range(n))
     compared = _played(task, other or {}, device)
@@ -197,7 +197,7 @@ def frames(
 
 
 def _played(task: Task, changes: Mapping[str, float], device: str) -> Tensor:
-    """Play the target with some parameters changed."""
+    """Synthesize the target with some parameters changed."""
     names = [each.name for each in task.parameters]
     values = dict(zip(names, task.known_truth.tolist(), strict=True)) | dict(changes)
     theta = torch.from_numpy(theta_of(task.synth, values)).float().to(device)

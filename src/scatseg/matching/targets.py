@@ -1,4 +1,4 @@
-"""Targets that a synthesizer's sounds can be compared with: as long, as loud, delayed."""
+"""Preparation of targets: length, level and delay."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from torch import Tensor
 from scatseg.synth import Parameter, Synth, delayed
 
 _LEAST_POWER = 1e-12
-"""Keeps silence silent."""
+"""Added to power, so that silence remains silent."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Levelled:
-    """A synthesizer all of whose sounds are equally loud: for targets of unknown level.
+    """A synthesizer with normalized level, for targets of unknown level.
 
     Parameters
     ----------
     synth : Synth
-        What plays the parameters.
+        The synthesizer.
     level : float, default 0.1
         Root mean square.
     """
@@ -36,11 +36,11 @@ class Levelled:
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """Those of the synthesizer."""
+        """Parameters of the synthesizer."""
         return self.synth.parameters
 
     def __call__(self, theta: Tensor) -> Tensor:
-        """Play parameters (..., n_params) as sounds (..., n_samples)."""
+        """Synthesize sounds (..., n_samples) from parameters (..., n_params)."""
         x = self.synth(theta)
         power = (x**2).mean(-1)[..., None]
         levelled: Tensor = x * (self.level / (power + _LEAST_POWER) ** 0.5)
@@ -48,9 +48,9 @@ class Levelled:
 
 
 def fitted(y: ArrayLike, n_samples: int, level: float = 0.1) -> NDArray[np.float32]:
-    """Bring a recording to a length and a level (root mean square).
+    """Adjust a recording to a length and a level (root mean square).
 
-    What is longer is cut to its loudest stretch, what is shorter gets silence on both sides.
+    Longer ones are cut to the loudest excerpt, shorter ones zero-padded on both sides.
 
     Raises
     ------
@@ -78,12 +78,12 @@ def fitted(y: ArrayLike, n_samples: int, level: float = 0.1) -> NDArray[np.float
 
 
 def delayed_target(x: Tensor, shift: int) -> Tensor:
-    """Delay a target (n_samples,) by some samples.
+    """Delay a target (n_samples,) by `shift` samples.
 
     Raises
     ------
     ValueError
-        When nothing is heard of it.
+        When the result is silent.
     """
     sound: Tensor = delayed(x, shift)
     if not bool(sound.any()):

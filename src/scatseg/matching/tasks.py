@@ -1,4 +1,4 @@
-"""What a target is and which parameters may play it, from what a user says."""
+"""Matching tasks: a target and the parameters to estimate."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from scatseg.synth import Parameter, Synth, check_names, ranged, synthesizer, th
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Task:
-    """A target, and the synthesizer that is to play it.
+    """A target, and the synthesizer to match it with.
 
     Parameters
     ----------
     synth : Synth
-        What plays.
+        The synthesizer.
     parameters : tuple of Parameter
-        Its parameters, in the ranges that are searched.
+        Its parameters, with the ranges to search.
     fixed : mapping of str to float
-        Parameters that are known.
+        Known parameters.
     sound : ndarray of float32, shape (n_samples,)
         The target.
     truth : ndarray of float64, shape (n_params,), or None
-        What it was played from, where that is known.
+        True parameters of the target, if known.
     notes : tuple of str
-        What a user should know about the target.
+        Notes about the target.
     """
 
     synth: Synth
@@ -47,14 +47,14 @@ class Task:
 
     @property
     def digest(self) -> str:
-        """A name for all of it."""
+        """A hash of the task."""
         synth = naming.placeless(self.synth) + naming.code_of(self.synth)
         options = f"{synth} {self.parameters!r} {sorted(self.fixed.items())}"
         return hashlib.sha256(options.encode() + self.sound.tobytes()).hexdigest()
 
     @property
     def known_truth(self) -> NDArray[np.float64]:
-        """What the target was played from.
+        """True parameters of the target.
 
         Raises
         ------
@@ -68,29 +68,29 @@ class Task:
 
     @property
     def free(self) -> tuple[str, ...]:
-        """The parameters that are searched."""
+        """Names of the parameters to estimate."""
         return tuple(each.name for each in self.parameters if each.name not in self.fixed)
 
     def target(self, shift: int = 0, device: str = "cpu") -> Tensor:
-        """Return the target, delayed by some samples.
+        """Return the target, delayed by `shift` samples.
 
         Raises
         ------
         ValueError
-            When nothing is left of it.
+            When the result is silent.
         """
         return delayed_target(torch.from_numpy(self.sound), shift).to(device)
 
     def starts(
         self, given: Mapping[str, float] | None, n: int | None, *, signed: bool, seed: int
     ) -> NDArray[np.float64]:
-        """Return the start that was given and `n` random ones, 8 where neither is said.
+        """Return the given start, if any, and `n` random ones; 8 if neither is given.
 
         Raises
         ------
         ValueError
-            When there is none, the one given lies outside the ranges, no parameter is free, or both
-        signs are wanted and no free parameter has them.
+            When there is no start, the given one is outside the ranges, no parameter is free, or
+            both signs are requested and no free parameter is signed.
         """
         if not self.free:
             msg = "nothing to match: every parameter is fixed"
@@ -116,7 +116,7 @@ class Task:
         return np.concatenate(rows)
 
     def plane(self, over: tuple[str, ...] = ()) -> tuple[str, str]:
-        """Return two parameters to map: those asked for, or the last two that are free.
+        """Return the two parameters to map: those given, else the last two free ones.
 
         Raises
         ------
@@ -142,27 +142,27 @@ def task_of(
     truth: Mapping[str, float] | None = None,
     recording: Path | None = None,
 ) -> Task:
-    """Set a task.
+    """Create a task.
 
     Parameters
     ----------
     synth : str
         Name of a synthesizer, see `scatseg.synth.synthesizer`.
     ranges : mapping of str to (float, float)
-        Other ranges than those of the synthesizer.
+        Ranges that replace those of the synthesizer.
     fixed : mapping of str to float
-        Parameters that are known.
+        Known parameters.
     truth : mapping of str to float, optional
-        Parameters to play the target from; those not given are as fixed, or mid-range.
+        Parameters of the target; those missing are as in `fixed`, else mid-range.
     recording : Path, optional
-        A file instead: any sampling rate, length and level. All sounds are then equally loud, for
-        how loud a recording is says nothing about its parameters.
+        A file as the target, of any sampling rate, length and level. All sounds are then normalized
+        in level, as the level of a recording is not informative.
 
     Raises
     ------
     ValueError
-        When a name is unknown, a value or range cannot be played, the synthesizer plays no tensors,
-        the target is silent, or there is none, or two.
+        When a name is unknown, a value or range is invalid, the synthesizer does not support
+        tensors, the target is silent, or not exactly one target is given.
     AudioError
         When the recording cannot be read.
     """
@@ -202,17 +202,17 @@ def task_of(
 def _theta(
     synth: Synth, parameters: Sequence[Parameter], values: Mapping[str, float]
 ) -> NDArray[np.float64]:
-    """Return the parameters (n_params,) of the values given, the others mid-range."""
+    """Return parameters (n_params,) with the given values, the others mid-range."""
     middle = {each.name: float(each.spaced(1)[0]) for each in parameters}
     theta: NDArray[np.float64] = theta_of(synth, {**middle, **values})
     return theta
 
 
 def _played(synth: Synth, theta: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Play one sound as descents will, with torch."""
+    """Synthesize one sound with torch."""
     try:
         sound = synth(torch.from_numpy(theta)).numpy(force=True)
-    except Exception as error:  # a synthesizer of the user's own may raise anything
+    except Exception as error:  # a custom synthesizer may raise anything
         msg = f"matching needs a synth that plays tensors of torch, and this one raises {error!r}"
         raise ValueError(msg) from error
     if not sound.any():
@@ -224,7 +224,7 @@ def _played(synth: Synth, theta: NDArray[np.float64]) -> NDArray[np.float32]:
 def _outside(
     parameters: Sequence[Parameter], theta: NDArray[np.float64], fixed: Mapping[str, float]
 ) -> Iterator[tuple[str, float, float, float]]:
-    """Find the parameters that no descent can reach, and their ranges."""
+    """Yield the parameters outside the range of descents, and their ranges."""
     for each, value in zip(parameters, theta, strict=True):
         size = abs(value) if each.either_sign else value
         if each.name not in fixed and not each.low <= size <= each.high:

@@ -1,4 +1,4 @@
-"""A run folder -> what there is to report."""
+"""Read a run folder for its report."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Track:
 
     @property
     def title(self) -> str:
-        """Title of the recording, or the id of one without."""
+        """Title of the recording, or its id if it has none."""
         return self.jams.title or self.id
 
     @property
@@ -64,7 +64,7 @@ class Track:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Everything of a run but the arrays.
+    """A run without its arrays.
 
     Parameters
     ----------

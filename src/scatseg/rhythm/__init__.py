@@ -1,4 +1,4 @@
-"""A signal in, its beats and bar lines out, or a fixed grid where there is no pulse."""
+"""A signal -> beats and bar lines, or a fixed grid if there is no pulse."""
 
 from __future__ import annotations
 
@@ -54,41 +54,41 @@ __all__ = [
 ]
 
 CLEAR_PULSE = 0.16
-"""Least clarity of a pulse that is followed."""
+"""Minimum clarity of a pulse."""
 
 DIM_PULSE, STEADY_PULSE = 0.3, 0.8
-"""A pulse that is less clear has to be that steady: songs, stretched and in noise, are at least 0.9
-where they are that dim, violins alone at most 0.7."""
+"""A pulse with less clarity than the first needs the steadiness of the second. Among pulses this
+unclear, time-stretched and noisy songs have at least 0.9, solo violin at most 0.7."""
 
 RIVAL_LEAD = 3.5
-"""Log probability by which bars between the strongest pulses must be better to be believed.
+"""Minimum lead in log probability of bars on the off-beats over those on the strongest pulses.
 
-In clicks that are strongest off the beat, under chords, it is 3.8; in two tracker modules, where
-beats are the strongest pulses, up to 3.1."""
+It is 3.8 for clicks that are strongest off the beat, under chords; up to 3.1 for two tracker
+modules in which the beats are the strongest pulses."""
 
 SLOW_PULSE, AS_STRONG = 0.33, 0.6
-"""Seconds from which something may lie between pulses, and the share of their strength it has."""
+"""Minimum period in seconds, and minimum relative strength of off-beats, for testing off-beats."""
 
 AS_STRONG_AS_BEATS = 0.975
-"""Share of the strength of beats that what is halfway between them has where it is beats, too.
+"""Minimum strength of off-beats relative to beats at which long bars are taken as two.
 
-Where every second bar line is marked by its attack alone it is less, and bars stay long. Of
-recordings with bars over 2.9 s it is from 1.0 to 1.3 in four tracker modules and one song, whose
-bars are two; at most 0.96 in all others, of POP909, recorded or composed, and in four modules.
+If only the attack marks every second bar line, the ratio is lower and bars stay long. Among
+recordings with bars over 2.9 s, it is 1.0 to 1.3 in four tracker modules and one song, whose bars
+are two, and at most 0.96 in all others (POP909, recorded, composed, and four modules).
 """
 
 MARGIN = 0.2
-"""Seconds of silence put before and after what is heard: the first attack rises from it."""
+"""Seconds of silence padded on both sides, so that the first attack has a rise."""
 
 SLIVER = 0.25
-"""Of a bar: less beside a long silence is no bar of its own."""
+"""Shortest bar next to a long silence, as a share of the median bar."""
 
 NO_PULSE = "no clear pulse: there are no bars to go by"
 UNEVEN_PULSE = "a pulse that is dim and uneven: there are no bars to go by"
-"""Why there is a fixed grid."""
+"""Warnings of a fixed grid."""
 
 SURE_BARS = 0.25
-"""With less confidence, a grid comes with a warning."""
+"""Confidence below which a grid comes with a warning."""
 
 
 def find_grid(
@@ -98,37 +98,33 @@ def find_grid(
     beats: ArrayLike | None = None,
     downbeats: ArrayLike | None = None,
 ) -> Grid:
-    """Find the beats and the bar lines of a recording.
+    """Estimate the beats and bar lines of a recording.
 
-    First a pulse is followed through the recording that is fast enough to contain the beats and
-    what is between them: autocorrelation of the onset strength gives its period over time,
-    dynamic programming its instants. Then every metre and every place of the bar lines is
-    compared by what changes there: chords, bass, attacks, and where passages that are heard again
-    begin and end. The best one wins, with a preference for usual tempos; but long bars are two
-    where what lies halfway between beats is as strong as beats. Silence at the ends is left out
-    of all that, and has bars of its own only where it is long; long silence inside is one bar.
-    Where beats or downbeats are given, nothing is left out, and no tempo doubled.
+    First, the fastest pulse that contains beats and off-beats is tracked: its period by
+    autocorrelation of the onset strength, its times by dynamic programming. Then all metres and
+    phases of the bar lines are scored by chord changes, bass, attacks, and starts and ends of
+    repetitions, with a prior on tempo. Long bars are split in two if off-beats are as strong as
+    beats. Silence at the ends is ignored, and has its own bars only if it is long; a long silence
+    inside is one bar. Given beats or downbeats are used as they are, without these corrections.
 
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,)
-        The signal, mono.
+        Mono signal.
     sr : int
         Sampling rate in Hz.
     beats : array_like of float, shape (n_beats,), optional
-        Beats in seconds where they are known. Only the metre and the bar lines are then looked
-        for. None of them is as good as absent.
+        Known beats in seconds; only metre and bar lines are then estimated. Ignored if empty.
     downbeats : array_like of float, shape (n_downbeats,), optional
-        The first beats of all bars in seconds where they are known. They are then the bar lines,
-        and nothing is looked for; bars like those beside them go on to both ends. None of them is
-        as good as absent.
+        Known downbeats in seconds, used as the bar lines and continued to both ends; nothing is
+        then estimated. Ignored if empty.
 
     Returns
     -------
     grid : Grid
-        With bar lines from 0 to the duration. A fixed grid of two-second bars where there is no
-        clear pulse, or one that is dim and uneven, with a warning that says which.
-        Of more than five bars without a given beat there is one, too.
+        Bar lines from 0 to the duration. If the pulse is unclear, or weak and uneven, a fixed grid
+        of two-second bars with a warning. Gaps of more than five bars in given beats also cause a
+        warning.
 
     Raises
     ------
@@ -139,8 +135,8 @@ def find_grid(
     References
     ----------
     D. Ellis, "Beat tracking by dynamic programming", Journal of New Music Research 36(1), 2007,
-    for following the pulse. P. Grosche, M. Müller and F. Kurth, "Cyclic tempogram", ICASSP 2010,
-    for reading tempo up to octaves, which are decided with the metre here.
+    for tracking the pulse. P. Grosche, M. Müller and F. Kurth, "Cyclic tempogram", ICASSP 2010,
+    for estimating tempo up to octaves, which are resolved here together with the metre.
 
     Examples
     --------
@@ -184,7 +180,7 @@ def find_grid(
 def _pulse_in_bars(
     y: NDArray[np.floating], sr: int, known: Pulse | None
 ) -> tuple[Pulse, BarPositions] | str:
-    """Find the pulse, unless it is known, and its bars; or tell why it is none to go by."""
+    """Find the pulse, unless it is known, and its bars; or return why there are none."""
     bands = band_spectrum(y, sr)
     pulse = find_pulse(bands) if known is None else known
     if len(pulse.times) < MIN_PULSES or pulse.clarity < CLEAR_PULSE:
@@ -209,7 +205,7 @@ def _pulse_in_bars(
 
 
 def _heard_grid(duration: float, found: tuple[Pulse, BarPositions] | str, *, margin: float) -> Grid:
-    """Lay out what was found in so many seconds of sound, before which there were `margin` more."""
+    """Build the grid of `duration` seconds from pulse times that are late by `margin`."""
     if isinstance(found, str):
         return fixed_grid(duration, warnings=(found,))
     pulse, bars = found
@@ -228,7 +224,7 @@ def _heard_grid(duration: float, found: tuple[Pulse, BarPositions] | str, *, mar
 
 
 def _is_syncopated(pulse: Pulse, strength: NDArray[np.floating], hop: float) -> bool:
-    """Tell whether what is halfway between pulses is nearly as strong as they are."""
+    """Return whether off-beats are nearly as strong as the pulses."""
     on, between = (at_times(strength, hop, each.times).mean() for each in (pulse, pulse.between()))
     return pulse.period > SLOW_PULSE and bool(between > AS_STRONG * on)
 
@@ -236,7 +232,7 @@ def _is_syncopated(pulse: Pulse, strength: NDArray[np.floating], hop: float) -> 
 def _is_twice_as_fast(
     pulse: Pulse, bars: BarPositions, strength: NDArray[np.floating], hop: float
 ) -> bool:
-    """Tell whether bars are long, and what is halfway between beats is as strong as they are."""
+    """Return whether bars are long, and off-beats as strong as beats."""
     per_beat = bars.metre.pulses_per_beat
     if len(bars.metre.pattern) * pulse.period <= LONG_BAR or per_beat % 2:
         return False

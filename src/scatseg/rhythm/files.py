@@ -19,16 +19,16 @@ _BAR_AND_BEAT = re.compile(r"[0-9]+\.[1-9][0-9]*")
 
 
 class _Beat(NamedTuple):
-    """One beat as a file tells it.
+    """One beat as read from a file.
 
     Parameters
     ----------
     time : float
         Seconds.
     position : float
-        In the bar, 1 for a downbeat; NaN where it is not known.
+        Position in the bar, 1 for a downbeat; NaN if unknown.
     place : str
-        Where it stands in the file: "line 3".
+        Location in the file: "line 3".
     """
 
     time: float
@@ -39,28 +39,28 @@ class _Beat(NamedTuple):
 def read_beats(
     path: str | os.PathLike[str],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Read where the beats of a recording are.
+    """Read beat annotations from a file.
 
     Parameters
     ----------
     path : path-like
-        A JAMS file, of which the first annotation of the namespace "beat" or "beat_position" is
-        taken, dense (a list per column) or not; or a table with one beat per line: its time in
-        seconds and, if known, its position in the bar, 1 for a downbeat, separated by commas,
-        semicolons or blanks. Where all positions read like "12.3", as Sonic Visualiser numbers
-        beats, they are bar and beat. A first line of words is skipped.
+        A JAMS file, of which the first annotation of namespace "beat" or "beat_position" is read
+        (dense or sparse); or a table with one beat per line: time in seconds and optionally the
+        position in the bar, 1 for a downbeat, separated by commas, semicolons or whitespace.
+        If all positions are like "12.3", as in Sonic Visualiser, they are bar and beat. A header
+        line is skipped.
 
     Returns
     -------
     beats : ndarray of float64, shape (n_beats,)
         Seconds, in order.
     downbeats : ndarray of float64, shape (n_downbeats,)
-        Those at position 1; none where no positions are given.
+        Beats at position 1; empty if no positions are given.
 
     Raises
     ------
     ValueError
-        When the file holds no beats, or something else, or two beats at one time.
+        When the file has no beats, cannot be parsed, or has two beats at one time.
     """
     file = Path(path)
     text = file.read_text(encoding="utf-8-sig", errors="replace")
@@ -78,7 +78,7 @@ def read_beats(
 
 
 def _in_order(beats: list[_Beat]) -> list[_Beat]:
-    """Sort beats by time; refuse, with a ValueError, two at one time and those at none."""
+    """Sort beats by time; raise a ValueError if two are equal or one is not finite."""
     for beat in beats:
         if not math.isfinite(beat.time):
             msg = f"{beat.place}: a beat needs a finite number of seconds, got {beat.time}"

@@ -1,4 +1,4 @@
-"""Beats and bar lines of a recording, from its beginning to its end."""
+"""Beats and bar lines of a whole recording."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 FALLBACK_BAR = 2.0
-"""Seconds between the lines of a fixed grid."""
+"""Bar length of a fixed grid in seconds."""
 
-_SLIVER = 1 / 16  # of a bar: a line so near an end of the recording is that end
-_SHORT = 1 / 2  # of a bar: less between two lines is no bar
-_FEW_INSIDE = 0.1  # of given times: so few inside a recording are there by chance
-_MANY_BARS = 5.5  # without a given time: more than a rest, the times may be those of a part
-_SHORTEST = 0.2  # seconds: bars that are shorter are not continued
-_NEAR_END = 9  # times at an end whose intervals tell how things go on beyond it
-_ON_LINE = 1e-3  # seconds: a beat that is so little before a bar line is on it
+_SLIVER = 1 / 16  # of a bar: bar lines closer than this to an end are dropped
+_SHORT = 1 / 2  # of a bar: minimum distance of bar lines
+_FEW_INSIDE = 0.1  # share of given times inside the recording that may be chance
+_MANY_BARS = 5.5  # longest gap in given times: longer ones may be unannotated
+_SHORTEST = 0.2  # seconds: shorter bars are not continued
+_NEAR_END = 9  # times used to extrapolate beyond an end
+_ON_LINE = 1e-3  # seconds: tolerance of a beat before its bar line
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -26,22 +26,22 @@ class Grid:
     Parameters
     ----------
     beats : ndarray of float64, shape (n_beats,)
-        Seconds, strictly increasing, from the first attack to the last one. Empty on a fixed grid.
+        Seconds, strictly increasing, from the first to the last attack. Empty on a fixed grid.
     downbeats : ndarray of float64, shape (n_downbeats,)
-        Those of them that begin a bar, also where that is the first or the last one.
+        The beats that begin a bar, including the first and the last.
     edges : ndarray of float64, shape (n_bars + 1,)
         Bar lines in seconds, strictly increasing, the first 0 and the last the duration. The
-        first and the last bar may be partial ones.
+        first and the last bar may be partial.
     metre : int
-        Beats per bar: 2, 3, 4 or 6 where they are found, the median where bar lines and beats are
-        given, 1 where bar lines are given without beats, 0 on a fixed grid.
+        Beats per bar: 2, 3, 4 or 6 if estimated, the median if bar lines and beats are given, 1 if
+        bar lines are given without beats, 0 on a fixed grid.
     confidence : float
-        In [0, 1]: how clear the pulse is, and how far these bar lines are ahead of all others.
-        1 for bar lines that were given, 0 on a fixed grid.
+        In [0, 1], from the clarity of the pulse and the lead of these bar lines over alternatives.
+        1 for given bar lines, 0 on a fixed grid.
     is_regular : bool, default True
-        Whether there is a pulse. Where there is none, the bar lines are a fixed grid.
+        Whether there is a pulse. Otherwise, the bar lines are a fixed grid.
     warnings : tuple of str, default ()
-        What to know before trusting the bar lines.
+        Reasons to doubt the bar lines.
     """
 
     beats: NDArray[np.float64]
@@ -54,7 +54,7 @@ class Grid:
 
 
 def fixed_grid(duration: float, *, warnings: tuple[str, ...] = ()) -> Grid:
-    """Cut a recording of `duration` seconds into equal bars of about two seconds.
+    """Divide a recording of `duration` seconds into equal bars of about two seconds.
 
     Examples
     --------
@@ -76,14 +76,14 @@ def fixed_grid(duration: float, *, warnings: tuple[str, ...] = ()) -> Grid:
 
 
 def grid_of_bars(duration: float, *, downbeats: ArrayLike, beats: ArrayLike | None = None) -> Grid:
-    """Take known bar lines, and beats where they are known too, all in seconds.
+    """Build a grid from known bar lines, and known beats if given, all in seconds.
 
-    Before the first and after the last of them bars go on as long as those beside them.
+    Bars are continued to both ends with the length of nearby ones.
 
     Raises
     ------
     ValueError
-        When times are not finite or do not increase, or nearly all lie outside the recording.
+        When times are not finite or do not increase, or nearly all are outside the recording.
 
     Examples
     --------
@@ -107,7 +107,7 @@ def grid_of_bars(duration: float, *, downbeats: ArrayLike, beats: ArrayLike | No
 
 
 def _continued(lines: NDArray[np.float64], duration: float) -> NDArray[np.float64]:
-    """Continue bar lines to both ends of a recording, none of them a sliver from there."""
+    """Continue bar lines to both ends of a recording, without very short bars there."""
     if len(lines) < 2:
         return lines
     first, last = (
@@ -123,7 +123,7 @@ def _continued(lines: NDArray[np.float64], duration: float) -> NDArray[np.float6
 def untold(
     what: str, times: NDArray[np.float64], duration: float, *, per_bar: int
 ) -> tuple[str, ...]:
-    """Warn of stretches of more than five bars in which no times are given.
+    """Return warnings of gaps of more than five bars in given times.
 
     Examples
     --------
@@ -150,18 +150,18 @@ def grid_of_positions(
     confidence: float,
     warnings: tuple[str, ...] = (),
 ) -> Grid:
-    """Turn pulses and their positions in the bar into bar lines that reach both ends.
+    """Build a grid from pulses and their positions in the bar, continued to both ends.
 
     Parameters
     ----------
     duration : float
         Seconds.
     times : ndarray of float64, shape (n_pulses,)
-        Seconds, increasing, at least two; the outer ones may lie a little outside.
+        Seconds, increasing, at least two; the outer ones may lie slightly outside.
     positions : ndarray of int, shape (n_pulses,)
-        In pulses from the last bar line: 0 on it.
+        Pulses since the last bar line: 0 on it.
     pulses_per_bar, pulses_per_beat : int
-        How many there are.
+        Number of pulses.
     metre, confidence, warnings
         As in `Grid`.
     """
@@ -196,9 +196,9 @@ def grid_of_positions(
 
 
 def _edges(lines: NDArray[np.float64], duration: float, *, reach: float) -> NDArray[np.float64]:
-    """Lines strictly inside, none at an end or on the heels of another, and both ends.
+    """Keep bar lines that are not too close to an end or each other, and add both ends.
 
-    `reach` is the usual length of a bar in seconds.
+    `reach` is the median length of a bar in seconds.
     """
     inner = lines[(lines > _SLIVER * reach) & (lines < duration - _SLIVER * reach)]
     if inner.size:
@@ -208,10 +208,10 @@ def _edges(lines: NDArray[np.float64], duration: float, *, reach: float) -> NDAr
 
 
 def checked_times(what: str, times: ArrayLike, duration: float) -> NDArray[np.float64]:
-    """Keep the times (n,) inside a recording.
+    """Return the times (n,) inside a recording.
 
-    Refuse, with a ValueError, others than finite, increasing seconds, and those of which
-    nearly all lie outside: they are in another unit, or of another recording.
+    Raise a ValueError unless they are finite and increasing, or if nearly all are outside: they
+    are in another unit, or of another recording.
     """
     given = np.asarray(times, dtype=np.float64)
     if given.ndim != 1 or not np.isfinite(given).all() or (np.diff(given) <= 0).any():

@@ -1,4 +1,4 @@
-"""A pulse and what happens at it -> the metre, and where in the bar each pulse is."""
+"""A pulse and its accents -> the metre, and the position of each pulse in the bar."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from scatseg.rhythm.spectra import Spectrum
 
 
 class Metre(NamedTuple):
-    """How pulses make beats and beats make bars.
+    """A metrical hierarchy: pulses, beats and bars.
 
     Parameters
     ----------
     beats : int
         Beats per bar.
     pattern : str
-        The rank of each pulse of a bar: D downbeat, H the middle of the bar, b beat, o offbeat,
+        Metrical rank of each pulse of a bar: D downbeat, H middle of the bar, b beat, o off-beat,
         s between them.
     pulses_per_beat : int
-        Of the beats that are counted.
+        Pulses per counted beat.
     pulses_per_tactus : int
-        Of the beats that a foot would tap, three of which are counted in 6/8.
+        Pulses per tactus (in 6/8, three counted beats).
     preference : float
-        Log probability of it, before hearing anything.
+        Log prior probability.
     """
 
     beats: int
@@ -47,7 +47,7 @@ METRES = (
     Metre(4, "DoobooHooboo", 3, 3, -2.5),
     Metre(6, "DooHoo", 1, 3, 0.0),
 )
-"""What is listened for in a recording."""
+"""The metres considered."""
 
 KNOWN_BEATS = tuple(
     Metre(m, "".join(rank + "o" * (parts - 1) for rank in ranks), parts, parts, preference)
@@ -59,17 +59,17 @@ KNOWN_BEATS = tuple(
         (6, "DbbHbb", -2.0),
     )
 )
-"""What is listened for where the beats are known; and what bars are at double tempo."""
+"""The metres considered for known beats, and for bars at double tempo."""
 
 LONG_BAR = 2.9
-"""Seconds: a bar of four beats at 83 per minute, or two bars at 166.
+"""Seconds from which on a bar may be two: four beats at 83 per minute, or two bars at 166.
 
 Chosen on POP909, 12 recorded songs and 16 tracker modules together.
 """
 
-# What is expected at each rank (D H b o s), by pulses per tactus: in standard deviations of the
-# cue over the recording. Rounded means over POP909 songs where these have such a metre. All
-# weights below were chosen on 60 of these songs and 16 tracker modules.
+# Expected cue at each rank (D H b o s), by pulses per tactus, in standard deviations of the cue
+# over the recording: rounded means over the POP909 songs of that metre. All weights below were
+# chosen on 60 of these songs and 16 tracker modules.
 _ATTACKS = {
     1: (1.1, 0.5, 0.0, 0.0, 0.0),
     2: (1.1, 0.5, 0.0, -0.35, 0.0),
@@ -82,30 +82,29 @@ _CHANGES = {
     3: (1.1, -0.1, -0.1, -0.22, 0.0),
     4: (1.1, 0.9, -0.5, 0.1, -0.2),
 }
-_AROUND = 4  # pulses before and after, over which the tempo is compared
-_TEMPO_CHANGE = 0.1  # natural logarithm at which a slip costs half
-_BASS = 220.0  # Hz, and below
+_AROUND = 4  # pulses before and after over which tempo is compared
+_TEMPO_CHANGE = 0.1  # log tempo ratio at which a slip costs half
+_BASS = 220.0  # Hz: upper limit
 _ATTACK_WEIGHT, _CHANGE_WEIGHT = 0.3, 1.5
-_EVIDENCE = 20.0  # pulses that count as independent, however long the recording
-_SLIP = 70.0  # what it costs to lose or insert a part of a bar
+_EVIDENCE = 20.0  # effective number of independent pulses
+_SLIP = 70.0  # cost of losing or inserting a part of a bar
 _SPARSE_SKEWNESS, _SPARSE_WEIGHT = 0.5, 3.0  # sixteenths are seldom all played
 _MOST_SKEWNESS = 1.5  # of music
-_BESIDE = 5  # frames of onset strength: an attack two frames (23 ms) beside a pulse is at it
-_NARROW, _WIDE = 8, 16  # pulses before and after, by which returns are told
-_USUAL_BAR, _BAR_OCTAVES = 2.7, 0.6  # seconds, and their spread
+_BESIDE = 5  # frames: attacks up to two frames (23 ms) from a pulse are assigned to it
+_NARROW, _WIDE = 8, 16  # pulses before and after in the detection of repetitions
+_USUAL_BAR, _BAR_OCTAVES = 2.7, 0.6  # prior: seconds, and standard deviation in octaves
 _USUAL_BEAT, _BEAT_OCTAVES = 0.66, 0.35
 
 
 class Cues(NamedTuple):
-    """What happens at each pulse, each with mean 0 and standard deviation 1 over pulses.
+    """Metrical accents at each pulse, standardized over pulses.
 
     Parameters
     ----------
     attacks : ndarray of float, shape (n_pulses,)
         Onset strength.
     changes : ndarray of float, shape (n_pulses,)
-        How much the harmony changes, how full the bass is, and whether what is heard again
-        begins or ends there.
+        Weighted sum of harmonic change, bass level, and starts and ends of repetitions.
     """
 
     attacks: NDArray[np.floating]
@@ -114,20 +113,20 @@ class Cues(NamedTuple):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class BarPositions:
-    """The metre of a recording and the place of each pulse in its bar.
+    """The metre of a recording and the position of each pulse in its bar.
 
     Parameters
     ----------
     metre : Metre
-        The best one.
+        The most probable metre.
     positions : ndarray of int, shape (n_pulses,)
-        In pulses from the last bar line.
+        Pulses since the last bar line.
     score : float
-        Log probability of metre and places, up to a constant of the recording; at double tempo,
-        that of the slower ones.
+        Log probability of metre and positions, up to a constant of the recording; at double
+        tempo, that of the slower bars.
     lead : float
-        How far the bar lines are ahead of their best rivals in the same metre, in standard
-        errors over bars.
+        Lead of the bar lines over the best alternative phase in the same metre, in standard errors
+        over bars.
     """
 
     metre: Metre
@@ -137,19 +136,19 @@ class BarPositions:
 
 
 def pulse_cues(times: NDArray[np.float64], bands: Spectrum, pitches: Spectrum) -> Cues:
-    """Measure what happens at pulses.
+    """Compute the metrical accents of pulses.
 
     Parameters
     ----------
     times : ndarray of float64, shape (n_pulses,)
         Seconds, increasing, at least two.
     bands, pitches : Spectrum
-        Of the recording, from `spectra.band_spectrum` and `spectra.pitch_spectrum`.
+        From `spectra.band_spectrum` and `spectra.pitch_spectrum`.
 
     Returns
     -------
     cues : Cues
-        Of each pulse, until the next one.
+        Accents of each pulse, from features between it and the next.
     """
     strength = scipy.ndimage.maximum_filter1d(onset_strength(bands), _BESIDE)
     n_octaves = pitches.levels.shape[1] // 12
@@ -185,7 +184,7 @@ def _between(levels: NDArray[np.floating], places: NDArray[np.float64]) -> NDArr
 
 
 def _change(X: NDArray[np.float64], width: int) -> NDArray[np.float64]:
-    """Distance of the means of `width` rows before and after the start of each row."""
+    """Compute the distance of the means of `width` rows before and after the start of each row."""
     sums = np.concatenate([np.zeros((1, X.shape[1])), X.cumsum(axis=0)])
     i = np.arange(len(X))
     left, right = np.maximum(i - width, 0), np.minimum(i + width, len(X))
@@ -197,22 +196,22 @@ def _change(X: NDArray[np.float64], width: int) -> NDArray[np.float64]:
 def repetition_steps(
     X: NDArray[np.float64], *, width: int, max_lag: int = 320
 ) -> NDArray[np.float64]:
-    """Tell where passages that are heard again begin or end.
+    """Detect starts and ends of repeated passages.
 
     Parameters
     ----------
     X : ndarray of float64, shape (n_pulses, n_features)
         One vector per pulse.
     width : int
-        Pulses before and after that are compared.
+        Pulses averaged before and after each edge.
     max_lag : int, default 320
-        Pulses over which a return is looked for.
+        Maximum lag of a repetition in pulses.
 
     Returns
     -------
     steps : ndarray of float64, shape (n_pulses,)
-        The largest step, at the start of each pulse, of the similarity to what is heard so many
-        pulses earlier or later, over all lags from `width` on.
+        Largest step of the similarity along a diagonal at the start of each pulse, over all lags
+        from `width` on.
     """
     n_pulses = len(X)
     unit = (X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-9)).astype(np.float32)
@@ -229,7 +228,7 @@ def repetition_steps(
 
 
 def find_bars(pulse: Pulse, cues: Cues) -> BarPositions:
-    """Choose the metre and the place of the bar lines that the cues and habit speak for."""
+    """Find the most probable metre and bar lines, given accents and priors."""
     metres = [
         metre
         for metre in (METRES if pulse.per_beat is None else KNOWN_BEATS)
@@ -254,9 +253,9 @@ def find_bars(pulse: Pulse, cues: Cues) -> BarPositions:
 
 
 def at_double_tempo(bars: BarPositions, cues: Cues) -> BarPositions:
-    """Make two bars of each, with as many beats that are twice as fast.
+    """Split each bar into two of as many beats, at double tempo.
 
-    There have to be pulses halfway between the beats; other bars stay as they are.
+    Bars without pulses halfway between the beats are unchanged.
     """
     beats, per_beat = bars.metre.beats, bars.metre.pulses_per_beat
     for metre in (*METRES, *KNOWN_BEATS):
@@ -270,13 +269,13 @@ def at_double_tempo(bars: BarPositions, cues: Cues) -> BarPositions:
 def _taken(
     evidence: NDArray[np.float64], positions: NDArray[np.intp], turn: int = 0
 ) -> NDArray[np.float64]:
-    """Look up the evidence (n_pulses,) for positions, turned by so many pulses."""
+    """Return the evidence (n_pulses,) for positions, rotated by `turn` pulses."""
     columns = (positions + turn) % evidence.shape[1]
     return np.asarray(np.take_along_axis(evidence, columns[:, None], axis=1)[:, 0])
 
 
 def _lead(evidence: NDArray[np.float64], positions: NDArray[np.intp]) -> float:
-    """Count the standard errors by which positions are ahead of the best that are turned."""
+    """Compute the lead of positions over their best rotation, in standard errors."""
     n_pulses, n_positions = evidence.shape
     ahead = _taken(evidence, positions)[:, None] - np.stack(
         [_taken(evidence, positions, turn) for turn in range(1, n_positions)], axis=1
@@ -286,14 +285,14 @@ def _lead(evidence: NDArray[np.float64], positions: NDArray[np.intp]) -> float:
 
 
 def _habit(metre: Metre, period: float) -> float:
-    """Log probability of a metre at a tempo, before hearing anything."""
+    """Compute the log prior probability of a metre at a tempo."""
     bar = np.log2(len(metre.pattern) * period / _USUAL_BAR) / _BAR_OCTAVES
     beat = np.log2(metre.pulses_per_tactus * period / _USUAL_BEAT) / _BEAT_OCTAVES
     return float(metre.preference - (bar**2 + beat**2) / 2)
 
 
 def _evidence(metre: Metre, cues: Cues) -> NDArray[np.float64]:
-    """Log likelihood (n_pulses, n_positions) of the cues at each position in the bar."""
+    """Compute the log likelihood (n_pulses, n_positions) of the cues at each position."""
     ranks = ["DHbos".index(rank) for rank in metre.pattern]
     total = np.zeros((len(cues.attacks), len(ranks)))
     for cue, expected, weight in (
@@ -307,9 +306,10 @@ def _evidence(metre: Metre, cues: Cues) -> NDArray[np.float64]:
 
 
 def slip_costs(times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Tell what it costs to lose or insert a part of a bar at each pulse (n_pulses,): seconds.
+    """Compute the cost (n_pulses,) of losing or inserting a part of a bar at each pulse.
 
-    Where the tempo changes, a pulse is easily counted twice or not at all.
+    It is lower at tempo changes, where the pulse tracker may skip or repeat a pulse. `times` are in
+    seconds.
     """
     pulses = np.pad(times, _AROUND, mode="reflect", reflect_type="odd")
     before = pulses[_AROUND:-_AROUND] - pulses[: -2 * _AROUND]
@@ -323,9 +323,9 @@ def _follow(
     start: NDArray[np.float64],
     slips: NDArray[np.float64] | None,
 ) -> NDArray[np.intp]:
-    """Find the likeliest positions (n_pulses,), one after the other but for costly slips.
+    """Find the most probable positions (n_pulses,): consecutive, but for costly slips.
 
-    `start` (n_positions,) is the evidence for the first one.
+    `start` (n_positions,) is the evidence for the first position.
     """
     n_pulses, n_positions = evidence.shape
     before = (np.arange(n_positions) - 1) % n_positions

@@ -1,4 +1,4 @@
-"""Attacks -> a steady fast pulse: its period over time, and its instants."""
+"""Onset strength -> a steady fast pulse: its period over time, and its times."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from numpy.typing import ArrayLike, NDArray
 from scatseg.rhythm.spectra import Spectrum
 
 MIN_PULSES = 8
-"""Fewer make no metre."""
+"""Minimum number of pulses."""
 
 SHORTEST, LONGEST = 0.22, 0.44
-"""Seconds: periods of the pulse. One octave, so that each tempo is found once."""
+"""Range of the pulse period in seconds: one octave, so that each tempo is found once."""
 
 _USUAL = 0.31  # seconds: their geometric mean
-_HEARD = 0.05  # of the mean strength of attacks: less is no beginning and no end of music
-_STEPS = 96  # per octave: how finely periods are told apart (0.7 %)
-_WINDOW = 8.0  # seconds over which a period is measured
+_HEARD = 0.05  # onset strength relative to its mean at which music begins and ends
+_STEPS = 96  # per octave: resolution of periods (0.7 %)
+_WINDOW = 8.0  # seconds of an autocorrelation window
 _WINDOW_HOP = 1.0
-_MULTIPLES = (1, 2, 3, 4, 6, 8)  # of the period, at which a metrical signal agrees with itself
-_DRIFT, _JUMP = 0.05, 0.5  # what a step of the period costs, and at most, in clarity
-_LEAST_CONTRAST = 0.15  # of the mean strength: what varies less, as in noise, is no pulse
-_SILENT = 0.05  # of the mean power: windows with less correlate by chance
-_FASTEST, _SLOWEST = 0.6, 1.7  # of the period: intervals that are looked at between pulses
-_STEADINESS = 200.0  # what a doubled interval costs, per squared natural logarithm
-_SPAN, _STEADY = 8, 0.02  # pulses that are timed together, and a change of tempo that is none
-_LOCAL = 6.0  # seconds over which attacks are made equally strong
-_FAINT = 0.1  # of the loud attacks: what is fainter stays faint
+_MULTIPLES = (1, 2, 3, 4, 6, 8)  # of the period, at which the autocorrelation is averaged
+_DRIFT, _JUMP = 0.05, 0.5  # cost of a period change per step, and maximum cost, in clarity
+_LEAST_CONTRAST = 0.15  # of the mean strength: lower variation, as in noise, is no pulse
+_SILENT = 0.05  # of the mean power: quieter windows correlate by chance
+_FASTEST, _SLOWEST = 0.6, 1.7  # range of intervals between pulses, relative to the period
+_STEADINESS = 200.0  # cost of uneven intervals, per squared log ratio
+_SPAN, _STEADY = 8, 0.02  # pulses per span, and tolerance of its duration, of steadiness
+_LOCAL = 6.0  # seconds of the local normalization of onset strength
+_FAINT = 0.1  # floor of the normalization, relative to loud attacks
 _RISE = 3  # frames over which an attack rises
 _SMOOTH = 1.5  # frames
 
@@ -46,7 +46,7 @@ class Pulse:
     clarity : float
         Mean autocorrelation of the attacks at multiples of the period, at most 1.
     per_beat : int or None
-        Pulses per beat where the beats are known, counted from the first one.
+        Pulses per beat if the beats are known, counted from the first one.
     """
 
     times: NDArray[np.float64]
@@ -66,13 +66,13 @@ class Pulse:
         return float(np.mean(change < _STEADY)) if change.size else 0.0
 
     def between(self) -> Pulse:
-        """Shift the pulse by half a period: off-beats can be mistaken for it."""
+        """Shift the pulse by half a period, for it may be on the off-beats."""
         middles = (self.times[1:] + self.times[:-1]) / 2
         return Pulse(times=middles, clarity=self.clarity, per_beat=self.per_beat)
 
 
 def find_pulse(bands: Spectrum) -> Pulse:
-    """Follow the fastest steady pulse of a recording, from its first attack to its last one."""
+    """Track the fastest steady pulse of a recording, from the first to the last attack."""
     strength = onset_strength(bands)
     heard = np.flatnonzero(strength > _HEARD)
     if heard.size < 2 or (heard[-1] - heard[0]) * bands.hop < MIN_PULSES * SHORTEST:
@@ -85,7 +85,7 @@ def find_pulse(bands: Spectrum) -> Pulse:
 
 
 def subdivided(beats: ArrayLike) -> Pulse:
-    """Cut known beats (n_beats,), in seconds, into a pulse of the usual period."""
+    """Subdivide known beats (n_beats,), in seconds, into a pulse of typical period."""
     known = np.asarray(beats, dtype=np.float64)
     if len(known) < 2:
         return Pulse(times=known, clarity=1.0)
@@ -95,9 +95,9 @@ def subdivided(beats: ArrayLike) -> Pulse:
 
 
 def attacks(levels: NDArray[np.floating]) -> NDArray[np.floating]:
-    """How much the levels (n_frames, n_bands) rise around a frame, on the mean: (n_frames,).
+    """Compute the mean rise of levels (n_frames, n_bands) around each frame: (n_frames,).
 
-    Over several frames, so that an attack that coding or stretching has smeared is as strong.
+    Differences span several frames, so that attacks smeared by coding or stretching are as strong.
     """
     before, after = _RISE // 2 + 1, _RISE // 2
     rises = np.maximum(0, levels[_RISE:] - levels[:-_RISE]).mean(axis=1) / _RISE
@@ -105,7 +105,7 @@ def attacks(levels: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def evened(strength: NDArray[np.floating], hop: float) -> NDArray[np.floating]:
-    """Scale a curve (n_frames,) to about equal strength everywhere, but for near silence."""
+    """Normalize a curve (n_frames,) by its local RMS, except near silence."""
     power = np.square(strength)
     local = np.sqrt(scipy.ndimage.gaussian_filter1d(power, _LOCAL / 4 / hop))
     loud = np.sqrt(np.square(power).sum() / max(float(power.sum()), 1e-12))
@@ -113,7 +113,7 @@ def evened(strength: NDArray[np.floating], hop: float) -> NDArray[np.floating]:
 
 
 def onset_strength(bands: Spectrum) -> NDArray[np.floating]:
-    """Attacks of all bands, evened out and slightly blurred: (n_frames,), about 1 on average."""
+    """Compute onset strength, locally normalized and smoothed: (n_frames,), about 1 on average."""
     return np.asarray(
         scipy.ndimage.gaussian_filter1d(evened(attacks(bands.levels), bands.hop), _SMOOTH)
     )
@@ -122,12 +122,12 @@ def onset_strength(bands: Spectrum) -> NDArray[np.floating]:
 def at_times(
     curve: NDArray[np.floating], hop: float, times: NDArray[np.float64]
 ) -> NDArray[np.floating]:
-    """Look up a curve (n_frames,), of which frame k is at `k * hop`, at times (n,) in seconds."""
+    """Sample a curve (n_frames,), whose frame k is at `k * hop`, at times (n,) in seconds."""
     return curve[np.clip(np.round(times / hop).astype(np.intp), 0, len(curve) - 1)]
 
 
 def pulse_periods(strength: NDArray[np.floating], hop: float) -> tuple[NDArray[np.float64], float]:
-    """Find how far apart pulses are, over time.
+    """Estimate the pulse period over time.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def pulse_periods(strength: NDArray[np.floating], hop: float) -> tuple[NDArray[n
     periods : ndarray of float64, shape (n_frames,)
         In frames.
     clarity : float
-        The mean autocorrelation of the attacks at multiples of the period.
+        Mean autocorrelation of the onset strength at multiples of the period.
     """
     correlation, centers = _autocorrelations(strength, hop)
     n_octave = int(_STEPS * np.log2(LONGEST / SHORTEST))
@@ -151,7 +151,7 @@ def pulse_periods(strength: NDArray[np.floating], hop: float) -> tuple[NDArray[n
     power = correlation[:, :1]
     floor = _SILENT * power.mean() + np.square(_LEAST_CONTRAST * strength.mean()) + 1e-12
     agreement = _at_multiples(correlation, near / hop) / (power + floor)
-    # What is heard less tells less: while a last chord fades, the period stays as it is.
+    # Quiet windows have less weight: while the last chord fades, the period stays constant.
     path = _smooth_path(agreement * np.minimum(1, power / max(float(power.mean()), 1e-12)))
     clarity = float(np.average(agreement[np.arange(len(path)), path], weights=power[:, 0] + 1e-12))
     return np.interp(np.arange(len(strength)), centers, near[path] / hop), clarity
@@ -160,7 +160,7 @@ def pulse_periods(strength: NDArray[np.floating], hop: float) -> tuple[NDArray[n
 def _autocorrelations(
     strength: NDArray[np.floating], hop: float
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Autocorrelate windows of a curve: (n_windows, n_lags), and their centers in frames."""
+    """Compute autocorrelations of windows (n_windows, n_lags), and window centers in frames."""
     length = int(_WINDOW / hop)
     centers = np.arange(0, len(strength), int(_WINDOW_HOP / hop))
     padded = np.pad(strength - strength.mean(), (length // 2, length))
@@ -190,7 +190,7 @@ def _at_multiples(
 
 
 def _smooth_path(reward: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Choose a column for each row (n_rows,): most reward, small steps, seldom a large one."""
+    """Find the column of each row (n_rows,) that maximizes reward minus the cost of steps."""
     n_rows, n_columns = reward.shape
     apart = np.abs(np.subtract.outer(np.arange(n_columns), np.arange(n_columns)))
     cost = np.minimum(_DRIFT * apart, _JUMP)
@@ -203,7 +203,7 @@ def _smooth_path(reward: NDArray[np.float64]) -> NDArray[np.intp]:
 
 
 def backtracked(origin: NDArray[np.intp], last: int) -> NDArray[np.intp]:
-    """Follow where each state (n_steps, n_states) came from, back from the last one."""
+    """Backtrack the predecessors of states (n_steps, n_states) from the last one."""
     path = np.empty(len(origin), dtype=np.intp)
     for step in range(len(origin) - 1, -1, -1):
         path[step] = last
@@ -212,7 +212,7 @@ def backtracked(origin: NDArray[np.intp], last: int) -> NDArray[np.intp]:
 
 
 def follow_pulse(strength: NDArray[np.floating], periods: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Place pulses on attacks, about a period apart.
+    """Place pulses on onsets, about a period apart, by dynamic programming.
 
     Parameters
     ----------
@@ -224,7 +224,7 @@ def follow_pulse(strength: NDArray[np.floating], periods: NDArray[np.float64]) -
     Returns
     -------
     frames : ndarray of int, shape (n_pulses,)
-        The increasing frames with the most strength, less what uneven intervals cost.
+        Increasing frames that maximize onset strength minus the cost of uneven intervals.
     """
     strength = strength / max(float(strength.std()), 1e-9)
     shortest, longest = int(periods.min() * _FASTEST), int(periods.max() * _SLOWEST) + 1

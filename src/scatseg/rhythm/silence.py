@@ -1,4 +1,4 @@
-"""A signal -> where in it something is heard, and rows for the silence around that."""
+"""A signal -> its non-silent span and long gaps; bar lines with silence."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ from numpy.typing import NDArray
 from scatseg.scattering.arguments import check_mono
 
 SILENT_LEVEL = -60.0
-"""Decibels below how loud a recording is: what is quieter at its ends is silence."""
+"""Silence threshold in decibels relative to the level of the recording."""
 
 LONG_END = 4.0
-"""Seconds: silence at an end that lasts so long has bars of its own, two at least."""
+"""Seconds from which on silence at an end has its own bars, at least two."""
 
 LONG_GAP = 2.5
-"""Seconds: silence inside a recording that lasts so long is no break of a bar."""
+"""Seconds from which on silence inside a recording is a bar of its own."""
 
-_BLOCK = 1 << 18  # samples looked at together
-_WINDOW, _CLICK = 0.05, 0.02  # seconds: what is heard for less than that of a window is a click
-_STEP = 0.01  # seconds: how finely silence inside a recording is located
+_BLOCK = 1 << 18  # samples processed at a time
+_WINDOW, _CLICK = 0.05, 0.02  # seconds: sound for less than _CLICK in a window is a click
+_STEP = 0.01  # seconds: resolution of silence inside a recording
 
 
 def heard_span(y: NDArray[np.floating], sr: int) -> tuple[int, int]:
-    """Tell where a recording begins and ends to be heard.
+    """Find the non-silent span of a recording.
 
-    How loud it is, is measured by what is loud in it. So the answer is the same, to the sample, at
-    any loudness, and with any digital silence before and after, also where that is not at 0.
+    The threshold is relative to the level of the loud parts. The span is therefore independent, to
+    the sample, of gain and of digital silence (with or without DC offset) before and after.
 
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,)
-        The signal, mono.
+        Mono signal.
     sr : int
         Sampling rate in Hz.
 
     Returns
     -------
     start, stop : int
-        Samples, the second one not included. The whole where nothing is heard for longer than
-        a click, or only that silence at one level changes to silence at another.
+        Samples, `stop` excluded. The whole recording if nothing but clicks or a change of DC offset
+        is found.
 
     Raises
     ------
@@ -57,13 +57,13 @@ def heard_span(y: NDArray[np.floating], sr: int) -> tuple[int, int]:
     least = _least_heard(y)
     length = min(max(1, round(_WINDOW * sr)), len(y))
     start, end = (_first_heard(each, least, length) for each in (y, y[::-1]))
-    if start is None or end is None or start >= len(y) - end:  # heard from one end alone: a step
+    if start is None or end is None or start >= len(y) - end:  # a step of the DC offset
         return 0, len(y)
     return start, len(y) - end
 
 
 def _least_heard(y: NDArray[np.floating]) -> float:
-    """Tell what is `SILENT_LEVEL` below the mean of what is loud."""
+    """Compute the amplitude threshold, `SILENT_LEVEL` below the power-weighted mean."""
     total = squares = 0.0
     for begin in range(0, len(y), _BLOCK):
         power = np.square(y[begin : begin + _BLOCK], dtype=np.float64)
@@ -74,7 +74,7 @@ def _least_heard(y: NDArray[np.floating]) -> float:
 
 
 def _first_heard(y: NDArray[np.floating], least: float, length: int) -> int | None:
-    """Find the first sample that is further than `least` from silence, and part of no click."""
+    """Find the first sample above the threshold `least` that is not part of a click."""
     for begin in range(0, len(y) - length + 1, _BLOCK):
         sounds = np.abs(y[begin : begin + _BLOCK + length - 1] - y[0]) > least
         counts = np.zeros(len(sounds) + 1, dtype=np.int32)
@@ -86,19 +86,19 @@ def _first_heard(y: NDArray[np.floating], least: float, length: int) -> int | No
 
 
 def silent_gaps(y: NDArray[np.floating], sr: int) -> NDArray[np.float64]:
-    """Tell where a recording is silent for long, other than at its ends.
+    """Find long silences inside a recording.
 
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,)
-        What is heard, mono, see `heard_span`.
+        Mono signal without silent ends, see `heard_span`.
     sr : int
         Sampling rate in Hz.
 
     Returns
     -------
     gaps : ndarray of float64, shape (n_gaps, 2)
-        Begin and end of each silence of `LONG_GAP` or more, in seconds, to 10 ms.
+        Start and end of each silence of at least `LONG_GAP`, in seconds, to 10 ms.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def silent_gaps(y: NDArray[np.floating], sr: int) -> NDArray[np.float64]:
 def with_gaps(
     edges: NDArray[np.float64], gaps: NDArray[np.float64], *, nearest: float
 ) -> NDArray[np.float64]:
-    """Let bars end where long silence begins, and begin where it ends.
+    """Add bar lines at the start and end of long silences.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def with_gaps(
     gaps : ndarray of float64, shape (n_gaps, 2)
         From `silent_gaps`.
     nearest : float
-        Seconds: lines so near to a gap, or in it, are no lines.
+        Seconds: bar lines in a gap, or closer to it than this, are removed.
 
     Examples
     --------
@@ -143,24 +143,24 @@ def with_gaps(
 def with_silent_ends(
     edges: NDArray[np.float64], *, start: float, duration: float, bar: float
 ) -> NDArray[np.float64]:
-    """Put the silence back that is before and after bars.
+    """Extend bar lines over the silence before and after the music.
 
     Parameters
     ----------
     edges : ndarray of float64, shape (n_bars + 1,)
-        Bar lines in seconds from the beginning of what is heard, where the first one is.
+        Bar lines in seconds from the start of the non-silent span, the first 0.
     start : float
         Seconds of silence before.
     duration : float
-        Seconds of the recording, with all silence.
+        Duration of the recording in seconds, including silence.
     bar : float
-        Seconds that a bar of long silence may last, of which there are two at least.
+        Longest bar of a long silence in seconds; there are at least two.
 
     Returns
     -------
     edges : ndarray of float64
-        Bar lines from 0 to `duration`. Short silence is a part of the first or last bar; long
-        silence has bars of its own.
+        Bar lines from 0 to `duration`. Short silence is part of the first or last bar; long silence
+        has its own bars.
 
     Examples
     --------
@@ -178,5 +178,5 @@ def with_silent_ends(
 
 
 def _n_silent(seconds: float, *, bar: float) -> int:
-    """Count the bars of its own that silence has."""
+    """Return the number of bars of a silence of its own; 0 if it is short."""
     return max(2, math.ceil(seconds / bar)) if seconds >= LONG_END else 0

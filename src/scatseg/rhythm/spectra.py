@@ -1,4 +1,4 @@
-"""A signal -> magnitudes in bands of log-frequency, relative to how loud the recording is."""
+"""A signal -> log-frequency spectra, normalized by the level of the recording."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import scipy.fft
 from numpy.typing import NDArray
 
 ONSET_HOP = 0.0116
-"""Seconds between the frames in which attacks are looked for."""
+"""Seconds between frames of the onset spectrum."""
 
 _PITCH_HOP = 4 * ONSET_HOP
-_CHUNK = 512  # frames: what is transformed at a time
-_QUIET = 1e-9  # of full scale: smaller magnitudes count as silence
-_COMPRESSION = 40.0  # how far below the recording's loud bands a level still counts
+_CHUNK = 512  # frames transformed at a time
+_QUIET = 1e-9  # of full scale: smaller magnitudes are silence
+_COMPRESSION = 40.0  # c in `Spectrum`
 
 
 class Spectrum(NamedTuple):
-    """Levels log(1 + c * magnitude / loud) in bands: the same at any loudness of the recording.
+    """Levels log(1 + c * magnitude / loud) in bands, independent of the gain of the recording.
 
     Parameters
     ----------
@@ -36,13 +36,13 @@ class Spectrum(NamedTuple):
 
 
 def band_spectrum(y: NDArray[np.floating], sr: int) -> Spectrum:
-    """Quarter-octave bands from 30 Hz to 10 kHz, every 12 ms: for attacks."""
+    """Compute quarter-octave bands from 30 Hz to 10 kHz, every 12 ms, for onsets."""
     centers = 30 * 2 ** (np.arange(34) / 4)
     return _spectrum(y, sr, window=0.046, hop=ONSET_HOP, centers=centers)
 
 
 def pitch_spectrum(y: NDArray[np.floating], sr: int) -> Spectrum:
-    """Semitones from A1 (55 Hz) over five octaves, every 46 ms: for harmony."""
+    """Compute semitone bands from A1 (55 Hz) over five octaves, every 46 ms, for harmony."""
     centers = 55 * 2 ** (np.arange(60) / 12)
     return _spectrum(y, sr, window=0.186, hop=_PITCH_HOP, centers=centers)
 
@@ -54,7 +54,7 @@ def _spectrum(
     n_fft = scipy.fft.next_fast_len(length, real=True)
     hertz = np.fft.rfftfreq(n_fft, 1 / sr)
     weights = _triangles(hertz, centers)
-    heard = weights.any(axis=0)  # a bin falls into it, and it is below half the sampling rate
+    heard = weights.any(axis=0)  # bands with at least one bin, below the Nyquist frequency
     weights, centers = weights[:, heard], centers[heard]
     n_bins = int(np.flatnonzero(weights.any(axis=1)).max(initial=0)) + 1
     n_frames = int(len(y) / sr / hop) + 1
@@ -68,14 +68,14 @@ def _spectrum(
         power = np.square(spectrum.real) + np.square(spectrum.imag)
         energies.append(power @ weights[:n_bins])
     magnitudes = np.sqrt(np.concatenate(energies))
-    # Weighted by themselves, so that silence before or after the music changes nothing.
+    # A self-weighted mean, so that silence before or after the music changes nothing.
     loud = np.square(magnitudes).sum() / max(float(magnitudes.sum()), _QUIET)
     levels = np.log1p(_COMPRESSION * magnitudes / max(float(loud), _QUIET * length))
     return Spectrum(levels, hop, centers)
 
 
 def _triangles(hertz: NDArray[np.floating], centers: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Triangles (n_bins, n_bands) on log-frequency, each from its neighbor to its neighbor."""
+    """Compute triangular filters (n_bins, n_bands) on a log-frequency axis."""
     octaves = np.log2(np.maximum(hertz, centers[0] / 4))
     step = np.log2(centers[1] / centers[0])
     rise = 1 - np.abs(octaves[:, None] - np.log2(centers)) / step

@@ -15,7 +15,7 @@ __all__ = ["Scattering1D", "TimeFrequencyScattering"]
 
 
 def __getattr__(name: str) -> Any:
-    # A layer of torch, which is an extra: imported when it is asked for.
+    # Needs torch, which is an extra: imported on demand.
     if name != "ScatteringModule":
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)

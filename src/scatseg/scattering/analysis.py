@@ -1,4 +1,4 @@
-"""Filters -> how they cover the frequency axis, and what they are in hertz, octaves and seconds."""
+"""Filters -> Littlewood-Paley sums, and tables in hertz, octaves and seconds."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike, NDArray
 from scatseg.scattering.filterbank import Filter, Filterbank, FrequentialFilter, Wavelet
 
 HALF_POWER = math.sqrt(math.log(2))
-"""Where a Gaussian's square has fallen to a half (-3 dB), in standard deviations."""
+"""Distance of a Gaussian's half-power (-3 dB) point from its center, in standard deviations."""
 
 HALF_POWER_WIDTH = 2 * HALF_POWER
-"""From the one such point to the other."""
+"""Half-power bandwidth of a Gaussian in standard deviations."""
 
 _TAIL = 3.0902
-"""Standard deviations beyond which a Gaussian holds a thousandth of its mass, on one side."""
+"""Standard deviations beyond which a Gaussian has a thousandth of its mass, on one side."""
 
 _NYQUIST = 0.5
 
@@ -28,24 +28,24 @@ def littlewood_paley(
     frequency: ArrayLike,
     phi: Wavelet | None = None,
 ) -> NDArray[np.float64]:
-    """Tell how much of a real signal's energy the filters of a layer keep at each frequency.
+    """Compute the Littlewood-Paley sum of a layer: the energy kept at each frequency.
 
-    It is ``|phi(w)|^2 + 1/2 sum (|psi(w)|^2 + |psi(-w)|^2)``. Where it is nowhere above 1, the
-    transform brings no two signals further apart.
+    It is ``|phi(w)|^2 + 1/2 sum (|psi(w)|^2 + |psi(-w)|^2)``. If it is at most 1 everywhere, the
+    transform is non-expansive.
 
     Parameters
     ----------
     layer : Filterbank, or sequence of filters
-        A bank stands for its first layer and its low-pass.
+        For a bank, its first layer and low-pass.
     frequency : array_like of float, shape (n_frequencies,)
         In cycles per sample; in cycles per filter for filters along log-frequency.
     phi : Wavelet, optional
-        A low-pass that belongs to the filters.
+        Low-pass filter to include.
 
     Returns
     -------
     kept : ndarray of float64, shape (n_frequencies,)
-        At least 0.
+        Non-negative.
 
     References
     ----------
@@ -68,14 +68,14 @@ def littlewood_paley(
 
 @dataclass(frozen=True, kw_only=True)
 class FrameBounds:
-    """The least and the largest Littlewood-Paley sum over a band, A and B of a frame.
+    """The frame bounds A and B: minimum and maximum of the Littlewood-Paley sum over a band.
 
     Parameters
     ----------
     lower, upper : float
-        The sums: the filters keep at least `lower` and at most `upper` times a signal's energy.
+        The bounds: the filters keep at least `lower` and at most `upper` times a signal's energy.
     lower_at, upper_at : float
-        Where they are, in the units of the filters.
+        Their frequencies, in the units of the filters.
     """
 
     lower: float
@@ -90,25 +90,25 @@ def frame_bounds(
     phi: Wavelet | None = None,
     band: tuple[float, float] = (0.0, _NYQUIST),
 ) -> FrameBounds:
-    """Find the bounds between which filters keep energy.
+    """Compute the frame bounds of filters over a band.
 
     Parameters
     ----------
     layer, phi
         As in `littlewood_paley`.
     band : (float, float), default (0, 0.5)
-        Frequencies to look at, in cycles per sample. Kymatio's wavelets keep next to nothing
-        just below 0.5, so that their lower bound says little on the whole axis.
+        Band in cycles per sample. Kymatio's wavelets keep hardly any energy just below 0.5, so
+        their lower bound over the whole axis is not informative.
 
     Returns
     -------
     bounds : FrameBounds
-        To about 1e-4 for smooth filters.
+        Accurate to about 1e-4 for smooth filters.
 
     Raises
     ------
     ValueError
-        If the band is not within 0 and 0.5, from low to high.
+        If the band is not increasing, within 0 and 0.5.
 
     Examples
     --------
@@ -142,14 +142,14 @@ def frame_bounds(
 
 
 def largest_gain(psi: Sequence[Wavelet], *, phi: Wavelet | None = None) -> float:
-    """Find the largest factor for wavelets that keeps their Littlewood-Paley sum below 1.
+    """Find the largest gain of wavelets that keeps their Littlewood-Paley sum at most 1.
 
     Parameters
     ----------
     psi : sequence of Wavelet
-        To be multiplied.
+        Wavelets to scale.
     phi : Wavelet, optional
-        A low-pass that belongs to the sum and is not multiplied.
+        Low-pass filter to include in the sum, not scaled.
 
     Returns
     -------
@@ -165,28 +165,28 @@ def largest_gain(psi: Sequence[Wavelet], *, phi: Wavelet | None = None) -> float
 
 
 def long_enough(phi: Filter, psi: Sequence[Wavelet]) -> Filter | None:
-    """Return a low-pass where it is as long as the longest wavelet, else None.
+    """Return a low-pass if it is as long as the longest wavelet, else None.
 
-    A shorter one covers the bands of wavelets a second time, in Kymatio's banks too: their
-    Littlewood-Paley sum goes up to 1.6.
+    A shorter one overlaps the bands of wavelets, also in Kymatio's banks: their Littlewood-Paley
+    sum reaches 1.6.
 
     Parameters
     ----------
     phi : Filter
         The low-pass.
     psi : sequence of Wavelet
-        Of one layer.
+        Wavelets of one layer.
     """
     return phi if phi.sigma <= (1 + 1e-9) * min(filter_.sigma for filter_ in psi) else None
 
 
 def probe_frequencies(filters: Sequence[Wavelet | FrequentialFilter]) -> NDArray[np.float64]:
-    """Choose frequencies that show all of the filters, the narrowest too, and all of the axis.
+    """Choose frequencies that resolve all filters, even the narrowest, and the whole axis.
 
     Parameters
     ----------
     filters : sequence of Wavelet
-        Each is read at its center and at quarters of its width around it.
+        Each is sampled at its center and at quarters of its width around it.
 
     Returns
     -------
@@ -210,7 +210,7 @@ def _members(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FilterTable:
-    """Filters along time in physical units: arrays of one value a filter.
+    """Filters along time in physical units: arrays with one value per filter.
 
     Bandwidth and support are those of the Gaussian of the filter's `sigma`, from which a Morlet
     wavelet differs by less than 1 %.
@@ -220,15 +220,14 @@ class FilterTable:
     center : ndarray of float64, shape (n_filters,)
         Hertz; 0 for a low-pass.
     bandwidth : ndarray of float64, shape (n_filters,)
-        Hertz between the points at half the peak's power (-3 dB), for a low-pass from the
-        negative to the positive one.
+        Half-power (-3 dB) bandwidth in hertz; two-sided for a low-pass.
     quality : ndarray of float64, shape (n_filters,)
         Center over bandwidth; 0 for a low-pass.
     octave : ndarray of float64, shape (n_filters,)
         As `librosa.hz_to_octs`: 4 is A at 440 Hz, 5 the octave above; -inf for a low-pass.
     time_support : ndarray of float64, shape (n_filters,)
-        Seconds around the filter's center in time that hold all but a thousandth of its L1 norm
-        on each side, Kymatio's criterion. About 10 T for a low-pass of scale T.
+        Seconds around the filter's center in time that contain all but a thousandth of its L1 norm
+        on each side (Kymatio's criterion). About 10 T for a low-pass of scale T.
     """
 
     center: NDArray[np.float64]
@@ -239,12 +238,12 @@ class FilterTable:
 
 
 def describe_filters(filters: Sequence[Wavelet], sr: float) -> FilterTable:
-    """Put filters along time into hertz, octaves and seconds.
+    """Tabulate filters along time in hertz, octaves and seconds.
 
     Parameters
     ----------
     filters : sequence of Wavelet
-        Of one layer, for instance.
+        For example, those of one layer.
     sr : float
         Samples per second.
 
@@ -282,7 +281,7 @@ def describe_filters(filters: Sequence[Wavelet], sr: float) -> FilterTable:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FrequentialTable:
-    """Filters along log-frequency in octaves: arrays of one value a filter.
+    """Filters along log-frequency in octaves: arrays with one value per filter.
 
     Parameters
     ----------
@@ -291,9 +290,9 @@ class FrequentialTable:
     bandwidth : ndarray of float64, shape (n_filters,)
         Cycles per octave between the -3 dB points, as in `FilterTable`.
     spin : ndarray of int64, shape (n_filters,)
-        1 sees rising chirps, -1 falling ones, 0 is a low-pass.
+        1 for rising chirps, -1 for falling ones, 0 for a low-pass.
     support : ndarray of float64, shape (n_filters,)
-        Octaves that hold all but a thousandth of the L1 norm on each side.
+        Octaves that contain all but a thousandth of the L1 norm on each side.
     """
 
     center: NDArray[np.float64]
@@ -303,14 +302,14 @@ class FrequentialTable:
 
 
 def describe_frequential(filters: Sequence[FrequentialFilter], Q: int) -> FrequentialTable:
-    """Put filters along log-frequency into octaves.
+    """Tabulate filters along log-frequency in octaves.
 
     Parameters
     ----------
     filters : sequence of FrequentialFilter
-        The `psi` of a frequential bank, for instance.
+        For example, the `psi` of a frequential bank.
     Q : int
-        First-order filters per octave: those that the filters run along.
+        First-order filters per octave.
 
     Returns
     -------
@@ -341,12 +340,12 @@ def describe_frequential(filters: Sequence[FrequentialFilter], Q: int) -> Freque
 
 
 def _bandwidth(sigma: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Tell the cycles per sample between the -3 dB points."""
+    """Compute the half-power bandwidth in cycles per sample."""
     return HALF_POWER_WIDTH * sigma
 
 
 def _support(sigma: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Count the samples between the thousandths of the L1 norm."""
+    """Compute the number of samples that contain all but a thousandth of the L1 norm per side."""
     return 2 * _TAIL / (2 * math.pi * sigma)
 
 

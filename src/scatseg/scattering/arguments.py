@@ -1,4 +1,4 @@
-"""What users give and get: options and signals checked, coefficients named."""
+"""Validation of options and signals, and named coefficients."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def named_paths(
     key: Sequence[tuple[int, ...]],
     columns: Mapping[str, Sequence[Any]],
 ) -> NamedPaths:
-    """Return paths by key, or as a list that has "coef" and a row of the columns for each."""
+    """Return paths by key, or as a list of dicts with "coef" and a row of the columns."""
     if out_type == "dict":
         return dict(zip(key, coefficients, strict=True))
     return [
@@ -37,7 +37,7 @@ def named_paths(
 
 
 def scale_and_average(value: Scale, largest: int) -> tuple[int, Average]:
-    """Tell the scale of a low-pass, `largest` where none is given, and how it averages."""
+    """Return the scale of a low-pass (`largest` by default) and its kind of average."""
     if value == "global":
         return largest, "global"
     if value == 0:
@@ -46,7 +46,7 @@ def scale_and_average(value: Scale, largest: int) -> tuple[int, Average]:
 
 
 def check_scale(name: str, value: object) -> None:
-    """Refuse what is not an integer of at least 0, "global" or None."""
+    """Raise a ValueError unless `value` is an integer of at least 0, "global" or None."""
     is_count = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 0
     if value is not None and value != "global" and not is_count:
         msg = f'{name} must be an integer of at least 0 or "global", got {value!r}'
@@ -54,7 +54,7 @@ def check_scale(name: str, value: object) -> None:
 
 
 def check_octaves(J: int) -> None:
-    """Refuse what is not an integer from 1 to the most octaves that any sound has use for."""
+    """Raise a ValueError unless `J` is an integer from 1 to `MOST_OCTAVES`."""
     check_integer("J", J, 1)
     if J > MOST_OCTAVES:
         msg = (
@@ -65,7 +65,7 @@ def check_octaves(J: int) -> None:
 
 
 def qualities(Q: int | tuple[int, int]) -> tuple[int, int]:
-    """Return how many wavelets per octave both layers have, checked; 1 in the second by default."""
+    """Return the checked wavelets per octave of both layers; 1 in the second by default."""
     pair = Q if isinstance(Q, tuple) else (Q, 1)
     if len(pair) != 2:
         msg = f"Q must be an integer or a pair of integers, got {Q}"
@@ -76,7 +76,7 @@ def qualities(Q: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def check_stride(name: str, value: int | None, scale_name: str, scale: Scale) -> None:
-    """Refuse what is not a power of two, and a stride where nothing is averaged over a scale."""
+    """Raise a ValueError unless a stride is a power of two, and averages are over a scale."""
     if value is None:
         return
     check_integer(name, value, 1)
@@ -89,34 +89,34 @@ def check_stride(name: str, value: int | None, scale_name: str, scale: Scale) ->
 
 
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Refuse what is not one of the choices."""
+    """Raise a ValueError unless `value` is one of the choices."""
     if value not in choices:
         msg = f"{name} must be one of {', '.join(choices)}, got {value!r}"
         raise ValueError(msg)
 
 
 def check_lengths_equal(T: Scale, out_type: OutType) -> None:
-    """Refuse an array of paths that are not averaged in time."""
+    """Raise a ValueError for an array of paths of unequal lengths (T = 0)."""
     if T == 0 and out_type == "array":
         msg = 'T=0 gives paths of unequal lengths: choose out_type="list" or "dict"'
         raise ValueError(msg)
 
 
 def check_integer(name: str, value: object, least: int) -> None:
-    """Refuse what is not an integer of at least `least`."""
+    """Raise a ValueError unless `value` is an integer of at least `least`."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         msg = f"{name} must be an integer of at least {least}, got {value!r}"
         raise ValueError(msg)
 
 
 def check_workers(workers: int | None) -> None:
-    """Refuse what is not a number of threads."""
+    """Raise a ValueError unless `workers` is None or a positive integer."""
     if workers is not None:
         check_integer("workers", workers, 1)
 
 
 def check_streamable(average: Average, out_type: OutType) -> None:
-    """Refuse a stream of what needs the whole signal, or has no frames."""
+    """Raise a ValueError unless a transform can be streamed."""
     if average != "local" or out_type != "array":
         msg = (
             "a stream needs an average over a scale and out_type='array', "
@@ -126,7 +126,7 @@ def check_streamable(average: Average, out_type: OutType) -> None:
 
 
 def check_fits(T: Scale, n_samples: int) -> None:
-    """Refuse an averaging scale that was asked for and is longer than the signal."""
+    """Raise a ValueError for an explicit averaging scale longer than the signal."""
     if T is not None and T != "global" and n_samples < T:
         msg = (
             f"T={T} needs a signal of at least as many samples, got {n_samples}: "
@@ -136,7 +136,7 @@ def check_fits(T: Scale, n_samples: int) -> None:
 
 
 def check_pieces(chunks: Iterable[ArrayLike | Tensor], T: Scale) -> Iterator[Tensor]:
-    """Check the pieces of a signal as they come, and their sum at the end."""
+    """Yield the checked chunks of a signal, and check the total length at the end."""
     n_samples = 0
     for chunk in chunks:
         piece = check_signal(chunk, empty=True)
@@ -162,7 +162,7 @@ def check_mono(y: ArrayLike, sr: float) -> NDArray[np.floating]:
 def check_signal(x: ArrayLike | Tensor, *, name: str = "x", empty: bool = False) -> Tensor:
     """Return finite real samples as float32 or float64, with at least one axis and one sample.
 
-    A tensor stays one. `name` is what errors call it; `empty` allows for no samples.
+    Tensors stay tensors. `name` is used in errors; `empty` allows for no samples.
     """
     signal: Tensor = x if is_tensor(x) else np.asarray(x)
     if is_tensor(signal):
@@ -179,7 +179,7 @@ def check_signal(x: ArrayLike | Tensor, *, name: str = "x", empty: bool = False)
     if 0 in signal.shape:
         return signal
     values = signal.detach() if is_tensor(signal) else signal
-    # Least and greatest values are not finite where any is not, and cost no memory.
+    # Minimum and maximum are not finite if any value is not, and need no memory.
     if not (math.isfinite(values.min()) and math.isfinite(values.max())):
         values = np.asarray(values.cpu() if is_tensor(signal) else values)
         at = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
@@ -189,7 +189,7 @@ def check_signal(x: ArrayLike | Tensor, *, name: str = "x", empty: bool = False)
 
 
 def _floating(signal: Tensor) -> Tensor:
-    """Convert to float32 what is not float32 or float64. Never rescaled."""
+    """Convert to float32 unless float32 or float64, without rescaling."""
     if is_tensor(signal):
         return signal if dtype_of(signal) == "float64" else signal.float()
     is_double = signal.dtype.kind == "f" and signal.dtype.itemsize == 8

@@ -1,7 +1,7 @@
-"""What the layers ask of an array library, and NumPy's answer; torch's is in `tensors`.
+"""The array operations of the transforms, and their NumPy implementation; torch's is in `tensors`.
 
-The layers are written once, against `Arrays`. What is fast differs between the two in how bands
-are cut out of a spectrum, and in little else.
+The transforms are written once, against `Arrays`. The implementations differ mainly in how bands
+are cut out of a spectrum, for speed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scatseg.scattering.plan import LANES, Dtype, FirstLayer, SecondLayer
 
 Tensor = Any
-"""An ndarray or a torch.Tensor: what goes in comes out."""
+"""An ndarray or a torch.Tensor: output is of the type of the input."""
 
 Array = NDArray[np.floating]
 
@@ -26,16 +26,16 @@ Plan = TypeVar("Plan")
 
 
 class Arrays(Protocol):
-    """What the layers ask of an array library. Operations act on the last axis."""
+    """The array operations of the transforms. They act on the last axis."""
 
     tile: int
-    """Complex values that are worked on at once: they stay in cache."""
+    """Complex values processed at a time, to stay in cache."""
 
     def placed(self, plan: Plan) -> Plan:
-        """Give a plan's arrays to the library and the device."""
+        """Move a plan's arrays to the library and device."""
 
     def constant(self, array: NDArray[Any]) -> Tensor:
-        """Give one array to the library and the device."""
+        """Move an array to the library and device."""
 
     def rfft(self, x: Tensor, norm: str) -> Tensor:
         """Fourier transform of real values, bins 0 to n // 2."""
@@ -71,7 +71,7 @@ class Arrays(Protocol):
         """Add to some columns of a total, which may be overwritten."""
 
     def recomputed(self, function: Callable[..., Tensor], *parts: Tensor) -> Tensor:
-        """Call a function, and call it again rather than keep its steps for a gradient."""
+        """Call a function, recomputed in the backward pass instead of storing intermediates."""
 
     def first_bands(self, spectrum: Tensor, lowest: int, layer: FirstLayer) -> Tensor:
         """Filter a spectrum that begins at bin `lowest`: x * psi1, (..., n_rows, n_points)."""
@@ -81,11 +81,11 @@ class Arrays(Protocol):
 
 
 _MOST_KEPT = 2**27
-"""Bytes that a thread keeps: blocks need less, up to J = 16."""
+"""Maximum size of a thread's reused buffer in bytes; blocks need less, up to J = 16."""
 
 
 class _Workspace(threading.local):
-    """Memory that a thread uses again and again."""
+    """A buffer reused by a thread."""
 
     def __init__(self) -> None:
         self.memory = np.empty(0, dtype=np.uint8)
@@ -185,9 +185,10 @@ class NumpyArrays:
     def _buffer(
         self, shape: tuple[int, ...], n_rows: int, width: int, n_points: int, dtype: Any
     ) -> Tensor:
-        """Return rows, in full lanes, that are 0 from `width` on; the same memory every time.
+        """Return a buffer of rows, in full lanes, that are 0 from `width` on.
 
-        Fresh memory would cost as much as the arithmetic. It is taken for whole long signals only.
+        It is reused, as allocation would cost as much as the arithmetic, except for whole long
+        signals.
         """
         n_lanes = -(-n_rows // LANES) * LANES
         shape = (*shape, n_lanes, max(1, -(-width // n_points)) * n_points)
@@ -212,12 +213,12 @@ NUMPY = NumpyArrays()
 
 
 def is_tensor(x: object) -> bool:
-    """Tell whether x is a torch.Tensor, without importing torch."""
+    """Return whether x is a torch.Tensor, without importing torch."""
     return type(x).__module__.split(".")[0] == "torch"
 
 
 def arrays_of(x: Tensor) -> Arrays:
-    """Return the operations for the library and the device that x lives on."""
+    """Return the operations for the library and device of x."""
     if not is_tensor(x):
         return NUMPY
     from scatseg.scattering.tensors import on_device

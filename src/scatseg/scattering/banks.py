@@ -1,7 +1,7 @@
-"""Filter banks beside Kymatio's Morlet wavelets: gammatone, mel, and any that is a formula.
+"""Filter banks other than Kymatio's Morlet wavelets: gammatone, mel, and custom ones.
 
-A bank for `Scattering1D` is a `Filterbank` of objects that have the members of `Wavelet`.
-`SampledFilter` makes one from a function of frequency; `check_filterbank` tells what is wrong.
+A bank for `Scattering1D` is a `Filterbank` of objects that implement `Wavelet`. `SampledFilter`
+makes one from a function of frequency; `check_filterbank` validates a bank.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from scatseg.scattering.filterbank import SIGMA0, Filterbank, Wavelet, filterban
 Response = Callable[[NDArray[np.float64]], NDArray[np.float64] | NDArray[np.complex128]]
 
 _BLIND = 1e-6
-"""What a filter may pass of a constant, relative to its peak."""
+"""Maximum response at frequency 0, relative to the peak."""
 
 _ABOVE_ONE = 1e-3
-"""By how much a Littlewood-Paley sum may exceed 1: distances then grow by 0.05 % at most."""
+"""Maximum excess of a Littlewood-Paley sum over 1: distances grow by at most 0.05 %."""
 
 _ALIASED = 1e-3
-"""Level, relative to the peak, above which a filter has to fit its stride."""
+"""Level relative to the peak above which a filter must not alias at its stride."""
 
 # Where a gammatone filter's amplitude (1 + x^2)^-2 has fallen to 2^-1/2, 1e-4 and 1e-5, x being
 # the distance from its resonance over b.
@@ -55,11 +55,11 @@ class SampledFilter:
         Standard deviation of a Gaussian of about the same bandwidth, in cycles per sample: the
         distance of the -3 dB points over 1.665.
     j : int
-        Log2 of the largest stride that keeps what the filter passes.
+        Log2 of the largest stride without aliasing.
     response : callable
         Fourier transform at frequencies in cycles per sample, shape (n,), of period 1, real or
-        complex. It falls off on both sides of `xi`. Filters are part of cache keys: two of them
-        are equal where their responses are, so let it be a frozen dataclass with `__call__`.
+        complex, decreasing on both sides of `xi`. Filters are cache keys and compare by their
+        responses, so use a frozen dataclass with `__call__`.
 
     Examples
     --------
@@ -84,12 +84,12 @@ class SampledFilter:
         n_bins : int
             Period of the grid: bin b is the frequency b / n_bins.
         eps : float
-            What is smaller than `eps` times the peak, at both ends, is cut off.
+            Threshold of the support relative to the peak.
 
         Returns
         -------
         start : int
-            First bin, negative where the support reaches below frequency 0.
+            First bin, negative where the support extends below frequency 0.
         H : ndarray, shape (n_support,)
             The response on bins `start`, `start + 1`, ...; at most `n_bins` of them.
         """
@@ -107,7 +107,7 @@ class SampledFilter:
         return start + int(inside[0]), H[inside[0] : inside[-1] + 1]
 
     def _reach(self, level: float) -> tuple[float, float]:
-        """Bound the distances from the center, up to 0.5, beyond which nothing is above a level."""
+        """Bound the distances from the center, up to 0.5, at which the response exceeds a level."""
         steps = np.geomspace(self.sigma / 16, 0.5, 240)
         sides = [np.abs(self.response(self.xi + side * steps)) for side in (-1.0, 1.0)]
         peak = max(float(np.abs(self.response(np.array([self.xi])))[0]), *(s.max() for s in sides))
@@ -122,9 +122,9 @@ class SampledFilter:
 class Gammatone:
     """Fourier transform of a gammatone wavelet of order 4, sampled at the integers.
 
-    The wavelet is the backward difference of t^3 exp(-2 pi b t) exp(2 pi i r t), t >= 0. The
-    difference makes it blind to a constant, which a gammatone function is not; the resonance r
-    is a little below the center, where the difference then lifts the peak.
+    The wavelet is the backward difference of t^3 exp(-2 pi b t) exp(2 pi i r t), t >= 0. Unlike the
+    gammatone function, the difference has zero mean; it shifts the peak slightly above the
+    resonance r.
 
     Parameters
     ----------
@@ -216,10 +216,10 @@ class Scaled:
 
 @lru_cache(maxsize=64)
 def gammatone(J: int, Q: tuple[int, int], T: int) -> Filterbank:
-    """Make a first layer of gammatone wavelets where Kymatio has Morlet wavelets.
+    """Create a bank with gammatone wavelets instead of Morlet wavelets in the first layer.
 
     Centers and -3 dB bandwidths are those of `filterbank`. Gammatones are causal, with a sharp
-    attack and a long decay, and respond to time-reversed sounds differently.
+    attack and a long decay, and therefore respond differently to time-reversed sounds.
 
     Parameters
     ----------
@@ -238,7 +238,7 @@ def gammatone(J: int, Q: tuple[int, int], T: int) -> Filterbank:
     Raises
     ------
     ValueError
-        If `J` is so small for `Q` that Kymatio's filters are wider than their centers.
+        If `J` is too small for `Q`: Kymatio's filters would be wider than their centers.
 
     Examples
     --------
@@ -266,14 +266,14 @@ def erb_gammatone(
     fmin: float = 50.0,
     fmax: float | None = None,
 ) -> Filterbank:
-    """Make a first layer of gammatone wavelets spaced and as wide as human auditory filters.
+    """Create a bank with gammatone wavelets on the ERB scale in the first layer.
 
     Parameters
     ----------
     J : int
         Log2 of the largest scale in samples.
     n_filters : int
-        Wavelets in the first layer, at equal distances on the ERB-rate scale.
+        Wavelets in the first layer, equally spaced on the ERB-rate scale.
     sr : float
         Samples per second.
     T : int
@@ -281,7 +281,7 @@ def erb_gammatone(
     Q2 : int, default 1
         Wavelets per octave in the second layer.
     fmin, fmax : float
-        Lowest and highest center in hertz; 0.4 `sr` where `fmax` is absent.
+        Lowest and highest center in hertz; `fmax` is 0.4 `sr` by default.
 
     Returns
     -------
@@ -324,7 +324,7 @@ def mel(
     fmax: float | None = None,
     htk: bool = False,
 ) -> Filterbank:
-    """Make a first layer of triangular bands on the mel scale, as librosa's but of equal height.
+    """Create a bank with triangular mel filters (librosa's, of equal height) in the first layer.
 
     Parameters
     ----------
@@ -339,10 +339,10 @@ def mel(
     Q2 : int, default 1
         Wavelets per octave in the second layer.
     fmin, fmax : float
-        Where the lowest band begins and the highest ends, in hertz; sr / 2 where `fmax` is
-        absent.
+        Lower edge of the lowest band and upper edge of the highest, in hertz; `fmax` is sr / 2 by
+        default.
     htk : bool, default False
-        Whether to use HTK's mel scale and not Slaney's.
+        Whether to use HTK's mel scale instead of Slaney's.
 
     Returns
     -------
@@ -380,21 +380,20 @@ def mel(
 
 
 def check_filterbank(bank: Filterbank) -> None:
-    """Refuse filters that a scattering transform cannot use.
+    """Check that a scattering transform can use a filter bank.
 
     Parameters
     ----------
     bank : Filterbank
-        With filters of any kind.
-        The low-pass is part of the Littlewood-Paley sum of a layer where it is as long as the
-        longest wavelet; a shorter one covers their bands a second time, in Kymatio's banks too.
+        Any filters. The low-pass is included in the Littlewood-Paley sum of a layer if it is as
+        long as the longest wavelet; a shorter one overlaps their bands, also in Kymatio's banks.
 
     Raises
     ------
     ValueError
         If a layer is empty or not in order (`xi` never increases, `j` never decreases), if a
-        filter cannot be hashed, is not finite, passes a constant or more than its stride holds,
-        or if the sum is above 1.
+        filter is not hashable, not finite, does not have zero mean or aliases at its stride, or if
+        the sum is above 1.
 
     Examples
     --------
@@ -409,12 +408,12 @@ def check_filterbank(bank: Filterbank) -> None:
 
 
 def check_low_pass(bank: Filterbank, T: int) -> None:
-    """Refuse a bank whose low-pass is not that of the averaging scale `T` in samples.
+    """Check that the low-pass of a bank is that of the averaging scale `T` in samples.
 
     Raises
     ------
     ValueError
-        When it is another; says for which T the bank was made.
+        When it is not; the message names the T of the bank.
     """
     if bank.phi.xi != 0 or not math.isclose(bank.phi.sigma * T, SIGMA0, rel_tol=1e-9):
         msg = (
@@ -497,15 +496,14 @@ def _gammatone_filter(xi: float, b: float) -> SampledFilter:
     return SampledFilter(
         xi=xi,
         sigma=b * _GAMMATONE_HALF_POWER / HALF_POWER,
-        # Its tails are long: what is left of them beyond the stride is below 1e-4 of the peak, and
-        # below 1e-5 of it where they could meet.
+        # Its tails are long: aliases are below 1e-4 of the peak, and below 1e-5 where they overlap.
         j=_log2_stride(max(xi + _GAMMATONE_TAIL * b, _GAMMATONE_END * b)),
         response=Gammatone(xi=xi, b=b),
     )
 
 
 def _bounded(psi1: Sequence[SampledFilter], rest: Filterbank) -> Filterbank:
-    """Scale filters down where their Littlewood-Paley sum is above 1, and add the rest."""
+    """Scale filters so that their Littlewood-Paley sum is at most 1, and complete the bank."""
     gain = largest_gain(psi1, phi=long_enough(rest.phi, psi1))
     if gain < 1:
         psi1 = [replace(psi, response=Scaled(response=psi.response, gain=gain)) for psi in psi1]
@@ -513,7 +511,7 @@ def _bounded(psi1: Sequence[SampledFilter], rest: Filterbank) -> Filterbank:
 
 
 def _log2_stride(upper: float) -> int:
-    """Log2 of the largest stride at which `upper` is below half the Nyquist frequency."""
+    """Return log2 of the largest stride at which `upper` is below half the Nyquist frequency."""
     return max(0, math.floor(-math.log2(min(upper, 0.5))) - 1)
 
 

@@ -1,4 +1,4 @@
-"""Signals of any length -> blocks of one period, transformed one by one or side by side."""
+"""Signals of any length -> blocks of one period, transformed sequentially or in parallel."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ def transformed(x: Tensor, cut: Layout, compute: Compute, xp: Arrays, n_workers:
     ----------
     x : array or tensor, shape (n_signals, n_samples)
     cut : Layout
-        The blocks of such a signal.
+        Blocks of such a signal.
     compute : callable
-        What turns a block into coefficients.
+        Function from a block to coefficients.
     xp : Arrays
-        The operations for `x`.
+        Operations for `x`.
     n_workers : int
-        Threads that share signals and blocks; the coefficients do not depend on it. A tensor's
-        threads are torch's own.
+        Number of threads over signals and blocks, without effect on the coefficients. For tensors,
+        torch's own threads are used.
 
     Returns
     -------
@@ -77,18 +77,18 @@ def transformed(x: Tensor, cut: Layout, compute: Compute, xp: Arrays, n_workers:
 def streamed(
     chunks: Iterable[Tensor], cut: Callable[[int], Layout], longest: int, compute: Compute
 ) -> Iterator[Tensor]:
-    """Transform a signal that comes in pieces, in the blocks that the whole signal has.
+    """Transform a streamed signal, in the same blocks as the whole signal.
 
     Parameters
     ----------
     chunks : iterable of array or tensor, shape (..., n)
-        The signal, piece after piece, of any lengths.
+        Chunks of the signal, of any lengths.
     cut : callable
-        From a number of samples to the blocks of such a signal.
+        Function from a number of samples to the blocks of such a signal.
     longest : int
-        Period of the blocks of every signal that is longer: these do not depend on its length.
+        Period of the blocks of all longer signals.
     compute : callable
-        What turns a block into coefficients.
+        Function from a block to coefficients.
 
     Yields
     ------
@@ -98,7 +98,7 @@ def streamed(
     Raises
     ------
     ValueError
-        When the pieces hold no sample.
+        When the chunks are empty.
     """
     held = _Held()
     n_done = 0
@@ -111,7 +111,7 @@ def streamed(
                 break
             yield held.compute(block, longest, compute)
             n_done += 1
-            # What a mirrored end may read of a later block reaches a period further back.
+            # Reflection at the end may reach a period further back.
             held.drop(block.start - longest)
     if not held.n_samples:
         msg = "a stream needs at least one sample, got none"
@@ -122,7 +122,7 @@ def streamed(
 
 
 class _Held:
-    """The last samples of a signal that is read piece by piece."""
+    """The last samples of a streamed signal."""
 
     def __init__(self) -> None:
         self.n_samples = 0
@@ -130,13 +130,13 @@ class _Held:
         self._pieces: list[Tensor] = []
 
     def append(self, piece: Tensor) -> None:
-        """Keep a copy: whoever reads live input fills one buffer again and again."""
+        """Append a copy, as live input may reuse its buffer."""
         if piece.shape[-1]:
             self._pieces.append(piece.clone() if is_tensor(piece) else piece.copy())
             self.n_samples += piece.shape[-1]
 
     def drop(self, before: int) -> None:
-        """Forget the samples before one of those held."""
+        """Drop the samples before one of those held."""
         while self._pieces and self._first + self._pieces[0].shape[-1] <= before:
             self._first += self._pieces.pop(0).shape[-1]
         if self._first < before:
@@ -166,9 +166,9 @@ def each_signal(x: Tensor, transform: Callable[[Tensor], list[Tensor]]) -> list[
 
 
 def n_threads(workers: int | None) -> int:
-    """Count the threads of a transform: OMP_NUM_THREADS where it is set, else all cores.
+    """Return the number of threads of a transform: OMP_NUM_THREADS if set, else all cores.
 
-    The workers of a collection have it set, so that they do not compete.
+    It is set in the workers of a collection, so that they do not compete.
     """
     if workers is not None:
         return workers
@@ -184,7 +184,7 @@ Task = TypeVar("Task")
 def _mapped(
     work: Callable[[Task], Tensor], tasks: Sequence[Task], n_workers: int
 ) -> Iterator[Tensor]:
-    """Map tasks in order, few at a time. One thread of BLAS each: the same bits for any number."""
+    """Map tasks in order, few at a time, each with one BLAS thread for deterministic results."""
     with one_blas_thread:
         if min(n_workers, len(tasks)) == 1:
             yield from map(work, tasks)

@@ -1,4 +1,4 @@
-"""A plan -> what it will cost: blocks, operations, memory, latency, coefficients."""
+"""A plan -> its cost: blocks, operations, memory, latency, coefficients."""
 
 from __future__ import annotations
 
@@ -19,29 +19,27 @@ from scatseg.scattering.plan import (
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What a transform of a signal takes.
+    """The cost of transforming a signal.
 
     Parameters
     ----------
     n_samples : int
         Length of the signal.
     n_paths, n_frames, stride : int
-        Of the output, for one signal. Frames are `stride` samples apart; 0 where each path has
-        frames of its own.
+        Shape of the output, and samples between frames; 0 if each path has its own frames.
     n_coefficients : int
-        Of the output.
+        Size of the output.
     n_blocks, period : int
-        How many blocks the signal is cut into, and how many samples each of them has.
+        Number of blocks, and samples per block.
     overlap : float
-        Share of the blocks' samples that lie in another block too, or in padding.
+        Share of samples of blocks that are in another block or in padding.
     n_operations : float
-        Additions and multiplications, a transform of n points counted as 5 n log2 n.
+        Additions and multiplications, with 5 n log2 n for a Fourier transform of n points.
     n_bytes : int
-        Memory beside the signal and the output: arrays that a block needs at one time, for each
-        thread.
+        Working memory of a block per thread, without signal and output.
     latency : int
-        Samples that a stream reads beyond a frame before it yields it, at most; 0 where it cannot
-        be streamed.
+        Maximum number of samples that a stream reads beyond a frame before yielding it; 0 if it
+        cannot be streamed.
     """
 
     n_samples: int
@@ -57,7 +55,7 @@ class Cost:
     latency: int
 
     def describe(self, sr: int | None = None) -> str:
-        """Write a few lines for people, in seconds where `sr` (in Hz, positive) is given."""
+        """Return a readable description, in seconds if `sr` (in Hz, positive) is given."""
         if sr is not None and not sr > 0:
             msg = f"sr must be positive, in Hz, got {sr}"
             raise ValueError(msg)
@@ -86,7 +84,7 @@ def _length(n_samples: int, sr: int | None) -> str:
 
 
 def scattering_cost(options: Options, n_samples: int, dtype: Dtype, n_coefficients: int) -> Cost:
-    """Count what `Scattering1D` does with a signal of `n_samples`."""
+    """Estimate the cost of `Scattering1D` for a signal of `n_samples`."""
     cut = layout(options, n_samples)
     plan = block_plan(options, cut.period, dtype)
     n_paths = 1 + len(options.bank.psi1) + sum(layer.n_rows for layer in plan.second)
@@ -98,7 +96,7 @@ def scattering_cost(options: Options, n_samples: int, dtype: Dtype, n_coefficien
 def joint_cost(
     options: JointOptions, n_samples: int, dtype: Dtype, n_paths: int, n_coefficients: int
 ) -> Cost:
-    """Count what `TimeFrequencyScattering` does with a signal of `n_samples`."""
+    """Estimate the cost of `TimeFrequencyScattering` for a signal of `n_samples`."""
     cut = joint_layout(options, n_samples)
     plan = joint_plan(options, cut.period, dtype)
     operations, largest = 0.0, 0
@@ -110,7 +108,7 @@ def joint_cost(
         n_filters, n_points = layer.second.n_rows, layer.second.n_points
         n_along = 2 * len(layer.frequential.cosine)
         operations += 5 * n_filters * n_points * math.log2(max(n_points, 2))
-        # Along log-frequency, modulus, and the averages that a sample enters.
+        # Convolution along log-frequency, modulus, and averages.
         operations += n_along * n_points * (4 * n_filters + 4 + 2 * n_near)
         largest = max(largest, n_filters * n_points)
     return _cost(
@@ -141,7 +139,7 @@ def _cost(
     first = sum(_second_operations(len(layer.starts), layer.n_points) * 1.5 for layer in plan.first)
     spectra = sum(len(layer.starts) * (layer.n_negative + layer.n_read) for layer in plan.first)
     largest_first = max(len(layer.starts) * layer.n_points for layer in plan.first)
-    # Buffer, its transform or modulus, and what was read of it; the block, its spectrum twice.
+    # Buffer, its transform or modulus, and its spectrum; the block, and its spectrum twice.
     working = 2.5 * max(largest_first, largest_second) + spectra + 2 * cut.period
     transform_of_signal = 2.5 * cut.period * math.log2(max(cut.period, 2))
     covered = len(cut) * cut.period
@@ -162,5 +160,5 @@ def _cost(
 
 
 def _second_operations(n_rows: int, n_points: int) -> float:
-    """Count a complex transform, a modulus and an average of rows."""
+    """Count the operations of a complex transform, a modulus and an average of rows."""
     return n_rows * n_points * (5 * math.log2(max(n_points, 2)) + 4 + 32)

@@ -1,7 +1,7 @@
-"""Morlet filters with Kymatio's parameters, evaluated only where they are not zero.
+"""Morlet filters with Kymatio's parameters, evaluated only on their support.
 
-The door to Kymatio. Frequencies are in cycles per sample. A filter is a formula and not
-an array: it can be evaluated on any grid, so no signal length is special.
+The only user of Kymatio. Frequencies are in cycles per sample. A filter is a formula, not an array,
+and can be evaluated on any grid, for any signal length.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ SIGMA0 = 0.1
 """Width of the low-pass filter at scale 1, in cycles per sample (Kymatio's constant)."""
 
 ALPHA = 5.0
-"""Widths beyond its center after which Kymatio takes a filter for zero."""
+"""Widths from its center beyond which Kymatio takes a filter as zero."""
 
 _VISIBLE = 9.6
-"""Widths beyond which a Gaussian is below 1e-20 and its further periods are left out."""
+"""Widths beyond which a Gaussian is below 1e-20 and negligible."""
 
 _WHOLE = 3.0
-"""Samples times width from which on a wavelet has died out (1e-19) before it meets its own end."""
+"""Samples times width beyond which a wavelet has decayed (to 1e-19) within the period."""
 
 _STEP = 1 / 512
-"""Samples times width at which the modulus of a long wavelet is read; shorter ones at each."""
+"""Samples times width between evaluations of the modulus of a long wavelet."""
 
 _SHORT = 1024
-"""Bins above which a filter that covers half of them is the transform of a short wavelet."""
+"""Number of bins above which a filter that covers half of them is computed in time."""
 
 
 class Wavelet(Protocol):
-    """What a transform asks of a filter: `Filter`, and whatever else has these members.
+    """The interface of filters: `Filter`, and any other object with these members.
 
-    A filterbank is part of a key for caches: filters are immutable and compare by value.
+    Filters are parts of cache keys: they are immutable and compare by value.
     """
 
     @property
@@ -49,7 +49,7 @@ class Wavelet(Protocol):
 
     @property
     def j(self) -> int:
-        """Log2 of the largest stride that keeps what the filter passes."""
+        """Log2 of the largest stride without aliasing."""
 
     def response(
         self, frequency: NDArray[np.float64], /
@@ -59,12 +59,12 @@ class Wavelet(Protocol):
     def band(
         self, n_bins: int, eps: float, /
     ) -> tuple[int, NDArray[np.float64] | NDArray[np.complex128]]:
-        """Cut to the support on `n_bins` bins, as `Filter.band`: its first bin, and it."""
+        """Return first bin and values of the support on `n_bins` bins, as `Filter.band`."""
 
 
 @dataclass(frozen=True)
 class Filter:
-    """A Morlet wavelet, or a Gaussian low-pass where `xi` is 0.
+    """A Morlet wavelet, or a Gaussian low-pass if `xi` is 0.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class Filter:
     sigma : float
         Standard deviation of the Gaussian in the Fourier domain, in cycles per sample.
     j : int
-        Log2 of the largest stride that keeps what the filter passes.
+        Log2 of the largest stride without aliasing.
 
     References
     ----------
@@ -98,19 +98,19 @@ class Filter:
         n_bins : int
             Period of the grid: bin b is the frequency b / n_bins.
         eps : float
-            What is smaller than `eps` times the peak, at both ends, is cut off.
+            Threshold of the support relative to the peak.
 
         Returns
         -------
         start : int
-            First bin, negative where the support reaches below frequency 0. Bins are
-            circular: `start % n_bins` is its place in an FFT.
+            First bin, negative where the support extends below frequency 0. Bins are circular:
+            `start % n_bins` is its index in an FFT.
         H : ndarray of float64, shape (n_support,)
             The response on bins `start`, `start + 1`, ...; at most `n_bins` of them.
         """
         depth = math.log(10 / eps)
         above = _reach(self.sigma, depth)
-        # Below 0, the term that cancels the mean may be visible.
+        # Below 0, the term that cancels the mean may be above the threshold.
         below = _reach(self.sigma, depth - (self.xi / self.sigma) ** 2 / 2)
         low = min(self.xi - above, -below) if below else self.xi - above
         start, stop = math.floor(low * n_bins), math.ceil((self.xi + above) * n_bins) + 1
@@ -134,10 +134,10 @@ class Filterbank:
 
     Parameters
     ----------
-    psi1, psi2 : tuple of Filter, or of what else is a `Wavelet`
+    psi1, psi2 : tuple of Filter or other `Wavelet`
         Wavelets of the first and second layer, from high to low frequency.
     phi : Filter
-        The low-pass filter that averages both.
+        The averaging filter of both.
     """
 
     psi1: tuple[Wavelet, ...]
@@ -147,7 +147,7 @@ class Filterbank:
 
 @lru_cache(maxsize=64)
 def filterbank(J: int, Q: tuple[int, int], T: int) -> Filterbank:
-    """Make the filters of `Scattering1D`, with the parameters that Kymatio gives them.
+    """Create the filters of `Scattering1D` with Kymatio's parameters.
 
     Parameters
     ----------
@@ -173,12 +173,12 @@ def _wavelets(J: int, Q: int) -> tuple[Filter, ...]:
 
 
 def _reach(sigma: float, depth: float) -> float:
-    """Tell how far from its center a Gaussian falls to exp(-depth); 0 where it starts below."""
+    """Return the distance at which a Gaussian falls to exp(-depth); 0 for negative depth."""
     return sigma * math.sqrt(2 * max(0.0, depth))
 
 
 def _unnormalized(xi: float, sigma: float, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gaussian at `xi`, minus the one at 0 that cancels its mean, both of period 1."""
+    """Compute the Gaussian at `xi` minus the one at 0 that cancels its mean, both of period 1."""
     H = _periodic_gaussian(frequency - xi, sigma)
     kappa = _kappa(xi, sigma)
     if kappa > 1e-20 * H.max(initial=0):
@@ -187,7 +187,7 @@ def _unnormalized(xi: float, sigma: float, frequency: NDArray[np.float64]) -> ND
 
 
 def _kappa(xi: float, sigma: float) -> float:
-    """Tell how much of the Gaussian at 0 cancels the mean of the one at `xi`."""
+    """Return the factor of the Gaussian at 0 that cancels the mean of the one at `xi`."""
     if xi == 0:
         return 0.0
     there, here = _periodic_gaussian(np.array([xi, 0.0]), sigma)
@@ -195,13 +195,13 @@ def _kappa(xi: float, sigma: float) -> float:
 
 
 def _transformed(xi: float, sigma: float, n_bins: int) -> NDArray[np.float64]:
-    """`_unnormalized` on a whole grid, for a wide filter: its wavelet is a few samples long."""
+    """Compute `_unnormalized` on a whole grid via time, for wide filters with short wavelets."""
     H: NDArray[np.float64] = np.fft.hfft(_in_time(xi, sigma, 1.0), n_bins)
     return H
 
 
 def _in_time(xi: float, sigma: float, step: float) -> NDArray[np.complex128]:
-    """Inverse transform of `_unnormalized` at 0, `step`, ... samples; it is Hermitian."""
+    """Compute the (Hermitian) inverse transform of `_unnormalized` at 0, `step`, ... samples."""
     t = step * np.arange(math.ceil(_VISIBLE / (2 * math.pi * sigma * step)) + 1)
     envelope = sigma * math.sqrt(2 * math.pi) * np.exp(-2 * (math.pi * sigma * t) ** 2)
     psi: NDArray[np.complex128] = envelope * (np.exp(2j * math.pi * xi * t) - _kappa(xi, sigma))
@@ -209,7 +209,7 @@ def _in_time(xi: float, sigma: float, step: float) -> NDArray[np.complex128]:
 
 
 def _periodic_gaussian(offset: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
-    """Sum a Gaussian around 0 over its periods: the nearest one, and the others in sight."""
+    """Sum a Gaussian around 0 over its periods, as far as they are not negligible."""
     nearest = offset - np.round(offset)
     total = _gaussian(nearest, sigma)
     for period in range(1, math.floor(_VISIBLE * sigma + 0.5) + 1):
@@ -222,25 +222,25 @@ def _periodic_gaussian(offset: NDArray[np.float64], sigma: float) -> NDArray[np.
 def _gaussian(offset: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
     exponent = np.square(offset)
     exponent *= -1 / (2 * sigma**2)
-    # 1e-304 is zero enough; from -708 on, results are denormal and take several times longer.
+    # Clip at 1e-304: from -708 on, results are denormal, which is several times slower.
     np.maximum(exponent, -700.0, out=exponent)
     return np.exp(exponent, out=exponent)
 
 
 def _n_whole(filter_: Filter) -> int:
-    """Count the samples that a wavelet needs; a longer period does not change its norm."""
+    """Return the number of samples after which a longer period does not change the norm."""
     return math.ceil(_WHOLE / filter_.sigma)
 
 
 @lru_cache(maxsize=4096)
 def _l1_norm(filter_: Filter, n_samples: int) -> float:
-    """Sum of moduli in time over a period of `n_samples`; they are even in time."""
+    """Compute the L1 norm in time over a period of `n_samples`; the modulus is even."""
     xi, sigma = filter_.xi, filter_.sigma
     if n_samples * sigma >= _WHOLE:
         step = max(1.0, _STEP / sigma)
         size = step * np.abs(_in_time(xi, sigma, step))
         return float(2 * size.sum() - size[0])
-    # The wavelet meets its own end with kinks in its modulus: every sample is needed.
+    # The wavelet overlaps itself, with kinks in its modulus: every sample is needed.
     reach = _VISIBLE * sigma
     bins = np.arange(math.floor(-reach * n_samples), math.ceil((xi + reach) * n_samples) + 1)
     H = np.zeros(n_samples)
@@ -258,7 +258,7 @@ class FrequentialFilter:
     wavelet : Filter
         The filter with its center at or above 0; cycles per sample are cycles per filter.
     spin : {0, 1, -1}
-        0 for a low-pass, else the sign of the center: 1 sees rising chirps, -1 falling ones.
+        0 for a low-pass, else the sign of the center: 1 for rising chirps, -1 for falling ones.
     """
 
     wavelet: Filter
@@ -276,7 +276,7 @@ class FrequentialFilter:
 
     @property
     def j(self) -> int:
-        """Log2 of the largest stride that keeps what the filter passes."""
+        """Log2 of the largest stride without aliasing."""
         return self.wavelet.j
 
     def response(self, frequency: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -284,7 +284,7 @@ class FrequentialFilter:
         return self.wavelet.response(-frequency if self.spin < 0 else frequency)
 
     def band(self, n_bins: int, eps: float) -> tuple[int, NDArray[np.float64]]:
-        """Cut the filter to its support on a grid of Fourier bins, as `Filter.band`."""
+        """Return the filter on its support on a grid of Fourier bins, as `Filter.band`."""
         start, H = self.wavelet.band(n_bins, eps)
         return (1 - start - len(H), H[::-1]) if self.spin < 0 else (start, H)
 
@@ -298,7 +298,7 @@ class FrequentialBank:
     psi : tuple of FrequentialFilter
         The low-pass first (n_fr = 0), then the wavelets of spin 1, then those of spin -1.
     phi : FrequentialFilter
-        The low-pass filter that averages what the wavelets passed.
+        The averaging filter.
     """
 
     psi: tuple[FrequentialFilter, ...]
@@ -307,7 +307,7 @@ class FrequentialBank:
 
 @lru_cache(maxsize=64)
 def frequential_bank(J_fr: int, Q_fr: int, F: int) -> FrequentialBank:
-    """Make the filters along log-frequency, with the parameters that Kymatio gives them.
+    """Create the filters along log-frequency with Kymatio's parameters.
 
     Parameters
     ----------

@@ -69,51 +69,50 @@ from scatseg.scattering.units import physical_meta, to_frame
 class TimeFrequencyScattering:
     """Joint time-frequency scattering: Kymatio's coefficients, for any length, in bounded memory.
 
-    Second-order wavelets act on time and on log-frequency together, so that a rising chirp
-    differs from a falling one. Frame k is centered at exactly sample `k * stride`. A long
-    signal is transformed block by block where the average over time is local.
+    Second-order wavelets act jointly on time and log-frequency, and thus distinguish rising from
+    falling chirps. Frame k is centered exactly at sample `k * stride`. Long signals are transformed
+    in blocks if the average over time is local.
 
     Parameters
     ----------
     J : int
-        Log2 of the largest wavelet scale in samples; of short signals as in `Scattering1D`.
+        Log2 of the largest wavelet scale in samples; for short signals, see `Scattering1D`.
     J_fr : int
         Log2 of the largest wavelet scale along log-frequency, in first-order wavelets.
     Q : int or (int, int), default 1
         Wavelets per octave in the first and second layer; an integer means (Q, 1).
     shape : optional
-        Accepted for Kymatio's sake. Signals of any length can be transformed.
+        Accepted for compatibility with Kymatio. Signals may have any length.
     T : int, 0 or "global", optional
-        Averaging scale in samples, at most those of the signal; 2**J when absent. 0 does not
+        Averaging scale in samples, at most the length of the signal; 2**J by default. 0 does not
         average, "global" sums over the padded signal.
     stride : int, optional
-        Samples between frames, a power of two, 2**floor(log2(T)) when absent. Only where T is
-        a scale.
+        Samples between frames, a power of two, 2**floor(log2(T)) by default. Only if T is a scale.
     Q_fr : int, default 1
         Wavelets per octave along log-frequency.
     F : int, 0 or "global", optional
-        Averaging scale in first-order wavelets, at most (J + 1) * Q, 2**J_fr when absent.
+        Averaging scale in first-order wavelets, at most (J + 1) * Q, 2**J_fr by default.
     stride_fr : int, optional
         First-order wavelets between rows, a power of two of at most 2**J_fr,
-        2**floor(log2(F)) when absent. Only where F is a scale.
+        2**floor(log2(F)) by default. Only if F is a scale.
     out_type : {"array", "list", "dict"}
         "array" needs paths of equal shape: T may not be 0, and with format "joint" F must be a
         scale.
     format : {"time", "joint"}
-        Whether rows along log-frequency are paths of their own or an axis.
+        Whether rows along log-frequency are separate paths or an axis.
     accuracy : {"default", "fast", "exact"}
         Each path is sampled at its own bandwidth. Relative l2 errors of the first and second order
-        stay below 1e-4 and 1e-3 (default), 1e-3 and 5e-3 (fast), 5e-5 and 1e-4 (exact); below four
-        times that where T is 0. In float64, "exact" computes every sample that Kymatio does and
-        agrees to 1e-9, but for the widest falling wavelet, whose tail Kymatio cuts off (1e-4).
+        are below 1e-4 and 1e-3 (default), 1e-3 and 5e-3 (fast), 5e-5 and 1e-4 (exact); below four
+        times that if T is 0. In float64, "exact" computes the same samples as Kymatio and agrees to
+        1e-9, except for the widest falling wavelet, whose tail Kymatio truncates (1e-4).
     workers : int, optional
-        Threads that share signals and blocks, not part of the options: the coefficients do not
-        depend on it. OMP_NUM_THREADS where that is set, else all cores.
+        Number of threads over signals and blocks, without effect on the coefficients. By default
+        OMP_NUM_THREADS if set, else all cores.
 
     Raises
     ------
     ValueError
-        When an option is out of its range, or the array would have unequal rows.
+        When an option is out of range, or the array would have rows of unequal length.
 
     References
     ----------
@@ -122,7 +121,7 @@ class TimeFrequencyScattering:
 
     Examples
     --------
-    A rising chirp shows in the wavelets of spin 1, a falling one in those of spin -1:
+    A rising chirp excites the wavelets of spin 1, a falling one those of spin -1:
 
     >>> S = TimeFrequencyScattering(J=8, J_fr=3, Q=8)
     >>> t = np.linspace(0, 1, 8192)
@@ -196,7 +195,7 @@ class TimeFrequencyScattering:
 
     @property
     def options(self) -> JointOptions:
-        """The options with every default filled in."""
+        """The options, with defaults resolved."""
         T, in_time = scale_and_average(self.T, 2**self.J)
         F, in_frequency = scale_and_average(self.F, 2**self.J_fr)
         log2_stride_fr = min(F.bit_length() - 1, int(self.J_fr))
@@ -224,15 +223,15 @@ class TimeFrequencyScattering:
         Parameters
         ----------
         x : array_like or torch.Tensor of float, shape (..., n_samples)
-            Signals of any length, n_samples > 0. float64 is computed in float64, everything else
-            in float32. A tensor stays on its device, and a gradient passes.
+            Signals of any length, n_samples > 0. float64 is computed in float64, all other dtypes
+            in float32. Tensors stay on their device and are differentiable.
 
         Returns
         -------
         S : ndarray, list of dict, or dict; tensors for a tensor
             "array": shape (..., n_paths, n_frames), or in format "joint" (..., n_paths, n_rows,
             n_frames) without order 0. "list": for each path its row of `meta` and "coef",
-            shape (..., n_frames), in format "joint" (..., n_rows, n_frames) but for order 0.
+            shape (..., n_frames), in format "joint" (..., n_rows, n_frames) except for order 0.
             "dict": "coef" by key. Paths as in `meta`. n_frames is ceil(n_samples / stride).
 
         Raises
@@ -258,18 +257,17 @@ class TimeFrequencyScattering:
         return self._formed(xp.concatenate(paths, -2))
 
     def stream(self, chunks: Iterable[ArrayLike]) -> Iterator[Array]:
-        """Transform a signal that comes in pieces: files longer than memory, live input.
+        """Transform a stream: files larger than memory, or live input.
 
         Parameters
         ----------
         chunks : iterable of array_like of float, shape (..., n)
-            The signal, piece after piece, of any lengths.
+            Chunks of the signal, of any lengths.
 
         Yields
         ------
         S : ndarray of float
-            The next frames, shaped as by `__call__`: those of the whole signal in one piece, as
-            soon as they are certain.
+            The next frames, shaped as by `__call__`, and equal to those of the whole signal.
 
         Raises
         ------
@@ -288,7 +286,7 @@ class TimeFrequencyScattering:
         return streamed(pieces, partial(joint_layout, options), longest, compute)
 
     def _formed(self, S: Tensor) -> Tensor:
-        """Shape the output from order 0 and the rows of all paths, (..., n_rows, n_frames)."""
+        """Arrange order 0 and the rows of all paths, (..., n_rows, n_frames), as output."""
         if self.out_type == "array" and self.format == "time":
             return S
         heights = [len(path.rows) for path in joint_paths(self.options)]
@@ -308,13 +306,13 @@ class TimeFrequencyScattering:
         return named_paths(self.out_type, coefficients, meta["key"], meta)
 
     def meta(self, sr: float | None = None) -> dict[str, Any]:
-        """Describe the paths of the output, in their order.
+        """Return the parameters of the paths, in the order of the output.
 
         Parameters
         ----------
         sr : float, optional
-            Sampling rate in Hz; adds the columns of `scatseg.scattering.units.physical_meta`: Hz,
-            octaves, cycles per octave.
+            Sampling rate in Hz; adds the columns of `scatseg.scattering.units.physical_meta` in Hz,
+            octaves and cycles per octave.
 
         Returns
         -------
@@ -334,7 +332,7 @@ class TimeFrequencyScattering:
         return to_frame(self.meta(sr))
 
     def plan(self, n_samples: int, dtype: Dtype = "float32") -> Cost:
-        """Tell what a signal of `n_samples` will take, without one: `plan(n).describe(sr)`.
+        """Estimate the cost of a signal of `n_samples`: `plan(n).describe(sr)`.
 
         Raises
         ------
@@ -353,14 +351,14 @@ class TimeFrequencyScattering:
         return joint_cost(options, n_samples, dtype, self.output_size(), n_coefficients)
 
     def output_size(self) -> int:
-        """Count the paths of the output."""
+        """Return the number of paths."""
         return len(self.meta()["key"])
 
 
 def _output_rows(
     options: JointOptions, joint: bool, array: bool
 ) -> list[tuple[Path | None, int | range | float]]:
-    """For each row of the output its path (None in order 0), and n1 or the range of it."""
+    """Return the path (None in order 0) and n1, or its range, of each row of the output."""
     rows: list[tuple[Path | None, int | range | float]] = [(None, np.nan)]
     for path in joint_paths(options):
         if joint:
@@ -399,9 +397,9 @@ def _meta(options: JointOptions, joint: bool, array: bool) -> dict[str, Any]:
 
 
 def _transformer(options: JointOptions, dtype: Dtype, period: int, n_periods: int = 1) -> Compute:
-    """Return what turns a block into order 0 and the rows of all paths, (..., n_rows, n_frames).
+    """Return a function from a block to order 0 and the rows of all paths, (..., n_rows, n_frames).
 
-    `n_periods` blocks of signals are transformed before a gradient comes back through them.
+    `n_periods` is the number of blocks per backward pass.
     """
     plan = joint_plan(options, period, dtype)
     keep = n_periods * _n_moduli(plan) <= _KEPT
@@ -415,9 +413,9 @@ def _transformer(options: JointOptions, dtype: Dtype, period: int, n_periods: in
 
 
 def _transformed_whole(options: JointOptions, x: Tensor, xp: Arrays) -> list[Tensor]:
-    """Transform signals in one block, where the average over time is global or none.
+    """Transform signals in one block, for a global average over time or none.
 
-    The block begins with the signal: on grids of every stride, as in Kymatio.
+    The block begins with the signal: samples are on the grids of all strides, as in Kymatio.
     """
     n_samples, dtype = x.shape[-1], dtype_of(x)
     cut = joint_layout(options, n_samples)
@@ -436,15 +434,15 @@ def _transformed_whole(options: JointOptions, x: Tensor, xp: Arrays) -> list[Ten
 
 
 def _own_lengths(options: JointOptions, n_samples: int) -> list[int]:
-    """Count the samples of each path that is not averaged in time."""
+    """Return the number of samples of each path that is not averaged in time."""
     psi2 = filterbank(options.J, options.Q, options.T).psi2
     strides = [2 ** (options.J if p.n2 is None else psi2[p.n2].j) for p in joint_paths(options)]
     return [-(-n_samples // stride) for stride in strides]
 
 
 _KEPT = 2**25
-"""Second-order moduli that are kept for a gradient: at most 12 bytes each in float32, 400 MB. Where
-there are more, each tile is computed again on the way back, which takes half as long again."""
+"""Maximum number of second-order moduli stored for the backward pass: at most 12 bytes each in
+float32, 400 MB. If there are more, tiles are recomputed, which takes 50 % longer."""
 
 
 def _n_moduli(plan: JointPlan) -> int:
@@ -461,7 +459,7 @@ def _transform_block(
     *,
     keep: bool,
 ) -> list[Tensor]:
-    """Order 0, then each of the paths, (..., n_rows, n_frames)."""
+    """Compute order 0 and each of the paths, (..., n_rows, n_frames)."""
     spectrum = signal_spectrum(xp, plan.block, x)
     low = spectrum[..., None, -plan.block.lowest :]
     moduli = [V for _, _, V in first_moduli(xp, plan.block, spectrum)]
@@ -522,7 +520,7 @@ def _second_order_unaveraged(xp: Arrays, layer: JointLayer, Y: Tensor) -> Rows:
 
 
 def _modulus(xp: Arrays, layer: FrequentialLayer, Y: Tensor) -> Tensor:
-    """|Y * psi_fr| at the samples of all paths, (..., n_samples, n_times): spin 1, then -1."""
+    """Compute |Y * psi_fr| at the samples of all paths, (..., n_samples, n_times), spin 1 first."""
     even = layer.cosine @ xp.as_real(Y)
     odd = layer.sine @ xp.as_real(1j * Y)
     return xp.moduli_of_pair(even, odd)

@@ -1,10 +1,9 @@
-"""Options and a length -> the numbers of a joint time-frequency scattering. No signal here.
+"""Options and a length -> the plan of a joint time-frequency scattering, without a signal.
 
-To what `plan` decides for the first layer this adds the second: for each second filter, how
-many points |x * psi1| * psi2 needs in time, and the matrices that follow. Along log-frequency
-there are few values, so convolutions with all frequential filters are one matrix product, which
-yields them where they are wanted and nowhere else: where they are not zero, as densely as
-each one's bandwidth asks.
+`plan` determines the first layer, this module the second: for each second filter, the number of
+samples of |x * psi1| * psi2 in time, and the matrices that follow. There are few values along
+log-frequency, so the convolutions with all frequential filters are one matrix product, evaluated
+only on their support and at the density required by the bandwidth of each.
 """
 
 from __future__ import annotations
@@ -45,21 +44,20 @@ Array = NDArray[np.floating]
 ComplexArray = NDArray[np.complexfloating]
 
 _NEARLY = 0.8
-"""Where samples along log-frequency would be this close to Kymatio's they are Kymatio's.
+"""Ratio of sampling densities along log-frequency from which on Kymatio's grid is used.
 
-A filter that is wide for its stride aliases there, and a chirp's ridge shows it.
+Filters that are wide for their stride alias there, which is visible in the ridge of a chirp.
 """
 
 
 @dataclass(frozen=True)
 class _Knobs:
-    """What an accuracy means for the second layer.
+    """Parameters of the second layer at one accuracy.
 
-    `eps` is where second filters are cut off, relative to their peak. `time` is the sampling rate
-    over their bandwidth, to which `low` times what the low-pass reads is added. `frequency`
-    is the number of samples per first-order filter over sigma of the frequential filter, and `tail`
-    what this may keep, relative to its peak, where sampling ends. `reach` is where the low-pass in
-    time ends, relative to its peak.
+    `eps` is the truncation threshold of second filters relative to their peak. `time` is the
+    sampling rate relative to their bandwidth, to which `low` times the bandwidth of the low-pass is
+    added. `frequency` is the number of samples per first-order filter over sigma of the frequential
+    filter, `tail` its truncation threshold, and `reach` that of the low-pass in time.
     """
 
     eps: float
@@ -77,7 +75,7 @@ _KNOBS: dict[str, _Knobs] = {
 }
 
 _ALL = _Knobs(eps=1e-14, time=math.inf, low=0.0, frequency=math.inf, tail=1e-16, reach=1e-16)
-"""Every sample that Kymatio computes, from filters as long as its own: "exact" in float64."""
+"""The same samples as Kymatio, with filters of the same length: "exact" in float64."""
 
 
 def _knobs(options: JointOptions, dtype: Dtype) -> _Knobs:
@@ -86,11 +84,11 @@ def _knobs(options: JointOptions, dtype: Dtype) -> _Knobs:
 
 @dataclass(frozen=True)
 class JointOptions:
-    """What determines the coefficients, checked by the transform that owns it.
+    """All options that determine the coefficients, already validated.
 
-    `T` and `F` are the scales of the low-pass filters also where the averages are "global" or
-    "none". `rows` says which rows along log-frequency are kept: all of the padded axis, one
-    more than the filters there are, or those that are filters.
+    `T` and `F` are the scales of the low-pass filters even if the averages are "global" or "none".
+    `rows` selects the rows along log-frequency: all of the padded axis, one more than the number of
+    filters, or those of filters.
     """
 
     J: int
@@ -136,9 +134,9 @@ class Path:
     n_fr : int
         Index of the frequential filter.
     n1_max : int
-        How many first-order filters reach it.
+        Number of first-order filters that contribute.
     rows : range
-        The indices along log-frequency at which it is sampled.
+        Indices along log-frequency at which it is sampled.
     """
 
     n2: int | None
@@ -180,16 +178,16 @@ def _rows(options: JointOptions, n1_max: int, psi: FrequentialFilter) -> range:
 
 @dataclass(frozen=True, eq=False)
 class FrequentialPath:
-    """How the samples of one path along log-frequency become its rows.
+    """The conversion of samples of one path along log-frequency to its rows.
 
     Parameters
     ----------
     path : int
-        Which of `joint_paths`.
+        Index in `joint_paths`.
     samples : slice
-        Which of the samples are its own: those of spins 0 and 1 first, then all with spin -1.
+        Its samples; those of spins 0 and 1 come first, then all with spin -1.
     average : ndarray, shape (n_rows, n_samples), or None
-        From samples to rows; None where they are the same.
+        Matrix from samples to rows; None for the identity.
     """
 
     path: int
@@ -199,13 +197,13 @@ class FrequentialPath:
 
 @dataclass(frozen=True, eq=False)
 class FrequentialLayer:
-    """All frequential filters on the first-order filters that reach one second filter.
+    """All frequential filters on the first-order filters that contribute to one second filter.
 
     Parameters
     ----------
     cosine, sine : ndarray, shape (n_samples, n_rows)
-        Real and imaginary part of the filters of spin 0 and 1, from the first-order filters to
-        samples of the convolutions. Those of spin -1 are the conjugates.
+        Real and imaginary part of the convolution matrices of spin 0 and 1. Those of spin -1 are
+        the conjugates.
     paths : tuple of FrequentialPath
     """
 
@@ -216,7 +214,7 @@ class FrequentialLayer:
 
 @dataclass(frozen=True, eq=False)
 class JointLayer:
-    """All paths of one second filter: what happens in time, and then along log-frequency.
+    """All paths of one second filter: first in time, then along log-frequency.
 
     `j2` is log2 of the second filter's own stride.
     """
@@ -228,14 +226,14 @@ class JointLayer:
 
 @dataclass(frozen=True, eq=False)
 class JointPlan:
-    """How one block is transformed.
+    """The plan of one block.
 
     Parameters
     ----------
     block : BlockPlan
-        Of the first layer.
+        Plan of the first layer.
     first : FrequentialLayer
-        What order 1 does along log-frequency.
+        Order 1 along log-frequency.
     joint : tuple of JointLayer
         Order 2, by second filter.
     """
@@ -247,16 +245,16 @@ class JointPlan:
 
 @remembered(lambda options: longest_block(options.in_time), 8)
 def joint_plan(options: JointOptions, period: int, dtype: Dtype) -> JointPlan:
-    """Decide everything about one block.
+    """Compute the plan of one block.
 
     Parameters
     ----------
     options : JointOptions
-        Of the transform.
+        Options of the transform.
     period : int
         Samples in the block, a power of two.
     dtype : {"float32", "float64"}
-        How filters and averages are stored.
+        Precision of filters and averages.
     """
     block = block_plan(options.in_time, period, dtype)
     bank = filterbank(options.J, options.Q, options.T)
@@ -278,7 +276,7 @@ def joint_plan(options: JointOptions, period: int, dtype: Dtype) -> JointPlan:
 def _time_points(
     options: JointOptions, knobs: _Knobs, period: int, j2: int, n_band: int, n_low: int
 ) -> int:
-    """Count the samples in time of |Y2 * psi_fr|, which has the bandwidth of psi2."""
+    """Return the number of samples in time of |Y2 * psi_fr|, which has the bandwidth of psi2."""
     if options.time == "none":
         return period >> j2
     needed = knobs.time * n_band + knobs.low * n_low
@@ -315,7 +313,7 @@ def _impulse_response(
     at: NDArray[np.float64],
     source: NDArray[np.integer | np.floating],
 ) -> ComplexArray:
-    """Circular response at `at` to impulses at `source`, shape (n_at, n_source)."""
+    """Compute the circular response at `at` to impulses at `source`, shape (n_at, n_source)."""
     start, H = psi.band(n_bins, 1e-9)
     turns = 2j * np.pi * np.arange(start, start + len(H)) / n_bins
     return np.asarray(np.exp(np.outer(at, turns)) * (H / n_bins) @ np.exp(-np.outer(turns, source)))
@@ -324,7 +322,7 @@ def _impulse_response(
 def _sampling(
     options: JointOptions, knobs: _Knobs, path: Path, psi: FrequentialFilter
 ) -> tuple[NDArray[np.float64], NDArray[np.float64] | None]:
-    """Where along log-frequency a path is sampled, and the matrix from there to its rows."""
+    """Return the samples of a path along log-frequency, and the matrix from these to its rows."""
     rows = np.array(path.rows, dtype=float)
     if psi.spin == 0 or options.frequency == "none":
         return rows, None
@@ -339,12 +337,12 @@ def _sampling(
 def _samples(
     options: JointOptions, knobs: _Knobs, path: Path, psi: FrequentialFilter, stride: int
 ) -> tuple[NDArray[np.float64], float]:
-    """Place samples of a modulus that is averaged, and space them, never closer than Kymatio."""
+    """Return positions and spacing of the samples of an averaged modulus, at most Kymatio's."""
     sigma = psi.wavelet.sigma
     if path.n2 is None or math.isinf(knobs.frequency):
         return np.arange(0.0, options.n_bins, stride), float(stride)
     rate = knobs.frequency * sigma
-    if options.frequency == "local":  # aliases have to land above what the low-pass keeps
+    if options.frequency == "local":  # aliases must be above the band of the low-pass
         rate = max(rate, rate / 2 + 4.5 * SIGMA0 / options.F)
     n_around = math.ceil(rate * options.n_bins)
     if n_around * stride > _NEARLY * options.n_bins:
@@ -357,20 +355,20 @@ def _samples(
 
 
 def joint_layout(options: JointOptions, n_samples: int) -> Layout:
-    """Cut a signal into blocks as `plan.layout`."""
+    """Divide a signal into blocks, as `plan.layout`."""
     return layout(replace(options.in_time, average=options.time), n_samples)
 
 
 @dataclass(frozen=True, eq=False)
 class TileAverage:
-    """What a tile of samples in time adds to averages.
+    """The contribution of a tile of samples in time to averages.
 
     Parameters
     ----------
     first, last : int
-        The samples.
+        Range of samples.
     columns : ndarray of int, shape (n_columns,)
-        The averages that they enter.
+        Indices of the averages.
     weights : ndarray, shape (last - first, n_columns)
     """
 
@@ -382,16 +380,16 @@ class TileAverage:
 
 @dataclass(frozen=True, eq=False)
 class TimeAverage:
-    """The low-pass in time of one second filter's paths, read at some times only.
+    """The low-pass in time of the paths of one second filter, evaluated at the frames only.
 
     Parameters
     ----------
     tiles : tuple of TileAverage
     n_columns : int
-        How many averages there are.
+        Number of averages.
     density : int
-        Frames per average. Where frames are close, the whole period is averaged more coarsely,
-        which a low-pass allows, and then interpolated.
+        Frames per average. Closely spaced frames are interpolated from coarser averages over the
+        whole period.
     """
 
     tiles: tuple[TileAverage, ...]
@@ -401,7 +399,7 @@ class TimeAverage:
 
 @dataclass(frozen=True, eq=False)
 class JointFrames:
-    """Where a block's frames are: of orders 0 and 1, and of each second filter's paths."""
+    """The frames of a block: of orders 0 and 1, and of the paths of each second filter."""
 
     frames: Frames
     averages: tuple[TimeAverage, ...]
@@ -411,18 +409,18 @@ class JointFrames:
 def joint_frames(
     options: JointOptions, period: int, dtype: Dtype, offset: int, n_frames: int, tile: int
 ) -> JointFrames:
-    """Place a block's frames on its period.
+    """Compute the averages at the frames of a block.
 
     Parameters
     ----------
     options, period, dtype
-        As of `joint_plan`.
+        As in `joint_plan`.
     offset : int
         Sample of the block at which the first frame is centered.
     n_frames : int
-        How many frames, `stride` samples apart.
+        Number of frames, `stride` samples apart.
     tile : int
-        Values along time and log-frequency that are worked on at once.
+        Values along time and log-frequency processed at a time.
     """
     plan = joint_plan(options, period, dtype)
     frames = frame_grid(plan.block, options.stride, offset, n_frames)
@@ -435,7 +433,7 @@ def joint_frames(
 
 
 def tiles(layer: JointLayer, n_points: int, tile: int) -> list[tuple[int, int]]:
-    """Cut samples in time so that so many values along both axes are worked on at once."""
+    """Divide the samples in time so that `tile` values along both axes are processed at a time."""
     width = max(32, tile // len(layer.frequential.cosine))
     return [(first, min(first + width, n_points)) for first in range(0, n_points, width)]
 
@@ -493,7 +491,7 @@ class _LowPass:
     reach: float
 
     def weights(self, first: int, last: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Return the centers that samples `first` to `last` are near, and the values there."""
+        """Return the centers within reach of samples `first` to `last`, and the values there."""
         center, half = ((last + sign * first) / 2 * self.spacing for sign in (1, -1))
         reach = half + math.sqrt(-math.log(self.reach) / 2) / (math.pi * self.sigma)
         columns = self._columns(center - reach, center + reach)

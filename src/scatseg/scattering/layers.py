@@ -1,4 +1,4 @@
-"""Steps that the transforms share: spectra, first and second layer, averages of one block."""
+"""Shared steps of the transforms: spectra, first and second layer, averages of one block."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Spectra(NamedTuple):
         return self.bins[..., self.n_negative :]
 
     def up_to(self, stop: int) -> Spectra:
-        """Leave out bins from `stop` on."""
+        """Drop the bins from `stop` on."""
         return self._replace(bins=self.bins[..., : stop + self.n_negative])
 
 
 def signal_spectrum(xp: Arrays, plan: BlockPlan, x: Tensor) -> Tensor:
-    """Fourier transform of a real block on the bins that the plan reads."""
+    """Compute the Fourier transform of a real block on the bins used by the plan."""
     half = xp.rfft(x, "backward")
     return bins_between(xp, half, plan.period, plan.lowest, plan.highest)
 
@@ -50,7 +50,7 @@ def bins_between(xp: Arrays, half: Tensor, period: int, start: int, stop: int) -
 def first_moduli(
     xp: Arrays, plan: BlockPlan, spectrum: Tensor
 ) -> Iterator[tuple[FirstLayer, Tensor, Spectra]]:
-    """Yield |x * psi1| of each run of filters, and those of its Fourier bins that are read."""
+    """Yield |x * psi1| of each run of filters, and the Fourier bins of it that are used."""
     for layer in plan.first:
         U = xp.modulus(xp.first_bands(spectrum, plan.lowest, layer))
         V = xp.rfft(U, "forward")
@@ -64,7 +64,7 @@ def second_bands(
     """Yield U1 * psi2 at baseband for all paths of each second filter, (..., n_rows, n_points)."""
     stops = [layer.start + layer.response.shape[0] for layer in layers]
     for i, layer in enumerate(layers):
-        # Cut down step by step, since the gradient of a slice is as long as what it is cut from.
+        # Slice step by step, since the gradient of a slice is as long as its source.
         moduli = [V.up_to(max(stops[i:])) for V in moduli]
         parts = []
         for rows, bins, n_negative in moduli:
@@ -76,7 +76,7 @@ def second_bands(
 
 
 def averaged(xp: Arrays, low: Tensor, frames: Frames) -> Tensor:
-    """Low-pass real signals, given by their Fourier bins from 0 up, at the frames."""
+    """Average real signals, given by their Fourier bins from 0 up, at the frames."""
     n_low, n_points = frames.averager.shape[0], frames.n_points
     z = low[..., :n_low] * frames.averager
     if n_low > n_points:
@@ -86,7 +86,7 @@ def averaged(xp: Arrays, low: Tensor, frames: Frames) -> Tensor:
 
 
 def averaged_samples(xp: Arrays, U: Tensor, frames: Frames, window: HopWindow | None) -> Tensor:
-    """Low-pass real signals, given by their samples over the period, at the frames."""
+    """Average real signals, given by their samples over the period, at the frames."""
     n_points = U.shape[-1]
     if window is None:
         n_low = frames.averager.shape[0]

@@ -1,4 +1,4 @@
-"""The transforms as torch modules: layers of a network, moved and saved like any other."""
+"""The transforms as torch modules."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from scatseg.scattering.time import Scattering1D
 
 
 class ScatteringModule(torch.nn.Module):
-    """A scattering transform as a layer that has nothing to learn.
+    """A scattering transform as a layer without learnable parameters.
 
-    Input in another precision or on another device than the module is brought there. What the
-    plan of a length needs on a device is computed once.
+    Input is converted to the dtype and device of the module. Plans are cached by length and device.
 
-    Gradients are of any order, by `torch.autograd` and by `grad`, `vjp` and `jacrev` of
-    `torch.func`, which refuses the rest: derivatives in forward mode (`jvp`), and `vmap`, since the
-    layer takes batches as they are.
+    Differentiable to any order with `torch.autograd` and with `grad`, `vjp` and `jacrev` of
+    `torch.func`. Forward-mode derivatives (`jvp`) and `vmap` are not supported; pass batches
+    directly.
 
     Parameters
     ----------
     transform : Scattering1D or TimeFrequencyScattering
-        With out_type "array".
+        A transform with out_type "array".
 
     Attributes
     ----------
     order, xi, sigma, j : Tensor
-        Buffers: what `transform.meta()` says of each path of the output. They move with the
-        module and are in its state, with the options: a state of other options is refused.
+        Buffers with the columns of `transform.meta()`. They are part of the state, with the
+        options; loading a state with other options fails.
 
     Examples
     --------
@@ -65,7 +64,7 @@ class ScatteringModule(torch.nn.Module):
         return repr(self.transform)
 
     def set_extra_state(self, state: str) -> None:
-        """Refuse other options than those of the transform."""
+        """Check that the options are those of the transform."""
         if state != repr(self.transform):
             msg = f"the state is of {state}, the layer of {self.transform!r}: make it with the same"
             raise ValueError(msg)

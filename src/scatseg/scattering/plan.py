@@ -1,8 +1,8 @@
-"""Options and a length -> the numbers of a transform: rates, slices, blocks. No signal here.
+"""Options and a length -> the plan of a transform: sampling rates, Fourier bins, blocks.
 
-The modulus does not see a frequency shift, so |x * psi| is computed at baseband and sampled
-at the bandwidth of psi, not at twice its upper edge. Everything that follows from this is
-decided here: how many points each path needs, and which Fourier bins go where.
+The modulus is invariant to frequency shifts, so |x * psi| is computed at baseband and sampled
+according to the bandwidth of psi, not to its upper edge. The plan holds the number of samples of
+each path and the Fourier bins that it uses, without a signal.
 """
 
 from __future__ import annotations
@@ -25,36 +25,36 @@ Array = NDArray[np.floating]
 ComplexArray = NDArray[np.complexfloating]
 
 _OVERLAP = 8
-"""Averaging scales by which blocks of a long signal overlap on each side (error 1e-5).
+"""Overlap of blocks on each side in averaging scales (error 1e-5).
 
-With 6, the seam in quiet bands' logarithms is as large as the step between frames of music.
+With 6, discontinuities in the logarithm of quiet bands are as large as changes between frames.
 """
 
 _BLOCK_SCALES = 64
-"""Averaging scales in a block; fewer waste overlap, more leave the cache."""
+"""Block length in averaging scales; fewer increase overlap, more exceed the cache."""
 
 _MIN_BLOCK = 2**16
 
 LANES = 4
-"""Rows that SciPy's FFT transforms together: three take as long as four."""
+"""Rows that SciPy's FFT transforms at a time: three take as long as four."""
 
 _RUN_COST = 30_000
-"""What a run of rows costs beside its arithmetic, in the units of `_cost`."""
+"""Overhead of a run of rows, in the units of `_cost`."""
 
 _LEAST_STRIDE = 2
-"""Averages are products where frames are no closer than T / 2, Fourier transforms elsewhere."""
+"""Averages are matrix products if frames are at least T / 2 apart, else Fourier transforms."""
 
 
 @dataclass(frozen=True)
 class _Knobs:
-    """What an accuracy means.
+    """Parameters of one accuracy.
 
-    `eps` is where filters are cut off, relative to their peak. The others are sampling rates over
-    bandwidth, to which what the low-pass reads is added, so that aliases land above it. `first` is
-    that of a first-order band as wide as the low-pass: the more of a band's samples are averaged,
-    the less its aliases matter, down to `least_first`; `second` and `least_second` are those of the
-    second layer. `read` is the rate over what the second layer reads. `tail` is where averages
-    end, relative to their peak.
+    `eps` is the truncation threshold of filters relative to their peak, `tail` that of averages.
+    The others are sampling rates relative to bandwidth, to which the bandwidth of the low-pass is
+    added, so that aliases are above it. `first` is for a first-order band as wide as the low-pass;
+    for wider bands, of which more samples are averaged, it decreases down to `least_first`.
+    `second` and `least_second` are the same for the second layer. `read` is relative to the band
+    used by the second layer.
     """
 
     eps: float
@@ -77,22 +77,22 @@ _KNOBS: dict[str, _Knobs] = {
         eps=1e-5, first=6.0, least_first=2.5, read=3.0, second=3.0, least_second=2.0, tail=1e-6
     ),
 }
-"""The errors that they give are in the docstring of `Scattering1D`."""
+"""The resulting errors are in the docstring of `Scattering1D`."""
 
 _ALL = _Knobs(
     eps=1e-14, first=1.0, least_first=1.0, read=1.0, second=1.0, least_second=1.0, tail=1e-14
 )
-"""Every sample that Kymatio computes, from filters as long as its own: "exact" in float64."""
+"""The same samples as Kymatio, with filters of the same length: "exact" in float64."""
 
 _DECAY = 0.15
-"""Power of the number of samples averaged with which the aliases of noise decay."""
+"""Exponent of the decay of aliases of noise with the number of samples averaged."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What determines the coefficients, checked by the transform that owns it.
+    """All options that determine the coefficients, already validated.
 
-    `T` is the scale of the low-pass also where `average` is "global" or "none".
+    `T` is the scale of the low-pass even if `average` is "global" or "none".
     """
 
     J: int
@@ -106,7 +106,7 @@ class Options:
 
     @property
     def bank(self) -> Filterbank:
-        """The filters: Kymatio's where there are no own ones."""
+        """The filters: custom ones, else Kymatio's."""
         return filterbank(self.J, self.Q, self.T) if self.own_bank is None else self.own_bank
 
     @property
@@ -118,26 +118,26 @@ class Options:
         return int(max(self.T, 2 ** math.ceil(math.log2(SIGMA0 / narrowest))))
 
     def all_samples(self, dtype: Dtype) -> bool:
-        """Tell whether every sample is computed that Kymatio computes."""
+        """Return whether the same samples are computed as in Kymatio."""
         return self.accuracy == "exact" and dtype == "float64"
 
 
 @dataclass(frozen=True, eq=False)
 class FirstLayer:
-    """First-order paths that share a number of points.
+    """First-order paths with the same number of samples.
 
     Parameters
     ----------
     rows : slice
-        Which of the first-order filters.
+        Range of first-order filters.
     n_points : int
         Samples of |x * psi1| over the block's period.
     starts, lengths : tuple of int
-        First Fourier bin of each filter's support, and how many bins it has.
+        First Fourier bin and number of bins of each filter's support.
     responses : ndarray, shape (n_rows, max(lengths))
-        Each filter on its support, then zeros, divided by the block's period.
+        Each filter on its support, zero-padded, divided by the block's period.
     n_negative, n_read : int
-        Bins -n_negative to n_read - 1 of the modulus' spectrum are read by later steps.
+        Bins -n_negative to n_read - 1 of the spectrum of the modulus are used by later steps.
     """
 
     rows: slice
@@ -151,12 +151,12 @@ class FirstLayer:
 
 @dataclass(frozen=True, eq=False)
 class SecondLayer:
-    """Second-order paths that share their second filter: the first `n_rows` first-order ones.
+    """Second-order paths of one second filter, from the first `n_rows` first-order paths.
 
     Parameters
     ----------
     n2, n_rows, n_points : int
-        Index of the filter, how many first-order paths reach it, samples over the period.
+        Index of the filter, number of first-order paths, samples over the period.
     start : int
         First Fourier bin of the filter's support.
     response : ndarray, shape (n_support,)
@@ -172,7 +172,7 @@ class SecondLayer:
 
 @dataclass(frozen=True, eq=False)
 class BlockPlan:
-    """How one block of `period` samples is transformed.
+    """The plan of one block of `period` samples.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ class BlockPlan:
     second : tuple of SecondLayer
         In the order of the filters.
     lowest, highest : int
-        Range of Fourier bins of the signal that the first layer reads; `highest` excluded.
+        Range of Fourier bins of the signal used by the first layer; `highest` excluded.
     """
 
     period: int
@@ -197,22 +197,22 @@ class BlockPlan:
 
 
 def longest_block(options: Options) -> int:
-    """Count the samples of a block of a long signal: all blocks where there are several."""
+    """Return the number of samples of each block of a long signal."""
     return int(max(_MIN_BLOCK, 2 ** math.ceil(math.log2(_BLOCK_SCALES * options.scale))))
 
 
 @remembered(longest_block, 16)
 def block_plan(options: Options, period: int, dtype: Dtype) -> BlockPlan:
-    """Decide everything about one block.
+    """Compute the plan of one block.
 
     Parameters
     ----------
     options : Options
-        Of the transform.
+        Options of the transform.
     period : int
         Samples in the block, a power of two.
     dtype : {"float32", "float64"}
-        How the filters are stored.
+        Precision of the filters.
     """
     knobs = _ALL if options.all_samples(dtype) else _KNOBS[options.accuracy]
     low_pass = _half_band(options.bank.phi, period, knobs.eps)
@@ -261,7 +261,7 @@ def _first_layer(
     n_low: int,
     dtype: Dtype,
 ) -> tuple[FirstLayer, ...]:
-    """Cut the first layer into runs of filters with equal numbers of points."""
+    """Divide the first layer into runs of filters with equal numbers of samples."""
     bands, reads, sizes = [], [], []
     for n1, psi in enumerate(options.bank.psi1):
         start, response = psi.band(period, knobs.eps)
@@ -299,7 +299,7 @@ def _first_layer(
 
 
 def _rate(options: Options, most: float, least: float, sigma: float) -> float:
-    """Choose a sampling rate over bandwidth: the more samples are averaged, the lower it may be."""
+    """Choose a sampling rate relative to bandwidth, lower if more samples are averaged."""
     return float(min(max(most * (options.T * sigma / SIGMA0) ** -_DECAY, least), most))
 
 
@@ -309,25 +309,25 @@ def _stored(response: NDArray[np.inexact], dtype: Dtype) -> NDArray[np.inexact]:
 
 
 def _half_band(phi: Filter, period: int, eps: float) -> Array:
-    """Return the low-pass on its support from bin 0 up, at most to half the period."""
+    """Return the low-pass on its support from bin 0 up, to at most half the period."""
     start, H = phi.band(period, eps * 1e-2)
     return H[-start:][: period // 2 + 1]
 
 
 def _keeps_all(options: Options, dtype: Dtype) -> bool:
-    """Tell whether paths keep the samples of their own stride: all of them are wanted."""
+    """Return whether paths are sampled at their own stride."""
     return options.average == "none" or options.all_samples(dtype)
 
 
 def _own_points(options: Options, period: int, j: int) -> int:
-    """Count the samples of a modulus on its own stride, at most the stride of the frames."""
+    """Return the number of samples of a modulus at its own stride, at most that of the frames."""
     if options.average == "none":
         return period >> j
     return period >> min(j, options.stride.bit_length() - 1)
 
 
 def _fft_size(needed: float) -> int:
-    """Round up to 8, 9, 10, 12 or 15 times a power of two: finely graded, all of them fast."""
+    """Round up to 8, 9, 10, 12 or 15 times a power of two, which have fast FFTs."""
     power = int(2 ** max(0, math.ceil(math.log2(max(needed, 16) / 16))))
     return next(size * power for size in (8, 9, 10, 12, 15, 16) if size * power >= needed)
 
@@ -338,7 +338,7 @@ def _equal_runs(sizes: list[int]) -> list[slice]:
 
 
 def _cheap_runs(sizes: list[int]) -> list[slice]:
-    """Cut rows into runs, each on the points of its largest, at the least cost in all."""
+    """Divide rows into runs of the size of their largest, at minimum total cost."""
     costs = {size: size * math.log2(size) for size in sizes}
     best, first = [0.0], [0]
     for stop in range(1, len(sizes) + 1):
@@ -359,14 +359,14 @@ def _cheap_runs(sizes: list[int]) -> list[slice]:
 
 @dataclass(frozen=True, eq=False)
 class HopWindow:
-    """Averages as a product: each hop of samples enters the frames around it.
+    """Averages as a matrix product: each hop of samples contributes to the frames around it.
 
     Parameters
     ----------
     weights : ndarray, shape (n_samples, n_reach)
-        The low-pass at the samples of one hop, for each of the frames it enters.
+        The low-pass at the samples of one hop, for each frame it contributes to.
     hops : ndarray of int, shape (n_frames, n_reach)
-        Which hops of the period enter each frame.
+        Hops of the period that contribute to each frame.
     """
 
     weights: Array
@@ -375,18 +375,18 @@ class HopWindow:
 
 @dataclass(frozen=True, eq=False)
 class Frames:
-    """Where a block's frames are, and how the low-pass is read there and nowhere else.
+    """The frames of a block, and the low-pass evaluated at these only.
 
     Parameters
     ----------
     averager : ndarray of complex, shape (n_low,)
-        The low-pass on bins 0, 1, ..., turned so that the first frame is at time 0.
+        The low-pass on bins 0, 1, ..., phase-shifted so that the first frame is at time 0.
     n_points : int
-        How many frames the period holds.
+        Number of frames in the period.
     n_frames : int
-        How many of these are wanted, from the first on.
+        Number of frames needed, from the first on.
     windows : tuple of HopWindow or None
-        For each second layer; None where averages go through the Fourier domain.
+        One per second layer; None for averages in the Fourier domain.
     """
 
     averager: ComplexArray
@@ -397,17 +397,16 @@ class Frames:
 
 @lru_cache(maxsize=32)
 def block_frames(options: Options, period: int, dtype: Dtype, offset: int, n_frames: int) -> Frames:
-    """Place a block's frames on its period.
+    """Compute the averages at the frames of a block.
 
     Parameters
     ----------
     options, period, dtype
-        As of `block_plan`.
+        As in `block_plan`.
     offset : int
         Sample of the block at which the first frame is centered.
     n_frames : int
-        How many frames, `stride` samples apart. Only one where the average is global: the mean
-        over the period.
+        Number of frames, `stride` samples apart; 1 for a global average, the mean over the period.
     """
     plan = block_plan(options, period, dtype)
     if options.average == "global":
@@ -424,7 +423,7 @@ def frame_grid(plan: BlockPlan, stride: int, offset: int, n_frames: int) -> Fram
     """Place frames, `stride` samples apart, without windows."""
     bins = np.arange(len(plan.low_pass))
     turns = bins * offset % plan.period / plan.period
-    # A real signal's negative bins mirror the positive ones, which therefore count twice.
+    # The negative bins of a real signal mirror the positive ones, which therefore count twice.
     twice = np.where((bins == 0) | (2 * bins == plan.period), 1, 2)
     averager = plan.low_pass * twice * np.exp(2j * np.pi * turns)
     return Frames(
@@ -438,7 +437,7 @@ def frame_grid(plan: BlockPlan, stride: int, offset: int, n_frames: int) -> Fram
 def _hop_window(
     options: Options, period: int, dtype: Dtype, n_points: int, offset: int, n_frames: int
 ) -> HopWindow | None:
-    """Evaluate the low-pass in time around one hop; None where Fourier averages are better."""
+    """Evaluate the low-pass in time around one hop; None if Fourier averages are better."""
     hop, n_hops = options.stride, max(1, period // options.stride)
     too_close = hop * _LEAST_STRIDE < options.T
     if options.all_samples(dtype) or too_close or n_points % n_hops or n_points < 2 * n_hops:
@@ -460,12 +459,12 @@ def _hop_window(
 
 @dataclass(frozen=True)
 class Block:
-    """A stretch of the signal and the frames that come out of it.
+    """A section of the signal and the frames computed from it.
 
     Parameters
     ----------
     start : int
-        First sample of the block, negative where padding comes before the signal.
+        First sample of the block, negative in the padding.
     frames : slice
         The frames of the whole transform that this block computes.
     offset : int
@@ -478,24 +477,24 @@ class Block:
 
     @property
     def n_frames(self) -> int:
-        """Count the frames."""
+        """Return the number of frames."""
         return int(self.frames.stop - self.frames.start)
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a signal is cut into blocks, all of one period.
+    """The division of a signal into blocks of one period.
 
     Parameters
     ----------
     period : int
-        Samples in a block.
+        Samples per block.
     n_frames : int
-        Of the whole transform.
+        Number of frames of the whole transform.
     start : int
         First sample of the first block.
     step : int
-        Frames that a block adds: all of them where there is one block.
+        Frames per block.
     stride : int
         Samples between frames.
     """
@@ -507,7 +506,7 @@ class Layout:
     stride: int
 
     def __len__(self) -> int:
-        """Count the blocks."""
+        """Return the number of blocks."""
         return -(-self.n_frames // self.step)
 
     def block(self, k: int) -> Block:
@@ -518,27 +517,27 @@ class Layout:
 
     @property
     def blocks(self) -> tuple[Block, ...]:
-        """All blocks in order."""
+        """Return all blocks in order."""
         return tuple(self.block(k) for k in range(len(self)))
 
 
 def layout(options: Options, n_samples: int) -> Layout:
-    """Cut a signal into overlapping blocks; a short one is a single block as in Kymatio.
+    """Divide a signal into overlapping blocks; a short one is a single block as in Kymatio.
 
-    Where the average is not local, a signal of any length is a single block.
+    If the average is not local, a signal of any length is a single block.
 
     Parameters
     ----------
     options : Options
-        Of the transform.
+        Options of the transform.
     n_samples : int
         Length of the signal, at least 1.
 
     Returns
     -------
     layout : Layout
-        Every frame is in exactly one block. Frame k is centered at sample k * stride; there is
-        only one where the average is global.
+        Every frame is in exactly one block. Frame k is centered at sample k * stride; a global
+        average has only one.
     """
     n_frames = 1 if options.average == "global" else -(-n_samples // options.stride)
     whole = options.average != "local"
@@ -546,7 +545,7 @@ def layout(options: Options, n_samples: int) -> Layout:
     period = kymatio_period(n_samples, options.T)
     margin = _OVERLAP * options.scale
     if options.scale <= n_samples and (whole or period <= longest):
-        # Kymatio's geometry, kept where it can be: equal coefficients.
+        # Kymatio's padding, for equal coefficients.
         return Layout(period, n_frames, -((period - n_samples) // 2), n_frames, options.stride)
     if n_samples + 2 * margin <= longest:
         period = 2 ** math.ceil(math.log2(n_samples + 2 * margin))
@@ -556,7 +555,7 @@ def layout(options: Options, n_samples: int) -> Layout:
 
 
 def kymatio_period(n_samples: int, T: int) -> int:
-    """Length to which Kymatio pads a signal: about 15 T on each side, capped near 3 n_samples."""
+    """Return the length of Kymatio's padded signal: 15 T per side, at most about 3 n_samples."""
     wanted = n_samples + 2 * _kymatio_padding(n_samples, T)
     most = math.floor(math.log2(max(3 * n_samples - 2, 1)))
     log2_period: int = min(math.ceil(math.log2(wanted)), most)
@@ -565,7 +564,7 @@ def kymatio_period(n_samples: int, T: int) -> int:
 
 @lru_cache(maxsize=256)
 def _kymatio_padding(n_samples: int, T: int) -> int:
-    """Three times the support outside which the low-pass holds a thousandth of its mass."""
+    """Return three times the support outside which the low-pass has a thousandth of its mass."""
     sigma = filterbank(1, (1, 1), T).phi.sigma
     half = n_samples // 2
     t = np.arange(min(half, math.ceil(2 / sigma)))

@@ -1,4 +1,4 @@
-"""Plans that are kept for the next signal: those of blocks, not those of whole long signals."""
+"""A cache of plans: those of blocks, not those of whole long signals."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ MakePlan = TypeVar("MakePlan", bound=Callable[..., object])
 
 
 def remembered(longest: Callable[[Any], int], n_plans: int) -> Callable[[MakePlan], MakePlan]:
-    """Keep the last plans of a function, those of longer blocks only for as long as they are used.
+    """Cache the last plans of a function, those of longer blocks only while they are in use.
 
-    Such are the plans of whole signals: for each length another one, and larger than the signal.
+    The latter are plans of whole signals, one per length and larger than the signal.
     """
 
     def decorate(make: MakePlan) -> MakePlan:

@@ -1,4 +1,4 @@
-"""The operations of a transform in torch, on any device, with a gradient. The door to torch."""
+"""The operations of a transform in torch, on any device, differentiable."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scatseg.scattering.plan import FirstLayer, SecondLayer
 
 
 class Modulus(torch.autograd.Function):
-    """Absolute value, NumPy's on the CPU, which is faster; derivatives of all orders are 0 at 0."""
+    """Absolute value (by NumPy on the CPU, for speed); derivatives of all orders are 0 at 0."""
 
     @staticmethod
     def forward(z: Tensor) -> Tensor:
@@ -29,23 +29,23 @@ class Modulus(torch.autograd.Function):
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
-        """Keep z and |z|, through which a gradient of the gradient passes."""
+        """Save z and |z|, for gradients of any order."""
         ctx.save_for_backward(*inputs, output)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
-        """Turn a gradient into the direction of z."""
+        """Multiply the gradient by the direction of z."""
         z, r = ctx.saved_tensors
         floor = torch.finfo(r.dtype).tiny ** 0.5
-        # Below the floor, the direction fades to 0. Neither the reciprocal nor its slope overflows.
+        # Below the floor, the direction tends to 0. Neither the reciprocal nor its slope overflows.
         quotient = gradient * r.clamp(min=floor).reciprocal()
         if torch.is_grad_enabled():
-            quotient = quotient.masked_fill(r < floor, 0)  # what fades so fast has huge slopes
+            quotient = quotient.masked_fill(r < floor, 0)  # second derivatives would be huge
         return z * quotient
 
 
 class TorchArrays:
-    """torch on one device, with operations that a gradient passes."""
+    """Differentiable operations in torch on one device."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -105,7 +105,7 @@ class TorchArrays:
         return total.index_add(-1, columns, x)
 
     def recomputed(self, function: Callable[..., Tensor], *parts: Tensor) -> Tensor:
-        """Call the function, and again on the way back where there is a gradient."""
+        """Call the function, and recompute it in the backward pass."""
         if not any(part.requires_grad for part in parts):
             return function(*parts)
         return checkpoint(function, *parts, use_reentrant=False)
@@ -134,7 +134,7 @@ def on_device(device: torch.device) -> TorchArrays:
 
 
 def _while_it_lives(make: Callable[..., Any]) -> Callable[..., Any]:
-    """Keep what a function makes of an object as long as that object, by the other arguments."""
+    """Cache results of a function for as long as its first argument lives."""
     kept: WeakKeyDictionary[object, dict[tuple[object, ...], Any]] = WeakKeyDictionary()
 
     @wraps(make)
@@ -149,7 +149,7 @@ def _while_it_lives(make: Callable[..., Any]) -> Callable[..., Any]:
 
 @_while_it_lives
 def _placed(plan: object, device: torch.device) -> object:
-    with torch.inference_mode(False):  # or a later gradient could not use what is kept
+    with torch.inference_mode(False):  # else cached tensors could not be used with gradients
         return _moved(plan, on_device(device).constant)
 
 
@@ -167,7 +167,7 @@ def _moved(value: object, move: Callable[[np.ndarray], Tensor]) -> object:
 
 @_while_it_lives
 def _bins(layer: FirstLayer, lowest: int, n_bins: int, device: torch.device) -> torch.Tensor:
-    """Return where each row's band lies in a spectrum; what is beyond its end meets zeros."""
+    """Return the indices of each row's band in a spectrum; those beyond its end meet zeros."""
     starts = np.array(layer.starts)[:, None] - lowest
     at = np.minimum(starts + np.arange(layer.responses.shape[1]), n_bins - 1)
     with torch.inference_mode(False):

@@ -67,46 +67,44 @@ from scatseg.scattering.units import physical_meta, to_frame
 class Scattering1D:
     """Wavelet scattering in time: Kymatio's coefficients, for any length, in bounded memory.
 
-    Frame k is centered at exactly sample `k * stride`, whatever the length. A long
-    signal is transformed block by block where the average is local.
+    Frame k is centered exactly at sample `k * stride`, for any length. Long signals are transformed
+    in blocks if the average is local.
 
     Parameters
     ----------
     J : int
-        Log2 of the largest wavelet scale in samples. Where 2**J is more than the signal has, the
-        signal is continued by its mirror image as often as needed, since features need the same
-        paths for short and long signals.
+        Log2 of the largest wavelet scale in samples. Signals shorter than 2**J are repeatedly
+        reflected, so that short and long signals have the same paths.
     Q : int or (int, int), default 1
         Wavelets per octave in the first and second layer; an integer means (Q, 1).
     T : int, 0 or "global", optional
-        Averaging scale in samples, at most those of the signal; 2**J when absent. 0 does not
+        Averaging scale in samples, at most the length of the signal; 2**J by default. 0 does not
         average: each path is sampled at multiples of its own stride 2**j, where j is that of its
         last filter (order 0 is the signal). "global" sums these samples over the padded signal.
     stride : int, optional
-        Samples between frames, a power of two, 2**floor(log2(T)) when absent. Only where T is
-        a scale.
+        Samples between frames, a power of two, 2**floor(log2(T)) by default. Only if T is a scale.
     max_order : {2, 1}
         Whether to compute the second layer.
     accuracy : {"default", "fast", "exact"}
         Each path is sampled at its own bandwidth. Relative l2 errors of the first and second order
-        stay below 1e-4 and 1e-3 (default), 2e-3 and 4e-3 (fast), 5e-5 and 4e-4 (exact; half of
-        that where T >= 2**J); below twice that where T is "global". In float64, "exact" computes
-        every sample that Kymatio does and agrees to 1e-9.
+        are below 1e-4 and 1e-3 (default), 2e-3 and 4e-3 (fast), 5e-5 and 4e-4 (exact; half of that
+        if T >= 2**J); below twice that if T is "global". In float64, "exact" computes the same
+        samples as Kymatio and agrees to 1e-9.
     out_type : {"array", "list", "dict"}
         "array" needs paths of equal length: T may not be 0.
     shape : optional
-        Accepted for Kymatio's sake. Signals of any length can be transformed.
+        Accepted for compatibility with Kymatio. Signals may have any length.
     filterbank : Filterbank, optional
-        Other filters than Kymatio's Morlet wavelets: gammatone, mel or your own, see
-        `scatseg.scattering.banks`. Q is then that of the bank, whose low-pass has to be that of T.
+        Filters other than Kymatio's Morlet wavelets: gammatone, mel or custom, see
+        `scatseg.scattering.banks`. Q is then that of the bank, whose low-pass must be that of T.
     workers : int, optional
-        Threads that share signals and blocks, not part of the options: the coefficients do not
-        depend on it. OMP_NUM_THREADS where that is set, else all cores.
+        Number of threads over signals and blocks, without effect on the coefficients. By default
+        OMP_NUM_THREADS if set, else all cores.
 
     Raises
     ------
     ValueError
-        When an option is out of its range, or `filterbank` adds energy or is out of order.
+        When an option is out of range, or `filterbank` adds energy or is out of order.
 
     References
     ----------
@@ -116,7 +114,7 @@ class Scattering1D:
 
     Examples
     --------
-    A tone of amplitude 1 shows in the band that holds it, at half its amplitude:
+    A tone of amplitude 1 excites the band that contains it, at half its amplitude:
 
     >>> S = Scattering1D(J=6, Q=8)
     >>> tone = np.cos(2 * np.pi * S.meta()["xi"][4, 0] * np.arange(4096))
@@ -157,7 +155,7 @@ class Scattering1D:
 
     @property
     def options(self) -> Options:
-        """The options with every default filled in."""
+        """The options, with defaults resolved."""
         T, average = scale_and_average(self.T, int(2**self.J))
         return Options(
             J=int(self.J),
@@ -176,8 +174,8 @@ class Scattering1D:
         Parameters
         ----------
         x : array_like or torch.Tensor of float, shape (..., n_samples)
-            Signals of any length, n_samples > 0. float64 is computed in float64, everything else
-            in float32. A tensor stays on its device, and a gradient passes.
+            Signals of any length, n_samples > 0. float64 is computed in float64, all other dtypes
+            in float32. Tensors stay on their device and are differentiable.
 
         Returns
         -------
@@ -185,8 +183,7 @@ class Scattering1D:
             "array": shape (..., n_paths, n_frames). Rows as in `meta`: order 0 (signed), order 1,
             order 2. "list": for each path "coef", shape (..., n_frames), "order", and the tuples
             "n" and "j" of its filters. "dict": "coef" by the tuple n. n_frames is
-            ceil(n_samples / stride), 1 where T is "global", and ceil(n_samples / 2**j) where T
-            is 0.
+            ceil(n_samples / stride), 1 if T is "global", and ceil(n_samples / 2**j) if T is 0.
 
         Raises
         ------
@@ -214,18 +211,17 @@ class Scattering1D:
         )
 
     def stream(self, chunks: Iterable[ArrayLike]) -> Iterator[Array]:
-        """Transform a signal that comes in pieces: files longer than memory, live input.
+        """Transform a stream: files larger than memory, or live input.
 
         Parameters
         ----------
         chunks : iterable of array_like of float, shape (..., n)
-            The signal, piece after piece, of any lengths.
+            Chunks of the signal, of any lengths.
 
         Yields
         ------
         S : ndarray of float, shape (..., n_paths, n)
-            The next frames: those of the whole signal in one piece, as soon as they are certain.
-            How long that takes and how much is held is in `plan`.
+            The next frames, equal to those of the whole signal. Latency and memory are in `plan`.
 
         Raises
         ------
@@ -249,13 +245,13 @@ class Scattering1D:
         return named_paths(self.out_type, coefficients, key, columns)
 
     def meta(self, sr: float | None = None) -> dict[str, Any]:
-        """Describe the rows of the output, in their order.
+        """Return the parameters of the paths, in the order of the output.
 
         Parameters
         ----------
         sr : float, optional
-            Sampling rate in Hz; adds the columns of `scatseg.scattering.units.physical_meta`: Hz,
-            octaves.
+            Sampling rate in Hz; adds the columns of `scatseg.scattering.units.physical_meta` in Hz
+            and octaves.
 
         Returns
         -------
@@ -272,7 +268,7 @@ class Scattering1D:
         return to_frame(self.meta(sr))
 
     def plan(self, n_samples: int, dtype: Dtype = "float32") -> Cost:
-        """Tell what a signal of `n_samples` will take, without one: `plan(n).describe(sr)`.
+        """Estimate the cost of a signal of `n_samples`: `plan(n).describe(sr)`.
 
         Raises
         ------
@@ -283,7 +279,7 @@ class Scattering1D:
         return scattering_cost(self.options, n_samples, dtype, self.output_size(n_samples))
 
     def output_size(self, n_samples: int | None = None) -> int:
-        """Count the paths of the output, or all coefficients of a signal of `n_samples`."""
+        """Return the number of paths, or of all coefficients of a signal of `n_samples`."""
         options = self.options
         n_paths = len(_paths(options))
         if n_samples is None:
@@ -296,7 +292,7 @@ class Scattering1D:
 
 @lru_cache(maxsize=16)
 def _paths(options: Options) -> tuple[tuple[int, ...], ...]:
-    """Keys of all paths in the order of the output."""
+    """Return the keys of all paths in the order of the output."""
     bank = options.bank
     keys: list[tuple[int, ...]] = [(), *((n1,) for n1 in range(len(bank.psi1)))]
     if options.max_order > 1:
@@ -311,7 +307,7 @@ def _paths(options: Options) -> tuple[tuple[int, ...], ...]:
 
 @lru_cache(maxsize=16)
 def _scales(options: Options) -> tuple[tuple[int, ...], ...]:
-    """Log2 of the strides of each path's filters."""
+    """Return log2 of the strides of each path's filters."""
     bank = options.bank
     layers = (bank.psi1, bank.psi2)
     return tuple(
@@ -322,12 +318,12 @@ def _scales(options: Options) -> tuple[tuple[int, ...], ...]:
 
 @lru_cache(maxsize=16)
 def _n_own_samples(options: Options, period: int, dtype: Dtype) -> Array:
-    """Count each path's samples over the period, shape (n_paths, 1)."""
+    """Return the number of samples of each path over the period, shape (n_paths, 1)."""
     return (period / np.array(_own_strides(options), dtype=dtype))[:, None]
 
 
 def _own_strides(options: Options) -> list[int]:
-    """Return at how many samples each path is sampled before it is averaged, 1 in order 0."""
+    """Return the stride of each path before averaging, 1 in order 0."""
     return [2 ** j[-1] if j else 1 for j in _scales(options)]
 
 
@@ -354,14 +350,14 @@ def _meta(options: Options) -> dict[str, Any]:
 
 @lru_cache(maxsize=16)
 def _row_order(options: Options) -> NDArray[np.intp]:
-    """Where each row of the output lies among the paths as they are computed, n2 outermost."""
+    """Return the index of each row of the output in order of computation, n2 outermost."""
     keys = _paths(options)
     computed = sorted(range(len(keys)), key=lambda i: (len(keys[i]), keys[i][1:], keys[i]))
     return np.argsort(computed)
 
 
 def _transformer(options: Options, dtype: Dtype, period: int) -> Compute:
-    """Return what turns a block into coefficients, rows in the order of the output."""
+    """Return a function from a block to coefficients, rows in the order of the output."""
     plan, order = block_plan(options, period, dtype), _row_order(options)
 
     def compute(xp: Arrays, x: Tensor, block: Block) -> Tensor:
@@ -385,7 +381,7 @@ def _transform_block(xp: Arrays, plan: BlockPlan, frames: Frames, x: Tensor) -> 
 
 
 def _unaveraged(options: Options, x: Tensor, xp: Arrays) -> list[Tensor]:
-    """Orders 0, 1 and 2 of signals (..., n_samples), each path on its own stride."""
+    """Compute orders 0, 1 and 2 of signals (..., n_samples), each path at its own stride."""
     cut = layout(options, x.shape[-1])
     plan = xp.placed(block_plan(options, cut.period, dtype_of(x)))
     paths = [x]

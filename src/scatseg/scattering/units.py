@@ -1,4 +1,4 @@
-"""What a transform's `meta` says in cycles per sample -> hertz, octaves, cycles per octave."""
+"""`meta` of a transform in cycles per sample -> hertz, octaves, cycles per octave."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from numpy.typing import ArrayLike, NDArray
 from scatseg.scattering.analysis import HALF_POWER_WIDTH
 
 A4 = 440.0
-"""Hz: where carriers are 0 octaves."""
+"""Reference frequency of octaves in Hz."""
 
 
 def physical_meta(
     meta: Mapping[str, Any], sr: float, filters_per_octave: int | None = None
 ) -> dict[str, NDArray[Any]]:
-    """Describe the rows of a transform's output in physical units, in their order.
+    """Return the parameters of a transform's paths in physical units.
 
     Parameters
     ----------
     meta : mapping
-        What `Scattering1D.meta` or `TimeFrequencyScattering.meta` returns, in any format.
+        From `Scattering1D.meta` or `TimeFrequencyScattering.meta`, in any format.
     sr : float
         Sampling rate in Hz, positive.
     filters_per_octave : int, optional
         Wavelets per octave in the first layer, Q or Q[0]. Needed for joint scattering, whose
-        scales are counted in first-order filters.
+        scales are in first-order filters.
 
     Returns
     -------
@@ -44,28 +44,28 @@ def physical_meta(
         "carrier_octave"
             The center in octaves above A4 (440 Hz).
         "modulation_hz", "modulation_bandwidth_hz"
-            Center and width of the second-order band: how fast the carrier's envelope moves.
+            Center and width of the second-order band: modulation rate of the carrier's envelope.
             NaN below order 2.
 
-        and of joint scattering also
+        and for joint scattering also
 
         "scale_cpo", "scale_bandwidth_cpo"
-            Center and width along log-frequency in cycles per octave, 0 the center of the
-            low-pass. NaN in order 0. Filters at the low end of the bank, which are evenly
-            spaced in Hz, count like those of an octave.
+            Center and width along log-frequency in cycles per octave; the center of the low-pass
+            is 0. NaN in order 0. The low end of the bank, evenly spaced in Hz, is treated as
+            spaced in octaves.
         "spin" : float
-            Direction: 1 rises, -1 falls, 0 has none. NaN below order 2.
+            Direction: 1 rising, -1 falling, 0 none. NaN below order 2.
 
     Raises
     ------
     ValueError
-        When `sr` is not positive, or `filters_per_octave` is and is not there.
+        When `sr` is not positive, or `filters_per_octave` is needed and not positive or missing.
 
     Notes
     -----
-    Widths are between the points of half power of the wavelets' Gaussian envelopes, where neighbors
-    of a geometric bank meet. The term that cancels the mean narrows wavelets by up to 1 % at Q = 1.
-    Of a low-pass along log-frequency it is from the negative to the positive point.
+    Widths are half-power bandwidths of the Gaussian envelopes, where neighbors in a geometric bank
+    cross. The term that cancels the mean narrows wavelets by up to 1 % at Q = 1. The width of a
+    low-pass along log-frequency is two-sided.
 
     Examples
     --------
@@ -99,25 +99,25 @@ def physical_meta(
     return columns | {
         "scale_cpo": np.abs(meta["xi_fr"]) * filters_per_octave,
         "scale_bandwidth_cpo": HALF_POWER_WIDTH * meta["sigma_fr"] * filters_per_octave,
-        # The wavelets of order 1 act on moduli, where both directions are one.
+        # Wavelets of order 1 act on moduli, where both directions are equal.
         "spin": np.where(columns["order"] > 1, meta["spin"], np.nan),
     }
 
 
 def _two_layers(column: ArrayLike) -> NDArray[np.float64]:
-    """Shape (n_paths, 2), NaN in the second layer where there is one only."""
+    """Convert to shape (n_paths, 2), with NaN in a missing second layer."""
     layers = np.array(column, dtype=np.float64)
     return np.pad(layers, ((0, 0), (0, 2 - layers.shape[1])), constant_values=np.nan)
 
 
 def to_frame(columns: Mapping[str, Any]) -> Any:
-    """Make a table with one row per path.
+    """Convert to a DataFrame with one row per path.
 
     Parameters
     ----------
     columns : mapping
-        From `physical_meta`, or a transform's own `meta`: a column for each of its layers is
-        called by the layer's number, as "xi1" and "xi2".
+        From `physical_meta`, or `meta` of a transform; columns of two layers are numbered, as
+        "xi1" and "xi2".
 
     Returns
     -------

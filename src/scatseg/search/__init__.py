@@ -1,4 +1,4 @@
-"""What sounds like this: an index of recordings and their passages, asked by sound."""
+"""Query by example: an index of recordings and their passages, searched by sound."""
 
 from scatseg.search.asking import Answer, ask
 from scatseg.search.hits import Hit

@@ -1,4 +1,4 @@
-"""A large matrix -> a graph that finds most of the nearest rows quickly. The door to faiss."""
+"""A large matrix -> a graph for approximate nearest neighbors. The only user of faiss."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from numpy.typing import NDArray
 from scatseg.search.matching import Nearest, nearest_rows
 
 ABOVE = 200_000
-"""Rows from which on a graph is made, where faiss is installed; below, exact search is quick."""
+"""Rows from which on a graph is built, if faiss is installed; below, exact search is fast."""
 
 _NEIGHBORS = 32
 _BREADTH_BUILDING = 100
 _BREADTH = 128
-"""Rows kept in view while searching, at least: recall@10 is then above 0.95 on music."""
+"""Minimum search breadth of HNSW: recall@10 is then above 0.95 on music."""
 
 
 def is_installed() -> bool:
-    """Tell whether the `ann` extra is there."""
+    """Return whether the `ann` extra is installed."""
     return find_spec("faiss") is not None
 
 
 def graph_name(matrix: Path, n_rows: int) -> str:
-    """Name the file of the graph of so many rows of a matrix."""
+    """Return the file name of the graph of the first `n_rows` rows of a matrix."""
     return f"{matrix.stem}-{n_rows}.hnsw"
 
 
 def write_graph(matrix: NDArray[np.float32], path: Path) -> None:
-    """Make the graph of a matrix (n_rows, n_dims), whole or not at all.
+    """Build the graph of a matrix (n_rows, n_dims) and write it atomically.
 
     References
     ----------
@@ -62,7 +62,7 @@ def _graph(matrix: NDArray[np.float32]) -> Any:
 
 
 def read_graph(path: Path) -> Any:
-    """Open a graph without reading it into memory."""
+    """Memory-map a graph."""
     import faiss
 
     return faiss.read_index(os.fspath(path), faiss.IO_FLAG_MMAP)
@@ -71,7 +71,7 @@ def read_graph(path: Path) -> Any:
 def near_rows(
     graph: Any, queries: NDArray[np.float32], k: int, *, allowed: NDArray[np.bool_] | None = None
 ) -> Nearest:
-    """Find most of the nearest rows; the arguments and results are those of `nearest_rows`."""
+    """Find approximate nearest rows; arguments and results are those of `nearest_rows`."""
     import faiss
 
     parameters = faiss.SearchParametersHNSW()
@@ -85,7 +85,7 @@ def near_rows(
 
 
 def measured(matrix: NDArray[np.float32], queries: NDArray[np.float32], k: int) -> dict[str, float]:
-    """Measure a graph beside exact search, one query at a time.
+    """Compare a graph with exact search, one query at a time.
 
     Returns
     -------

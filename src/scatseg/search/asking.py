@@ -1,4 +1,4 @@
-"""A query as users name it -> an answer that can be shown, kept and played."""
+"""A query by path or id -> an answer for display, storage and playback."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ Exclude = Literal["none", "self", "track", "group"]
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What sounds like a query.
+    """The result of a query.
 
     Parameters
     ----------
     query : str
-        Id of a recording of the index, or the name of a file.
+        Id of a recording in the index, or the name of a file.
     path : Path
         Its file.
     start, end : float
-        The stretch that was looked for, in seconds.
+        The excerpt searched for, in seconds.
     hits : tuple of Hit
-        The most similar first.
+        Most similar first.
     options : dict
-        How it was looked for.
+        Search options.
     notes : tuple of str
-        What is odd about the file, and how the index was searched.
+        Warnings about the file, and the search method.
     """
 
     query: str
@@ -45,7 +45,7 @@ class Answer:
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON values."""
+        """Convert to JSON values."""
         return {
             "query": {
                 "track": self.query,
@@ -70,35 +70,35 @@ def ask(
     transpose: int = 0,
     tempo: float = 0.0,
 ) -> Answer:
-    """Find what sounds like a recording.
+    """Find passages similar to a recording or an excerpt.
 
     Parameters
     ----------
     index : Index
-        Where to look.
+        The index to search.
     query : str
-        Id of a recording of the index, or a path.
+        Id of a recording in the index, or a path.
     start, end : float, optional
-        A stretch of it, in seconds.
+        Excerpt in seconds.
     top, transpose, tempo : int, int, float
         See `Index.search`.
     exclude : {"self", "none", "track", "group"}
-        Leave out the passage itself, all of its recording, or all of the recording's group. Of what
-        is not in the index nothing need be left out; it has no group.
+        Exclude the passage itself, its recording, or the recording's group. Files outside the index
+        have no group.
 
     Returns
     -------
     answer : Answer
-        With its hits.
+        Hits and search options.
 
     Raises
     ------
     AudioError
         When the recording cannot be read.
     SoundError
-        When the stretch is silent or too short.
+        When the excerpt is silent or too short.
     ValueError
-        When the stretch does not lie in it, or it has no group to exclude.
+        When the excerpt is outside the recording, or there is no group to exclude.
     """
     if exclude not in get_args(Exclude):
         msg = f"exclude must be one of {', '.join(get_args(Exclude))}, got {exclude!r}"
@@ -137,7 +137,7 @@ def ask(
 def _excluded(
     index: Index, track: IndexedTrack | None, exclude: Exclude, start: float, end: float
 ) -> tuple[frozenset[str], tuple[str, float, float] | None]:
-    """Tell which recordings, and which passage, are left out."""
+    """Return the recordings and the passage to exclude."""
     if exclude == "group" and track is None:
         msg = "a file that is not in the index has no group: ask by the id of a recording that is"
         raise ValueError(msg)

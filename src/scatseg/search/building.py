@@ -1,4 +1,4 @@
-"""Recordings into an index: described one by one, then made to count all at once."""
+"""Recordings -> an index: features are computed one by one, then committed at once."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ from scatseg.search.store import (
 from scatseg.workers import Receipt, map_sources
 
 _FITTED_ON = 20_000
-"""Passages that a projection is fitted on, at most."""
+"""Maximum number of passages to fit a projection."""
 
 _BATCH = 256
 """Tracks whose vectors are in memory at a time."""
 
 _MOST_DEAD = 0.5
-"""Share of removed rows beyond which matrices are written anew."""
+"""Share of removed rows above which matrices are compacted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Belonging:
-    """What an index.csv says of a recording."""
+    """Labels and group of a recording, from an index.csv."""
 
     labels: tuple[str, ...] = ()
     group: str = ""
@@ -74,36 +74,35 @@ def add_recordings(
     rebuild: bool = False,
     on_receipt: Callable[[Receipt], object] | None = None,
 ) -> list[Receipt]:
-    """Add recordings to an index, which is made when missing; bring those that changed up to date.
+    """Add recordings to an index, created if missing, and update those that changed.
 
-    Recordings that are there, with the same content, are kept. What fails is listed in failures.csv
-    and does not stop the others: recordings until they are added again, rows of tables until the
-    table is read again or gone, paths that lead nowhere until the next call. The projection is
-    fitted on the first recordings, and kept. Where all fail and there was no index before, there is
-    none after it, only failures.csv.
+    Unchanged recordings are kept. Failures do not stop the others and are listed in failures.csv:
+    recordings until they are added again, table rows until the table is read again or gone, missing
+    paths until the next call. The projection is fitted on the first recordings and then kept. If
+    all recordings fail and there was no index before, only failures.csv is written.
 
     Parameters
     ----------
     folder : Path
         The index.
     sources : sequence of Source
-        Recordings and their ids. A path that is in the index keeps the id that it has there.
+        Recordings and their ids. Paths already in the index keep their ids.
     describer : Describer
-        How they are described; the same for all of an index.
+        Feature settings, the same for all recordings of an index.
     belonging : mapping from Path to Belonging, optional
-        Labels and groups, by absolute path, that of a folder for all else in it. Recordings of
-        which it says nothing keep what the index knows of them.
+        Labels and groups by absolute path; those of a folder apply to its other recordings.
+        Recordings without an entry keep theirs.
     failures : sequence of Failure
-        Known before: paths that lead nowhere, rows of tables that cannot be used, with the
-        absolute path of the table before `track`.
+        Earlier failures: missing paths, and invalid table rows, with the absolute path of the table
+        before `track`.
     tables : collection of Path
-        The tables that were read, absolute: of these nothing but `failures` remains listed.
+        Absolute paths of the tables read; their earlier failures are replaced by `failures`.
     n_jobs : int, default 1
-        Processes.
+        Number of processes.
     rebuild : bool, default False
-        Fit the projection anew on all recordings, and write all vectors anew.
+        Refit the projection on all recordings, and rewrite all vectors.
     on_receipt : callable, optional
-        Told of every receipt as it comes.
+        Called with every receipt.
 
     Returns
     -------
@@ -159,7 +158,7 @@ def add_recordings(
 
 
 def _is_outdated(failure: Failure, tables: Collection[Path]) -> bool:
-    """Tell whether a failure is of a table that was read again since, or that is gone."""
+    """Return whether a failure is of a table that was read again since, or is gone."""
     if failure.stage != "index":
         return False
     folder, name, _ = failure.track.partition(os.sep + INDEX)
@@ -168,14 +167,14 @@ def _is_outdated(failure: Failure, tables: Collection[Path]) -> bool:
 
 
 def remove_recordings(folder: Path, pattern: str, *, trusted: Collection[str] = ()) -> list[str]:
-    """Take recordings out of an index.
+    """Remove recordings from an index.
 
     Parameters
     ----------
     folder : Path
         The index.
     pattern : str
-        Of ids or paths, with `*`, `?` and `[...]`.
+        Pattern of ids or paths, with `*`, `?` and `[...]`.
     trusted : collection of str
         See `read_state`.
 
@@ -202,7 +201,7 @@ def remove_recordings(folder: Path, pattern: str, *, trusted: Collection[str] = 
 
 
 def rebuild_index(folder: Path, *, trusted: Collection[str] = ()) -> State:
-    """Fit the projection anew on all that is described, and write all vectors anew."""
+    """Refit the projection on all recordings, and rewrite all vectors."""
     read_state(folder, trusted=trusted)
     with runs.locked(folder):
         state = read_state(folder, trusted=trusted)
@@ -212,7 +211,7 @@ def rebuild_index(folder: Path, *, trusted: Collection[str] = ()) -> State:
 def describe_source(
     source: Source, *, folder: Path, describer: Describer, known: Mapping[str, IndexedTrack]
 ) -> Receipt:
-    """Describe a recording unless that was done; whatever is wrong with it is in the receipt."""
+    """Compute the features of a recording, unless unchanged; failures are in the receipt."""
     started = time.perf_counter()
     stage = "read"
     try:
@@ -226,7 +225,7 @@ def describe_source(
         data = describer.describe(recording.y).npz()
         stage = "write"
         atomic_write(path, data)
-    except Exception as error:  # the edge where one recording is kept from the others
+    except Exception as error:  # one recording must not affect the others
         failure = Failure(source.id, stage, f"{type(error).__name__}: {error}")
         return Receipt(source.id, "failed", time.perf_counter() - started, failure)
     seconds = time.perf_counter() - started
@@ -234,7 +233,7 @@ def describe_source(
 
 
 def _unchanged(source: Source, track: IndexedTrack | None, folder: Path) -> bool:
-    """Tell by size and time of a file whether it was described before."""
+    """Return whether a file is unchanged, by size and modification time."""
     if track is None or track.path != _absolute(source.path):
         return False
     stat = source.path.stat()
@@ -259,7 +258,7 @@ def _absolute(path: Path) -> str:
 
 
 def _named(sources: Sequence[Source], state: State) -> list[Source]:
-    """Give recordings that are in the index their ids, and others ids of their own."""
+    """Assign existing ids to recordings in the index, and unique ids to others."""
     by_path = {track.path: track.id for track in state.tracks.values()}
     taken = {track.id.casefold(): track.path for track in state.tracks.values()}
     named = []
@@ -286,7 +285,7 @@ def _commit(
     belonging: Mapping[Path, Belonging],
     rebuild: bool,
 ) -> State:
-    """Make the descriptions of recordings count."""
+    """Commit the features of recordings to the index."""
     tracks = dict(state.tracks)
     for source in sources:
         path = _absolute(source.path)
@@ -312,7 +311,7 @@ def _commit(
 
 
 def _own(path: Path, belonging: Mapping[Path, Belonging], before: IndexedTrack | None) -> Belonging:
-    """Tell what a recording is by what was said of it or of its folder, else as before."""
+    """Return labels and group of a recording, from its entry or folder, else as before."""
     said = next((belonging[each] for each in (path, *path.parents) if each in belonging), None)
     if said is not None:
         return said
@@ -327,7 +326,7 @@ def _make_count(
     rebuild: bool,
     waiting: bool = False,
 ) -> State:
-    """Write vectors of what is new, then the transaction, then remove what no longer counts."""
+    """Write new vectors, commit the transaction, then remove unused files."""
     if tracks != state.tracks or rebuild:
         kept = {
             id_
@@ -351,7 +350,7 @@ def _make_count(
 
 
 def _write_graphs(state: State) -> None:
-    """Make graphs of matrices that take long to search exactly, where that is installed."""
+    """Build graphs of large matrices, if faiss is installed."""
     for length, rows in state.rows.items():
         path = state.graph_path(length)
         if rows.n_rows > approximate.ABOVE and approximate.is_installed() and not path.exists():
@@ -369,14 +368,14 @@ def _of_tracks(rows: Rows, kept: set[str]) -> Rows:
 
 
 def _dead(state: State) -> float:
-    """Share of rows that belong to no track."""
+    """Return the share of rows that belong to no track."""
     n_rows = sum(rows.n_rows for rows in state.rows.values())
     alive = sum(int(rows.counts.sum()) for rows in state.rows.values())
     return 1 - alive / n_rows if n_rows else 0.0
 
 
 def _from_nothing(state: State, tracks: Mapping[str, IndexedTrack], describer: Describer) -> State:
-    """Fit a projection on all tracks, and write all vectors under a new number."""
+    """Fit a projection on all tracks, and write all vectors as a new generation."""
     projection = _fitted(state.folder, tracks, describer.columns())
     empty = np.empty(0, dtype=np.int64)
     state = dataclasses.replace(
@@ -393,7 +392,7 @@ def _from_nothing(state: State, tracks: Mapping[str, IndexedTrack], describer: D
 
 
 def _fitted(folder: Path, tracks: Mapping[str, IndexedTrack], columns: Columns) -> Projection:
-    """Fit a projection on passages drawn evenly from all tracks."""
+    """Fit a projection on passages sampled evenly from all tracks."""
     total = sum(track.duration for track in tracks.values())
     step = max(1, int(np.ceil(total / _FITTED_ON)))  # there is about a passage for each second
     drawn = []
@@ -412,7 +411,7 @@ def _appended(
     describer: Describer,
     projection: Projection | None = None,
 ) -> State:
-    """Write the vectors of tracks behind those that count."""
+    """Append the vectors of tracks."""
     projection = state.projection() if projection is None else projection
     columns = describer.columns()
     grown = {
@@ -434,7 +433,7 @@ def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
 def _with_blocks(
     state: State, length: float, rows: Rows, blocks: Sequence[NDArray[np.float32]]
 ) -> Rows:
-    """Write the vectors of some tracks, and count them."""
+    """Append blocks of vectors, and update the rows."""
     append_rows(state.matrix_path(length), rows.n_rows, blocks)
     counts = np.array([len(block) for block in blocks], dtype=np.int64)
     firsts = rows.n_rows + np.cumsum(counts) - counts
@@ -459,7 +458,7 @@ def _vectors(
 
 
 def _compacted(state: State) -> State:
-    """Write the rows that count under a new number, without the others."""
+    """Write the rows in use as a new generation."""
     new = dataclasses.replace(state, generation=state.generation + 1)
     write_projection(new, state.projection())
     packed = {}
@@ -478,7 +477,7 @@ def _compacted(state: State) -> State:
 
 
 def verify_index(folder: Path, *, trusted: Collection[str] = ()) -> list[str]:
-    """Check an index, all of it.
+    """Verify all files of an index.
 
     Parameters
     ----------
@@ -490,7 +489,7 @@ def verify_index(folder: Path, *, trusted: Collection[str] = ()) -> list[str]:
     Returns
     -------
     faults : list of str
-        One sentence for each thing that is wrong; empty when all is well.
+        One sentence per fault; empty if there are none.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Hits and what the index keeps of their recordings -> compared with the query to the frame."""
+"""Hits -> exact comparison with the query, frame by frame."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from scatseg.search.queries import Query, heard_ratio
 from scatseg.search.sliding import Pattern, slide
 
 _FINE_PHASES = 16
-"""How many fractions of a frame are tried where a hit is: 6 ms apart."""
+"""Number of sub-frame offsets tried at a hit: 6 ms apart."""
 
 
 def compared(
@@ -28,23 +28,23 @@ def compared(
     projection: Projection,
     read: Callable[[str], Description | None],
 ) -> list[tuple[Hit, NDArray[np.float64]]]:
-    """Compare a query with where hits are exactly, and not with the windows that they are in.
+    """Compare a query with the exact extents of hits instead of their windows.
 
     Parameters
     ----------
     query : Query
-        What is looked for.
+        The query.
     hits : sequence of Hit
-        Where it may be.
+        Candidates.
     describer, projection : Describer, Projection
         Those of the index.
     read : callable
-        Returns the description of a recording by its id, None where it was removed.
+        Returns the description of a recording by its id, or None if it was removed.
 
     Returns
     -------
     compared : list of (Hit, ndarray)
-        The most similar first, and the statistics of query and hit, shape (2, 2 * n_columns),
+        Most similar first, each with the statistics of query and hit, shape (2, 2 * n_columns),
         relative to their level.
     """
     columns = describer.columns()
@@ -85,7 +85,7 @@ def compared(
 def explained(
     pairs: Sequence[tuple[Hit, NDArray[np.float64]]], describer: Describer, projection: Projection
 ) -> list[Hit]:
-    """Say of hits, with what `compared` returns beside them, why they are alike."""
+    """Add explanations to hits, given the result of `compared`."""
     columns = describer.columns()
     return [
         dataclasses.replace(hit, likeness=explain_likeness(X[0], X[1], projection, columns))
@@ -94,13 +94,13 @@ def explained(
 
 
 def _refined(query: Query, hit: Hit, pattern: Pattern, description: Description) -> Hit:
-    """Align a hit in finer steps, a frame around where it was found."""
+    """Refine the alignment of a hit within a frame."""
     before = query.trimmed[0] / hit.tempo
     place = int((hit.start + before) / query.hop)
     first = max(0, place - 1)
     frames = description.frames[first : place + len(pattern) + 3].astype(np.float32)
     if len(frames) < len(pattern):
-        return hit  # it reaches beyond its recording
+        return hit  # it extends beyond its recording
     (course,) = slide(frames, pattern)
     best = int(course.similarities.argmax())
     if hit.course is not None and course.similarities[best] <= hit.course:

@@ -1,4 +1,4 @@
-"""A recording -> what an index keeps of it: statistics of seconds, and frames to align by."""
+"""A recording -> its description in an index: statistics per second, and frames for alignment."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from scatseg.features import Extractor, FeatureName, Features, JointScattering, 
 from scatseg.threads import one_thread
 
 CELL = 1.0
-"""Seconds over which statistics are kept; windows are made of whole cells."""
+"""Length in seconds of the cells over which statistics are stored; windows are whole cells."""
 
 LEAST_SECONDS = 1.0
-"""Shorter recordings are described with silence after them."""
+"""Shorter recordings are padded with silence."""
 
 SHORTEST = 0.05
-"""Seconds below which there is nothing to describe."""
+"""Minimum length of a recording in seconds."""
 
 LOWEST_CARRIER = 30.0
-"""Hz: what is below is felt rather than heard, and hardly there in recordings."""
+"""Lowest carrier in Hz; lower ones are inaudible and rare in recordings."""
 
 _QUIET = 1e-3
-"""Of the mean level: what is below counts as equally quiet when passages are aligned."""
+"""Floor of the logarithm for alignment, relative to the mean level."""
 
 _LEAST_LEVEL = 1e-6
 """Of full scale."""
 
 _MOST_SR = 1_000_000
-"""Hz: the database of an index may ask for any, and what is more would fill the memory."""
+"""Maximum sampling rate in Hz, so that the database of an index cannot exhaust the memory."""
 
 _FINER = 4
-"""How many times denser the frames of a query are than those of the index."""
+"""Oversampling of the frames of a query relative to those of the index."""
 
-# What a name leaves open. With 12 carriers an octave a semitone is one of them. Frames are 93 ms
-# apart; coefficients stay uncompressed, for what is usual is learned from the collection.
+# Defaults of names. With 12 carriers per octave, a semitone is one carrier. Frames are 93 ms apart;
+# coefficients are uncompressed, as the reference level is learned from the collection.
 _STRIDE = 2048
 _RAW: Mapping[str, Any] = {
     "J": 12,
@@ -62,16 +62,16 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 
 
 class Columns(NamedTuple):
-    """What the columns of a description measure.
+    """The columns of a description.
 
     Parameters
     ----------
     names : tuple of FeatureName
-        In physical units.
+        Names in physical units.
     uncompressed : ndarray of bool, shape (n_columns,)
-        Which hold scattering coefficients without a logarithm.
+        Mask of scattering coefficients without a logarithm.
     kept : ndarray of bool, shape (n_features,)
-        Which of the extractor's columns these are.
+        Mask of these columns among those of the extractor.
     """
 
     names: tuple[FeatureName, ...]
@@ -80,28 +80,28 @@ class Columns(NamedTuple):
 
     @property
     def levels(self) -> NDArray[np.bool_]:
-        """Which hold how loud a carrier is: order 1 of uncompressed scattering."""
+        """Mask of the levels of carriers: order 1 of uncompressed scattering."""
         plain = [name.order == 1 and not name.scale for name in self.names]
         levels: NDArray[np.bool_] = self.uncompressed & np.array(plain)
         return levels
 
     @property
     def aligned(self) -> NDArray[np.bool_]:
-        """Which are aligned by: the levels of carriers, or else all."""
+        """Mask of the columns for alignment: the levels of carriers, else all."""
         return self.levels if self.levels.any() else np.ones(len(self.names), dtype=bool)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Description:
-    """What an index keeps of a recording.
+    """The data of a recording in an index.
 
     Parameters
     ----------
     means, deviations : ndarray of float32 or float16, shape (n_cells, n_columns)
-        Of the features within each cell of a second; the last one may be shorter or longer.
-        In half precision where they were stored.
+        Statistics of the features within each cell of one second; the last cell may be shorter or
+        longer. Stored in half precision.
     frames : ndarray of float32 or float16, shape (n_frames, n_aligned)
-        Logarithms of the carriers' levels, or other features as they are.
+        Logarithms of the carriers' levels, or other features unchanged.
     duration : float
         Seconds.
     hop : float
@@ -120,7 +120,7 @@ class Description:
         return cell_edges(max(self.duration, LEAST_SECONDS))
 
     def npz(self) -> bytes:
-        """Write all of it, in half precision, the same bytes every time."""
+        """Serialize deterministically, in half precision."""
         data = io.BytesIO()
         np.savez(
             data,
@@ -147,9 +147,9 @@ def read_description(path: Path, *, frames_only: bool = False) -> Description:
     Parameters
     ----------
     path : Path
-        An .npz.
+        An .npz file.
     frames_only : bool, default False
-        Leave the statistics out, which need not be read to align.
+        Skip the statistics, which are not needed for alignment.
 
     Raises
     ------
@@ -176,7 +176,7 @@ def read_description(path: Path, *, frames_only: bool = False) -> Description:
 
 
 def cell_edges(duration: float) -> NDArray[np.float64]:
-    """Cut a duration into cells; what is left at the end is one if it is half of one at least.
+    """Divide a duration into cells; a remainder of at least half a cell is one, too.
 
     Examples
     --------
@@ -191,21 +191,21 @@ def cell_edges(duration: float) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, kw_only=True)
 class Describer:
-    """How recordings are described.
+    """Feature settings of an index.
 
     Parameters
     ----------
     features : str, default "scattering"
-        In the grammar of names. `scattering` and `jtfs` mean J=12, frames of 4096 samples every
-        2048, neither compressed nor renormalized, and `scattering` 12 carriers an octave, where the
-        name does not say otherwise.
+        Feature names, as in `scatseg.extractor`. The defaults of `scattering` and `jtfs` are J=12,
+        T=4096 and stride 2048, neither compressed nor renormalized, and for `scattering` 12
+        carriers per octave.
     sr : int, default 22050
         Sampling rate in Hz.
 
     Raises
     ------
     TypeError
-        When features are no name: of your own, too, an index keeps the name, `module:callable`.
+        When features are not a name (custom ones must be given as `module:callable`).
     ValueError
         When a name or an option is unknown, or the sampling rate not positive or over 1 MHz.
     """
@@ -223,16 +223,16 @@ class Describer:
         self.columns()
 
     def fingerprint(self) -> str:
-        """Return all that determines a description but the recording, as text."""
+        """Return the settings that determine a description, as text."""
         made = naming.placeless(_extractor(self.features))
         return json.dumps({"features": made, "sr": self.sr})
 
     def columns(self) -> Columns:
-        """Tell what the columns of a description measure."""
+        """Return the columns of a description."""
         return _columns(self.features, self.sr)
 
     def describe(self, y: NDArray[np.floating]) -> Description:
-        """Describe a signal (n_samples,).
+        """Compute the description of a signal (n_samples,).
 
         Raises
         ------
@@ -261,18 +261,18 @@ class Describer:
 
     @property
     def hop(self) -> float:
-        """Seconds between the frames that are aligned by."""
+        """Seconds between frames for alignment."""
         extract = _extractor(self.features)
         stride: int = getattr(extract, "stride", None) or _STRIDE
         return stride / self.sr
 
     def extract(self, y: NDArray[np.floating], *, fine: bool = False) -> Features:
-        """Compute the kept columns, of at least a second; with `fine` in denser frames."""
+        """Compute the features, of at least one second; with `fine`, in denser frames."""
         extract = _extractor(self.features)
         if fine and isinstance(extract, Scattering | JointScattering) and extract.stride:
             extract = dataclasses.replace(extract, stride=max(1, extract.stride // _FINER))
         padded = np.pad(y, (0, max(0, round(LEAST_SECONDS * self.sr) - len(y))))
-        with one_thread():  # sums in another order round otherwise, and bytes differ
+        with one_thread():  # for deterministic rounding
             features = extracted(extract, padded.astype(np.float32), self.sr)
         columns = self.columns()
         if features.X.shape[1] != len(columns.kept):
@@ -287,12 +287,12 @@ class Describer:
         return Features(X, features.edges, columns.names)
 
     def level(self, X: NDArray[np.floating]) -> float:
-        """Tell how loud features (n_frames, n_columns) are; 1 where they do not say."""
+        """Compute the level of features (n_frames, n_columns); 1 without carrier levels."""
         levels = self.columns().levels
         return max(float(X[:, levels].mean()), _LEAST_LEVEL) if levels.any() else 1.0
 
     def to_align(self, X: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Turn features (n_frames, n_columns) into rows whose course over time can be compared."""
+        """Convert features (n_frames, n_columns) to rows for alignment."""
         columns = self.columns()
         rows = X[:, columns.aligned]
         if columns.levels.any():
@@ -301,7 +301,7 @@ class Describer:
 
 
 def features_like(features: Features, X: NDArray[np.floating]) -> Features:
-    """Put other numbers on the same frames."""
+    """Return features with the same frames and names, but other values."""
     return Features(X, features.edges, features.names)
 
 
@@ -321,11 +321,11 @@ def rows_at(features: Features, times: NDArray[np.float64]) -> NDArray[np.floati
 
 
 class SoundError(ValueError):
-    """A sound that nothing can be said about: silent, too short, not finite."""
+    """A sound without usable content: silent, too short, not finite."""
 
 
 def check_sound(y: NDArray[np.floating], sr: int) -> None:
-    """Refuse what nothing can be said about.
+    """Raise an error for a sound without usable content.
 
     Raises
     ------
@@ -351,7 +351,7 @@ def check_sound(y: NDArray[np.floating], sr: int) -> None:
 def _extractor(text: str) -> Extractor:
     named = naming.parse_names(text)
     for name, options in named:
-        built(name, options)  # an error names no option but the user's
+        built(name, options)  # so that an error names only options given by the user
     parts: tuple[Extractor, ...] = tuple(
         built(name, {**_DEFAULTS.get(name, {}), **options}) for name, options in named
     )

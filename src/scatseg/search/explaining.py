@@ -1,4 +1,4 @@
-"""Two passages -> which carriers and modulation rates make them alike, and which apart."""
+"""Two passages -> the carriers and modulation rates in which they agree and differ."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from scatseg.search.descriptions import Columns
 from scatseg.search.projection import Projection
 
 _SAME = 1e-3
-"""Squared distance of unit vectors below which nothing tells them apart."""
+"""Squared distance of unit vectors below which they are equal."""
 
 N_REASONS = 3
-"""Bands that are named."""
+"""Number of bands named."""
 
 
 class Likeness(NamedTuple):
-    """Why two passages are alike.
+    """An explanation of the similarity of two passages.
 
     Parameters
     ----------
     similarity : float
-        Cosine of their vectors, -1 to 1.
+        Cosine of their vectors, in [-1, 1].
     alike : tuple of Reason
-        What raised it most, by what both have more of than usual: octaves of carriers and of
-        modulation rates. Each `relevance` is a part of the similarity.
+        Octaves of carriers and modulation rates above average in both that contribute most. Each
+        `relevance` is a part of the similarity.
     apart : tuple of Reason
-        What they differ in most, but for what is named in `alike`: two sounds may have more than
-        usual of a modulation, and not the same. Each `relevance` is a part of the squared distance.
+        Octaves in which they differ most, without those in `alike`. Each `relevance` is a part of
+        the squared distance.
     """
 
     similarity: float
@@ -40,7 +40,7 @@ class Likeness(NamedTuple):
     apart: tuple[Reason, ...] = ()
 
     def sentence(self) -> str:
-        """Say it in words."""
+        """Describe the explanation in words."""
         parts = []
         if self.alike:
             parts.append(f"alike in {described(self.alike[0])}")
@@ -52,7 +52,7 @@ class Likeness(NamedTuple):
 def explain_likeness(
     query: ArrayLike, hit: ArrayLike, projection: Projection, columns: Columns
 ) -> Likeness:
-    """Split the similarity of two passages among the columns, and sum it by band.
+    """Attribute the similarity of two passages to features, and sum it by band.
 
     Parameters
     ----------
@@ -61,12 +61,12 @@ def explain_likeness(
     projection : Projection
         That of the index.
     columns : Columns
-        What the statistics are of.
+        Columns of the statistics.
 
     Returns
     -------
     likeness : Likeness
-        The reasons of both kinds, the strongest first.
+        Reasons of both kinds, strongest first.
     """
     X = np.stack([np.asarray(query, dtype=np.float64), np.asarray(hit, dtype=np.float64)])
     Z = projection.standardized(X)
@@ -90,10 +90,10 @@ def _strongest(
     energy: NDArray[np.float64],
     but: Sequence[Reason] = (),
 ) -> tuple[Reason, ...]:
-    """Find the rates, summed over carriers, and the carriers with most evidence.
+    """Find the rates, summed over carriers, and the carriers with the most evidence.
 
-    Of each rate the band where it is strongest stands for all. Where nothing is there, relevance
-    counts. Bands of the rates and carriers of the reasons `but` are left out.
+    Each rate is represented by its strongest band. Without evidence, relevance is used. Bands with
+    the rates and carriers of the reasons `but` are left out.
     """
     found = [
         each

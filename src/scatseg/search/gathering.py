@@ -1,4 +1,4 @@
-"""Folders -> what the tables in them say of the recordings: labels and groups."""
+"""Folders -> labels and groups of recordings, from the tables in them."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ from scatseg.search.building import Belonging
 
 
 class Gathered(NamedTuple):
-    """What tables say of recordings.
+    """Labels and groups from tables.
 
     Parameters
     ----------
     belonging : dict from Path to Belonging
-        By absolute path; that of a folder stands for all in it of which its table says nothing.
+        By absolute path; the entry of a folder applies to its recordings without one.
     failures : list of Failure
-        Rows that cannot be used, and tables that cannot be read; `track` begins with the absolute
-        path of the table.
+        Invalid rows and unreadable tables; `track` begins with the absolute path of the table.
     notes : list of str
-        What was repaired, and which tables are about something else than labels.
+        Repairs, and tables without labels.
     tables : list of Path
-        Where tables were looked for, absolute.
+        Absolute paths at which tables were looked for.
     """
 
     belonging: dict[Path, Belonging]
@@ -35,7 +34,7 @@ class Gathered(NamedTuple):
 
 
 def read_belonging(paths: Iterable[Path]) -> Gathered:
-    """Read labels and groups from an index.csv in each of the folders among some paths."""
+    """Read labels and groups from the index.csv of each folder among the paths."""
     belonging: dict[Path, Belonging] = {}
     failures: list[Failure] = []
     notes: list[str] = []

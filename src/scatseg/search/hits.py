@@ -1,4 +1,4 @@
-"""Passages that sound like a query: how similar they are, and which of them are shown."""
+"""Passages similar to a query: their similarity, and selection of the best."""
 
 from __future__ import annotations
 
@@ -12,39 +12,38 @@ from scatseg.search.explaining import Likeness
 from scatseg.search.matching import MOST_IN_COMMON, one_per_passage
 
 _LITTLE_HAPPENS, _ENOUGH_HAPPENS = 1.0, 4.0
-"""Seconds up to which the course of a query does not count, for all that decays has the same; and
-from which on it counts as much as timbre."""
+"""Query lengths in seconds up to which `course` has no weight, as all decays are alike; and from
+which on it has the same weight as timbre."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hit:
-    """A passage that sounds like the query.
+    """A passage similar to the query.
 
     Parameters
     ----------
     track : str
         Id of the recording.
     path : str
-        Where it was when it was indexed.
+        Its path when it was indexed.
     start, end : float
         Seconds.
     similarity : float
-        0 to 1: one less the geometric mean of what `timbre` and `course` are short of 1, negative
-        ones counted as 0. So what happens at the very same moments is found through a filter that
-        changed all timbre. In queries of less than 4 s `course` counts less, and of less than 1 s,
-        in which little more than a decay happens, not at all.
+        In [0, 1]: 1 minus the geometric mean of 1 - `timbre` and 1 - `course`, with negative values
+        taken as 0. Synchronous events are thus found even if a filter changed the timbre. `course`
+        has less weight in queries shorter than 4 s, and none below 1 s.
     timbre : float
-        Cosine of what is usual in both, -1 to 1: colors and modulations, their means and
-        deviations.
+        Cosine of time-averaged statistics, in [-1, 1]: means and standard deviations of carriers
+        and modulations.
     course : float or None
-        Correlation of both over time, -1 to 1: whether the same happens at the same moments. None
-        of whole recordings.
+        Correlation over time, in [-1, 1]: whether the same events happen at the same times. None
+        for whole recordings.
     semitones : int
-        How far the hit lies above the query.
+        Transposition of the hit relative to the query.
     tempo : float
-        How many times faster than the query it is.
+        Tempo of the hit relative to the query.
     likeness : Likeness or None
-        What makes them alike, and apart.
+        Explanation of the similarity.
     """
 
     track: str
@@ -60,7 +59,7 @@ class Hit:
 
 
 def weighed(hit: Hit, timbre: float, seconds: float) -> Hit:
-    """Weigh timbre and course of a hit of a query of so many seconds."""
+    """Combine timbre and course of a hit, for a query of `seconds`."""
     share = (seconds - _LITTLE_HAPPENS) / (_ENOUGH_HAPPENS - _LITTLE_HAPPENS)
     weight = 0.0 if hit.course is None else min(max(share, 0.0), 1.0)
     unlike = [1.0 - min(max(each, 0.0), 1.0) for each in (timbre, hit.course or 0.0)]
@@ -69,19 +68,19 @@ def weighed(hit: Hit, timbre: float, seconds: float) -> Hit:
 
 
 def order(hit: Hit) -> tuple[float, str, float, int]:
-    """Sort hits by this: the most similar first, equal ones always in the same order."""
+    """Return a sort key of hits: most similar first, ties in deterministic order."""
     return -hit.similarity, hit.track, hit.start, abs(hit.semitones)
 
 
 def overlaps(hit: Hit, passage: tuple[str, float, float]) -> bool:
-    """Tell whether a hit and a passage (track, start, end) are the same by more than half."""
+    """Return whether a hit and a passage (track, start, end) overlap by more than half."""
     track, start, end = passage
     common = min(hit.end, end) - max(hit.start, start)
     return hit.track == track and common > MOST_IN_COMMON * min(hit.end - hit.start, end - start)
 
 
 def best_hits(hits: Sequence[Hit], top: int) -> list[Hit]:
-    """Choose the most similar, one of those that overlap by more than half."""
+    """Select the most similar hits, without overlaps of more than half."""
     ordered = sorted(hits, key=order)
     kept = one_per_passage(
         [hit.track for hit in ordered],

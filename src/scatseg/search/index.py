@@ -1,4 +1,4 @@
-"""The index as users hold it: built, opened, asked."""
+"""The search index: build, open, search."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ from scatseg.search.sliding import Course, Pattern, slide
 from scatseg.search.store import DATABASE, IndexedTrack, SearchIndexError, State, read_state
 
 _CANDIDATES = 100
-"""Windows that are looked at closely, for each transposition and way of comparing."""
+"""Candidate windows per transposition and projection."""
 
 _THROUGH_FILTERS = 1.5
-"""Flattening of the second way: little heed to how bright a recording is."""
+"""Flattening of the second projection, which is less sensitive to spectral balance."""
 
 _SHORTLIST = 3
-"""How many times more hits than are asked for are compared exactly."""
+"""Number of hits compared exactly, relative to the number requested."""
 
 _CACHED = 256
 """Tracks whose frames are kept in memory."""
 
 
 class _Region(NamedTuple):
-    """Windows of a track, overlapping, that may hold what is looked for."""
+    """Overlapping candidate windows of a track."""
 
     track: IndexedTrack
     starts: NDArray[np.float64]
@@ -64,17 +64,17 @@ class _Region(NamedTuple):
 
 
 class Index:
-    """Recordings, described so that what sounds like a passage is found among all of theirs.
+    """A searchable index of recordings and their passages.
 
-    Make one with `Index.build` or `Index.open`. What others write after that is not seen.
+    Create one with `Index.build` or `Index.open`. Later changes on disk are not seen.
 
     Parameters
     ----------
     state : State
-        What counts in its folder.
+        State of its folder.
     exact : bool, default True
-        Whether to look at all windows, also where there is a graph that finds most of the nearest
-        ones more quickly (HNSW, from 200,000 windows on, with the `ann` extra).
+        Whether to search all windows, even if there is a graph for approximate search (HNSW, from
+        200,000 windows on, with the `ann` extra).
     """
 
     def __init__(self, state: State, *, exact: bool = True) -> None:
@@ -90,7 +90,7 @@ class Index:
         self._frames = functools.lru_cache(maxsize=_CACHED)(self._read_frames)
 
     def __reduce__(self) -> tuple[Any, tuple[Path]]:
-        """Pickle where the index is, not what it holds: it is opened again there."""
+        """Pickle only the path of the index, which is opened again."""
         trusted = naming.foreign_code(self._state.features)
         opened = functools.partial(Index.open, exact=self._exact, trusted=trusted)
         return opened, (self.folder.absolute(),)
@@ -117,13 +117,12 @@ class Index:
         exact : bool, default True
             See `Index`.
         trusted : collection of str
-            Features of somebody's own, as `module:callable`, that the index may name and that are
-            then run.
+            Custom features (`module:callable`) that the index is allowed to run.
 
         Raises
         ------
         SearchIndexError
-            When it is none, is damaged, of another version, or names code that is not trusted.
+            When it is not an index, is damaged, of another version, or names untrusted code.
         """
         state = read_state(Path(folder), trusted=trusted)
         while True:
@@ -133,7 +132,7 @@ class Index:
                 again = read_state(Path(folder), trusted=trusted)
                 if again.generation == state.generation:
                     raise
-                state = again  # a writer has replaced the files meanwhile
+                state = again  # a writer replaced the files meanwhile
 
     @classmethod
     def build(
@@ -146,26 +145,26 @@ class Index:
         n_jobs: int = 1,
         rebuild: bool = False,
     ) -> Index:
-        """Make an index of recordings, or add them to one.
+        """Build an index of recordings, or add recordings to an existing one.
 
         Parameters
         ----------
         paths : iterable of path-like
-            Files, folders (walked by audio extension) or patterns. Labels and groups are taken
-            from an index.csv in a folder that has a column of labels, and kept where none is read.
+            Audio files, folders (searched recursively) or patterns. Labels and groups are read from
+            an index.csv in a folder, if it has a label column; otherwise, they are kept.
         folder : path-like
-            Where the index is kept.
+            Folder of the index.
         features, sr : str, int
-            How recordings are described, see `Describer`.
+            Feature settings, see `Describer`.
         n_jobs : int, default 1
-            Processes.
+            Number of processes.
         rebuild : bool, default False
-            Fit the projection anew.
+            Refit the projection.
 
         Returns
         -------
         index : Index
-            Opened. What failed is in `folder/failures.csv`.
+            The opened index. Failures are in `folder/failures.csv`.
 
         Raises
         ------
@@ -194,7 +193,7 @@ class Index:
 
     @property
     def folder(self) -> Path:
-        """Where it is kept."""
+        """Folder of the index."""
         return self._state.folder
 
     @property
@@ -204,11 +203,11 @@ class Index:
 
     @property
     def n_windows(self) -> dict[float, int]:
-        """How many windows there are, by their length in seconds."""
+        """Number of windows by length in seconds."""
         return {length: int(self._state.rows[length].counts.sum()) for length in LENGTHS}
 
     def track(self, name: str | os.PathLike[str]) -> IndexedTrack | None:
-        """Find a recording by its id, or by its path."""
+        """Find a recording by id or path."""
         text = os.fspath(name)
         if text in self._state.tracks:
             return self._state.tracks[text]
@@ -216,7 +215,7 @@ class Index:
         return next((each for each in self.tracks if each.path == path), None)
 
     def whole_vectors(self) -> tuple[tuple[str, ...], NDArray[np.float32]]:
-        """Return a vector for each recording, with their ids."""
+        """Return ids and vectors of all recordings."""
         rows = self._state.rows[WHOLE]
         return rows.tracks, np.array(self._matrices[WHOLE][rows.firsts])
 
@@ -234,45 +233,44 @@ class Index:
         tempo: float = 0.0,
         explain: bool = True,
     ) -> list[Hit]:
-        """Find what sounds like a signal, or a stretch of it.
+        """Find passages similar to a signal, or to an excerpt of it.
 
-        A recording that is longer than a minute, and of which no stretch is named, is compared as a
-        whole with whole recordings; all else with passages.
+        Recordings longer than a minute, without an excerpt, are compared with whole recordings, all
+        other queries with passages.
 
         Parameters
         ----------
         y : ndarray of float, shape (n_samples,)
             Mono signal.
         sr : int
-            Its sampling rate in Hz, that of the index.
+            Sampling rate in Hz, equal to that of the index.
         start, end : float, optional
-            The stretch, in seconds.
+            Excerpt in seconds.
         top : int, default 10
-            How many hits, at most.
+            Maximum number of hits.
         exclude : collection of str
-            Ids of recordings that are left out.
+            Ids of recordings to exclude.
         passage : (str, float, float), optional
-            Recording, start and end of a passage that is left out: the query itself. Where whole
-            recordings are compared, all of its recording.
+            Recording, start and end of a passage to exclude, such as the query itself. If whole
+            recordings are compared, its recording is excluded.
         transpose : int, default 0
-            Look also up to so many semitones above and below.
+            Also search up to this many semitones above and below.
         tempo : float, default 0
-            Look also for passages that are faster or slower by up to this share, 0.1 for 10 %.
+            Also search passages faster or slower by up to this share, 0.1 for 10 %.
         explain : bool, default True
-            Say what makes each hit alike, and apart.
+            Add an explanation to each hit.
 
         Returns
         -------
         hits : list of Hit
-            The most similar first; of hits that overlap by more than half, one.
+            Most similar first, without overlaps of more than half.
 
         Raises
         ------
         ValueError
-            When the stretch or the signal cannot be looked for, or a whole recording in another
-            tempo.
+            When the signal or excerpt is invalid, or `tempo` is given for a whole recording.
         SearchIndexError
-            When nothing is indexed.
+            When the index is empty.
         """
         self._check(sr, top, transpose, tempo)
         is_whole = start is None and end is None and len(y) > 2 * max(LENGTHS) * sr
@@ -361,7 +359,7 @@ class Index:
         allowed: NDArray[np.bool_],
         top: int,
     ) -> list[tuple[int, int, list[_Region]]]:
-        """Find windows that may hold the query, for each transposition and rate of modulations."""
+        """Find candidate windows for each transposition and modulation rate."""
         length = nearest_length(query.duration)
         matrix = self._matrices[length]
         rates = sorted({rate_step(ratio) for ratio in tempo_ratios(tempo)}, key=abs)
@@ -386,7 +384,7 @@ class Index:
     def _allowed(
         self, length: float, exclude: Collection[str], passage: tuple[str, float, float] | None
     ) -> NDArray[np.bool_]:
-        """Mark the windows that count: of a long query its own would else be all that is near."""
+        """Return a mask of allowed windows, so that a long query does not only find itself."""
         rows = self._state.rows[length]
         allowed = rows.allowed(frozenset(exclude))
         if passage is not None and passage[0] in rows.tracks:
@@ -400,13 +398,13 @@ class Index:
     def _windows(
         self, track: IndexedTrack, length: float
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Tell where the windows of a recording begin and end, in seconds."""
+        """Return starts and ends of the windows of a recording in seconds."""
         edges = cell_edges(max(track.duration, LEAST_SECONDS))
         cells = window_cells(len(edges) - 1, length)
         return edges[cells[:, 0]], edges[cells[:, 1]]
 
     def manner(self, seconds: float) -> str:
-        """Say how windows are searched for a query of so many seconds; empty for exactly."""
+        """Describe the search method for a query of `seconds`; empty for exact search."""
         length = nearest_length(seconds)
         n_rows = self._state.rows[length].n_rows
         if n_rows <= approximate.ABOVE:
@@ -424,7 +422,7 @@ class Index:
         k: int,
         allowed: NDArray[np.bool_],
     ) -> Nearest:
-        """Find the nearest windows, by a graph if there is one and it may be used."""
+        """Find the nearest windows, by a graph if available and allowed."""
         path = self._state.graph_path(length)
         if self._exact or not path.exists() or not approximate.is_installed():
             return nearest_rows(self._matrices[length], vectors, k, allowed=allowed)
@@ -435,7 +433,7 @@ class Index:
     def _merged(
         self, length: float, chosen: NDArray[np.intp], timbres: NDArray[np.float32]
     ) -> list[_Region]:
-        """Put windows of one track together that overlap."""
+        """Merge overlapping windows of a track."""
         rows = self._state.rows[length]
         by_track: dict[str, list[tuple[int, float]]] = {}
         for row, timbre in zip(chosen, timbres, strict=True):
@@ -461,7 +459,7 @@ class Index:
         patterns: Mapping[float, Pattern],
         semitones: int,
     ) -> list[Hit]:
-        """Find where exactly the query fits, once for each window of a region."""
+        """Align the query with each window of a region."""
         frames, hop = self._frames(region.track.id), query.hop
         if not frames.size:
             return []
@@ -506,7 +504,7 @@ class Index:
         return weighed(hit, timbre, query.duration)
 
     def _compared(self, query: Query, hits: Sequence[Hit], top: int, *, explain: bool) -> list[Hit]:
-        """Compare the query with where the best hits are exactly, and say why they are alike."""
+        """Compare the query with the exact extents of the best hits, and explain them."""
         assert self.projection is not None
         best = best_hits(hits, _SHORTLIST * top)
         pairs = compared(query, best, self.describer, self.projection, self._read)[:top]
@@ -515,7 +513,7 @@ class Index:
         return [hit for hit, _ in pairs]
 
     def _read(self, id_: str, *, frames_only: bool = False) -> Description | None:
-        """Read what is kept of a recording; None when it was removed since this was opened."""
+        """Read the description of a recording; None if it was removed meanwhile."""
         path = self.folder / "tracks" / self._state.tracks[id_].description
         try:
             return read_description(path, frames_only=frames_only)
@@ -532,7 +530,7 @@ class Index:
 
 
 def _best_near(course: Course, start: float, end: float, duration: float) -> tuple[float, float]:
-    """Find where a query of a duration fits best around a window."""
+    """Find the best alignment of a query of given duration around a window."""
     middle, reach = (start + end) / 2, (end - start) / 2 + abs(end - start - duration) / 2
     near = np.abs(course.starts + duration / 2 - middle) <= reach
     if not near.any():

@@ -1,4 +1,4 @@
-"""Vectors of labelled sounds -> the similarities that retrieval is scored on."""
+"""Vectors of labelled sounds -> similarities for scoring retrieval."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ class Items(NamedTuple):
     ids : tuple of str
         Names.
     vectors : ndarray of float32, shape (n_items, n_dims)
-        Of length 1; their products are similarities.
+        Unit vectors, whose inner products are similarities.
     labels : tuple of tuple of str
-        One for each label column.
+        One per label column.
     groups : tuple of str
-        Empty where nothing is shared.
+        Empty strings for items without a group.
     """
 
     ids: tuple[str, ...]
@@ -38,12 +38,12 @@ class Items(NamedTuple):
 
 
 def items_of(clips: DescribedClips) -> Items:
-    """Project the means and deviations of clips as an index does those of passages.
+    """Project means and standard deviations of clips, as an index does for passages.
 
     Parameters
     ----------
     clips : DescribedClips
-        Described with `aggregate="mean+std"`.
+        Computed with `aggregate="mean+std"`.
     """
     half = len(clips.columns.names) // 2
     names = clips.columns.names[:half]
@@ -63,12 +63,12 @@ def items_of(clips: DescribedClips) -> Items:
 
 
 def items_of_index(index: Index) -> Items:
-    """Take the vectors of whole recordings of an index that have labels.
+    """Return the vectors of labelled recordings of an index.
 
     Raises
     ------
     SearchIndexError
-        When none has.
+        When no recording has a label.
     """
     ids, vectors = index.whole_vectors()
     tracks = [index.track(id_) for id_ in ids]
@@ -88,18 +88,18 @@ def items_of_index(index: Index) -> Items:
 def similarities(
     items: Items, labels: Sequence[str], *, metric: str = "cosine", seed: int = 0
 ) -> NDArray[np.float64]:
-    """Compare all items with each other, shape (n_items, n_items).
+    """Compute the similarity of all pairs of items, shape (n_items, n_items).
 
     Parameters
     ----------
     items : Items
         Sounds.
     labels : sequence of str
-        One column of labels, which "nca" learns from.
+        One column of labels, used by "nca".
     metric : {"cosine", "nca"}
         See `scatseg.search.metric`.
     seed : int, default 0
-        Of what is learned.
+        Seed of "nca".
     """
     if metric == "nca":
         from scatseg.search.metric import learned_similarity

@@ -1,4 +1,4 @@
-"""Vectors -> which rows are nearest, and which stretches are one passage."""
+"""Vectors -> nearest rows, and selection of non-overlapping passages."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BLOCK = 2**22
 """Similarities in memory at a time."""
 
 MOST_IN_COMMON = 0.5
-"""Share of the shorter of two stretches that they have in common at most, as two passages."""
+"""Maximum overlap of two passages, as a share of the shorter one."""
 
 
 class Nearest(NamedTuple):
@@ -21,7 +21,7 @@ class Nearest(NamedTuple):
     Parameters
     ----------
     rows : ndarray of int, shape (n_queries, k)
-        Numbers of rows; -1 where fewer than k are allowed.
+        Row indices; -1 if fewer than k are allowed.
     similarities : ndarray of float32, shape (n_queries, k)
         Inner products; -inf where there is no row.
     """
@@ -37,23 +37,23 @@ def nearest_rows(
     *,
     allowed: NDArray[np.bool_] | None = None,
 ) -> Nearest:
-    """Find the rows of largest inner product with each query, exactly, block by block.
+    """Find the rows of largest inner product with each query, exactly.
 
     Parameters
     ----------
     matrix : ndarray of float32, shape (n_rows, n_dims)
         May be memory-mapped.
     queries : ndarray of float32, shape (n_queries, n_dims)
-        Several at once cost little more than one.
+        Several queries cost little more than one.
     k : int
-        How many, at least 1.
+        Number of rows, at least 1.
     allowed : ndarray of bool, shape (n_rows,), optional
-        Which rows count.
+        Mask of rows to search.
 
     Returns
     -------
     nearest : Nearest
-        Of equal rows the first comes first.
+        Ties are in the order of rows.
 
     Examples
     --------
@@ -78,7 +78,7 @@ def nearest_rows(
 
 
 def _largest(values: NDArray[np.float32], k: int) -> NDArray[np.intp]:
-    """Find the columns of the k largest values of each row, columns rising."""
+    """Find the columns of the k largest values of each row, in increasing order."""
     if k >= values.shape[1]:
         return np.broadcast_to(np.arange(values.shape[1]), values.shape)
     return np.sort(np.argpartition(values, -k, axis=1)[:, -k:], axis=1)
@@ -89,19 +89,19 @@ def one_per_passage(
     starts: NDArray[np.float64],
     ends: NDArray[np.float64],
 ) -> list[int]:
-    """Keep of stretches that overlap by more than half the one that comes first.
+    """Select passages greedily, without overlaps of more than half.
 
     Parameters
     ----------
     tracks : sequence, length n
-        Where the stretches are, best first.
+        Tracks of the passages, best first.
     starts, ends : ndarray of float, shape (n,)
         Seconds.
 
     Returns
     -------
     kept : list of int
-        Numbers of those that are kept, in order.
+        Indices of the selected passages, in order.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Vectors, labels and groups -> similarities under a metric that was learned from other groups."""
+"""Vectors, labels and groups -> similarities under a metric learned from other groups."""
 
 from __future__ import annotations
 
@@ -24,26 +24,25 @@ def learned_similarity(
     groups: Sequence[str] | None,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """Compare items under a metric that brings together what has the same label.
+    """Compute similarities under a metric learned from labels.
 
-    Neighborhood components analysis is fitted once for each of five folds, on the other four, whose
-    groups the queries of the fold do not share.
+    Neighborhood components analysis is cross-fitted on five folds, split by group.
 
     Parameters
     ----------
     vectors : ndarray of float, shape (n_items, n_dims)
         Rows.
     labels : sequence of str, length n_items
-        What the items are.
+        Labels of items.
     groups : sequence of str, length n_items, or None
-        What stays on one side of a split.
+        Groups of items, which are not split.
     seed : int, default 0
-        Of the folds and of the fit.
+        Seed of the folds and the fit.
 
     Returns
     -------
     similarity : ndarray of float64, shape (n_items, n_items)
-        Negative distances from each query under the metric that it had no part in.
+        Negative distances from each query, under a metric not trained on its fold.
 
     References
     ----------
@@ -57,7 +56,7 @@ def learned_similarity(
             n_components=min(_DIMS, vectors.shape[1]), max_iter=_ITERATIONS, random_state=seed
         )
         with warnings.catch_warnings():
-            # It is stopped early on purpose: further steps fit the training groups alone.
+            # Early stopping is intended: further steps overfit the training groups.
             warnings.simplefilter("ignore", ConvergenceWarning)
             metric.fit(vectors[train], names[train])
         moved = metric.transform(vectors)

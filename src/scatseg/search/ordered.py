@@ -1,7 +1,7 @@
-"""Passages that begin together -> how alike they are from beginning to end, in order.
+"""Aligned passages -> their similarity frame by frame.
 
-Sections of one song share its sound; what tells them apart is what happens in them, and when. So
-they are compared moment by moment, by what differs from the song's own mean.
+Sections of one song share its timbre and differ in the course of events. They are therefore
+compared frame by frame, after subtracting the mean of the song.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ from scatseg.features import Features
 from scatseg.search.descriptions import LOWEST_CARRIER
 
 SCATTERING = "scattering:J=12,Q=12/1,T=1024,stride=1024,compression=none,renormalize=false"
-"""Features to compare by: uncompressed, of averages so short that each note is heard."""
+"""Features to compare: uncompressed, with an averaging scale short enough to resolve notes."""
 
 MOMENT = 0.19
-"""Seconds that are averaged, after compression."""
+"""Frame length in seconds, averaged after compression."""
 
 _SHAPES = {1: 20, 2: 10}
-"""Cosines kept of a spectrum along its carriers, by order: its shape rather than its lines."""
+"""Number of cosine coefficients of a spectrum along its carriers, by order."""
 
 _FLATTENING = 0.5
-"""Power of the variances by which directions are evened out, as in the projection of an index."""
+"""Exponent of partial whitening, as in the projection of an index."""
 
 _LATEST = 0.5
-"""Seconds by which one passage may begin after the other."""
+"""Maximum offset between the starts of two passages in seconds."""
 
 
 def shapes(features: Features) -> list[NDArray[np.float64]]:
-    """Describe each frame by the shapes of its spectra.
+    """Compute cepstra of scattering coefficients along log-frequency.
 
-    Levels are compressed, log(1 + x / mean), the mean that of the recording, order and rate. The
-    cosine transform along log-frequency is what makes cepstra of spectra.
+    Coefficients are compressed by log(1 + x / mean), with the mean over the recording for each
+    order and rate, followed by a cosine transform along carriers.
 
     Parameters
     ----------
     features : Features
-        Of `SCATTERING`, or others, which are taken as they are.
+        Features `SCATTERING`, or others, which are unchanged.
 
     Returns
     -------
     shapes : list of ndarray of float64, each of shape (n_frames, n_shapes)
-        One of first, one of second order, that of all rates side by side; one of other features.
+        One for first order, one for second order (all rates concatenated); one for other features.
     """
     spectra: dict[tuple[int, float], list[int]] = {}
     for i, name in enumerate(features.names):
@@ -65,7 +65,7 @@ def shapes(features: Features) -> list[NDArray[np.float64]]:
 
 
 def evened(recordings: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64]]:
-    """Take the mean of each recording away, and even out what differs little in all of them.
+    """Subtract the mean of each recording, and whiten all recordings partially.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def evened(recordings: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64
     Returns
     -------
     recordings : list of ndarray of float64, each of shape (n_frames, n_dims)
-        Along the principal directions of all.
+        Coordinates along the principal directions of the collection.
     """
     moved = [X - X.mean(axis=0) for X in recordings]
     covariance = sum(X.T @ X for X in moved) / sum(len(X) for X in moved)
@@ -88,24 +88,23 @@ def evened(recordings: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64
 def alike_in_order(
     passages: Sequence[NDArray[np.float64]], *, hop: float, latest: float = _LATEST
 ) -> NDArray[np.float64]:
-    """Compare passages from beginning to end.
+    """Compute the frame-by-frame similarity of passages.
 
-    What one passage has beyond the end of another counts as unlike: half of a passage is half like
-    the whole.
+    Frames beyond the end of the other passage have similarity 0.
 
     Parameters
     ----------
     passages : sequence of ndarray of float64, each of shape (n_frames, n_dims)
-        As `evened` returns them.
+        From `evened`.
     hop : float
         Seconds between frames.
     latest : float, default 0.5
-        Seconds by which one may begin after the other.
+        Maximum offset between the starts in seconds.
 
     Returns
     -------
     similarity : ndarray of float64, shape (n_passages, n_passages)
-        Cosine of both as they lie best, -1 to 1.
+        Cosine at the best offset, in [-1, 1].
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Descriptions -> passages: windows of several lengths, and what is usual within each."""
+"""Descriptions -> passages: windows of several lengths, with their statistics."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from scatseg.features import Features
 from scatseg.search.descriptions import CELL, Columns, Description
 
 LENGTHS = (2.0, 4.0, 8.0, 16.0, 30.0)
-"""Seconds that windows last, each overlapping the next by half."""
+"""Window lengths in seconds, with 50 % overlap."""
 
 WHOLE = 0.0
-"""Stands for the length of whole recordings."""
+"""Window length that means the whole recording."""
 
 
 class Passages(NamedTuple):
@@ -34,19 +34,19 @@ class Passages(NamedTuple):
 
 
 def window_cells(n_cells: int, length: float) -> NDArray[np.intp]:
-    """Lay windows over cells, half overlapping, the last one up to the end.
+    """Divide cells into windows with 50 % overlap, the last one aligned to the end.
 
     Parameters
     ----------
     n_cells : int
-        Cells of a recording.
+        Number of cells.
     length : float
         Seconds, an even number of cells, or `WHOLE`.
 
     Returns
     -------
     windows : ndarray of int, shape (n_windows, 2)
-        First cell, and the one after the last.
+        First cell and last cell plus one.
 
     Examples
     --------
@@ -62,19 +62,19 @@ def window_cells(n_cells: int, length: float) -> NDArray[np.intp]:
 
 
 def passages(description: Description, length: float) -> Passages:
-    """Describe the windows of one length.
+    """Compute the statistics of windows of one length.
 
     Parameters
     ----------
     description : Description
-        Of a recording.
+        Description of a recording.
     length : float
         As in `window_cells`.
 
     Returns
     -------
     passages : Passages
-        In time.
+        In temporal order.
     """
     edges = description.cells
     windows = window_cells(len(edges) - 1, length)
@@ -92,14 +92,14 @@ def passages(description: Description, length: float) -> Passages:
 
 
 def stretch(description: Description, start: float, end: float) -> NDArray[np.float64]:
-    """Describe a stretch by its cells, shape (2 * n_columns,).
+    """Compute the statistics of an excerpt from its cells, shape (2 * n_columns,).
 
     Parameters
     ----------
     description : Description
-        Of a recording.
+        Description of a recording.
     start, end : float
-        Seconds; cells count by the time that they spend in between.
+        Seconds; cells are weighted by overlap.
     """
     edges = description.cells
     low, high = np.clip([start, end], edges[0], edges[-1])
@@ -116,14 +116,14 @@ def stretch(description: Description, start: float, end: float) -> NDArray[np.fl
 
 
 def statistics(features: Features, start: float, end: float) -> NDArray[np.float64]:
-    """Describe a stretch of features in the same way, shape (2 * n_columns,).
+    """Compute the statistics of an excerpt of features, shape (2 * n_columns,).
 
     Parameters
     ----------
     features : Features
-        Of a recording.
+        Features of a recording.
     start, end : float
-        Seconds; frames count by the time that they spend in between.
+        Seconds; frames are weighted by overlap.
     """
     low = np.clip(features.edges[:-1], start, end)
     weights = np.clip(features.edges[1:], start, end) - low
@@ -135,9 +135,9 @@ def statistics(features: Features, start: float, end: float) -> NDArray[np.float
 
 
 def relative(X: NDArray[np.floating], columns: Columns) -> NDArray[np.float64]:
-    """Divide statistics (n, 2 * n_columns) by the mean level of their own carriers.
+    """Normalize statistics (n, 2 * n_columns) by the mean level of their carriers.
 
-    Loudness then plays no role, between recordings or within one.
+    They are then independent of loudness, between recordings and within one.
     """
     values = np.array(X, dtype=np.float64)
     if columns.levels.any():
@@ -148,5 +148,5 @@ def relative(X: NDArray[np.floating], columns: Columns) -> NDArray[np.float64]:
 
 
 def nearest_length(seconds: float) -> float:
-    """Choose the window length whose ratio to a duration is nearest to 1."""
+    """Return the window length whose ratio to a duration is closest to 1."""
     return min(LENGTHS, key=lambda length: abs(np.log(length / seconds)))

@@ -1,4 +1,4 @@
-"""Vectors of recordings -> places on a plane on which neighbors sound alike."""
+"""Vectors of recordings -> coordinates of a 2-D map."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 
 def plane(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Lay vectors out on the plane that keeps most of their distances.
+    """Project vectors to their first two principal components.
 
     Parameters
     ----------
     vectors : ndarray of float, shape (n, n_dims)
-        Of length 1.
+        Unit vectors.
 
     Returns
     -------
     places : ndarray of float64, shape (n, 2)
-        Principal components (classical scaling), their signs fixed; 0 where there is no spread.
+        Principal components (classical scaling) with deterministic signs; 0 without variance.
 
     Examples
     --------
@@ -36,14 +36,14 @@ def plane(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
     n_dims = min(2, int((lengths > 1e-9).sum()))
     places[:, :n_dims] = left[:, :n_dims] * lengths[:n_dims]
     sizes = np.abs(places)
-    # Of places that are equally far but for rounding, the first decides.
+    # Ties up to rounding are resolved by the first.
     largest = places[(sizes >= (1 - 1e-6) * sizes.max(axis=0)).argmax(axis=0), [0, 1]]
     turned: NDArray[np.float64] = places * np.where(largest < 0, -1.0, 1.0) + 0.0
     return turned
 
 
 def plane_csv(ids: Sequence[str], labels: Sequence[str], places: NDArray[np.float64]) -> str:
-    """Write places as a table: track, label, x, y."""
+    """Format coordinates as a table: track, label, x, y."""
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["track", "label", "x", "y"])

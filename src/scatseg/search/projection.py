@@ -1,4 +1,4 @@
-"""Statistics of passages -> vectors of length 1 whose products are similarities."""
+"""Statistics of passages -> unit vectors whose inner products are similarities."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from scatseg.compression import median_levels
 from scatseg.threads import one_thread
 
 N_DIMS = 128
-"""Dimensions that are kept."""
+"""Number of dimensions."""
 
 _EPS = 0.1
-"""What counts as quiet, relative to what is usual."""
+"""Offset of the logarithm relative to the median."""
 
 _LEAST = 0.03
-"""Of the mean level of the carriers: what is usually below is as good as empty."""
+"""Lower bound of medians, relative to the mean level of carriers."""
 
 _FURTHEST = 5.0
-"""Standard deviations beyond which a column speaks no louder."""
+"""Standard deviations at which columns are clipped."""
 
 _FLATTENING = 0.5
-"""Power of the variances by which directions are evened out: 0 leaves them, 1 makes all equal."""
+"""Exponent of whitening: 0 none, 1 full."""
 
 _STEADY = 0.5
-"""Standard deviations below this are not evened out: hardly anything changes in such columns."""
+"""Lower bound of standard deviations in standardization, for nearly constant columns."""
 
 _CONSTANT = 1e-6
-"""Standard deviations below this are those of rounding."""
+"""Standard deviations below this are rounding errors."""
 
 
 class ProjectionError(ValueError):
@@ -41,18 +41,18 @@ class ProjectionError(ValueError):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Projection:
-    """What a collection says is usual, and the directions in which its passages differ.
+    """Compression, standardization and whitened PCA, fitted on a collection.
 
     Parameters
     ----------
     medians : ndarray of float64, shape (n_columns,)
-        Usual levels of uncompressed columns; NaN for the others.
+        Reference levels of uncompressed columns; NaN for the others.
     means, scales : ndarray of float64, shape (n_columns,)
-        Of the compressed columns.
+        Means and scales of the compressed columns.
     components : ndarray of float64, shape (n_dims, n_columns)
-        Principal directions, rows of length 1.
+        Principal directions, unit rows.
     variances : ndarray of float64, shape (n_dims,)
-        Along them, falling.
+        Variances along them, decreasing.
     """
 
     medians: NDArray[np.float64]
@@ -63,26 +63,26 @@ class Projection:
 
     @property
     def n_dims(self) -> int:
-        """Length of the vectors."""
+        """Number of dimensions of the vectors."""
         return len(self.components)
 
     def standardized(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Compress and standardize statistics (n, n_columns); 0 is usual."""
+        """Compress and standardize statistics (n, n_columns); 0 is the mean."""
         values = np.array(X, dtype=np.float64)
         raw = np.isfinite(self.medians)
         values[:, raw] = np.log1p(np.maximum(values[:, raw], 0) / (_EPS * self.medians[raw]))
         return np.clip((values - self.means) / self.scales, -_FURTHEST, _FURTHEST)
 
     def __call__(self, X: ArrayLike, *, flattening: float = _FLATTENING) -> NDArray[np.float32]:
-        """Project statistics (n, n_columns) to vectors (n, n_dims) of length 1.
+        """Project statistics (n, n_columns) to unit vectors (n, n_dims).
 
         Parameters
         ----------
         X : array_like of float, shape (n, n_columns)
             Relative to their level, see `passages.relative`.
         flattening : float, default 0.5
-            How far large and small variances are evened out. A query of more than 1 pays little
-            heed to how bright or loud its recording is, and finds it again through a filter.
+            Exponent of whitening. Above 1, queries are less sensitive to spectral balance, and find
+            recordings through a filter.
         """
         with one_thread():
             Z = self.standardized(X) @ self.components.T
@@ -92,9 +92,9 @@ class Projection:
         return vectors.astype(np.float32)
 
     def metric(self, Z: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Multiply standardized rows (n, n_columns) by the matrix whose products are similarities.
+        """Multiply standardized rows (n, n_columns) by the metric matrix.
 
-        The cosine of two vectors is Z1 @ metric(Z2) over the roots of Z1 @ metric(Z1) and
+        The cosine of two vectors is Z1 @ metric(Z2) over the square roots of Z1 @ metric(Z1) and
         Z2 @ metric(Z2).
         """
         weights = (self.variances / self.variances[0]) ** -_FLATTENING
@@ -102,7 +102,7 @@ class Projection:
         return pulled
 
     def npz(self) -> bytes:
-        """Write it, the same bytes every time."""
+        """Serialize deterministically."""
         data = io.BytesIO()
         np.savez(
             data,
@@ -118,23 +118,22 @@ class Projection:
 def fit_projection(
     X: ArrayLike, uncompressed: NDArray[np.bool_], *, n_dims: int = N_DIMS
 ) -> Projection:
-    """Learn what is usual in a collection.
+    """Fit a projection on a collection.
 
     Parameters
     ----------
     X : array_like of float, shape (n_passages, n_columns)
         Statistics relative to their level.
     uncompressed : ndarray of bool, shape (n_columns,)
-        Which are compressed: log(1 + X / (0.1 median)), the median that of the column, at least 3 %
-        of the mean level of the carriers.
+        Mask of columns to compress by log(1 + X / (0.1 median)), with the median of the column, at
+        least 3 % of the mean level of carriers.
     n_dims : int, default 128
-        Directions that are kept, at most; fewer where passages are few.
+        Maximum number of dimensions; fewer for few passages.
 
     Returns
     -------
     projection : Projection
-        Principal components, evened out by half: between those of Euclidean and those of
-        Mahalanobis distance.
+        Half-whitened principal components: between Euclidean and Mahalanobis distance.
     """
     values = np.array(X, dtype=np.float64)
     medians = np.full(values.shape[1], np.nan)
@@ -147,7 +146,7 @@ def fit_projection(
     scales = np.where(uncompressed, np.maximum(deviations, _STEADY), deviations)
     scales = np.where(scales > _CONSTANT, scales, 1.0)
     Z = np.clip((values - means) / scales, -_FURTHEST, _FURTHEST)
-    if not (deviations > _CONSTANT).any():  # all the same: any direction tells that
+    if not (deviations > _CONSTANT).any():  # all equal: do not subtract the mean
         means = np.zeros_like(means)
         Z = np.clip(values, -_FURTHEST, _FURTHEST)
         scales = np.ones_like(scales)
@@ -160,7 +159,7 @@ def fit_projection(
 def _principal(
     Z: NDArray[np.float64], n_dims: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Find the directions of most variance around 0, largest first, their signs fixed."""
+    """Compute the principal directions around 0, largest first, with deterministic signs."""
     with one_thread():
         if len(Z) < Z.shape[1]:
             variances, left = np.linalg.eigh(Z @ Z.T / len(Z))

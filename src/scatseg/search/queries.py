@@ -1,4 +1,4 @@
-"""A signal and a stretch of it -> what is looked for, as it is, transposed, faster or slower."""
+"""An excerpt of a signal -> a query, also transposed or at another tempo."""
 
 from __future__ import annotations
 
@@ -22,46 +22,46 @@ from scatseg.search.passages import statistics
 from scatseg.search.shifting import shift_matrix
 
 _CONTEXT = 2.0
-"""Seconds around a stretch that are described with it, so that its ends are as in its recording."""
+"""Seconds of context around an excerpt, so that its ends have the same features as in its
+recording."""
 
 _EDGE = 4
-"""Frames that the end of a recording reaches into, through the filters of its lowest carriers."""
+"""Frames affected by the end of a recording, through the filters of its lowest carriers."""
 
 _MOST_EDGE = 12
-"""Of so many frames one is left out at an end, at most."""
+"""At most one in this many frames is left out at an end."""
 
 _LEAST_WITH_MARGINS = 4 * CELL
-"""Seconds from which on margins can be left out of statistics, which are kept by cells. Short
-sounds are their attacks."""
+"""Minimum length in seconds of excerpts with margins, as statistics are by cell, and short sounds
+consist of their attacks."""
 
 _PHASES = 4
-"""How many fractions of a frame are tried everywhere."""
+"""Number of sub-frame offsets tried everywhere."""
 
 TEMPO_STEP = 0.02
-"""Natural logarithm of the ratio between tempi that are tried: over 8 s they drift by 80 ms at
-most."""
+"""Step of the log tempo ratio: over 8 s, the drift is at most 80 ms."""
 
 RATE_STEP = 0.15
-"""Natural logarithm of the tempo ratio from which on modulation rates are moved, too."""
+"""Step of the log tempo ratio by which modulation rates are shifted, too."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Query:
-    """What is looked for.
+    """The features of an excerpt to search for.
 
     Parameters
     ----------
     features : Features
-        Around the stretch, in dense frames.
+        Features of the excerpt and its context, in dense frames.
     start, end : float
-        The stretch, in seconds of `features`.
+        The excerpt, in seconds of `features`.
     origin : float
-        Seconds of the recording at which `features` begin.
+        Start of `features` in seconds of the recording.
     hop : float
         Seconds between frames of the index.
     trimmed : (float, float)
-        Seconds at either end of the stretch that are not aligned by: there the recording ends, and
-        what is heard before or after a hit is not known.
+        Seconds at either end that are not used for alignment, as they depend on the end of the
+        recording.
     """
 
     features: Features = field(repr=False)
@@ -73,16 +73,16 @@ class Query:
 
     @property
     def duration(self) -> float:
-        """Length of the stretch in seconds."""
+        """Duration of the excerpt in seconds."""
         return self.end - self.start
 
     @property
     def margins(self) -> tuple[float, float]:
-        """Seconds at either end that do not count in statistics; none of short sounds."""
+        """Seconds at either end that are left out of statistics; 0 for short sounds."""
         return self.trimmed if self.duration >= _LEAST_WITH_MARGINS else (0.0, 0.0)
 
     def shifted(self, columns: Columns, semitones: float, ratio: float = 1.0) -> Query:
-        """Transpose up by semitones; what moves becomes faster by a ratio, not yet shorter."""
+        """Transpose up by semitones, and scale modulation rates by a ratio; duration is kept."""
         if not semitones and ratio == 1:
             return self
         matrix = shift_matrix(columns.names, semitones / 12, float(np.log2(ratio)))
@@ -97,14 +97,14 @@ class Query:
         )
 
     def statistics(self) -> NDArray[np.float64]:
-        """Means, then deviations, shape (2 * n_columns,), between the margins."""
+        """Compute means and standard deviations between the margins, shape (2 * n_columns,)."""
         before, after = self.margins
         return statistics(self.features, self.start + before, self.end - after)
 
     def phases(
         self, describer: Describer, ratio: float = 1.0, *, n_phases: int = _PHASES
     ) -> list[NDArray[np.float32]]:
-        """Sample the stretch at the frames of an index in which it is faster by a ratio.
+        """Sample the excerpt at the frames of an index, at a tempo ratio.
 
         Returns
         -------
@@ -129,21 +129,21 @@ def make_query(
     start: float | None = None,
     end: float | None = None,
 ) -> Query:
-    """Describe a stretch of a signal.
+    """Compute the query of an excerpt of a signal.
 
     Parameters
     ----------
     y : ndarray of float, shape (n_samples,)
         A recording, at the describer's sampling rate.
     describer : Describer
-        That of the index.
+        Feature settings of the index.
     start, end : float, optional
-        Seconds; from its beginning, to its end.
+        Excerpt in seconds; by default, the whole signal.
 
     Raises
     ------
     ValueError
-        When the stretch is empty, beyond the end, too short, or silent.
+        When the excerpt is empty, beyond the end, too short, or silent.
     """
     duration = len(y) / describer.sr
     first, last = check_stretch(duration, start, end)
@@ -167,12 +167,12 @@ def make_query(
 
 
 def check_stretch(duration: float, start: float | None, end: float | None) -> tuple[float, float]:
-    """Return where a stretch begins and ends.
+    """Return start and end of an excerpt.
 
     Raises
     ------
     ValueError
-        When it does not lie within the duration.
+        When it is not within the duration.
 
     Examples
     --------
@@ -193,7 +193,7 @@ def check_stretch(duration: float, start: float | None, end: float | None) -> tu
 
 
 def tempo_ratios(most: float) -> Sequence[float]:
-    """List the ratios that are tried, 1 first.
+    """Return the tempo ratios to try, 1 first.
 
     Examples
     --------
@@ -206,10 +206,10 @@ def tempo_ratios(most: float) -> Sequence[float]:
 
 
 def rate_step(ratio: float) -> int:
-    """Tell by how many steps modulation rates are moved at a tempo ratio."""
+    """Return the number of steps by which modulation rates are shifted at a tempo ratio."""
     return round(float(np.log(ratio)) / RATE_STEP)
 
 
 def heard_ratio(ratio: float) -> float:
-    """Round a tempo ratio to the steps by which modulation rates are moved."""
+    """Round a tempo ratio to the steps of modulation rates."""
     return float(np.exp(rate_step(ratio) * RATE_STEP))

@@ -1,4 +1,4 @@
-"""Similarities and labels -> how much of what is alike is found first, with intervals."""
+"""Similarities and labels -> retrieval scores with intervals."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from numpy.typing import ArrayLike, NDArray
 from scatseg.statistics import count_outcomes, grouped_intervals, holm, signed_rank_test
 
 METRICS = ("P@5", "AP@5", "MAP", "R-precision", "MRR", "recall@1", "recall@5", "recall@10")
-"""In the order of tables."""
+"""Metrics, in the order of tables."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Retrieval:
-    """How well items find those of their own label, with their own group left out.
+    """Retrieval scores of items by label, excluding their own group.
 
     Parameters
     ----------
     labels : tuple of str, length n_items
-        What the items are.
+        Labels of items.
     values : dict of str to ndarray of float64, shape (n_items,)
-        Per metric, of each item as query: 0 to 1, NaN where nothing of its label is in another
-        group.
+        For each metric, the score of each item as query: in [0, 1], NaN if no other group has its
+        label.
     units : tuple of str, length n_items
-        What is drawn for intervals and counts once in tests: groups, or items that share nothing.
+        Units of resampling and tests: groups, or items without a group.
     """
 
     labels: tuple[str, ...]
@@ -36,15 +36,15 @@ class Retrieval:
 
     @property
     def answered(self) -> NDArray[np.bool_]:
-        """Which items can be queries: something of their label is in another group."""
+        """Mask of items that can be queries: another group has their label."""
         return np.isfinite(self.values["MAP"])
 
     def micro(self) -> dict[str, float]:
-        """Mean over all queries, by metric; NaN where there are none."""
+        """Compute the mean over all queries by metric; NaN if there are none."""
         return {name: _mean(values[self.answered]) for name, values in self.values.items()}
 
     def per_label(self) -> dict[str, dict[str, float]]:
-        """Mean over the queries of each label, by label and metric."""
+        """Compute the mean over the queries of each label, by label and metric."""
         labels = np.array(self.labels)
         return {
             label: {
@@ -55,7 +55,7 @@ class Retrieval:
         }
 
     def macro(self) -> dict[str, float]:
-        """Mean over labels of their means, by metric: rare labels count as much as others."""
+        """Compute the macro average over labels by metric."""
         found = list(self.per_label().values())
         return {
             name: _mean(np.array([each[name] for each in found if np.isfinite(each[name])]))
@@ -63,7 +63,7 @@ class Retrieval:
         }
 
     def intervals(self, *, seed: int = 0) -> dict[str, tuple[float, float]]:
-        """Bootstrap 95 % intervals of the means over queries, by metric; groups are drawn."""
+        """Compute cluster bootstrap 95 % intervals of the means over queries, by metric."""
         samples = [values[self.answered] for values in self.values.values()]
         bounds = grouped_intervals(samples, np.array(self.units)[self.answered], seed=seed)
         return {
@@ -75,31 +75,31 @@ class Retrieval:
 def evaluate(
     similarity: ArrayLike, labels: Sequence[str], *, groups: Sequence[str] | None
 ) -> Retrieval:
-    """Score how well each item finds those of its label by similarities.
+    """Score the retrieval of items of the same label by similarity.
 
     Parameters
     ----------
     similarity : array_like of float, shape (n_items, n_items)
-        Larger is more alike; row q ranks all items for query q. Its own column does not count.
+        Larger is more similar; row q ranks all items for query q, except q itself.
     labels : sequence of str, length n_items
-        What the items are; those of the same label are relevant to each other.
+        Labels of items; items of the same label are relevant to each other.
     groups : sequence of str, length n_items, or None
-        What shares a player, a kit, a recording is never counted for a query of the same group.
-        An empty string shares nothing. None: nothing shares anything.
+        Groups such as players, kits or recordings; items of the query's group are ignored. Items
+        with an empty string, or all items if None, have no group.
 
     Returns
     -------
     retrieval : Retrieval
         "P@5": share of relevant items among the first five. "AP@5": mean of the precision at each
-        relevant item among the first five, over as many as there could be. "MAP": the same of all.
-        "R-precision": precision at the number of relevant items. "MRR": one over the rank of the
-        first relevant item. "recall@k": share of relevant items among the first k. Equal
-        similarities rank in the order of the items.
+        relevant item among the first five, over the maximum possible number of these. "MAP": the
+        same over all items. "R-precision": precision at the number of relevant items. "MRR":
+        reciprocal rank of the first relevant item. "recall@k": share of the relevant items that are
+        among the first k. Ties are in the order of items.
 
     Raises
     ------
     ValueError
-        When shapes do not fit, or similarities are not numbers.
+        When shapes do not match, or similarities are NaN.
 
     References
     ----------
@@ -141,7 +141,7 @@ def evaluate(
 
 
 def query_scores(relevant: NDArray[np.bool_]) -> dict[str, float]:
-    """Score one ranking, best first, that holds a relevant item.
+    """Score one ranking, best first, with at least one relevant item.
 
     Examples
     --------
@@ -164,21 +164,21 @@ def query_scores(relevant: NDArray[np.bool_]) -> dict[str, float]:
 
 
 class PairedComparison(NamedTuple):
-    """How two systems differ over the same queries.
+    """A paired comparison of two systems on the same queries.
 
     Parameters
     ----------
     system, other : str
-        Their names.
+        Names of the systems.
     metric : str
-        What is compared.
+        Metric.
     difference, low, high : float
         Mean of system - other over queries, and its bootstrap 95 % interval over groups.
     p : float
-        Wilcoxon's signed ranks of the means of groups, adjusted after Holm for all comparisons of a
-        table.
+        p-value of Wilcoxon's signed-rank test of the means of groups, after Holm's correction over
+        all comparisons of a table.
     wins, ties, losses : int
-        Queries.
+        Numbers of queries.
     """
 
     system: str
@@ -196,16 +196,16 @@ class PairedComparison(NamedTuple):
 def compare(
     systems: Mapping[str, Retrieval], *, metrics: Sequence[str] = ("P@5", "MAP"), seed: int = 0
 ) -> list[PairedComparison]:
-    """Compare the first of several systems with each other one, query by query.
+    """Compare the first of several systems with each of the others.
 
     Parameters
     ----------
     systems : mapping from str to Retrieval
-        Of the same items, by name.
+        Scores of the same items, by system.
     metrics : sequence of str
-        What is compared.
+        Metrics to compare.
     seed : int, default 0
-        Of the bootstrap.
+        Seed of the bootstrap.
     """
     (name, first), *others = systems.items()
     made = []
@@ -234,10 +234,10 @@ def compare(
 
 
 def over_listeners(columns: Sequence[Retrieval]) -> Retrieval:
-    """Average how well a system agrees with each of several listeners' clusters.
+    """Average the scores of a system over the clusters of several listeners.
 
-    Each query's values are averaged over the listeners who put something else with it: the mean of
-    "P@5" is then that of the listening-test protocol, over queries and listeners.
+    The scores of each query are averaged over the listeners who put other items into its cluster;
+    the mean of "P@5" is then that of the listening-test protocol, over queries and listeners.
 
     References
     ----------
@@ -258,7 +258,7 @@ def over_listeners(columns: Sequence[Retrieval]) -> Retrieval:
 
 
 def _means_of(units: NDArray[np.str_], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Average what belongs together: queries of one group are not independent."""
+    """Average over units, as queries of one group are not independent."""
     _, unit, counts = np.unique(units, return_inverse=True, return_counts=True)
     return np.asarray(np.bincount(unit, values) / counts)
 
@@ -270,7 +270,7 @@ def _mean(values: NDArray[np.float64]) -> float:
 def retrieval_document(
     systems: Mapping[str, Retrieval], *, groups: Sequence[str] | None, seed: int = 0
 ) -> dict[str, Any]:
-    """Write the scores of systems on the same items as JSON values."""
+    """Convert the scores of systems on the same items to JSON values."""
     made = []
     for name, each in systems.items():
         macro, intervals = each.macro(), each.intervals(seed=seed)

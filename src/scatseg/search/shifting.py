@@ -1,4 +1,4 @@
-"""Scattering columns -> what they would hold if the sound were transposed, or faster."""
+"""Scattering coefficients -> those of the sound transposed, or at another tempo."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from scatseg.features import FeatureName
 def shift_matrix(
     names: tuple[FeatureName, ...], octaves: float, rate_octaves: float = 0.0
 ) -> scipy.sparse.csr_array:
-    """Make the matrix that moves columns along carriers and along modulation rates.
+    """Compute the matrix that shifts columns along carriers and modulation rates.
 
     Parameters
     ----------
     names : tuple of FeatureName
-        What the columns measure. Those without carrier, or rate, stay.
+        Names of columns. Those without a carrier, or rate, are not shifted.
     octaves : float
-        How far carriers move up.
+        Upward shift of carriers.
     rate_octaves : float, default 0
-        How far rates move up: the sound becomes so much faster.
+        Upward shift of rates, for a faster sound.
 
     Returns
     -------
     matrix : sparse array of float32, shape (n_columns, n_columns)
-        X @ matrix holds at each column what was that far below it, interpolated between the
-        nearest on a logarithmic scale; beyond the ends, what is there.
+        X @ matrix are the shifted columns, interpolated linearly on a logarithmic scale, and
+        extended at the ends.
 
     Examples
     --------
@@ -56,13 +56,13 @@ def _moved(
     hertz: Callable[[FeatureName], float | None],
     rest: Callable[[FeatureName], tuple[object, ...]],
 ) -> scipy.sparse.csr_array:
-    """Interpolate along one axis, among columns that agree in all else."""
+    """Interpolate along one axis, among columns that agree in all other properties."""
     groups: dict[tuple[object, ...], list[int]] = {}
     for i, name in enumerate(names):
         if hertz(name) is not None:
             key = (name.family, name.order, name.scale, name.spin, *rest(name))
             groups.setdefault(key, []).append(i)
-    # Each column is a sum of two, moved or not.
+    # Each column is a sum of two, shifted or not.
     sources = np.tile(np.arange(len(names)), (2, 1))
     parts = np.stack([np.ones(len(names)), np.zeros(len(names))])
     for found in groups.values():

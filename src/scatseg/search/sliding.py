@@ -1,4 +1,4 @@
-"""Frames of a query and of a recording -> where exactly both are alike."""
+"""Frames of a query and of a recording -> their alignment by cross-correlation."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ import scipy.fft
 from numpy.typing import NDArray
 
 _STILL = 1e-9
-"""Energy of frames below which nothing moves in them."""
+"""Energy below which frames are constant."""
 
 _PLACES = 2048
-"""Places that are looked at together."""
+"""Positions processed at a time."""
 
 
 class Course(NamedTuple):
-    """How well a query fits at each place of a stretch.
+    """The correlation of a query with each position of an excerpt.
 
     Parameters
     ----------
     similarities : ndarray of float64, shape (n_places,)
-        Correlation of the courses of both over time, -1 to 1.
+        Correlation coefficients, in [-1, 1].
     starts : ndarray of float64, shape (n_places,)
-        Frames from the beginning of the stretch to that of the query, rising.
+        Offset of the query from the start of the excerpt in frames, increasing.
     """
 
     similarities: NDArray[np.float64]
@@ -32,7 +32,7 @@ class Course(NamedTuple):
 
 
 class Pattern:
-    """A query, ready to be slid along many stretches.
+    """A query with cached spectra, for correlation with many excerpts.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class Pattern:
 
     @property
     def fractions(self) -> NDArray[np.float64]:
-        """Parts of a frame by which the phases are late."""
+        """Delays of the phases as fractions of a frame."""
         return np.arange(len(self.phases)) / len(self.phases)
 
     def spectra(self, size: int) -> NDArray[np.complex64]:
@@ -65,22 +65,22 @@ class Pattern:
 
 
 def slide(frames: NDArray[np.float32], *patterns: Pattern) -> list[Course]:
-    """Slide queries along a stretch of frames.
+    """Correlate queries with each position of an excerpt.
 
-    Correlated are differences from each one's own mean over time: what colors a whole recording,
-    a filter or a gain, adds the same to all logarithms and is not heard.
+    Each is centered on its mean over time, so that a constant filter or gain, which adds a constant
+    to logarithms, has no effect.
 
     Parameters
     ----------
     frames : ndarray of float32, shape (n, n_columns)
-        The stretch.
+        The excerpt.
     *patterns : Pattern
-        The queries. The stretch slides along one that is longer.
+        The queries. Longer ones are slid under the excerpt.
 
     Returns
     -------
     courses : list of Course
-        Of each, at each frame, and there at the best phase.
+        One per query, at the best phase of each frame.
 
     Examples
     --------
@@ -100,13 +100,13 @@ def slide(frames: NDArray[np.float32], *patterns: Pattern) -> list[Course]:
 
 
 def _best_phases(found: NDArray[np.float64], pattern: Pattern) -> Course:
-    """Choose the best phase at each place of correlations (n_phases, n_places)."""
+    """Choose the best phase at each position of correlations (n_phases, n_places)."""
     starts = np.arange(found.shape[1]) - pattern.fractions[found.argmax(axis=0)]
     return Course(found.max(axis=0), starts)
 
 
 def _under(frames: NDArray[np.float32], pattern: Pattern) -> Course:
-    """Slide a stretch along each phase of a longer query."""
+    """Correlate an excerpt with each position and phase of a longer query."""
     stretch = Pattern([frames])
     turned = np.concatenate([_correlations(each, [stretch])[0] for each in pattern.phases])
     best = turned.argmax(axis=0)
@@ -117,7 +117,7 @@ def _under(frames: NDArray[np.float32], pattern: Pattern) -> Course:
 def _correlations(
     frames: NDArray[np.float32], patterns: Sequence[Pattern]
 ) -> list[NDArray[np.float64]]:
-    """Correlate queries with each equally long part of the frames, (n_phases, n_places) each."""
+    """Correlate queries with each part of the frames of equal length, (n_phases, n_places) each."""
     X = frames - frames.mean(axis=0)
     longest = max(len(pattern) for pattern in patterns)
     found: list[list[NDArray[np.float32]]] = [[] for _ in patterns]
@@ -146,7 +146,7 @@ def _scaled(
 
 
 def _transform_size(n: int) -> int:
-    """Choose one of few sizes, so that a query is transformed a few times only.
+    """Round up to one of few sizes, so that spectra of a query can be reused.
 
     Examples
     --------
@@ -158,7 +158,7 @@ def _transform_size(n: int) -> int:
 
 
 def _moving_norms(X: NDArray[np.float32], lengths: Sequence[int]) -> list[NDArray[np.float64]]:
-    """Norms of so many frames around their mean, from each start; never 0."""
+    """Compute the norms of `lengths` centered frames from each start; never 0."""
     sums = np.zeros((len(X) + 1, X.shape[1]))
     np.cumsum(X, axis=0, dtype=np.float64, out=sums[1:])
     squares = np.zeros(len(X) + 1)

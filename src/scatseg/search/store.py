@@ -1,8 +1,8 @@
-"""The folder of an index: a database of tracks and windows, a matrix of vectors, descriptions.
+"""The folder of an index: a database of tracks and windows, matrices of vectors, descriptions.
 
-What the database names is there; what it does not name does not count. A writer adds files under
-new names, or rows behind those that count, and then makes them count in one transaction. So the
-index can be read while it is written, and is whole wherever a writer is stopped.
+Only files and rows named by the database are in use. A writer adds files under new names, or
+appends rows, and then commits them in one transaction. The index can therefore be read while it is
+written, and is consistent wherever a writer is interrupted.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FORMAT = 1
 """Version of the folder."""
 
 DATABASE = "index.sqlite"
-_OF_DATABASE = (f"{DATABASE}-wal", f"{DATABASE}-shm", DATABASE)  # it is an index to the last
+_OF_DATABASE = (f"{DATABASE}-wal", f"{DATABASE}-shm", DATABASE)  # in order of removal
 _OF_FAILURES = {"failures.csv", ".lock"}
 _DESCRIPTION = re.compile(r"(?P<id>.+)\.[0-9a-f]{16}\.npz")
 ALL_LENGTHS = (WHOLE, *LENGTHS)
@@ -62,7 +62,7 @@ CREATE TABLE windows (
 
 
 class SearchIndexError(ValueError):
-    """A folder that is no index, is damaged, or is of another version or other options."""
+    """A folder that is not an index, is damaged, or has another version or other options."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,21 +72,21 @@ class IndexedTrack:
     Parameters
     ----------
     id : str
-        Its name.
+        Its id.
     path : str
-        Where it was.
+        Its path when it was indexed.
     size, modified : int
-        Bytes, and nanoseconds since 1970, when it was described.
+        Size in bytes and modification time in nanoseconds since 1970 when it was indexed.
     sha256 : str
-        Of its content.
+        SHA-256 of the file.
     duration : float
         Seconds.
     labels : tuple of str
-        From an index.csv, or none.
+        Labels from an index.csv; may be empty.
     group : str
-        What it belongs to, from an index.csv, or empty.
+        Group from an index.csv; may be empty.
     description : str
-        Name of the file in `tracks/` that describes it.
+        File name of its description in `tracks/`.
     """
 
     id: str
@@ -102,16 +102,16 @@ class IndexedTrack:
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Which rows of the matrix of one window length belong to which track.
+    """The rows of each track in the matrix of one window length.
 
     Parameters
     ----------
     tracks : tuple of str
-        In the order of their rows.
+        In the order of rows.
     firsts, counts : ndarray of int64, shape (n_tracks,)
-        First row and number of rows of each.
+        First row and number of rows of each track.
     n_rows : int
-        All rows that count, removed ones among them.
+        Total number of rows, including removed ones.
     """
 
     tracks: tuple[str, ...]
@@ -120,12 +120,12 @@ class Rows:
     n_rows: int
 
     def track_of(self, row: int) -> tuple[str, int]:
-        """Tell to which track a row belongs, and which of its windows it is."""
+        """Return the track of a row, and the index of its window."""
         i = int(np.searchsorted(self.firsts, row, side="right")) - 1
         return self.tracks[i], row - int(self.firsts[i])
 
     def allowed(self, excluded: frozenset[str] = frozenset()) -> NDArray[np.bool_]:
-        """Mark the rows of all tracks but some."""
+        """Return a mask of the rows of all tracks except the excluded ones."""
         mask = np.zeros(self.n_rows + 1, dtype=np.int32)
         keep = np.array([track not in excluded for track in self.tracks], dtype=bool)
         np.add.at(mask, self.firsts[keep], 1)
@@ -135,20 +135,20 @@ class Rows:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class State:
-    """What counts in an index at one moment.
+    """A snapshot of an index.
 
     Parameters
     ----------
     folder : Path
         The index.
     options : str
-        Fingerprint of how recordings are described.
+        Fingerprint of the feature settings.
     features, sr
         As in `Describer`.
     generation : int
-        Number in the names of matrices and projection; 0 before there are any.
+        Number in the file names of matrices and projection; 0 before there are any.
     n_dims : int
-        Columns of the matrices.
+        Number of columns of the matrices.
     tracks : dict of str to IndexedTrack
         By id.
     rows : dict of float to Rows
@@ -165,11 +165,11 @@ class State:
     rows: Mapping[float, Rows]
 
     def matrix_path(self, length: float) -> Path:
-        """Say where the vectors of one window length are."""
+        """Return the path of the vectors of one window length."""
         return self.folder / matrix_name(self.generation, length)
 
     def matrix(self, length: float) -> NDArray[np.float32]:
-        """Map the vectors of one window length into memory, shape (n_rows, n_dims)."""
+        """Memory-map the vectors of one window length, shape (n_rows, n_dims)."""
         n_rows = self.rows[length].n_rows
         if not n_rows:
             return np.empty((0, self.n_dims), dtype=np.float32)
@@ -185,7 +185,7 @@ class State:
         return np.memmap(path, dtype=np.float32, mode="r", shape=(n_rows, self.n_dims))
 
     def graph_path(self, length: float) -> Path:
-        """Say where the graph of one window length is, if there is one."""
+        """Return the path of the graph of one window length, if there is one."""
         return self.folder / graph_name(self.matrix_path(length), self.rows[length].n_rows)
 
     def projection(self) -> Projection:
@@ -194,22 +194,22 @@ class State:
 
 
 def matrix_name(generation: int, length: float) -> str:
-    """Name the file of vectors of one window length."""
+    """Return the file name of the vectors of one window length."""
     return f"vectors-{generation}-{'whole' if length == WHOLE else f'{length:g}s'}.f32"
 
 
 def projection_name(generation: int) -> str:
-    """Name the file of the projection."""
+    """Return the file name of the projection."""
     return f"projection-{generation}.npz"
 
 
 def create(folder: Path, *, options: str, features: str, sr: int) -> None:
-    """Make an empty index where there is none, whole or not at all.
+    """Create an empty index atomically.
 
     Raises
     ------
     SearchIndexError
-        When there is something else under that name.
+        When the path exists and is something else.
     """
     if (folder / DATABASE).is_file():
         return
@@ -233,7 +233,7 @@ def create(folder: Path, *, options: str, features: str, sr: int) -> None:
                     [(key, json.dumps(value)) for key, value in facts.items()],
                 )
         (made / "tracks").mkdir()
-        for name in left:  # of an attempt at which all recordings failed
+        for name in left:  # from an attempt in which all recordings failed
             (folder / name).replace(made / name)
         made.replace(folder)
     except (OSError, sqlite3.OperationalError) as error:
@@ -246,7 +246,7 @@ def create(folder: Path, *, options: str, features: str, sr: int) -> None:
 
 
 def discard(folder: Path) -> None:
-    """Let a folder be no index; what failed stays listed in it. Its writer must hold the lock."""
+    """Remove an index, but keep its list of failures. The caller must hold the lock."""
     shutil.rmtree(folder / "tracks")
     for name in _OF_DATABASE:
         (folder / name).unlink(missing_ok=True)
@@ -259,7 +259,7 @@ def connected(folder: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
     Raises
     ------
     SearchIndexError
-        When there is none, it is damaged, or cannot be read or written now: the disk is full, say.
+        When there is none, it is damaged, or it cannot be read or written, as on a full disk.
     """
     path = folder / DATABASE
     if not path.is_file():
@@ -269,7 +269,7 @@ def connected(folder: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
             what = " is no index" if folder.exists() else ": there is no index"
             msg = f"{shown(folder)}{what}; make one: scatseg index PATH... -o music.index"
         raise SearchIndexError(msg)
-    # The last to close a database clears its log away, unless it may only read.
+    # The last connection removes the log of a database, unless it is read-only.
     writable = write or os.access(folder, os.W_OK)
     mode = "mode=rw" if writable else "mode=ro&immutable=1"
     uri = f"{path.absolute().as_uri()}?{mode}"
@@ -279,7 +279,7 @@ def connected(folder: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
                 database.execute("PRAGMA query_only=ON")
             yield database
     except sqlite3.DatabaseError as error:
-        # A table that is missing is an error of operation to SQLite, too.
+        # A missing table is an operational error in SQLite, too.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
         if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
             what = "written" if write else "read"
@@ -290,20 +290,20 @@ def connected(folder: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
 
 
 def read_state(folder: Path, *, trusted: Collection[str] = ()) -> State:
-    """Read what counts in an index now.
+    """Read the current state of an index.
 
     Parameters
     ----------
     folder : Path
         The index.
     trusted : collection of str
-        Features of somebody's own, as `module:callable`, that may be run.
+        Custom features (`module:callable`) that may be run.
 
     Raises
     ------
     SearchIndexError
-        When it is no index, damaged, or written by another version; or when it names code for its
-        features that is not trusted.
+        When it is not an index, is damaged, was written by another version, or names untrusted
+        code for its features.
     """
     with connected(folder) as database:
         state = _state(folder, database)
@@ -378,7 +378,7 @@ def _state_of(folder: Path, database: sqlite3.Connection) -> State:
 
 
 def _check_types(facts: Mapping[str, Any], types: Mapping[str, type]) -> None:
-    """Refuse what was not written here: names of files are made of it, and sizes."""
+    """Check the types of database values, from which file names and sizes are made."""
     for name, kind in types.items():
         if type(facts[name]) is not kind or (kind is int and facts[name] < 0):
             msg = f"{name} is {facts[name]!r}"
@@ -386,7 +386,7 @@ def _check_types(facts: Mapping[str, Any], types: Mapping[str, type]) -> None:
 
 
 def write_state(state: State) -> None:
-    """Make a state count, in one transaction. Its files must be there, flushed to the disk."""
+    """Commit a state in one transaction. Its files must be flushed to disk before."""
     with connected(state.folder, write=True) as database:
         database.execute("PRAGMA synchronous=FULL")
         before = _state(state.folder, database)
@@ -438,7 +438,7 @@ def _window_rows(state: State) -> set[tuple[str, float, int, int]]:
 
 
 def append_rows(path: Path, n_rows: int, blocks: Sequence[NDArray[np.float32]]) -> None:
-    """Write rows behind the first n_rows of a matrix; what was behind them is overwritten."""
+    """Append rows after the first n_rows of a matrix, overwriting any others."""
     n_dims = blocks[0].shape[1]
     with path.open("r+b" if path.exists() else "w+b") as file:
         file.truncate(4 * n_rows * n_dims)
@@ -455,10 +455,10 @@ def write_projection(state: State, projection: Projection) -> None:
 
 
 def remove_unnamed(state: State, *, waiting: bool = False) -> None:
-    """Remove the files that no longer count, and none that a running writer may still need.
+    """Remove unused files, except those that a running writer may need.
 
-    With `waiting`, descriptions of recordings that the index does not know are kept: they were
-    computed before an interrupt, and count when the recordings are given again.
+    With `waiting`, descriptions of recordings that are not in the index are kept: they were
+    computed before an interrupt, and are used when the recordings are added again.
     """
     named = {track.description for track in state.tracks.values()}
     for path in (state.folder / "tracks").iterdir():

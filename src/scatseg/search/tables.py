@@ -1,4 +1,4 @@
-"""Scores of a retrieval -> the files that keep them."""
+"""Retrieval scores -> files."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from scatseg.search.retrieval import METRICS, Retrieval
 def write_retrieval(
     folder: Path, document: Mapping[str, Any], systems: Mapping[str, Retrieval], ids: Sequence[str]
 ) -> None:
-    """Write scores.json, and queries.csv with a line for each query and system.
+    """Write scores.json, and queries.csv with a line per query and system.
 
     Parameters
     ----------
     folder : Path
-        It must exist.
+        An existing folder.
     document : mapping
-        Of `retrieval_document`.
+        From `retrieval_document`.
     systems : mapping from str to Retrieval
-        By name.
+        Scores by system.
     ids : sequence of str
-        Of the items.
+        Ids of the items.
     """
     text = json.dumps(document, indent=2) + "\n"
     atomic_write(folder / "scores.json", text.encode("utf-8", "backslashreplace"))

@@ -1,4 +1,4 @@
-"""The named algorithms: each a frozen set of options and the stages it composes."""
+"""The named segmentation algorithms: frozen dataclasses of options with a `predict` method."""
 
 from __future__ import annotations
 
@@ -34,20 +34,21 @@ __all__ = [
 
 
 class Segmenter(Protocol):
-    """Anything with `predict`: features in, sections out.
+    """Any object with a method `predict` from features to a segmentation.
 
-    A segmenter that is made for other features than plain scattering names them in an attribute
-    `hears`: what it is given where the user names none. A method `novelty(features)` gives a
-    curve to draw, as (edges, heights); where a further one, `is_calibrated(features)`, is true, the
-    heights are probabilities of a boundary, and those found carry them as their confidence. A
-    method `shortness(features)` says why no section could be told from another in so short a
-    recording, or nothing (None). A segmenter whose answer always has the same levels names them,
-    coarse to fine, in an attribute `level_names`, and tells in `default_level` the place of the one
-    that is shown, if not the first: silence has them, too.
+    Optional attributes and methods:
+
+    - `hears`: name of the default features, if not "scattering".
+    - `novelty(features)`: a curve to draw, as (edges, heights).
+    - `is_calibrated(features)`: whether these heights are boundary probabilities; if so, boundaries
+      carry them as their confidence.
+    - `shortness(features)`: why the recording is too short to be segmented, or None.
+    - `level_names`: names of the levels, coarse to fine, if they are the same for all recordings.
+    - `default_level`: index of the level to show, if not 0.
     """
 
     def predict(self, features: Features) -> Segmentation | Hierarchy:
-        """Find the sections of one recording."""
+        """Segment one recording."""
 
 
 SEGMENTERS: Mapping[str, Callable[..., Segmenter]] = {
@@ -62,14 +63,14 @@ SEGMENTERS: Mapping[str, Callable[..., Segmenter]] = {
 
 
 def segmenter(text: str) -> Segmenter:
-    """Make the segmenter that a name describes.
+    """Create a segmenter by name.
 
     Parameters
     ----------
     text : str
-        `name[:key=value,...]`: "foote:half_width=8". The names are default, repetition, cbm,
-        grid-free, laplacian, foote and structure-features; `help(type(segmenter("foote")))` tells
-        the options of one. One of your own is `module:callable`.
+        `name[:key=value,...]`, as in "foote:half_width=8". The names are default, repetition, cbm,
+        grid-free, laplacian, foote and structure-features; `help(type(segmenter("foote")))` shows
+        the options of one. `module:callable` names a custom one.
 
     Examples
     --------
@@ -82,33 +83,33 @@ def segmenter(text: str) -> Segmenter:
 def segment(
     features: Features, *, segmenter: str | Segmenter = "default", **options: Any
 ) -> Segmentation:
-    """Find the sections of one recording.
+    """Segment one recording.
 
     Parameters
     ----------
     features : Features
-        As an extractor makes them: `scatseg.Bars()(y, sr)`, `scatseg.Scattering()(y, sr)`.
+        From an extractor: `scatseg.Bars()(y, sr)`, `scatseg.Scattering()(y, sr)`.
     segmenter : str or Segmenter
-        A name with options, as in the function `segmenter`, or anything with a `predict`.
+        A name with options, as in the function `segmenter`, or an object with a method `predict`.
     **options
-        Of a segmenter that is named, beside those in its name: `n_segments=5`,
-        `granularity=0.7`, and others of its own.
+        Further options of a segmenter given by name: `n_segments=5`, `granularity=0.7`, and others.
 
     Returns
     -------
     segmentation : Segmentation
-        The default level, where the segmenter finds several.
+        The default level, if the segmenter returns several.
 
     Raises
     ------
     TypeError
-        When features or segmenter are something else, or it does not answer with sections.
+        When features or segmenter have the wrong type, or the segmenter does not return a
+        Segmentation or Hierarchy.
     ValueError
         When a name or an option is unknown.
 
     See Also
     --------
-    segmenter : Its method `predict` finds all levels.
+    segmenter : Its method `predict` returns all levels.
 
     Examples
     --------
@@ -131,21 +132,21 @@ def segment(
 def predict_with_novelty(
     segmenter: Segmenter, features: Features
 ) -> Prediction[Segmentation | Hierarchy]:
-    """Find sections and the curve they are seen in, by one look where the segmenter can.
+    """Segment a recording and compute its novelty curve, in one pass if the segmenter supports it.
 
     Parameters
     ----------
     segmenter : Segmenter
-        Anything with a `predict`.
+        An object with a method `predict`.
     features : Features
-        Of one recording.
+        Features of one recording.
 
     Returns
     -------
     found : Segmentation or Hierarchy
-        As `segmenter.predict` gives it.
+        As from `segmenter.predict`.
     curve : Curve or None
-        As `segmenter.novelty` gives it; None where there is no such method.
+        As from `segmenter.novelty`; None if there is no such method.
     """
     at_once = getattr(segmenter, "predict_with_novelty", None)
     if at_once is not None and _is_own(type(segmenter)):
@@ -157,7 +158,7 @@ def predict_with_novelty(
 
 
 def _predicted(segmenter: Segmenter, features: Features) -> Segmentation | Hierarchy:
-    """Find sections by a segmenter that may be somebody's own."""
+    """Call `predict` with checks of input and output, for custom segmenters."""
     if not isinstance(features, Features):
         msg = (
             f"features of a recording are needed, got {type(features).__name__}: "
@@ -181,16 +182,16 @@ def _can_predict(segmenter: object) -> bool:
 
 
 def _is_own(kind: type) -> bool:
-    """Tell whether a class answers at once what it answers one by one.
+    """Return whether `predict_with_novelty` agrees with `predict` and `novelty` of a class.
 
-    A class that is derived from ours, and finds sections in another way, does not.
+    It does not if a subclass overrides only one of the latter.
     """
     at_once = _home(kind, "predict_with_novelty")
     return all(issubclass(at_once, _home(kind, name)) for name in ("predict", "novelty"))
 
 
 def _home(kind: type, name: str) -> type:
-    """Find the class that defines a method; `object` where none does."""
+    """Find the class that defines a method; `object` if none does."""
     return next((each for each in kind.__mro__ if name in vars(each)), object)
 
 

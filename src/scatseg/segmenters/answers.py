@@ -1,4 +1,4 @@
-"""What a segmenter answers when it is asked for its sections and its curve at once."""
+"""Types of a segmentation with its novelty curve."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ Found = TypeVar("Found", bound=Segmentation | Hierarchy)
 
 
 class Curve(NamedTuple):
-    """A curve in which boundaries are seen.
+    """A novelty or boundary probability curve.
 
     Parameters
     ----------
     edges : ndarray of float64, shape (n_frames + 1,)
         Seconds.
     heights : ndarray of float64, shape (n_frames + 1,)
-        On these edges; of a hierarchy those of its default level.
+        Values at these edges; for a hierarchy, of its default level.
     of_other_levels : mapping from str to ndarray of float64, shape (n_frames + 1,)
-        The same of other levels, by their names, where they have heights of their own.
+        Values of other levels by name, if they have their own.
     """
 
     edges: NDArray[np.float64]
@@ -32,14 +32,14 @@ class Curve(NamedTuple):
 
 
 class Prediction(NamedTuple, Generic[Found]):
-    """Sections, and the curve they are seen in.
+    """A segmentation with its novelty curve.
 
     Parameters
     ----------
     found : Segmentation or Hierarchy
-        As `predict` gives it.
+        As from `predict`.
     curve : Curve or None
-        As `novelty` gives it, and of other levels; None where there is no such method.
+        As from `novelty`, also for other levels; None if there is no such method.
     """
 
     found: Found

@@ -1,4 +1,4 @@
-"""Sections for which most speaks: what recurs, what is of one sound, and what a network found."""
+"""Sections by dynamic programming over repetition, homogeneity, length and a neural network."""
 
 from __future__ import annotations
 
@@ -43,25 +43,25 @@ from scatseg.segmenters.frames import MAX_FRAMES, check_seconds, on_uniform_fram
 from scatseg.similarity import heard_frames
 
 Evidence = dict[Level, tuple[NDArray[np.float64], float]]
-"""Level -> scores of all segments, and what each costs at a granularity of 0.5."""
+"""Level -> scores of all candidate segments, and the cost per segment at a granularity of 0.5."""
 
 NESTED = ("section", "phrase")
-"""Names of the levels of `CoverSegmenter`, the coarser first."""
+"""Levels of `CoverSegmenter`, coarse to fine."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Prepared:
-    """The bars of a recording, compared and shown to the network, before anything is weighed.
+    """Self-similarity and network output of a recording, independent of most options.
 
     Parameters
     ----------
     bars : Comparison
-        Bars, or halves of bars.
+        Bars or half-bars.
     logits : ndarray of float32, shape (n_bars + 1, n_outputs), or None
-        What the network says of each edge, see `diagonals.boundary_logits`; None where it is not
-        asked, or all bars are alike.
+        Network output, see `diagonals.boundary_logits`; None if the network is not used, or all
+        bars are equal.
     halves : Prepared or None, default None
-        The halves of the bars, where these are so long that they may be two.
+        The same for half-bars, if bars are so long that each may be two.
     """
 
     bars: Comparison
@@ -71,18 +71,18 @@ class Prepared:
 
 @dataclass(frozen=True, eq=False)
 class _Reading:
-    """The bars of a recording, taken as they are or each as two, and what speaks for segments.
+    """Segment scores of a recording, on bars or half-bars.
 
     Parameters
     ----------
     bars : Comparison
-        Bars, or halves of bars.
+        Bars or half-bars.
     found : dict
-        Nothing where all is alike.
+        Scores and cost per level; empty if all bars are equal.
     is_learned : bool
-        Whether the network was asked.
+        Whether the network is used.
     span : float, default 0.0
-        By how much a segment costs more at the lowest granularity than at the highest.
+        Difference of the cost per segment between granularity 0 and 1.
     """
 
     bars: Comparison
@@ -91,12 +91,12 @@ class _Reading:
     span: float = 0.0
 
     def costs(self, level: Level, granularity: float) -> tuple[NDArray[np.float64], float]:
-        """Look up the scores of all segments, and what each costs."""
+        """Return the scores of all candidate segments, and the cost per segment."""
         scores, cost = self.found[level]
         return scores, cost + self.span * (0.5 - granularity)
 
     def probabilities(self, level: Level) -> NDArray[np.float64]:
-        """Tell how probable a boundary is at each edge, by all covers, at the usual cost."""
+        """Compute the marginal probability of a boundary at each edge, at the default cost."""
         novelty = np.zeros(len(self.bars.edges))
         if self.found:
             scores, cost = self.found[level]
@@ -108,9 +108,9 @@ class _Reading:
     def boundaries(
         self, level: Level, *, granularity: float = 0.5, n_segments: int | None = None
     ) -> NDArray[np.intp]:
-        """Find those of the best cover; beside the network, those most of which will be right.
+        """Find the boundaries of the best segmentation, or with the network, of most expected hits.
 
-        The latter are those at a granularity of 0.5; `around` them others are found.
+        The latter are those at a granularity of 0.5, which `around` refines or coarsens.
         """
         if self.is_learned:
             likely = self._likeliest(level)
@@ -121,11 +121,11 @@ class _Reading:
     def around(
         self, usual: NDArray[np.intp], level: Level, *, granularity: float, n_segments: int | None
     ) -> NDArray[np.intp]:
-        """Find more boundaries than the usual ones, or fewer.
+        """Refine or coarsen the default boundaries, those at a granularity of 0.5.
 
-        The usual ones are those at a granularity of 0.5. Where more are asked for, the best cover
-        that has them and others; where fewer, the best that has none but some of them. Near 0.5
-        segments cost as much as leaves the usual ones alone, and from there on less, or more.
+        Above 0.5 (or for more segments), find the best segmentation that contains all of them;
+        below (or for fewer), the best whose boundaries are a subset of them. The cost per segment
+        moves linearly from one that just keeps the default boundaries to the extreme one.
         """
         if n_segments is None and granularity == 0.5:
             return usual
@@ -141,19 +141,19 @@ class _Reading:
         return edges[best_boundaries(scores, cost=cost, n_segments=n_segments)]
 
     def _likeliest(self, level: Level) -> NDArray[np.intp]:
-        """Find the boundaries that are rather right than wrong within 0.5 s and 3 s, on average.
+        """Find boundaries that are more likely hits than not, averaged over 0.5 s and 3 s.
 
-        Beside the network scores are near log odds: at a temperature of 1 the likeliest of many
-        covers count. What is shown as the probability of one boundary is milder (`_TEMPERATURE`).
+        With the network, scores are close to log odds, so a temperature of 1 is used here. The
+        reported boundary probabilities are softer (`_TEMPERATURE`).
         """
         scores, cost = self.found[level]
         hits = expected_hits(boundary_probabilities(scores, cost=cost), self.bars.edges)
         return best_boundaries(hits, cost=0.5)
 
     def certainty(self) -> float | None:
-        """Tell how probable the boundaries of the best cover are on average; None without any.
+        """Compute the mean probability of the boundaries of the best segmentation, or None.
 
-        Those of silence do not count: they are sure, however bars are read.
+        Boundaries of silences are excluded: they do not depend on the bars.
         """
         if not self.found:
             return None
@@ -164,10 +164,10 @@ class _Reading:
 
 
 def _cost_that_leaves(usual: NDArray[np.intp], scores: NDArray[np.float64], cost: float) -> float:
-    """Find what segments have to cost that the best cover is the usual one, or another as good.
+    """Find a cost per segment at which the default segmentation is optimal.
 
-    Of all other covers those with more segments are as good at the least, or those with fewer: the
-    cost is raised, or lowered, to that at which the best of them is no better than the usual one.
+    The default segmentation is either the finest or the coarsest that is allowed. The cost is moved
+    until the best other segmentation is no better than the default one.
     """
 
     def total(boundary_frames: NDArray[np.intp]) -> float:
@@ -182,60 +182,56 @@ def _cost_that_leaves(usual: NDArray[np.intp], scores: NDArray[np.float64], cost
 
 
 _AS_GOOD = 1e-9
-"""Covers whose totals differ by no more are as good as each other, but for rounding."""
+"""Totals that differ by less are equal up to rounding."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CoverSegmenter:
-    """Segments that recur as a whole or are of one piece, and cover a recording the best.
+    """Segmentation with the highest total score of repetition, homogeneity and length.
 
-    Every possible segment is scored by what speaks for it, and one dynamic programme finds the
-    sequence with the highest total. Nothing is learned but, where it is asked, where boundaries are
-    (`scatseg.diagonals`). Beside the network all covers are weighed against each other, and the
-    same programme finds the boundaries most of which will be right (`boundaries.expected_hits`)
-    instead of those of the best cover. Repetition is heard by all features, in order; that a
-    passage is of one piece, by timbre alone (MFCC, scattering and JTFS, where there are any) and
-    whatever the order. Meant for one row per bar (`scatseg.bars.Bars`); on shorter frames passages
-    may recur faster or slower (`scatseg.alignment`).
+    Every candidate segment is scored, and dynamic programming finds the segmentation with the
+    highest total. Optionally, a neural network adds the log odds of a boundary
+    (`scatseg.diagonals`); boundary probabilities are then marginalized over all segmentations, and
+    the boundaries with the most expected hits are selected (`boundaries.expected_hits`). Repetition
+    is measured by all features in temporal order, homogeneity by timbre alone (MFCC, scattering and
+    JTFS, if present) regardless of order. Meant for one row per bar (`scatseg.bars.Bars`); on
+    shorter frames, repetitions may differ in tempo (`scatseg.alignment`).
 
-    Segments that repeat each other have one label, on bars in another key, too: of four bars or
-    more, where constant-Q bins or pitch classes tell one shift from all others
-    (`scatseg.transposition`).
+    Repeated segments share a label. On bars, this includes transposed repetitions of four bars or
+    more, if constant-Q bins or pitch classes single out one shift (`scatseg.transposition`).
 
-    What is taken for a bar may be two. Where bars are longer than 2.9 s, the network looks at their
-    halves, too, and the reading counts whose boundaries are more probable on average; at a
-    granularity of 0.5, so that it is the same at all.
+    An estimated bar may actually be two. If bars are longer than 2.9 s, the network is also run on
+    half-bars, and the reading with the more probable boundaries (at a granularity of 0.5) is used.
 
     Parameters
     ----------
     repetition : float, default 1.0
-        How much it counts that a segment recurs, see `boundaries.repetition_scores` for bars and
+        Weight of repetition, see `boundaries.repetition_scores` for bars and
         `alignment.best_copies` for shorter frames.
     blocks : float, default 1.0
-        How much it counts that a segment's bars are alike, see `boundaries.block_scores`.
+        Weight of homogeneity, see `boundaries.block_scores`.
     lengths : float, default 0.4
-        How much it counts that a segment is as long as phrases are, see
-        `boundaries.length_scores`. Not on shorter frames than bars, if it counts what recurs.
+        Weight of the length prior, see `boundaries.length_scores`. Not used on frames shorter than
+        bars if `repetition` is not 0.
     network : float, default 0.0
-        How much it counts that the network that was trained on songs finds a boundary, see
-        `diagonals.boundary_log_odds`; beside it the others count less. It knows bars alone: shorter
-        frames are left to the others.
+        Weight of the network, see `diagonals.boundary_log_odds`; with it, the other weights are
+        rescaled. Not used on frames shorter than bars.
     level : {"any", "phrase", "section"}, default "any"
-        Which level is the default, see `predict`: sections, or else phrases. For "any" the network
-        tells boundaries of both, for "phrase" those of phrases alone.
+        The default level, see `predict`: sections, else phrases. With "any", the network looks for
+        boundaries of both levels, with "phrase" for those of phrases only.
     cost : float, default 3.0
-        What a segment costs at a granularity of 0.5.
+        Cost per segment at a granularity of 0.5.
     frame : float, default 0.5
-        Seconds per compared frame; longer for recordings of over a quarter of an hour.
+        Frame length in seconds; longer for recordings of over a quarter of an hour.
     bar : float, default 2.0
-        Seconds that count as a bar, where three frames or more fit into it.
+        Nominal bar in seconds, used if at least three frames fit into it.
     granularity : float, default 0.5
-        In [0, 1]: larger never gives fewer segments of the default level.
+        In [0, 1]; a larger value never gives fewer segments of the default level.
     n_segments : int, optional
-        How many segments of the default level, or as many as there can be, instead of
+        Number of segments of the default level (as many as possible, if fewer), instead of
         `granularity`.
     n_labels : int, optional
-        How many different labels; by likeness when absent.
+        Number of distinct labels; by default, chosen by similarity.
 
     References
     ----------
@@ -275,37 +271,37 @@ class CoverSegmenter:
 
     @property
     def default_level(self) -> int:
-        """Place among `level_names` of the level that is shown where only one can be."""
+        """Index in `level_names` of the default level."""
         return NESTED.index("section" if self.level == "section" else "phrase")
 
     def predict(self, features: Features) -> Hierarchy:
-        """Find the sections of one recording, and the phrases inside each; long silence is both.
+        """Segment one recording into sections and phrases; long silences are segments of both.
 
         Returns
         -------
         hierarchy : Hierarchy
-            Two levels, "section" and "phrase", of which `level` is the default, phrases where it
-            is "any". Phrases are the best cover, or beside the network have the boundaries most
-            of which will be right; a section is all phrases in a row that have one label. Where
-            more sections or fewer are asked for, the best cover adds to them, or joins some.
+            Two levels, "section" and "phrase"; `level` is the default, phrases for "any". Phrases
+            are the best segmentation, or with the network, that with the most expected hits. A
+            section is a run of phrases with one label; if more or fewer sections are requested,
+            sections are split or merged to maximize the score.
         """
         return self.predict_prepared(self.prepare(features))
 
     def prepare(self, features: Features) -> Prepared:
-        """Compare the bars of one recording, and their halves where bars are long; ask the network.
+        """Compute self-similarity and network output of a recording.
 
-        This takes longer than what follows. Of all options it hangs on `frame` and `bar` alone, and
-        on whether `network` is 0: segmenters that differ in others can share what it returns.
+        This is the slow part. It depends only on `frame`, `bar` and whether `network` is 0, so
+        segmenters that differ in other options can share the result.
 
         Parameters
         ----------
         features : Features
-            As `predict` takes them.
+            As for `predict`.
 
         Returns
         -------
         prepared : Prepared
-            For `predict_prepared`, of this segmenter or another.
+            Input of `predict_prepared`, of this segmenter or another.
 
         Examples
         --------
@@ -325,23 +321,23 @@ class CoverSegmenter:
         return replace(prepared, halves=self._prepared(halved(frames), is_learned=True))
 
     def predict_prepared(self, prepared: Prepared) -> Hierarchy:
-        """Find sections and phrases as `predict` does, of a recording that `prepare` was given.
+        """Segment a recording as `predict` does, given the result of `prepare`.
 
         Parameters
         ----------
         prepared : Prepared
-            By a segmenter of the same `frame` and `bar`. Where that did not ask the network, it
-            counts for nothing here either.
+            From a segmenter with the same `frame` and `bar`. If it did not use the network, the
+            network is not used here either.
 
         Returns
         -------
         hierarchy : Hierarchy
-            As `predict` gives it.
+            As from `predict`.
         """
         return self._best(self._weighed(prepared))
 
     def predict_with_novelty(self, features: Features) -> Prediction[Hierarchy]:
-        """Find sections and phrases, and how probable each boundary is, by one look at the bars."""
+        """Segment a recording and compute its boundary probabilities in one pass."""
         reading = self._weighed(self.prepare(features))
         found = self._best(reading)
         other: Level = "any" if self.level == "section" else "section"
@@ -355,7 +351,7 @@ class CoverSegmenter:
     def _best(self, reading: _Reading) -> Hierarchy:
         if not reading.found:
             silences, n_frames = reading.bars.silences, len(reading.bars.in_order)
-            if n_frames == len(silences):  # nothing is heard, so nothing is told from it
+            if n_frames == len(silences):  # all silent: one segment, not labeled as silence
                 whole = Segmentation([0, reading.bars.features.duration], ["A"])
                 return Hierarchy([whole, whole], NESTED, default=self.default_level)
             heard = np.unique([0, *silences, *(silences + 1), n_frames])
@@ -379,39 +375,39 @@ class CoverSegmenter:
     def _of_phrases(
         self, reading: _Reading, level: Level, granularity: float, n_segments: int | None
     ) -> Hierarchy:
-        """Find phrases, and sections: all phrases in a row that have one label."""
+        """Find phrases, and sections as runs of phrases with one label."""
         found = reading.boundaries(level, granularity=granularity, n_segments=n_segments)
         (phrases,) = self._labeled(reading.bars, found)
         return Hierarchy([phrases.merged(), phrases], NESTED, default=1)
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Compute how probable a boundary is at each edge, by all covers and not the best alone.
+        """Compute the marginal probability of a boundary at each edge.
 
-        It is the same at any granularity and number of segments.
+        It does not depend on granularity or number of segments.
 
         Returns
         -------
         edges : ndarray of float64, shape (n_frames + 1,)
             Seconds.
         novelty : ndarray of float64, shape (n_frames + 1,)
-            In [0, 1] on these edges, 0 at both ends.
+            In [0, 1] at these edges, 0 at both ends.
         """
         reading = self._weighed(self.prepare(features))
         return reading.bars.edges, reading.probabilities(self.level)
 
     def is_calibrated(self, features: Features) -> bool:
-        """Tell whether boundaries are right as often as `novelty` says: with the network, on bars.
+        """Return whether `novelty` is a calibrated probability: with the network, on bars.
 
-        That was measured at the default cost.
+        Calibration was measured at the default cost.
         """
         return self._is_learned(features, self._frames(features))
 
     def _is_learned(self, features: Features, frames: Features) -> bool:
-        """Tell whether the network is asked: about bars as they are."""
+        """Return whether the network is used: only on the bars given."""
         return self.network > 0 and frames is features and frames_per_bar(frames, self.bar) == 1
 
     def shortness(self, features: Features) -> str | None:
-        """Say why no section could be told from another, or nothing; silence does not count."""
+        """Explain why the recording is too short, or return None; silence does not count."""
         frames = self._frames(features)
         per_bar, n_heard = frames.seconds_to_frames(self.bar), int(heard_frames(frames).sum())
         if per_bar <= 2:
@@ -432,7 +428,7 @@ class CoverSegmenter:
         return Prepared(bars=bars, logits=boundary_logits(seen))
 
     def _weighed(self, prepared: Prepared) -> _Reading:
-        """Weigh bars, and their halves where there are any; the surer boundaries count."""
+        """Score bars, and half-bars if given; return the reading with more probable boundaries."""
         bars = self._reading(prepared)
         if not (bars.is_learned and prepared.halves):
             return bars
@@ -443,7 +439,7 @@ class CoverSegmenter:
         return halves if as_halves > as_bars else bars
 
     def _reading(self, prepared: Prepared, *, are_halves: bool = False) -> _Reading:
-        """Score all segments on each level, and say what each costs; nothing if all is alike."""
+        """Compute the segment scores and cost of each level; none if all bars are equal."""
         bars, logits = prepared.bars, prepared.logits if self.network else None
         if not bars.in_order.any():
             return _Reading(bars, {}, is_learned=False)
@@ -482,44 +478,44 @@ class CoverSegmenter:
 
 @dataclass(frozen=True, kw_only=True)
 class GridFreeSegmenter(CoverSegmenter):
-    """The best cover on half seconds, where passages may recur faster or slower: needs no bars."""
+    """`CoverSegmenter` on half-second frames: needs no bars, finds repetitions at any tempo."""
 
     hears: ClassVar[str] = "bars:length=0.5,positions=1"
 
 
 _BESIDE = {"repetition": 0.6, "blocks": 1.25, "lengths": 2.5, "cost": 0.6, "span": 2.0}
-"""What the other weights are multiplied by beside the network, which has seen repetition.
+"""Factors of the other weights with the network, which already uses repetition.
 
-The network is so sure that granularity needs a wider span of costs to change what it says.
+The network's log odds are large, so granularity needs a wider span of costs.
 """
 
 _COST_OF_PASSAGES = 2.7
-"""What cost is multiplied by on frames shorter than bars, where longer passages are looked for."""
+"""Factor of the cost on frames shorter than bars, where longer passages are searched."""
 
 _OF_HALVES = {"repetition": 0.75, "blocks": 0.75, "lengths": 1.0}
-"""What weights are multiplied by on halves of bars, of which there are twice as many.
+"""Factors of the weights on half-bars, of which there are twice as many.
 
-Chosen, as is the next, on POP909, 12 recorded songs and 16 tracker modules together; from 0.75 to
-1 and from 0 to 2.2 they matter little.
+Chosen, like `_COST_OF_HALVES`, on POP909, 12 recorded songs and 16 tracker modules together; values
+from 0.75 to 1 and from 0 to 2.2, respectively, differ little.
 """
 
 _COST_OF_HALVES = 1.2
-"""By how much a segment of halves of bars costs more."""
+"""Additional cost per segment on half-bars."""
 
 _TEMPERATURE = 3.5
-"""Of `boundary_probabilities` beside the network: what is then called probable is as often true."""
+"""Temperature of `boundary_probabilities` with the network, chosen for calibration."""
 
 _LOG_ODDS_OF_INTEREST = 1.5
-"""Added to the network's log odds: boundaries are rare, and one in four is worth a cut."""
+"""Added to the network's log odds: boundaries are rare, and one chance in four is worth one."""
 
 LEAST_BARS = 5
-"""Even two blocks that are nothing like each other are one section in fewer bars."""
+"""Minimum number of bars of a recording with more than one section."""
 
 MAX_COVERED = 2048
-"""Frames shorter than bars that `CoverSegmenter` compares at most."""
+"""Maximum number of frames shorter than bars in `CoverSegmenter`."""
 
 _COST_OF_SECTIONS = 2.0
-"""By how much a section costs more than a phrase, where more or fewer than usual are asked for."""
+"""Additional cost of a section over a phrase, if more or fewer than the default are requested."""
 
 _COST_SPAN = 12.0
-"""By how much a segment costs more at the lowest granularity than at the highest."""
+"""Difference of the cost per segment between granularity 0 and 1."""

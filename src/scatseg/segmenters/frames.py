@@ -1,4 +1,4 @@
-"""Features on any grid -> frames few enough to be compared, and spans counted in them."""
+"""Features on any grid -> uniform frames, limited in number; durations -> frames."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ import numpy as np
 from scatseg.features import Features, uniform_edges
 
 MAX_FRAMES = 4096
-"""Frames that are compared with each other at most: longer recordings get longer frames."""
+"""Maximum number of frames of a self-similarity matrix; longer recordings get longer frames."""
 
 
 def on_uniform_frames(
     features: Features, frame: float, *, max_frames: int | None = None
 ) -> Features:
-    """Average frames shorter than `frame` seconds; leave longer ones (beats, bars) as they are.
+    """Average frames shorter than `frame` seconds; keep longer ones (beats, bars).
 
-    The result has at most `max_frames`, and never more than `MAX_FRAMES`, however long the
-    recording.
+    The result has at most `max_frames` frames, and never more than `MAX_FRAMES`.
     """
     most = MAX_FRAMES if max_frames is None else min(max_frames, MAX_FRAMES)
     frame = max(frame, features.duration / most)
@@ -29,15 +28,12 @@ def on_uniform_frames(
 
 
 def odd_frames(features: Features, seconds: float) -> int:
-    """Count the frames of a span that has one in the middle."""
+    """Convert seconds to an odd number of frames."""
     return features.seconds_to_frames(seconds) // 2 * 2 + 1
 
 
 def check_seconds(frame: float, **others: float) -> None:
-    """Refuse what is no number, frames of no length, other lengths below 0 and infinite ones.
-
-    With a ValueError.
-    """
+    """Raise a ValueError unless `frame` is positive and finite, and the others are not negative."""
     for name, value in {"frame": frame, **others}.items():
         if not isinstance(value, Real):
             msg = f"{name} must be a number of seconds, got {value!r}"
@@ -52,7 +48,7 @@ def check_seconds(frame: float, **others: float) -> None:
 
 
 def too_short(length: float, needed: float, unit: str) -> str | None:
-    """Say how much there is, and how much it takes, where that is too little; else nothing.
+    """Return a message if `length` is less than `needed`, else None.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Sections as clusters in a graph of frames, at several levels."""
+"""Sections by spectral clustering of a graph of frames, at several levels."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ from scatseg.similarity import cosine, enhance_paths, recurrence, self_similarit
 
 @dataclass(frozen=True, kw_only=True)
 class LaplacianSegmenter:
-    """Sections as clusters in a graph of who repeats whom and who follows whom, at several levels.
+    """Spectral clustering of a graph of repetition and succession, at several levels.
 
     Parameters
     ----------
     frame : float, default 0.5
-        Seconds per compared frame; longer for recordings of over half an hour.
+        Frame length in seconds; longer for recordings of over half an hour.
     context : float, default 2.0
-        Seconds of agreement along a diagonal that make a repetition.
+        Length of the median filter along diagonals of the recurrence matrix, in seconds.
     smoothing : float, default 4.0
-        Seconds over which the eigenvectors are smoothed.
+        Length of the median filter of the eigenvectors, in seconds.
     min_duration : float, default 4.0
-        Shortest section in seconds: what is shorter joins the more similar neighbor.
+        Shortest section in seconds; shorter ones are merged with the more similar neighbor.
     max_labels : int, default 8
-        Different labels at the finest level; the coarsest has 2.
+        Number of distinct labels at the finest level; the coarsest has 2.
     granularity : float, default 0.5
-        In [0, 1]: which level is the default one, from the coarsest to the finest.
+        In [0, 1]: selects the default level, from coarsest to finest.
     n_segments : int, optional
-        Take the coarsest level with at least so many sections as the default one, instead of
-        `granularity`, and join its least different neighbors until there are so many. Where no
-        level has so many, the finest is the default.
+        Instead of `granularity`, take the coarsest level with at least this many sections as the
+        default, and merge its most similar adjacent sections down to this number. If no level has
+        so many, the finest is the default.
 
     References
     ----------
     B. McFee and D. P. W. Ellis, "Analyzing song structure with spectral clustering", ISMIR 2014.
-    Here one kind of features serves for repetition and for succession.
+    Here, repetition and succession use the same features.
     """
 
     frame: float = 0.5
@@ -70,19 +70,19 @@ class LaplacianSegmenter:
         )
 
     def predict(self, features: Features) -> Hierarchy:
-        """Find the sections of one recording at levels of 2, 3, ... `max_labels` labels."""
+        """Segment one recording at levels of 2, 3, ... `max_labels` labels."""
         features = on_uniform_frames(features, self.frame)
         return self._levels(features, self.embedding(features))
 
     def predict_with_novelty(self, features: Features) -> Prediction[Hierarchy]:
-        """Find the sections, and how much the embedding changes, by one embedding."""
+        """Segment a recording and compute the novelty of its embedding in one pass."""
         features = on_uniform_frames(features, self.frame)
         E = self.embedding(features)
         curve = Curve(features.edges, self._change(features, E))
         return Prediction(self._levels(features, E), curve)
 
     def shortness(self, features: Features) -> str | None:
-        """Say why no section could be told from another, or nothing: two have to fit in."""
+        """Explain why the recording is too short for two sections, or return None."""
         return too_short(features.duration, 2 * self.min_duration, "s")
 
     def _levels(self, features: Features, E: NDArray[np.float64]) -> Hierarchy:
@@ -108,14 +108,14 @@ class LaplacianSegmenter:
         )
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Compute how much the embedding changes: a look at the boundaries, not their source.
+        """Compute the novelty of the embedding, for display only.
 
         Returns
         -------
         edges : ndarray of float64, shape (n_frames + 1,)
             Seconds.
         novelty : ndarray of float64, shape (n_frames + 1,)
-            On these edges.
+            Novelty at these edges.
         """
         features = on_uniform_frames(features, self.frame)
         return features.edges, self._change(features, self.embedding(features))
@@ -128,13 +128,13 @@ class LaplacianSegmenter:
         return checkerboard_novelty(S, half_width_frames=half_width_frames)
 
     def embedding(self, features: Features) -> NDArray[np.float64]:
-        """Place frames so that those of one section lie together.
+        """Compute the spectral embedding of frames.
 
         Returns
         -------
         E : ndarray of float64, shape (n_frames, n_dimensions)
-            The first eigenvectors of the graph's Laplacian, smoothed over time; at most
-            `max_labels` of them, none where nothing differs or hardly anything is heard.
+            The first eigenvectors of the graph Laplacian, median-filtered over time; at most
+            `max_labels`, and none if all frames are equal or the recording is very short.
         """
         S = self_similarity(features.X, metric="euclidean")
         n = len(S)
@@ -150,13 +150,13 @@ class LaplacianSegmenter:
 
 
 def _successors(S: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Link each frame to the next, the more so the more alike they are."""
+    """Link consecutive frames, weighted by their similarity."""
     following = np.diag(S, 1)
     return np.diag(following, 1) + np.diag(following, -1)
 
 
 def _balanced(R: NDArray[np.float64], P: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mix repetition and succession so that neither dominates (McFee and Ellis, equation 6)."""
+    """Balance repetition and succession (McFee and Ellis, equation 6)."""
     repeats, follows = R.sum(axis=1), P.sum(axis=1)
     total = float(((repeats + follows) ** 2).sum())
     mu = float((follows * (repeats + follows)).sum()) / total if total > 0 else 0.5
@@ -169,17 +169,17 @@ def _unit_rows(E: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _first_eigenvectors(A: NDArray[np.float64], n_vectors: int) -> NDArray[np.float64]:
-    """Solve for the smoothest vectors on a graph: those of its Laplacian's smallest eigenvalues."""
+    """Compute the eigenvectors of the smallest eigenvalues of the normalized graph Laplacian."""
     degree = np.sqrt(np.maximum(A.sum(axis=1), np.finfo(float).tiny))
     L = scipy.sparse.csc_array(np.eye(len(A)) - A / np.outer(degree, degree))
-    # A shift just below 0 makes the smallest eigenvalues the largest of an inverse that exists.
+    # Shift-invert just below 0: the shifted Laplacian is invertible.
     start = np.random.default_rng(0).normal(size=len(A))
     _, vectors = scipy.sparse.linalg.eigsh(L, k=n_vectors, sigma=-1e-4, v0=start)
     return np.asarray(vectors)
 
 
 def _codes_of_level(E: NDArray[np.float64], min_frames: int) -> NDArray[np.intp]:
-    """Cluster frames into as many labels as there are dimensions, without sections too short."""
+    """Cluster frames into as many labels as dimensions, and merge short sections."""
     rows = _unit_rows(E)
     codes = cluster_rows(rows, n_clusters=rows.shape[1])
     return absorb_short_runs(codes, rows, min_frames=min_frames)

@@ -1,4 +1,4 @@
-"""Sections between the peaks of a novelty curve: Foote's, and that of structure features."""
+"""Sections between the peaks of a novelty curve: Foote's and structure features."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from scatseg.similarity import recurrence, self_similarity, stacked
 
 @dataclass(frozen=True, kw_only=True)
 class FooteSegmenter:
-    """Boundaries where the sound changes, labels by clustering what lies between.
+    """Boundaries at peaks of checkerboard novelty; labels by clustering.
 
     Parameters
     ----------
     frame : float, default 0.5
-        Seconds per compared frame; longer for recordings of over half an hour.
+        Frame length in seconds; longer for recordings of over half an hour.
     half_width : float, default 12.0
-        Seconds looked at on each side of a boundary.
+        Half width of the checkerboard kernel in seconds.
     min_duration : float, default 6.0
         Shortest section in seconds.
     granularity : float, default 0.5
         In [0, 1]: larger gives more sections.
     n_segments : int, optional
-        How many sections, or as many as there can be, instead of `granularity`.
+        Number of sections (as many as possible, if fewer), instead of `granularity`.
     n_labels : int, optional
-        How many different labels; by likeness when absent.
+        Number of distinct labels; by default, chosen by similarity.
 
     References
     ----------
@@ -54,28 +54,28 @@ class FooteSegmenter:
         check_seconds(frame=self.frame, half_width=self.half_width, min_duration=self.min_duration)
 
     def predict(self, features: Features) -> Segmentation:
-        """Find the sections of one recording."""
+        """Segment one recording."""
         return self.predict_with_novelty(features).found
 
     def predict_with_novelty(self, features: Features) -> Prediction[Segmentation]:
-        """Find the sections, and give the curve whose peaks they are cut at."""
+        """Segment a recording and compute its novelty curve in one pass."""
         features = on_uniform_frames(features, self.frame)
         edges, novelty = self.novelty(features)
         return Prediction(_cut_at_peaks(self, features, novelty), Curve(edges, novelty))
 
     def shortness(self, features: Features) -> str | None:
-        """Say why no section could be told from another, or nothing: two have to fit in."""
+        """Explain why the recording is too short for two sections, or return None."""
         return too_short(features.duration, 2 * self.min_duration, "s")
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Compute the curve whose peaks are the boundaries.
+        """Compute the novelty curve whose peaks are the boundaries.
 
         Returns
         -------
         edges : ndarray of float64, shape (n_frames + 1,)
             Seconds.
         novelty : ndarray of float64, shape (n_frames + 1,)
-            On these edges.
+            Novelty at these edges.
         """
         features = on_uniform_frames(features, self.frame)
         S = self_similarity(features.X)
@@ -85,26 +85,26 @@ class FooteSegmenter:
 
 @dataclass(frozen=True, kw_only=True)
 class StructureFeaturesSegmenter:
-    """Boundaries where the pattern of repetitions changes, labels by clustering.
+    """Boundaries at changes of the pattern of repetitions (structure features); clustered labels.
 
     Parameters
     ----------
     frame : float, default 0.5
-        Seconds per compared frame; longer for recordings of over half an hour.
+        Frame length in seconds; longer for recordings of over half an hour.
     context : float, default 3.0
-        Seconds that are compared as one.
+        Length of the time-delay embedding in seconds.
     neighbors : float, default 0.04
-        Share of all frames that each one may recur in.
+        Number of nearest neighbors of each frame, as a share of all frames.
     blur : float, default 8.0
-        Seconds over which a change of pattern is looked for.
+        Width in seconds of the Gaussian filter along time, four standard deviations.
     min_duration : float, default 6.0
         Shortest section in seconds.
     granularity : float, default 0.5
         In [0, 1]: larger gives more sections.
     n_segments : int, optional
-        How many sections, or as many as there can be, instead of `granularity`.
+        Number of sections (as many as possible, if fewer), instead of `granularity`.
     n_labels : int, optional
-        How many different labels; by likeness when absent.
+        Number of distinct labels; by default, chosen by similarity.
 
     References
     ----------
@@ -133,28 +133,28 @@ class StructureFeaturesSegmenter:
         )
 
     def predict(self, features: Features) -> Segmentation:
-        """Find the sections of one recording."""
+        """Segment one recording."""
         return self.predict_with_novelty(features).found
 
     def predict_with_novelty(self, features: Features) -> Prediction[Segmentation]:
-        """Find the sections, and give the curve whose peaks they are cut at."""
+        """Segment a recording and compute its novelty curve in one pass."""
         features = on_uniform_frames(features, self.frame)
         edges, novelty = self.novelty(features)
         return Prediction(_cut_at_peaks(self, features, novelty), Curve(edges, novelty))
 
     def shortness(self, features: Features) -> str | None:
-        """Say why no section could be told from another, or nothing: two have to fit in."""
+        """Explain why the recording is too short for two sections, or return None."""
         return too_short(features.duration, 2 * self.min_duration, "s")
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Compute the curve whose peaks are the boundaries.
+        """Compute the novelty curve whose peaks are the boundaries.
 
         Returns
         -------
         edges : ndarray of float64, shape (n_frames + 1,)
             Seconds.
         novelty : ndarray of float64, shape (n_frames + 1,)
-            On these edges.
+            Novelty at these edges.
         """
         features = on_uniform_frames(features, self.frame)
         X = stacked(features.X, n_frames=odd_frames(features, self.context))
@@ -171,7 +171,7 @@ def _cut_at_peaks(
     features: Features,
     novelty: NDArray[np.float64],
 ) -> Segmentation:
-    """Cut where the novelty curve peaks, and name what lies between."""
+    """Cut at the peaks of the novelty curve and label the segments."""
     boundary_frames = pick_boundaries(
         novelty,
         min_frames=features.seconds_to_frames(options.min_duration),

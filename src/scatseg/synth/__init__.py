@@ -1,11 +1,11 @@
-"""Parameters in, sounds out: synthesizers that say what their parameters mean, and can be derived.
+"""Parameters -> sounds: differentiable synthesizers with declared parameters.
 
-Each is a frozen dataclass of options, called with parameters (..., n_params) and answering with
-sounds (..., n_samples): NumPy in, NumPy out; torch in, torch out on the same device, with
-gradients. The formulas are written once for both. Nothing sounds above half the sampling rate.
+Each is a frozen dataclass of options that maps parameters (..., n_params) to sounds
+(..., n_samples), with NumPy or torch; tensors stay on their device and are differentiable. There is
+no sound above the Nyquist frequency.
 
-A synthesizer of your own is any callable that has `sr`, in Hz, and `parameters`, a tuple of
-`Parameter`; a name like `module:callable` finds it.
+A custom synthesizer is any callable with `sr`, in Hz, and `parameters`, a tuple of `Parameter`,
+given as `module:callable`.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ SYNTHS: Mapping[str, str] = {
     "flatterzunge": "scatseg.synth:Flatterzunge",
     "bisbigliando": "scatseg.synth:Bisbigliando",
 }
-"""Where each synthesizer lives."""
+"""Location of each synthesizer."""
 
 
 def synthesizer(text: str) -> Synth:
-    """Make the synthesizer that a name describes.
+    """Create a synthesizer by name.
 
     Parameters
     ----------
@@ -75,7 +75,7 @@ def synthesizer(text: str) -> Synth:
     Raises
     ------
     ValueError
-        When there is none of that name, or it does not declare `sr` and `parameters`.
+        When the name is unknown, or the object does not declare `sr` and `parameters`.
     """
     (name, options), *more = naming.parse_names(text)
     if more:

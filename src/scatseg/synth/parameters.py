@@ -1,4 +1,4 @@
-"""What the parameters of synthesizers are called, and over which values they run."""
+"""Parameters of synthesizers: names, ranges and scales."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from scatseg.scattering.arrays import Tensor, is_tensor
 
 @dataclass(frozen=True)
 class Parameter:
-    """What one parameter of a synthesizer is called, and over which values it runs.
+    """A parameter of a synthesizer: name, unit, range and scale.
 
     Parameters
     ----------
@@ -24,12 +24,12 @@ class Parameter:
     unit : str
         "Hz", "octaves/s", or "" for a plain number.
     low, high : float
-        The range, in the unit, both ends included.
+        The range in this unit, inclusive.
     scale : {"log", "linear"}
-        Along which scale two values are compared. Differences are octaves along the logarithmic
-        scale, fractions of the range along the linear one.
+        Scale on which values are compared. Differences are in octaves on the logarithmic scale, in
+        fractions of the range on the linear one.
     either_sign : bool, default False
-        Whether negative values of the same size have a meaning too.
+        Whether the parameter is signed: negative values of the same magnitude are valid, too.
 
     Raises
     ------
@@ -56,27 +56,27 @@ class Parameter:
             raise ValueError(msg)
 
     def encode(self, values: Tensor) -> Tensor:
-        """Put values on the scale: log2 of their size, or the place in the range, 0 to 1."""
+        """Convert values to positions: log2 of the absolute value, or the position in the range."""
         if self.scale == "log":
             xp = library(values)
             return xp.log2(xp.abs(values))
         return (values - self.low) / (self.high - self.low)
 
     def decode(self, places: Tensor) -> Tensor:
-        """Return the values, positive ones on a logarithmic scale, that `encode` puts there."""
+        """Convert positions to values, positive on a logarithmic scale: the inverse of `encode`."""
         if self.scale == "log":
             return library(places).exp2(places)
         return self.low + (self.high - self.low) * places
 
     def spaced(self, n: int, *, signed: bool = False) -> NDArray[np.float64]:
-        """Space n values evenly along the scale.
+        """Return n values evenly spaced on the scale.
 
         Parameters
         ----------
         n : int
             At least 1; 1 gives the middle of the range.
         signed : bool, default False
-            Whether half of them are negative, where the parameter may be; n must then be even.
+            Whether half of them are negative, for a signed parameter; n must then be even.
 
         Examples
         --------
@@ -99,7 +99,7 @@ class Parameter:
 
 
 class Synth(Protocol):
-    """Anything that turns parameters into sounds, and declares them."""
+    """Any callable from parameters to sounds that declares its parameters."""
 
     @property
     def sr(self) -> int:
@@ -107,14 +107,14 @@ class Synth(Protocol):
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
-        """What the columns of theta are."""
+        """Parameters of the columns of theta."""
 
     def __call__(self, theta: Tensor) -> Tensor:
-        """Play parameters (..., n_params) as sounds (..., n_samples)."""
+        """Synthesize sounds (..., n_samples) from parameters (..., n_params)."""
 
 
 def ranged(synth: Synth, ranges: Mapping[str, tuple[float, float]]) -> tuple[Parameter, ...]:
-    """Give some of a synthesizer's parameters other ranges.
+    """Return the parameters of a synthesizer with some ranges replaced.
 
     Raises
     ------
@@ -140,12 +140,12 @@ def ranged(synth: Synth, ranges: Mapping[str, tuple[float, float]]) -> tuple[Par
 
 
 def check_names(synth: Synth, names: Mapping[str, Any] | Sequence[str]) -> None:
-    """Refuse a name that is not that of a parameter.
+    """Check the names of parameters.
 
     Raises
     ------
     ValueError
-        Naming the parameters there are.
+        When a name is unknown; the message lists the parameters.
     """
     known = [each.name for each in synth.parameters]
     for name in names:
@@ -155,12 +155,12 @@ def check_names(synth: Synth, names: Mapping[str, Any] | Sequence[str]) -> None:
 
 
 def theta_of(synth: Synth, values: Mapping[str, float]) -> NDArray[np.float64]:
-    """Return the parameters (n_params,) of the values given, the others mid-range.
+    """Return parameters (n_params,) with the given values, the others mid-range.
 
     Raises
     ------
     ValueError
-        When a name is unknown or a value cannot be played.
+        When a name is unknown or a value is invalid.
 
     Examples
     --------
@@ -180,7 +180,7 @@ def theta_of(synth: Synth, values: Mapping[str, float]) -> NDArray[np.float64]:
 
 
 def check_value(parameter: Parameter, value: float, sr: int) -> None:
-    """Refuse, with a ValueError, a value that cannot be played at `sr` Hz."""
+    """Raise a ValueError for a value that is invalid at `sr` Hz."""
     if not math.isfinite(value):
         msg = f"{parameter.name} must be finite, got {value}"
         raise ValueError(msg)
@@ -195,16 +195,16 @@ def check_value(parameter: Parameter, value: float, sr: int) -> None:
 def grid(
     parameters: Sequence[Parameter], n: int | Sequence[int], *, signed: bool = False
 ) -> NDArray[np.float64]:
-    """Combine evenly spaced values of all parameters.
+    """Create a grid of evenly spaced values of all parameters.
 
     Parameters
     ----------
     parameters : sequence of Parameter
-        Of a synthesizer.
+        Parameters of a synthesizer.
     n : int or sequence of int
-        Values of each parameter, or of every one.
+        Values per parameter, for all or for each.
     signed : bool, default False
-        Whether parameters that may be negative run over both signs.
+        Whether signed parameters cover both signs.
 
     Returns
     -------
@@ -235,7 +235,7 @@ def grid(
 
 
 def placed(theta: NDArray[np.floating], device: str) -> Tensor:
-    """Give parameters to torch, in float64 on a device like "cpu" or "cuda".
+    """Convert parameters to a float64 tensor on a device like "cpu" or "cuda".
 
     Raises
     ------
@@ -249,7 +249,7 @@ def placed(theta: NDArray[np.floating], device: str) -> Tensor:
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that is not there.
+    """Check that a torch device is available.
 
     Raises
     ------
@@ -269,7 +269,7 @@ def check_device(device: str) -> None:
 
 
 def library(x: Tensor) -> Any:
-    """Return numpy, or torch for its tensors: the functions used here have the same names."""
+    """Return numpy, or torch for tensors, which share the function names used here."""
     if not is_tensor(x):
         return np
     import torch
@@ -278,12 +278,12 @@ def library(x: Tensor) -> Any:
 
 
 def check_audible(parameters: Sequence[Parameter], sr: int) -> None:
-    """Refuse ranges of frequencies that reach beyond half the sampling rate.
+    """Check that frequency ranges are below the Nyquist frequency.
 
     Raises
     ------
     ValueError
-        Naming the parameter.
+        When a range exceeds it; the message names the parameter.
     """
     for each in parameters:
         if each.unit == "Hz" and each.high > sr / 2:

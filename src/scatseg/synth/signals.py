@@ -1,4 +1,4 @@
-"""What the synthesizers share: one library or the other, times, fades, gain and delay."""
+"""Shared code of the synthesizers: array library, times, fades, gain and delay."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LEVEL = 0.1
 
 
 def constant(array: NDArray[np.float64], like: Tensor) -> Tensor:
-    """Give an array to the library, precision and device of another."""
+    """Convert an array to the library, precision and device of another."""
     if not is_tensor(like):
         return array.astype(like.dtype)
     return library(like).as_tensor(array, dtype=like.dtype, device=like.device)
 
 
 def n_samples(synth: Any) -> int:
-    """Length of a synthesizer's sounds."""
+    """Return the length of a synthesizer's sounds in samples."""
     length: int = round(synth.duration * synth.sr)
     return length
 
@@ -46,13 +46,13 @@ def unpacked(
 
 
 def faded(xp: Any, u: Tensor) -> Tensor:
-    """Rise from 0 at u = 0 to 1 at u = 1, with level ends."""
+    """Compute a smooth fade from 0 at u = 0 to 1 at u = 1, with zero slope at the ends."""
     u = xp.clip(u, 0.0, 1.0)
     return u * u * (3 - 2 * u)
 
 
 def scaled(xp: Any, x: Tensor, energy: float) -> Tensor:
-    """Scale sounds to a sum of squares; silence stays."""
+    """Scale sounds to a given energy (sum of squares), except silence."""
     total = (x * x).sum(-1)[..., None]
     sounding = total > 0
     return x * xp.sqrt(energy / xp.where(sounding, total, 1.0))
@@ -66,7 +66,7 @@ def finished(xp: Any, x: Tensor, synth: Any) -> Tensor:
 
 
 def delayed(x: Tensor, shift: int) -> Tensor:
-    """Delay sounds (..., n_samples) by whole samples, or advance them, zeros moving in."""
+    """Shift sounds (..., n_samples) by whole samples, with zero padding."""
     if not shift:
         return x
     silence = library(x).zeros_like(x[..., : abs(shift)])
@@ -75,7 +75,7 @@ def delayed(x: Tensor, shift: int) -> Tensor:
 
 
 def check(synth: Any, names: tuple[str, ...], gains: tuple[str, ...] = ("unit", "energy")) -> None:
-    """Refuse options of a synthesizer that do not fit its formula.
+    """Check the options of a synthesizer.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from scatseg.synth.signals import Gain, check, faded, finished, unpacked
 
 
 class _Motion(NamedTuple):
-    """How a technique moves a tone: cycles of its lowest partial, highest pitch, amplitude."""
+    """The modulation of a tone: phase of the lowest partial in cycles, highest pitch, amplitude."""
 
     cycles: Tensor
     top: Tensor
@@ -24,7 +24,7 @@ class _Motion(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class _Technique(ABC):
-    """What the five playing techniques share: a tone of a few partials, and its options."""
+    """Base of the playing techniques: a tone of a few partials, with options."""
 
     sr: int = 8192
     duration: float = 4.0
@@ -42,7 +42,7 @@ class _Technique(ABC):
             raise ValueError(msg)
 
     def __call__(self, theta: Tensor) -> Tensor:
-        """Play parameters (..., 3) as sounds (..., n_samples)."""
+        """Synthesize sounds (..., n_samples) from parameters (..., 3)."""
         xp, (rate, depth, pitch), t = unpacked(self, theta)
         motion = self._motion(xp, rate, depth, pitch, t)
         x = xp.zeros_like(motion.cycles)
@@ -55,14 +55,14 @@ class _Technique(ABC):
 
     @abstractmethod
     def _motion(self, xp: Any, rate: Tensor, depth: Tensor, pitch: Tensor, t: Tensor) -> _Motion:
-        """Move the tone."""
+        """Compute the modulation."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Vibrato(_Technique):
-    """A tone whose pitch swings: rate in Hz, depth in semitones above the pitch, pitch in Hz.
+    """A tone with vibrato: rate in Hz, depth in semitones above the pitch, pitch in Hz.
 
-    The frequency is a sine, as far below the pitch as above it in Hz.
+    Sinusoidal frequency modulation, symmetric around the pitch in Hz.
 
     Parameters
     ----------
@@ -71,11 +71,11 @@ class Vibrato(_Technique):
     duration : float, default 4.0
         Seconds.
     n_partials : int, default 8
-        Partials, of amplitudes 1 / k; those that reach half the sampling rate are left out.
+        Partials, of amplitudes 1 / k; those that reach the Nyquist frequency are left out.
     gain : {"unit", "energy"}
         Peaks of at most 1, or every sound scaled to a root mean square of 0.1.
     shift : int, default 0
-        Samples of delay.
+        Delay in samples.
     parameters : tuple of Parameter
         rate, depth, pitch; the ranges may be changed.
     """
@@ -96,7 +96,7 @@ class Vibrato(_Technique):
 class Trill(_Technique):
     """A tone that alternates with a higher one: rate in Hz, depth in semitones, pitch in Hz.
 
-    Both sound equally long; the steps between them are softened. Options as for `Vibrato`.
+    Both have equal durations, with smooth transitions. Options as for `Vibrato`.
     """
 
     parameters: tuple[Parameter, ...] = (
@@ -115,7 +115,7 @@ class Trill(_Technique):
 
 @dataclass(frozen=True, kw_only=True)
 class Tremolo(_Technique):
-    """A tone that is bowed to and fro: rate in Hz, depth in [0, 1], pitch in Hz.
+    """A tone with bowed tremolo: rate in Hz, depth in [0, 1], pitch in Hz.
 
     The amplitude alternates between 1 and 1 - depth. Options as for `Vibrato`.
     """
@@ -151,7 +151,7 @@ class Flatterzunge(_Technique):
 
 @dataclass(frozen=True, kw_only=True)
 class Bisbigliando(_Technique):
-    """A harp tone that is plucked again and again: rate in Hz, depth in [0, 1], pitch in Hz.
+    """A repeatedly plucked harp tone: rate in Hz, depth in [0, 1], pitch in Hz.
 
     Each pluck decays exponentially to 1 - depth until the next. Options as for `Vibrato`.
     """
@@ -164,21 +164,21 @@ class Bisbigliando(_Technique):
 
     def _motion(self, xp: Any, rate: Tensor, depth: Tensor, pitch: Tensor, t: Tensor) -> _Motion:
         place = rate * t - xp.floor(rate * t)
-        # From 0 through a quick rise and a slow decay back to 0, so that plucks join.
+        # A quick rise from 0 and a slow decay back to 0, so that plucks are continuous.
         pluck = -xp.expm1(-30 * place) * (xp.exp(-3 * place) - math.exp(-3))
         return _Motion(pitch * t, pitch, 1 - depth + depth * pluck / _PLUCK)
 
 
 _ATTACK = 0.02
-"""Seconds over which a tone sets in and ends."""
+"""Duration of the fades of a tone in seconds."""
 
 _CORNER = 0.99
-"""How square a square wave is, below 1."""
+"""Sharpness of the square wave, below 1."""
 
 _PLUCK = 0.6701
-"""The peak of what a pluck is made of."""
+"""Peak of the unnormalized pluck."""
 
 
 def _square(xp: Any, angle: Tensor) -> Tensor:
-    """Alternate between -1 and 1 with soft corners; its integral has a closed form."""
+    """Compute a smoothed square wave in [-1, 1], whose integral has a closed form."""
     return xp.sin(angle) / xp.sqrt(1 - (_CORNER * xp.cos(angle)) ** 2)

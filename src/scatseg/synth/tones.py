@@ -29,10 +29,10 @@ class AMChirp:
     """A chirp of exponential frequency whose amplitude is modulated by a sine.
 
     x(t) = g w(t) sin(2 pi f_m t) sin(2 pi f_c (2^(gamma t) - 1) / (gamma ln 2)), t = 0 in the
-    middle, w a Gaussian of standard deviation 0.1 bandwidth / |gamma| seconds. The frequency is
-    f_c 2^(gamma t): it rises by `bandwidth` octaves over ten standard deviations, and falls where
-    gamma is negative. At gamma = 0 it is a steady tone. What would sound above half the sampling
-    rate fades out over the quarter of an octave below.
+    middle, w a Gaussian of standard deviation 0.1 bandwidth / |gamma| seconds. The frequency is f_c
+    2^(gamma t): it rises by `bandwidth` octaves over ten standard deviations, and falls if gamma is
+    negative. At gamma = 0, it is a steady tone. Chirps that reach the Nyquist frequency are faded
+    out over the quarter of an octave below.
 
     Parameters
     ----------
@@ -43,10 +43,10 @@ class AMChirp:
     bandwidth : float, default 2.0
         Octaves.
     gain : {"gamma", "energy", "unit"}
-        g: |gamma|, as in the reference; 1; or what makes all energies equal, which is
-        sqrt(|gamma|) for as long as sounds fit their duration and f_m is not slow.
+        g: |gamma|, as in the reference; constant energy, which is sqrt(|gamma|) as long as sounds
+        fit their duration and f_m is not slow; or 1.
     shift : int, default 0
-        Samples of delay.
+        Delay in samples.
     parameters : tuple of Parameter
         f_c in Hz, f_m in Hz, gamma in octaves/s; the ranges may be changed.
 
@@ -80,9 +80,9 @@ class AMChirp:
             raise ValueError(msg)
 
     def __call__(self, theta: Tensor) -> Tensor:
-        """Play parameters (..., 3) as sounds (..., n_samples)."""
+        """Synthesize sounds (..., n_samples) from parameters (..., 3)."""
         xp, (f_c, f_m, gamma), t = unpacked(self, theta, start=-self.duration / 2)
-        # Clipped where the envelope has long vanished: 2 ** octaves stays finite.
+        # Clipped where the envelope is negligible, so that 2 ** octaves is finite.
         octaves = xp.clip(gamma * t, None, 40.0)
         sigma = 0.1 * self.bandwidth
         envelope = xp.exp(-((octaves / sigma) ** 2) / 2) * xp.sin(2 * np.pi * f_m * t)
@@ -98,10 +98,10 @@ class AMChirp:
 
 @dataclass(frozen=True, kw_only=True)
 class AdditiveTone:
-    """A harmonic tone of chosen brightness and balance of odd and even partials.
+    """A harmonic tone with variable brightness and balance of odd and even partials.
 
     x(t) = hann(t) sum_n (1 + (-1)^n r) n^(-alpha) cos(2 pi n f_1 t), n from 1 to
-    round(sr / (2 f_1)) - 1, so that all partials lie below half the sampling rate. r = -1 leaves
+    round(sr / (2 f_1)) - 1, so that all partials are below the Nyquist frequency. r = -1 keeps only
     the odd partials, r = 1 the even ones.
 
     Parameters
@@ -113,10 +113,10 @@ class AdditiveTone:
     gain : {"unit", "energy"}
         "energy" scales every tone to the same energy, a root mean square of 0.1.
     shift : int, default 0
-        Samples of delay.
+        Delay in samples.
     parameters : tuple of Parameter
-        f_1 in Hz, alpha, r; the ranges may be changed. Tones below the range of f_1 have no more
-        partials than its lowest.
+        f_1 in Hz, alpha, r; the ranges may be changed. Tones below the range of f_1 have as many
+        partials as the lowest in it.
 
     References
     ----------
@@ -138,7 +138,7 @@ class AdditiveTone:
         check(self, ("f_1", "alpha", "r"))
 
     def __call__(self, theta: Tensor) -> Tensor:
-        """Play parameters (..., 3) as sounds (..., n_samples)."""
+        """Synthesize sounds (..., n_samples) from parameters (..., 3)."""
         xp, (f_1, alpha, r), t = unpacked(self, theta)
         highest = xp.round(self.sr / (2 * f_1)) - 1
         x = xp.zeros_like(f_1 * t)
@@ -151,11 +151,11 @@ class AdditiveTone:
 
 @dataclass(frozen=True, kw_only=True)
 class Ripple:
-    """Dynamic ripples: many tones whose loudness waves travel along log-frequency.
+    """Dynamic ripples: tones with amplitude modulation that travels along log-frequency.
 
-    The tone that lies u octaves above the lowest has the amplitude 1 + depth cos(2 pi (rate t -
-    density u)) where waves rise, at rate / density octaves a second; a plus sign where they fall.
-    Directions between -1 and 1 mix the two; 0 is a standing wave.
+    The tone u octaves above the lowest has the amplitude 1 + depth cos(2 pi (rate t - density u))
+    for rising waves, at rate / density octaves per second; a plus sign for falling ones. Directions
+    between -1 and 1 mix the two; 0 is a standing wave.
 
     Parameters
     ----------
@@ -164,18 +164,18 @@ class Ripple:
     duration : float, default 2.0
         Seconds.
     lowest : float, default 128.0
-        Frequency of the lowest tone in Hz. There are as many above it as fit below half the
-        sampling rate with the fastest ripple of the range.
+        Frequency of the lowest tone in Hz. Tones extend up to the Nyquist frequency minus the
+        fastest rate of the range.
     tones_per_octave : int, default 20
         At least twice the largest density.
     depth : float, default 0.9
         In [0, 1].
     seed : int, default 0
-        Of the tones' phases.
+        Seed of the phases.
     gain : {"unit", "energy"}
         "energy" scales every sound to the same energy, a root mean square of 0.1.
     shift : int, default 0
-        Samples of delay.
+        Delay in samples.
     parameters : tuple of Parameter
         rate in Hz, density in cycles/octave, direction in [-1, 1]; the ranges may be changed.
 
@@ -212,7 +212,7 @@ class Ripple:
             raise ValueError(msg)
 
     def __call__(self, theta: Tensor) -> Tensor:
-        """Play parameters (..., 3) as sounds (..., n_samples)."""
+        """Synthesize sounds (..., n_samples) from parameters (..., 3)."""
         xp, (rate, density, direction), t = unpacked(self, theta)
         most = np.log2((self.sr / 2 - self.parameters[0].high) / self.lowest)
         octaves = np.arange(math.floor(most * self.tones_per_octave) + 1) / self.tones_per_octave
@@ -221,7 +221,7 @@ class Ripple:
         cycles = self.lowest * 2 ** octaves[:, None] * seconds
         tones = constant(np.sin(2 * np.pi * cycles + phases[:, None]), t)
         place = 2 * np.pi * density * constant(octaves, t)
-        # cos(a - b) and cos(a + b) share their products: two sums of tones serve both directions.
+        # cos(a - b) and cos(a + b) share products: two sums of tones give both directions.
         even = xp.cos(place) @ tones
         odd = (direction * xp.sin(place)) @ tones
         time = 2 * np.pi * rate * t
@@ -231,11 +231,11 @@ class Ripple:
 
 
 _FADE = 0.25
-"""Octaves below half the sampling rate over which a chirp fades out."""
+"""Octaves below the Nyquist frequency over which a chirp fades out."""
 
 
 def _relative_growth(xp: Any, u: Tensor) -> Tensor:
-    """(exp(u) - 1) / u, and its limit at 0, both with finite derivatives."""
+    """Compute (exp(u) - 1) / u, and its limit at 0, with finite derivatives."""
     small = xp.abs(u) < 1e-2
     v = xp.where(small, 1.0, u)
     series = 1 + u / 2 * (1 + u / 3 * (1 + u / 4 * (1 + u / 5)))
