@@ -1,4 +1,4 @@
-"""A run folder -> static HTML pages with plots and playback that work offline."""
+"""Build static pages from a run folder, to view and listen to offline."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def build(run: Path, *, audio: AudioMode = "copy", figures: bool = True) -> Path
 
 
 def _build_track(run: Run, number: int, audio: AudioMode, figures: bool) -> set[Path]:
-    """Write all files of one track and return their paths."""
+    """Write the files of one track and return their paths."""
     track, page = run.tracks[number], page_path(run.folder, run.tracks[number])
     warnings: list[str] = []
     try:

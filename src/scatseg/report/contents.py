@@ -1,4 +1,4 @@
-"""A run folder -> the contents of its report."""
+"""Read a run folder for its report."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Track:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Contents of a run, except the arrays.
+    """A run without its arrays.
 
     Parameters
     ----------
