@@ -1,13 +1,13 @@
-"""Which features find the form? Each alone and together, learned or not, on two kinds of grid.
+"""Feature ablation: boundary scores by feature kind, with and without the network.
 
     scatseg run pipelines/structure.toml
     python pipelines/ablation.py pipelines/ablation.toml
 
-Scored as by `structure_table.py`: the better level of each annotator, then the mean over
-annotators. The network of `scatseg.diagonals` has one set of weights for all kinds of features and
-looks at one kind at a time, so it is not trained anew for each row; its three seeds are three
-networks, and the mean of their scores is given. "Unlearned" is the same search for the best cover
-without the network. Differences are paired by song, with 95 % bootstrap intervals.
+Scored as in `structure_table.py`: the better level of each annotator, then the mean over
+annotators. "Learned" uses the network of `scatseg.diagonals`, which shares its weights among all
+kinds of features and so needs no retraining for each row; scores are means over its three seeds.
+"Unlearned" is the same segmenter without the network. The last column is the difference from a
+baseline row, paired by song, with 95 % bootstrap intervals.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from scatseg.statistics import bootstrap_intervals
 SR = 22050
 SHOWN = {"F05": "F@0.5", "F3": "F@3", "PWF": "pairwise F", "V": "V"}
 
-# Song -> metric -> value, of one row of the table.
+# Song -> metric -> value, for one row of the table.
 Scores = dict[str, dict[str, float]]
 Case = tuple[str, str, str]  # features, learned or not, grid
 
 
 def bar_lines(y: NDArray[np.floating], beats: Path) -> dict[str, NDArray[np.float64]]:
-    """Find the bar lines, and read the true ones where there are any."""
+    """Return the estimated bar lines and, if annotated, the true ones, in seconds."""
     lines = {"estimated": find_grid(y, SR).edges}
     if beats.is_file():
         _, downbeats = read_beats(beats)
@@ -49,7 +49,7 @@ def bar_lines(y: NDArray[np.floating], beats: Path) -> dict[str, NDArray[np.floa
 
 
 def described(y: NDArray[np.float32], kinds: Mapping[str, str]) -> dict[str, Features]:
-    """Describe a signal by each kind of features, frame by frame."""
+    """Extract each kind of features, frame by frame."""
     return {
         kind: (BAR_FEATURES.get(name) or extractors.extractor(name))(y, SR)
         for kind, name in kinds.items()
@@ -64,9 +64,9 @@ def _computed(features: Features, y: object, sr: object) -> Features:
 def answers(
     file: Path, beats: Path, references: Path, options: Options
 ) -> Iterator[tuple[Case, dict]]:
-    """Segment a recording in every way, and score each of them."""
+    """Segment a recording with every combination of features, network and grid; yield scores."""
     y, _ = audio.load(file, sr=SR)
-    kinds = described(y[slice(*heard_span(y, SR))], options["kinds"])  # as `Bars` cuts it
+    kinds = described(y[slice(*heard_span(y, SR))], options["kinds"])  # trimmed as in `Bars`
     networks = diagonals.shipped_weights()
     known = read_jams(references)
     for grid, edges in bar_lines(y, beats).items():
@@ -85,8 +85,8 @@ def answers(
 
 
 def table(cases: Mapping[Case, Scores], than: str) -> str:
-    """Lay out means over songs, and by how much each row differs from one of them."""
-    head = ["features", "", "grid", "songs", *SHOWN.values(), f"F@3 less that of {than}"]
+    """Format means over songs, and the difference of each row from the row `than`."""
+    head = ["features", "", "grid", "songs", *SHOWN.values(), f"F@3 minus {than}"]
     rows = [head, ["---", "---", "---", "---:", *["---:"] * (len(SHOWN) + 1)]]
     for (name, learned, grid), songs in cases.items():
         other = cases[than, learned, grid]
@@ -99,14 +99,14 @@ def table(cases: Mapping[Case, Scores], than: str) -> str:
 
 
 def found_in(file: Path, songs: Options, options: Options) -> list[tuple[Case, dict]]:
-    """Segment and score one song in every way."""
+    """Segment and score one song with every combination."""
     beats = Path(songs.get("beats", "")) / f"{'_'.join(file.stem.split('_')[:2])}.jams"
     references = Path(songs["references"]) / f"{file.stem}.jams"
     return list(answers(file, beats, references, options))
 
 
 def section(found: Mapping[str, list], options: Options) -> str:
-    """Lay out one set of songs."""
+    """Format the table of one set of songs."""
     cases: dict[Case, Scores] = {}
     for song, answered in found.items():
         for case, scores in answered:
@@ -116,4 +116,4 @@ def section(found: Mapping[str, list], options: Options) -> str:
 
 
 if __name__ == "__main__":
-    write_report("Which features find the form", __doc__ or "", found_in, section)
+    write_report("Feature ablation", __doc__ or "", found_in, section)

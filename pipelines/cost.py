@@ -1,12 +1,11 @@
-"""What does it take to find the form? Seconds of processor time for a minute of audio.
+"""Processing time of the default segmenter per minute of audio.
 
     python pipelines/cost.py ../shared/corpus/real_lyrics/audio -o reports/structure/cost.md
 
-What the default does with a recording, on one thread: it is decoded to 22,050 Hz, its bar lines are
-found, the bars described, and the sections found in them. Imports are left out, as is what is made
-once for all recordings: the first one is analyzed once more beforehand. Each step of each recording
-counts by its fastest round. Where the clock shows much more than all steps took, the machine had
-other work.
+CPU seconds on one thread for each step: decoding to 22,050 Hz, bar line estimation, bar features
+and segmentation. Imports and other one-time costs are excluded by a warm-up run on the first
+recording. Each step of each recording counts by its fastest round. A wall time well above the total
+means that the machine was busy.
 """
 
 from __future__ import annotations
@@ -38,9 +37,9 @@ def spent(file: Path) -> tuple[float, NDArray[np.float64]]:
     Returns
     -------
     minutes : float
-        How long it is.
+        Duration of the recording.
     seconds : ndarray of float64, shape (n_steps, 2)
-        What each of `STEPS` took: of the processor, and on the clock.
+        CPU time and wall time of each of `STEPS`.
     """
     marks = [_now()]
     y, _ = audio.load(file, sr=SR)
@@ -59,18 +58,18 @@ def _now() -> tuple[float, float]:
 
 
 def table(songs: Sequence[str], minutes: NDArray[np.float64], seconds: NDArray[np.float64]) -> str:
-    """Lay out what a minute takes, of each song and of all.
+    """Format the time per minute of audio, for each song and for all.
 
     Parameters
     ----------
     songs : sequence of str
-        Their names.
+        Names.
     minutes : ndarray of float64, shape (n_songs,)
-        How long they are.
+        Durations.
     seconds : ndarray of float64, shape (n_songs, n_steps, 2)
         As from `spent`.
     """
-    head = ["recording", "minutes", *STEPS, "all", "on the clock"]
+    head = ["recording", "minutes", *STEPS, "total", "wall time"]
     rows = [head, ["---", *["---:"] * (len(head) - 1)]]
     of_all = ("all together", minutes.sum(), seconds.sum(axis=0))
     for name, length, took in (*zip(songs, minutes, seconds, strict=True), of_all):
@@ -81,11 +80,11 @@ def table(songs: Sequence[str], minutes: NDArray[np.float64], seconds: NDArray[n
 
 
 def main() -> None:
-    """Analyze the recordings, and write the table."""
+    """Time the analysis of all recordings and write the table."""
     summary, _, about = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(description=summary)
     parser.add_argument("audio", type=Path, help="a folder of recordings")
-    parser.add_argument("-n", "--rounds", type=int, default=6, help="of which the fastest counts")
+    parser.add_argument("-n", "--rounds", type=int, default=6, help="the fastest counts")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     if options.rounds < 1:
@@ -103,7 +102,7 @@ def main() -> None:
     installed = versions(("numpy", "scipy", "librosa", "soundfile", "soxr"))
     where = f"{platform.machine()}, " + ", ".join(f"{n} {v}" for n, v in installed.items())
     parts = [
-        "# Seconds for a minute of audio",
+        "# Processing time per minute of audio",
         about.rstrip(),
         f"Rounds: {options.rounds}. {where}.",
         table([file.stem for file in files], minutes, seconds),

@@ -1,14 +1,13 @@
-"""Are the beats and the bar lines where people hear them? Those that are found, and annotated ones.
+"""Accuracy of estimated beats and bar lines against annotations.
 
     python pipelines/grid.py pipelines/grid.toml
 
-Means over songs of mir_eval's beat scores, with 95 % bootstrap intervals, of beats and of bar
-lines alike, from 5 s on as mir_eval trims them. F is the F-measure within 70 ms. CMLt is the share
-at the right times and distances, AMLt the same where twice or half as many, or those halfway
-between, are right, too: where it is much higher, the level or the place is wrong and not the times.
-The second table counts songs by what their bar lines are most like: those that are annotated, every
-second of these, these with one halfway between, these some beats later. Where the F-measure of
-that, too, is below 0.8 they are something else.
+mir_eval's beat scores for beats and for bar lines, mean over songs with 95 % bootstrap intervals;
+times before 5 s are trimmed. F is the F-measure within 70 ms. CMLt is the share at the correct
+metrical level and phase, AMLt also allows double, half and off-beat readings: if AMLt is much
+higher, the metrical level or phase is wrong, not the timing. The second table counts songs by the
+reading of the annotated bar lines that the estimated ones match best: as annotated, every second,
+with one halfway between, or shifted by some beats; "something else" if its F-measure is below 0.8.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ Times = NDArray[np.float64]  # seconds
 
 
 def scored(known: Times, found: Times) -> dict[str, float]:
-    """Score beats, or bar lines, by those that are annotated."""
+    """Score estimated beats or bar lines against annotated ones."""
     sides = mir_eval.beat.trim_beats(known), mir_eval.beat.trim_beats(found)
     _, correct, _, any_level = mir_eval.beat.continuity(*sides)
     values = (mir_eval.beat.f_measure(*sides), correct, any_level)
@@ -44,7 +43,7 @@ def scored(known: Times, found: Times) -> dict[str, float]:
 
 
 def readings(beats: Times, lines: Times) -> dict[str, list[Times]]:
-    """Tell what may be taken for the bar lines, which are among the beats."""
+    """Return the bar lines of each reading, given annotated beats and bar lines."""
     first = np.searchsorted(beats, lines)
     longest = int(np.diff(first).max(initial=1))
     later = [first + by for by in range(1, longest)]
@@ -59,7 +58,7 @@ def readings(beats: Times, lines: Times) -> dict[str, list[Times]]:
 
 
 def reading_of(found: Times, beats: Times, lines: Times) -> str:
-    """Name what bar lines are most like."""
+    """Return the reading that estimated bar lines match best."""
     alike = {
         name: max((scored(each, found)["F"] for each in times), default=0.0)
         for name, times in readings(beats, lines).items()
@@ -69,7 +68,7 @@ def reading_of(found: Times, beats: Times, lines: Times) -> str:
 
 
 def found_in(file: Path, songs: Options, options: Options) -> dict[str, Any]:
-    """Find the grid of one song, and score it."""
+    """Estimate and score the beats and bar lines of one song."""
     del options
     beats, lines = read_beats(Path(songs["beats"]) / f"{'_'.join(file.stem.split('_')[:2])}.jams")
     y, _ = audio.load(file, sr=SR)
@@ -82,7 +81,7 @@ def found_in(file: Path, songs: Options, options: Options) -> dict[str, Any]:
 
 
 def section(found: Mapping[str, Mapping[str, Any]], options: Options) -> str:
-    """Lay out one set of songs."""
+    """Format the tables of one set of songs."""
     del options
     rows = [["", "songs", *METRICS], ["---", "---:", *["---:"] * len(METRICS)]]
     for what in ("beats", "bar lines"):
@@ -92,7 +91,7 @@ def section(found: Mapping[str, Mapping[str, Any]], options: Options) -> str:
 
 
 def read_as(named: Sequence[str]) -> str:
-    """Count the songs by what their bar lines are most like."""
+    """Format the number of songs with each reading."""
     n_songs = Counter(named)
     rows = [["bar lines are", "songs"], ["---", "---:"]]
     return markdown_table([*rows, *([name, str(n_songs[name])] for name in READINGS)])

@@ -1,9 +1,9 @@
-"""Find excerpts again: `python pipelines/known_items.py INDEX [-n 200] [-o FOLDER]`.
+"""Known-item search: `python pipelines/known_items.py INDEX [-n 200] [-o FOLDER]`.
 
-Excerpts of 8 s at random places of the recordings of an index are queries, as they are and
-changed: with noise 20 dB below, 12 dB softer, tilted by 6 dB an octave, coded as MP3 at 64 kbit/s,
-transposed by 2 semitones, 5 % faster or slower. Found means: the first hit is of the right
-recording and begins within 0.25 s of the right place.
+Queries are random 8 s excerpts of the recordings of an index, unchanged and degraded: noise at
+-20 dB, 12 dB softer, tilted by 6 dB per octave, MP3 at 64 kbit/s, transposed by 2 semitones, 5 %
+faster or slower. An excerpt is found if the first hit is in the correct recording and begins within
+0.25 s of the excerpt.
 """
 
 import argparse
@@ -30,18 +30,18 @@ MUST |= {"transposed": 0.80, "tempo": 0.80}
 
 
 def noisy(y, _, rng):
-    """Add noise 20 dB below."""
+    """Add white noise at -20 dB."""
     level = np.sqrt(np.mean(y**2)) * 10 ** (-20 / 20)
     return y + level * rng.normal(size=y.size)
 
 
 def softer(y, *_):
-    """Take 12 dB away."""
+    """Attenuate by 12 dB."""
     return y * 10 ** (-12 / 20)
 
 
 def tilted(y, sr, rng):
-    """Let each octave be 6 dB softer than the one below, or louder."""
+    """Tilt the spectrum by 6 dB per octave, up or down."""
     spectrum = np.fft.rfft(y)
     hertz = np.maximum(np.fft.rfftfreq(y.size, 1 / sr), 20)
     z = np.fft.irfft(spectrum * (hertz / 1000) ** rng.choice([-1, 1]), y.size)
@@ -49,9 +49,9 @@ def tilted(y, sr, rng):
 
 
 def coded(y, sr, _):
-    """Write and read MP3 at a constant 64 kbit/s."""
+    """Encode and decode as MP3 at a constant 64 kbit/s."""
     data = io.BytesIO()
-    # libsndfile spreads 0 to 1 over 160 to 8 kbit/s at this rate: 0.63 is 64 kbit/s.
+    # At this rate libsndfile maps 0 to 1 onto 160 to 8 kbit/s: 0.63 is 64 kbit/s.
     soundfile.write(
         data,
         y,
@@ -91,13 +91,13 @@ CHANGES = {
 
 
 def main():
-    """Look for the excerpts, tell and keep how often they were found."""
+    """Search for the excerpts; print and save how often they are found."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("index", type=Path)
     parser.add_argument("-n", type=int, default=200, help="excerpts")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="*", default=list(CHANGES), choices=list(CHANGES))
-    parser.add_argument("--minutes", type=float, default=NO_LIMIT, help="stop after so many")
+    parser.add_argument("--minutes", type=float, default=NO_LIMIT, help="time limit")
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     index = Index.open(options.index)
@@ -109,7 +109,7 @@ def main():
         (long[i], float(rng.uniform(0, durations[i])))
         for i in rng.choice(len(long), options.n, p=durations / durations.sum())
     ]
-    if options.minutes == NO_LIMIT:  # those of one recording together, which is decoded once
+    if options.minutes == NO_LIMIT:  # by recording, so that each is decoded once
         order = sorted(range(options.n), key=lambda i: (places[i][0].id, i))
     else:
         order = range(options.n)

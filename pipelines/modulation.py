@@ -1,14 +1,13 @@
-"""What do features hear that differ in nothing but how they move? Sounds made to tell.
+"""Sensitivity of features to modulation rate and direction, on synthetic sounds.
 
     python pipelines/modulation.py -o reports/structure/modulation.md
 
-Each recording has 32 bars of 2 s of two kinds in random order. In "rate" both are noise whose
-loudness swings from a random phase on, 12 times a second in one kind and 18 times in the other. In
-"direction" both are trains of sweeps over two octaves that begin anywhere; those of one kind are
-played backwards, which leaves the spectrum of a bar as it is. The number is how often two bars of
-one kind are more alike than two of different kinds, by what they sound like in whatever order as
-`scatseg.cover.compare` has it: 0.5 is chance. Mean over ten recordings, with 95 % bootstrap
-intervals.
+Each recording has 32 bars of 2 s of two kinds in random order. In "rate" both are noise with
+amplitude modulation of random phase, at 12 Hz in one kind and 18 Hz in the other. In "direction"
+both are trains of sweeps over two octaves with a random start; one kind is time-reversed, which
+preserves the spectrum of a bar. The score is the AUC of the timbre similarity of
+`scatseg.cover.compare`: the probability that two bars of one kind are more similar than two bars of
+different kinds; 0.5 is chance. Mean over ten recordings, with 95 % bootstrap intervals.
 """
 
 from __future__ import annotations
@@ -39,14 +38,14 @@ Make = Callable[[int, np.random.Generator], Sound]
 def flutter(
     kind: int, rng: np.random.Generator, rates: tuple[float, float] = (12.0, 18.0)
 ) -> Sound:
-    """Swing the loudness of noise, slower or faster."""
+    """Return a bar of amplitude-modulated noise, at the slower or faster rate."""
     n = round(BAR * SR)
     swing = rates[kind] * np.arange(n) / SR + rng.uniform()
     return rng.normal(size=n) * (1 + np.cos(2 * np.pi * swing))
 
 
 def sweeps(kind: int, rng: np.random.Generator, length: float = 0.25) -> Sound:
-    """Sweep up or down again and again."""
+    """Return a bar of repeated sweeps, up or down."""
     t = np.arange(round(length * SR)) / SR
     one = chirp(t, 300, length, 1200, method="logarithmic") * np.hanning(len(t))
     train = np.roll(np.resize(one, round(BAR * SR)), rng.integers(len(t)))
@@ -57,7 +56,7 @@ PAIRS: dict[str, Make] = {"rate": flutter, "direction": sweeps}
 
 
 def recording(make: Make, rng: np.random.Generator) -> tuple[NDArray[np.float32], NDArray[np.intp]]:
-    """Put bars of both kinds one after the other, and say which is which."""
+    """Concatenate bars of both kinds in random order; return the signal and their kinds."""
     kinds = rng.permutation(np.arange(N_BARS) % 2)
     bars = [make(kind, rng) for kind in kinds]
     y = np.concatenate([bar / np.sqrt(np.mean(np.square(bar))) for bar in bars])
@@ -65,7 +64,7 @@ def recording(make: Make, rng: np.random.Generator) -> tuple[NDArray[np.float32]
 
 
 def told_apart(y: NDArray[np.float32], kinds: NDArray[np.intp], features: str) -> float:
-    """Tell how often bars of one kind are more alike than bars of two."""
+    """Compute how often bars of one kind are more similar than bars of two kinds (AUC)."""
     bars = Bars(features=features).on_grid(y, SR, BAR * np.arange(N_BARS + 1))
     i, j = np.triu_indices(N_BARS, 2)
     alike, same = compare(bars, bar=BAR).by_timbre[i, j], kinds[i] == kinds[j]
@@ -74,7 +73,7 @@ def told_apart(y: NDArray[np.float32], kinds: NDArray[np.intp], features: str) -
 
 
 def main() -> None:
-    """Write the table."""
+    """Compute and write the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("-o", "--output", type=Path, required=True)
     output = parser.parse_args().output
@@ -88,7 +87,7 @@ def main() -> None:
             for each, (low, high) in zip(told, intervals, strict=True)
         ]
         rows.append(f"| {pair} | {' | '.join(cells)} |")
-    title = "# What features hear of how a sound moves"
+    title = "# Sensitivity of features to modulation"
     about = (__doc__ or "").partition("\n\n")[2].rstrip()
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(f"{title}\n\n{about}\n\n" + "\n".join(rows) + "\n", encoding="utf-8")

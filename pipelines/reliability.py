@@ -1,13 +1,12 @@
-"""Can the probabilities of boundaries be taken at their word? By what people annotated.
+"""Calibration of boundary probabilities against annotations.
 
     scatseg run pipelines/structure.toml
     python pipelines/reliability.py runs/structure/pop909 -o reports/structure/reliability.md
 
-Every boundary that the default segmenter finds comes with a probability. It is right where an
-annotator has a boundary of the same level within half a second; each annotator is asked in turn,
-so that a boundary counts once for each. The first and the last boundary do not count. The expected
-calibration error is how far what was said and what was right lie apart, bins weighted by what is in
-them.
+Each boundary found by the default segmenter has a probability. It is correct if an annotator has a
+boundary of the same level within 0.5 s; it counts once per annotator. The first and last boundary
+are excluded. The expected calibration error is the mean absolute difference between mean
+probability and share correct over bins, weighted by their counts.
 """
 
 from __future__ import annotations
@@ -29,24 +28,24 @@ N_BINS = 5
 
 
 def main() -> None:
-    """Read what was said and what is right, and write the report."""
+    """Read estimates and references of a run and write the report."""
     summary, _, method = (__doc__ or "").partition("\n\n")
     parser = argparse.ArgumentParser(description=summary)
-    parser.add_argument("run", type=Path, help="of pipelines/structure.toml, a folder of it")
+    parser.add_argument("run", type=Path, help="a folder of a run of pipelines/structure.toml")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
     references = sorted((options.run / "scores" / "references").glob("*.jams"))
     songs = [(read(options.run / "tracks" / file.name), read(file)) for file in references]
-    parts = ["# How probable boundaries are, and how often right", method.rstrip()]
+    parts = ["# Calibration of boundary probabilities", method.rstrip()]
     for level in LEVELS:
-        said, right = map(
-            np.concatenate, zip(*(asked(*song, level) for song in songs), strict=True)
+        probable, right = map(
+            np.concatenate, zip(*(compared(*song, level) for song in songs), strict=True)
         )
-        if not said.size:
+        if not probable.size:
             parser.error(
                 f"{options.run} has no probabilities of the level {level}: segment it anew"
             )
-        parts.append(f"## {level.capitalize()}s\n\n{table(said, right)}")
+        parts.append(f"## {level.capitalize()}s\n\n{table(probable, right)}")
     options.output.parent.mkdir(parents=True, exist_ok=True)
     options.output.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
     print(options.output)
@@ -57,35 +56,34 @@ def read(path: Path) -> tuple[formats.Annotation, ...]:
     return formats.read_jams(path).annotations
 
 
-def asked(
+def compared(
     found: Iterable[formats.Annotation], references: Iterable[formats.Annotation], level: str
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Ask every annotator about the boundaries of one level: how probable each is, and if right."""
+    """Return the probability and correctness of each boundary of one level, per annotator."""
     known = [
-        (time, probable)
+        (time, value)
         for each in found
         if (each.system, each.level) == ("default", level)
-        for (time, *_), probable in zip(each.segmentation, each.confidence, strict=False)
-        if probable is not None
+        for (time, *_), value in zip(each.segmentation, each.confidence, strict=False)
+        if value is not None
     ]
-    times, said = np.array(known).reshape(-1, 2).T
+    times, probable = np.array(known).reshape(-1, 2).T
     annotated = [each.segmentation.boundaries for each in references if each.level == level]
     right = [np.abs(np.subtract.outer(times, each)).min(axis=1) <= NEAR for each in annotated]
-    return np.tile(said, len(right)), np.concatenate(right or [np.zeros(0, dtype=bool)])
+    return np.tile(probable, len(right)), np.concatenate(right or [np.zeros(0, dtype=bool)])
 
 
-def table(said: NDArray[np.float64], right: NDArray[np.bool_]) -> str:
-    """Lay out what was said and what was right, by how probable it was."""
-    found = binned(said, right, n_bins=N_BINS)
-    rows = [["said", "boundaries", "mean of what was said", "right"], ["---", *["---:"] * 3]]
+def table(probable: NDArray[np.float64], right: NDArray[np.bool_]) -> str:
+    """Format mean probability and share correct in bins of probability."""
+    found = binned(probable, right, n_bins=N_BINS)
+    rows = [["probability", "boundaries", "mean", "correct"], ["---", *["---:"] * 3]]
     rows += [row(found, i) for i in range(N_BINS) if found.counts[i]]
-    all_of_them = [str(len(said)), f"{said.mean():.3f}", f"{right.mean():.3f}"]
-    rows.append(["all", *all_of_them])
+    rows.append(["all", str(len(probable)), f"{probable.mean():.3f}", f"{right.mean():.3f}"])
     return f"{markdown_table(rows)}\n\nExpected calibration error {found.error:.3f}."
 
 
 def row(found: Reliability, i: int) -> list[str]:
-    """Show one bin."""
+    """Format one bin."""
     low, high = found.edges[i : i + 2]
     means = [f"{values[i]:.3f}" for values in (found.confidence, found.accuracy)]
     return [f"{low:.1f} to {high:.1f}", str(found.counts[i]), *means]

@@ -1,10 +1,10 @@
-"""Annotated MIDI files -> bar features of their renders, to train the structure network on.
+"""Annotated MIDI files -> bar features of their renders, to train the structure network.
 
     python pipelines/render_songs.py pipelines/train_structure.toml
 
-Needs the extra `train` (mido), the program `fluidsynth` and a General MIDI soundfont. Renders are
-made one at a time and not kept; what is there already is not made again. Every render is decided
-by the song, the round and the seed alone.
+Needs the extra `train` (mido), the program `fluidsynth` and a General MIDI soundfont. Audio is not
+kept, and existing features are not computed again. A render depends only on the song, the round and
+the seed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SR = 22050
 DRUMS = 9
 CRASH = 49
 EARLY = 0.03
-"""Seconds by which a note may come before the section it belongs to."""
+"""Maximum time in seconds of a note before the section it belongs to."""
 
 LEVELS = ("phrase1", "phrase2", "section1", "section2")
 PROGRAMS: dict[str, tuple[int, ...]] = {
@@ -47,7 +47,7 @@ PROGRAMS: dict[str, tuple[int, ...]] = {
     "chords": (0, 1, 2, 4, 5, 16, 18, 24, 25, 26, 27, 29, 30, 48, 50, 89, 90),
     "bass": (32, 33, 34, 35, 36, 38, 39),
 }
-"""General MIDI programs that can take each part, in the order of channels."""
+"""General MIDI programs to choose from for each part, in the order of channels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +57,13 @@ class Song:
     Parameters
     ----------
     midi : Path
-        The notes.
+        MIDI file.
     beats : ndarray of float64, shape (n_beats, 2)
-        Seconds, and places in the bar from 1 on.
+        Times in seconds, and positions in the bar from 1.
     boundaries : dict of str to ndarray of float64
-        Seconds, from 0 on, at each level of each annotator.
+        Seconds, from 0, for each level of each annotator.
     letters : dict of str to list of str
-        What lies between them is called.
+        Labels of the segments.
     """
 
     midi: Path
@@ -74,14 +74,14 @@ class Song:
 
 @dataclass(frozen=True, kw_only=True)
 class Sound:
-    """How a section is played: a program and a level for each channel, None where it is silent."""
+    """Instrumentation of a section: a program for each channel (None: silent), and its level."""
 
     programs: dict[int, int | None]
     louder: int
 
 
 def read_song(folder: Path, song: str, arrangement: str) -> Song:
-    """Read the notes and the annotations of one song."""
+    """Read the MIDI file and the annotations of one song."""
     boundaries, letters = {}, {}
     for level in LEVELS:
         rows = (folder / "annotations" / f"{song}.{level}.lab").read_text().splitlines()
@@ -97,7 +97,7 @@ def read_song(folder: Path, song: str, arrangement: str) -> Song:
 
 
 def plain_sound(midi: mido.MidiFile) -> Sound:
-    """Read which programs a file asks for."""
+    """Return the instrumentation of a MIDI file."""
     return Sound(
         programs={DRUMS: 0}
         | {m.channel: m.program for t in midi.tracks for m in t if m.type == "program_change"},
@@ -106,7 +106,7 @@ def plain_sound(midi: mido.MidiFile) -> Sound:
 
 
 def varied(sound: Sound, strength: float, rng: np.random.Generator) -> Sound:
-    """Draw how another section is played: each attribute changes with a probability."""
+    """Draw a variation: each attribute changes with probability `strength`."""
     programs = dict(sound.programs)
     for channel in sorted(programs):
         if rng.random() >= strength:
@@ -122,16 +122,16 @@ def varied(sound: Sound, strength: float, rng: np.random.Generator) -> Sound:
 def sounds_of_sections(
     song: Song, plain: Sound, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], list[Sound], list[bool]]:
-    """Let the sound follow the sections as one annotator heard them.
+    """Draw an instrumentation for each section of one annotator.
 
     Returns
     -------
     starts : ndarray of float64
         Seconds at which the sound may change.
     sounds : list of Sound
-        From there on.
+        Instrumentation from each start.
     crashes : list of bool
-        Whether a cymbal says so.
+        Whether a crash cymbal marks the start.
     """
     level = str(rng.choice(["section1", "section2", "phrase1", "phrase2"]))
     starts, letters = song.boundaries[level][:-1], song.letters[level]
@@ -144,7 +144,7 @@ def sounds_of_sections(
     ]
     crashes = [with_crash and rng.random() < 0.7 for _ in letters]
     if rng.random() < 0.2:
-        # A change in the middle of something, which is no boundary.
+        # A change of sound without a boundary.
         decoy = float(rng.choice(song.beats[song.beats[:, 1] == 1, 0]))
         at = int(bisect_right(starts, decoy))
         starts = np.insert(starts, at, decoy)
@@ -154,14 +154,14 @@ def sounds_of_sections(
 
 
 def arranged(song: Song, *, follows: bool, rng: np.random.Generator) -> tuple[mido.MidiFile, float]:
-    """Play a song otherwise: another key and tempo, and perhaps sounds that follow its sections.
+    """Arrange a song in another key and tempo, optionally with sounds that follow its sections.
 
     Returns
     -------
     midi : MidiFile
-        To render.
+        The arrangement.
     slower : float
-        By what its times have been multiplied.
+        Factor by which times are multiplied.
     """
     midi = mido.MidiFile(song.midi)
     plain = plain_sound(midi)
@@ -195,7 +195,7 @@ Timed = tuple[int, mido.Message]
 def _played(
     track: mido.MidiTrack, channel: int, ticks: list[int], sounds: list[Sound], semitones: int
 ) -> list[Timed]:
-    """Rewrite the messages of one channel: programs, levels, key, and which notes are left out."""
+    """Rewrite the messages of one channel: programs, levels, key, and silenced notes."""
     played: list[Timed] = []
     if channel != DRUMS:
         for tick, sound in zip(ticks, sounds, strict=True):
@@ -231,7 +231,7 @@ def _with_deltas(timed: list[Timed]) -> mido.MidiTrack:
 
 
 def rendered(midi: mido.MidiFile, soundfont: Path, *, reverb: bool) -> NDArray[np.float32]:
-    """Let fluidsynth play."""
+    """Synthesize a MIDI file with FluidSynth."""
     with tempfile.TemporaryDirectory() as folder:
         score, sound = Path(folder) / "song.mid", Path(folder) / "song.wav"
         midi.save(score)
@@ -244,7 +244,7 @@ def rendered(midi: mido.MidiFile, soundfont: Path, *, reverb: bool) -> NDArray[n
 
 
 def recorded(y: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Do to a render what recording and mastering do: a filter, saturation, noise, a level."""
+    """Simulate recording and mastering: a filter, saturation, noise, a level."""
     y = y / max(float(np.abs(y).max()), 1e-6)
     if rng.random() < 0.3:
         low, high = rng.uniform(60, 200), rng.uniform(3000, 9000)
@@ -260,8 +260,8 @@ def recorded(y: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.flo
 def bar_features(
     y: NDArray[np.float32], features: tuple[str, ...], grids: dict[str, NDArray[np.float64]]
 ) -> Iterator[tuple[str, Features]]:
-    """Describe a signal on several grids, each kind of features computed once."""
-    heard = y[slice(*heard_span(y, SR))]  # as `Bars` cuts it
+    """Compute bar features on several grids, extracting each kind of features once."""
+    heard = y[slice(*heard_span(y, SR))]  # trimmed as in `Bars`
     parts = [(BAR_FEATURES[f] if f in BAR_FEATURES else extractor(f))(heard, SR) for f in features]
     bars = Bars(features=tuple(partial(_computed, part) for part in parts))
     for name, edges in grids.items():
@@ -274,7 +274,7 @@ def _computed(features: Features, y: object, sr: object) -> Features:
 
 
 def render(song: Song, options: dict, *, follows: bool, seed: list[int], out: Path) -> None:
-    """Render one song and keep its bar features, on the true and on the estimated grid."""
+    """Render one song and save its bar features on the true and on the estimated grid."""
     rng = np.random.default_rng(seed)
     midi, slower = arranged(song, follows=follows, rng=rng)
     y = rendered(midi, Path(options["soundfont"]), reverb=rng.random() < 0.6)
@@ -301,7 +301,7 @@ def render(song: Song, options: dict, *, follows: bool, seed: list[int], out: Pa
 
 
 def save(arrays: dict[str, NDArray], out: Path) -> None:
-    """Write arrays so that a file is there only when it is whole."""
+    """Write arrays atomically."""
     unfinished = out.with_suffix(".part")
     with unfinished.open("wb") as file:
         np.savez(file, **arrays)
@@ -309,7 +309,7 @@ def save(arrays: dict[str, NDArray], out: Path) -> None:
 
 
 def main() -> None:
-    """Render what the options ask for."""
+    """Render all songs of the options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("options", type=Path, help="a TOML file, see train_structure.toml")
     options = tomllib.loads(parser.parse_args().options.read_text())["render"]

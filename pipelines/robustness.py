@@ -1,13 +1,12 @@
-"""Does the form stay where it is when the sound changes? Boundaries and scores of the default.
+"""Robustness of the default segmenter to changes of the sound.
 
     scatseg run pipelines/structure.toml
     python pipelines/robustness.py pipelines/robustness.toml
 
-Of each recording the boundaries of the first level are compared with those of the recording as it
-is: the share that lie within 0.2 s of one of them, when their times are scaled as the sound was.
-Where silence at the ends begins or stops is no boundary here. Faster, slower or higher alone is
-made by a phase vocoder, which also blurs attacks; both at once by resampling, as of a tape. Scored
-as by `structure_table.py`.
+"Boundaries kept" is the share of first-level boundaries of the changed recording that lie within
+0.2 s of a boundary of the original, after mapping times back; limits of silence at the ends do not
+count. Tempo or pitch alone is changed by a phase vocoder, which also smears onsets; both together
+by resampling, like varispeed. Scored as in `structure_table.py`.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ Sound = NDArray[np.float32]
 
 
 def stretched(y: Sound, rate: float) -> Sound:
-    """Play so many times as fast, at the same pitch."""
+    """Change the tempo by a factor, at the same pitch."""
     return librosa.effects.time_stretch(y, rate=rate)
 
 
@@ -48,12 +47,12 @@ def detuned(y: Sound, cents: float) -> Sound:
 
 
 def played(y: Sound, rate: float) -> Sound:
-    """Play so many times as fast and as high, as a tape would."""
+    """Change tempo and pitch by a factor, by resampling."""
     return soxr.resample(y, SR, SR / rate)
 
 
 def silent_at_both_ends(y: Sound) -> Sound:
-    """Put two seconds of silence before and after."""
+    """Add two seconds of silence before and after."""
     return np.pad(y, 2 * SR)
 
 
@@ -73,11 +72,11 @@ CHANGES: Mapping[str, tuple[Callable[[Sound], Sound], Callable[[float], float]]]
     "20 dB softer": (lambda y: y / 10, lambda t: t),
     "2 s of silence at both ends": (silent_at_both_ends, lambda t: t - 2),
 }
-"""What is done to the sound, and to a time in it to have that in the recording as it is."""
+"""Change of the sound, and the map from its times back to the original's."""
 
 
 def form(y: Sound, back: Callable[[float], float], duration: float) -> Segmentation:
-    """Find the form, in the time of the recording as it is."""
+    """Segment a changed recording, with times mapped back to the original."""
     found = without_silent_ends(segment(Bars()(y.astype(np.float32), SR)))
     times = np.clip([back(t) for t in found.boundaries], 0, duration)
     times[[0, -1]] = 0, duration
@@ -87,7 +86,7 @@ def form(y: Sound, back: Callable[[float], float], duration: float) -> Segmentat
 
 
 def without_silent_ends(found: Segmentation) -> Segmentation:
-    """Let the first and the last segment that is heard reach to the ends."""
+    """Merge silence at the ends into the adjacent segments."""
     first = int(found.labels[0] == SILENCE)
     last = len(found) - int(found.labels[-1] == SILENCE)
     if first >= last:
@@ -97,7 +96,7 @@ def without_silent_ends(found: Segmentation) -> Segmentation:
 
 
 def stayed(found: Segmentation, before: Segmentation) -> float:
-    """Tell the share of inner boundaries that are within NEAR of one that was found before."""
+    """Compute the share of inner boundaries within `NEAR` of one found before the change."""
     there, known = np.array(found.boundaries[1:-1]), np.array(before.boundaries[1:-1])
     if not there.size or not known.size:
         return float(there.size == known.size)
@@ -105,7 +104,7 @@ def stayed(found: Segmentation, before: Segmentation) -> float:
 
 
 def answers(file: Path, references: Path) -> dict[str, dict[str, float]]:
-    """Segment one recording after each change, and score that."""
+    """Segment and score one recording after each change."""
     y, _ = audio.load(file, sr=SR)
     duration = len(y) / SR
     known = read_jams(references)
@@ -125,9 +124,9 @@ def found_in(file: Path, songs: Options, options: Options) -> dict[str, dict[str
 
 
 def section(found: Mapping[str, dict], options: Options) -> str:
-    """Lay out one set of songs."""
+    """Format the table of one set of songs."""
     del options
-    rows = [["change", "songs", "boundaries that stayed", *SHOWN.values()]]
+    rows = [["change", "songs", "boundaries kept", *SHOWN.values()]]
     rows.append(["---", *["---:"] * (len(SHOWN) + 2)])
     for change in CHANGES:
         means = [np.mean([song[change][m] for song in found.values()]) for m in ("stayed", *SHOWN)]
@@ -136,4 +135,4 @@ def section(found: Mapping[str, dict], options: Options) -> str:
 
 
 if __name__ == "__main__":
-    write_report("Does the form stay", __doc__ or "", found_in, section)
+    write_report("Robustness", __doc__ or "", found_in, section)

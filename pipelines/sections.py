@@ -1,12 +1,12 @@
-"""Let sections find each other: `python pipelines/sections.py AUDIO ANNOTATIONS [-o FOLDER]`.
+"""Retrieval of sections: `python pipelines/sections.py AUDIO ANNOTATIONS [-o FOLDER]`.
 
 Every annotated segment is a query; the other segments of the same song are ranked by similarity,
-and those of the same label are relevant. Vectors are those of an index: means and deviations,
-compressed, projected as the whole collection says, for scattering, MFCC and chroma alike.
-`+course` adds how well one slides along the other, as searches do. `in order` compares segments
-from beginning to end instead, by what differs from the mean of their song
-(`scatseg.search.ordered`). Its settings were chosen on every third song; scores are told of all
-songs, of those and of the others. Bootstrap intervals draw songs, each with all of its segments.
+and those with the same label are relevant. Vectors are those of an index: compressed means and
+standard deviations, with a projection fitted on the whole collection, for scattering, MFCC and
+chroma alike. `+course` adds the best alignment of the two segments, as in search. `in order`
+compares segments from beginning to end, relative to the mean of their song
+(`scatseg.search.ordered`). Its settings were chosen on every third song; scores are given for all
+songs, for those and for the others. Bootstrap intervals resample songs.
 """
 
 import argparse
@@ -35,12 +35,12 @@ CHOSEN_ON = 3
 
 
 def main():
-    """Describe the songs, rank their segments, tell and keep the scores."""
+    """Rank the segments of all songs; print and save the scores."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("audio", type=Path)
     parser.add_argument("annotations", type=Path)
-    parser.add_argument("--suffix", default="phrase1.lab", help="of the annotations to use")
-    parser.add_argument("--store", type=Path, required=True, help="keeps descriptions")
+    parser.add_argument("--suffix", default="phrase1.lab", help="of the annotation files")
+    parser.add_argument("--store", type=Path, required=True, help="folder for features")
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()
     options.store.mkdir(parents=True, exist_ok=True)
@@ -52,7 +52,7 @@ def main():
 
 
 def scored(features, options):
-    """Score one kind of features: average precision of each segment, by song."""
+    """Compute the retrieval scores of each segment for one kind of features."""
     describer = Describer(features=features)
     songs = {}
     for path in sorted(options.audio.iterdir()):
@@ -90,7 +90,7 @@ def scored(features, options):
 
 
 def in_order(features, songs, options):
-    """Compare the segments of each song from beginning to end, by the mean of all orders."""
+    """Compute ordered similarities of the segments of each song, averaged over orders."""
     extract = extractor(SCATTERING if features == "scattering" else features)
     found = {}
     for path in sorted(options.audio.iterdir()):
@@ -113,7 +113,7 @@ def in_order(features, songs, options):
 
 
 def moments(features):
-    """Average the shapes of spectra over moments."""
+    """Average spectral shapes over frames of `MOMENT` seconds."""
     n = int(features.duration / MOMENT)
     edges = np.append(np.arange(n) * MOMENT, features.duration)
     return [
@@ -122,7 +122,7 @@ def moments(features):
 
 
 def courses(description, rows):
-    """Correlate all segments of a song with each other."""
+    """Compute the best alignment similarity of all pairs of segments of a song."""
     spans = [(int(a / description.hop), int(b / description.hop)) for a, b, _ in rows]
     frames = [description.frames[a:b].astype(np.float32) for a, b in spans]
     patterns = [Pattern([each]) for each in frames]
@@ -130,7 +130,7 @@ def courses(description, rows):
 
 
 def tell(scores, output):
-    """Print and write the means over queries, with intervals, and the differences."""
+    """Print and write the means over queries, with intervals and differences."""
     queries = sorted(next(iter(scores.values())))
     song_of = [song for song, _ in queries]
     songs = sorted(set(song_of))
@@ -168,7 +168,7 @@ def tell(scores, output):
 
 
 def compared(first, second, songs):
-    """Compare two systems song by song: queries of one song are not independent."""
+    """Compare two systems paired by song: queries of one song are not independent."""
     by_song = np.array(
         [
             np.mean([first[q]["MAP"] - second[q]["MAP"] for q in first if q[0] == song])

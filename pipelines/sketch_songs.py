@@ -1,10 +1,10 @@
-"""Annotated MIDI files -> bar features read from the notes, to train the structure network on.
+"""Annotated MIDI files -> bar features computed from the notes, to train the structure network.
 
     python pipelines/sketch_songs.py pipelines/train_structure.toml
 
-As `render_songs.py`, and in the same form, but a hundred times faster: spectra are summed from the
-partials of the notes and nothing is heard. Sketches add variety to what renders teach. Instead of
-an estimated grid they have one that is disturbed as estimated grids are.
+Same output as `render_songs.py`, but a hundred times faster: spectra are summed from the partials
+of the notes, without audio. Sketches add variety to the renders. Instead of an estimated grid they
+have a perturbed one, with typical estimation errors.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from numpy.typing import NDArray
 from render_songs import DRUMS, Song, arranged, read_song, save
 
 LOWEST, N_BINS = 24, 108
-"""MIDI pitch of the lowest bin and how many semitones there are."""
+"""MIDI pitch of the lowest bin and number of semitones."""
 
 STEPS = 4
-"""Moments at which each place in a bar is looked at."""
+"""Frames per position in a bar."""
 
 HITS = {35: (30, 60, 0.15), 36: (30, 60, 0.15), 38: (60, 110, 0.12), 40: (60, 110, 0.12)}
-"""Lowest and highest bin and decay in seconds of drums; the others are cymbals."""
+"""Lowest and highest bin and decay in seconds of drums; others are cymbals."""
 CYMBAL = (96, 131, 0.08)
 
 
 def notes_of(midi: mido.MidiFile) -> NDArray[np.float64]:
-    """List notes as rows of start and end in seconds, pitch, velocity, channel and program."""
+    """Return notes as rows: start and end in seconds, pitch, velocity, channel and program."""
     program: dict[int, int] = {}
     sounding: dict[tuple[int, int], tuple[float, int, int]] = {}
     rows, now = [], 0.0
@@ -53,7 +53,7 @@ def notes_of(midi: mido.MidiFile) -> NDArray[np.float64]:
 
 
 def partials(program: int, seed: int) -> tuple[NDArray[np.float64], float]:
-    """Draw the strengths of ten partials and the decay in seconds of one instrument."""
+    """Draw the amplitudes of ten partials and the decay in seconds of one instrument."""
     rng = np.random.default_rng([seed, program])
     slope, odd = rng.uniform(0.5, 2.0), rng.uniform(0, 0.8)
     order = np.arange(1, 11)
@@ -65,7 +65,7 @@ def partials(program: int, seed: int) -> tuple[NDArray[np.float64], float]:
 def spectra(
     notes: NDArray[np.float64], times: NDArray[np.float64], seed: int
 ) -> NDArray[np.float64]:
-    """Sum the power of all notes at each time in bins of a semitone (n_times, N_BINS)."""
+    """Compute power spectra of all notes in semitone bins (n_times, N_BINS)."""
     power = np.zeros((len(times), N_BINS))
     for channel, program in np.unique(notes[:, 4:], axis=0):
         strength, decay = partials(int(program), seed)
@@ -88,7 +88,7 @@ def spectra(
 
 
 def _partials_of_pitches(strength: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Tell in which bins the partials of each pitch lie (128, N_BINS)."""
+    """Return the spectrum of each pitch (128, N_BINS)."""
     rows = np.zeros((128, N_BINS))
     above = np.round(12 * np.log2(np.arange(1, len(strength) + 1))).astype(int)
     for pitch in range(128):
@@ -99,7 +99,7 @@ def _partials_of_pitches(strength: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _bands_of_drums() -> NDArray[np.float64]:
-    """Tell which bins each drum fills (128, N_BINS)."""
+    """Return the spectrum of each drum (128, N_BINS)."""
     rows = np.zeros((128, N_BINS))
     for drum in range(128):
         low, high, _ = HITS.get(drum, CYMBAL)
@@ -108,7 +108,7 @@ def _bands_of_drums() -> NDArray[np.float64]:
 
 
 def kinds(power: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
-    """Turn spectra into the kinds of features that bars are described by."""
+    """Compute each kind of bar features from power spectra."""
     magnitude = np.sqrt(power)
     log = np.log1p(magnitude[:, :84] / (0.1 * magnitude.mean() + 1e-12))
     peaks = np.maximum(log - scipy.ndimage.uniform_filter1d(log, 13, axis=1, mode="nearest"), 0)
@@ -124,7 +124,7 @@ def kinds(power: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
 
 
 def disturbed(song: Song, slower: float, rng: np.random.Generator) -> NDArray[np.float64]:
-    """Put bar lines where an estimate might: some on other beats, some twice as far apart."""
+    """Draw bar lines with typical errors: shifted by beats, or at half or double the distance."""
     beats = song.beats[:, 0] * slower
     first = int(np.flatnonzero(song.beats[:, 1] == 1)[0])
     per_bar = int(song.beats[:, 1].max())
@@ -144,7 +144,7 @@ def disturbed(song: Song, slower: float, rng: np.random.Generator) -> NDArray[np
 def on_grid(
     notes: NDArray[np.float64], edges: NDArray[np.float64], positions: int, seed: int
 ) -> dict[str, NDArray[np.float16]]:
-    """Describe bars, in order, by each kind of features."""
+    """Compute each kind of features of all bars, in temporal order."""
     starts, lengths = edges[:-1], np.diff(edges)
     lengths[[0, -1]] = np.maximum(lengths[[0, -1]], lengths[[1, -2]])
     starts = np.append(edges[1] - lengths[0], starts[1:])
@@ -159,7 +159,7 @@ def on_grid(
 
 
 def sketch(song: Song, *, follows: bool, seed: list[int], positions: int, out: Path) -> None:
-    """Sketch one song on its true and on a disturbed grid."""
+    """Sketch one song on its true and on a perturbed grid."""
     rng = np.random.default_rng(seed)
     midi, slower = arranged(song, follows=follows, rng=rng)
     notes = notes_of(midi)
@@ -179,7 +179,7 @@ def sketch(song: Song, *, follows: bool, seed: list[int], positions: int, out: P
 
 
 def main() -> None:
-    """Sketch what the options ask for."""
+    """Sketch all songs of the options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("options", type=Path, help="a TOML file, see train_structure.toml")
     options = tomllib.loads(parser.parse_args().options.read_text())["sketch"]

@@ -1,4 +1,4 @@
-"""A report about sets of songs, one by one or together; what was found of a song is kept."""
+"""Markdown reports on sets of songs, with cached results per song."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ def write_report(
     *,
     together: Callable[[dict[str, dict[str, Any]], Options], str] | None = None,
 ) -> None:
-    """Run what the options on the command line ask for; songs that were done are not done again.
+    """Evaluate all songs of a TOML file and write a report; results per song are cached.
 
     Parameters
     ----------
     title : str
-        The report's.
+        Title of the report.
     about : str
-        The script's docstring: help on the command line, and what the report says of itself.
+        Docstring of the script: its first line is the command-line help, the rest the method.
     find : callable
-        `(file, options of its set, all options)` -> what is found of one song, as JSON can say it.
+        `(file, options of its set, all options)` -> JSON-serializable result for one song.
     section : callable, optional
-        `({song: what was found of it}, all options)` -> Markdown, of each set.
+        `({song: result}, all options)` -> Markdown for each set.
     together : callable, optional
-        `({title of a set: {song: what was found of it}}, all options)` -> Markdown, of all sets.
+        `({title of a set: {song: result}}, all options)` -> Markdown for all sets.
     """
     summary, _, method = about.partition("\n\n")
     parser = argparse.ArgumentParser(description=summary)
-    parser.add_argument("options", type=Path, help="a TOML file, as the script names it")
+    parser.add_argument("options", type=Path, help="a TOML file, named as the script")
     options = tomllib.loads(parser.parse_args().options.read_text(encoding="utf-8"))
     kept, output = Path(options["kept"]), Path(options["output"])
     kept.mkdir(parents=True, exist_ok=True)
@@ -70,12 +70,12 @@ def write_report(
 
 
 def asked_for(file: Path, songs: Options, options: Options) -> str:
-    """Hash what an answer depends on: the song, the options of its set and of all, and versions."""
+    """Return the cache key of a result: a hash of the song, all its options, and versions."""
     of_all = {key: options[key] for key in options if key not in ("set", "kept", "output")}
     facts = [str(file.resolve()), songs, of_all, versions(("scatseg", "librosa", "numpy", "scipy"))]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """Lay out rows, the head and its rule among them."""
+    """Format rows, including the header and its rule."""
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)

@@ -1,12 +1,11 @@
-"""Scores of this tool, of others on the same songs, and of people -> one table in Markdown.
+"""Scores of scatseg, of other tools on the same songs and of annotators -> a Markdown table.
 
     scatseg run pipelines/structure.toml
     python pipelines/structure_table.py runs/structure ../shared/peers -o reports/structure/table.md
 
-Of each system the level counts that comes first, and it is not told which is wanted: it is scored
-by the better level, for each annotator the better of that annotator's levels, then the mean over
-annotators, then over songs. Other tools were run on fewer songs: the row "on the same songs" has
-the default segmenter's.
+The first level of each system is scored against all levels of each annotator, and the better score
+counts; scores are then averaged over annotators and songs. Other tools were run on fewer songs: the
+row "on the same songs" has the scores of the default segmenter there.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ METRICS = {
     "NCE": ("NCE F-measure", "NCE-F"),
     "V": ("V-measure", "V"),
 }
-"""Column in the peers' files: name in scores.csv, and in the table."""
+"""Column in the files of other tools: name in scores.csv, and in the table."""
 
 SETS = {
     "pop909": "POP909, 60 rendered songs, two annotators: better level",
@@ -39,7 +38,7 @@ SETS = {
     "tracker": "16 tracker modules, runs of one pattern",
     "bach": "8 movements for solo violin, repeats as labels",
 }
-"""Folder of the run, and what is in it."""
+"""Folder of the run: title."""
 
 PEERS = {
     "pop909_dev.csv": {"": "pop909"},
@@ -50,21 +49,21 @@ PEERS = {
         "real_lyrics_nd": "lyrics",
     },
 }
-"""File of other tools' scores: the column `set` in it, where there is one, and our name of it."""
+"""File of scores of other tools: value of its column `set`, if any, and our name of the set."""
 
-# (song, annotator, level) -> metric -> value, of one system.
+# (song, annotator, level) -> metric -> value, for one system.
 Answers = dict[tuple[str, str, str], dict[str, float]]
 
 
 def main() -> None:
-    """Read the scores, and write the table."""
+    """Read all scores and write the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("runs", type=Path, help="what pipelines/structure.toml made")
-    parser.add_argument("peers", type=Path, help="folder of the scores of other tools")
+    parser.add_argument("runs", type=Path, help="output of pipelines/structure.toml")
+    parser.add_argument("peers", type=Path, help="folder with scores of other tools")
     parser.add_argument("-o", "--output", type=Path, required=True)
     options = parser.parse_args()
-    said = (__doc__ or "").partition("\n\n")[2].rstrip()
-    parts = ["# The form, as found by each system", said]
+    method = (__doc__ or "").partition("\n\n")[2].rstrip()
+    parts = ["# Segmentation scores by system", method]
     for name, title in SETS.items():
         scores = options.runs / name / "scores" / "scores.csv"
         if not scores.is_file():
@@ -84,7 +83,7 @@ def main() -> None:
 
 
 def own_answers(run: Path) -> dict[str, Answers]:
-    """Score the first level of each system, finer references than sections left out."""
+    """Score the first level of each system against all references except patterns."""
     systems: dict[str, Answers] = defaultdict(dict)
     for file in sorted((run / "scores" / "references").glob("*.jams")):
         first = {each.system: each for each in reversed(read_jams(run / "tracks" / file.name))}
@@ -98,7 +97,7 @@ def own_answers(run: Path) -> dict[str, Answers]:
 
 
 def scored(reference: formats.Annotation, found: Segmentation) -> dict[str, float]:
-    """Score one segmentation by one reference."""
+    """Score a segmentation against one reference."""
     scores = evaluate(reference.segmentation, found)
     return {metric: scores[long] for metric, (long, _) in METRICS.items()}
 
@@ -106,7 +105,7 @@ def scored(reference: formats.Annotation, found: Segmentation) -> dict[str, floa
 def scored_by_all(
     references: Iterable[formats.Annotation], found: Segmentation
 ) -> dict[str, float]:
-    """Score one segmentation by all references of a song but patterns: see `better_level`."""
+    """Score a segmentation against all references except patterns, see `better_level`."""
     answers = {
         ("", str(each.annotator), str(each.level)): scored(each, found)
         for each in references
@@ -116,7 +115,7 @@ def scored_by_all(
 
 
 def others(scores: Path) -> dict[str, Answers]:
-    """Read what baselines and people score."""
+    """Read the scores of baselines and annotators."""
     names = {long: short for short, (long, _) in METRICS.items()}
     systems: dict[str, Answers] = defaultdict(lambda: defaultdict(dict))
     with scores.open(newline="", encoding="utf-8") as file:
@@ -135,7 +134,7 @@ def read_jams(path: Path) -> tuple[formats.Annotation, ...]:
 
 
 def peer_answers(folder: Path, name: str) -> dict[str, Answers]:
-    """Read what other tools scored on this set."""
+    """Read the scores of other tools on this set."""
     systems: dict[str, Answers] = defaultdict(dict)
     for file_name, sets in PEERS.items():
         with (folder / file_name).open(newline="", encoding="utf-8") as file:
@@ -149,12 +148,12 @@ def peer_answers(folder: Path, name: str) -> dict[str, Answers]:
 
 
 def number(track: str) -> str:
-    """Name a song as other tools' files do: 002 for pop909_002_band."""
+    """Return the name of a song in the files of other tools: 002 for pop909_002_band."""
     return track.split("_")[1] if track.startswith("pop909_") else track
 
 
 def better_level(answers: Answers) -> dict[str, dict[str, float]]:
-    """Score each song: the better level of each annotator, then the mean over annotators."""
+    """Average over annotators the score of the better level of each annotator, per song."""
     by_reader: dict[tuple[str, str], list[Mapping[str, float]]] = defaultdict(list)
     for (song, annotator, _), values in answers.items():
         by_reader[song, annotator].append(values)
@@ -168,7 +167,7 @@ def better_level(answers: Answers) -> dict[str, dict[str, float]]:
 
 
 def table(systems: Mapping[str, Answers]) -> str:
-    """Lay out means over songs with 95 % bootstrap intervals."""
+    """Format means over songs with 95 % bootstrap intervals."""
     head = ["system", "songs", *(title for _, title in METRICS.values())]
     rows = [head, ["---", "---:", *["---:"] * len(METRICS)]]
     for system, answers in systems.items():
@@ -179,7 +178,7 @@ def table(systems: Mapping[str, Answers]) -> str:
 
 
 def interval(values: Iterable[float]) -> str:
-    """Show the mean and its interval, or a dash where the system gives no such answer."""
+    """Format the mean and its interval, or a dash if a value is missing."""
     sample = np.array(list(values))
     if not np.isfinite(sample).all():
         return "-"

@@ -2,9 +2,8 @@
 
     python pipelines/train_structure.py pipelines/train_structure.toml
 
-Needs the extra `train` (torch) and what `render_songs.py` and `sketch_songs.py` have made. The
-songs are split into those learned from and those that only tell how well that went; all renders of
-a song stay together.
+Needs the extra `train` (torch) and the output of `render_songs.py` and `sketch_songs.py`. Songs are
+split into training and held-out songs, with all renders of a song on one side.
 """
 
 from __future__ import annotations
@@ -44,18 +43,18 @@ GRIDS = ("true", "estimated")
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Example:
-    """One render on one grid: what the network sees and what it should say.
+    """Network input and targets of one render on one grid.
 
     Parameters
     ----------
     song : str
-        Whose render it is.
+        Name of the song.
     sketched : bool
-        Whether it is a sketch.
+        Whether it was made by `sketch_songs.py`.
     seen : Views
         Prepared bars.
     targets : ndarray of float32, shape (n_bars + 1, n_outputs)
-        1 where there is a boundary.
+        1 at boundaries, else 0.
     """
 
     song: str
@@ -67,7 +66,7 @@ class Example:
 def targets_of(
     boundaries: Sequence[NDArray[np.float64]], edges: NDArray[np.float64]
 ) -> NDArray[np.float32]:
-    """Put each boundary on the edge next to it; the ends do not count."""
+    """Assign each inner boundary to the nearest edge."""
     targets = np.zeros((len(edges), len(boundaries)), dtype=np.float32)
     for column, times in enumerate(boundaries):
         inner = times[(times > 0.5) & (times < edges[-1] - 0.5)]
@@ -77,7 +76,7 @@ def targets_of(
 
 
 def features_of(arrays: dict[str, NDArray], grid: str, positions: int) -> Features:
-    """Read the bars of one render from where `render_songs.py` put them."""
+    """Return the bar features of one render, given the arrays of `render_songs.py`."""
     columns, names = [], []
     for name, X in arrays.items():
         where, _, kind = name.partition("/")
@@ -95,7 +94,7 @@ def features_of(arrays: dict[str, NDArray], grid: str, positions: int) -> Featur
 
 
 def examples(folder: Path, kept: Path, *, positions: int) -> list[Example]:
-    """Prepare all renders; what has been prepared before is read."""
+    """Prepare the network inputs of all renders, cached in `kept`."""
     kept.mkdir(parents=True, exist_ok=True)
     found = []
     for path in sorted(folder.glob("*.npz")):
@@ -131,14 +130,14 @@ def examples(folder: Path, kept: Path, *, positions: int) -> list[Example]:
 
 
 def invented(rng: np.random.Generator) -> tuple[Features, list[NDArray[np.float64]]]:
-    """Make bars of random phrases, of any length, that recur, vary and may each have a sound.
+    """Draw a synthetic song of random phrases that repeat, vary and may differ in timbre.
 
     Returns
     -------
     features : Features
-        Bars of a second.
+        Bars of one second.
     boundaries : list of ndarray of float64
-        Of phrases and of runs of one letter, as in `OUTPUTS`.
+        Boundaries of phrases and of runs of one letter, in the order of `OUTPUTS`.
     """
     letters = rng.integers(2, 6)
     usual = rng.choice([4, 8, 8, 8, 16, 6, 12, 5, 7, 9, 10, 3])
@@ -155,7 +154,7 @@ def invented(rng: np.random.Generator) -> tuple[Features, list[NDArray[np.float6
     for length in lengths:
         bars = rng.normal(size=(length, width))
         if length % 2 == 0 and rng.random() < 0.4:
-            # The second half is like the first.
+            # The second half repeats the first.
             bars[length // 2 :] = bars[: length // 2] + rng.normal(0, 0.7, (length // 2, width))
         phrases.append(bars)
     shared = rng.uniform(0, 1) * rng.normal(size=(4, width))
@@ -175,7 +174,7 @@ def invented(rng: np.random.Generator) -> tuple[Features, list[NDArray[np.float6
 
 
 def inventions(n: int, seed: int) -> list[Example]:
-    """Prepare so many invented songs, each twice: there is no other grid."""
+    """Prepare n synthetic songs, each twice in place of a second grid."""
     found = []
     for i in range(n):
         features, boundaries = invented(np.random.default_rng([seed, i]))
@@ -187,7 +186,7 @@ def inventions(n: int, seed: int) -> list[Example]:
 
 
 class Pass(nn.Module):
-    """One look along the diagonals."""
+    """One pass: convolutions along the diagonals, pooled over lags."""
 
     def __init__(self, n_channels: int, n_cues: int, n_filters: int, n_hidden: int, dropout: float):
         super().__init__()
@@ -199,7 +198,7 @@ class Pass(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, channels: torch.Tensor, cues: torch.Tensor) -> torch.Tensor:
-        """Look at (n_lags, n_channels, n_bars + TAPS) and (n_edges, n_cues)."""
+        """Return logits, from (n_lags, n_channels, n_bars + TAPS) and (n_edges, n_cues)."""
         valid = functional.max_pool1d(channels[:, 1:2], TAPS, stride=1)
         hidden = torch.relu(self.along(channels))
         hidden = torch.relu(self.point(hidden)) * valid
@@ -212,7 +211,7 @@ class Pass(nn.Module):
 
 
 class Network(nn.Module):
-    """Two looks: the second also sees where the first found boundaries."""
+    """Two passes: the second also sees the boundaries found by the first."""
 
     def __init__(self, *, n_filters: int = 16, n_hidden: int = 32, dropout: float = 0.3):
         super().__init__()
@@ -222,7 +221,7 @@ class Network(nn.Module):
     def forward(
         self, values: torch.Tensor, there: torch.Tensor, cues: torch.Tensor, lags: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Answer twice, from lag forms (n_bars + TAPS, n_lags) and cues (n_edges, n_cues)."""
+        """Return the logits of both passes, from lag forms (n_bars + TAPS, n_lags) and cues."""
         both = torch.stack([values.T, there.T], dim=1)
         first = self.first(both, cues)
         likely = torch.sigmoid(first.detach()).mean(dim=1)[:-1]
@@ -236,16 +235,16 @@ class Network(nn.Module):
 def step_inputs(
     example: Example, rng: np.random.Generator
 ) -> tuple[tuple[torch.Tensor, ...], torch.Tensor]:
-    """Draw one view or a mixture of views, and change it.
+    """Draw one view or a mixture of views, with augmentation.
 
-    Now and then a passage between two boundaries is left out, the similarity gets noise, or some
-    bars are less like the others than they were; always half of the lags are left out and the
-    gain changes.
+    At random, a passage between two boundaries is removed, noise is added to the similarity, or the
+    similarity of some bars to all others is reduced; half of the lags are always dropped, and the
+    gain is changed.
 
     Returns
     -------
     inputs : tuple of Tensor
-        What `Network.forward` takes.
+        Arguments of `Network.forward`.
     targets : Tensor
         Shape (n_bars + 1, n_outputs).
     """
@@ -290,7 +289,7 @@ def _shortened(
     targets: NDArray[np.float32],
     rng: np.random.Generator,
 ) -> Arrays:
-    """Leave out what lies between two boundaries of one level, a third of the song at most."""
+    """Remove the passage between two boundaries of one level, at most a third of the song."""
     n = len(matrix)
     edges = np.flatnonzero(targets[:, rng.integers(targets.shape[1])])
     if len(edges) < 4:
@@ -307,7 +306,7 @@ def _shortened(
 def train(
     songs: dict[str, list[Example]], *, seed: int, epochs: int, rate: float, true_share: float
 ) -> Network:
-    """Train one network, one song per step."""
+    """Train one network with one song per step."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
     network = Network()
@@ -340,7 +339,7 @@ def train(
 
 
 def weights_of(network: Network) -> dict[str, NDArray[np.float16]]:
-    """Take the weights out, in half precision."""
+    """Return the weights in half precision."""
     return {
         name: value.detach().numpy().astype(np.float16)
         for name, value in network.state_dict().items()
@@ -348,7 +347,7 @@ def weights_of(network: Network) -> dict[str, NDArray[np.float16]]:
 
 
 def precisions(held: Sequence[Example], networks: Sequence[dict]) -> NDArray[np.float64]:
-    """Measure average precision of each output over all inner edges of all held-out songs."""
+    """Compute the average precision of each output over all inner edges of held-out songs."""
     networks = [{k: v.astype(np.float32) for k, v in w.items()} for w in networks]
     logits = [boundary_logits(e.seen, weights=networks)[1:-1] for e in held]
     targets = np.concatenate([e.targets[1:-1] for e in held])
@@ -359,7 +358,7 @@ def precisions(held: Sequence[Example], networks: Sequence[dict]) -> NDArray[np.
 
 
 def by_song(found: Sequence[Example], *, extra_visits: int) -> dict[str, list[Example]]:
-    """Gather the examples of each song; renders once more for themselves, so many times."""
+    """Group examples by song; each render also appears alone `extra_visits` times."""
     songs: dict[str, list[Example]] = {}
     for example in found:
         names = [example.song]
@@ -371,7 +370,7 @@ def by_song(found: Sequence[Example], *, extra_visits: int) -> dict[str, list[Ex
 
 
 def is_held_out(song: str, share: float) -> bool:
-    """Decide by its name whether a song is only measured on."""
+    """Return whether a song is held out, decided by its name."""
     return zlib.crc32(song.encode()) % 1000 < 1000 * share
 
 
@@ -383,7 +382,7 @@ def _rows(networks: Sequence[dict], held: Sequence[Example]) -> Iterator[str]:
 
 
 def main() -> None:
-    """Train one network per seed and save them."""
+    """Train one network per seed and save all weights."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("options", type=Path, help="a TOML file, see train_structure.toml")
     options = tomllib.loads(parser.parse_args().options.read_text())["train"]

@@ -297,7 +297,7 @@ def test_keyboard_moves_the_playhead(minute):
 @pytest.mark.parametrize(
     ("key", "time"), [("ArrowUp", 35), ("ArrowDown", 25), ("Home", 0), ("End", 60)]
 )
-@pytest.mark.parametrize("name", ["Waveform: position", "Self-similarity, bright is alike: "])
+@pytest.mark.parametrize("name", ["Waveform: position", "Self-similarity, bright is similar: "])
 def test_sliders_know_the_keys_of_a_slider(minute, name, key, time):
     minute.evaluate("document.querySelector('audio').currentTime = 30")
     wait_until(

@@ -182,7 +182,7 @@ def test_probabilities_are_compared_with_what_every_annotator_says(script, run, 
     run(script("reliability").main, tmp_path / "run", "-o", tmp_path / "found.md")
     phrases, sections = (tmp_path / "found.md").read_text().split("\n## ")[1:]
     assert cells(phrases) == {
-        "said": ["boundaries", "mean of what was said", "right"],
+        "probability": ["boundaries", "mean", "correct"],
         "0.2 to 0.4": ["2", "0.300", "0.500"],
         "0.8 to 1.0": ["2", "0.900", "1.000"],
         "all": ["4", "0.600", "0.750"],
@@ -329,11 +329,11 @@ def test_weights_are_chosen_by_all_other_songs(script):
     lines = weights.together(found, options).splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:5]]
     assert rows == [
-        ["set", "3", "of the default", "0.000", "0.500"],
-        ["set", "3", "the best of 3", "0.000", "0.600"],
-        ["set", "3", "chosen without the song", "0.000", f"{(0.4 + 0.3 + 0.4) / 3:.3f}"],
+        ["set", "3", "default", "0.000", "0.500"],
+        ["set", "3", "best of 3", "0.000", "0.600"],
+        ["set", "3", "leave-one-song-out", "0.000", f"{(0.4 + 0.3 + 0.4) / 3:.3f}"],
     ]
-    assert lines[-1] == "Settings that are worth more than the default: 1."
+    assert lines[-1] == "Settings better than the default: 1."
 
 
 # Searches whose answer is known.

@@ -242,7 +242,7 @@ def test_z_scores_name_their_unit_and_span_what_is_there(ax):
     plot_similarity(Z, np.arange(11), ax=ax, z_scores=True)
     assert ax.images[0].get_clim() == (-1, 3)
     (bar,) = (each for each in ax.figure.axes if each is not ax)
-    assert bar.get_ylabel() == "standard deviations above the usual similarity"
+    assert bar.get_ylabel() == "similarity (z-score)"
 
 
 def test_similarities_that_are_one_level_apart_are_told_apart():

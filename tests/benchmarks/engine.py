@@ -1,8 +1,8 @@
-"""Measure the engine beside Kymatio's and write reports/benchmarks/engine.md.
+"""Benchmark the scattering transforms against Kymatio and write reports/benchmarks/engine.md.
 
-`python tests/benchmarks/engine.py [-o FILE] [--quick]`, or `make bench`. Both sides run in one
-process, on one thread each, in turns, with filters and plans made before; the best of the rounds
-counts. Without `--quick` it takes about a quarter of an hour.
+`python tests/benchmarks/engine.py [-o FILE] [--quick]`, or `make bench`. Both run in one process,
+on one thread each, alternating, with filters and plans precomputed; the fastest round counts.
+Without `--quick` it takes about a quarter of an hour.
 """
 
 import argparse
@@ -101,7 +101,7 @@ def beside_kymatio(n_rounds):
                     f"{peak_megabytes(functions[accuracy]):.0f}",
                 ]
             )
-    header = ["Scattering1D", "", "ms", "times faster", "must", "error 1", "error 2", "peak MB"]
+    header = ["Scattering1D", "", "ms", "speedup", "goal", "error 1", "error 2", "peak MB"]
     return table(header, rows)
 
 
@@ -158,9 +158,7 @@ def joint(n_rounds):
                 f"{second:.1e}",
             ]
         )
-    return table(
-        ["JTFS, tutorial setting", "s", "times faster", "must", "error 1", "error 2"], rows
-    )
+    return table(["JTFS, tutorial setting", "s", "speedup", "goal", "error 1", "error 2"], rows)
 
 
 def gradients(n_rounds):
@@ -192,8 +190,8 @@ def gradients(n_rounds):
         [
             f"torch {torch.__version__}, forward and backward, 2^16 samples",
             "s",
-            "times faster",
-            "must",
+            "speedup",
+            "goal",
         ],
         [
             ["Kymatio 0.3.0 torch, J=12, Q=(12, 2)", f"{base:.2f}", "1", ""],
@@ -261,7 +259,7 @@ def lengths(n_rounds, longest):
     )
     streamed = peak_megabytes(stream)
     facts = table(
-        ["J=13, Q=(8, 1), 22.05 kHz, one thread", "measured", "must"],
+        ["J=13, Q=(8, 1), 22.05 kHz, one thread", "measured", "goal"],
         [
             ["4 minutes in a fresh process, plan included", f"{four_minutes:.2f} s", "1.2 s"],
             ["plan of a block of 2^19 samples, fresh", f"{plan:.2f} s", "0.5 s"],
@@ -270,7 +268,7 @@ def lengths(n_rounds, longest):
             [f"memory of a stream of {longest / 60:g} hours", f"{streamed:.0f} MB", ""],
         ],
     )
-    return facts + "\n" + table(["Length", "s", "microseconds a sample"], rows)
+    return facts + "\n" + table(["Length", "s", "microseconds per sample"], rows)
 
 
 def main():
@@ -281,11 +279,12 @@ def main():
     n_rounds, longest = (2, 10) if arguments.quick else (6, 600)
     packages = ", ".join(f"{p} {version(p)}" for p in ("numpy", "scipy", "kymatio"))
     parts = [
-        "# The engine, measured\n",
+        "# Scattering benchmarks\n",
         f"`python tests/benchmarks/engine.py`, {platform.processor() or platform.machine()}, "
-        f"Python {platform.python_version()}, {packages}. float32, one thread unless it says so, "
-        f"best of {n_rounds} rounds in turns. Errors are relative l2 per order, against Kymatio's "
-        "numbers (JTFS: against every sample in float64).\n",
+        f"Python {platform.python_version()}, {packages}. float32, one thread unless stated "
+        f"otherwise, fastest of {n_rounds} alternating rounds. Errors are relative l2 norms per "
+        'order, against Kymatio (JTFS: against the exact transform in float64). "Goal" is the '
+        "target set beforehand.\n",
     ]
     sys.stdout.write("\n".join(parts))
     for measure in (

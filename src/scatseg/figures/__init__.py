@@ -1,7 +1,7 @@
-"""A recording, or the options of a transform -> one picture in files, for papers and a quick look.
+"""Figure files of a recording or a transform, for papers and quick inspection.
 
-Every `draw_` function writes a .png and a .svg, those of scattering also an .npz with the numbers
-that are drawn, and returns the path that it was given.
+Every `draw_` function saves a .png and a .svg, those of scattering also an .npz with the plotted
+data, and returns the given path.
 """
 
 from scatseg.figures.recordings import (

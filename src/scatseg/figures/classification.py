@@ -1,4 +1,4 @@
-"""Cross-validations and reasons -> pictures in files."""
+"""Cross-validations and explanations -> figure files."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from scatseg.plotting.classification import (
 
 
 def draw_classification(folder: Path, systems: Mapping[str, CrossValidation]) -> None:
-    """Draw the confusions of all systems, and how far their probabilities can be trusted.
+    """Draw the confusion matrices and reliability diagrams of all systems.
 
     Parameters
     ----------
     folder : Path
-        Where confusion.png|svg and reliability.png|svg go.
+        Output folder of confusion.png|svg and reliability.png|svg.
     systems : mapping of str to CrossValidation
-        By the name of their features, all of the same classes and the same split.
+        Features -> results, all on the same classes and the same split.
     """
     first = next(iter(systems.values()))
     confusions = {name: each.confusion for name, each in systems.items()}
@@ -38,5 +38,5 @@ def draw_classification(folder: Path, systems: Mapping[str, CrossValidation]) ->
 
 
 def draw_reasons(output: Path, reasons: Sequence[Reason], *, title: str, text: str) -> None:
-    """Draw what decided: `output` without its suffix names a .png and a .svg."""
+    """Draw the relevance of a prediction and save it as `output` with suffixes .png and .svg."""
     save_figure(relevance_figure(reasons, title=title, text=text), output)

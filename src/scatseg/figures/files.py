@@ -1,4 +1,4 @@
-"""What the pictures of files share: a stretch of a recording in, a picture and numbers out."""
+"""Shared by all figures of recordings: reading an excerpt, saving a figure and its data."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Panels = Callable[[NDArray[Any]], object]
 Timed = TypeVar("Timed", TimeFrequency, pictures.SecondOrder, pictures.Joint, pictures.Orders)
 
 Stretch = tuple[float | None, float | None]
-"""From and to, in seconds; None is the beginning or the end of the recording."""
+"""Start and end in seconds; None is the start or end of the recording."""
 
 SHORT = 6.0
-"""Seconds that tell enough where a signal is transformed many times."""
+"""Default seconds of figures that transform a signal many times."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Sound:
-    """A stretch of a recording."""
+    """An excerpt of a recording."""
 
     y: NDArray[np.floating]
     sr: int
@@ -38,11 +38,11 @@ class Sound:
 
     @property
     def duration(self) -> float:
-        """Seconds."""
+        """Duration in seconds."""
         return len(self.y) / self.sr
 
     def placed(self, picture: Timed) -> Timed:
-        """Move a picture of the stretch to its place in the recording."""
+        """Shift the times of a picture of the excerpt to those of the recording."""
         return replace(picture, times=picture.times + self.start)
 
 
@@ -53,7 +53,7 @@ def read_sound(
     *,
     longest: float | None = None,
 ) -> Sound:
-    """Read a stretch of a file; from its middle where it may not be longer than `longest`."""
+    """Read an excerpt of a file; by default the middle `longest` seconds."""
     recording = decode(path, sr=sr)
     start, end = stretch
     if longest is not None and stretch == (None, None) and recording.duration > longest:
@@ -75,19 +75,19 @@ def read_sound(
 
 
 def plot_outline(sound: Sound, ax: Any) -> None:
-    """Draw the outline of a sound at its place in the recording."""
+    """Draw the envelope of an excerpt at its time in the recording."""
     outline = pictures.outline(sound.y)
     plotting.plot_waveform(outline, sound.duration, ax=ax, start=sound.start)
 
 
 def average_text(T: int | None, J: int, sr: int) -> str:
-    """Write how long the average is; T is 2**J samples when absent."""
+    """Format the averaging time; T is 2**J samples by default."""
     seconds = (2**J if T is None else T) / sr
     return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
 def numbers_of(picture: TimeFrequency, prefix: str = "") -> dict[str, ArrayLike]:
-    """List the arrays of a picture by name."""
+    """Return the arrays of a picture by name."""
     return {
         f"{prefix}values": picture.values,
         f"{prefix}frequencies": picture.frequencies,
@@ -96,7 +96,7 @@ def numbers_of(picture: TimeFrequency, prefix: str = "") -> dict[str, ArrayLike]
 
 
 def check_output(output: Path) -> None:
-    """Refuse a file whose name is not that of a picture, before any work is done."""
+    """Raise a ValueError unless the suffix is .png or .svg."""
     if output.suffix not in (".png", ".svg"):
         msg = f"figures are written as .png or .svg, got {output.name!r}"
         raise ValueError(msg)
@@ -113,7 +113,7 @@ def write(
     share: bool | Literal["col"] = False,
     key: Sequence[Any] = (),
 ) -> Path:
-    """Draw, and write the picture and its numbers."""
+    """Draw a figure, and save it with its data."""
     figure = plotting.axes_figure(
         panels, heights=heights, columns=columns, title=title, share=share, key=key
     )

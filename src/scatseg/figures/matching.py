@@ -1,4 +1,4 @@
-"""Descents, fields, sweeps and resynthesis -> pictures in a run folder."""
+"""Descents, fields, sweeps and resynthesis -> figures in a run folder."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ def draw_descents(
     plane: tuple[str, str] | None,
     contours: Mapping[tuple[str, int], Field],
 ) -> list[Path]:
-    """Draw how losses fell, and trajectories over two parameters for each loss and shift.
+    """Draw convergence, and trajectories over two parameters for each loss and shift.
 
     Parameters
     ----------
     out : Path
-        Folder of convergence.png and trajectories.png, and .svg of both.
+        Output folder of convergence.png and trajectories.png, and .svg of both.
     descents : sequence of Descent
-        All of the run.
+        All descents of the run.
     parameters : sequence of Parameter
-        Of the synthesizer.
+        Parameters of the synthesizer.
     plane : (str, str) or None
-        The two parameters that are drawn; no trajectories without.
+        The two parameters of the axes; None for no trajectories.
     contours : mapping of (str, int) to Field
-        What the losses look like, where that was computed.
+        (Loss, shift) -> loss landscape, if computed.
     """
     paths = [_draw_convergence(out, descents)]
     if plane is not None:
@@ -108,7 +108,7 @@ def _draw_trajectories(
 
 
 def draw_fields(out: Path, by_loss: Mapping[str, Sequence[Field]]) -> list[Path]:
-    """Draw each loss as levels, as arrows and as a surface, for the middle target of each shift."""
+    """Draw each loss as contours, arrows and a surface, for the middle target of each shift."""
     chosen = []
     for loss, fields in by_loss.items():
         for shift in dict.fromkeys(each.shift for each in fields):
@@ -133,7 +133,7 @@ def draw_fields(out: Path, by_loss: Mapping[str, Sequence[Field]]) -> list[Path]
 
     heights = [_HEIGHT] * len(chosen)
     levels = plotting.axes_figure(flat, heights=heights, columns=2)
-    # Rows are losses and columns are shifts; of one shift, losses stand side by side.
+    # Rows are losses and columns are shifts; with one shift, losses are side by side.
     n_shifts = len(chosen) // len(by_loss)
     columns = n_shifts if n_shifts > 1 else min(3, len(chosen))
     standing = [_HEIGHT] * -(-len(chosen) // columns)
@@ -145,7 +145,7 @@ def draw_fields(out: Path, by_loss: Mapping[str, Sequence[Field]]) -> list[Path]
 
 
 def draw_sweep(out: Path, sweep: Sweep) -> Path:
-    """Draw distances against what was changed; those in units of their own, as shares."""
+    """Draw distances against the changed parameter or delay, as fractions of a reference."""
     over = "delay" if sweep.over == "shift" else sweep.over
     values, at, distances = sweep.values, sweep.at, dict(sweep.distances)
     if sweep.scale == "log" and (values < 0).all():
@@ -168,16 +168,16 @@ def draw_sweep(out: Path, sweep: Sweep) -> Path:
 
 
 def draw_frames(out: Path, frames: Frames, *, gif: bool = False) -> list[Path]:
-    """Draw two sounds while one is delayed, and their distances as bars.
+    """Draw two sounds with increasing delay of one, and their distances as bars.
 
     Parameters
     ----------
     out : Path
-        Folder of frames.png, with three of the frames, and frames.gif.
+        Output folder of frames.png, with three of the frames, and frames.gif.
     frames : Frames
-        All of them.
+        All frames.
     gif : bool, default False
-        Whether to write them as an animation.
+        Whether to save an animation.
     """
     top = 1.1 * max(1.0, *(float(column.max()) for column in frames.distances.values()))
 
@@ -212,7 +212,7 @@ def draw_resynthesis(
     sr: int,
     errors: Mapping[str, ArrayLike],
 ) -> list[Path]:
-    """Draw both sounds as spectrograms on one scale, and how the error fell."""
+    """Draw both sounds as spectrograms on one scale, and the convergence of the error."""
     both = [pictures.spectrogram(y, sr) for y in (target, result)]
     loudest = float(both[0].values.max())
 
@@ -237,6 +237,6 @@ def _titled(loss: str, shift: int, between: str = ", ") -> str:
 
 
 def _sizes(values: NDArray[np.float64], plane: tuple[Parameter, Parameter]) -> NDArray[np.float64]:
-    """Drop the signs of what has a logarithmic axis."""
+    """Return magnitudes of parameters with a logarithmic axis."""
     is_log = np.array([each.scale == "log" for each in plane])
     return np.where(is_log, np.abs(values), values)

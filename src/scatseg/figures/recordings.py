@@ -1,4 +1,4 @@
-"""The scattering transforms of a recording -> one picture in files."""
+"""Figures of the scattering transforms of a recording."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def draw_scalogram(
     path : Path
         An audio file.
     output : Path
-        A .png or .svg file; the other is written beside it.
+        A .png or .svg file; both are saved.
     stretch : (float or None, float or None)
-        Which part of the recording, in seconds.
+        Start and end of the excerpt in seconds.
     sr : int, default 22050
         Sampling rate in Hz.
     J, Q : int
@@ -96,7 +96,7 @@ def draw_s2(
     carrier: float | None = None,
     time: float | None = None,
 ) -> Path:
-    """Draw second-order scattering coefficients: all carriers by rate, one carrier over time.
+    """Draw second-order scattering coefficients: by carrier and rate, and one carrier over time.
 
     Parameters
     ----------
@@ -105,9 +105,9 @@ def draw_s2(
     J, Q, T
         Options of `scatseg.scattering.Scattering1D`.
     carrier : float, optional
-        In Hz; the one whose modulations have the most energy when absent.
+        Carrier in Hz to show over time; by default the one with the highest modulation energy.
     time : float, optional
-        Seconds at which all carriers are shown; their mean when absent.
+        Time in seconds at which to show all carriers; the mean over time by default.
     """
     check_output(output)
     sound = read_sound(path, stretch, sr)
@@ -158,7 +158,7 @@ def draw_jtfs(
     scale: float | None = None,
     time: float | None = None,
 ) -> Path:
-    """Draw joint scattering: energy by rate and scale, and what falls and rises over time.
+    """Draw joint scattering: energy by rate and scale, and falling and rising paths over time.
 
     Parameters
     ----------
@@ -167,9 +167,9 @@ def draw_jtfs(
     J, J_fr, Q, Q_fr, T
         Options of `scatseg.scattering.TimeFrequencyScattering`.
     rate, scale : float, optional
-        Hz and cycles per octave of the path that is shown over time; the strongest when absent.
+        Hz and cycles per octave of the path to show over time; the strongest by default.
     time : float, optional
-        Seconds at which all rates and scales are shown; their mean when absent.
+        Time in seconds at which to show all rates and scales; the mean over time by default.
     """
     check_output(output)
     sound = read_sound(path, stretch, sr)
@@ -281,18 +281,18 @@ def draw_invariance(
     Q: int = 8,
     T: Sequence[int] = (2**9, 2**11, 2**13),
 ) -> Path:
-    """Draw how far coefficients move when a recording is delayed.
+    """Draw the relative change of coefficients as a function of delay.
 
     Parameters
     ----------
     path, output, sr
         As for `draw_scalogram`.
     stretch : (float or None, float or None)
-        Six seconds from the middle when both are None.
+        Start and end of the excerpt in seconds; the middle six seconds if both are None.
     J, Q : int
         Options of `scatseg.scattering.Scattering1D`.
     T : sequence of int
-        Samples to average over: one curve each.
+        Averaging scales in samples: one curve each.
     """
     check_output(output)
     sound = read_sound(path, stretch, sr, longest=SHORT)
@@ -311,9 +311,9 @@ def draw_stability(
     J: int = 10,
     Q: Sequence[int] = (1, 8),
 ) -> Path:
-    """Draw how far time-averaged coefficients move when a recording is played slower.
+    """Draw the relative change of time-averaged coefficients under time stretching by resampling.
 
-    Parameters are those of `draw_invariance`; `Q` gives one curve each.
+    Parameters are those of `draw_invariance`; there is one curve for each `Q`.
     """
     check_output(output)
     sound = read_sound(path, stretch, sr, longest=SHORT)
@@ -321,7 +321,7 @@ def draw_stability(
     return _write_distances(
         output,
         curves,
-        "part by which it lasts longer",
+        "relative increase in duration",
         f"{sound.name}: distance from itself, played slower",
     )
 
@@ -349,7 +349,7 @@ def _write_distances(
 
 
 def _check_time(sound: Sound, time: float | None) -> None:
-    """Refuse a moment that is not heard."""
+    """Raise a ValueError for a time outside the excerpt."""
     end = sound.start + sound.duration
     if time is not None and not sound.start <= time <= end:
         msg = f"a time must lie from {sound.start:g} to {end:.3f} s, got {time:g}"

@@ -1,4 +1,4 @@
-"""The structure of a recording -> one picture in files."""
+"""Figures of the structure of a recording."""
 
 from __future__ import annotations
 
@@ -32,25 +32,26 @@ def draw_track(
     segmenter: str = "default",
     reference: Path | None = None,
 ) -> Path:
-    """Draw all that is found in a recording over one time axis.
+    """Draw all analyses of a recording on one time axis.
 
     Parameters
     ----------
     path : Path
         An audio file.
     output : Path
-        A .png or .svg file; the other is written beside it.
+        A .png or .svg file; both are saved.
     features : str, optional
-        Names with options; what the segmenter is made for when absent.
+        Feature names with options; by default those of the segmenter.
     segmenter : str, default "default"
-        A name with options.
+        Segmenter name with options.
     reference : Path, optional
         An annotation, drawn above the estimate.
 
     Raises
     ------
     ValueError
-        When the extension or a name is unknown, or a file cannot be read. So do all others here.
+        When the extension or a name is unknown, or a file cannot be read, as in all functions of
+        this module.
     """
     check_output(output)
     found = _analysis(decode(path), SegmentJob(segmenters=(segmenter,), features=features))
@@ -73,7 +74,7 @@ def draw_track(
 
 
 def draw_waveform(path: Path, output: Path) -> Path:
-    """Draw the outline of a recording."""
+    """Draw the envelope of a recording."""
     check_output(output)
     sound = read_sound(path)
     return write(
@@ -82,7 +83,7 @@ def draw_waveform(path: Path, output: Path) -> Path:
 
 
 def draw_features(path: Path, output: Path, *, features: str = "scattering") -> Path:
-    """Draw the features of a recording, each brought to mean 0 and deviation 1."""
+    """Draw the standardized features of a recording."""
     check_output(output)
     extract = extractor(features)
     sound = read_sound(path)
@@ -103,21 +104,21 @@ def draw_similarity(
     segmenter: str = "default",
     any_key: bool = False,
 ) -> Path:
-    """Draw the self-similarity of a recording, and where it was cut.
+    """Draw the self-similarity of a recording and its boundaries.
 
     Parameters
     ----------
     path, output, features, segmenter
         As for `draw_track`.
     any_key : bool, default False
-        Whether each two moments are compared in the key in which they are most alike; by what of
-        the features can be transposed, those of bars when absent. What is drawn are z-scores then:
-        0 is as alike as two moments in one key are on average, 1 a standard deviation more.
+        Whether to draw transposition-invariant similarity, from the transposable features (by
+        default of bars), as z-scores: relative to the mean and standard deviation of similarities
+        in one key.
 
     Raises
     ------
     ValueError
-        When the recording is silent, or nothing of the features can be transposed.
+        When the recording is silent, or no features are transposable.
     """
     check_output(output)
     job = SegmentJob(segmenters=(segmenter,), features=features)
@@ -145,7 +146,7 @@ def draw_similarity(
 
 
 def _in_any_key(features: Features, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Compare moments in the key in which they are most alike, and tell where they meet."""
+    """Compute transposition-invariant similarity, and the frame edges in seconds."""
     if not can_be_transposed(features).any():
         msg = f"{name}: none of it can be transposed; a key is told by chroma, cqt or bars"
         raise ValueError(msg)
@@ -165,7 +166,7 @@ def draw_novelty(
     Raises
     ------
     ValueError
-        When the segmenter has none, or the recording is silent.
+        When the segmenter has no novelty curve, or the recording is silent.
     """
     check_output(output)
     found = _analysis(decode(path), SegmentJob(segmenters=(segmenter,), features=features))
@@ -188,7 +189,7 @@ def draw_novelty(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Analysis:
-    """What one segmenter finds in a recording."""
+    """Result of a segmenter on a recording."""
 
     duration: float
     annotations: tuple[Annotation, ...]
@@ -197,7 +198,7 @@ class _Analysis:
 
     @property
     def S(self) -> NDArray[np.floating] | None:
-        """Similarities in [0, 1]; None of silence."""
+        """Self-similarity in [0, 1]; None for silence."""
         stored = self.pictures.get("S")
         return None if stored is None else stored / 255
 

@@ -1,4 +1,4 @@
-"""Wavelets, filter banks, and what their options do -> one picture in files."""
+"""Figures of wavelets, filter banks, and the effect of their options."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def draw_wavelet(output: Path, *, xi: float = 440, Q: int = 8, sr: float | None 
     Parameters
     ----------
     output : Path
-        A .png or .svg file; the other is written beside it.
+        A .png or .svg file; both are saved.
     xi : float, default 440
         Center frequency in Hz.
     Q : int, default 8
@@ -116,14 +116,14 @@ def draw_wavelet2d(
     sr : float, default 22050
         Sampling rate in Hz.
     rates : sequence of float
-        In Hz; the nearest there are.
+        Rates in Hz; the nearest available ones are drawn.
     """
     check_output(output)
     tiles = pictures.joint_tiles(J_fr, Q_fr, J=J, Q=Q, sr=sr, rates=rates)
     n = len(tiles.rates)
 
     def panels(axes: NDArray[Any]) -> None:
-        # Rising from fast to slow, then falling from slow to fast: mirrored at the middle.
+        # Rising from fast to slow, then falling from slow to fast: mirror-symmetric.
         rows: list[tuple[int, Literal[1, -1]]] = [(rate, 1) for rate in reversed(range(n))]
         rows += [(rate, -1) for rate in range(n)]
         for (row, scale), ax in np.ndenumerate(axes):
@@ -160,14 +160,14 @@ def draw_parameters(
     sr: float = 22050,
     vary: Mapping[str, Sequence[int]] | None = None,
 ) -> Path:
-    """Draw what J, Q and T do to the first-order filters: a row each, the others as given.
+    """Draw the effect of J, Q and T on first-order filters: a row each, with the others fixed.
 
     Parameters
     ----------
     output : Path
         As for `draw_wavelet`.
     J, Q : int
-        What is kept where another is varied.
+        Values when another option is varied.
     sr : float, default 22050
         Sampling rate in Hz.
     vary : mapping from {"J", "Q", "T"} to sequence of int, optional
@@ -208,7 +208,7 @@ def draw_parameters(
         numbers,
         heights=[1.5] * len(sheet),
         columns=len(sheet[0]),
-        title=f"What J, Q and T do; J = {J} and Q = {Q} where another is varied",
+        title=f"Effect of J, Q and T; J = {J} and Q = {Q} where another is varied",
         share=True,
         key=plotting.bank_key(),
     )
@@ -232,7 +232,7 @@ def _bank_numbers(curves: pictures.BankCurves) -> dict[str, NDArray[Any]]:
 
 
 def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
-    """Draw five playing techniques: scalogram, first order, and what the second order tells.
+    """Draw five playing techniques: scalogram, first order, and modulation rates by second order.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""The numbers of the pictures of scattering: what is drawn, without drawing it.
+"""Data of scattering figures, without drawing them.
 
-Pure functions of signals and options; `scatseg.plotting` puts their results on Axes. Frequencies
-are in Hz and ascend, times are in seconds, along log-frequency the unit is the octave.
+Pure functions of signals and options; `scatseg.plotting` draws their results. Frequencies are in Hz
+and ascending, times in seconds, log-frequencies in octaves.
 """
 
 from scatseg.pictures.robustness import DistanceCurves, invariance, stability

@@ -1,4 +1,4 @@
-"""How far coefficients move when a signal is shifted or stretched, beside its spectrogram."""
+"""Change of scattering coefficients and spectrograms when a signal is shifted or stretched."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _Signal = NDArray[np.floating]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DistanceCurves:
-    """Relative distances of a transform from itself, against the size of a change.
+    """Relative distance of transforms as a function of the size of a change.
 
     Parameters
     ----------
     sizes : ndarray of float, shape (n,)
-        Of the change, ascending: seconds, or parts of the duration.
+        Size of the change, ascending: seconds, or fractions of the duration.
     distances : mapping from str to ndarray of float, shape (n,)
-        ||S(changed) - S|| / ||S|| by the name of the transform.
+        Name of the transform -> ||S(changed) - S|| / ||S||.
     """
 
     sizes: NDArray[np.float64]
@@ -41,7 +41,7 @@ def invariance(
     J: int = 10,
     Q: int = 8,
 ) -> DistanceCurves:
-    """Compare a signal with itself delayed, silence around both.
+    """Compare a zero-padded signal with its delayed copy.
 
     Parameters
     ----------
@@ -52,18 +52,18 @@ def invariance(
     T : sequence of int
         Averaging scales in samples.
     shifts : array_like of float, optional
-        Seconds; 1 ms to 0.5 s when absent.
+        Seconds; 1 ms to 0.5 s by default.
     J, Q : int
         Options of `scatseg.scattering.Scattering1D`, the same for all T.
 
     Returns
     -------
     curves : DistanceCurves
-        One for each T in ascending order, and the spectrogram's.
+        One curve per T, ascending, and one of the spectrogram.
     """
     seconds = np.geomspace(1e-3, 0.5, 16) if shifts is None else np.asarray(shifts, np.float64)
     samples = np.unique(np.maximum(1, np.round(seconds * sr).astype(int)))
-    # Transforms mirror a signal at its ends: what they see of the mirror must be silent, too.
+    # Transforms reflect the signal at its ends: the reflected part must be silent, too.
     around = 4 * max(*T, 2**J)
     still = np.pad(y, (around, around + samples[-1]))
     delayed = [np.roll(still, s) for s in samples]
@@ -80,17 +80,17 @@ def invariance(
 def stability(
     y: _Signal, sr: int, *, factors: ArrayLike | None = None, J: int = 10, Q: Sequence[int] = (1, 8)
 ) -> DistanceCurves:
-    """Compare a signal with itself played slower, both averaged over all of their time.
+    """Compare time-averaged transforms of a signal and of a time-stretched copy (by resampling).
 
-    Played slower by a small part, all frequencies fall by that part: the high ones leave the
-    narrow bands of a spectrogram, and none leaves a band as wide as its frequency asks.
+    A small stretch lowers all frequencies by the same ratio: high ones leave the narrow bands of a
+    spectrogram, but not constant-Q bands.
 
     Parameters
     ----------
     y, sr
         As for `invariance`.
     factors : array_like of float, optional
-        By which part the duration grows; 0.001 to 0.1 when absent.
+        Relative increase in duration; 0.001 to 0.1 by default.
     J : int
         Log2 of the largest scale in samples.
     Q : sequence of int
@@ -99,7 +99,7 @@ def stability(
     Returns
     -------
     curves : DistanceCurves
-        One for each Q, and the spectrogram's.
+        One curve per Q, and one of the spectrogram.
     """
     parts = np.geomspace(1e-3, 0.1, 13) if factors is None else np.asarray(factors, np.float64)
     stretched = [stretch(y, part) for part in parts]
@@ -114,9 +114,9 @@ def stability(
 
 
 def stretch(y: _Signal, part: float) -> _Signal:
-    """Play a signal slower, so that it lasts `1 + part` times as long and sounds lower.
+    """Stretch a signal to `1 + part` times its duration by resampling, which lowers its pitch.
 
-    Whole samples bound how exact that is: `part` is met to within 1 / n_samples.
+    Lengths are integers, so `part` is exact to within 1 / n_samples.
     """
     n_samples = round(len(y) * (1 + part))
     slower = scipy.fft.irfft(scipy.fft.rfft(y, norm="forward"), n_samples, norm="forward")
@@ -133,7 +133,7 @@ def _stft(sr: int, n_fft: int) -> Callable[[_Signal], _Signal]:
 
 
 def _mean(transform: Callable[[_Signal], _Signal], hop: int) -> Callable[[_Signal], _Signal]:
-    """Average frames over the signal, each weighted by the part of it that is nearest to it."""
+    """Average frames over the signal, each weighted by the duration nearest to it."""
 
     def averaged(y: _Signal) -> _Signal:
         S = transform(y)

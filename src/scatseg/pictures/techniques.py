@@ -1,4 +1,4 @@
-"""Five playing techniques, synthesized so that their rates are known."""
+"""Five synthesized playing techniques with known rates."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _PARTIALS = 8
 
 
 class Technique(NamedTuple):
-    """How a technique moves a tone.
+    """Modulation of a tone by a playing technique.
 
     Parameters
     ----------
     rate : float
-        Repetitions in Hz.
+        Modulation rate in Hz.
     frequency : callable
-        Phase of the repetition in cycles -> semitones above the pitch.
+        Modulation phase in cycles -> semitones above the pitch.
     amplitude : callable
-        Phase of the repetition in cycles -> gain in [0, 1].
+        Modulation phase in cycles -> gain in [0, 1].
     """
 
     rate: float
@@ -39,7 +39,7 @@ def _loud(phase: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _square(phase: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Between 0 and 1, half of the time each, with soft corners."""
+    """Smoothed square wave between 0 and 1."""
     wave: NDArray[np.float64] = np.tanh(8 * np.sin(2 * np.pi * phase))
     return 0.5 + 0.5 * wave
 
@@ -55,7 +55,7 @@ TECHNIQUES = {
 
 
 def technique(name: str, *, sr: int = 22050, duration: float = 3.0) -> NDArray[np.float32]:
-    """Play a technique on a tone of eight partials at 440 Hz.
+    """Synthesize a technique on a tone of eight partials at 440 Hz.
 
     Parameters
     ----------

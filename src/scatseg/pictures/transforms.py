@@ -1,4 +1,4 @@
-"""Signals -> what their transforms look like: arrays with the Hz and seconds of their axes."""
+"""Signals -> their transforms as arrays, with axes in Hz and seconds."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from scatseg.scattering import Scattering1D, TimeFrequencyScattering
 from scatseg.spectral import CQT
 
 _LEAST = 1e-6
-"""Of full scale: lower levels are rounding."""
+"""Fraction of full scale below which levels are rounding error."""
 
 _FAINT = 1e-2
-"""Of the largest first-order coefficient: level below which modulations fade."""
+"""Fraction of the largest first-order coefficient below which modulations fade out."""
 
 _MOST_COLUMNS = 2000
-"""Frames beyond which a picture has more columns than can be told apart."""
+"""Maximum number of frames in a figure."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TimeFrequency:
-    """Something over time and frequency.
+    """A time-frequency representation.
 
     Parameters
     ----------
     values : ndarray of float, shape (n_bands, n_frames)
-        NaN where there is nothing to show.
+        NaN where undefined.
     frequencies : ndarray of float, shape (n_bands,)
         Hz, ascending.
     times : ndarray of float, shape (n_frames,)
@@ -42,7 +42,7 @@ class TimeFrequency:
 
 
 def outline(y: NDArray[np.floating], n_stretches: int = 2000) -> NDArray[np.floating]:
-    """Find the lowest and highest sample of equal stretches, shape (2, n_stretches) or shorter."""
+    """Return minimum and maximum of equal stretches, shape (2, n_stretches) or shorter."""
     starts = np.linspace(0, len(y), min(n_stretches, len(y)), endpoint=False).astype(int)
     return np.stack([np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)])
 
@@ -64,7 +64,7 @@ def scalogram(y: NDArray[np.floating], sr: int, *, J: int, Q: int) -> TimeFreque
     Returns
     -------
     picture : TimeFrequency
-        At most 2000 frames; what is faster is averaged over a frame.
+        At most 2000 frames; faster changes are averaged within a frame.
     """
     hop = _power_of_two(len(y) / _MOST_COLUMNS)
     return first_order(y, sr, J=J, Q=Q, T=hop, stride=hop)
@@ -86,9 +86,9 @@ def first_order(
     y, sr, J, Q
         As for `scalogram`.
     T : int, optional
-        Samples to average over, 2**J when absent.
+        Averaging scale in samples, 2**J by default.
     stride : int, optional
-        Samples between frames, T/8 or more when absent.
+        Samples between frames, T/8 or more by default.
     """
     T = 2**J if T is None else T
     stride = _fine_stride(len(y), T) if stride is None else stride
@@ -101,22 +101,22 @@ def first_order(
 def spectrogram(
     y: NDArray[np.floating], sr: int, *, n_fft: int = 2048, hop: int | None = None
 ) -> TimeFrequency:
-    """Compute magnitudes of short-time Fourier transforms with a Hann window, without 0 Hz.
+    """Compute a magnitude spectrogram with a Hann window, without 0 Hz.
 
     Parameters
     ----------
     y, sr
         As for `scalogram`.
     n_fft : int, default 2048
-        Samples in a window.
+        Window length in samples.
     hop : int, optional
-        Samples between frames; frame k is centered at sample `k * hop`. As many as make at most
-        2000 frames, at least a quarter of the window, when absent.
+        Samples between frames; frame k is centered at sample `k * hop`. By default at least a
+        quarter of the window, and large enough for at most 2000 frames.
     """
     hop = max(n_fft // 4, _power_of_two(len(y) / _MOST_COLUMNS)) if hop is None else hop
     window = np.hanning(n_fft + 1)[:-1]
     padded = np.pad(y, n_fft // 2)
-    # One frame more than covers the signal where its length is a multiple of the hop.
+    # There is one frame too many if the length is a multiple of the hop.
     n_frames = -(-len(y) // hop)
     frames = np.lib.stride_tricks.sliding_window_view(padded, n_fft)[::hop][:n_frames]
     magnitudes = np.abs(np.fft.rfft(frames * window, axis=1))[:, 1:].T / window.sum()
@@ -129,7 +129,7 @@ def spectrogram(
 def constant_q(
     y: NDArray[np.floating], sr: int, *, bins_per_octave: int = 36, hop: int | None = None
 ) -> TimeFrequency:
-    """Compute magnitudes of librosa's constant-Q transform, relative to their mean.
+    """Compute magnitudes of librosa's constant-Q transform, divided by their mean.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def constant_q(
     bins_per_octave : int, default 36
         Bins per octave.
     hop : int, optional
-        Samples between frames, as for `spectrogram`; 512 at least when absent.
+        Samples between frames, as for `spectrogram`; at least 512 by default.
     """
     hop = max(512, _power_of_two(len(y) / _MOST_COLUMNS)) if hop is None else hop
     eps = 1e-3
@@ -151,17 +151,17 @@ def constant_q(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SecondOrder:
-    """Second-order scattering coefficients relative to the first-order ones they come from.
+    """Second-order scattering coefficients, normalized by their first-order coefficients.
 
     Parameters
     ----------
     values : ndarray of float, shape (n_carriers, n_rates, n_frames)
-        S2 / S1, which a change of gain leaves as it is. NaN where there is no path: a carrier
-        has no modulation that is faster than its own bandwidth.
+        S2 / S1, which is invariant to gain. NaN where there is no path: a carrier has no modulation
+        faster than its bandwidth.
     level : ndarray of float, shape (n_carriers, n_frames)
         S1.
     carriers, rates : ndarray of float, shapes (n_carriers,) and (n_rates,)
-        Center frequencies of the first and the second wavelets in Hz, ascending.
+        Center frequencies of the first- and second-order wavelets in Hz, ascending.
     times : ndarray of float, shape (n_frames,)
         Centers of the frames in seconds.
     """
@@ -174,18 +174,18 @@ class SecondOrder:
 
     @property
     def busiest(self) -> float:
-        """Carrier in Hz whose modulations have the most energy."""
+        """Carrier in Hz with the highest modulation energy."""
         energy = np.nansum((self.values * self.level[:, None]) ** 2, axis=(1, 2))
         has_path = ~np.isnan(self.values[..., 0]).all(axis=1)
         return float(self.carriers[np.where(has_path, energy, -1).argmax()])
 
     def by_carrier(self, carrier: float) -> TimeFrequency:
-        """Show the modulations of the carrier nearest to so many Hz over time.
+        """Return the modulations over time of the carrier nearest to `carrier` Hz.
 
         Raises
         ------
         ValueError
-            When it is so low that it has no modulations.
+            When the carrier is too low to have second-order paths.
         """
         row = _nearest(self.carriers, carrier)
         there = ~np.isnan(self.values[row, :, 0])
@@ -198,7 +198,7 @@ class SecondOrder:
         )
 
     def by_rate(self) -> tuple[NDArray[np.float64], NDArray[np.floating]]:
-        """Sum the energy of all carriers, for each rate, over time.
+        """Compute the energy of each rate, over all carriers.
 
         Returns
         -------
@@ -212,7 +212,7 @@ class SecondOrder:
         return self.rates, cast(NDArray[np.floating], energy)
 
     def map(self, time: float | None = None) -> NDArray[np.floating]:
-        """Show carriers and rates at one time, or weighted by level over all of it.
+        """Return values by carrier and rate at a time, or their mean weighted by level.
 
         Returns
         -------
@@ -260,7 +260,7 @@ def second_order(
         raise ValueError(msg)
     level = S[first]
     floor = max(_FAINT * float(level.max()), _LEAST)
-    # The fastest wavelets of the second layer follow no carrier and make no path.
+    # The fastest second-order wavelets are in no path.
     n2 -= n2.min()
     values = np.full((len(level), n2.max() + 1, S.shape[1]), np.nan, dtype=S.dtype)
     values[n1, n2] = S[second] / (level[n1] + floor)
@@ -277,15 +277,15 @@ def second_order(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Orders:
-    """How the energy of a signal is spread over the orders of its scattering.
+    """Energy of each scattering order over time.
 
     Parameters
     ----------
     energies : ndarray of float, shape (n_orders, n_frames)
         Sums of squares of the coefficients of orders 0, 1, 2.
     signal : ndarray of float, shape (n_frames,)
-        Mean power of the signal, averaged as the coefficients are. The orders sum to at most
-        that: a wavelet sees one of the two halves of a real signal's spectrum.
+        Power of the signal, averaged like the coefficients. It bounds the sum of the orders:
+        analytic wavelets see only half of the spectrum of a real signal.
     times : ndarray of float, shape (n_frames,)
         Centers of the frames in seconds.
     """
@@ -335,8 +335,8 @@ class Joint:
     rates : ndarray of float, shape (n_rates,)
         Modulation in time, Hz, ascending.
     scales : ndarray of float, shape (n_scales,)
-        Modulation along log-frequency in cycles per octave, ascending: falling ones are
-        negative, 0 is what moves in parallel, rising ones are positive.
+        Modulation along log-frequency in cycles per octave, ascending: negative for falling,
+        positive for rising, 0 for parallel modulation of all carriers.
     carriers : ndarray of float, shape (n_carriers,)
         Hz, ascending.
     times : ndarray of float, shape (n_frames,)
@@ -350,7 +350,7 @@ class Joint:
     times: NDArray[np.float64]
 
     def rate_scale(self, time: float | None = None) -> NDArray[np.floating]:
-        """Show the energy by rate and scale at one time, or over all of it.
+        """Compute the energy by rate and scale at a time, or over all frames.
 
         Returns
         -------
@@ -362,21 +362,21 @@ class Joint:
         return cast(NDArray[np.floating], np.nansum(squares, axis=2).mean(axis=-1))
 
     def spin_energy(self) -> tuple[float, float]:
-        """Sum the energy of what rises, and of what falls."""
+        """Compute the energy of rising and of falling modulations."""
         energy = self.rate_scale()
         rising, falling = (energy[:, mask].sum() for mask in (self.scales > 0, self.scales < 0))
         return float(rising), float(falling)
 
     @property
     def strongest(self) -> tuple[float, float]:
-        """Rate in Hz and scale in cycles per octave, of either spin, with the most energy."""
+        """Rate in Hz and scale in cycles per octave with the highest energy over both spins."""
         energy = self.rate_scale()
         energy = np.where(self.scales > 0, energy + energy[:, ::-1], 0)
         rate, scale = np.unravel_index(energy.argmax(), energy.shape)
         return float(self.rates[rate]), float(self.scales[scale])
 
     def by_path(self, rate: float, scale: float) -> TimeFrequency:
-        """Show the path nearest to a rate and a scale (signed by its spin) over time."""
+        """Return the path nearest to a rate and a scale (signed by its spin) over time."""
         row = _nearest(self.rates, rate)
         if scale:
             same = np.flatnonzero(np.sign(self.scales) == np.sign(scale))
@@ -400,7 +400,7 @@ def joint(
     Q_fr: int = 1,
     T: int | None = None,
 ) -> Joint:
-    """Compute joint time-frequency scattering with every carrier kept apart.
+    """Compute joint time-frequency scattering without averaging over carriers.
 
     Parameters
     ----------
@@ -408,7 +408,7 @@ def joint(
         As for `scalogram`.
     J, J_fr, Q, Q_fr, T
         Options of `scatseg.scattering.TimeFrequencyScattering`. Keep T below a sixteenth of the
-        signal: averaged over a mirrored end, rising becomes falling.
+        signal: averages over a reflected end mix rising and falling.
     """
     T = 2**J if T is None else T
     stride = _fine_stride(len(y), T)
@@ -427,7 +427,7 @@ def joint(
         n1_max = meta["n"][path, 0].stop
         row = np.searchsorted(rates, meta["xi"][path, 1])
         column = np.searchsorted(scales, meta["xi_fr"][path])
-        # Carriers from high to low come out first to last, and are turned round.
+        # Carriers come from high to low and are reversed.
         values[row, column, ::-1][:n1_max] = S[path, :n1_max]
     return Joint(
         values=values,
@@ -449,7 +449,7 @@ def _times(frames: NDArray[Any], stride: int, sr: int) -> NDArray[np.float64]:
 
 
 def _fine_stride(n_samples: int, T: int) -> int:
-    """Choose the samples between frames: an eighth of the average, more in long signals."""
+    """Choose the samples between frames: an eighth of T, more for long signals."""
     return min(max(_power_of_two(T / 8), _power_of_two(n_samples / 600)), _power_of_two(T))
 
 
@@ -458,7 +458,7 @@ def _power_of_two(value: float) -> int:
 
 
 def _nearest(frequencies: NDArray[np.float64], wanted: float) -> int:
-    """Find the frequency nearest in octaves."""
+    """Return the index of the frequency nearest in octaves."""
     if not wanted > 0:
         msg = f"a frequency must be positive, got {wanted:g}"
         raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""Wavelets and filter banks in physical units: in time, in frequency, and along both."""
+"""Wavelets and filter banks in physical units: in time, in frequency, and joint."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from scatseg.scattering.filterbank import Wavelet as AnyFilter
 
 _REACH = 8.0
-"""Standard deviations in time after which a wavelet is taken for zero."""
+"""Support of a wavelet on each side, in standard deviations in time."""
 
 _N_POINTS = 2000
-"""Frequencies at which curves are evaluated: more than a picture has columns."""
+"""Number of frequencies at which curves are evaluated, more than a figure has columns."""
 
 _EPS = 1e-7
-"""What is smaller, relative to its peak, is left out of a wavelet's spectrum."""
+"""Values of a wavelet's spectrum below this fraction of its peak are dropped."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,7 +61,7 @@ class Wavelet:
 
     @property
     def bandwidth(self) -> float:
-        """Hz between the frequencies that pass at half power."""
+        """Half-power bandwidth in Hz."""
         return HALF_POWER_WIDTH * self.sigma
 
     @property
@@ -71,16 +71,16 @@ class Wavelet:
 
 
 def morlet(xi: float, Q: int, *, sr: float | None = None) -> Wavelet:
-    """Take one wavelet out of a constant-Q bank.
+    """Compute one wavelet of a constant-Q bank.
 
     Parameters
     ----------
     xi : float
         Center frequency in Hz.
     Q : int
-        Wavelets per octave: how narrow it is.
+        Wavelets per octave.
     sr : float, optional
-        Sampling rate in Hz; when absent, so high that the wavelet looks continuous.
+        Sampling rate in Hz; by default high enough for the wavelet to look continuous.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def morlet(xi: float, Q: int, *, sr: float | None = None) -> Wavelet:
         raise ValueError(msg)
     sigma = xi * _relative_width(Q)
     n = 2 ** math.ceil(math.log2(16 * _REACH * sr / (2 * math.pi * sigma)))
-    # Longer than the wavelet, so that its spectrum is a smooth line.
+    # Longer than the wavelet, for a smooth spectrum.
     frequencies = np.fft.fftshift(np.fft.fftfreq(n))
     response = Filter(xi / sr, sigma / sr, 0).response(frequencies)
     values = np.fft.fftshift(np.fft.ifft(np.fft.ifftshift(response)))
@@ -108,15 +108,15 @@ def morlet(xi: float, Q: int, *, sr: float | None = None) -> Wavelet:
 
 
 def _relative_width(Q: int) -> float:
-    """Width over center frequency in a bank of Q wavelets per octave."""
-    # The first of a bank with room for many octaves belongs to its constant-Q part.
+    """Return bandwidth over center frequency in a bank of Q wavelets per octave."""
+    # The first wavelet of a bank of many octaves is in its constant-Q part.
     highest = filterbank(20, (Q, 1), 1).psi1[0]
     return highest.sigma / highest.xi
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class BankCurves:
-    """The filters of a scattering transform over frequency.
+    """Frequency responses of the filters of a scattering transform.
 
     Parameters
     ----------
@@ -127,11 +127,11 @@ class BankCurves:
     frequencies : ndarray of float, shape (n,)
         Hz, evenly spaced in octaves, up to half the sampling rate.
     centers : (ndarray of float, ndarray of float)
-        Center frequencies in Hz of the first and second layer, from high to low.
+        Center frequencies in Hz of the first and second layer, descending.
     wavelets : (ndarray of float, ndarray of float), shapes (n_wavelets, n)
         Magnitudes of the first and second layer.
     low_pass : ndarray of float, shape (n,)
-        Magnitude of the filter that averages.
+        Magnitude of the low-pass filter.
     sums : (ndarray of float, ndarray of float), shape (n,)
         Littlewood-Paley sum of each layer: |phi|^2 plus half the wavelets' power at positive and
         negative frequencies. It lies in [0, 1] where T is at least 2**J.
@@ -167,11 +167,11 @@ def bank_curves(
     Parameters
     ----------
     J, Q, T
-        Options of `scatseg.scattering.Scattering1D`; T is 2**J when absent.
+        Options of `scatseg.scattering.Scattering1D`; T is 2**J by default.
     sr : float
         Sampling rate in Hz.
     lowest : float, optional
-        Hz where the curves begin; a quarter of the lowest center when absent.
+        Lowest frequency of the curves in Hz; a quarter of the lowest center by default.
     """
     transform = Scattering1D(J=J, Q=Q, T=T)
     T = 2**J if T is None else T
@@ -200,7 +200,7 @@ def bank_curves(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class JointTiles:
-    """Joint wavelets, real parts: in time and along log-frequency, for rates, scales and spins.
+    """Real parts of joint wavelets over time and log-frequency, for all rates, scales and spins.
 
     Parameters
     ----------
@@ -211,9 +211,9 @@ class JointTiles:
     times : ndarray of float, shape (n_times,)
         Seconds around the center.
     octaves : ndarray of float, shape (n_octaves,)
-        Around the center, ascending: upwards is higher in pitch.
+        Octaves around the center, ascending.
     values : ndarray of float, shape (n_rates, n_scales, 2, n_octaves, n_times)
-        Spin 1 (rising), then spin -1 (falling); the largest of each is 1.
+        Spin 1 (rising), then spin -1 (falling), each normalized to peak 1.
     """
 
     rates: NDArray[np.float64]
@@ -242,7 +242,7 @@ def joint_tiles(
     sr : float, default 22050
         Sampling rate in Hz.
     rates : sequence of float
-        In Hz; the nearest wavelets of the second layer are drawn.
+        Rates in Hz; the nearest wavelets of the second layer are used.
     n_points : int, default 161
         Points along time and along log-frequency.
 
@@ -257,13 +257,13 @@ def joint_tiles(
     in_time = _nearest(filterbank(J, Q, 2**J).psi2, np.asarray(rates) / sr)
     along = [psi.wavelet for psi in frequential_bank(J_fr, Q_fr, 2**J_fr).psi if psi.spin > 0]
     along.sort(key=lambda psi: psi.xi)
-    # Three standard deviations of the longest of them.
+    # Three standard deviations of the longest wavelet.
     times, filters = (
         np.linspace(-3, 3, n_points) / (2 * math.pi * min(psi.sigma for psi in layer))
         for layer in (in_time, along)
     )
     psi_t = np.array([_at(psi, times) for psi in in_time])
-    # Filters are counted from high to low, octaves from low to high.
+    # Filters are ordered from high to low, octaves from low to high.
     psi_f = np.array([_at(psi, -filters) for psi in along])
     rising = np.einsum("rt,so->rsot", psi_t, psi_f).real
     falling = np.einsum("rt,so->rsot", psi_t, psi_f.conj()).real
@@ -278,14 +278,14 @@ def joint_tiles(
 
 
 def _nearest(filters: Sequence[AnyFilter], xi: NDArray[np.float64]) -> list[AnyFilter]:
-    """Choose for each frequency the filter nearest in octaves, once each, from low to high."""
+    """Return the filters nearest to the frequencies in octaves, without duplicates, ascending."""
     octaves = np.log2([psi.xi for psi in filters])
     chosen = {int(np.abs(octaves - wanted).argmin()) for wanted in np.log2(xi)}
     return sorted((filters[n] for n in chosen), key=lambda psi: psi.xi)
 
 
 def _at(psi: AnyFilter, times: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """Evaluate a wavelet at any times, in samples."""
+    """Evaluate a wavelet at arbitrary times in samples."""
     n = 2 ** math.ceil(math.log2(2 * _REACH / (2 * math.pi * psi.sigma)))
     start, H = psi.band(n, _EPS)
     bins = start + np.arange(len(H))

@@ -1,4 +1,4 @@
-"""Name and seed -> a short piece of music whose form is known, for the demonstration and tests."""
+"""Name and seed -> a short piece of music of known form, for the demo and tests."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ class Piece:
     name : str
         One of `names()`.
     title : str
-        For people.
+        Title for display.
     y : ndarray of float32, shape (n_samples,)
         Mono, peak 0.9; the samples are multiples of 2**-15, so a 16-bit file holds them exactly.
     sr : int
         Sampling rate in Hz.
     form : Segmentation
-        From 0 to the end; between, every boundary is a bar line. Equal labels are the same
-        section played again: the same notes by other hands, with another fill before its end.
+        Composed form from 0 to the end; inner boundaries are bar lines. Sections with equal labels
+        have the same notes, with different timing, velocities and fill.
     beats, downbeats : ndarray of float64
-        Seconds of every beat and of every first beat of a bar.
+        Times of beats and of downbeats in seconds.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Piece:
 
 
 def names() -> tuple[str, ...]:
-    """List the pieces.
+    """Return the names of the pieces.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def names() -> tuple[str, ...]:
 
 
 def compose(name: str, *, sr: int = 22050, seed: int = 0) -> Piece:
-    """Compose, play and mix a piece.
+    """Compose, perform and mix a piece.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ def compose(name: str, *, sr: int = 22050, seed: int = 0) -> Piece:
     sr : int, default 22050
         Sampling rate in Hz, at least 8000.
     seed : int, default 0
-        Another seed, not negative, is another piece of the same form, chords and instruments:
-        other melodies, figures and fills.
+        Non-negative. Each seed gives a piece of the same form, chords and instruments, with
+        different melodies, figures and fills.
 
     Raises
     ------

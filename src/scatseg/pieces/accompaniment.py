@@ -1,4 +1,4 @@
-"""Progressions -> what accompanies a melody: chords, arpeggios, basses."""
+"""Progressions -> accompaniments: chords, arpeggios, bass lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def chords(
     steps: int = 2,
     strum: float = 0.0,
 ) -> tuple[Note, ...]:
-    """Chords in a rhythm; `strum` is the delay in beats from one voice to the next higher."""
+    """Play chords in a rhythm; `strum` is the delay in beats from one voice to the next higher."""
     pitches = voicings(changes, low=low, high=high, n_voices=n_voices, rootless=rootless)
     return tuple(
         Note(hit.start + i * strum, hit.length - i * strum, pitch, hit.velocity)
@@ -33,7 +33,7 @@ def chords(
 def sustained_chords(
     changes: Changes, *, low: int, high: int, n_voices: int = 4, velocity: float = 0.6
 ) -> tuple[Note, ...]:
-    """Each chord held for as long as it lasts."""
+    """Hold each chord for its whole length."""
     pitches = voicings(changes, low=low, high=high, n_voices=n_voices)
     return tuple(
         Note(span.start, span.length, pitch, velocity)
@@ -53,7 +53,7 @@ def arpeggio(
     steps: int = 2,
     ring: float = 0.0,
 ) -> tuple[Note, ...]:
-    """Broken chords.
+    """Play broken chords.
 
     Parameters
     ----------
@@ -62,13 +62,13 @@ def arpeggio(
     pattern : str
         Rhythm, as `rhythm` reads it.
     order : sequence of int
-        Voices in the order played, 0 the lowest; begun anew with each chord.
+        Voices in playing order, 0 the lowest; restarts with each chord.
     low, high, n_voices
         As in `voicings`.
     steps : int, default 2
         Steps per beat in the pattern.
     ring : float, default 0
-        Beats for which a note sounds on after its place, but not into the next chord.
+        Beats that a note sustains after its step, but not into the next chord.
     """
     pitches = voicings(changes, low=low, high=high, n_voices=n_voices)
     notes, last, count = [], -1, 0
@@ -86,7 +86,7 @@ def arpeggio(
 def bass_line(
     changes: Changes, pattern: str, *, low: int = 28, fifths: bool = False, steps: int = 2
 ) -> tuple[Note, ...]:
-    """Roots in a rhythm, within the octave above `low`; `fifths` alternates root and fifth."""
+    """Play roots in a rhythm, in the octave above `low`; `fifths` alternates root and fifth."""
     notes, last, count = [], -1, 0
     for hit in rhythm(pattern, n_beats(changes), steps=steps):
         span = span_at(changes, hit.start)
@@ -103,12 +103,12 @@ def bass_line(
 def walking_bass(
     rng: np.random.Generator, changes: Changes, scale: frozenset[int], *, low: int = 31
 ) -> tuple[Note, ...]:
-    """One note per beat: the root under each new chord, then a way to the next root.
+    """Play a note per beat: the root of each new chord, then a path to the next root.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Draws the way.
+        Source of randomness.
     changes : tuple of Span
         The progression; its last chord leads back to its first.
     scale : frozenset of int
@@ -135,7 +135,7 @@ def walking_bass(
 def _way(
     rng: np.random.Generator, root: int, next_root: int, span: Span, scale: frozenset[int]
 ) -> list[int]:
-    """Pitches from a root on, one per beat: chord tones, and last a neighbor of the next root."""
+    """Return pitches from a root, one per beat: chord tones, then a neighbor of the next root."""
     n_steps = int(span.length)
     line = [root]
     fitting = fitting_scale(scale, span.chord)

@@ -1,4 +1,4 @@
-"""Drums and other noises: (freq, duration, velocity, sr) -> samples, `freq` tunes the skin."""
+"""Percussion: (freq, duration, velocity, sr) -> samples; `freq` tunes the instrument."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scatseg.pieces.score import Note, rhythm
 
 
 def kick(freq: float, _duration: float, velocity: float, sr: int) -> Samples:
-    """Play a bass drum: its pitch falls from four times `freq` within some 30 ms."""
+    """Play a bass drum: its pitch falls from four times `freq` within about 30 ms."""
     t = np.arange(int(0.35 * sr)) / sr
     cycles = freq * t + 3 * freq * 0.025 * (1 - np.exp(-t / 0.025))
     beater = noise(t.size, 1500, 5000, sr) * np.exp(-t / 0.004)
@@ -29,7 +29,7 @@ def snare(freq: float, _duration: float, velocity: float, sr: int) -> Samples:
 
 
 def tom(freq: float, _duration: float, velocity: float, sr: int) -> Samples:
-    """Play a tom: the modes of a skin, the pitch sagging a little."""
+    """Play a tom: the modes of a skin, with slightly falling pitch."""
     n_samples = int(0.5 * sr)
     t = np.arange(n_samples) / sr
     cycles = freq * (t + 0.3 * 0.04 * (1 - np.exp(-t / 0.04)))
@@ -51,7 +51,7 @@ def rim(freq: float, _duration: float, velocity: float, sr: int) -> Samples:
 def cymbal(
     freq: float, _duration: float, velocity: float, sr: int, *, ring: float, wash: float
 ) -> Samples:
-    """Play a cymbal: a crowd of modes above `freq` that ring `ring` s, and `wash` of noise."""
+    """Play a cymbal: dense modes above `freq` that ring for `ring` s, and noise of level `wash`."""
     n_samples = int(3.5 * ring * sr)
     t = np.arange(n_samples) / sr
     rng = np.random.default_rng(round(freq))
@@ -63,7 +63,7 @@ def cymbal(
 
 
 def brush(freq: float, duration: float, velocity: float, sr: int) -> Samples:
-    """Play a brush that sweeps over the skin for `duration` s."""
+    """Play a brush sweep of `duration` s."""
     n_samples = int((duration + 0.1) * sr)
     sweep = np.sin(np.pi * np.linspace(0, 1, n_samples) ** 0.6) ** 1.5
     y = noise(n_samples, 5 * freq, 30 * freq, sr, seed=round(velocity * 6)) * sweep
@@ -113,16 +113,16 @@ TUNING = {
 
 
 def kit(beats: float, *, steps: int = 4, **patterns: str) -> dict[str, tuple[Note, ...]]:
-    """Write drum parts as on a drum machine.
+    """Return drum parts in drum-machine notation.
 
     Parameters
     ----------
     beats : float
-        Length to fill.
+        Length to fill, in beats.
     steps : int, default 4
         Characters per beat.
     **patterns : str
-        A rhythm per drum, as `rhythm` reads it.
+        Rhythm of each drum, see `rhythm`.
 
     Examples
     --------

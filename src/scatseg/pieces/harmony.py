@@ -1,4 +1,4 @@
-"""Chord symbols -> pitches: progressions, the scale around a chord, voicings that move little."""
+"""Chord symbols -> pitches: progressions, chord scales, voicings with smooth voice leading."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MODES = {
     "harmonic": (0, 2, 3, 5, 7, 8, 11),
 }
 
-# Semitones above the root, in the order in which a chord can do without them: last first.
+# Semitones above the root, by decreasing importance: the last can be omitted first.
 QUALITIES = {
     "": (0, 4, 7),
     "m": (0, 3, 7),
@@ -42,14 +42,14 @@ SYMBOL = re.compile(r"([A-G][b#]?)([^/]*)(?:/([A-G][b#]?))?")
 
 
 class Chord(NamedTuple):
-    """Pitch classes that sound together.
+    """A chord.
 
     Parameters
     ----------
     root, bass : int
         Pitch classes, 0 is C; the bass differs from the root in an inversion.
     intervals : tuple of int
-        Semitones above the root, those that make the chord what it is first.
+        Semitones above the root, by decreasing importance.
     """
 
     root: int
@@ -79,7 +79,7 @@ Changes = tuple[Span, ...]
 
 
 def pitch_class(name: str) -> int:
-    """Read a note name as a number, 0 is C.
+    """Return the pitch class of a note name, 0 is C.
 
     Examples
     --------
@@ -90,22 +90,22 @@ def pitch_class(name: str) -> int:
 
 
 def key_scale(tonic: str, mode: str = "major") -> frozenset[int]:
-    """Pitch classes of a key; `mode` is one of `MODES`."""
+    """Return the pitch classes of a key; `mode` is one of `MODES`."""
     return frozenset((pitch_class(tonic) + i) % 12 for i in MODES[mode])
 
 
 def parse_chord(symbol: str) -> Chord:
-    """Read a chord symbol.
+    """Parse a chord symbol.
 
     Parameters
     ----------
     symbol : str
-        Root, quality (one of `QUALITIES`), and bass after a slash where it is not the root.
+        Root, quality (one of `QUALITIES`), and bass after a slash if it is not the root.
 
     Raises
     ------
     ValueError
-        When the symbol cannot be read.
+        When the symbol is invalid.
 
     Examples
     --------
@@ -121,14 +121,14 @@ def parse_chord(symbol: str) -> Chord:
 
 
 def progression(text: str, *, beats_per_bar: int) -> Changes:
-    """Read chords written bar by bar.
+    """Parse a chord progression written bar by bar.
 
     Parameters
     ----------
     text : str
-        Bars divided by `|`; the chords of one bar share it equally.
+        Bars separated by `|`; the chords of a bar have equal lengths.
     beats_per_bar : int
-        Beats from one bar line to the next.
+        Beats per bar.
 
     Examples
     --------
@@ -147,12 +147,12 @@ def progression(text: str, *, beats_per_bar: int) -> Changes:
 
 
 def n_beats(changes: Changes) -> float:
-    """Beats from the first chord to the end of the last."""
+    """Return the length of a progression in beats."""
     return changes[-1].start + changes[-1].length
 
 
 def span_at(changes: Changes, beat: float) -> int:
-    """Index of the chord that sounds at a beat; the first one's also before its start."""
+    """Return the index of the chord at a beat; 0 before the first chord."""
     index = 0
     for i, span in enumerate(changes):
         if span.start <= beat:
@@ -161,15 +161,15 @@ def span_at(changes: Changes, beat: float) -> int:
 
 
 def chord_at(changes: Changes, beat: float) -> Chord:
-    """Chord that sounds at a beat."""
+    """Return the chord at a beat."""
     return changes[span_at(changes, beat)].chord
 
 
 def fitting_scale(scale: frozenset[int], chord: Chord) -> frozenset[int]:
-    """Scale of a key bent to a chord: a chord tone foreign to the key takes a neighbor's place.
+    """Adapt the scale of a key to a chord: each non-diatonic chord tone replaces a neighbor.
 
-    Of two neighbors it takes the place that leaves the more even scale; where that does not
-    tell, a major third is a raised note and everything else a lowered one.
+    Of two neighbors it replaces the one that leaves the more even scale; in a tie, a major third is
+    a raised note and any other tone a lowered one.
 
     Examples
     --------
@@ -187,7 +187,7 @@ def fitting_scale(scale: frozenset[int], chord: Chord) -> frozenset[int]:
 
 
 def _widest_gap(scale: frozenset[int]) -> int:
-    """Semitones of the largest step of a scale."""
+    """Return the largest step of a scale in semitones."""
     tones = sorted(scale)
     return max(b - a for a, b in itertools.pairwise([*tones, tones[0] + 12]))
 
@@ -195,23 +195,23 @@ def _widest_gap(scale: frozenset[int]) -> int:
 def voicings(
     changes: Changes, *, low: int, high: int, n_voices: int = 4, rootless: bool = False
 ) -> tuple[tuple[int, ...], ...]:
-    """Choose pitches for each chord so that the voices move as little as they can.
+    """Choose pitches for each chord with minimal motion of the voices.
 
     Parameters
     ----------
     changes : tuple of Span
         The progression.
     low, high : int
-        MIDI pitches of the lowest and highest voice allowed; an octave and a half holds any.
+        Lowest and highest MIDI pitch allowed; an octave and a half is always enough.
     n_voices : int, default 4
         Voices per chord; a chord with fewer tones doubles its first.
     rootless : bool, default False
-        Leave the root to the bass where three other tones remain.
+        Omit the root if three other tones remain.
 
     Returns
     -------
     pitches : tuple of tuple of int
-        Per chord its MIDI pitches, rising.
+        MIDI pitches of each chord, ascending.
     """
     center = (low + high) / 2
     previous: tuple[int, ...] | None = None
@@ -225,7 +225,7 @@ def voicings(
 
 
 def _sounding(chord: Chord, n_voices: int, rootless: bool) -> list[int]:
-    """Pitch classes to voice, rising from C; the least needed are left out."""
+    """Return the pitch classes to voice, ascending from C, without the least important ones."""
     intervals = [i for i in chord.intervals if i or not rootless]
     if len(intervals) < 3:
         intervals = list(chord.intervals)
@@ -233,7 +233,7 @@ def _sounding(chord: Chord, n_voices: int, rootless: bool) -> list[int]:
 
 
 def _positions(classes: list[int], n_voices: int, low: int, high: int) -> list[tuple[int, ...]]:
-    """Every close position between low and high, and each opened by raising its second voice."""
+    """Return all close positions in the range, and each opened by raising its second voice."""
     ladder = [pitch for pitch in range(low, high + 1) if pitch % 12 in classes]
     close = [tuple(ladder[i : i + n_voices]) for i in range(len(ladder) - n_voices + 1)]
     opened = [tuple(sorted((p[0], p[1] + 12, *p[2:]))) for p in close if p[1] + 12 <= high]
@@ -245,7 +245,7 @@ def _positions(classes: list[int], n_voices: int, low: int, high: int) -> list[t
 
 
 def _motion(before: tuple[int, ...] | None, after: tuple[int, ...]) -> float:
-    """Semitones that the voices travel, plus a price for rubbing semitones and wide chords."""
+    """Return the cost of a voicing: motion in semitones, plus penalties for semitones and width."""
     crowding = 15.0 * sum(b - a in (1, 13) for a, b in itertools.combinations(after, 2))
     spread = 0.5 * (after[-1] - after[0])
     if before is None:

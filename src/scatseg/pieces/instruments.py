@@ -11,16 +11,16 @@ from scipy.signal import butter, sosfilt
 
 Samples = NDArray[np.float64]
 Instrument = Callable[[float, float, float, int], Samples]
-"""Plays `freq` Hz for `duration` s, and its release, with `velocity` in (0, 1] at `sr` Hz."""
+"""Plays a note of `freq` Hz, `duration` s plus release, and `velocity` in (0, 1], at `sr` Hz."""
 
-HIGHEST = 0.45  # of the sampling rate: no partial lies above, so none folds back
+HIGHEST = 0.45  # fraction of the sampling rate above which no partial lies, to avoid aliasing
 LOUDNESS_WINDOW = 0.05  # s
 
 
 def damped_sines(
     freqs: ArrayLike, amplitudes: ArrayLike, decays: ArrayLike, n_samples: int, sr: int
 ) -> Samples:
-    """Sum of sines that die away: how anything struck or plucked rings.
+    """Sum damped sines, as for struck and plucked sounds.
 
     A damped sine is a geometric series of one complex number, so it factors into a coarse and
     a fine series, and the sum over partials is a product of two small matrices.
@@ -28,7 +28,7 @@ def damped_sines(
     Parameters
     ----------
     freqs, amplitudes, decays : array_like of float, shape (n_partials,)
-        Hz, linear, and seconds to fall to 1/e; partials above `HIGHEST` are left out.
+        In Hz, linear, and seconds to 1/e; partials above `HIGHEST` are omitted.
     n_samples, sr : int
         Length and sampling rate.
     """
@@ -40,7 +40,7 @@ def damped_sines(
     fine = np.exp(np.outer(pole, np.arange(block)))
     left = np.hstack([coarse.real, coarse.imag])
     right = np.vstack([fine.imag, fine.real])
-    # At this size einsum beats the threads of a BLAS, and adds in the same order everywhere.
+    # At this size einsum is faster than threaded BLAS, and its summation order is fixed.
     y: Samples = np.einsum("ik,kj->ij", left, right).ravel()[:n_samples]
     return y
 
@@ -54,7 +54,7 @@ def leveled(y: Samples, velocity: float, sr: int) -> Samples:
 
 
 def gate(n_samples: int, duration: float, attack: float, release: float, sr: int) -> Samples:
-    """Envelope that rises over `attack` s, holds till `duration` s, and falls over `release` s."""
+    """Return an envelope that rises in `attack` s, holds to `duration` s, falls in `release` s."""
     envelope = np.ones(n_samples)
     rise = min(round(min(attack, duration) * sr), n_samples)
     envelope[:rise] = 0.5 - 0.5 * np.cos(np.pi * np.arange(rise) / max(rise, 1))
@@ -65,14 +65,14 @@ def gate(n_samples: int, duration: float, attack: float, release: float, sr: int
 
 
 def noise(n_samples: int, low: float, high: float, sr: int, *, seed: int = 0) -> Samples:
-    """White noise between two frequencies in Hz, always the same for a seed."""
+    """Return band-limited white noise between two frequencies in Hz, fixed by the seed."""
     white = np.random.default_rng(seed).normal(size=n_samples)
     return np.asarray(sosfilt(_band(low, high, sr), white))
 
 
 @cache
 def _band(low: float, high: float, sr: int) -> Samples:
-    """Second-order sections of a band-pass, cut to what the sampling rate holds."""
+    """Return second-order sections of a band-pass, limited by the sampling rate."""
     high = min(high, HIGHEST * sr)
     return np.asarray(butter(2, [min(low, high / 2), high], "bandpass", fs=sr, output="sos"))
 
@@ -92,28 +92,28 @@ def plucked(
     octave: float = 0.0,
     knock: float = 0.0,
 ) -> Samples:
-    """Play a string that is plucked or struck.
+    """Play a plucked or struck string.
 
     Parameters
     ----------
     freq, duration, velocity, sr
         As in `Instrument`.
     position : float
-        Where it is plucked, as part of its length: partials with a node there are missing.
+        Plucking point as a fraction of the length: partials with a node there are missing.
     tilt : float
-        Power by which partials weaken; a soft touch weakens them more.
+        Exponent of the decrease of partials; steeper at low velocity.
     ring : float
-        Seconds in which 220 Hz falls to 1/e; higher notes ring shorter.
+        Decay time at 220 Hz in seconds to 1/e; shorter for higher notes.
     damping : float
-        How much faster each higher partial dies.
+        Increase of the decay rate per partial.
     release : float
-        Seconds from the key's release to silence.
+        Seconds from release to silence.
     stiffness : float, default 0
         Inharmonicity: partial k sounds at k * freq * sqrt(1 + stiffness * k**2).
     octave : float, default 0
         Level of a second string an octave higher.
     knock : float, default 0
-        Level of the noise of the touch.
+        Level of the attack noise.
     """
     n_samples = int((duration + release) * sr)
     k = np.arange(1, max(2, min(28, int(HIGHEST * sr / freq)) + 1))
@@ -188,18 +188,18 @@ def sustained(
     freq, duration, velocity, sr
         As in `Instrument`.
     tilt : float
-        Power by which partials weaken.
+        Exponent of the decrease of partials.
     attack, release : float
         Seconds.
     even : float, default 1
-        Level of the even partials: near 0 in a stopped pipe.
+        Level of the even partials: near 0 for a stopped pipe.
     bright : pair of float, default (0.95, 0.95)
-        Factor from one partial to the next, at the start and once the tone has opened; a soft
-        note stays darker.
+        Factor from one partial to the next, at the onset and in the steady state; lower at low
+        velocity.
     detune : tuple of float, default (0,)
-        Cents, one per player; the first is the loudest.
+        Detuning in cents of each player; the first is the loudest.
     vibrato : float, default 0
-        Cents to each side, reached after a third of a second.
+        Vibrato depth in cents, reached after a third of a second.
     breath : float, default 0
         Level of wind noise.
     """
@@ -216,7 +216,7 @@ def sustained(
         if vibrato:
             swing = np.sin((2 * np.pi * (5.1 + 0.37 * player) * t + player).astype(np.float32))
             cycles += freq / sr * np.cumsum(depth * swing)
-        # Equal voices would cancel as they beat: the first leads.
+        # Equally loud voices would cancel when beating: the first is louder.
         y += (0.4 if player else 1.0) * _harmonics(cycles + player / 3, radius, amplitudes)
     if breath:
         wind = noise(n_samples, freq, 6 * freq, sr, seed=int(freq))
@@ -227,9 +227,9 @@ def sustained(
 def _harmonics(cycles: Samples, radius: Samples, amplitudes: Samples) -> NDArray[np.float32]:
     """Sum over k of amplitudes[k - 1] * radius**k * sin(2 pi k cycles).
 
-    That is a polynomial of one complex number, so that all partials cost one sine (Horner).
+    A polynomial of one complex number, evaluated by Horner's method with a single sine.
     """
-    # A phase within one turn loses nothing in single precision.
+    # A phase within one cycle is accurate in single precision.
     angle = (2 * np.pi * (cycles - np.floor(cycles))).astype(np.float32)
     z = np.empty(angle.size, dtype=np.complex64)
     z.real = np.cos(angle) * radius
@@ -242,7 +242,7 @@ def _harmonics(cycles: Samples, radius: Samples, amplitudes: Samples) -> NDArray
 
 
 def wind(freq: float, duration: float, velocity: float, sr: int) -> Samples:
-    """Play air that swells and ebbs around a frequency."""
+    """Play band-limited noise that swells and fades around a frequency."""
     n_samples = int((duration + 0.5) * sr)
     air = noise(n_samples, 0.7 * freq, 1.4 * freq, sr, seed=int(freq))
     swell = np.sin(np.pi * np.arange(n_samples) / n_samples) ** 2

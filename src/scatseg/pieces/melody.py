@@ -1,4 +1,4 @@
-"""Progressions -> melodies: motifs, and the pitches that suit both them and the chords."""
+"""Progressions -> melodies: motifs, with pitches that fit the chords."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from scatseg.pieces.harmony import Changes, Span, chord_at, fitting_scale, n_bea
 from scatseg.pieces.score import Hit, Note, rhythm
 
 FORBIDDEN = 1e3
-GAP = 3  # semitones between two voices at least: seconds are harsh
+GAP = 3  # minimum semitones between two voices, to avoid seconds
 SEMITONES_PER_STEP = 12 / 7
 CONTOURS = ((0, 4, 2), (0, 3, -1), (0, -3, 1), (4, 0, 2), (0, 2, 5), (5, 3, 0), (0, 5, 4, 1))
-"""Shapes of a motif: heights in scale steps at evenly spaced moments."""
+"""Contours of motifs: heights in scale steps at evenly spaced times."""
 
 
 def melody(
@@ -31,37 +31,37 @@ def melody(
     pickup: float = 0.0,
     final: int | None = None,
 ) -> tuple[Note, ...]:
-    """Compose a melody: a few motifs, each a rhythm and a contour, fitted to the chords.
+    """Compose a melody from motifs, each a rhythm and a contour, fitted to the chords.
 
-    The pitches are the cheapest path through all that the chords allow: chord tones on strong
-    beats, other scale tones only in passing, the motif's own intervals, few leaps, and a
-    register that rises to three quarters of the way and falls to the end.
+    Pitches are found by dynamic programming: chord tones on strong beats, other scale tones in
+    passing, the intervals of the motif, few leaps, and a register that rises to three quarters of
+    the melody and then falls.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Draws each motif's rhythm and contour, and the taste for single pitches.
+        Draws the rhythm and contour of each motif, and preferences for pitches.
     changes : tuple of Span
-        The chords below.
+        Chord progression.
     scale : frozenset of int
         Pitch classes of the key.
     low, high : int
         MIDI range.
     plan : str
-        Motif by motif, e.g. "abac"; together they last as long as the changes.
+        Sequence of motifs, e.g. "abac", with the total length of the changes.
     motifs : mapping of str to sequence of str
-        For each letter the rhythms to choose from, as `rhythm` reads them.
+        Letter -> rhythms to choose from, see `rhythm`.
     beats_per_bar, steps : int
         Meter, and characters per beat in the rhythms.
     pickup : float, default 0
-        Beats by which every motif begins ahead of its bar line.
+        Beats by which every motif begins before its bar line.
     final : int, optional
-        Pitch class of the last note; a chord tone when absent.
+        Pitch class of the last note; any chord tone by default.
 
     Returns
     -------
     notes : tuple of Note
-        One voice, notes never overlapping.
+        One voice, without overlapping notes.
     """
     unit = n_beats(changes) / len(plan)
     drawn = {letter: _draw_motif(rng, motifs[letter], unit, steps) for letter in sorted(motifs)}
@@ -89,7 +89,7 @@ def melody(
 def _draw_motif(
     rng: np.random.Generator, patterns: Sequence[str], unit: float, steps: int
 ) -> tuple[tuple[Hit, ...], list[float]]:
-    """Rhythm of a motif and the scale steps that lead to each of its notes: a bow, not a walk."""
+    """Draw the rhythm of a motif, and the scale steps to each note along a contour."""
     hits = rhythm(patterns[int(rng.integers(len(patterns)))], unit, steps=steps)
     corners = CONTOURS[int(rng.integers(len(CONTOURS)))]
     position = np.linspace(0, len(corners) - 1, len(hits))
@@ -99,14 +99,14 @@ def _draw_motif(
 
 
 def _arch(n_notes: int, low: int, high: int) -> NDArray[np.float64]:
-    """Wanted register: from the lower middle to the upper and back, in MIDI pitches."""
+    """Return the target register in MIDI pitches: rising from the lower middle, then falling."""
     position = np.linspace(0, 1, n_notes)
     height = np.interp(position, [0, 0.7, 1], [0.35, 0.7, 0.35])
     return low + height * (high - low)
 
 
 def _sung_over(hit: Hit, changes: Changes) -> list[Span]:
-    """Chords that a note meets for half a beat or more, or the one that it meets longest."""
+    """Return the chords that a note overlaps by half a beat or more, else the longest overlap."""
     shared = [
         min(hit.start + hit.length, span.start + span.length) - max(hit.start, span.start)
         for span in changes
@@ -116,7 +116,7 @@ def _sung_over(hit: Hit, changes: Changes) -> list[Span]:
 
 
 def is_strong(hit: Hit | Note, beats_per_bar: int) -> bool:
-    """Whether a note must agree with its chord: on the bar line or the half bar, or a long one."""
+    """Return whether a note must be a chord tone: on the bar line or half bar, or long."""
     half = beats_per_bar / 2 if beats_per_bar % 2 == 0 else beats_per_bar
     return hit.start % half == 0 or hit.length >= 1.5
 
@@ -129,7 +129,7 @@ def _pitch_costs(
     high: int,
     beats_per_bar: int,
 ) -> NDArray[np.float64]:
-    """Price of each pitch from low to high for one note, whatever surrounds it."""
+    """Return the cost of each pitch from low to high for one note, regardless of its neighbors."""
     spans = _sung_over(hit, changes)
     allowed = frozenset.intersection(*(fitting_scale(scale, span.chord) for span in spans))
     restful = frozenset.intersection(*(span.chord.melody_tones for span in spans))
@@ -148,7 +148,7 @@ def _pitch_costs(
 
 
 def _belongs(hit: Hit, changes: Changes, low: int, high: int) -> NDArray[np.bool_]:
-    """Whether each pitch from low to high is a tone of the note's chord."""
+    """Return whether each pitch from low to high is a tone of the note's chord."""
     tones = chord_at(changes, hit.start + hit.length / 2).tones
     return np.isin(np.arange(low, high + 1) % 12, sorted(tones))
 
@@ -156,16 +156,16 @@ def _belongs(hit: Hit, changes: Changes, low: int, high: int) -> NDArray[np.bool
 def _cheapest_path(
     own_cost: NDArray[np.float64], stable: NDArray[np.bool_], wanted: NDArray[np.float64]
 ) -> NDArray[np.intp]:
-    """Dynamic programming over pitches.
+    """Find the pitches of lowest total cost by dynamic programming.
 
     Parameters
     ----------
     own_cost : ndarray of float, shape (n_notes, n_pitches)
-        Price of each pitch by itself.
+        Cost of each pitch.
     stable : ndarray of bool, shape (n_notes, n_pitches)
-        Whether it may be left and reached by leap.
+        Whether leaps to and from the pitch are allowed.
     wanted : ndarray of float, shape (n_notes,)
-        Semitones by which the motif would reach each note.
+        Interval to each note in the motif, in semitones.
     """
     n_notes, n_pitches = own_cost.shape
     interval = np.subtract.outer(np.arange(n_pitches), np.arange(n_pitches)).T  # [from, to]
@@ -192,7 +192,7 @@ def _cheapest_path(
 
 
 def harmonized(notes: Sequence[Note], changes: Changes) -> tuple[Note, ...]:
-    """Second voice: below each note the nearest chord tone at least `GAP` semitones down."""
+    """Return a second voice: the nearest chord tone at least `GAP` semitones below each note."""
     voice = []
     for note in notes:
         tones = chord_at(changes, note.start + note.length / 2).tones

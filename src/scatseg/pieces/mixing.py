@@ -1,4 +1,4 @@
-"""Events of a performance -> one signal: notes rendered once, levels, a room, a limiter."""
+"""Events of a performance -> one signal: synthesis, levels, reverb, limiter."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from scatseg.pieces.instruments import Instrument
 from scatseg.pieces.score import Event
 
 PEAK = 0.9
-TICKS_PER_SECOND = 50  # notes that differ by less in length share their samples
-TOUCHES = 6  # shades of velocity in timbre; loudness is continuous
+TICKS_PER_SECOND = 50  # resolution of note lengths, to reuse samples of equal notes
+TOUCHES = 6  # velocity layers of timbre; loudness is continuous
 LIMITER_BLOCK = 0.005  # s
-UNTOUCHED = 0.995  # part of the samples that the limiter's ceiling is set by
-BITS = 15  # samples lie on a 16-bit grid, so that a 16-bit file holds the piece exactly
+UNTOUCHED = 0.995  # quantile of the samples that sets the limiter's threshold
+BITS = 15  # samples are quantized, so that a 16-bit file holds the piece exactly
 
 
 class Channel(NamedTuple):
-    """One instrument on the mixing desk: how it sounds, its gain and its reverb send in dB."""
+    """A channel of the mix: an instrument, its gain and its reverb send in dB."""
 
     play: Instrument
     gain: float
@@ -66,12 +66,12 @@ DESK: Mapping[str, Channel] = {
 
 
 def stem(events: Sequence[Event], play: Instrument, n_samples: int, sr: int) -> NDArray[np.float32]:
-    """Render one instrument; equal notes are synthesized once.
+    """Render one instrument; equal notes are synthesized only once.
 
     Parameters
     ----------
     events : sequence of Event
-        Its notes; what sounds past the end is cut.
+        Its notes; truncated at the end.
     play : callable
         The instrument.
     n_samples, sr : int
@@ -102,18 +102,18 @@ def mix(
     Parameters
     ----------
     events : mapping of str to sequence of Event
-        Instrument, a name on the `DESK`, to its notes.
+        Instrument, a name in `DESK`, to its notes.
     duration : float
         Seconds.
     reverb : float
-        Seconds in which the room falls silent (by 60 dB).
+        Reverberation time (to -60 dB) in seconds.
     sr : int
         Sampling rate in Hz.
 
     Returns
     -------
     y : ndarray of float32, shape (n_samples,)
-        The peak is `PEAK`; the last half second fades out.
+        With peak `PEAK` and a fade-out in the last half second.
     """
     n_samples = round(duration * sr)
     dry, sent = np.zeros((2, n_samples), dtype=np.float32)
@@ -128,7 +128,7 @@ def mix(
 
 
 def mastered(y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
-    """Finish a mix: no rumble, no lone peaks, a fade at the end, the peak at `PEAK`."""
+    """Master a mix: high-pass, limiter, fade-out, and normalization to `PEAK`."""
     rumble_free = sosfilt(butter(2, 30, "highpass", fs=sr, output="sos"), y)
     even = limited(rumble_free, sr)
     fade = min(y.size, sr // 2)
@@ -138,7 +138,7 @@ def mastered(y: NDArray[np.float32], sr: int) -> NDArray[np.float32]:
 
 
 def room(reverb: float, sr: int) -> NDArray[np.float32]:
-    """Impulse response of a room: noise that decays, from 20 ms on, with unit energy."""
+    """Return the impulse response of a room: decaying noise after 20 ms, with unit energy."""
     n_samples = int(reverb * sr)
     decay = 1e-3 ** (np.arange(n_samples) / n_samples)
     band = butter(1, [250, min(4500, 0.45 * sr)], "bandpass", fs=sr, output="sos")
@@ -148,7 +148,7 @@ def room(reverb: float, sr: int) -> NDArray[np.float32]:
 
 
 def limited(y: NDArray[np.float64], sr: int) -> NDArray[np.float64]:
-    """Turn the loudest moments down to what all but a few stay below, without distortion.
+    """Limit the peaks to a high quantile of the samples, with a smooth gain.
 
     Parameters
     ----------
@@ -161,7 +161,7 @@ def limited(y: NDArray[np.float64], sr: int) -> NDArray[np.float64]:
     n_blocks = -(-y.size // size)
     loudest = np.abs(np.pad(y, (0, n_blocks * size - y.size))).reshape(n_blocks, size).max(axis=1)
     ceiling = 1.25 * float(np.quantile(np.abs(y), UNTOUCHED))
-    # Where two blocks meet, the gain suits both; between, it is a straight line.
+    # The gain at block edges is the lower of both blocks, interpolated linearly in between.
     gain = np.minimum(1, ceiling / np.maximum(loudest, ceiling))
     at_joins = np.minimum(np.append(gain, 1), np.append(1, gain))
     smooth = uniform_filter1d(minimum_filter1d(at_joins, 5), 5)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 VELOCITIES = {"o": 0.4, "x": 0.65, "X": 0.9}
-JITTER = 0.003  # s, by which players are early or late
+JITTER = 0.003  # s, timing deviation of players
 ENDING_BEATS = 32
 
 
@@ -24,7 +24,7 @@ class Note(NamedTuple):
     pitch : float
         MIDI number: 60 is middle C, 69 is A at 440 Hz.
     velocity : float
-        How hard, in (0, 1].
+        In (0, 1].
     """
 
     start: float
@@ -42,7 +42,7 @@ class Hit(NamedTuple):
 
 
 class Part(NamedTuple):
-    """What one instrument plays in a section, and how loud relative to its usual `level` (dB)."""
+    """Notes of one instrument in a section, and their `level` relative to its usual one, in dB."""
 
     notes: tuple[Note, ...]
     level: float = 0.0
@@ -54,23 +54,23 @@ Fill = Mapping[str, tuple[Note, ...]]
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """Music written once and played as often as the form asks.
+    """A section of a score, performed once for each occurrence in the form.
 
     Parameters
     ----------
     label : str
-        Name in the form.
+        Label in the form.
     n_bars, beats_per_bar : int
         Length and meter.
     tempo : float
         Beats per minute.
     parts : mapping of str to Part
-        Instrument to what it plays.
+        Instrument to its part.
     fills : tuple of mappings of str to notes
-        Alternatives for the last bar, one drawn at each playing: an instrument named in it
-        leaves its own last bar and plays the fill, whose beats count from that bar line.
+        Alternatives for the last bar, one drawn at each performance: instruments in it play the
+        fill, in beats from that bar line, in place of their last bar.
     swing : float, default 0.5
-        Where an off-beat falls within its beat; 2/3 is a triplet feel.
+        Position of the off-beat within its beat; 2/3 is a triplet feel.
     slowing : float, default 1.0
         Tempo at the end of the last bar relative to `tempo`.
     """
@@ -86,7 +86,7 @@ class Section:
 
     @property
     def n_beats(self) -> int:
-        """Beats from its first bar line to the next section's."""
+        """Length of the section in beats."""
         return self.n_bars * self.beats_per_bar
 
     @property
@@ -99,22 +99,22 @@ class Section:
 
 @dataclass(frozen=True, kw_only=True)
 class Score:
-    """A whole piece: sections in playing order and a last chord.
+    """A piece: sections in playing order and a final chord.
 
     Parameters
     ----------
     title : str
-        For people.
+        Title for display.
     sections : tuple of Section
-        In the order heard; a repeat is the same section again.
+        In playing order; repeats are the same object.
     ending : mapping of str to Part
-        Rings out from the bar line after the last section, and belongs to it.
+        Final chord from the bar line after the last section, of which it is a part.
     pickup : int, default 0
         Beats before the first bar line.
     ring_out : float, default 3.5
         Seconds from the bar line of the ending to the end.
     reverb : float, default 1.2
-        Seconds in which the room falls silent (by 60 dB).
+        Reverberation time (to -60 dB) in seconds.
     """
 
     title: str
@@ -126,7 +126,7 @@ class Score:
 
 
 class Event(NamedTuple):
-    """One note of a performance: seconds, seconds, MIDI pitch, (0, 1], dB."""
+    """A note of a performance; times in seconds, MIDI pitch, velocity in (0, 1], level in dB."""
 
     start: float
     duration: float
@@ -137,14 +137,14 @@ class Event(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Performance:
-    """A score as played once.
+    """One performance of a score.
 
     Parameters
     ----------
     events : dict of str to list of Event
         Instrument to its notes.
     beats, downbeats : ndarray of float64
-        Seconds, the ending's bar line included.
+        Seconds, including the bar line of the ending.
     boundaries : ndarray of float64, shape (n_sections + 1,)
         Seconds, from 0 to the end of the ring-out.
     """
@@ -156,15 +156,15 @@ class Performance:
 
 
 def rhythm(pattern: str, beats: float, *, steps: int = 2) -> tuple[Hit, ...]:
-    """Read a rhythm written as on a drum machine, repeated for as long as asked.
+    """Parse a rhythm in drum-machine notation, repeated to fill a length.
 
     Parameters
     ----------
     pattern : str
-        One character per step: `o`, `x`, `X` a soft, normal, accented note, `-` it goes on,
-        `.` a rest; spaces and bars (`|`) are for the eye.
+        One character per step: `o`, `x`, `X` a soft, normal, accented note, `-` a continuation,
+        `.` a rest; spaces and `|` are ignored.
     beats : float
-        Length to fill.
+        Length to fill, in beats.
     steps : int, default 2
         Steps per beat.
 
@@ -191,21 +191,21 @@ def rhythm(pattern: str, beats: float, *, steps: int = 2) -> tuple[Hit, ...]:
 
 
 def shifted(notes: Sequence[Note], beats: float = 0.0, semitones: float = 0.0) -> tuple[Note, ...]:
-    """Move notes in time and pitch."""
+    """Shift notes in time and pitch."""
     return tuple(
         note._replace(start=note.start + beats, pitch=note.pitch + semitones) for note in notes
     )
 
 
 def at(level: float, **lines: Sequence[Note]) -> dict[str, Part]:
-    """Give each instrument its notes, at a level in dB."""
+    """Return parts of instruments with the same level in dB."""
     return {name: Part(tuple(notes), level) for name, notes in lines.items()}
 
 
 def run(
     start: float, pitches: Sequence[int], *, step: float = 0.25, velocity: float = 0.8
 ) -> tuple[Note, ...]:
-    """Play pitches evenly, one every `step` beats, growing to `velocity`."""
+    """Play pitches evenly, one every `step` beats, with a crescendo to `velocity`."""
     force = np.linspace(0.6 * velocity, velocity, len(pitches)).tolist()
     return tuple(
         Note(start + i * step, step, pitch, v)
@@ -216,27 +216,27 @@ def run(
 def held(
     *pitches: int, start: float = 0.0, beats: float = 4.0, velocity: float = 0.7, roll: float = 0.0
 ) -> tuple[Note, ...]:
-    """Hold a chord, rolled from below with `roll` beats from one voice to the next."""
+    """Hold a chord, rolled upwards with `roll` beats between voices."""
     return tuple(
         Note(start + i * roll, beats - i * roll, pitch, velocity) for i, pitch in enumerate(pitches)
     )
 
 
 def perform(score: Score, rng: np.random.Generator) -> Performance:
-    """Play a score: beats become seconds, each note a little early or late, softer or louder.
+    """Perform a score: convert beats to seconds, with random timing and velocity.
 
     Parameters
     ----------
     score : Score
-        What to play.
+        The score.
     rng : numpy.random.Generator
-        The players' whims: jitter of a few milliseconds, velocities, choice of fills.
+        Draws timing deviations of a few milliseconds, velocities and fills.
     """
     sections = score.sections
     lengths = [np.full(score.pickup, 60 / sections[0].tempo)]
     lengths += [section.beat_lengths for section in sections]
     grid = np.concatenate([[0.0], np.cumsum(np.concatenate(lengths))])
-    # The last chord rings at the last tempo, over no bar lines.
+    # The final chord has the last tempo and no bar lines.
     tail = grid[-1] + 60 / sections[-1].tempo * np.arange(1, ENDING_BEATS + 1)
     clock = np.append(grid, tail)
     starts = [score.pickup + sum(s.n_beats for s in sections[:i]) for i in range(len(sections) + 1)]
@@ -261,7 +261,7 @@ def perform(score: Score, rng: np.random.Generator) -> Performance:
 
 
 def _with_fill(section: Section, rng: np.random.Generator) -> Parts:
-    """Parts of one playing, its last bar given to a fill."""
+    """Return the parts of a section, with the last bar replaced by a random fill."""
     if not section.fills:
         return section.parts
     fill = section.fills[rng.integers(len(section.fills))]
@@ -277,7 +277,7 @@ def _with_fill(section: Section, rng: np.random.Generator) -> Parts:
 def _play(
     part: Part, start: int, swing: float, clock: NDArray[np.float64], rng: np.random.Generator
 ) -> list[Event]:
-    """Play a part of the section that starts at a beat; `clock` has the time of every beat."""
+    """Perform a part of the section that starts at a beat; `clock` has the time of every beat."""
     begin, length, pitch, velocity = np.array(part.notes, dtype=np.float64).reshape(-1, 4).T
     position = start + np.stack([begin, begin + length])
     beat = np.floor(position)

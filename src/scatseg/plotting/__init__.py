@@ -1,4 +1,4 @@
-"""Arrays and segmentations -> pictures, drawn on Axes that are given; the door to matplotlib."""
+"""Arrays and segmentations -> plots on given Axes; the only part that imports matplotlib."""
 
 from scatseg.plotting.canvas import (
     axes_figure,

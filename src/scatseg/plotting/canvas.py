@@ -1,4 +1,4 @@
-"""What all pictures share: style, size, the time axis, and how they are saved."""
+"""Shared by all figures: style, size, the time axis, and saving."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ INK = "#16191D"
 LINE = "#2F6DB5"
 TIME = "time (minutes:seconds)"
 COLORS = (LINE, "#D9552B", "#2B7A5B", "#7A5BD0", "#B8860B")
-"""Of lines that belong together."""
+"""Color cycle of related lines."""
 
 _STYLE = {
     "font.family": FONT,
@@ -46,7 +46,7 @@ _STYLE = {
     "svg.hashsalt": "scatseg",
     "svg.fonttype": "path",
 }
-# Inches: what a track figure leaves around its panels and between them.
+# Inches: margins around and between the panels of a track figure.
 LEFT, RIGHT, TOP, BOTTOM, GAP = 1.75, 0.2, 0.42, 0.35, 0.09
 WIDTH = 8.0
 _KEY = 0.25
@@ -59,9 +59,9 @@ def panel_figure(draw: Callable[[Axes], None], height: float) -> Figure:
     Parameters
     ----------
     draw : callable
-        Draws on the Axes that it is given.
+        Draws on the given Axes.
     height : float
-        Of the panel, in inches.
+        Height of the panel in inches.
     """
     with style():
         figure = Figure(figsize=(WIDTH, height + TOP + BOTTOM), layout="constrained")
@@ -84,24 +84,24 @@ def axes_figure(
     Parameters
     ----------
     draw : callable
-        Draws on the Axes that it is given, shape (n_rows, columns).
+        Draws on the given Axes, shape (n_rows, columns).
     heights : sequence of float
-        Of the rows, in inches.
+        Heights of the rows in inches.
     columns : int, default 1
-        Panels in a row.
+        Panels per row.
     title : str, optional
-        Written above.
+        Title of the figure.
     share : bool or {"row", "col", "all"}, default False
-        Which panels have the same axes: those of a row the vertical one, of a column the
-        horizontal one. What is shared is written at the edge only.
+        Which panels share axes: those of a row the vertical one, of a column the horizontal one.
+        Shared axes are labeled at the edge only.
     solid : bool, default False
-        Whether the panels have three dimensions.
+        Whether the panels are three-dimensional.
     key : sequence of Artist, optional
-        Samples of what is drawn, whose labels say what they mean; below all panels.
+        Labeled handles of a legend below all panels.
     """
     with style():
         size = (WIDTH, sum(heights) + TOP + BOTTOM + (_KEY if key else 0))
-        # The layout forgets what stands above and below solid panels.
+        # The layout ignores texts above and below 3D panels.
         below, around = (BOTTOM / 3, (TOP + BOTTOM) / 3) if solid else (0, 0)
         rect = (0, below / size[1], 1, 1 - around / size[1])
         layout = ConstrainedLayoutEngine(rect=rect)
@@ -137,26 +137,26 @@ def axes_figure(
 
 
 def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
-    """Write a figure as PNG and as SVG, the same bytes every time.
+    """Save a figure as PNG and SVG, byte for byte reproducibly.
 
-    Chinese, Japanese and Korean characters are drawn in a font for them that is installed.
+    Chinese, Japanese and Korean characters are drawn in an installed font that has them.
 
     Parameters
     ----------
     figure : Figure
-        What to write.
+        The figure.
     path : Path
-        Where to, without the suffix: ".png" and ".svg" are appended.
+        Output path without suffix: ".png" and ".svg" are appended.
 
     Returns
     -------
     png, svg : Path
-        What was written.
+        The files.
 
     Warns
     -----
     FontWarning
-        When characters are drawn as boxes, as no font has them.
+        When no font has some characters, which are drawn as boxes.
     """
     png, svg = (path.with_name(path.name + suffix) for suffix in (".png", ".svg"))
     with style():
@@ -176,7 +176,7 @@ def _rendered(figure: Figure) -> tuple[bytes, bytes]:
 def color_bar(
     ax: Axes, colored: ScalarMappable, label: str, extend: Literal["min", "max", "both"]
 ) -> None:
-    """Draw the scale of colors beside a panel."""
+    """Draw a color bar beside a panel."""
     figure = ax.get_figure()
     if figure is not None:
         bar = figure.colorbar(colored, ax=ax, pad=0.01, fraction=0.05, aspect=25, extend=extend)
@@ -185,7 +185,7 @@ def color_bar(
 
 
 def mark_minutes(axis: Axis, most: int = 8) -> None:
-    """Write the times of an axis in minutes and seconds, at most about `most` of them."""
+    """Label a time axis in minutes and seconds, with at most about `most` ticks."""
     low, high = sorted(axis.get_view_interval())
     step = _time_step(high - low, most)
     axis.set_major_locator(MultipleLocator(step))
@@ -193,7 +193,7 @@ def mark_minutes(axis: Axis, most: int = 8) -> None:
 
 
 def mark_hertz(axis: Axis, digits: Sequence[int] = (1, 2, 5)) -> None:
-    """Make an axis logarithmic and write frequencies that begin with `digits`, thousands as k."""
+    """Make a frequency axis logarithmic, with ticks whose first digit is in `digits`."""
     ax = axis.axes
     (ax.set_xscale if axis is ax.xaxis else ax.set_yscale)("log")
     axis.set_major_locator(LogLocator(subs=tuple(digits)))
@@ -202,7 +202,7 @@ def mark_hertz(axis: Axis, digits: Sequence[int] = (1, 2, 5)) -> None:
 
 
 def hertz_text(hertz: float) -> str:
-    """Write a frequency with three digits, thousands as k.
+    """Format a frequency with three digits, thousands as k.
 
     Examples
     --------
@@ -213,7 +213,7 @@ def hertz_text(hertz: float) -> str:
 
 
 def clock(seconds: float, step: float = 1.0) -> str:
-    """Write seconds as m:ss or h:mm:ss, with decimals where `step` asks for them.
+    """Format seconds as m:ss or h:mm:ss, with the decimals of `step`.
 
     Examples
     --------
@@ -230,7 +230,7 @@ def clock(seconds: float, step: float = 1.0) -> str:
 
 
 def _time_step(span: float, most: int) -> float:
-    """Find the shortest round number of seconds that cuts `span` into at most so many."""
+    """Return the shortest round tick interval in seconds with at most `most` ticks in `span`."""
     steps = [1.0, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600]
     if span < most:
         steps = [digit * 10.0**power for power in (-3, -2, -1, 0) for digit in (1, 2, 5)]
@@ -239,18 +239,18 @@ def _time_step(span: float, most: int) -> float:
 
 
 def style() -> AbstractContextManager[None]:
-    """Draw and save in the style of all pictures, whatever the user's own is."""
+    """Return a context with the style of all figures, independent of the user's settings."""
     return matplotlib.style.context(["default", _STYLE])
 
 
 def plain(text: str) -> str:
-    """Keep what can be printed, on one line."""
+    """Reduce a text to its printable characters, on one line."""
     line = " ".join(text.split())
     return "".join(c for c in line if c.isprintable())
 
 
 def shortened(text: str, limit: int = 26) -> str:
-    """Cut a name to about `limit` letters' width."""
+    """Truncate a name to the width of about `limit` letters."""
     line = plain(text)
     widths = [2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line]
     if sum(widths) <= limit:

@@ -1,4 +1,4 @@
-"""Confusions, reliability and relevance -> pictures."""
+"""Confusion matrices, reliability diagrams and relevance maps."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SOFT = "#C4C9CF"
 _AGAINST = "#B4472A"
 _MOST_BARS = 12
 _MOST_BESIDE = 8
-"""Classes whose matrices are legible side by side."""
+"""Maximum number of classes for matrices side by side."""
 
 
 def confusion_figure(
@@ -32,11 +32,11 @@ def confusion_figure(
     Parameters
     ----------
     systems : mapping of str to array_like of int, shape (n_classes, n_classes)
-        Counts by the names of the systems.
+        System -> counts.
     classes : sequence of str, length n_classes
-        Their names.
+        Names of the classes.
     title : str, optional
-        Written above.
+        Title of the figure.
     """
     columns = 2 if len(systems) > 1 and len(classes) <= _MOST_BESIDE else 1
 
@@ -54,7 +54,7 @@ def confusion_figure(
 
 
 def reliability_figure(systems: Mapping[str, Reliability]) -> Figure:
-    """Make a figure of how far probabilities can be trusted, a panel per system."""
+    """Make a figure of reliability diagrams, a panel per system."""
 
     def draw(axes: NDArray[Any]) -> None:
         for ax, (name, each) in zip(axes.flat, systems.items(), strict=False):
@@ -68,16 +68,16 @@ def reliability_figure(systems: Mapping[str, Reliability]) -> Figure:
 
 
 def relevance_figure(reasons: Sequence[Reason], *, title: str = "", text: str = "") -> Figure:
-    """Make a figure of what decided: a map for each direction there is, and bars.
+    """Make a figure of relevance: a map for each spin, and bars.
 
-    What is `scatseg.explain.decisive`, which the sentence names, is framed in both.
+    Bands that are `scatseg.explain.decisive`, which the sentence names, are framed in both.
 
     Parameters
     ----------
     reasons : sequence of Reason
-        As `scatseg.explain.reasons_for` gives them.
+        From `scatseg.explain.reasons_for`.
     title, text : str
-        What is explained, and the sentence that says why; written above.
+        Title, and a sentence of explanation below it.
     """
     spins = sorted({each.band.spin for each in reasons if each.band.spin is not None})
     maps: list[int | None] = [None, *spins]
@@ -100,10 +100,10 @@ def plot_confusion(confusion: ArrayLike, classes: Sequence[str], *, ax: Axes) ->
     confusion : array_like of int, shape (n_classes, n_classes)
         Counts, true classes in rows.
     classes : sequence of str, length n_classes
-        Their names.
+        Names of the classes.
     ax : Axes
-        Where to draw: counts in the cells, colored by their share of the row, so that a rare class
-        is as dark as a frequent one that is recognized as often.
+        Axes to draw on: cells show counts, colored by their share of the row, so that classes of
+        equal recall are equally dark.
     """
     counts = np.asarray(confusion)
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -125,15 +125,15 @@ def plot_confusion(confusion: ArrayLike, classes: Sequence[str], *, ax: Axes) ->
 
 
 def plot_reliability(found: Reliability, *, ax: Axes) -> None:
-    """Draw how often predictions were right, by how sure they were.
+    """Draw a reliability diagram: accuracy against confidence.
 
     Parameters
     ----------
     found : Reliability
-        As `scatseg.classification.confusion.reliability` returns it.
+        From `scatseg.classification.confusion.reliability`.
     ax : Axes
-        Where to draw: a point per bin, the larger the more predictions it holds; on the diagonal
-        probabilities can be taken at their word, above it they are too low.
+        Axes to draw on: a point per bin, sized by its number of predictions. On the diagonal
+        probabilities are calibrated, above it they are too low.
     """
     ax.plot([0, 1], [0, 1], color=_SOFT, linewidth=0.8, zorder=0)
     there = found.counts > 0
@@ -147,17 +147,17 @@ def plot_reliability(found: Reliability, *, ax: Axes) -> None:
 
 
 def plot_relevance(reasons: Sequence[Reason], *, ax: Axes, spin: int | None = None) -> None:
-    """Draw by octaves of carriers and of modulation rates what spoke for and against a class.
+    """Draw relevance for and against a class by octaves of carrier and modulation rate.
 
     Parameters
     ----------
     reasons : sequence of Reason
-        As `scatseg.explain.reasons_for` gives them.
+        From `scatseg.explain.reasons_for`.
     ax : Axes
-        Where to draw: blue speaks for the class, red against it; the first column is order 1. What
-        is `scatseg.explain.decisive` has a frame.
+        Axes to draw on: blue is for the class, red against it; the first column is order 1. Bands
+        that are `scatseg.explain.decisive` are framed.
     spin : int, optional
-        +1 rising, -1 falling; None for modulations that are neither.
+        +1 rising, -1 falling; None for modulations without spin.
     """
     carriers, rates, values = carriers_and_rates(reasons, spin=spin)
     if not carriers.size:
@@ -182,13 +182,13 @@ def plot_relevance(reasons: Sequence[Reason], *, ax: Axes, spin: int | None = No
     ax.set_xticks(range(len(rates) + 1), ["none", *(hertz_text(2.0**rate) for rate in rates)])
     ax.set_yticks(np.arange(len(carriers)) - 0.5, [hertz_text(2.0**each) for each in carriers])
     what = {1: "rising", -1: "falling"}.get(spin or 0, "modulation")
-    ax.set(xlabel=f"{what} rate (Hz); blue speaks for it, red against", ylabel="carrier (Hz)")
+    ax.set(xlabel=f"{what} rate (Hz); blue: for the class, red: against", ylabel="carrier (Hz)")
 
 
 def plot_reasons(reasons: Sequence[Reason], *, ax: Axes) -> None:
-    """Draw the bands that spoke loudest, for a class in blue and against it in red.
+    """Draw the most relevant bands as bars, for the class in blue and against it in red.
 
-    What is `scatseg.explain.decisive` is among them, and has a frame.
+    Bands that are `scatseg.explain.decisive` are among them, and framed.
     """
     named = decisive(reasons)
     loudest = sorted(reasons, key=lambda each: -abs(each.relevance))[:_MOST_BARS]
@@ -203,7 +203,7 @@ def plot_reasons(reasons: Sequence[Reason], *, ax: Axes) -> None:
     ax.axvline(0, color=_SOFT, linewidth=0.8)
     ax.tick_params(axis="y", length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
-    ax.set_xlabel("relevance; framed: what the sentence names")
+    ax.set_xlabel("relevance; framed: named in the text")
 
 
 def _band_text(reason: Reason) -> str:

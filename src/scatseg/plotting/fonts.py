@@ -1,4 +1,4 @@
-"""Characters that the font of all pictures lacks -> other installed fonts, or a warning."""
+"""Characters missing from the default font -> other installed fonts, or a warning."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 
 FONT = "DejaVu Sans"
-"""Comes with matplotlib: the same letters everywhere."""
+"""Shipped with matplotlib, so that figures look the same everywhere."""
 
-# Those of Linux distributions, Windows and macOS; the first that has a character draws it.
+# Fonts of Linux distributions, Windows and macOS; the first that has a character is used.
 _CJK_FONTS = (
     "Noto Sans CJK SC",
     "Noto Sans CJK TC",
@@ -54,20 +54,20 @@ _CJK_FONTS = (
     "UnDotum",
     "Arial Unicode MS",
 )
-_MISSING = r"Glyph (\d+) .* missing from font"  # as matplotlib says it
+_MISSING = r"Glyph (\d+) .* missing from font"  # matplotlib's warning
 _MOST_NAMED = 20
-_WIDE = 1.15  # em: a box is wider than the character that it stands for
+_WIDE = 1.15  # em: wider than the character, to be safe
 
 Drawn = TypeVar("Drawn")
 
 
 class FontWarning(UserWarning):
-    """Characters are drawn as boxes.
+    """Warns that no font has some characters, which are drawn as boxes.
 
     Parameters
     ----------
     characters : str
-        Which ones, each once.
+        The characters, each once.
     """
 
     def __init__(self, characters: str) -> None:
@@ -82,25 +82,25 @@ class FontWarning(UserWarning):
 
 
 def drawn_with_fonts(figure: Figure, draw: Callable[[], Drawn]) -> Drawn:
-    """Draw a figure, once more with further fonts where the first has not all characters.
+    """Draw a figure, and again with more fonts if the first lacks characters.
 
     Parameters
     ----------
     figure : Figure
-        The texts in it that need them are given fonts for Chinese, Japanese and Korean after
-        the one they have, where any is installed.
+        Texts with missing characters get installed fonts for Chinese, Japanese and Korean as
+        fallbacks.
     draw : callable
         Draws the figure.
 
     Returns
     -------
     drawn
-        What `draw` returned.
+        Return value of `draw`.
 
     Warns
     -----
     FontWarning
-        When characters are missing from all fonts.
+        When some characters are missing from all fonts.
     """
     drawn, missing = _missing_from(draw)
     if missing and cjk_fonts():
@@ -114,7 +114,7 @@ def drawn_with_fonts(figure: Figure, draw: Callable[[], Drawn]) -> Drawn:
 
 
 def _missing_from(draw: Callable[[], Drawn]) -> tuple[Drawn, set[str]]:
-    """Draw, and list the characters that no font had."""
+    """Draw, and return the missing characters."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.filterwarnings("always", message=_MISSING)
         drawn = draw()
@@ -130,10 +130,10 @@ def _missing_from(draw: Callable[[], Drawn]) -> tuple[Drawn, set[str]]:
 
 @functools.cache
 def cjk_fonts() -> tuple[str, ...]:
-    """Name the installed fonts for Chinese, Japanese and Korean.
+    """Return the names of installed fonts for Chinese, Japanese and Korean.
 
-    Only a process that has such characters to draw looks for them, and once. matplotlib keeps a
-    list of fonts, in which those installed since are missing: without any the system is searched.
+    Computed once, when first needed. matplotlib's cached font list lacks newly installed fonts, so
+    the system is searched if the list has none.
     """
     known = {entry.name for entry in font_manager.fontManager.ttflist}
     if known.isdisjoint(_CJK_FONTS):
@@ -146,7 +146,7 @@ def cjk_fonts() -> tuple[str, ...]:
 
 @contextmanager
 def one_font_warning() -> Iterator[None]:
-    """Make one warning of those about the characters of several figures."""
+    """Merge the font warnings of several figures into one."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FontWarning)
         yield
@@ -161,7 +161,7 @@ def one_font_warning() -> Iterator[None]:
 
 
 def text_inches(text: str, size: float) -> float:
-    """Measure how wide a text of so many points is, as wide as other fonts may draw it."""
+    """Return an upper bound of the width of a text in inches, at a font size in points."""
     wide = [c for c in text if unicodedata.east_asian_width(c) in "WF"]
     others = "".join(c for c in text if c not in wide)
     points = _WIDE * size * len(wide)

@@ -1,4 +1,4 @@
-"""Examinations of representations -> how far neighbors' estimates are off, and unfolded graphs."""
+"""GEAR evaluations -> plots of estimation ratios and Isomap embeddings."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ _TICKS = {1 / 8: "1/8", 1 / 5: "1/5", 1 / 3: "1/3", 1 / 2: "1/2", 1: "1", 2: "2"
     8: "8",
 }
 _LETTERS = 110
-"""That fit side by side below a panel."""
+"""Letters of system names that fit side by side below a panel."""
 
 _JITTER = 0.32
-"""Half the width of a system's cloud, where systems are 1 apart."""
+"""Half the width of a system's point cloud; systems are 1 apart."""
 
 
 def ratio_figure(evaluations: Mapping[str, Evaluation]) -> Figure:
-    """Draw estimates over truths, a panel for each parameter, systems side by side.
+    """Draw ratios of estimate to truth, a panel for each parameter, systems side by side.
 
     Parameters
     ----------
     evaluations : mapping from str to Evaluation
-        By the systems' names, all on the same sounds.
+        System -> evaluation, all on the same sounds.
     """
     parameters = next(iter(evaluations.values())).parameters
 
@@ -59,18 +59,18 @@ def ratio_figure(evaluations: Mapping[str, Evaluation]) -> Figure:
 def plot_ratios(
     ratios: Mapping[str, NDArray[np.floating]], parameter: Parameter, *, ax: Axes
 ) -> None:
-    """Draw the estimates of one parameter over their truths, a cloud for each system.
+    """Draw ratios of estimate to truth of one parameter, a point cloud for each system.
 
     Horizontal lines show the median and the 5 % and 95 % quantiles.
 
     Parameters
     ----------
     ratios : mapping from str to ndarray of float, shape (n_sounds,)
-        By the systems' names.
+        System -> ratios.
     parameter : Parameter
-        Which one. The axis is logarithmic if its scale is.
+        The parameter. The axis is logarithmic if its scale is.
     ax : Axes
-        Where to draw.
+        Axes to draw on.
     """
     rng = np.random.default_rng(0)
     for place, values in enumerate(ratios.values()):
@@ -98,7 +98,7 @@ def plot_ratios(
 
 
 def _wrapped(name: str, width: int) -> str:
-    """Write a name in lines of some letters, broken between its options where it is longer."""
+    """Wrap a name to lines of `width` letters, broken between its options."""
     lines = [""]
     for part in re.split(r"(?<=[:,+])", name):
         if lines[-1] and len(lines[-1] + part) > width:
@@ -112,12 +112,12 @@ def _ratio_text(tick: float) -> str:
 
 
 def embedding_figure(evaluations: Mapping[str, Evaluation]) -> Figure:
-    """Draw the Isomap of each system, a row each, once for each parameter that colors it.
+    """Draw Isomap embeddings, a row per system and a column per parameter, which colors the points.
 
     Parameters
     ----------
     evaluations : mapping from str to Evaluation
-        By the systems' names, all on the same sounds.
+        System -> evaluation, all on the same sounds.
     """
     parameters = next(iter(evaluations.values())).parameters
 
@@ -140,18 +140,18 @@ def plot_embedding(
     *,
     ax: Any,
 ) -> None:
-    """Draw points in space, colored by a parameter.
+    """Draw a 3D embedding, colored by a parameter.
 
     Parameters
     ----------
     embedding : ndarray of float, shape (n_sounds, 3)
         The points.
     values : ndarray of float, shape (n_sounds,)
-        Of the parameter; both signs are colored along one linear scale.
+        Parameter values; if they have both signs, the color scale is linear.
     parameter : Parameter
-        Which one.
+        The parameter.
     ax : Axes3D
-        Where to draw.
+        Axes to draw on.
     """
     logarithmic = parameter.scale == "log" and values.min() > 0
     norm = LogNorm() if logarithmic else Normalize()

@@ -1,4 +1,4 @@
-"""Labels -> how they look: colors and textures, equal for what is compared."""
+"""Labels -> colors and textures, matched between annotations and estimates."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from scipy.optimize import linear_sum_assignment
 
 from scatseg.segmentation import SILENCE, Segmentation
 
-# Any two stay at least 20 CIELAB units apart, also for the color-blind (simulated after Machado
-# et al., 2009), and all are light enough for dark text.
+# Pairwise at least 20 CIELAB units apart, also for the color-blind (simulated after Machado et al.,
+# 2009), and light enough for dark text.
 PALETTE = (
     "#61C4FF",
     "#E6754B",
@@ -23,17 +23,17 @@ PALETTE = (
     "#B6D632",
     "#9081FA",
 )
-"""Colors of labels, in the order in which labels get them."""
+"""Colors of labels, in order of assignment."""
 
 NEUTRAL = "#C4C9CF"
 """Color of silence."""
 
-# Where the colors run out they start again, with the next texture.
+# When the colors run out, they repeat with the next texture.
 _N_TEXTURES = 4
 
 
 class LabelStyle(NamedTuple):
-    """How a label looks.
+    """Color and texture of a label.
 
     Parameters
     ----------
@@ -48,17 +48,17 @@ class LabelStyle(NamedTuple):
 
 
 def label_styles(labels: Iterable[str]) -> dict[str, LabelStyle]:
-    """Give every label its color and texture, in order of first appearance.
+    """Assign a color and texture to each label, in order of first appearance.
 
     Parameters
     ----------
     labels : iterable of str
-        Labels of everything that is looked at together; repeats are welcome.
+        Labels of everything in the figure, with or without duplicates.
 
     Returns
     -------
     styles : dict from str to LabelStyle
-        32 different ones, then the same again. Silence is gray.
+        32 different styles, then they repeat. Silence is gray.
 
     Examples
     --------
@@ -76,22 +76,22 @@ def label_styles(labels: Iterable[str]) -> dict[str, LabelStyle]:
 def matched_styles(
     references: Sequence[Segmentation], estimates: Sequence[Segmentation]
 ) -> list[dict[str, LabelStyle]]:
-    """Choose the looks of a recording's labels so that equal looks mean the same music.
+    """Assign styles so that matching labels of annotators and systems look the same.
 
-    What annotators call alike looks alike. Systems choose their letters freely: an "A" of one need
-    not be the "A" of another, so their labels look like those that they share most time with.
+    Equal labels of annotators have equal styles. The letters of systems are arbitrary, so their
+    labels are matched to earlier ones by the time that they overlap.
 
     Parameters
     ----------
     references, estimates : sequence of Segmentation
-        What annotators and systems say. The first of all is the yardstick.
+        Segmentations of annotators and systems. All are matched to the first one first.
 
     Returns
     -------
     styles : list of dict from str to LabelStyle
-        The looks of each segmentation's labels, references first. An estimate takes over looks of
-        what comes before it, one to one, so that they share as many seconds as possible; a label
-        that is left over gets a look of its own. Silence is gray, and always among them.
+        Styles of the labels of each segmentation, references first. Labels of an estimate are
+        matched one-to-one to those before it, to maximize the overlap in seconds; unmatched labels
+        get new styles. Silence is always included, and gray.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def matched_styles(
     (True, True)
     """
     forms = [*references, *estimates]
-    heard: list[tuple[int, str]] = []  # per look, the segmentation and the label that had it first
+    heard: list[tuple[int, str]] = []  # per style, the segmentation and label that first used it
     numbers: list[dict[str, int]] = []
     for k, form in enumerate(forms):
         labels = [label for label in dict.fromkeys(form.labels) if label != SILENCE]
@@ -128,7 +128,7 @@ def _matched(
     earlier: Sequence[Segmentation],
     heard: Sequence[tuple[int, str]],
 ) -> dict[str, int]:
-    """Give labels the numbers of what was heard, one to one, where they share any time."""
+    """Match labels one-to-one to the styles in `heard`, if they overlap at all."""
     seconds = [_shared_seconds(form, each) for each in earlier]
     shared = np.array([[seconds[i][label, its] for i, its in heard] for label in labels])
     shared = shared.reshape(len(labels), len(heard))
@@ -137,7 +137,7 @@ def _matched(
 
 
 def _shared_seconds(form: Segmentation, other: Segmentation) -> Counter[tuple[str, str]]:
-    """Add up the time that each label of one shares with each label of the other."""
+    """Sum the overlap in seconds of each pair of labels."""
     starts, ends = (np.asarray(column)[:, np.newaxis] for column in form.intervals.T)
     its_starts, its_ends = other.intervals.T
     shared = np.minimum(ends, its_ends) - np.maximum(starts, its_starts)

@@ -1,4 +1,4 @@
-"""Losses over parameters, descents, and resynthesis -> pictures."""
+"""Plots of loss landscapes, descents and resynthesis."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _GRID = "#E8EAED"
 
 
 def plot_contour(field: Field, *, ax: Axes) -> None:
-    """Draw the levels of a loss over a plane of parameters, and where the target is."""
+    """Draw contours of a loss over two parameters, and the target."""
     parameters, (x, y), target = _shown(field)
     levels = ax.contourf(x, y, field.losses.T, levels=16, cmap=matplotlib.colormaps[_LOSS])
     figure = ax.get_figure()
@@ -50,7 +50,7 @@ def plot_contour(field: Field, *, ax: Axes) -> None:
 
 
 def plot_arrows(field: Field, *, ax: Axes) -> None:
-    """Draw where steepest descent leads from every point, as arrows of equal length."""
+    """Draw the direction of steepest descent at every grid point, as arrows of equal length."""
     parameters, values, target = _shown(field)
     x, y = np.meshgrid(*values, indexing="ij")
     lengths = np.linalg.norm(field.gradients, axis=-1, keepdims=True)
@@ -65,7 +65,7 @@ def plot_arrows(field: Field, *, ax: Axes) -> None:
 
 
 def plot_surface(field: Field, *, ax: Any) -> None:
-    """Draw a loss as a surface over the places of two parameters, and the target below it."""
+    """Draw a loss as a surface over two parameters, and the target below it."""
     x, y = np.meshgrid(*field.places, indexing="ij")
     ax.plot_surface(x, y, field.losses, cmap=matplotlib.colormaps[_LOSS], linewidth=0)
     low = float(field.losses.min())
@@ -76,7 +76,7 @@ def plot_surface(field: Field, *, ax: Any) -> None:
         axis.set_major_locator(steps)
         axis.set_major_formatter(FuncFormatter(lambda v, _, p=parameter: f"{_decoded(p, v):.4g}"))
     ax.zaxis.set_major_locator(MaxNLocator(4))
-    # A label beside the axis would be cut off where three surfaces stand in a row.
+    # A label beside the axis would be clipped with three surfaces in a row.
     top = (float(x.max()), float(y.max()), ax.get_zlim()[1])
     ax.text(*top, "loss", va="bottom")
     ax.set_box_aspect(None, zoom=0.8)
@@ -89,18 +89,18 @@ def plot_trajectories(
     ax: Axes,
     target: ArrayLike | None = None,
 ) -> None:
-    """Draw descents over a plane of parameters: hollow where they start, full where they end.
+    """Draw descents over two parameters, with hollow starts and filled ends.
 
     Parameters
     ----------
     trajectories : sequence of ndarray of float64, shape (n_steps + 1, 2)
-        Parameters along each descent.
+        Parameter values along each descent.
     parameters : (Parameter, Parameter)
-        What the axes are.
+        Parameters of the axes.
     ax : Axes
-        Where to draw.
+        Axes to draw on.
     target : array_like of float, shape (2,), optional
-        Where they should lead.
+        Parameters of the target.
     """
     for path in trajectories:
         (line,) = ax.plot(*path.T, color="white", linewidth=1.8, solid_joinstyle="round")
@@ -116,7 +116,7 @@ def plot_trajectories(
 
 
 def trajectory_key(*, target: bool) -> list[Line2D]:
-    """List the marks of `plot_trajectories` with their names, for the key of a figure."""
+    """Return the legend handles of `plot_trajectories`."""
     dot: dict[str, Any] = {"marker": "o", "linestyle": ""}
     start = Line2D([], [], color=COLORS[1], markersize=4, label="start", **dot)
     start.set_markerfacecolor("white")
@@ -129,7 +129,7 @@ def trajectory_key(*, target: bool) -> list[Line2D]:
 def plot_convergence(
     curves: Mapping[str, Sequence[ArrayLike]], *, ax: Axes, ylabel: str = "loss"
 ) -> None:
-    """Draw values over steps, a color for each name."""
+    """Draw values over steps, with a color per name."""
     for color, (name, values) in zip(_cycled(len(curves)), curves.items(), strict=True):
         for k, each in enumerate(values):
             ax.plot(np.asarray(each), color=color, linewidth=1.0, label="_" if k else name)
@@ -150,22 +150,22 @@ def plot_sweep(
     scales: tuple[str, str] = ("log", "log"),
     at: float | None = None,
 ) -> None:
-    """Draw distances against what is changed, a color for each loss.
+    """Draw distances as a function of a parameter or delay, with a color per loss.
 
     Parameters
     ----------
     values : array_like of float, shape (n_values,)
-        What is changed.
+        Values of the parameter or delay.
     distances : mapping of str to array_like of float, shape (n_values,)
-        By the name of the loss.
+        Loss -> distances.
     ax : Axes
-        Where to draw.
+        Axes to draw on.
     xlabel, ylabel : str
-        With units.
+        Labels with units.
     scales : (str, str)
-        Of both axes, "log" or "linear".
+        Scales of both axes, "log" or "linear".
     at : float, optional
-        Where the target is.
+        Value of the target.
     """
     for color, (name, column) in zip(_cycled(len(distances)), distances.items(), strict=True):
         ax.plot(values, column, color=color, marker="o", markersize=2.5, linewidth=1.0, label=name)
@@ -187,7 +187,7 @@ def plot_bars(values: Mapping[str, float], *, ax: Axes, top: float) -> None:
 def save_animation(
     figure: Figure, draw: Callable[[int], None], n_frames: int, path: Path, *, fps: int = 4
 ) -> None:
-    """Write a .gif of a figure whose axes are drawn anew for each frame, so many a second."""
+    """Save a figure as an animated .gif, with its axes redrawn for each frame."""
 
     def redraw(k: int) -> list[Any]:
         for ax in figure.axes:
@@ -203,7 +203,7 @@ def save_animation(
 def _shown(
     field: Field,
 ) -> tuple[tuple[Parameter, Parameter], list[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return parameters, values and target to draw: on a logarithmic axis -x for negative x."""
+    """Return parameters, values and target to draw; negative x as -x on a logarithmic axis."""
     falls = [
         p.scale == "log" and t < 0 for p, t in zip(field.parameters, field.target, strict=True)
     ]
@@ -217,7 +217,7 @@ def _shown(
 
 
 def parameter_text(parameter: Parameter) -> str:
-    """Write a parameter's name and unit."""
+    """Format a parameter's name and unit."""
     return f"{parameter.name} ({parameter.unit})" if parameter.unit else parameter.name
 
 
@@ -243,14 +243,14 @@ def _mark_plane(
 
 
 class _PlainLogFormatter(LogFormatter):
-    """Numbers as they are read, on the ticks that a logarithmic axis has room to label."""
+    """Format ticks as plain numbers where a logarithmic axis has room for labels."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         return f"{x:g}" if super().__call__(x, pos) else ""
 
 
 def _write_plain(axis: Axis) -> None:
-    """Label ticks with 0.5 rather than with 5 times a power of 10."""
+    """Label ticks with plain numbers, without powers of 10."""
     if axis.get_scale() == "log":
         axis.set_major_formatter(_PlainLogFormatter())
         axis.set_minor_formatter(_PlainLogFormatter())

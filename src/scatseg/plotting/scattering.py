@@ -1,7 +1,4 @@
-"""Wavelets, filter banks and scattering coefficients -> pictures.
-
-What is drawn comes from `scatseg.pictures`.
-"""
+"""Plots of wavelets, filter banks and scattering coefficients, computed by `scatseg.pictures`."""
 
 from __future__ import annotations
 
@@ -37,10 +34,10 @@ _RATIOS = "viridis"
 _SIGNED = "RdBu_r"
 
 _LOWEST_HEARD = 20.0
-"""Hz: bands below are left out of pictures of sound."""
+"""Hz: lower bands are omitted."""
 
 _FLOOR = -60.0
-"""dB below the loudest that are darkest: what is quieter is hidden by it."""
+"""dB relative to the maximum at the dark end of the color scale."""
 
 _TINY = float(np.finfo(np.float32).tiny)
 
@@ -48,7 +45,7 @@ _TINY = float(np.finfo(np.float32).tiny)
 def decibel(
     values: ArrayLike, *, floor: float = _FLOOR, loudest: float | None = None
 ) -> NDArray[np.float64]:
-    """Express magnitudes in decibels relative to `loudest` (the largest one), at least `floor`.
+    """Convert magnitudes to decibels relative to `loudest` (the largest), at least `floor`.
 
     Examples
     --------
@@ -63,7 +60,7 @@ def decibel(
 
 
 def plot_wavelet(wavelet: Wavelet, *, ax: Axes) -> None:
-    """Draw a wavelet in time: real part, imaginary part and modulus, the largest 1."""
+    """Draw a wavelet in time: real part, imaginary part and modulus, normalized to peak 1."""
     inside = np.abs(wavelet.times) <= 4 * wavelet.duration
     unit, scale = ("ms", 1000) if wavelet.duration < 0.25 else ("s", 1)
     times = wavelet.times[inside] * scale
@@ -101,7 +98,7 @@ def plot_response(wavelet: Wavelet, *, ax: Axes) -> None:
 def plot_bank(curves: BankCurves, *, ax: Axes, layer: Literal[0, 1] = 0) -> None:
     """Draw the filters of a layer, the low-pass, their Littlewood-Paley sum and its bounds.
 
-    These hold up to the center of the highest wavelet; above, the sum falls.
+    The bounds hold up to the center of the highest wavelet; above, the sum falls.
     """
     hertz = curves.frequencies
     for H in curves.wavelets[layer]:
@@ -127,7 +124,7 @@ def plot_bank(curves: BankCurves, *, ax: Axes, layer: Literal[0, 1] = 0) -> None
 
 
 def bank_key() -> list[Line2D]:
-    """List the lines of `plot_bank` with their names, for the key of a figure."""
+    """Return the legend handles of `plot_bank`."""
     return [
         Line2D([], [], color=LINE, linewidth=0.6, alpha=0.7, label="wavelets"),
         Line2D([], [], color=COLORS[1], linewidth=1.2, label="low-pass"),
@@ -151,11 +148,11 @@ def plot_joint_tile(
     Parameters
     ----------
     tiles : JointTiles
-        All of them.
+        All joint wavelets.
     ax : Axes
-        Where to draw.
+        Axes to draw on.
     rate, scale : int
-        Places in `tiles.rates` and `tiles.scales`.
+        Indices into `tiles.rates` and `tiles.scales`.
     spin : {1, -1}
         Rising or falling.
     """
@@ -181,29 +178,29 @@ def plot_time_frequency(
     loudest: float | None = None,
     bar: bool = True,
 ) -> QuadMesh:
-    """Draw something over time and log-frequency, with the scale of its colors.
+    """Draw a time-frequency representation with a color bar.
 
     Parameters
     ----------
     picture : TimeFrequency
         Magnitudes.
     ax : Axes
-        Where to draw.
+        Axes to draw on.
     color : {"decibel", "ratio"}
-        Decibels relative to the largest magnitude, or the values as they are.
+        Draw decibels relative to the largest magnitude, or the values themselves.
     what : str, default "frequency"
-        What the vertical axis is, in Hz.
+        Name of the vertical axis, in Hz.
     lowest : float, default 20
-        Hz below which nothing is drawn.
+        Lowest frequency drawn, in Hz.
     loudest : float, optional
-        Magnitude of 0 dB, for pictures to be compared; the largest here when absent.
+        Magnitude of 0 dB, to compare several plots; the largest by default.
     bar : bool, default True
-        Whether to draw the scale of the colors.
+        Whether to draw a color bar.
 
     Returns
     -------
     mesh : QuadMesh
-        What was drawn.
+        The image.
     """
     there = picture.frequencies >= min(lowest, picture.frequencies[-1])
     values, hertz = picture.values[there], picture.frequencies[there]
@@ -221,7 +218,7 @@ def plot_time_frequency(
 def plot_carriers_and_rates(
     second: SecondOrder, *, ax: Axes, time: float | None = None
 ) -> QuadMesh:
-    """Draw the modulations of all carriers, at one time in seconds or over all of it."""
+    """Draw second-order coefficients by carrier and rate, at a time in seconds or averaged."""
     heard = second.carriers >= min(_LOWEST_HEARD, second.carriers[-1])
     values = second.map(time)[heard]
     there = ~np.isnan(values).all(axis=0)
@@ -239,11 +236,11 @@ def plot_rates_and_scales(joint: Joint, *, ax: Axes, time: float | None = None) 
     Parameters
     ----------
     joint : Joint
-        All of it.
+        Joint scattering coefficients.
     ax : Axes
-        Where to draw.
+        Axes to draw on.
     time : float, optional
-        Seconds; over all of them when absent.
+        Time in seconds; the mean over time by default.
     """
     level = np.sqrt(joint.rate_scale(time).astype(np.float64))
     n_scales = len(joint.scales)
@@ -265,18 +262,18 @@ def plot_rates(
     ax: Axes,
     true: float | None = None,
 ) -> None:
-    """Draw energy by modulation rate, the largest 1, and the true rate as a dashed line.
+    """Draw energy by modulation rate, normalized to peak 1, and the true rate as a dashed line.
 
     Parameters
     ----------
     rates : ndarray of float, shape (n_rates,)
         Hz.
     energy : ndarray of float, shape (n_rates,)
-        Not negative.
+        Non-negative.
     ax : Axes
-        Where to draw.
+        Axes to draw on.
     true : float, optional
-        Hz.
+        True rate in Hz.
     """
     relative = energy / max(float(energy.max()), _TINY)
     ax.plot(rates, relative, color=LINE, linewidth=1.0, marker="o", markersize=2.5)
@@ -287,7 +284,7 @@ def plot_rates(
 
 
 def plot_orders(orders: Orders, *, ax: Axes) -> None:
-    """Draw the energy of each order over time, in decibels relative to the loudest moment."""
+    """Draw the energy of each order over time, in decibels relative to the loudest frame."""
     loudest = max(float(orders.signal.max()), _TINY)
     rows: list[tuple[str, str, NDArray[np.floating]]] = [("signal", INK, orders.signal)]
     rows += [
@@ -306,7 +303,7 @@ def plot_orders(orders: Orders, *, ax: Axes) -> None:
 
 
 def plot_distances(curves: DistanceCurves, *, ax: Axes, xlabel: str) -> None:
-    """Draw relative distances against the size of a change, both axes logarithmic."""
+    """Draw relative distances against the size of a change on logarithmic axes."""
     for color, (name, distances) in zip(COLORS, curves.distances.items(), strict=False):
         is_plain = name.startswith("spectrogram")
         ax.plot(
@@ -350,7 +347,7 @@ def _ratio_mesh(
     y_edges: NDArray[np.float64],
     values: NDArray[np.floating],
 ) -> QuadMesh:
-    """Draw second-order coefficients over the first-order ones they come from."""
+    """Draw second-order coefficients divided by their first-order coefficients."""
     high = max(float(np.nanpercentile(values, 99.5)), 1e-3)
     mesh = _mesh(ax, x_edges, y_edges, values, _RATIOS, (0.0, high))
     color_bar(ax, mesh, "S2 / S1", "max")
@@ -365,7 +362,7 @@ def _mesh(
     colors: str,
     limits: tuple[float, float],
 ) -> QuadMesh:
-    """Draw cells; gray is where there is nothing."""
+    """Draw cells; NaN is gray."""
     ax.set_facecolor(_NOTHING)
     mesh = ax.pcolormesh(
         x_edges,
@@ -381,7 +378,7 @@ def _mesh(
 
 
 def _time_edges(times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Where frames meet; the first one begins at its own center, the start of the signal."""
+    """Return frame edges; the first frame begins at its center, the start of the signal."""
     if len(times) == 1:
         return np.array([times[0], times[0] + 1e-3])
     inner = (times[:-1] + times[1:]) / 2
@@ -389,7 +386,7 @@ def _time_edges(times: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _log_edges(hertz: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Where bands meet, halfway between their centers in octaves."""
+    """Return band edges, at the geometric means of the centers."""
     if len(hertz) == 1:
         return np.array([hertz[0] / 2**0.5, hertz[0] * 2**0.5])
     inner = np.sqrt(hertz[:-1] * hertz[1:])

@@ -1,4 +1,4 @@
-"""Scores of systems -> who is better, how surely, on which tracks."""
+"""Plots of scores: systems with intervals, average ranks, and pairs of systems."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _GRAY = "#8A9199"
 _GRAY_TEXT = "#5F666D"  # 5.8 : 1 on white
 _SOFT = "#C4C9CF"
 _ACCENT = "#B4472A"
-_MOST_PAIRED = 4  # systems that are drawn pair by pair: six panels
-_N_NAMED = 3  # tracks written beside their points
+_MOST_PAIRED = 4  # systems in pairwise plots: six panels
+_N_NAMED = 3  # tracks named beside their points
 
 
 def systems_figure(
@@ -37,9 +37,9 @@ def systems_figure(
     Parameters
     ----------
     table : mapping of str to mapping
-        Metric -> system -> track -> score. Scores that are not finite are left out.
+        Metric -> system -> track -> score. Scores that are not finite are omitted.
     summaries : mapping of (str, str) to Summary
-        What describes them, by metric and system.
+        (Metric, system) -> summary.
     """
     names = list(dict.fromkeys(name for systems in table.values() for name in systems))
 
@@ -64,7 +64,7 @@ def _finite(by_track: Mapping[str, float]) -> list[float]:
 
 
 def ranks_figure(rankings: Sequence[Ranking]) -> Figure:
-    """Draw critical-difference diagrams, one below the other."""
+    """Draw critical-difference diagrams, one per row."""
 
     def draw(axes: NDArray[Any]) -> None:
         for row, ranking in zip(axes, rankings, strict=True):
@@ -79,14 +79,14 @@ def ranks_figure(rankings: Sequence[Ranking]) -> Figure:
 
 
 def pairs_figure(systems: Mapping[str, Mapping[str, float]], *, title: str = "") -> Figure:
-    """Draw systems against each other, a panel per pair of the first four.
+    """Draw scatter plots of pairs of systems, a panel per pair of the first four.
 
     Parameters
     ----------
     systems : mapping of str to mapping
-        System -> track -> score. Tracks without a finite score of both are left out.
+        System -> track -> score. Tracks without finite scores of both are omitted.
     title : str, optional
-        Written above.
+        Title of the figure.
     """
     pairs = {
         (first, second): _finite_pairs(systems[first], systems[second])
@@ -119,7 +119,7 @@ def _finite_pairs(
 
 
 def _furthest_apart(scores: Mapping[str, tuple[float, float]]) -> list[str]:
-    """List the tracks on which two systems differ most, the largest difference first."""
+    """Return the tracks on which two systems differ most, by decreasing difference."""
     differences = {track: abs(first - second) for track, (first, second) in scores.items()}
     order = sorted(differences, key=lambda track: -differences[track])
     return [track for track in order[:_N_NAMED] if differences[track]]
@@ -139,10 +139,10 @@ def plot_scores(
     samples : mapping of str to array_like of float, shape (n_tracks,)
         System -> finite scores of its tracks, 0 to 1. The first system is on top.
     summaries : mapping of str to Summary
-        System -> what describes them; those without a score need none.
+        System -> summary; optional for systems without scores.
     ax : Axes
-        Where to draw: a gray point for each track, a box from quartile to quartile with the median
-        in it, and a diamond for the mean on the bar of its 95 % interval.
+        Axes to draw on: a gray point per track, a box from the first to the third quartile with the
+        median, and a diamond at the mean with its 95 % interval.
     title : str, optional
         Name of the metric.
     """
@@ -182,10 +182,10 @@ def plot_ranking(ranking: Ranking, *, ax: Axes, title: str = "") -> None:
     ranking : Ranking
         At least two systems.
     ax : Axes
-        Where to draw: the axis of average ranks with the best on the left, a name on a line for
-        every system, and a bar over those that the critical difference does not tell apart.
+        Axes to draw on: average ranks with the best on the left, a named line per system, and bars
+        connecting systems that do not differ by the critical difference.
     title : str, optional
-        What was ranked.
+        Name of the ranked metric.
 
     References
     ----------
@@ -221,7 +221,7 @@ def plot_ranking(ranking: Ranking, *, ax: Axes, title: str = "") -> None:
 
 
 def _draw_rank_axis(ranking: Ranking, low: float, high: float, ax: Axes) -> None:
-    """Draw the ranks from best to worst, and how long the critical difference is on them."""
+    """Draw the rank axis and a bar of the length of the critical difference."""
     ax.plot([low, high], [0, 0], color=INK, linewidth=0.8)
     for rank in range(int(low), int(high) + 1):
         ax.plot([rank, rank], [0, -0.14], color=INK, linewidth=0.8)
@@ -243,20 +243,19 @@ def plot_pair(
     ax: Axes,
     numbers: Mapping[str, int] | None = None,
 ) -> None:
-    """Draw two systems against each other, a point for every track.
+    """Draw a scatter plot of two systems, a point per track.
 
     Parameters
     ----------
     scores : mapping of str to pair of float
         Track -> scores of the two systems, 0 to 1, finite.
     names : sequence of str
-        Of the two systems; the first is on the horizontal axis.
+        Names of the two systems; the first is on the horizontal axis.
     ax : Axes
-        Where to draw. Points below the diagonal are tracks on which the first is better. The three
-        tracks that differ most are numbered and named.
+        Axes to draw on. Points below the diagonal are tracks on which the first is better. The
+        three tracks that differ most are numbered and named.
     numbers : mapping of str to int, optional
-        The numbers of these tracks, where they are to have the same in several panels; by how much
-        they differ when absent.
+        Numbers of these tracks, to be the same in several panels; by default ordered by difference.
     """
     values = np.array(list(scores.values()), dtype=np.float64).reshape(-1, 2)
     ax.plot([0, 1], [0, 1], color=_SOFT, linewidth=0.8, zorder=0)
@@ -292,7 +291,7 @@ def plot_pair(
 
 
 def _number_points(points: Mapping[int, tuple[float, float]], ax: Axes) -> None:
-    """Write numbers beside points: above, right and left, as they often have one height."""
+    """Draw numbers beside points, alternately above, right and left to avoid overlap."""
     places = ((0, 6), (5, 0), (-5, 0))
     for (number, point), place in zip(points.items(), places, strict=False):
         ax.scatter(*point, s=12, color=_ACCENT, linewidths=0, clip_on=False)

@@ -1,4 +1,4 @@
-"""Recordings on a plane -> a map."""
+"""Map of recordings in a plane."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _NAMED = 60
-"""Recordings that are named; of more, only labels are told apart."""
+"""Maximum number of recordings to name; of more, only labels are shown."""
 
 _NEAR = 0.01
-"""Of the width of the map: what is nearer has one place for its names."""
+"""Fraction of the map's width below which recordings share one place for their names."""
 
 _LINES = 5
-"""Names at one place that are written."""
+"""Maximum number of names at one place."""
 
 _DOT = 18.0
-"""Of a place, in square points."""
+"""Marker size of a place in square points."""
 
 _SIZE, _LEADING, _GAP = 5.5, 1.3, 3.0
-"""Of names: points, lines in these, and points between a name and its place."""
+"""Names: font size in points, line height in font sizes, distance from the place in points."""
 
 _HEIGHT = 6.0
-"""Of the map, in inches."""
+"""Height of the map in inches."""
 
 _MARGINS = 1.1
-"""How much larger the map is than what is on it."""
+"""Size of the map relative to the extent of its points."""
 
 _LEGEND = 16
-"""Labels that are listed."""
+"""Maximum number of labels in the legend."""
 
 _MARKERS = "os^D"
-"""For labels of one color."""
+"""Marker shapes, to distinguish labels of one color."""
 
 
 def map_figure(places: NDArray[np.floating], names: Sequence[str], labels: Sequence[str]) -> Figure:
-    """Draw recordings on a plane.
+    """Make a figure of recordings in a plane.
 
     Parameters
     ----------
     places : ndarray of float, shape (n, 2)
-        Where they are.
+        Coordinates.
     names, labels : sequence of str, length n
-        What they are called, and what they are; labels may be empty.
+        Names and labels; labels may be "".
     """
 
     def draw(ax: Axes) -> None:
@@ -64,7 +64,7 @@ def map_figure(places: NDArray[np.floating], names: Sequence[str], labels: Seque
 def plot_map(
     places: NDArray[np.floating], names: Sequence[str], labels: Sequence[str], *, ax: Axes
 ) -> Axes:
-    """Draw recordings on a plane, by label in color and shape; see `map_figure`."""
+    """Draw recordings in a plane, with color and shape by label; see `map_figure`."""
     there = np.array(labels)
     styles = label_styles(sorted({label for label in labels if label}))
     for label in sorted(set(labels)):
@@ -82,12 +82,12 @@ def plot_map(
     ax.set_aspect("equal", adjustable="datalim")
     ax.set_xticks([])
     ax.set_yticks([])
-    ax.set_xlabel("near each other: alike in timbre and modulation")
+    ax.set_xlabel("nearby recordings are similar in timbre and modulation")
     return ax
 
 
 def _write_names(named: Sequence[tuple[str, NDArray[np.floating]]], *, ax: Axes) -> None:
-    """Write names beside their places, where they cover least: names first, then places."""
+    """Draw names beside their places, to overlap as few names, then places, as possible."""
     places = np.array([place for _, place in named])
     low, spans = places.min(axis=0), np.ptp(places, axis=0)
     inch = max(spans[0] / WIDTH, spans[1] / _HEIGHT, 1e-9) * _MARGINS  # in units of the map
@@ -99,7 +99,7 @@ def _write_names(named: Sequence[tuple[str, NDArray[np.floating]]], *, ax: Axes)
         lines = text.split("\n")
         width = max(text_inches(line, _SIZE) for line in lines) * inch
         height = len(lines) * _LEADING * _SIZE * point
-        inwards = 1 if x <= middle else -1  # rather than over the edge
+        inwards = 1 if x <= middle else -1  # away from the edge
         sides = [(right, up) for right in (inwards, -inwards) for up in (1, -1)]
         boxes = [
             _Box(
@@ -133,7 +133,7 @@ def _write_names(named: Sequence[tuple[str, NDArray[np.floating]]], *, ax: Axes)
 
 
 class _Box(NamedTuple):
-    """Room that something takes, in units of the map."""
+    """Bounding box in map units."""
 
     left: float
     right: float
@@ -141,7 +141,7 @@ class _Box(NamedTuple):
     top: float
 
     def covers(self, other: _Box) -> bool:
-        """Tell whether both have room in common."""
+        """Return whether two boxes overlap."""
         return (
             self.left < other.right
             and other.left < self.right
@@ -153,7 +153,7 @@ class _Box(NamedTuple):
 def _named_places(
     names: Sequence[str], places: NDArray[np.floating]
 ) -> list[tuple[str, NDArray[np.floating]]]:
-    """Join the names of recordings that are so near that one would be written over the other."""
+    """Merge the names of recordings that are too close to be labeled separately."""
     reach = _NEAR * float(np.ptp(places, axis=0).max())
     joined: list[tuple[list[str], NDArray[np.floating]]] = []
     for name, place in zip(names, places, strict=True):

@@ -1,4 +1,4 @@
-"""Structure -> pictures: sections, self-similarity, novelty, features."""
+"""Plots of structure: sections, self-similarity, novelty, features."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from matplotlib.backend_bases import RendererBase
     from matplotlib.cm import ScalarMappable
 
-# One per texture of a `LabelStyle`: plain, diagonals, dots, crosses.
+# Hatch of each texture of a `LabelStyle`: plain, diagonals, dots, crosses.
 _HATCHES = ("", "////", "...", "xxx")
 _SIMILARITY_COLORS = "magma"
 LABEL_SIZE = 7.0
@@ -40,12 +40,12 @@ LABEL_SIZE = 7.0
 
 
 class NoveltyCurve(NamedTuple):
-    """One curve and what was picked from it.
+    """A novelty curve and the boundaries picked from it.
 
     Parameters
     ----------
     novelty : ndarray of float, shape (n_frames + 1,)
-        On edges, not negative.
+        Non-negative, on edges.
     edges : ndarray of float, shape (n_frames + 1,)
         Seconds.
     boundaries : sequence of float
@@ -58,7 +58,7 @@ class NoveltyCurve(NamedTuple):
 
 
 def annotation_names(annotations: Sequence[Annotation]) -> list[str]:
-    """Name each annotation by its system or annotator, and its level where that tells more.
+    """Name each annotation by its system or annotator, and by its level if necessary.
 
     Examples
     --------
@@ -80,28 +80,28 @@ def annotation_names(annotations: Sequence[Annotation]) -> list[str]:
 
 
 def annotation_strips(annotations: Sequence[Annotation]) -> list[tuple[str, Segmentation]]:
-    """Make of annotations what `plot_strips` takes: their `annotation_names` and contents."""
+    """Return the input of `plot_strips`: `annotation_names` and segmentations."""
     forms = (each.segmentation for each in annotations)
     return list(zip(annotation_names(annotations), forms, strict=True))
 
 
 def similarity_limits(S: ArrayLike, *, z_scores: bool = False) -> tuple[float, float]:
-    """Choose the similarities shown darkest and brightest.
+    """Compute the color limits of a self-similarity matrix.
 
     Parameters
     ----------
     S : array_like, any shape
         Similarities in [0, 1].
     z_scores : bool, default False
-        Whether they are z-scores in [-4, 4] instead, see `scatseg.similarity.z_scored`.
+        Whether S has z-scores in [-4, 4] instead, see `scatseg.similarity.z_scored`.
 
     Returns
     -------
     low, high : float
-        The 2nd and the 98th percentile, as most matrices use a small part of [0, 1], and the whole
-        range would hide the blocks. Where less than one of 255 levels of the range lies between
-        them there are no blocks, and what is alike throughout is bright: the whole range, or of
-        z-scores, whose 0 is whatever is usual, the deviation below them.
+        The 2nd and 98th percentile, as most matrices use a small part of [0, 1] and the full range
+        would hide their blocks. If they are less than one of 255 levels apart, S is constant and
+        drawn bright: the limits are 0 and 1, or for z-scores one standard deviation below and the
+        value itself.
 
     Examples
     --------
@@ -112,14 +112,14 @@ def similarity_limits(S: ArrayLike, *, z_scores: bool = False) -> tuple[float, f
     """
     low, high = map(float, np.percentile(np.asarray(S), [2, 98]))
     whole = 8.0 if z_scores else 1.0
-    # What is stored in 8 bits differs by a level at least, but for rounding.
+    # Different 8-bit values are at least a level apart, up to rounding.
     if high - low >= 0.99 * whole / 255:
         return low, high
     return (high - 1, high) if z_scores else (0.0, 1.0)
 
 
 def similarity_colors() -> NDArray[np.uint8]:
-    """List the 256 colors of similarity from low to high, shape (256, 3), red green blue."""
+    """Return the 256 RGB colors of similarity from low to high, shape (256, 3)."""
     rgba = matplotlib.colormaps[_SIMILARITY_COLORS](np.arange(256), bytes=True)
     return np.asarray(rgba[:, :3], dtype=np.uint8)
 
@@ -138,22 +138,22 @@ def plot_similarity(
     Parameters
     ----------
     S : array_like of float, shape (n_frames, n_frames)
-        Larger is more alike. Colors span its `similarity_limits`.
+        Similarity. Colors span its `similarity_limits`.
     edges : array_like of float, shape (n_frames + 1,)
-        Seconds; frames may be uneven.
+        Seconds; frames may be of unequal length.
     ax : Axes
-        Where to draw.
+        Axes to draw on.
     boundaries : sequence of float, optional
-        Seconds to mark across the matrix.
+        Boundaries to mark, in seconds.
     bar : bool, default True
-        Whether to draw the scale of the colors.
+        Whether to draw a color bar.
     z_scores : bool, default False
-        Whether S is in standard deviations above what is usual, and not in [0, 1].
+        Whether S has z-scores instead of values in [0, 1].
 
     Returns
     -------
     image : ScalarMappable
-        What was drawn.
+        The image.
     """
     times = np.asarray(edges, dtype=np.float64)
     low, high = similarity_limits(S, z_scores=z_scores)
@@ -173,7 +173,7 @@ def plot_similarity(
     mark_minutes(ax.xaxis)
     mark_minutes(ax.yaxis)
     if bar:
-        unit = "standard deviations above the usual similarity" if z_scores else "similarity"
+        unit = "similarity (z-score)" if z_scores else "similarity"
         color_bar(ax, image, unit, "both")
     return image
 
@@ -186,11 +186,11 @@ def plot_novelty(
     Parameters
     ----------
     novelty : array_like of float, shape (n_frames + 1,)
-        Not negative.
+        Non-negative.
     edges : array_like of float, shape (n_frames + 1,)
         Seconds.
     ax : Axes
-        Where to draw.
+        Axes to draw on.
     boundaries : sequence of float, optional
         Seconds, marked by a line and a dot on the curve.
     """
@@ -218,18 +218,18 @@ def plot_novelty(
 
 
 def plot_waveform(waveform: ArrayLike, duration: float, *, ax: Axes, start: float = 0.0) -> None:
-    """Draw the outline of a signal.
+    """Draw the envelope of a signal.
 
     Parameters
     ----------
     waveform : array_like of float, shape (2, n_stretches)
-        Lowest and highest sample of equal stretches of the recording, in [-1, 1].
+        Minimum and maximum sample of equal stretches of the recording, in [-1, 1].
     duration : float
-        Length of what is drawn in seconds.
+        Duration in seconds.
     ax : Axes
-        Where to draw.
+        Axes to draw on.
     start : float, default 0
-        Where in the recording that begins, in seconds.
+        Start in the recording in seconds.
     """
     low, high = np.asarray(waveform, dtype=np.float64)
     centers = start + (np.arange(low.size) + 0.5) * duration / low.size
@@ -242,7 +242,7 @@ def plot_waveform(waveform: ArrayLike, duration: float, *, ax: Axes, start: floa
 
 
 def plot_features(features: Features, *, ax: Axes) -> ScalarMappable:
-    """Draw features as an image, each column brought to mean 0 and deviation 1; return that.
+    """Draw features as an image, each column standardized; return the image.
 
     Families and orders are named on the vertical axis, from the bottom up.
     """
@@ -281,18 +281,18 @@ def plot_segmentation(
     row: int = 0,
     styles: Mapping[str, LabelStyle] | None = None,
 ) -> None:
-    """Draw sections as a strip of boxes, with as much of their labels as fits.
+    """Draw sections as a strip of boxes, with labels truncated to fit.
 
     Parameters
     ----------
     segmentation : Segmentation
-        What to draw.
+        The segmentation.
     ax : Axes
-        Where to draw.
+        Axes to draw on.
     row : int, default 0
-        Place of the strip on the vertical axis, 0.8 high and centered on this number.
+        Vertical center of the strip, which is 0.8 high.
     styles : mapping from str to LabelStyle, optional
-        `label_styles` of everything in the picture; of this segmentation alone when absent.
+        `label_styles` of everything in the figure; of this segmentation by default.
     """
     styles = label_styles(segmentation.labels) if styles is None else styles
     for start, end, label in segmentation:
@@ -311,16 +311,16 @@ def plot_strips(
     ax: Axes,
     styles: Sequence[Mapping[str, LabelStyle]] | None = None,
 ) -> None:
-    """Draw segmentations below each other.
+    """Draw segmentations as strips, one per row.
 
     Parameters
     ----------
     strips : sequence of (str, Segmentation)
-        Name and content of each row, the first on top; `annotation_strips` makes them.
+        Name and segmentation of each row from the top, as from `annotation_strips`.
     ax : Axes
-        Where to draw.
+        Axes to draw on.
     styles : sequence of mapping from str to LabelStyle, optional
-        The looks of each strip, as of `matched_styles`; one look for one label when absent.
+        Styles of each strip, as from `matched_styles`; by default one style per label.
     """
     if styles is None:
         styles = [label_styles(label for _, form in strips for label in form.labels)] * len(strips)
@@ -334,7 +334,7 @@ def plot_strips(
 def section_box(
     corner: tuple[float, float], size: tuple[float, float], look: LabelStyle, **options: Any
 ) -> Rectangle:
-    """Make the box of a section, in the look of its label."""
+    """Make the box of a section in the style of its label."""
     return Rectangle(
         corner,
         *size,
@@ -347,7 +347,7 @@ def section_box(
 
 
 class _SegmentText(Text):
-    """A label that is cut to fit between start and end."""
+    """A label truncated to fit between start and end."""
 
     def __init__(self, start: float, end: float, y: float, label: str) -> None:
         super().__init__(
@@ -363,7 +363,7 @@ class _SegmentText(Text):
         self._ends = [(start, y), (end, y)]
 
     def draw(self, renderer: RendererBase) -> None:
-        """Draw as much of the text as the segment is wide, at the size that the picture has now."""
+        """Draw the text, truncated to the current width of the segment."""
         left, right = self.get_transform().transform(self._ends)[:, 0]
         label, font = self.get_text(), self.get_fontproperties()
 
@@ -376,7 +376,7 @@ class _SegmentText(Text):
 
 
 def _fitted(text: str, room: float, width: Callable[[str], float]) -> str:
-    """Cut a text so that it is narrower than `room`; nothing is left where no letter fits."""
+    """Truncate a text to be narrower than `room`; empty if no letter fits."""
     if width(text) < room:
         return text
     kept = bisect.bisect_left(

@@ -1,4 +1,4 @@
-"""All that is known of one recording -> a figure over one time axis."""
+"""Overview figure of a recording: all analyses on one time axis."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from scatseg.segmentation import Segmentation
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Inches: rows of a legend, and what stands in them beside the text.
+# Inches: rows of the legend, and their swatches and gaps.
 _LEGEND_ROW, _SWATCH, _LEGEND_GAP = 0.17, 0.22, 0.15
 _MOST_IN_LEGEND = 60
 _TIME_LABEL = 0.15
@@ -55,29 +55,29 @@ def track_figure(
     curves: Mapping[str, NoveltyCurve] | None = None,
     title: str = "",
 ) -> Figure:
-    """Draw all that is known of one recording over one time axis.
+    """Draw all analyses of a recording on one time axis.
 
-    Labels that no segment is wide enough for are listed above the strips.
+    Labels that fit in no segment are listed above the strips.
 
     Parameters
     ----------
     duration : float
-        Length of the recording in seconds.
+        Duration of the recording in seconds.
     references, estimates : sequence of (str, Segmentation)
         Strips of the annotators, and of the systems below them.
     waveform : array_like of float, shape (2, n_stretches), optional
-        As `plot_waveform` takes it.
+        As for `plot_waveform`.
     S, S_edges : array_like of float, shapes (n_frames, n_frames) and (n_frames + 1,), optional
-        As `plot_similarity` takes them; both or neither.
+        As for `plot_similarity`; both or neither.
     curves : mapping from str to NoveltyCurve, optional
         One novelty curve per system.
     title : str, optional
-        Written above.
+        Title of the figure.
 
     Returns
     -------
     figure : Figure
-        8 inches wide, as high as it needs to be.
+        8 inches wide, as high as necessary.
     """
     strips = [*references, *estimates]
     n = len(references)
@@ -103,7 +103,7 @@ def _never_whole(
     duration: float,
     styles: Sequence[Mapping[str, LabelStyle]],
 ) -> list[tuple[str, LabelStyle]]:
-    """Find the labels that no segment of a track figure is wide enough for, and their looks."""
+    """Return the labels that fit in no segment of a track figure, and their styles."""
     longest: dict[tuple[str, LabelStyle], float] = {}
     for (_, form), looks in zip(strips, styles, strict=True):
         for start, end, label in form:
@@ -116,7 +116,7 @@ def _never_whole(
 
 
 def _legend_panel(styles: Sequence[tuple[str, LabelStyle]]) -> tuple[float, Callable[[Axes], None]]:
-    """Make a panel that lists labels in columns, and say how high it is in inches."""
+    """Return the height in inches and the drawing function of a legend with labels in columns."""
     listed = [(shortened(label, 40), look) for label, look in styles[:_MOST_IN_LEGEND]]
     column = _SWATCH + _LEGEND_GAP + max(text_inches(name, LABEL_SIZE) for name, _ in listed)
     n_columns = max(1, min(len(listed), int(PANEL_WIDTH / column)))
@@ -165,7 +165,7 @@ def _stacked(
         ax.set_xlim(0, duration)
         mark_minutes(ax.xaxis)
         ax.set_xlabel(TIME if i == len(panels) - 1 else "")
-        if i < len(panels) - 1:  # the lowest panel has the times, for all
+        if i < len(panels) - 1:  # only the lowest panel has time labels
             ax.tick_params(axis="x", labelbottom=False, length=0)
             ax.spines[:].set_visible(False)
         top -= inches + GAP
@@ -204,14 +204,14 @@ def _waveform_panel(waveform: ArrayLike, duration: float) -> Callable[[Axes], No
 
 
 def _name_panel(ax: Axes, name: str) -> None:
-    """Name a panel where strips have their names, instead of its scale."""
+    """Label a panel at the position of strip names, in place of its scale."""
     ax.set_yticks([sum(ax.get_ylim()) / 2], [shortened(name)], parse_math=False)
     ax.tick_params(axis="y", length=0)
     ax.set_ylabel("")
 
 
 def _similarity_panel(S: ArrayLike, edges: ArrayLike) -> Callable[[Axes], None]:
-    """Make a panel with the scale of its colors on the left, in the margin that others name."""
+    """Return the drawing function of a panel with a color bar in the left margin."""
 
     def draw(ax: Axes) -> None:
         image = plot_similarity(S, edges, ax=ax, bar=False)

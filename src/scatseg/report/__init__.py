@@ -35,30 +35,29 @@ _ASSETS = ("style.css", "page.js", "index.js", "track.js")
 
 
 def build(run: Path, *, audio: AudioMode = "copy", figures: bool = True) -> Path:
-    """Write the report of a run into its folder.
+    """Build the report of a run in its folder.
 
     Parameters
     ----------
     run : Path
         A run folder, or a folder of scores, whose page has no tracks. `index.html`, `pages/`,
-        `assets/` and, with figures, `figures/` in it are written anew; what an earlier report of a
-        run left there and this one does not need is removed. A rebuild gives the same bytes.
+        `assets/` and, with figures, `figures/` are overwritten; outdated files of an earlier report
+        of a run are removed. A rebuild gives the same bytes.
     audio : {"copy", "link", "none"}, default "copy"
-        Copy the recordings beside the pages (converted to FLAC where browsers cannot play
-        them), link to where they are, or build silent pages.
+        Copy the recordings into the report (converted to FLAC if browsers cannot play them), link
+        to the originals, or build pages without audio.
     figures : bool, default True
-        Also save a picture of each track and, after an evaluation, pictures of the scores, as
-        PNG and SVG.
+        Also save figures of each track and, after an evaluation, of the scores, as PNG and SVG.
 
     Returns
     -------
     index : Path
-        The page to open. It and all that it leads to work without a network.
+        The page to open. It works offline.
 
     Raises
     ------
     FileNotFoundError
-        When the folder holds no run.
+        When the folder is not a run.
     """
     contents = read_run(run)
     written: set[Path] = set()
@@ -71,7 +70,7 @@ def build(run: Path, *, audio: AudioMode = "copy", figures: bool = True) -> Path
     if figures and contents.summary and (run / "scores.csv").exists():
         drawn = draw_scores(run)
     _write(run / "index.html", page_html("index", index_data(contents, drawn)))
-    if not (run / "tracks").is_dir():  # no run: what else is in such a folder is not the report's
+    if not (run / "tracks").is_dir():  # not a run: other files in the folder are not the report's
         return run / "index.html"
     owned = ["pages", "assets/audio", "assets/similarity", *(["figures"] if figures else [])]
     _remove_others((run / name for name in owned), written)

@@ -25,18 +25,18 @@ Row = TypeVar("Row", Summary, Comparison)
 
 @dataclass(frozen=True, kw_only=True)
 class Track:
-    """One recording of a run.
+    """A recording of a run.
 
     Parameters
     ----------
     id : str
-        Name of its files.
+        Stem of its files.
     jams : Jams
-        The estimates, the default system's first.
+        The estimates, those of the default system first.
     references : tuple of Annotation
-        What annotators say.
+        Human annotations.
     scores : tuple of Score
-        Of every system against every reference.
+        Scores of every system against every reference.
     """
 
     id: str
@@ -51,13 +51,13 @@ class Track:
 
     @property
     def duration(self) -> float:
-        """Seconds: where the last annotation ends, if the recording does not say."""
+        """Duration in seconds; the end of the last annotation if unknown."""
         ends = [each.segmentation.end for each in (*self.jams.annotations, *self.references)]
         return self.jams.duration or max(ends, default=1.0)
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What the run recorded about the track: audio, options, warnings."""
+        """Metadata of the run about the track: audio, options, warnings."""
         facts = self.jams.sandbox.get("scatseg", {})
         return facts if isinstance(facts, Mapping) else {}
 
@@ -71,19 +71,19 @@ class Run:
     folder : Path
         The run folder.
     facts : mapping
-        `run.json`; empty where there is none.
+        `run.json`; empty if missing.
     tracks : tuple of Track
         By id.
     failures : tuple of Failure
-        As listed by the run, and files of it that cannot be read.
+        Failures listed by the run, and unreadable files.
     summary : tuple of Summary
         Scores over tracks; empty before an evaluation.
     comparisons : tuple of Comparison
-        Pairs of systems.
+        Paired comparisons of systems.
     baselines : frozenset of str
-        Systems that are there for comparison.
+        Names of the baseline systems.
     group_by : str
-        What the tracks of the summary are grouped by, if they are.
+        Metadata column by which the summary groups tracks, or "".
     """
 
     folder: Path
@@ -97,19 +97,19 @@ class Run:
 
     @property
     def audio(self) -> Mapping[str, str]:
-        """Where the recordings are, by track."""
+        """Path of each recording, by track."""
         audio = self.facts.get("audio", {})
         return audio if isinstance(audio, Mapping) else {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arrays:
-    """What the pictures of a track need; each part may be absent.
+    """Arrays for the plots of a track; each may be absent.
 
     Parameters
     ----------
     waveform : ndarray of int8, shape (2, n_stretches), or None
-        Lowest and highest sample of equal stretches, -127 to 127.
+        Minimum and maximum sample of equal stretches, -127 to 127.
     S : ndarray of uint8, shape (m, m), or None
         Self-similarity, 0 to 255.
     S_edges : ndarray of float64, shape (m + 1,), or None
@@ -125,11 +125,11 @@ class Arrays:
 
 
 class ArraysError(ValueError):
-    """An arrays file that cannot be used; the message names it and says what to do."""
+    """Raised for an unusable arrays file; the message names it and says what to do."""
 
 
 def read_run(folder: Path) -> Run:
-    """Read a run folder, as far as the run has got.
+    """Read a run folder, complete or not.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def read_run(folder: Path) -> Run:
     Raises
     ------
     FileNotFoundError
-        When the folder holds no run, or one of another kind.
+        When the folder is not a run, or one of another kind.
     """
     parts = [folder / name for name in ("run.json", "tracks", "failures.csv")]
     if not any(part.exists() for part in parts):
@@ -181,7 +181,7 @@ def read_run(folder: Path) -> Run:
 
 
 def _holds_segmentations(folder: Path, facts: Mapping[str, Any]) -> bool:
-    """Tell the folder of `segment` or `evaluate`, however far it got, from those of others."""
+    """Return whether a folder was written by `segment` or `evaluate`, complete or not."""
     if (folder / "arrays").is_dir() or any((folder / "tracks").glob("*.jams")):
         return True
     if "evaluation" in facts or "segmenters" in facts.get("options", {}):
@@ -190,12 +190,12 @@ def _holds_segmentations(folder: Path, facts: Mapping[str, Any]) -> bool:
 
 
 def read_arrays(path: Path) -> Arrays:
-    """Read the arrays of a track; there are none where there is no file.
+    """Read the arrays of a track; all are absent if the file is missing.
 
     Raises
     ------
     ArraysError
-        When the file is damaged or its shapes do not fit each other.
+        When the file is damaged or its shapes are inconsistent.
     """
     if not path.exists():
         return Arrays()
@@ -258,7 +258,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _row(kind: type[Row], row: Mapping[str, Any]) -> Row:
-    """Take back what `summary_json` wrote, where null is NaN."""
+    """Parse a row written by `summary_json`; null is NaN."""
     missing = [name for name in kind._fields if name not in row]
     if missing:
         msg = f"summary.json has no {missing[0]!r}: `scatseg evaluate` writes it again"

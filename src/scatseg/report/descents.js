@@ -1,5 +1,5 @@
 "use strict";
-// The page of sounds that were matched: the targets, and what each descent found, to compare.
+// The page of matched sounds: the targets and the result of each descent, to compare.
 
 (() => {
   const { data, folderName, element, table, makeSortable, pictures, soundPlayer, downloads } = page;
@@ -7,12 +7,12 @@
   const withUnit = ({ name, unit }) => (unit ? `${name} (${unit})` : name);
   const known = data.parameters.every(({ truth }) => truth !== null);
 
-  const title = ["Sounds matched", folderName()].filter(Boolean).join(": ");
+  const title = ["Matched sounds", folderName()].filter(Boolean).join(": ");
   document.title = `${title} · scatseg`;
   place("title").textContent = title;
   place("subtitle").textContent = known
-    ? `Played from ${data.parameters.map(({ name, unit, truth }) => `${name} ${digits(truth)} ${unit}`).join(", ")}`
-    : "A recording: its parameters are not known";
+    ? `Target parameters: ${data.parameters.map(({ name, unit, truth }) => `${name} ${digits(truth)} ${unit}`).join(", ")}`
+    : "The target is a recording with unknown parameters";
   place("targets").append(...data.targets.map((target) =>
     element("div", { className: "target" },
       element("span", {}, targetName(target)), soundPlayer(target, targetName(target)))));
@@ -72,7 +72,7 @@
 
   function hints() {
     return known ? [element("p", { className: "hint" },
-      "Below each value: how far it is above the target's, sizes compared. "
-      + `Gray: a parameter is off by more than ${data.within}, or has the wrong sign.`)] : [];
+      "Below each value: its error in magnitude, result minus target. "
+      + `Gray: a parameter has an error above ${data.within} or the wrong sign.`)] : [];
   }
 })();

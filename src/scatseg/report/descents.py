@@ -1,4 +1,4 @@
-"""Descents of a run -> a page on which every result plays beside its target."""
+"""Descents of a run -> a page that plays every result next to its target."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from scatseg.matching.tasks import Task
 from scatseg.report.pages import JSON, asset, page_html, picture
 
 _ASSETS = ("style.css", "page.js", "descents.js")
-_FIGURES = {"convergence": "How the losses fell", "trajectories": "Where the descents went"}
+_FIGURES = {"convergence": "Convergence", "trajectories": "Trajectories"}
 _TABLES = ("scores.json", "trajectories.csv", "failures.csv", "run.json")
 
 
 def build_descents(folder: Path, descents: Sequence[Descent], task: Task) -> Path:
-    """Write the page of a run of descents, and the sounds that it plays.
+    """Write the page of a run of descents and its sounds.
 
     Parameters
     ----------
     folder : Path
-        The run folder: `index.html`, `assets/` and `sounds/` in it are written. Figures and tables
-        that it holds are shown.
+        The run folder. `index.html`, `assets/` and `sounds/` are written to it; its figures and
+        tables are shown.
     descents : sequence of Descent
-        All of the run, at least one.
+        All descents of the run, at least one.
     task : Task
-        What was matched.
+        The matching task.
 
     Returns
     -------
     page : Path
-        The page to open. It works without a network.
+        The page to open. It works offline.
     """
     write_sounds(folder / "sounds", play(descents, task), task.synth.sr)
     (folder / "assets").mkdir(exist_ok=True)
@@ -45,18 +45,18 @@ def build_descents(folder: Path, descents: Sequence[Descent], task: Task) -> Pat
 
 
 def descents_data(folder: Path, descents: Sequence[Descent], task: Task) -> JSON:
-    """Collect what the page shows.
+    """Collect the data of the page.
 
     Parameters
     ----------
     folder, descents, task
-        As `build_descents` takes them.
+        As for `build_descents`.
 
     Returns
     -------
     data : dict
         JSON values: delays in samples and milliseconds, parameters in their units, errors in
-        octaves or parts of the range.
+        octaves or fractions of the range.
     """
     names = sound_names(descents)
     shifts = {each.shift: name.target for each, name in zip(descents, names, strict=True)}

@@ -1,5 +1,5 @@
 "use strict";
-// The page of a search: the query, and every hit beside it, to play and compare.
+// The page of a search: the query and every hit, to play and compare.
 
 (() => {
   const { data, element, clock, table, score, soundPlayer, downloads } = page;
@@ -18,15 +18,15 @@
   }
 
   function listing() {
-    if (!data.hits.length) return element("p", { className: "note" }, "Nothing sounds like it.");
+    if (!data.hits.length) return element("p", { className: "note" }, "No similar passages.");
     const columns = [
       { text: "", number: true },
       { text: "Recording" },
       { text: "Listen" },
       { text: "Similarity", number: true },
-      { text: "Timbre", title: "Cosine of colors and modulations", number: true },
+      { text: "Timbre", title: "Cosine similarity of spectra and modulations", number: true },
       { text: "Course", title: "Correlation over time", number: true },
-      { text: "Why", title: "What is alike, most important first" },
+      { text: "Why", title: "What is similar, most important first" },
     ];
     const made = table(columns, data.hits.map((hit, i) => [
       String(i + 1), recording(hit), soundPlayer(hit, `Hit ${i + 1}: ${hit.track}`),

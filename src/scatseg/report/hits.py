@@ -1,4 +1,4 @@
-"""An answer of a search -> a folder with a page on which every hit plays beside the query."""
+"""A search result -> a folder with a page that plays every hit next to the query."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from scatseg.report.sound import relative_url
 from scatseg.search.asking import Answer
 
 _LONGEST = 60.0
-"""Seconds of a hit that can be played."""
+"""Maximum playable seconds of a hit."""
 
 _OURS = re.compile(r"query\.flac|hit-\d{2,}\.flac")
-"""Names of sounds beside a page."""
+"""Names of the sound files of a page."""
 
 
 class _Stretch(NamedTuple):
-    """What is played, and where it is put."""
+    """An excerpt of a recording, and the file to write it to."""
 
     path: Path
     start: float
@@ -32,20 +32,20 @@ class _Stretch(NamedTuple):
 
 
 def build_hits(answer: Answer, folder: Path) -> Path:
-    """Write the page of an answer, its sounds and its numbers.
+    """Write the page of a search result, its sounds and its data.
 
     Parameters
     ----------
     answer : Answer
-        Of `scatseg.search.asking.ask`.
+        Result of `scatseg.search.asking.ask`.
     folder : Path
-        Made when missing: `index.html`, `hits.json`, `assets/`, `audio/`. What an earlier answer
-        left in `audio/`, by the names that it gives, is removed; other files stay.
+        Folder for `index.html`, `hits.json`, `assets/` and `audio/`, created if missing. Outdated
+        sounds of an earlier result are removed from `audio/`; other files are kept.
 
     Returns
     -------
     page : Path
-        The page to open. It works without a network.
+        The page to open. It works offline.
     """
     page = folder / "index.html"
     for name in ("assets", "audio"):
@@ -72,14 +72,14 @@ def build_hits(answer: Answer, folder: Path) -> Path:
 
 
 def _sounds(answer: Answer, folder: Path, page: Path) -> list[dict[str, Any]]:
-    """Put the query and every hit beside the page, at the sampling rates of their recordings."""
+    """Write the audio of the query and every hit, at the sampling rates of their recordings."""
     stretches = [_Stretch(answer.path, answer.start, answer.end, folder / "query.flac")]
     stretches += [
         _Stretch(Path(hit.path), hit.start, hit.end, folder / f"hit-{i:02d}.flac")
         for i, hit in enumerate(answer.hits, 1)
     ]
     decoded = functools.lru_cache(maxsize=1)(functools.partial(decode, sr=None))
-    # Those of one recording together, which is decoded once.
+    # Grouped by recording, so that each is decoded once.
     sounds = {each: _sound(each, decoded, page) for each in sorted(stretches)}
     return [sounds[each] for each in stretches]
 

@@ -1,5 +1,5 @@
 "use strict";
-// The index page: the run's scores, its tracks, its failures, and what was run.
+// The index page: scores, tracks, failures and configuration of a run.
 
 (() => {
   const {
@@ -66,7 +66,7 @@
     ];
   }
 
-  // Scores of systems; `by` is "annotator" or "group" where rows differ in that, too.
+  // Scores of systems; `by` is "annotator" or "group" if rows also differ in that.
   function scoreTable(metrics, rows, by) {
     const columns = [
       { text: "System", of: (row) => row.system.toLowerCase() },
@@ -102,7 +102,7 @@
       { text: "Against", of: (row) => row.other.toLowerCase() },
       { text: "Tracks", number: true, of: (row) => row.tracks },
       { text: "Difference", number: true, of: (row) => row.difference },
-      { text: "p", title: "Wilcoxon signed-rank test, adjusted after Holm", number: true,
+      { text: "p", title: "Wilcoxon signed-rank test, Holm-adjusted", number: true,
         of: (row) => row.p },
       { text: "Wins / ties / losses", number: true, of: (row) => row.outcomes[0] },
     ];
@@ -177,7 +177,7 @@
     ];
   }
 
-  // The first reference above the default system, small.
+  // Small strips of the first reference and the default system.
   function form(row) {
     return element("div", { className: "form" }, ...row.strips.map((strip) =>
       element("div", {
@@ -210,7 +210,7 @@
       ...facts("Versions", data.versions)];
     return [
       ...(groups.length
-        ? [element("h2", {}, "What was run"), element("div", { className: "facts" }, ...groups)]
+        ? [element("h2", {}, "Configuration"), element("div", { className: "facts" }, ...groups)]
         : []),
       ...(data.downloads.length ? [element("h2", {}, "Files"), downloads(data.downloads)] : []),
     ];

@@ -1,11 +1,11 @@
 "use strict";
-// What all pages share: the page's data, elements, times, tables and strips.
-// Whatever comes from a recording or a file reaches the page as text, never as markup.
+// Shared by all pages: data, elements, times, tables and strips.
+// Text from recordings and files is inserted as text, never as markup.
 
 const page = (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
 
-  // The name of the folder that the page is in: it may be renamed, and is none of the page's data.
+  // The current name of the page's folder; not stored in the data, as the folder may be renamed.
   function folderName() {
     const [, name] = location.pathname.match(/([^/]*)\/[^/]*$/) ?? [null, ""];
     try {
@@ -15,8 +15,8 @@ const page = (() => {
     }
   }
 
-  // Make an element. Keys with a dash and "role" are attributes, "style" an object, all else
-  // properties; children are elements or strings.
+  // Create an element. Keys with a dash and "role" are attributes, "style" is an object, all others
+  // are properties; children are elements or strings.
   function element(tag, properties = {}, ...children) {
     const made = document.createElement(tag);
     for (const [key, value] of Object.entries(properties)) {
@@ -28,7 +28,7 @@ const page = (() => {
     return made;
   }
 
-  // 83.4 -> "1:23", 3725 -> "1:02:05"; steps under a second ask for decimals.
+  // 83.4 -> "1:23", 3725 -> "1:02:05"; steps under a second add decimals.
   function clock(seconds, step = 1) {
     const digits = step >= 1 ? 0 : Math.ceil(-Math.log10(step));
     const scale = 10 ** digits;
@@ -57,8 +57,8 @@ const page = (() => {
         element("tbody", {}, ...body)));
   }
 
-  // Let a click on a heading sort the rows of a table. Columns that have one say by `of` what an
-  // item, one per row, is sorted by; numbers fall at the first click, names rise.
+  // Make a table sortable by a click on a heading. The function `of` of a column returns the sort key
+  // of an item, one per row; the first click sorts numbers descending and names ascending.
   function makeSortable(listing, columns, items) {
     const body = listing.querySelector("tbody");
     const rows = [...body.children];
@@ -81,13 +81,13 @@ const page = (() => {
     return listing;
   }
 
-  // What is missing comes last, whichever way the others go.
+  // Missing values come last in either direction.
   function compare(a, b, falling) {
     if (a === null || b === null) return (a === null) - (b === null);
     return (falling ? -1 : 1) * (a < b ? -1 : a > b ? 1 : 0);
   }
 
-  // One segment, [start, end, label, number of its style], placed on a strip of `duration` seconds.
+  // A segment [start, end, label, style index], positioned on a strip of `duration` seconds.
   function segmentBox(tag, [start, end, label, style], styles, duration) {
     const [color, texture] = styles[style];
     return element(tag, {
@@ -122,13 +122,13 @@ const page = (() => {
     return value === null ? null : value.toFixed(digits);
   }
 
-  // The name of a system, marked when it is there for comparison; its key in tables is a tooltip.
+  // The name of a system, marked if it is a baseline; its key in tables is a tooltip.
   function systemName({ system, key, kind }) {
     if (kind === "system") return element("span", {}, system);
     return element("span", { title: key }, system, " ", element("span", { className: "tag" }, kind));
   }
 
-  // Figures that open as vector graphics. Their sizes keep the page still while they load.
+  // Figures that link to vector graphics. Their sizes prevent layout shifts during loading.
   function pictures(figures) {
     return element("div", { className: "figures" },
       ...figures.map(({ title, png, svg, width, height }) =>
@@ -140,7 +140,7 @@ const page = (() => {
 
   const sounds = [];
 
-  // A player, or why there is none. One sound at a time: what starts stops the others.
+  // A player, or the reason why there is none. Starting one sound stops the others.
   function soundPlayer({ url, note }, name) {
     if (!url) return element("p", { className: "note" }, note);
     const audio = element("audio", {

@@ -1,4 +1,4 @@
-"""What there is to report -> the data of each page, and the page around it."""
+"""Contents of a report -> the data of each page, and its HTML."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ JSON = dict[str, Any]
 
 
 class Frame(NamedTuple):
-    """What is around the content of a page.
+    """Texts around the content of a page.
 
     Parameters
     ----------
     subject : str
-        What it is about, in its first line.
+        Subject in the page header.
     numbers : str, default ""
-        Files beside it that say the same without a script.
+        Files with the same data, for browsers without JavaScript.
     root : str, default ""
-        The way from its folder to that of the index: "" for the index itself.
+        Relative path from its folder to that of the index: "" for the index itself.
     """
 
     subject: str
@@ -75,19 +75,19 @@ PAGES = {
     "hits": Frame("search", numbers="hits.json"),
     "descents": Frame("matching", numbers="scores.json"),
 }
-"""Kinds of pages, each with its content and its script in this package."""
+"""Kinds of pages; content and script of each are files of this package."""
 
 
 def page_html(name: str, data: JSON) -> bytes:
-    """Put data into a page.
+    """Render a page with its data.
 
     Parameters
     ----------
     name : str
         One of `PAGES`.
     data : dict
-        JSON values. Nothing in it can end the script element it is written into: <, >, & and
-        all that is not ASCII become escapes.
+        JSON values. <, >, & and non-ASCII characters are escaped, so that nothing can end the
+        script element that contains them.
 
     Returns
     -------
@@ -116,14 +116,14 @@ def asset(name: str) -> bytes:
 
 
 def index_data(run: Run, figures: Sequence[ScoreFigure] = ()) -> JSON:
-    """Collect what the index page shows.
+    """Collect the data of the index page.
 
     Parameters
     ----------
     run : Run
         The run.
     figures : sequence of ScoreFigure
-        Of its scores.
+        Figures of its scores.
 
     Returns
     -------
@@ -155,7 +155,7 @@ def index_data(run: Run, figures: Sequence[ScoreFigure] = ()) -> JSON:
 
 
 def picture(title: str, png: Path, svg: Path, page: Path) -> JSON:
-    """Describe a figure with its size, so that a page keeps the room for it."""
+    """Return the data of a figure, with its size to reserve space on the page."""
     with png.open("rb") as file:
         width, height = png_size(file.read(24))
     urls = {"png": relative_url(png, page), "svg": relative_url(svg, page)}
@@ -165,25 +165,25 @@ def picture(title: str, png: Path, svg: Path, page: Path) -> JSON:
 def track_data(
     run: Run, number: int, arrays: Arrays, sound: Sound, pictures: Mapping[str, Path]
 ) -> JSON:
-    """Collect what the page of a track shows.
+    """Collect the data of the page of a track.
 
     Parameters
     ----------
     run : Run
         The run.
     number : int
-        Which of its tracks.
+        Index of the track.
     arrays : Arrays
-        Of this track.
+        Arrays of the track.
     sound : Sound
-        What the page plays.
+        Audio of the page.
     pictures : mapping from str to Path
-        "similarity", the image of S, and further ones to offer for download.
+        "similarity", the image of S, and further images to download.
 
     Returns
     -------
     data : dict
-        JSON values. Times are seconds; a segment is [start, end, label, number of its style].
+        JSON values. Times are in seconds; a segment is [start, end, label, style index].
     """
     track = run.tracks[number]
     page = page_path(run.folder, track)
@@ -214,19 +214,19 @@ def track_data(
 
 
 def page_path(folder: Path, track: Track) -> Path:
-    """Say where the page of a track is."""
+    """Return the path of the page of a track."""
     return folder / "pages" / f"{track.id}.html"
 
 
 class Strips(NamedTuple):
-    """Everybody's sections of a track, as a page takes them.
+    """Sections of a track by all annotators and systems, as page data.
 
     Parameters
     ----------
     references, estimates : list of dict
-        The name of each, and its segments as [start, end, label, number of its look].
+        Name and segments of each, a segment as [start, end, label, style index].
     looks : list of list
-        [color, texture] of each look.
+        [color, texture] of each style.
     """
 
     references: list[JSON]
@@ -235,7 +235,7 @@ class Strips(NamedTuple):
 
 
 def track_strips(track: Track) -> Strips:
-    """Lay out a track's sections, with looks that compare systems with what annotators say."""
+    """Collect the sections of a track, with styles matched between systems and annotators."""
     references, estimates = map(annotation_strips, (track.references, track.jams.annotations))
     named = [*references, *estimates]
     styles = matched_styles([form for _, form in references], [form for _, form in estimates])
@@ -260,7 +260,7 @@ def track_strips(track: Track) -> Strips:
 
 
 def default_system(run: Run) -> str:
-    """Name the system whose scores stand for a track: the first one of the estimates."""
+    """Return the system whose scores represent a track: the first of the estimates."""
     systems = (each.system for track in run.tracks for each in track.jams.annotations)
     scored = dict.fromkeys(s.system for s in run.summary if s.system not in run.baselines)
     first = next(systems, "")
@@ -277,7 +277,7 @@ def _counts(run: Run) -> str:
 
 
 def _flat(options: Any, prefix: str = "") -> list[list[str]]:
-    """List nested options as [dotted name, value]."""
+    """Flatten nested options to [dotted name, value]."""
     if isinstance(options, Mapping):
         rows = [_flat(value, f"{prefix}.{name}".strip(".")) for name, value in options.items()]
         return [row for group in rows for row in group]
@@ -287,7 +287,7 @@ def _flat(options: Any, prefix: str = "") -> list[list[str]]:
 
 
 def _evaluation_options(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Name what was scored against what: folders and files by their names, not where they are."""
+    """Return the estimates and references scored, by file name without folder."""
     paths = {name: options.get(name) or [] for name in ("estimates", "references")}
     paths |= {name: [options[name]] for name in ("map", "metadata") if options.get(name)}
     named = {name: [Path(each).name for each in given] for name, given in paths.items() if given}
@@ -295,7 +295,7 @@ def _evaluation_options(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _levels(run: Run) -> list[JSON]:
-    """Make one table per level of the references."""
+    """Return one table per level of the references."""
     titles = level_titles(summary.level for summary in run.summary)
     return [_level(level, headed("Scores", title), run) for level, title in titles.items()]
 
@@ -428,7 +428,7 @@ def _curve(name: str, curve: NoveltyCurve, track: Track) -> JSON:
 
 
 def picked_boundaries(track: Track, system: str) -> Sequence[float]:
-    """List what a system found on a track, at its first level, without start and end."""
+    """Return the inner boundaries of the first level of a system on a track."""
     forms = (each.segmentation for each in track.jams.annotations if each.system == system)
     form = next(forms, None)
     return form.boundaries[1:-1] if form else ()
@@ -437,19 +437,19 @@ def picked_boundaries(track: Track, system: str) -> Sequence[float]:
 def thinned(
     edges: NDArray[np.floating], novelty: NDArray[np.floating], n_points: int = _MAX_CURVE_POINTS
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Keep the highest of each run of neighbors, so that no peak is lost.
+    """Downsample a curve by the maximum over blocks, so that no peak is lost.
 
     Parameters
     ----------
     edges, novelty : ndarray of float, shape (n,)
-        Seconds and heights.
+        Times in seconds and values.
     n_points : int
-        At most so many are kept.
+        Maximum number of points.
 
     Returns
     -------
     edges, novelty : ndarray of float, shape (min(n, n_points),)
-        Some of the given points, in order.
+        A subset of the points, in order.
     """
     if len(edges) <= n_points:
         return edges, novelty
@@ -459,7 +459,7 @@ def thinned(
 
 
 def _track_scores(track: Track, baselines: frozenset[str]) -> JSON:
-    """Lay out the scores of a track: one row per reference and system, all metrics."""
+    """Return the scores of a track: one row per reference and system, all metrics."""
     rows: dict[tuple[str, str, str], dict[str, Score]] = {}
     for score in track.scores:
         key = (score.annotator, score.level, score.system)
@@ -482,7 +482,7 @@ def _track_scores(track: Track, baselines: frozenset[str]) -> JSON:
 
 
 def _reference(annotator: str, level: str, only: bool) -> str:
-    """Name a reference as its strip is named."""
+    """Return the name of a reference, the same as of its strip."""
     parts = (annotator, "" if only else "all levels" if level == HIERARCHY else level)
     return " · ".join(part for part in parts if part)
 
@@ -523,6 +523,6 @@ def _number(value: float) -> float | None:
 
 
 def _rounded(values: NDArray[np.floating], digits: int = 3) -> list[float]:
-    # float64 first: rounded float32 numbers print with noise behind the last digit.
+    # float64 first: rounded float32 values print with spurious digits.
     rounded: list[float] = np.round(values.astype(np.float64), digits).tolist()
     return rounded

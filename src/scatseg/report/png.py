@@ -1,4 +1,4 @@
-"""Palette indices -> the bytes of a PNG image, the same every time; and how large one is."""
+"""Palette indices -> the bytes of a PNG image, reproducibly; size of a PNG image."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def palette_png(indices: ArrayLike, colors: ArrayLike) -> bytes:
     Parameters
     ----------
     indices : array_like of uint8, shape (height, width)
-        Number of the color of each pixel.
+        Color index of each pixel.
     colors : array_like of uint8, shape (n_colors, 3)
         Red, green and blue, 0 to 255.
 
     Returns
     -------
     data : bytes
-        A PNG file, without time or text.
+        A PNG file, without time or text chunks.
 
     Examples
     --------
@@ -38,7 +38,7 @@ def palette_png(indices: ArrayLike, colors: ArrayLike) -> bytes:
         msg = f"indices must be below the number of colors, {len(palette)}, got {pixels.max()}"
         raise ValueError(msg)
     height, width = pixels.shape
-    # Each line starts with its filter: 2, the difference to the line above.
+    # Each row starts with its filter type: 2, the difference from the row above.
     lines = np.empty((height, width + 1), dtype=np.uint8)
     lines[:, 0] = 2
     lines[0, 1:] = pixels[0]
@@ -53,12 +53,12 @@ def palette_png(indices: ArrayLike, colors: ArrayLike) -> bytes:
 
 
 def png_size(data: bytes) -> tuple[int, int]:
-    r"""Tell the width and height of a PNG image in pixels.
+    r"""Return the width and height of a PNG image in pixels.
 
     Parameters
     ----------
     data : bytes
-        The first 24 bytes of a PNG file, or more.
+        At least the first 24 bytes of a PNG file.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The scores of a run -> figures: systems with their intervals, ranks, and pairs of systems."""
+"""Scores of a run -> figures: systems with intervals, average ranks, and pairs of systems."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _FLAT_DRAWN = ("F-measure@0.5", "F-measure@3.0", "Pairwise F-measure")
 
 
 class ScoreFigure(NamedTuple):
-    """A figure that was written.
+    """A saved figure.
 
     Parameters
     ----------
     title : str
-        What it shows.
+        Title.
     png, svg : Path
-        Where it is.
+        Its files.
     """
 
     title: str
@@ -44,19 +44,19 @@ class ScoreFigure(NamedTuple):
 
 
 def draw_scores(folder: Path) -> tuple[ScoreFigure, ...]:
-    """Draw the scores of a folder into its `figures/scores`.
+    """Draw the scores of a folder and save them in its `figures/scores`.
 
     Parameters
     ----------
     folder : Path
-        With a scores.csv, and the summary.json whose seed the intervals use; 0 without. What an
-        earlier call drew and this one does not is removed.
+        A folder with scores.csv and, for the seed of the intervals (else 0), summary.json. Outdated
+        figures of an earlier call are removed.
 
     Returns
     -------
     figures : tuple of ScoreFigure
-        Per level: systems, ranks, pairs of systems; those for which there is enough. Equal scores
-        give equal bytes.
+        Per level: systems, ranks and pairs of systems, as far as there are enough scores. Equal
+        scores give equal bytes.
     """
     place = folder / "figures" / "scores"
     place.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def draw_scores(folder: Path) -> tuple[ScoreFigure, ...]:
     written: list[ScoreFigure] = []
     titles = level_titles(score.level for score in scores)
     for number, level in enumerate(titles, start=1):
-        # Numbered: the names of levels are anything, and may differ in what a file name drops.
+        # Numbered: level names may differ only in characters that file names drop.
         stem = place / f"{number}-{_slug(level)}"
         here = [each for each in scores if each.level == level]
         written += _draw_level(here, titles[level], stem, seed)
@@ -78,7 +78,7 @@ def draw_scores(folder: Path) -> tuple[ScoreFigure, ...]:
 
 
 def _seed(folder: Path) -> int:
-    """Read the seed of the tables' intervals: the figures show the same ones."""
+    """Read the seed of the tables' intervals, to draw the same intervals."""
     try:
         summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -93,7 +93,7 @@ def _slug(name: str) -> str:
 def _draw_level(
     scores: Sequence[Score], level_title: str, stem: Path, seed: int
 ) -> list[ScoreFigure]:
-    """Draw the scores of one level into files whose names begin with `stem`."""
+    """Draw the scores of one level; file names begin with `stem`."""
     level = scores[0].level
     table = {metric: systems for (_, metric), systems in track_values(scores).items()}
     wanted = HIERARCHY_METRICS if level == HIERARCHY else _FLAT_DRAWN

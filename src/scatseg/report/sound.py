@@ -1,4 +1,4 @@
-"""A recording and a page -> what the page plays, or why it does not."""
+"""A recording and a page -> the audio of the page, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from scatseg.audio import AudioError, decode, save
 AudioMode = Literal["copy", "link", "none"]
 
 PLAYABLE = frozenset({".wav", ".mp3", ".ogg", ".opus", ".flac", ".m4a"})
-"""Suffixes of what every current browser plays."""
+"""Suffixes of formats that all current browsers play."""
 
 
 class Sound(NamedTuple):
-    """What a page plays.
+    """Audio of a page.
 
     Parameters
     ----------
     url : str
-        Relative to the page, percent-encoded; "" when there is nothing to play.
+        Relative to the page, percent-encoded; "" without audio.
     note : str
-        Why there is nothing to play.
+        Reason why there is no audio.
     file : Path or None
-        The copy that the url points to.
+        The copy that the url refers to.
     """
 
     url: str = ""
@@ -35,24 +35,23 @@ class Sound(NamedTuple):
 
 
 def place_sound(source: Path | None, page: Path, folder: Path, *, mode: AudioMode) -> Sound:
-    """Make a recording reachable from a page.
+    """Copy or link a recording for a page.
 
     Parameters
     ----------
     source : Path or None
         The recording.
     page : Path
-        The page that will play it; its stem names the copy.
+        The page; its stem names the copy.
     folder : Path
-        Where copies live.
+        Folder for copies.
     mode : {"copy", "link", "none"}
-        Copy it (what browsers do not play becomes FLAC), point to where it is, or neither.
+        Copy the file (converted to FLAC if browsers cannot play it), link to it, or neither.
 
     Returns
     -------
     sound : Sound
-        A copy that is already there and as old as its source is used again, also after the
-        source has gone.
+        An existing copy with the time of its source is reused, also if the source is gone.
     """
     if mode == "none":
         return Sound(note="this report was built without audio")
@@ -74,7 +73,7 @@ def place_sound(source: Path | None, page: Path, folder: Path, *, mode: AudioMod
 
 
 def relative_url(target: Path, page: Path) -> str:
-    """Address a file from a page, percent-encoded.
+    """Return the URL of a file relative to a page, percent-encoded.
 
     Examples
     --------
@@ -91,12 +90,12 @@ def _linked(source: Path, page: Path) -> Sound:
         return Sound(note=f"browsers do not play {source.suffix} files; build with audio copied")
     try:
         return Sound(url=relative_url(source, page))
-    except ValueError:  # on another drive there is no relative way
+    except ValueError:  # no relative path to another drive
         return Sound(url=source.absolute().as_uri())
 
 
 def _refresh(source: Path, copy: Path, *, convert: bool) -> None:
-    """Write the copy unless it is there already, and give it its source's time."""
+    """Write the copy unless it is up to date, with the modification time of its source."""
     stamp = source.stat().st_mtime_ns
     if copy.is_file() and copy.stat().st_mtime_ns == stamp:
         return

@@ -1,5 +1,5 @@
 "use strict";
-// The page of one track: a player, and views of the recording that share its playhead.
+// The page of a track: a player, and views of the recording with a shared playhead.
 
 (() => {
   const { data, element, clock, table, segmentBox, metricColumn, score, systemName, downloads } = page;
@@ -26,7 +26,7 @@
 
   // ---- the player -------------------------------------------------------------------------
 
-  // Where we are, for all views. Without audio there is still a playhead to move.
+  // The position for all views. Without audio the playhead can still be moved.
   function makePlayer() {
     const listeners = [];
     const audio = data.sound.url ? element("audio", {
@@ -50,8 +50,8 @@
       audio.currentTime = time;
       if (play) audio.play().catch(complain);
     }
-    // Space plays and pauses, also on a view that shows the playhead and on what sounds; on any
-    // other button it does what that button says.
+    // Space plays and pauses, also with focus on a view or on the current segment; any other button
+    // keeps its own action.
     function toggleBySpace(event) {
       const { key, target, repeat } = event;
       if (key !== " " || event.ctrlKey || event.altKey || event.metaKey) return;
@@ -63,7 +63,7 @@
       else audio.pause();
     }
     function complain(error) {
-      // A pause that comes before the sound is no problem to report.
+      // A pause before playback has started is not an error.
       if (error.name !== "AbortError") showNote(`cannot play: ${error.message}`);
     }
     function showNote(text) {
@@ -76,7 +76,7 @@
       audio.addEventListener("error", () => showNote("this browser cannot play the audio file"));
       place("player").append(audio);
       document.addEventListener("keydown", toggleBySpace);
-      // Some browsers press a button when Space is let go.
+      // Some browsers click a button when Space is released.
       document.addEventListener("keyup", (event) => {
         if (event.key === " " && event.target === held) event.preventDefault();
         held = null;
@@ -118,8 +118,8 @@
     view.start();
   }
 
-  // What part of the timeline is seen: it is `span` pixels wide, `size` of them are in sight from
-  // `left` on. At first so wide that sections can be read, if that is more than there is.
+  // The visible part of the timeline: it is `span` pixels wide, of which `size` are visible from
+  // `left`. Initially wide enough to read the sections.
   function makeView() {
     const scroller = place("scroller");
     const rows = place("rows");
@@ -148,7 +148,7 @@
       const x = linear(time) * seen.span - seen.left;
       return x >= 0 && x <= seen.size;
     }
-    // The playhead stays where it is, or what is in the middle.
+    // Keep the playhead in place if visible, else the center.
     function zoomTo(wanted) {
       const { span, size, left } = seen;
       const kept = isSeen(player.now()) ? linear(player.now()) : (left + size / 2) / span;
@@ -157,7 +157,7 @@
       layOut();
       scroll(kept * seen.span - x);
     }
-    // Who has scrolled away from the playhead may stay there until it jumps.
+    // After scrolling away from the playhead, follow it again only when it jumps.
     function follow(time) {
       const lost = !isSeen(time) && (isSeen(last) || Math.abs(time - last) > 1);
       last = time;
@@ -183,7 +183,7 @@
     return { seen, start, onChange: (redraw) => redraws.push(redraw) };
   }
 
-  // The median length of the sections that the page is about.
+  // The median length of the sections shown first.
   function usualLength() {
     const [strip] = [...data.estimates, ...data.references];
     if (!strip) return duration;
@@ -248,8 +248,7 @@
     return seekable(canvas, title);
   }
 
-  // A canvas over what is seen of the timeline, which draws itself again when that, its size or
-  // the color scheme changes.
+  // A canvas over the visible timeline, redrawn when the view, its size or the color scheme changes.
   function drawn(draw) {
     const canvas = element("canvas");
     const redraw = () => {
@@ -274,7 +273,7 @@
     return slider(canvas, name);
   }
 
-  // Tell assistive technology where the playhead is, and let the keys of a slider move it.
+  // Expose the playhead as an ARIA slider, moved by the usual keys.
   function slider(canvas, name) {
     const steps = {
       ArrowLeft: -5, ArrowRight: 5, ArrowDown: -5, ArrowUp: 5, PageDown: -30, PageUp: 30,
@@ -309,7 +308,7 @@
     return strip;
   }
 
-  // Make a button play a segment.
+  // Make a button that plays a segment.
   function playing(button, [start, end, label]) {
     button.type = "button";
     button.setAttribute("aria-label", `${label}, ${clock(start)} to ${clock(end)}: play`);
@@ -317,7 +316,7 @@
     return button;
   }
 
-  // Mark the element of the segment under the playhead.
+  // Mark the element of the segment at the playhead.
   function markCurrent(segments, elements) {
     let current = -1;
     const mark = (time) => {
@@ -331,7 +330,7 @@
     mark(player.now());
   }
 
-  // Many buttons are one stop of the tab key; the arrow keys walk along them.
+  // Roving tab index: a group of buttons is one tab stop, arrow keys move within it.
   function walkable(box, buttons, back, on) {
     buttons.forEach((button, i) => { button.tabIndex = i ? -1 : 0; });
     box.addEventListener("keydown", (event) => {
@@ -347,7 +346,7 @@
     });
   }
 
-  // Times along an axis; `along` says at which part of its length a time stands.
+  // Time ticks along an axis; `along` maps a time to a fraction of its length.
   function timeAxis(along, axis = element("div", { className: "axis" }), vertical = false) {
     const rounds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
     const redraw = () => {
@@ -378,7 +377,7 @@
         data.estimates.length ? data.references.length : 0, (i) => sectionTable(strips[i]))));
   }
 
-  // One of several things that `make` makes when it is first chosen.
+  // A menu of items, each created by `make` when first selected.
   function choice(text, names, first, make) {
     const select = element("select", {}, ...names.map((name, i) =>
       element("option", { value: String(i) }, name)));
@@ -444,7 +443,7 @@
     place("overlay").addEventListener("change", redraw);
     new ResizeObserver(redraw).observe(canvas);
 
-    slider(canvas, "Self-similarity, bright is alike");
+    slider(canvas, "Self-similarity, bright is similar");
     const momentsAt = (event) => [
       event.offsetX / canvas.clientWidth, event.offsetY / canvas.clientHeight,
     ].map((fraction) => timeAt(clamp(fraction, 0, 1)));
@@ -455,7 +454,7 @@
       player.seek(event.shiftKey ? down : across);
       choices.replaceChildren(...[across, down].map(momentButton));
     });
-    const hint = "Click: the moment below the pointer. Shift-click: the moment beside it.";
+    const hint = "Click: go to the horizontal time. Shift-click: go to the vertical time.";
     moments.textContent = hint;
     canvas.addEventListener("pointermove", (event) => {
       const [across, down] = momentsAt(event);
@@ -471,7 +470,7 @@
     });
   }
 
-  // Both moments of a click can be heard without a key to hold, as on a phone.
+  // Both times of a click have a play button, for devices without a Shift key.
   function momentButton(time) {
     const button = element("button", { type: "button", className: "small" }, `▶ ${clock(time)}`);
     button.setAttribute("aria-label", `Play from ${clock(time)}`);
@@ -479,7 +478,7 @@
     return button;
   }
 
-  // Fill the choice of strips; the first estimate is marked at first.
+  // Fill the menu of strips; the first estimate is selected initially.
   function overlayChoice() {
     const strips = [...data.references, ...data.estimates];
     const select = place("overlay");
@@ -507,7 +506,7 @@
     }
   }
 
-  // The value at x of the line through points (xs[i], ys[i]), xs increasing.
+  // Linear interpolation at x through points (xs[i], ys[i]), xs increasing.
   function interpolate(x, xs, ys) {
     if (x <= xs[0]) return ys[0];
     let low = 0;
@@ -543,7 +542,7 @@
     return score(value, metric.endsWith("segments") ? 0 : 3);
   }
 
-  // Some measures of all systems, reference by reference; rows without any are left out.
+  // Selected measures of all systems, by reference; rows without values are omitted.
   function scoreTable(shown) {
     const rows = data.scores.rows.filter((row) => shown.some((metric) => measure(row, metric) !== null));
     if (!rows.length) return null;
@@ -561,7 +560,7 @@
     return made;
   }
 
-  // All measures against one reference: a row for each, a column for each system.
+  // All measures against one reference: a row per measure, a column per system.
   function allMeasures(i, reference) {
     const rows = data.scores.rows.filter((row) => row.reference === reference);
     const known = data.scores.metrics.filter((metric) => rows.some((row) => measure(row, metric) !== null));

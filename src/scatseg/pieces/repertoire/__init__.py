@@ -1,4 +1,4 @@
-"""The pieces, one module per form: seeded generator -> Score."""
+"""The pieces, one module per form: random generator -> `Score`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ambient scenes A B C D B E, each of another color; only B, a little varied, comes back."""
+"""Ambient scenes A B C D B E with different timbres; only B recurs, slightly varied."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEMPO = 80
 def five_windows(rng: np.random.Generator) -> Score:
     """Write the piece."""
     lake = _lake(rng)
-    # The second time the flute's song is doubled from above.
+    # The second time the flute melody is doubled an octave above.
     song = lake.parts["flute"].notes
     again = replace(lake, parts={**lake.parts, **at(-2, glockenspiel=shifted(song, semitones=12))})
     sections = (_dawn(rng), lake, _hall(rng), _machine(rng), again, _dusk(rng))
