@@ -235,7 +235,13 @@ def test_evaluate_without_a_partner_exits_with_3(evaluated, tmp_path, capsys):
     formats.write(strangers / "three.lab", Segmentation([0, 8], ["x"]))
     out = tmp_path / "scores"
     assert scatseg("evaluate", run, strangers, "-o", out) == cli.NOTHING_DONE
-    assert "no estimate: three: is a reference without an estimate" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "no estimate: three: is a reference without an estimate" in told
+    assert "--map says which belong together" in told
+    table = tmp_path / "map.csv"
+    table.write_text("estimate,reference\nfive,three\n")
+    assert scatseg("evaluate", run, strangers, "-o", out, "--map", table) == cli.NOTHING_DONE
+    assert "--map says" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("own_folder", [True, False])
@@ -706,7 +712,7 @@ def test_results_convert_to_formats_that_hold_one(music, tmp_path, capsys):
     out = tmp_path / "labs"
     assert scatseg("convert", run / "tracks", "-o", out, "--format", "lab") == 0
     assert sorted(path.name for path in out.iterdir()) == ["one.lab", "two.lab"]
-    assert "left out" in capsys.readouterr().err
+    assert "(--level and --system choose)" in capsys.readouterr().err
     first = formats.read_jams(run / "tracks" / "one.jams").annotations[0].segmentation
     assert formats.read(out / "one.lab")[0].segmentation.labels == first.labels
 

@@ -1067,6 +1067,7 @@ def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):
         (("melody0", "--from", "9", "--to", "3"), 2, "begin before it ends"),
         (("melody0", "--from", "90"), 2, "the recording ends at 14.00 s"),
         (("nobody.wav",), 3, "nobody.wav: neither a file, nor the id of a recording"),
+        (("melody", "--to", "3"), 3, "of the index; there are melody"),
         (("melody0", "--exclude", "group"), 2, "has no group"),
         (("melody0", "--tempo", "fast"), 2, "not a share like 10%"),
     ],
