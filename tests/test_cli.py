@@ -469,6 +469,17 @@ def test_a_stretch_is_shown_at_its_place_in_the_recording(music, tmp_path):
     np.testing.assert_allclose(np.log2(loudest[high] / 1500), 0, atol=1 / 12)
 
 
+@pytest.mark.parametrize("kind", ["waveform", "features"])
+def test_a_stretch_is_drawn_at_its_place(kind, music, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plotting, "save_figure", lambda figure, _: drawn.append(figure))
+    where = ("--from", "0:03", "--to", 5)
+    assert scatseg("plot", kind, music / "one.wav", "-o", tmp_path / "x.png", *where) == 0
+    panel = drawn[0].axes[0]
+    assert panel.get_xlim() == (3, 5)
+    assert panel.dataLim.intervalx == pytest.approx([3, 5], abs=0.001)
+
+
 SMALL_BANKS = {
     "wavelet": ("--xi", 100, "--sr", SR),
     "filterbank": ("--J", 5, "--Q", 2),
