@@ -85,6 +85,8 @@ class Description:
         What it was trained on.
     versions : mapping
         With which packages.
+    files : tuple of str
+        SHA-256 of the files that it was trained on; () where that is not known.
     """
 
     classes: tuple[str, ...]
@@ -94,6 +96,7 @@ class Description:
     columns: tuple[str, ...] = ("label",)
     summary: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=versions)
+    files: tuple[str, ...] = field(default=(), repr=False)
 
     def check_fingerprint(self, fingerprint: str) -> None:
         """Refuse features that are not those that the model was trained on.

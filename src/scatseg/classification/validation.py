@@ -249,6 +249,7 @@ def result_elsewhere(
     *,
     groups: Sequence[str] | None,
     split: str,
+    n_seen: int = 0,
 ) -> CrossValidation:
     """Set predictions of a classifier that was trained elsewhere beside what is true.
 
@@ -264,12 +265,17 @@ def result_elsewhere(
         What clips share; for the intervals.
     split : str
         How clips were kept apart, in words.
+    n_seen : int, default 0
+        How many of the clips it is known to have been trained on.
     """
     classes, truth = np.unique([*known, *labels], return_inverse=True)
     spread = np.zeros((len(labels), len(classes)))
     spread[:, truth[: len(known)]] = probabilities
     unknown = sorted(set(labels) - set(known))
     notes = ["these scores hold only if the classifier was not trained on any of these clips"]
+    if n_seen:
+        seen = f"{n_seen} of {counted(len(labels), 'clip')}"
+        notes = [f"the classifier was trained on {seen}: these scores are too good"]
     notes += [f"class {name}: not known to the classifier, always wrong" for name in unknown]
     return CrossValidation(
         classes=classes,
