@@ -147,6 +147,14 @@ def test_unknown_names_are_attribute_errors():
         _ = scatseg.segmentation_of_nothing
 
 
+def test_modules_are_there_without_an_import_of_their_own():
+    script = "import scatseg; print(scatseg.rhythm.find_grid.__name__, hasattr(scatseg, '_x'))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["find_grid", "False"]
+
+
 def test_what_needs_an_extra_says_which(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     monkeypatch.delitem(sys.modules, "scatseg.scattering.modules", raising=False)

@@ -433,7 +433,7 @@ def test_strips_and_curves_share_their_time_axis(minute):
 def long_page(visit, run):
     """Open the page of half an hour that is cut every five seconds."""
     form = Segmentation(np.arange(0, 1801, 5), ["A", "B"] * 180)
-    estimate = Annotation(segmentation=form, system="foote")
+    estimate = Annotation(segmentation=form, system="foote", confidence=(None, *[0.5] * 359))
     write_jams(run / "tracks" / "long.jams", Jams(annotations=(estimate,), duration=1800.0))
     edges = np.linspace(0, 1800, 361)
     np.savez(
@@ -469,6 +469,13 @@ def test_sections_of_a_long_recording_are_wide_enough_for_their_labels(long_page
     widths = "[...document.querySelectorAll('button.segment span')].map((text) => text.offsetWidth)"
     assert min(long_page.evaluate(widths)) > 0
     assert long_page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_what_a_curve_shows_is_read_to_the_end(long_page):
+    name = long_page.locator(".curve .row-name")
+    assert name.inner_text() == "probability of a boundary, foote"
+    over = "(name) => [name.scrollWidth - name.clientWidth, name.scrollHeight - name.clientHeight]"
+    assert name.evaluate(over) == [0, 0]
 
 
 def test_timeline_scrolls_to_the_playhead_when_it_jumps(long_page):
@@ -523,6 +530,33 @@ def test_index_sorts_by_a_click_and_back_by_another(visit):
     assert page.evaluate(titles) == falling
     page.locator(".tracks").get_by_role("button", name="Track").click()
     assert page.evaluate(titles) == first
+
+
+@pytest.fixture
+def many(visit, run):
+    """Open the index of two tracks and of seven more, songs 0 to 6."""
+    one = Annotation(segmentation=Segmentation([0, 60], ["A"]), system="foote")
+    songs = [run / "tracks" / f"song {i}.jams" for i in range(7)]
+    for path in songs:
+        write_jams(path, Jams(annotations=(one,), duration=60.0))
+    build(run, figures=False)
+    yield visit("index.html")
+    for path in songs:
+        path.unlink()
+    build(run, figures=False)
+
+
+def test_tracks_are_found_by_part_of_their_name(many):
+    rows, none = many.locator(".tracks tbody tr:visible"), many.get_by_text("No track has that")
+    assert (rows.count(), none.is_visible()) == (9, False)
+    box = many.get_by_role("searchbox", name="Find a track")
+    box.fill("SONG 3")
+    assert (rows.all_inner_texts()[0].split("\t")[0].strip(), rows.count()) == ("song 3", 1)
+    assert not none.is_visible()
+    box.fill("song 33")
+    assert (rows.count(), none.is_visible()) == (0, True)
+    box.fill("")
+    assert (rows.count(), none.is_visible()) == (9, False)
 
 
 def test_scores_are_sorted_by_a_click_and_show_their_intervals(visit):
@@ -696,6 +730,7 @@ def test_hits_say_where_they_are_and_why(hits_page):
     for text in (SCRIPT, "0:40.00\N{EN DASH}0:48.00", "\N{MINUS SIGN}2 semitones", "0.910", "4 Hz"):
         assert row.get_by_text(text).first.is_visible()
     assert hits_page.get_by_text("cannot be played").is_visible()
+    assert hits_page.get_by_text("Course: whether the same happens at the same").is_visible()
     assert hits_page.locator("main img").count() == 0
 
 

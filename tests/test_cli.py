@@ -235,7 +235,13 @@ def test_evaluate_without_a_partner_exits_with_3(evaluated, tmp_path, capsys):
     formats.write(strangers / "three.lab", Segmentation([0, 8], ["x"]))
     out = tmp_path / "scores"
     assert scatseg("evaluate", run, strangers, "-o", out) == cli.NOTHING_DONE
-    assert "no estimate: three: is a reference without an estimate" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "no estimate: three: is a reference without an estimate" in told
+    assert "--map says which belong together" in told
+    table = tmp_path / "map.csv"
+    table.write_text("estimate,reference\nfive,three\n")
+    assert scatseg("evaluate", run, strangers, "-o", out, "--map", table) == cli.NOTHING_DONE
+    assert "--map says" not in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("own_folder", [True, False])
@@ -461,6 +467,17 @@ def test_a_stretch_is_shown_at_its_place_in_the_recording(music, tmp_path):
         assert saved["times"][0] == 3
     np.testing.assert_allclose(np.log2(loudest[low] / 220), 0, atol=1 / 12)
     np.testing.assert_allclose(np.log2(loudest[high] / 1500), 0, atol=1 / 12)
+
+
+@pytest.mark.parametrize("kind", ["waveform", "features"])
+def test_a_stretch_is_drawn_at_its_place(kind, music, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(plotting, "save_figure", lambda figure, _: drawn.append(figure))
+    where = ("--from", "0:03", "--to", 5)
+    assert scatseg("plot", kind, music / "one.wav", "-o", tmp_path / "x.png", *where) == 0
+    panel = drawn[0].axes[0]
+    assert panel.get_xlim() == (3, 5)
+    assert panel.dataLim.intervalx == pytest.approx([3, 5], abs=0.001)
 
 
 SMALL_BANKS = {
@@ -706,7 +723,7 @@ def test_results_convert_to_formats_that_hold_one(music, tmp_path, capsys):
     out = tmp_path / "labs"
     assert scatseg("convert", run / "tracks", "-o", out, "--format", "lab") == 0
     assert sorted(path.name for path in out.iterdir()) == ["one.lab", "two.lab"]
-    assert "left out" in capsys.readouterr().err
+    assert "(--level and --system choose)" in capsys.readouterr().err
     first = formats.read_jams(run / "tracks" / "one.jams").annotations[0].segmentation
     assert formats.read(out / "one.lab")[0].segmentation.labels == first.labels
 

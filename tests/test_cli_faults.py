@@ -313,7 +313,9 @@ def test_references_without_annotations_are_named(tones, tmp_path, capsys):
     empty.mkdir()
     assert scatseg("segment", tones, "-o", run, "--no-report", *FAST) == 0
     assert scatseg("evaluate", run, empty, "-o", tmp_path / "scores") == cli.NOTHING_DONE
-    assert f"references: {empty}: no annotation in it" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"references: {empty}: no annotation in it" in told
+    assert "--map" not in told
 
 
 # ---- what is chosen of several answers ----------------------------------------------------

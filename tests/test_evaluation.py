@@ -186,9 +186,20 @@ def test_estimate_of_another_time_is_refused():
 
 
 @pytest.mark.parametrize("side", ["reference", "estimate"])
-def test_hierarchy_is_refused(side):
-    pair = {"reference": ABA, "estimate": ABA} | {side: Hierarchy([ABA])}
-    with pytest.raises(TypeError, match=f"{side} must be one Segmentation, got Hierarchy"):
+@pytest.mark.parametrize(
+    ("given", "what_to_do"),
+    [
+        (Hierarchy([ABA]), "Hierarchy: choose one of its levels; evaluate_hierarchy compares all"),
+        (Annotation(segmentation=ABA), "Annotation: take its segmentation"),
+        ((Annotation(segmentation=ABA),), "tuple of Annotations: take the segmentation of one"),
+        ("a.lab", r"str: scatseg.read\(path\)\[0\].segmentation is that of a file"),
+        (None, "NoneType$"),
+    ],
+    ids=["hierarchy", "annotation", "what read returns", "path", "nothing"],
+)
+def test_what_is_no_segmentation_is_refused_with_what_to_do(side, given, what_to_do):
+    pair = {"reference": ABA, "estimate": ABA} | {side: given}
+    with pytest.raises(TypeError, match=f"{side} must be one Segmentation, got {what_to_do}"):
         evaluate(**pair)
 
 

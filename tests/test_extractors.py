@@ -196,6 +196,14 @@ def test_what_is_no_sampling_rate_is_refused(case, sr):
 
 
 @every
+def test_natural_mistakes_are_told_from_wrong_signals(case):
+    with pytest.raises(TypeError, match=r"y must hold real samples, got a name: scatseg\.load"):
+        case.extract("song.flac", SR)
+    with pytest.raises(ValueError, match=r"an array of shape \(22050,\): the signal comes first"):
+        case.extract(SR, np.zeros(SR))
+
+
+@every
 def test_integers_are_taken_for_what_they_are(case):
     whole = np.round(30000 * EXCERPT).astype(np.int16)
     of_floats, of_integers = case.extract(whole.astype(np.float32), SR), case.extract(whole, SR)

@@ -814,7 +814,8 @@ def test_jams_and_textgrid_hold_several_segmentations_and_the_others_one(tmp_pat
             write(path, two, format=name)
             assert len(read(path)) == 2
         else:
-            with pytest.raises(FormatError, match=f"{name} holds one segmentation, got 2"):
+            reason = f"{name} holds one segmentation, got 2: choose one, or .*jams, textgrid"
+            with pytest.raises(FormatError, match=reason):
                 write(path, two, format=name)
 
 
@@ -842,8 +843,20 @@ def test_what_is_no_annotation_cannot_be_written(content, tmp_path):
         write(tmp_path / "x.jams", content)
 
 
+def test_a_path_in_the_place_of_the_content_is_told(tmp_path):
+    with pytest.raises(TypeError, match=r"got \w*Path: the path comes first"):
+        write(ABA, tmp_path / "x.lab")
+
+
+@pytest.mark.parametrize("name", ["songs", "songs.lab"])
+def test_a_folder_is_not_read_as_a_file(name, tmp_path):
+    (tmp_path / name).mkdir()
+    with pytest.raises(FormatError, match=f"{name}: a file is needed, this is a folder"):
+        read(tmp_path / name)
+
+
 def test_nothing_cannot_be_written(tmp_path):
-    with pytest.raises(FormatError, match="jams holds one segmentation or more, got 0"):
+    with pytest.raises(FormatError, match="jams holds one segmentation or more, got none"):
         write(tmp_path / "x.jams", [])
 
 

@@ -918,3 +918,12 @@ def test_the_command_tells_distances(tmp_path):
     assert done.exit_code == 0, done.output
     names = [line.split("\t")[0] for line in done.output.splitlines()]
     assert names == ["scattering:J=5,Q=4", "waveform"]
+
+
+def test_a_metric_that_nobody_knows_is_told_before_any_is_measured(tmp_path):
+    audio.save(tmp_path / "a.wav", bell(3000), 8192)
+    arguments = (tmp_path / "a.wav", tmp_path / "a.wav", "--metric", "waveform,loudness")
+    done = invoke("distance", *arguments)
+    assert done.exit_code == 2
+    assert "unknown metric 'loudness'" in done.output
+    assert "waveform\t" not in done.output

@@ -67,6 +67,13 @@ def test_a_model_read_again_predicts_as_its_classifier(data, name, tmp_path, rng
     np.testing.assert_allclose(again.predict_proba(X), classifier.predict_proba(X), atol=1e-9)
 
 
+def test_a_model_knows_the_files_that_it_was_trained_on(data, tmp_path):
+    classifier, _ = trained(data)
+    about = described(classifier.classes_, files=("a" * 64, "b" * 64))
+    save_model(tmp_path / "a.model", model_of(classifier, data[0], about))
+    assert load_model(tmp_path / "a.model").about == about
+
+
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_a_model_of_two_classes_predicts_as_its_classifier(data, name, rng):
     two = (data[0][:60], data[1][:60])

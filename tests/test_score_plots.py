@@ -93,6 +93,20 @@ def test_pair_numbers_and_names_the_tracks_that_differ_most(ax):
     assert ax.get_title(loc="left") == "1 below, 1 on, 1 above the diagonal"
 
 
+def test_numbers_of_points_are_written_over_nothing():
+    tied = {"a": 1.0, "b": 1.0, "c": 1.0, "d": 1.0, "e": 0.5}
+    spread = {"a": 0.34, "b": 0.8, "c": 0.89, "d": 0.91, "e": 0.5}
+    figure = pairs_figure({"x": spread, "y": tied, "z": {**tied, "e": 0.1}})
+    figure.canvas.draw()
+    for ax in figure.axes:
+        *numbers, _ = (text.get_window_extent() for text in ax.texts)
+        points = ax.transData.transform(ax.collections[0].get_offsets())
+        title = ax._left_title.get_window_extent()
+        for i, number in enumerate(numbers):
+            assert not any(number.overlaps(other) for other in (*numbers[:i], title))
+            assert not any(number.contains(*point) for point in points)
+
+
 def test_pairs_leave_out_tracks_that_one_system_lacks():
     systems = {"x": {"a": 0.1, "b": 0.2, "c": np.nan}, "y": {"a": 0.3, "c": 0.4}}
     (panel,) = pairs_figure(systems).axes

@@ -633,6 +633,13 @@ def test_an_index_of_one_short_sound_is_searched(tmp_path):
     assert index.search(melody(0, seconds=1.5)[:4000], SR)[0].similarity > 0.99
 
 
+@pytest.mark.parametrize("kind", [str, Path])
+def test_a_single_path_is_no_list_of_its_letters(kind, tmp_path):
+    with pytest.raises(TypeError, match=r"paths are several, got '(.*)': write \['\1'\] for one"):
+        Index.build(kind(tmp_path), tmp_path / "music.index")
+    assert not (tmp_path / "music.index").exists()
+
+
 def test_where_only_the_query_itself_is_indexed_nothing_is_found_and_why(tmp_path, capsys):
     audio.save(tmp_path / "hit.wav", melody(0, seconds=3), SR)
     Index.build([tmp_path], tmp_path / "index")
@@ -1067,6 +1074,7 @@ def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):
         (("melody0", "--from", "9", "--to", "3"), 2, "begin before it ends"),
         (("melody0", "--from", "90"), 2, "the recording ends at 14.00 s"),
         (("nobody.wav",), 3, "nobody.wav: neither a file, nor the id of a recording"),
+        (("melody", "--to", "3"), 3, "of the index; there are melody"),
         (("melody0", "--exclude", "group"), 2, "has no group"),
         (("melody0", "--tempo", "fast"), 2, "not a share like 10%"),
     ],

@@ -37,9 +37,9 @@ def test_any_numbers_and_labels_become_floats_and_strings():
 @pytest.mark.parametrize(
     ("boundaries", "labels", "reason"),
     [
-        ([], [], r"at least two seconds in a row, got shape \(0,\)"),
-        ([1.0], [], r"at least two seconds in a row, got shape \(1,\)"),
-        ([[0, 1], [1, 2]], ["A", "B"], r"at least two seconds in a row, got shape \(2, 2\)"),
+        ([], [], r"a list of at least two times, got shape \(0,\)"),
+        ([1.0], [], r"a list of at least two times, got shape \(1,\)"),
+        ([[0, 1], [1, 2]], ["A", "B"], r"shape \(2, 2\): Segmentation.from_intervals takes starts"),
         ([0, np.nan, 2], ["A", "B"], "must be finite, got nan"),
         ([0, 1, np.inf], ["A", "B"], "must be finite, got inf"),
         ([-0.5, 1, 2], ["A", "B"], "cannot be negative, got -0.5 s"),

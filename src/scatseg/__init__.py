@@ -13,6 +13,7 @@ True
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -80,10 +81,12 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        msg = f"module 'scatseg' has no attribute {name!r}"
-        raise AttributeError(msg)
-    return getattr(importlib.import_module(f"scatseg.{_HOMES[name]}"), name)
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"scatseg.{_HOMES[name]}"), name)
+    if not name.startswith("_") and importlib.util.find_spec(f"scatseg.{name}"):
+        return importlib.import_module(f"scatseg.{name}")
+    msg = f"module 'scatseg' has no attribute {name!r}"
+    raise AttributeError(msg)
 
 
 def __dir__() -> list[str]:

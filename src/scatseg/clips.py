@@ -185,6 +185,8 @@ class DescribedClips:
         Their vectors.
     seconds : ndarray of float, shape (n_clips,)
         Durations before cutting and padding.
+    hashes : tuple of str
+        SHA-256 of their files.
     columns : Columns
         Columns of X.
     failures : tuple of Failure
@@ -194,6 +196,7 @@ class DescribedClips:
     clips: tuple[Clip, ...]
     X: NDArray[np.float64]
     seconds: NDArray[np.float64]
+    hashes: tuple[str, ...]
     columns: Columns
     failures: tuple[Failure, ...] = ()
 
@@ -201,7 +204,13 @@ class DescribedClips:
         """Select clips, in the order given."""
         number = {clip.id: i for i, clip in enumerate(self.clips)}
         rows = [number[clip.id] for clip in clips]
-        return replace(self, clips=tuple(clips), X=self.X[rows], seconds=self.seconds[rows])
+        return replace(
+            self,
+            clips=tuple(clips),
+            X=self.X[rows],
+            seconds=self.seconds[rows],
+            hashes=tuple(self.hashes[row] for row in rows),
+        )
 
 
 def describe_clips(
@@ -253,7 +262,7 @@ def describe_clips(
         if vector is None:
             failures.append(Failure(clip.id, "features", reason))
         else:
-            described.append((clip, vector, seconds))
+            described.append((clip, vector, seconds, key))
             done[key] = (vector, seconds)
         if on_clip is not None:
             on_clip(clip.id)
@@ -261,9 +270,10 @@ def describe_clips(
         file.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(file, _store_bytes({**kept, **done}))
     return DescribedClips(
-        clips=tuple(clip for clip, _, _ in described),
-        X=np.array([vector for _, vector, _ in described]).reshape(-1, len(columns.names)),
-        seconds=np.array([seconds for _, _, seconds in described]),
+        clips=tuple(clip for clip, *_ in described),
+        X=np.array([vector for _, vector, *_ in described]).reshape(-1, len(columns.names)),
+        seconds=np.array([seconds for *_, seconds, _ in described]),
+        hashes=tuple(key for *_, key in described),
         columns=columns,
         failures=tuple(failures),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -117,7 +118,7 @@ def evaluate(
     """
     for side, value in (("reference", reference), ("estimate", estimate)):
         if not isinstance(value, Segmentation):
-            msg = f"{side} must be one Segmentation, got {type(value).__name__}"
+            msg = f"{side} must be one Segmentation, got {type(value).__name__}{_remedy(value)}"
             raise TypeError(msg)
     if not isinstance(windows, Iterable) or isinstance(windows, str):
         msg = f"windows are several, in seconds, got {windows!r}: write [{windows!r}] for one"
@@ -135,6 +136,19 @@ def evaluate(
         REFERENCE_SEGMENTS: float(len(reference)),
         ESTIMATED_SEGMENTS: float(len(estimate)),
     }
+
+
+def _remedy(value: object) -> str:
+    """Say how to come from what was given to a segmentation, where that is known."""
+    if isinstance(value, str | os.PathLike):
+        return ": scatseg.read(path)[0].segmentation is that of a file"
+    if isinstance(value, Hierarchy):
+        return ": choose one of its levels; evaluate_hierarchy compares all"
+    if isinstance(value, Annotation):
+        return ": take its segmentation"
+    if isinstance(value, list | tuple) and value and isinstance(value[0], Annotation):
+        return " of Annotations: take the segmentation of one"
+    return ""
 
 
 def _aligned(reference: Segmentation, estimate: Segmentation) -> tuple[Segmentation, Segmentation]:

@@ -24,5 +24,7 @@ def check_rate(sr: object) -> None:
     """
     rate = float(sr) if isinstance(sr, Real) else math.nan
     if not (rate > 0 and rate.is_integer()):
-        msg = f"sr must be a positive whole number of Hz, got {sr!r:.60}"
+        shape = getattr(sr, "shape", ())
+        got = f"an array of shape {shape}: the signal comes first" if shape else f"{sr!r:.60}"
+        msg = f"sr must be a positive whole number of Hz, got {got}"
         raise ValueError(msg)

@@ -55,7 +55,9 @@ class Segmentation:
         times = np.asarray(boundaries, dtype=np.float64)
         names = tuple(str(label) for label in labels)
         if times.ndim != 1 or times.size < 2:
-            msg = f"boundaries must be at least two seconds in a row, got shape {times.shape}"
+            msg = f"boundaries must be a list of at least two times, got shape {times.shape}"
+            if times.ndim == 2 and times.shape[1] == 2:
+                msg += ": Segmentation.from_intervals takes starts and ends"
             raise ValueError(msg)
         if not np.isfinite(times).all():
             msg = f"boundaries must be finite, got {times[~np.isfinite(times)][0]}"

@@ -237,7 +237,8 @@ def _description(about: Mapping[str, Any]) -> Description:
     names = tuple(FeatureName(**name) for name in about["names"])
     classes, columns = (tuple(map(str, about[key])) for key in ("classes", "columns"))
     rest = {key: about[key] for key in ("features", "fingerprint", "summary", "versions")}
-    return Description(classes=classes, columns=columns, names=names, **rest)
+    files = tuple(map(str, about.get("files", ())))  # older models do not tell
+    return Description(classes=classes, columns=columns, names=names, files=files, **rest)
 
 
 def _load_foreign(source: Path, trusted: Sequence[str]) -> ForeignModel:

@@ -85,6 +85,8 @@ class Description:
         Summary of the training data.
     versions : mapping
         Package versions in training.
+    files : tuple of str
+        SHA-256 of the training files; () if unknown.
     """
 
     classes: tuple[str, ...]
@@ -94,6 +96,7 @@ class Description:
     columns: tuple[str, ...] = ("label",)
     summary: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=versions)
+    files: tuple[str, ...] = field(default=(), repr=False)
 
     def check_fingerprint(self, fingerprint: str) -> None:
         """Check that features are those that the model was trained on.

@@ -230,7 +230,7 @@ def _notes(
     if groups is None:
         notes.append(
             "no groups: if clips share a player, an instrument, a kit or a recording, these scores "
-            "are too good"
+            "are too optimistic"
         )
     for number, name in enumerate(classes):
         here = (truth == number) & meant
@@ -249,6 +249,7 @@ def result_elsewhere(
     *,
     groups: Sequence[str] | None,
     split: str,
+    n_seen: int = 0,
 ) -> CrossValidation:
     """Return the result of a classifier that was trained on other clips.
 
@@ -264,12 +265,17 @@ def result_elsewhere(
         Groups of clips, for the intervals.
     split : str
         Description of the split.
+    n_seen : int, default 0
+        Number of clips known to be among the training data.
     """
     classes, truth = np.unique([*known, *labels], return_inverse=True)
     spread = np.zeros((len(labels), len(classes)))
     spread[:, truth[: len(known)]] = probabilities
     unknown = sorted(set(labels) - set(known))
     notes = ["these scores hold only if the classifier was not trained on any of these clips"]
+    if n_seen:
+        seen = f"{n_seen} of {counted(len(labels), 'clip')}"
+        notes = [f"the classifier was trained on {seen}: these scores are too optimistic"]
     notes += [f"class {name}: not known to the classifier, always wrong" for name in unknown]
     return CrossValidation(
         classes=classes,

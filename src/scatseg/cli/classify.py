@@ -210,6 +210,7 @@ def train(
                 "groups": len({clip.group for clip in clips.clips if clip.group}),
                 "seconds": round(float(clips.seconds.sum()), 3),
             },
+            files=tuple(sorted(set(clips.hashes))),
         )
         save_model(output, model_of(made, clips.X, about))
     if verbosity >= 0:

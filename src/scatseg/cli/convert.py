@@ -84,7 +84,11 @@ def convert(
             continue
         if len(written) < len(annotations):
             left = len(annotations) - len(written)
-            click.echo(f"{source.path}: {target.suffix} holds one; left out {left}", err=True)
+            click.echo(
+                f"{source.path}: {target.suffix} holds one; left out {left} "
+                "(--level and --system choose)",
+                err=True,
+            )
         for repair in dict.fromkeys(note for each in annotations for note in each.repairs):
             if verbosity >= 0:
                 click.echo(f"{source.path}: {repair}", err=True)

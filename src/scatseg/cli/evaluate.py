@@ -136,7 +136,10 @@ def evaluate(
     for failure in outcome.failures:
         click.echo(f"{failure.track}: {failure.error}", err=True)
     if not outcome.n_tracks:
-        click.echo("no estimate has a reference: nothing was scored", err=True)
+        text = "no estimate has a reference: nothing was scored"
+        if map_file is None and any(note.kind == "no estimate" for note in outcome.notes):
+            text += "; names are compared, and --map says which belong together where they differ"
+        click.echo(text, err=True)
         if report and scored_before:  # the page shows that
             from scatseg.report import build
 

@@ -120,6 +120,7 @@ def track(path: Path, output: Path, **options: Any) -> int:
 @_file
 @_output
 @features_option
+@_stretch
 def features(path: Path, output: Path, **options: Any) -> int:
     """Draw features over time."""
     return _written("draw_features", path, output, **options)
@@ -153,9 +154,10 @@ def novelty(path: Path, output: Path, **options: Any) -> int:
 @plot.command()
 @_file
 @_output
-def waveform(path: Path, output: Path) -> int:
+@_stretch
+def waveform(path: Path, output: Path, **options: Any) -> int:
     """Draw the outline of the signal."""
-    return _written("draw_waveform", path, output)
+    return _written("draw_waveform", path, output, **options)
 
 
 @plot.command()

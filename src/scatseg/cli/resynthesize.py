@@ -160,14 +160,17 @@ def distance(a: Path, b: Path, metric: str, sr: int) -> int:
 
     from scatseg import audio, distances
 
+    metrics = _split(metric)
     with usage_errors():
+        for name in metrics:
+            distances.comparisons(name, sr)  # before any is measured
         sounds: list[Any] = [audio.decode(path, sr=sr) for path in (a, b)]
         for path, sound in zip((a, b), sounds, strict=True):
             for warning in sound.warnings:
                 click.echo(f"{path}: {warning}", err=True)
         longest = max(len(sound.y) for sound in sounds)
         x, y = (np.pad(sound.y, (0, longest - len(sound.y))) for sound in sounds)
-        for name in _split(metric):
+        for name in metrics:
             click.echo(f"{name}\t{distances.distance(x, y, metric=name, sr=sr):.6g}")
     return DONE
 

@@ -246,6 +246,7 @@ def model_tested(labelled: LabelledClips, options: Mapping[str, Any], verbosity:
         [clip.label for clip in clips],
         groups=groups_of(clips),
         split=f"the model {options['model'].name}, trained before",
+        n_seen=sum(each in model.about.files for each in vectors.hashes),
     )
     classifier = str(model.about.summary.get("classifier", "?"))
     return Evaluated(classifier, clips, {name: result}, {}, failures)

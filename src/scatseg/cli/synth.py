@@ -65,7 +65,7 @@ def parse_values(items: Sequence[str]) -> dict[str, float]:
         try:
             values[name.strip()] = float(text)
         except ValueError as error:
-            msg = f"a parameter is written name=value, got {item!r}"
+            msg = f"a parameter is written name=value, the value a number, got {item!r}"
             raise ValueError(msg) from error
     return values
 

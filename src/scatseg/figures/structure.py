@@ -15,7 +15,7 @@ from scatseg.analysis import PICTURE_FRAME, PICTURE_FRAMES, SegmentJob, analyze
 from scatseg.audio import SILENT_PEAK, Recording, decode
 from scatseg.extractors import extracted, extractor
 from scatseg.features import Features
-from scatseg.figures.files import check_output, plot_outline, read_sound, write
+from scatseg.figures.files import Stretch, check_output, plot_outline, read_sound, write
 from scatseg.formats import Annotation
 from scatseg.plotting import NoveltyCurve
 from scatseg.segmenters.frames import on_uniform_frames
@@ -73,26 +73,32 @@ def draw_track(
     return output
 
 
-def draw_waveform(path: Path, output: Path) -> Path:
-    """Draw the envelope of a recording."""
+def draw_waveform(path: Path, output: Path, *, stretch: Stretch = (None, None)) -> Path:
+    """Draw the envelope of a recording, or of an excerpt (from and to, in seconds)."""
     check_output(output)
-    sound = read_sound(path)
+    sound = read_sound(path, stretch)
     return write(
-        output, lambda axes: plot_outline(sound, axes[0, 0]), heights=[1.5], title=path.stem
+        output, lambda axes: plot_outline(sound, axes[0, 0]), heights=[1.5], title=sound.name
     )
 
 
-def draw_features(path: Path, output: Path, *, features: str = "scattering") -> Path:
-    """Draw the standardized features of a recording."""
+def draw_features(
+    path: Path,
+    output: Path,
+    *,
+    features: str = "scattering",
+    stretch: Stretch = (None, None),
+) -> Path:
+    """Draw the standardized features of a recording or an excerpt."""
     check_output(output)
     extract = extractor(features)
-    sound = read_sound(path)
+    sound = read_sound(path, stretch)
     described = extracted(extract, sound.y, sound.sr)
     return write(
         output,
-        lambda axes: plotting.plot_features(described, ax=axes[0, 0]),
+        lambda axes: plotting.plot_features(described, ax=axes[0, 0], start=sound.start),
         heights=[4.0],
-        title=f"{path.stem}: {features}",
+        title=f"{sound.name}: {features}",
     )
 
 

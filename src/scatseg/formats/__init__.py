@@ -144,6 +144,9 @@ def read(
     if duration is not None and not 0 < duration < math.inf:
         msg = f"duration must be a positive number of seconds, got {duration}"
         raise ValueError(msg)
+    if Path(path).is_dir():
+        msg = f"{path}: a file is needed, this is a folder; read the files in it one by one"
+        raise FormatError(msg)
     parse = FORMATS[format_of(path, format)].parse
     data = Path(path).read_bytes()
     try:
@@ -182,8 +185,13 @@ def write(
     annotations = _annotations(content)
     name = format_of(path, format)
     if not annotations or (len(annotations) > 1 and not FORMATS[name].several):
-        need = "one segmentation or more" if FORMATS[name].several else "one segmentation"
-        msg = f"{path}: {name} holds {need}, got {len(annotations)}"
+        msg = f"{path}: {name} holds one segmentation or more, got none"
+        if annotations:
+            several = ", ".join(known for known, kind in FORMATS.items() if kind.several)
+            msg = (
+                f"{path}: {name} holds one segmentation, got {len(annotations)}: "
+                f"choose one, or a format that holds several ({several})"
+            )
         raise FormatError(msg)
     try:
         text = FORMATS[name].text(annotations)
@@ -200,6 +208,12 @@ def _annotations(
         return (Annotation(segmentation=content),)
     if isinstance(content, Hierarchy):
         return annotations_of_levels(content)
+    if isinstance(content, str | os.PathLike):
+        msg = (
+            "a Segmentation, a Hierarchy or Annotations can be written, got "
+            f"{type(content).__name__}: the path comes first"
+        )
+        raise TypeError(msg)
     annotations = tuple(content) if isinstance(content, Iterable) else (content,)
     for each in annotations:
         if not isinstance(each, Annotation):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -169,7 +170,11 @@ def recorded(folder: Path, *, sr: int | None = None) -> RecordedSounds:
     FileNotFoundError
         When there is no index.
     """
-    rows = _rows(folder / "index.csv")
+    index = folder / "index.csv"
+    if not index.is_file():
+        needed = "a table is needed, with a column `file` and one for each parameter; there is none"
+        raise FileNotFoundError(errno.ENOENT, needed, str(index))
+    rows = _rows(index)
     parameters, columns = [], []
     for name in rows[0]:
         values = _numbers([row.get(name) for row in rows]) if name != "file" else None
@@ -177,7 +182,7 @@ def recorded(folder: Path, *, sr: int | None = None) -> RecordedSounds:
             parameters.append(_parameter(name, values))
             columns.append(values)
     if not parameters:
-        msg = f"{folder / 'index.csv'}: no column but `file` holds numbers that differ"
+        msg = f"{index}: no column but `file` holds numbers that differ"
         raise ValueError(msg)
     paths = tuple(_found(folder, row["file"]) for row in rows)
     rate = audio.decode(paths[0], sr=None).sr if sr is None else sr

@@ -26,6 +26,9 @@ _SOFT = "#C4C9CF"
 _ACCENT = "#B4472A"
 _MOST_PAIRED = 4  # systems in pairwise plots: six panels
 _N_NAMED = 3  # tracks named beside their points
+_PANEL = 145.0  # points from score 0 to score 1, with three panels in a row
+_PLACES = ((0, 6), (5, 0), (-5, 0), (0, -6))  # offsets of a number from its point, by preference
+_APART = 5.0  # minimum distance in points from a number to other numbers and points
 
 
 def systems_figure(
@@ -264,7 +267,7 @@ def plot_pair(
     named = _furthest_apart(scores)
     if numbers is None:
         numbers = {track: number for number, track in enumerate(named, start=1)}
-    _number_points({numbers[track]: scores[track] for track in named}, ax)
+    _number_points({numbers[track]: scores[track] for track in named}, values, ax)
     lines = [f"{numbers[track]}  {shortened(track, 34)}" for track in named]
     below, on, above = statistics.count_outcomes(differences)
     ax.set_title(f"{below} below, {on} on, {above} above the diagonal", fontsize=7, loc="left")
@@ -290,18 +293,33 @@ def plot_pair(
     )
 
 
-def _number_points(points: Mapping[int, tuple[float, float]], ax: Axes) -> None:
-    """Draw numbers beside points, alternately above, right and left to avoid overlap."""
-    places = ((0, 6), (5, 0), (-5, 0))
-    for (number, point), place in zip(points.items(), places, strict=False):
+def _number_points(
+    points: Mapping[int, tuple[float, float]], values: NDArray[np.float64], ax: Axes
+) -> None:
+    """Draw numbers beside points where they overlap no other point, number or title.
+
+    `values`, shape (n_tracks, 2), are all points.
+    """
+    taken = [_PANEL * value for value in values]
+    for number, point in points.items():
         ax.scatter(*point, s=12, color=_ACCENT, linewidths=0, clip_on=False)
+        at = _PANEL * np.asarray(point)
+        spots = [at + place for place in _PLACES if 0 <= at[1] + place[1] <= _PANEL]
+        # The first with room for a number, else that with the most.
+        spot = max(spots, key=lambda spot: min(_near(spot, taken), _APART))
+        taken.append(spot)
         ax.annotate(
             str(number),
             point,
-            xytext=place,
+            xytext=tuple(spot - at),
             textcoords="offset points",
             ha="center",
             va="center",
             fontsize=6.5,
             color=_ACCENT,
         )
+
+
+def _near(spot: NDArray[np.float64], others: Sequence[NDArray[np.float64]]) -> float:
+    """Return the distance of a spot to the nearest of others."""
+    return float(np.linalg.norm(np.subtract(others, spot), axis=1).min())

@@ -241,16 +241,17 @@ def plot_waveform(waveform: ArrayLike, duration: float, *, ax: Axes, start: floa
     mark_minutes(ax.xaxis)
 
 
-def plot_features(features: Features, *, ax: Axes) -> ScalarMappable:
+def plot_features(features: Features, *, ax: Axes, start: float = 0.0) -> ScalarMappable:
     """Draw features as an image, each column standardized; return the image.
 
-    Families and orders are named on the vertical axis, from the bottom up.
+    Families and orders are named on the vertical axis, from the bottom up. `start` (seconds) is
+    where in the recording they begin.
     """
     X = np.asarray(features.X, dtype=np.float64)
     deviation = X.std(axis=0)
     Z = (X - X.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
     image = ax.pcolorfast(
-        features.edges,
+        features.edges + start,
         np.arange(Z.shape[1] + 1),
         Z.T,
         cmap=matplotlib.colormaps["viridis"],
@@ -261,13 +262,13 @@ def plot_features(features: Features, *, ax: Axes) -> ScalarMappable:
         name.family if name.order is None else f"{name.family} S{name.order}"
         for name in features.names
     ]
-    starts = [0, *(i for i in range(1, len(groups)) if groups[i] != groups[i - 1])]
-    for start in starts[1:]:
-        ax.axhline(start, color="white", linewidth=0.8)
-    middles = np.convolve([*starts, len(groups)], [0.5, 0.5], mode="valid")
-    ax.set_yticks(middles, [plain(groups[i]) for i in starts], parse_math=False)
+    firsts = [0, *(i for i in range(1, len(groups)) if groups[i] != groups[i - 1])]
+    for first in firsts[1:]:
+        ax.axhline(first, color="white", linewidth=0.8)
+    middles = np.convolve([*firsts, len(groups)], [0.5, 0.5], mode="valid")
+    ax.set_yticks(middles, [plain(groups[i]) for i in firsts], parse_math=False)
     ax.tick_params(axis="y", length=0)
-    ax.set(xlim=(0, features.duration), ylim=(0, len(groups)))
+    ax.set(xlim=(start, start + features.duration), ylim=(0, len(groups)))
     ax.set(xlabel=TIME, ylabel="columns, by family and order")
     mark_minutes(ax.xaxis)
     color_bar(ax, image, "standard deviations from the mean", "both")

@@ -33,7 +33,10 @@
       score(hit.similarity), score(hit.timbre), score(hit.course), why(hit),
     ]));
     made.classList.add("hits", "cards");
-    return made;
+    const meaning = "Timbre: how alike colors and modulations are on the whole (cosine, -1 to 1). " +
+      "Course: whether the same happens at the same moments (correlation, -1 to 1). " +
+      "Similarity weighs both, 0 to 1.";
+    return element("div", {}, made, element("p", { className: "hint" }, meaning));
   }
 
   function recording(hit) {

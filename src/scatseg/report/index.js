@@ -157,8 +157,10 @@
       ? [element("p", { className: "hint" },
           `Scores of ${data.default}, mean over each track's references.`)]
       : [];
+    const none = element("p", { className: "hint", role: "status", hidden: true },
+      "No track has that in its name.");
     return [element("div", { className: "section-head" }, element("h2", {}, "Tracks"),
-      ...(rows.length > 8 ? [filterBox(rows)] : [])), listing, ...scored];
+      ...(rows.length > 8 ? [filterBox(rows, none)] : [])), listing, none, ...scored];
   }
 
   function trackCells(row) {
@@ -187,7 +189,7 @@
       }, ...strip.segments.map((segment) => segmentBox("i", segment, row.styles, row.duration)))));
   }
 
-  function filterBox(rows) {
+  function filterBox(rows, none) {
     const box = element("input", {
       type: "search", placeholder: "Find a track", "aria-label": "Find a track",
     });
@@ -196,6 +198,7 @@
       rows.forEach((row, i) => {
         row.hidden = !data.tracks[i].title.toLowerCase().includes(wanted);
       });
+      none.hidden = rows.some((row) => !row.hidden);
     });
     return box;
   }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, cast
 
@@ -164,6 +165,9 @@ def check_signal(x: ArrayLike | Tensor, *, name: str = "x", empty: bool = False)
 
     Tensors stay tensors. `name` is used in errors; `empty` allows for no samples.
     """
+    if isinstance(x, str | os.PathLike):
+        msg = f"{name} must hold real samples, got a name: scatseg.load reads the samples of a file"
+        raise TypeError(msg)
     signal: Tensor = x if is_tensor(x) else np.asarray(x)
     if is_tensor(signal):
         is_real = not signal.is_complex() and "bool" not in str(signal.dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -107,6 +108,9 @@ def ask(
     path = Path(query if track is None else track.path)
     if track is None and not path.exists():
         msg = f"{query}: neither a file, nor the id of a recording of the index"
+        near = difflib.get_close_matches(query, [each.id for each in index.tracks])
+        if near:
+            msg += f"; there are {', '.join(near)}"
         raise audio.AudioError(msg)
     recording = audio.decode(path, sr=index.describer.sr)
     first, last = check_stretch(recording.duration, start, end)

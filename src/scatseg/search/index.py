@@ -170,7 +170,13 @@ class Index:
         ------
         SearchIndexError
             When nothing could be indexed, or the folder holds something else.
+        TypeError
+            When `paths` is a single one.
         """
+        if isinstance(paths, str | os.PathLike):
+            name = os.fspath(paths)
+            msg = f"paths are several, got {name!r}: write [{name!r}] for one"
+            raise TypeError(msg)
         given = [Path(path) for path in paths]
         found = find_sources(given, extensions=AUDIO_EXTENSIONS)
         said = read_belonging(given)

@@ -188,7 +188,7 @@ def check_value(parameter: Parameter, value: float, sr: int) -> None:
         msg = f"{parameter.name} must be positive, got {value}"
         raise ValueError(msg)
     if parameter.unit == "Hz" and value > sr / 2:
-        msg = f"{parameter.name} must be at most half the sampling rate {sr}, got {value}"
+        msg = f"{parameter.name} must be at most {sr / 2:g} Hz, half the sampling rate, got {value}"
         raise ValueError(msg)
 
 
@@ -287,5 +287,8 @@ def check_audible(parameters: Sequence[Parameter], sr: int) -> None:
     """
     for each in parameters:
         if each.unit == "Hz" and each.high > sr / 2:
-            msg = f"{each.name} must be at most half the sampling rate {sr}, got {each.high:g} Hz"
+            msg = (
+                f"{each.name} must be at most {sr / 2:g} Hz, half the sampling rate, "
+                f"got {each.high:g} Hz"
+            )
             raise ValueError(msg)
