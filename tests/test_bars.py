@@ -238,3 +238,8 @@ def test_silence_need_not_be_at_zero():
 def test_bars_of_several_channels_are_refused():
     with pytest.raises(ValueError, match=r"y must be mono, .*\(2, 9000\)"):
         Bars().on_grid(np.zeros((2, 9000)), 3000, [0, 3])
+
+
+def test_bar_lines_are_no_grid():
+    with pytest.raises(TypeError, match=r"grid must be a Grid, got list: find_grid\(y, sr"):
+        Bars().by_grid(np.zeros(SR), SR, [0.0, 1.0])

@@ -148,6 +148,17 @@ def test_equal_hierarchies_are_equal_and_hash_alike():
     }
 
 
+def test_a_level_is_found_by_its_name_and_by_its_index():
+    coarse = Segmentation([0, 40], ["A"])
+    hierarchy = Hierarchy([coarse, FORM], ["section", "phrase"])
+    assert hierarchy["section"] is hierarchy[0] is coarse
+    assert hierarchy["phrase"] is hierarchy[-1] is FORM
+    with pytest.raises(KeyError, match="no level is named 'verse', there are section, phrase"):
+        hierarchy["verse"]
+    with pytest.raises(IndexError):
+        hierarchy[2]
+
+
 def test_another_default_is_another_hierarchy():
     assert Hierarchy([FORM, FORM]) != Hierarchy([FORM, FORM], default=1)
 

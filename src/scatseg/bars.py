@@ -70,7 +70,28 @@ class Bars:
         return self.by_grid(y, sr, find_grid(y, sr))
 
     def by_grid(self, y: NDArray[np.floating], sr: int, grid: Grid) -> Features:
-        """Compute features by bar, or by half second where the grid has no pulse."""
+        """Compute features by bar, or by half second where the grid has no pulse.
+
+        Parameters
+        ----------
+        y : ndarray of float, shape (n_samples,)
+            Mono signal.
+        sr : int
+            Sampling rate in Hz.
+        grid : Grid
+            Of this signal, see `scatseg.rhythm.find_grid`.
+
+        Raises
+        ------
+        TypeError
+            When `grid` is not a Grid.
+        """
+        if not isinstance(grid, Grid):
+            msg = (
+                f"grid must be a Grid, got {type(grid).__name__}: find_grid(y, sr, downbeats=...) "
+                "makes one of bar lines, and on_grid takes them as they are"
+            )
+            raise TypeError(msg)
         if grid.is_regular:
             return self.on_grid(y, sr, grid.edges, notes=grid.warnings)
         frames = _uniform_frames(y, sr, PULSELESS_FRAME)

@@ -230,6 +230,29 @@ class Hierarchy:
         """Iterate over the levels, coarse to fine."""
         return iter(self.levels)
 
+    def __getitem__(self, level: str | int) -> Segmentation:
+        """Return a level by its name, or by its index, coarse to fine.
+
+        Raises
+        ------
+        KeyError
+            When no level has this name.
+        IndexError
+            When there are fewer levels.
+
+        Examples
+        --------
+        >>> whole, parts = Segmentation([0, 2], ["A"]), Segmentation([0, 1, 2], ["a", "b"])
+        >>> Hierarchy([whole, parts], ["section", "phrase"])["phrase"].labels
+        ('a', 'b')
+        """
+        if not isinstance(level, str):
+            return self.levels[level]
+        if level not in self.names:
+            msg = f"no level is named {level!r}, there are {', '.join(self.names)}"
+            raise KeyError(msg)
+        return self.levels[self.names.index(level)]
+
 
 def letter_labels(codes: Iterable[Hashable]) -> tuple[str, ...]:
     """Name clusters "A", "B", ... in order of first appearance.
