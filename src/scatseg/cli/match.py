@@ -280,7 +280,11 @@ def _fields(
 @range_option
 @_shifts
 @click.option(
-    "--grid", type=click.IntRange(3), default=20, show_default=True, help="Values per side."
+    "--grid",
+    type=click.IntRange(3),
+    default=20,
+    show_default=True,
+    help="Values per side; cost grows with the square.",
 )
 @click.option(
     "--targets",
