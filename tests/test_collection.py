@@ -184,7 +184,7 @@ def test_bar_lines_come_from_a_file_of_beats(sources, tmp_path, name):
     edges = np.load(run / "arrays" / "one.npz")["novelty_edges_default"]
     np.testing.assert_allclose(edges, [0, *np.arange(0.25, 8, 1), 8])
     facts = formats.read_jams(run / "tracks" / "two.jams").sandbox["scatseg"]
-    assert "no beats of this name in beats: they were looked for" in facts["warnings"]
+    assert "no beats of this name in beats: they were estimated" in facts["warnings"]
 
 
 class EachRow:
@@ -240,7 +240,7 @@ def test_beats_in_milliseconds_are_a_failure_with_the_reason(sources, tmp_path):
     (tmp_path / "one.csv").write_text(lines, encoding="utf-8")
     job = dataclasses.replace(BARS, beats=tmp_path / "one.csv")
     (receipt,) = segment_collection(sources[:1], tmp_path / "run", job)
-    assert "one.csv: beats must be seconds in a recording of 8.0 s, but 15 of" in (
+    assert "one.csv: beats must be seconds within the recording of 8.0 s, but 15 of" in (
         receipt.failure.error
     )
 
@@ -298,7 +298,7 @@ def test_sections_of_the_default_say_how_probable_they_are_and_not_as_phrases():
     ("share", "warnings"),
     [
         ("1.0", []),
-        ("0.8", ["{}: the form is uncertain, about 3 of 7 boundaries are expected to be right"]),
+        ("0.8", ["{}: the form is uncertain, about 3 of 7 boundaries are expected to be correct"]),
     ],
 )
 def test_a_form_with_few_probable_boundaries_comes_with_a_warning(
@@ -312,7 +312,7 @@ def test_a_form_with_few_probable_boundaries_comes_with_a_warning(
 
 
 @pytest.mark.parametrize(
-    ("asked", "warnings"), [(2, []), (40, ["{}: 40 sections asked for, 2 found"])]
+    ("asked", "warnings"), [(2, []), (40, ["{}: 40 sections requested, 2 found"])]
 )
 def test_fewer_sections_than_were_asked_for_are_a_warning(sources, asked, warnings):
     job = dataclasses.replace(JOB, settings={"n_segments": asked})
@@ -332,16 +332,16 @@ def test_beats_that_cannot_be_read_are_a_failure_with_the_reason(sources, tmp_pa
 def test_uncertain_bar_lines_are_a_warning_of_the_track(sources, tmp_path):
     segment_collection(sources[:1], tmp_path / "run", BARS)
     facts = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams").sandbox["scatseg"]
-    assert facts["warnings"][0] == "no clear pulse: there are no bars to go by"
+    assert facts["warnings"][0] == "no clear pulse: bars could not be estimated"
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"beats": Path("nowhere")}, "nowhere: a file or a folder of beats is needed"),
-        ({"beats": Path(), "features": "mfcc"}, "without a length, but only mfcc are used"),
-        ({"beats": Path(), "segmenters": ("foote",)}, "length, but only scattering are used"),
-        ({"beats": Path(), "segmenters": ("grid-free",)}, "but only bars:length=0.5,positions=1"),
+        ({"beats": Path(), "features": "mfcc"}, "without a length, got mfcc"),
+        ({"beats": Path(), "segmenters": ("foote",)}, "length, got scattering"),
+        ({"beats": Path(), "segmenters": ("grid-free",)}, "got bars:length=0.5,positions=1"),
     ],
 )
 def test_beats_that_could_not_be_used_are_refused(options, message):
@@ -381,7 +381,7 @@ def test_silence_is_told_once(tmp_path, height):
 def test_a_recording_without_room_for_two_sections_comes_with_a_warning():
     y = np.sin(np.arange(3 * SR) / 5).astype(np.float32)
     (warning,) = analyze(y, SR, JOB).warnings
-    reason = "too short: 3 of the 4 s that it takes to tell a section from another"
+    reason = "too short to find sections: 3 of at least 4 s"
     assert warning == f"{JOB.segmenters[0]}: {reason}"
 
 

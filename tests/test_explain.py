@@ -141,7 +141,7 @@ def test_a_sentence_says_what_was_missing():
     "reasons", [[], [Reason(band=Band(family="mfcc"), relevance=-1.0, evidence=0.0)]]
 )
 def test_nothing_may_speak_for_a_class(reasons):
-    assert sentence("a", reasons) == "called a although nothing speaks for it"
+    assert sentence("a", reasons) == "called a without clear evidence"
 
 
 def energy_around(octave, relevance, evidence=0.0):

@@ -172,4 +172,4 @@ def test_what_has_no_form_is_spanned_all_the_same(y):
     found = segment(features)
     assert (found.start, found.end) == (0, len(y) / SR)
     assert len(found) <= 3
-    assert features.notes == ("no clear pulse: there are no bars to go by",)
+    assert features.notes == ("no clear pulse: bars could not be estimated",)

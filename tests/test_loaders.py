@@ -101,7 +101,7 @@ def test_recordings_are_not_downloaded(mirdata, tmp_path):
 
 def test_loader_with_nothing_but_recordings_is_refused(mirdata, tmp_path):
     mirdata.remotes = {"all": None}
-    with pytest.raises(LoaderError, match="no annotations apart from the recordings"):
+    with pytest.raises(LoaderError, match="no annotations without the recordings"):
         loaders.fetch("beatles", tmp_path)
     assert mirdata.downloads == []
 

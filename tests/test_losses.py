@@ -181,7 +181,7 @@ def test_options_out_of_range_are_refused(kind, options, message):
 
 
 def test_sounds_of_different_lengths_are_refused():
-    with pytest.raises(ValueError, match="as many samples as each other, got 10 and 11"):
+    with pytest.raises(ValueError, match="the same number of samples, got 10 and 11"):
         scatseg.distance(np.ones(10), np.ones(11))
 
 

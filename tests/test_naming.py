@@ -109,7 +109,7 @@ def test_a_wrong_value_is_not_taken_for_an_unknown_option(name):
 
 
 def test_an_option_said_twice_is_refused():
-    with pytest.raises(ValueError, match=r"'sugar' is said twice in 'tea:sugar=1,sugar=2'"):
+    with pytest.raises(ValueError, match=r"'sugar' is given twice in 'tea:sugar=1,sugar=2'"):
         parse_names("tea:sugar=1,sugar=2")
 
 

@@ -548,7 +548,7 @@ def test_a_stretched_tone_is_longer_and_lower():
 
 
 def test_silence_has_no_distance_to_draw():
-    with pytest.raises(ValueError, match="choose a stretch with sound"):
+    with pytest.raises(ValueError, match="choose an excerpt with sound"):
         pictures.invariance(np.zeros(SR), SR)
 
 

@@ -530,7 +530,7 @@ def test_fonts_installed_since_matplotlib_looked_are_found(installed, monkeypatc
 
 def test_characters_that_no_font_has_are_named_once_for_several_figures(installed, tmp_path):
     installed()
-    says = pytest.warns(FontWarning, match="has them: 千 本; for Chinese")
+    says = pytest.warns(FontWarning, match="in figures: 千 本; for Chinese")
     with says as caught, one_font_warning():
         save_figure(titled("千本"), tmp_path / "a")
         save_figure(titled("本"), tmp_path / "b")

@@ -300,7 +300,7 @@ def test_confidence_is_higher_where_chords_show_the_bar(strummed_grid):
 def test_uncertain_bar_lines_come_with_a_warning():
     grid = find_grid(chords(steady(100), 1), SR)
     assert grid.is_regular
-    assert grid.warnings == ("the place of the bar lines is uncertain",)
+    assert grid.warnings == ("the position of the bar lines is uncertain",)
 
 
 def test_a_dim_pulse_is_followed_only_where_it_is_steady():
@@ -308,7 +308,7 @@ def test_a_dim_pulse_is_followed_only_where_it_is_steady():
     hesitant = np.cumsum(0.4 * np.exp(rng.normal(0, 0.16, size=90)))
     uneven = find_grid(chords(hesitant, 4, duration=hesitant[-1] + 1), SR)
     assert not uneven.is_regular
-    assert uneven.warnings == ("a pulse that is dim and uneven: there are no bars to go by",)
+    assert uneven.warnings == ("weak and uneven pulse: bars could not be estimated",)
     beats = steady(120)
     sparse = chords(beats[rng.random(beats.size) < 0.6], 1)
     assert find_pulse(band_spectrum(sparse, SR)).clarity < DIM_PULSE
@@ -424,7 +424,9 @@ def test_beats_after_the_end_are_left_out():
 @pytest.mark.parametrize("unit", [1e3, 22050, 22050 / 512])
 def test_beats_in_another_unit_than_seconds_are_refused(unit, strummed):
     beats = steady(96)
-    with pytest.raises(ValueError, match=r"beats must be seconds in a recording of 40\.0 s, but"):
+    with pytest.raises(
+        ValueError, match=r"beats must be seconds within the recording of 40\.0 s, but"
+    ):
         find_grid(strummed, SR, beats=unit * beats)
     with pytest.raises(ValueError, match=r"are they in another unit"):
         find_grid(strummed, SR, downbeats=unit * beats[::4])
@@ -581,7 +583,7 @@ def test_positions_between_beats_are_not_numbers_of_bars(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("# a\n0,1\n0,2\n0.5,3\n", "line 3: a beat at 0 s, where there is that of line 2"),
+        ("# a\n0,1\n0,2\n0.5,3\n", "line 3: a second beat at 0 s, after that of line 2"),
         ("time\n0\n\nx\n", "line 4: expected seconds, .*, got 'x'"),
         ("0,1\n1,two\n", "line 2: expected seconds, and a position in the bar if known, got 'two'"),
         ("0,1\ninf,2\n", "line 2: a beat needs a finite number of seconds, got inf"),
@@ -596,7 +598,7 @@ def test_what_is_wrong_in_a_table_is_told_by_its_line(text, message, tmp_path):
 def test_two_beats_of_a_jams_file_at_one_time_are_refused(tmp_path):
     text = jams(lambda i: i).replace('"time": 1.0', '"time": 0.5')
     (tmp_path / "a.jams").write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match=r"beat 2: a beat at 0.5 s, where there is that of beat 1"):
+    with pytest.raises(ValueError, match=r"beat 2: a second beat at 0.5 s, after that of beat 1"):
         read_beats(tmp_path / "a.jams")
 
 

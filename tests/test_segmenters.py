@@ -285,8 +285,7 @@ def test_what_two_sections_do_not_fit_into_is_too_short(make, noise):
     assert least.shortness(noise) is None
     more = make(min_duration=noise.duration / 2 + 1, granularity=1)
     assert more.shortness(noise) == (
-        f"too short: {noise.duration:.3g} of the {noise.duration + 2:.3g} s that it takes "
-        "to tell a section from another"
+        f"too short to find sections: {noise.duration:.3g} of at least {noise.duration + 2:.3g} s"
     )
     assert {len(level) for level in levels(more.predict(noise))} == {1}
 

@@ -150,7 +150,7 @@ def test_fault_filtered_lists_are_the_split_of_gtzan(mirdata, recording, tmp_pat
         (tmp_path / f"{part}_filtered.txt").write_text(f"blues/blues.0000{number}.wav\n")
     table = tabulate("gtzan_genre", tmp_path, relative_to=tmp_path)
     assert [row[-1] for row in table.rows] == ["split", "train", "validation", "test"]
-    assert table.notes == ("1 recording left out that no fault-filtered list holds",)
+    assert table.notes == ("1 recording left out: in no fault-filtered list",)
 
 
 def test_gtzan_without_its_lists_is_listed_with_a_warning(mirdata, recording, tmp_path):
