@@ -1,4 +1,4 @@
-"""Contingency tables: what chance gives, and what huge numbers of labels take."""
+"""Contingency tables: expected information by chance, and memory for many labels."""
 
 import tracemalloc
 
@@ -16,7 +16,7 @@ counts = st.lists(st.integers(1, 12), min_size=1, max_size=6)
 
 
 def by_definition(rows, columns):
-    """Average the information of every number of shared frames, as likely as it is by chance."""
+    """Average the information over the number of shared frames, weighted by its probability."""
     n = sum(rows)
     total = 0.0
     for a in rows:

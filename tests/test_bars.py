@@ -1,4 +1,4 @@
-"""Rows of bars: what is where in them is known by construction."""
+"""Bar features with a known layout."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ SR = 22050
 
 @dataclass(frozen=True)
 class Ramp:
-    """Frames of a tenth of a second, whose two features are their times and the opposite."""
+    """Frames of 0.1 s with two features: their times and the negative."""
 
     def __call__(self, y, sr):
         edges = np.linspace(0, len(y) / sr, round(10 * len(y) / sr) + 1)
@@ -26,7 +26,7 @@ class Ramp:
 
 
 def melody(notes, duration=0.5):
-    """Tones of so many Hz, one after the other."""
+    """A sequence of tones of given frequencies in Hz."""
     t = np.arange(round(duration * SR)) / SR
     fade = np.minimum(1, 50 * np.minimum(t, t[::-1]))
     return np.concatenate([0.3 * fade * np.sin(2 * np.pi * f * t) for f in notes]).astype("f4")

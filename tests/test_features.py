@@ -360,9 +360,9 @@ def test_ten_seconds_are_long_enough_for_every_default(J, T):
         (5000, {"J": 10}, (256, 128)),
         (5000, {"J": 10, "stride": 64}, (256, 64)),
         (5000, {"J": 10, "stride": 1024}, (256, 256)),  # no frame is skipped
-        (5000, {"J": 10, "T": 2048}, (2048, 1024)),  # as asked for
+        (5000, {"J": 10, "T": 2048}, (2048, 1024)),  # as requested
         (5000, {"J": 10, "T": 300, "stride": 1024}, (300, 1024)),
-        (1000, {"J": 10, "T": 2048}, (32, 16)),  # no average is longer than the recording
+        (1000, {"J": 10, "T": 2048}, (32, 16)),  # no average exceeds the recording
         (1, {"J": 10}, (32, 16)),
         (1, {"J": 10, "T": 8}, (8, 4)),
         (1, {"J": 3}, (1, 1)),
@@ -416,7 +416,7 @@ def test_a_stream_of_nothing_is_refused():
 
 
 def chirp(seconds, sr):
-    """Four octaves in the time given, strongest in the middle."""
+    """A chirp over four octaves, loudest in the middle."""
     t = np.arange(int(seconds * sr)) / sr - seconds / 2
     gamma = 4 / seconds
     envelope = np.exp(-(t**2) / (2 * (0.1 * seconds) ** 2))
@@ -425,7 +425,7 @@ def chirp(seconds, sr):
 
 
 def spin_ratio(y, sr, **options):
-    """Energy of rising over that of falling modulations."""
+    """Energy ratio of rising to falling modulations."""
     features = JointScattering(compression=None, renormalize=False, **options)(y, sr)
     spin = np.array([name.spin or 0 for name in features.names])
     energy = (features.X**2).sum(axis=0)

@@ -12,7 +12,7 @@ from scatseg.scattering import Scattering1D, TimeFrequencyScattering, plan
 from scatseg.scattering.filterbank import frequential_bank
 
 ERRORS = {"fast": (1e-3, 5e-3), "default": (1e-4, 1e-3), "exact": (5e-5, 1e-4)}
-"""What the docstring promises: relative l2 errors of orders 1 and 2."""
+"""Maximum relative l2 errors of orders 1 and 2, as documented."""
 
 
 def relative_error(S, reference):
@@ -136,7 +136,7 @@ def test_single_precision_agrees_with_double():
 @pytest.mark.parametrize("color", ["white", "red"])
 def test_blocks_equal_the_whole_without_a_seam(color, monkeypatch):
     x = noise(150_016)
-    if color == "red":  # most of it below the filters, as in music
+    if color == "red":  # mostly below the filters, as in music
         x = lfilter([1], [1, -0.99], x)
     transform = TimeFrequencyScattering(J=6, J_fr=2, Q=2, accuracy="exact")
     in_blocks = transform(x)
@@ -178,7 +178,7 @@ def test_the_input_is_left_alone():
     before = x.copy()
     x.flags.writeable = False
     coefficients = TimeFrequencyScattering(J=5, J_fr=2, Q=2, T=0, out_type="dict")(x)
-    coefficients[()] += 1  # the output is the caller's own
+    coefficients[()] += 1  # the output does not share memory
     np.testing.assert_array_equal(x, before)
 
 
@@ -239,7 +239,7 @@ def test_coefficients_are_kymatios_where_the_signal_is_hardly_longer_than_its_sc
     assert_same_by_order(S.values(), reference.values(), order, (5e-5, 5e-4))
 
 
-# Paths, and what describes them.
+# Paths and their meta-data.
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_every_row_has_its_description(format, T, F):
 
 @pytest.mark.parametrize("F", [None, 2, 5])
 def test_rows_in_time_are_those_of_the_joint_array(F):
-    """That a row's n1 is where the joint array has it shows that the description is true."""
+    """The n1 of each row points to the same coefficients in the joint array."""
     x = noise(2000)
     in_time = TimeFrequencyScattering(6, 2, Q=6, F=F)
     joint = TimeFrequencyScattering(6, 2, Q=6, F=F, format="joint")
@@ -329,7 +329,7 @@ def test_the_length_may_be_given_and_need_not():
     np.testing.assert_array_equal(given_(x), TimeFrequencyScattering(5, 2, Q=4)(x))
 
 
-# Wrong use.
+# Errors.
 
 
 @pytest.mark.parametrize(
@@ -432,7 +432,7 @@ def test_coefficients_equal_the_stored_ones(name, accuracy, shared):
 @pytest.mark.corpus
 @pytest.mark.parametrize("name", ["noise8192_J8_time_list", "noise8192_J8_joint_Tglobal_list"])
 def test_double_precision_at_exact_equals_the_stored_ones_to_rounding(name, shared):
-    """But for the widest falling wavelet: Kymatio cuts off its tail (2e-5 of its peak)."""
+    """Except the widest falling wavelet: Kymatio truncates its tail (2e-5 of its peak)."""
     with np.load(shared / "oracles" / f"jtfs_{name}.npz") as file:
         stored = dict(file)
     with np.load(shared / "oracles" / "signals.npz") as signals:

@@ -1,4 +1,4 @@
-"""Ids of estimates and references: which belong together, and what looks as if it did not."""
+"""Matching of estimates and references by id, and notes on implausible pairs."""
 
 import pytest
 from hypothesis import given, settings

@@ -1,4 +1,4 @@
-"""Parts of bars, and halves of bars: what is in them is known by construction."""
+"""Bar subdivisions and half-bars with known content."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from scatseg.places import can_be_halved, halved, laid_out
 
 
 def ramp(duration):
-    """Frames of a tenth of a second, whose two features are their times and the opposite."""
+    """Frames of 0.1 s with two features: their times and the negative."""
     edges = np.linspace(0, duration, round(10 * duration) + 1)
     centers = (edges[:-1] + edges[1:]) / 2
     names = [FeatureName("ramp", i) for i in range(2)]
@@ -62,7 +62,7 @@ def test_a_bar_averaged_over_its_parts_is_the_mean_of_the_bar(positions):
 
 
 def on_bars(edges, n_places=4):
-    """One feature: how many parts have begun since the first bar line."""
+    """One feature: the number of subdivisions since the first bar line."""
     n_bars = len(edges) - 1
     X = np.arange(n_bars * n_places, dtype=float).reshape(n_bars, n_places)
     return Features(X, edges, [FeatureName("count", 0, place=i) for i in range(n_places)])
