@@ -1,4 +1,4 @@
-"""One job over many tracks: resumed, isolated, the same bytes every time."""
+"""Runs over many tracks: resumable, isolated and deterministic."""
 
 import contextlib
 import dataclasses

@@ -1,4 +1,4 @@
-"""Collections on disk: names, duplicates, hostile folders, and which ids belong together."""
+"""Collections on disk: names, duplicates, hostile folders and matching ids."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What decided: sums that must come out, and sounds of which it is known."""
+"""Explanations: sums that must hold, and sounds with a known decisive band."""
 
 import numpy as np
 import pytest

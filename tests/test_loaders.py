@@ -1,4 +1,4 @@
-"""mirdata's loaders, played by a stand-in with mirdata's interface: nothing is downloaded."""
+"""mirdata's loaders, from a fake of its interface: nothing is downloaded."""
 
 import sys
 from types import ModuleType, SimpleNamespace

@@ -1,4 +1,4 @@
-"""Distances tell sounds apart as they say, the same in NumPy and torch, with gradients anywhere."""
+"""Distances against direct computation, in NumPy and torch, and their gradients."""
 
 import copy
 import dataclasses

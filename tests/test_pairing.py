@@ -1,4 +1,4 @@
-"""Which annotations belong to which recordings: by name, by duration, or not to be decided."""
+"""Pairing of annotations with recordings by name and duration, including ambiguous cases."""
 
 import pytest
 from click.testing import CliRunner

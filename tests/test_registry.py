@@ -1,4 +1,4 @@
-"""Fetching annotations from a server on this machine: what arrives, what is refused, what stays."""
+"""Fetching annotations from a local server: files, rejected archives, and cleanup."""
 
 import hashlib
 import io

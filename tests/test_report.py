@@ -1,4 +1,4 @@
-"""A run folder becomes pages that say what is in it, and nothing else."""
+"""Report pages show the content of a run folder, and nothing else."""
 
 import csv
 import json

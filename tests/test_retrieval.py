@@ -1,4 +1,4 @@
-"""Retrieval scores are those of the definitions, and count nothing of a query's own group."""
+"""Retrieval scores by definition, excluding the group of each query."""
 
 import json
 

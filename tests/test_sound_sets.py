@@ -1,4 +1,4 @@
-"""Published sets of sounds, told by a stand-in with mirdata's interface: nothing is downloaded."""
+"""Published sets of sounds, from a fake of mirdata's interface: nothing is downloaded."""
 
 import csv
 import sys
@@ -14,7 +14,7 @@ from scatseg.sound_sets import SOUND_SETS, tabulate
 
 
 class Tracks:
-    """A dataset of mirdata's: tracks by id, or what is raised when they are asked for."""
+    """A fake dataset: tracks by id, or the error that loading them raises."""
 
     def __init__(self, tracks, error=None):
         self.tracks, self.error, self.downloads = tracks, error, []

@@ -1,4 +1,4 @@
-"""The transforms on torch tensors: NumPy's numbers, a gradient everywhere, layers of a network."""
+"""The transforms on torch tensors: agreement with NumPy, gradients, and layers."""
 
 import numpy as np
 import pytest
