@@ -46,7 +46,7 @@ def test_table_counts_only_labels_that_meet():
 
 
 def form(rng, duration, n_segments):
-    """Make a form in which no label returns."""
+    """Make a form whose labels are all different."""
     inner = np.unique(np.round(rng.uniform(0.05, duration - 1, n_segments), 3))
     return Segmentation([0, *inner, duration], [str(i) for i in range(len(inner) + 1)])
 

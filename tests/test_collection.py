@@ -28,7 +28,7 @@ SR = 8000
 
 
 def write_tracks(folder, names):
-    """Eight seconds each: four of one tone, four of another."""
+    """Recordings of eight seconds: four seconds each of two tones."""
     folder.mkdir()
     for i, name in enumerate(names):
         t = np.arange(4 * SR) / SR
@@ -38,7 +38,7 @@ def write_tracks(folder, names):
 
 
 def contents(run):
-    """Bytes of every result; times and host facts live in run.json alone."""
+    """Bytes of all results except run.json, which has times and host data."""
     return {
         path.relative_to(run).as_posix(): path.read_bytes()
         for path in sorted(run.rglob("*"))
@@ -188,7 +188,7 @@ def test_bar_lines_are_read_from_a_beat_file(sources, tmp_path, name):
 
 
 class EachRow:
-    """Finds a section in each row of what it hears."""
+    """A segmenter that returns each frame as a section."""
 
     hears = "bars:features=mfcc,positions=2"
 
@@ -246,7 +246,7 @@ def test_beats_in_milliseconds_are_a_failure_with_the_reason(sources, tmp_path):
 
 
 class Sure:
-    """Finds a boundary at each second, and says how probable it is."""
+    """A segmenter with a boundary of given probability at each second."""
 
     def __init__(self, calibrated=True, share=1.0):
         self.calibrated = calibrated
@@ -275,7 +275,7 @@ def test_boundaries_have_probabilities_where_known(sources, tmp_path, calibrated
     segment_collection(sources[:1], tmp_path / "run", job)
     phrases, sections = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams").annotations
     assert phrases.confidence == confidence
-    assert sections.confidence == ()  # of which there is no curve
+    assert sections.confidence == ()  # it has no curve
     (exported,) = formats.read(tmp_path / "run" / "exports" / "one.csv")
     assert exported.confidence == confidence
 
@@ -444,7 +444,7 @@ def deadly_module(tmp_path, monkeypatch):
     (folder / "deadly_features.py").write_text(DEADLY)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("PYTHONPATH", os.fspath(folder))
-    get_reusable_executor().shutdown(wait=True)  # workers of earlier tests have another path
+    get_reusable_executor().shutdown(wait=True)  # workers of earlier tests have a different path
     return "deadly_features:deadly"
 
 
@@ -498,7 +498,7 @@ def _wait_for(condition, seconds=60):
 
 
 def _group_is_alive(group):
-    """Whether any worker of the killed process is left."""
+    """Whether any worker of the killed process is still running."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, 0)
         return any(
@@ -517,7 +517,7 @@ def _group_of(pid):
 
 @pytest.mark.slow
 def test_hostile_files_are_listed_and_good_ones_processed(tmp_path):
-    """Every input of `tests/hostile.py`: what each must come to is said there."""
+    """All inputs of `tests/hostile.py`, which states the expected outcomes."""
     folder = tmp_path / "hostile"
     folder.mkdir()
     cases = hostile.make(folder)

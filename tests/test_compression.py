@@ -126,14 +126,14 @@ def test_levels_scale_with_the_coefficients(S, exponent):
         )
 
 
-# What every way promises.
+# Common properties.
 
 
 @ways
 @pytest.mark.parametrize("meta", [IN_TIME, JOINT], ids=["time", "joint"])
 def test_order_zero_is_excluded_and_columns_keep_their_order(compression, renormalize, meta):
     S = coefficients(meta)
-    S[4] *= 10  # a loud frame shows in every column that is no share
+    S[4] *= 10  # a loud frame affects every column that is not a share
     X = compressed(S, meta, compression=compression, renormalize=renormalize)
     assert X.shape == (9, len(meta["key"]) - 1)
     assert (X[:, meta["order"][1:] == 1][:, 0].argmax()) == 4

@@ -92,7 +92,7 @@ def test_homogeneous_blocks_are_found_without_repetition(name, rng):
 
 
 def test_repeated_passages_are_found_on_beats(rng):
-    form = "ABACBCAA"  # no two phrases follow each other twice
+    form = "ABACBCAA"  # no pair of successive phrases is repeated
     song = tune(form, rng)
     beats = np.repeat(song.X, 4, axis=0) + np.tile(rng.normal(size=(4, 40)), (64, 1))
     found = segment(Features(beats, np.arange(257) / 2), segmenter="default")

@@ -23,7 +23,7 @@ CD = Segmentation([0, 30, 40], ["C", "D"])
 
 @pytest.fixture
 def folder(tmp_path):
-    """Write segmentations under names into a folder."""
+    """Write segmentations into a folder by file name."""
 
     def fill(files):
         for name, segmentation in files.items():

@@ -139,7 +139,7 @@ def test_short_pieces_are_accepted(n_bars, rng):
 def test_block_cues_by_hand():
     Z = np.array([[9, 1, 2.0], [1, 9, 3], [2, 3, 9]])
     cues = block_cues(Z, widths=(1, 2))
-    # One bar has no other on its side; across the first edge inside: Z[0, 1].
+    # A block of one bar has no pairs; across the first inner edge: Z[0, 1].
     np.testing.assert_allclose(cues[1], [0, 0, 1, 0, 3, (1 + 2) / 2])
     np.testing.assert_allclose(cues[[0, 3]], [[0, 0, 0, 0, 1, 0], [0, 0, 0, 3, 0, 0]])
 

@@ -162,7 +162,7 @@ def test_missing_energy_is_named_if_it_outweighs_all_present_energy():
 
 def test_integrated_gradients_converge_with_the_number_of_steps():
     def gradient(points):
-        return 3 * points**2  # of a sum of cubes, 1 at the end
+        return 3 * points**2  # the gradient of a sum of cubes
 
     errors = [1 - integrated_gradients(gradient, [1.0], n_steps=n).sum() for n in (1, 2, 4)]
     np.testing.assert_allclose(errors, [1 / 4, 1 / 16, 1 / 64])
@@ -189,7 +189,7 @@ def test_permutation_finds_the_only_relevant_band(rng):
 
 
 def test_permutation_shuffles_the_columns_of_a_band_together(rng):
-    # Each of columns 3 and 4 tells all; shuffled one by one, neither would seem to matter.
+    # Columns 3 and 4 are redundant; permuted one at a time, neither would seem relevant.
     X = rng.normal(size=(200, len(NAMES)))
     X[:, 4] = X[:, 3]
     truth = X[:, 3] > 0

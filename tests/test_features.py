@@ -183,7 +183,7 @@ def test_pooling_over_invalid_edges_raises(three_frames, edges, message):
         three_frames.pooled(edges)
 
 
-# Grids of time.
+# Time grids.
 
 
 @given(st.floats(0.01, 1e4), st.floats(0.01, 100))
@@ -282,7 +282,7 @@ def test_order_zero_is_excluded(chord):
 @pytest.mark.parametrize("gain", [0.1, 0.5])
 def test_features_are_invariant_to_gain(chord, gain, compression):
     extract = Scattering(J=10, Q=8, compression=compression)
-    y = chord.astype(np.float64)  # in single precision a tenth of a sample is rounded
+    y = chord.astype(np.float64)  # in single precision, a tenth of a sample is rounded
     np.testing.assert_allclose(extract(gain * y, SR).X, extract(y, SR).X, atol=1e-9)
 
 
@@ -385,7 +385,7 @@ def test_columns_do_not_depend_on_the_length():
     assert extract(tone(440, 0.01), SR).names == extract(tone(440, 2.0), SR).names
 
 
-# Pieces.
+# Blocks.
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_a_long_inner_silence_is_found(rondo, start, stop):
     y[start:stop] = 0
     found = form_of(y, rondo.sr)
     (silence,) = (interval for *interval, label in found if label == "silence")
-    # To the left the last sound fades; both are located to 10 ms.
+    # On the left, the last sound decays; both ends are located to 10 ms.
     np.testing.assert_allclose(silence, np.divide([start, stop], rondo.sr), atol=0.1)
 
 
@@ -120,7 +120,7 @@ def song():
 
 
 def with_moved(piece, sections, semitones):
-    """Transpose some sections of a piece and leave the others as they are."""
+    """Transpose some sections of a piece."""
     y = piece.y.copy()
     for i in sections:
         start, stop = (round(time * piece.sr) for time in piece.form.boundaries[i : i + 2])
@@ -144,7 +144,7 @@ def test_a_transposed_verse_and_chorus_keep_different_labels(song):
     assert letters(found) == letters(song.form)
 
 
-# What has no form to find: one answer that spans it all, and no exception.
+# Without a form: segments span the recording, without an exception.
 
 SR = 22050
 

@@ -1,4 +1,4 @@
-"""Labels of sounds: tables as people write them, and folders."""
+"""Labels of sounds from hand-written tables and from folders."""
 
 import numpy as np
 import pytest

@@ -39,7 +39,7 @@ TRACKS = {
 
 @pytest.fixture
 def mirdata(monkeypatch):
-    """Put a stand-in in mirdata's place; return what was asked of it."""
+    """Replace mirdata by a fake; return the calls it receives."""
     asked = SimpleNamespace(downloads=[], error=None, remotes=dict.fromkeys(("annotations",)))
 
     def download(partial_download):

@@ -41,7 +41,7 @@ def noise(*shape, seed=0):
 
 
 def plain_spectrogram(x, n_fft):
-    """Return magnitudes one frame and one bin at a time."""
+    """Compute magnitudes one frame and one bin at a time."""
     hop, window = n_fft // 4, np.hanning(n_fft + 1)[:-1]
     around = np.concatenate([np.zeros(n_fft // 2), x, np.zeros(n_fft)])
     frames = [around[k * hop : k * hop + n_fft] * window for k in range(1 + len(x) // hop)]
@@ -248,7 +248,7 @@ def test_mss_has_the_magnitude_terms_of_auraloss(linear, log, rel):
     auraloss = pytest.importorskip("auraloss")
     import torch
 
-    x, y = torch.nn.functional.pad(tensors(2, 3000), (2000, 2000))  # it continues by reflection
+    x, y = torch.nn.functional.pad(tensors(2, 3000), (2000, 2000))  # padding is by reflection
     theirs = auraloss.freq.STFTLoss(128, 32, 128, w_sc=0.0, w_log_mag=log, w_lin_mag=linear)
     ours = losses.MultiScaleSpectralLoss(n_fft=(128,), linear=linear, log=log, floor=1e-4)
     assert ours(x, y).item() == pytest.approx(theirs(x[None, None], y[None, None]).item(), rel=rel)
@@ -307,7 +307,7 @@ def test_batches_are_reduced_as_requested(reduction, shape):
 
 
 class Counting:
-    """A comparison that counts what it describes."""
+    """A comparison that counts the sounds it transforms."""
 
     p = 2
 
@@ -399,7 +399,7 @@ def test_an_unknown_reduction_raises():
 
 
 def am_tones():
-    """Return a synthesizer of short tones with a tremolo, which begin and end in silence."""
+    """Return a synthesizer of short tremolo tones that start and end in silence."""
     synth = pytest.importorskip("scatseg.synth")
     torch = pytest.importorskip("torch")
 

@@ -43,7 +43,7 @@ def test_recording_is_paired_by_the_strongest_evidence(recording, duration, expe
 @pytest.mark.parametrize(
     ("recording", "duration"),
     [
-        ("Blue Skyline - Ann", 250.0),  # not the whole word
+        ("Blue Skyline - Ann", 250.0),  # not a whole word
         ("Blue Sky", None),  # a title alone is not enough
         ("Somebody - Blue Sky", 150.0),
         ("track 9", None),

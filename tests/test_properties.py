@@ -17,7 +17,7 @@ quick = settings(deadline=None, max_examples=50)
 
 METRICS = st.sampled_from(["cosine", "euclidean"])
 POWERS_OF_TWO = st.integers(-20, 20).map(lambda power: 2.0**power)
-"""Scales that change no digit of a float."""
+"""Powers of two, by which scaling is exact."""
 
 
 @st.composite

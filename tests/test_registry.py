@@ -49,7 +49,7 @@ SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
-    """Answer every request with the next of `answers`: (status, body, length it promises)."""
+    """Answer each request with the next of `answers`: (status, body, declared length)."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -87,7 +87,7 @@ def server(monkeypatch):
 
 @pytest.fixture
 def serve(server):
-    """Queue answers; return a dataset that is to be had there."""
+    """Queue answers; return a dataset served there."""
 
     def queue(*bodies, status=200, missing=0, sha256=SHA256):
         server.answers += [(status, body[: len(body) - missing], len(body)) for body in bodies]
@@ -368,7 +368,7 @@ def test_receipt_without_a_list_of_files_is_an_error(serve, tmp_path):
 
 @pytest.fixture
 def run(serve, monkeypatch):
-    """Run `scatseg datasets ...` where the dataset "small" is the only one."""
+    """Run `scatseg datasets ...` with "small" as the only dataset."""
     monkeypatch.setitem(registry.DATASETS, "small", serve(ARCHIVE, sha256=""))
 
     def call(*arguments):

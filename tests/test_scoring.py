@@ -1,4 +1,4 @@
-"""Folders of estimates and references become scores, matched by name, by a map, in groups."""
+"""Scoring folders of estimates and references, matched by name or by a map, in groups."""
 
 import csv
 import json
@@ -324,7 +324,7 @@ def test_metadata_that_cannot_be_used_are_refused(tmp_path, text, reason):
 
 @pytest.fixture
 def deep(tmp_path):
-    """A run whose system answers with two levels, and references with two levels."""
+    """A run of a system with two levels, and references with two levels."""
     run, references = tmp_path / "run", tmp_path / "references"
     (run / "tracks").mkdir(parents=True)
     references.mkdir()

@@ -34,7 +34,7 @@ class Tracks:
 
 @pytest.fixture
 def mirdata(monkeypatch):
-    """Put a stand-in in mirdata's place, whose one dataset is `mirdata.dataset`."""
+    """Replace mirdata by a fake whose only dataset is `mirdata.dataset`."""
     held = SimpleNamespace(dataset=None)
 
     def initialize(name, data_home):
@@ -50,7 +50,7 @@ def mirdata(monkeypatch):
 
 @pytest.fixture
 def recording(tmp_path):
-    """Make a function that lays an (empty) recording into the folder, and returns its path."""
+    """Return a function that creates an empty recording in the folder and returns its path."""
 
     def lay(name):
         path = tmp_path / name

@@ -1,4 +1,4 @@
-"""Signals of any length: in pieces, by several threads, at a stated cost."""
+"""Streaming transforms: blocks, threads, and predicted cost."""
 
 import re
 import tracemalloc

@@ -25,7 +25,7 @@ COARSE = "scattering:J=11,Q=1,compression=none,renormalize=false"
 
 @dataclass(frozen=True)
 class Fixed:
-    """An extractor whose four seconds are given: frames of 1, 1 and 2 s."""
+    """An extractor with fixed output: frames of 1, 1 and 2 s."""
 
     def __call__(self, _y, _sr):
         names = [FeatureName("level", 0, carrier=100.0), FeatureName("level", 1, carrier=200.0)]
@@ -178,13 +178,13 @@ def test_invalid_signals_raise(X, message):
         fitted.transform(X)
 
 
-# What remains of the frames.
+# Aggregation.
 
 
 @pytest.mark.parametrize(
     ("aggregate", "expected"),
     [
-        ("mean", [4, 1.5]),  # the last frame lasts as long as both others
+        ("mean", [4, 1.5]),  # the last frame is as long as the other two together
         ("std", [np.sqrt(4.5), np.sqrt(6.75)]),
         ("median", [3, 0]),
         ("max", [6, 6]),
@@ -232,7 +232,7 @@ def test_joined_features_are_concatenated_unchanged():
         np.testing.assert_array_equal(both[name], column)
 
 
-# As scikit-learn has it.
+# The contract of scikit-learn.
 
 
 def test_a_table_has_the_names_as_columns():
@@ -315,7 +315,7 @@ def test_invalid_options_raise_when_fitting(options, message):
 
 
 def unlike_a_table(estimator):
-    """Checks of scikit-learn that take rows for vectors of equal length."""
+    """Checks of scikit-learn that assume rows of equal length."""
     if isinstance(estimator, MedianLogCompressor):
         return {}
     any_length = "signals may differ in length, within X and between calls"
