@@ -178,7 +178,7 @@ def test_sub_folders_give_one_label_only(tmp_path):
 
 def test_a_sound_is_no_table(folder):
     (folder / "a.wav").write_bytes(b"RIFF$\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0" + bytes(range(200)))
-    with pytest.raises(LabelError, match="got another file"):
+    with pytest.raises(LabelError, match="got a binary file"):
         read_labelled(folder / "a.wav")
 
 

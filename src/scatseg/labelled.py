@@ -136,7 +136,7 @@ def read_labelled(
         msg = f"{shown(table)}: {error}"
         raise LabelError(msg) from error
     if any(_is_no_text(character) for character in text[:1000]):
-        msg = f"{shown(root)}: a folder of sounds or an index.csv is needed, got another file"
+        msg = f"{shown(root)}: a folder of sounds or an index.csv is needed, got a binary file"
         raise LabelError(msg)
     reader = _Table(table, tuple(columns), group, notes)
     reader.read(text)

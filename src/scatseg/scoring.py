@@ -170,7 +170,7 @@ def _merged(
     for path, each in zip(paths, annotated, strict=True):
         twice = known.keys() & each.tracks.keys()
         if twice:
-            msg = f"{path} annotates {min(twice)!r} again: each track needs one folder"
+            msg = f"{path} annotates {min(twice)!r} again: keep its references in one folder"
             raise ValueError(msg)
         known |= each.tracks
     return known

@@ -119,7 +119,7 @@ def match() -> None:
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="Draw the loss under the trajectories, on a grid of this many values a side (needs "
+    help="Draw the loss under the trajectories, on a grid of this many values per side (needs "
     "--target-params).",
 )
 @seed_option
