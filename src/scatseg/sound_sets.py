@@ -225,7 +225,7 @@ def _with_gtzan_split(
     if not all((root / name).is_file() for name in _GTZAN_LISTS):
         note = (
             "GTZAN repeats artists and whole recordings: put the fault-filtered lists "
-            f"({', '.join(_GTZAN_LISTS)}) into the folder, or scores are inflated"
+            f"({', '.join(_GTZAN_LISTS)}) into the folder, or scores are too optimistic"
         )
         return columns, rows, [note]
     part_of = {
