@@ -1,4 +1,4 @@
-"""Fixtures: one seeded generator, a minute whose form is known, and the shared corpus."""
+"""Fixtures: a seeded generator, a minute of known form, and the shared corpus."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ def rng():
 
 @pytest.fixture(scope="module", autouse=True)
 def _torch_works_alone():
-    """Tensors as small as those of tests take far longer on several threads."""
+    """Use one thread, which is far faster for the small tensors of tests."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
 

@@ -1,4 +1,4 @@
-"""Files that a music collection should not contain and does: each with the outcome it deserves."""
+"""Broken and unusual files found in music collections, each with its expected outcome."""
 
 import functools
 import io
@@ -38,7 +38,7 @@ class Hostile:
 
 @dataclass(frozen=True)
 class Case:
-    """How to make one: `build` is given the path."""
+    """Create the file: `build` takes the path."""
 
     name: str
     filename: str | bytes
@@ -63,7 +63,7 @@ def make(folder):
 
 @functools.cache
 def music(seconds=2.0, sr=SR):
-    """Two chords, one after the other, each with its tremolo; shape (n_samples,)."""
+    """Two successive chords with different tremolo, shape (n_samples,)."""
     t = np.arange(int(seconds * sr)) / sr
     first = sum(np.sin(2 * np.pi * f * t) for f in (110, 165, 220)) * (1 + np.sin(8 * np.pi * t))
     second = sum(np.sin(2 * np.pi * f * t) for f in (147, 185, 294)) * (1 + np.sin(14 * np.pi * t))
@@ -118,7 +118,7 @@ def mp3(mode="CONSTANT", seconds=2.0):
 
 
 def headless_mp3(seconds=6.0):
-    """Variable bit rate without the frame that says how long it is: from quiet to dense."""
+    """Variable bit rate from quiet to dense, without the frame that states the length."""
     y = np.concatenate([1e-3 * music(seconds / 3, 44100), noise(seconds * 2 / 3, 44100)])
     data = sound(y, 44100, "MP3", "MPEG_LAYER_III", bitrate_mode="VARIABLE", compression_level=0.3)
     return data[data.index(b"\xff\xfb", 4) :]
@@ -146,7 +146,7 @@ def random_bytes():
     return np.random.default_rng(seed=11).bytes(20_000)
 
 
-# How a case comes to lie at its path.
+# Ways to create the file of a case.
 
 
 def _file(content, *args, **options):

@@ -56,7 +56,7 @@ def period(n_samples, T):
 
 
 def convolved(x, H, stride=1, axis=-1):
-    """Circular convolution, of which every `stride`th value is kept; H lives on a finer grid."""
+    """Circular convolution subsampled by `stride`; H is on a finer grid."""
     n = x.shape[axis]
     H = H.reshape(-1, n).sum(axis=0)
     H = H if axis in (-1, 1) else H[:, None]
@@ -94,7 +94,7 @@ def joint_scattering(
     phi_fr = filter_(0, 0.1 / scale_fr, N_fr)
 
     def along_rows(Y, xi, sigma, j):
-        """Modulus of the convolution along log-frequency, and the stride it is on."""
+        """Modulus of the convolution along log-frequency, and its stride."""
         step = min(2**j, hop_fr) if local_fr else 2**j
         Y = np.pad(Y, ((0, N_fr - len(Y)), (0, 0)))
         return np.abs(convolved(Y, filter_(xi, sigma, N_fr), step, axis=0)), step

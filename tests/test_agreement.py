@@ -1,4 +1,4 @@
-"""Contingency tables: what chance gives, and what huge numbers of labels take."""
+"""Contingency tables: expected information by chance, and memory for many labels."""
 
 import tracemalloc
 
@@ -16,7 +16,7 @@ counts = st.lists(st.integers(1, 12), min_size=1, max_size=6)
 
 
 def by_definition(rows, columns):
-    """Average the information of every number of shared frames, as likely as it is by chance."""
+    """Average the information over the number of shared frames, weighted by its probability."""
     n = sum(rows)
     total = 0.0
     for a in rows:
@@ -46,7 +46,7 @@ def test_table_counts_only_labels_that_meet():
 
 
 def form(rng, duration, n_segments):
-    """Make a form in which no label returns."""
+    """Make a form whose labels are all different."""
     inner = np.unique(np.round(rng.uniform(0.05, duration - 1, n_segments), 3))
     return Segmentation([0, *inner, duration], [str(i) for i in range(len(inner) + 1)])
 

@@ -1,4 +1,4 @@
-"""Passages whose copies, tempo and all, are known by construction."""
+"""Repeated passages at known positions and tempi."""
 
 import numpy as np
 import pytest
@@ -9,13 +9,13 @@ from scatseg.alignment import best_copies, label_by_copies
 
 
 def likeness(*heard):
-    """Frames of the same number are alike, all others are not."""
+    """Similarity of frames with equal numbers is high, of all others low."""
     frames = np.concatenate([np.atleast_1d(part) for part in heard])
     return 4.0 * np.equal.outer(frames, frames) - 1
 
 
 def every_path(Z, start, stop, first, *, usual, bend):
-    """Score every path from `first` on by trying all steps; the best for each end."""
+    """Score all paths from `first` exhaustively; return the best for each end."""
     ends = {}
 
     def walk(row, column, score):
@@ -47,8 +47,8 @@ def test_scores_are_those_of_the_best_of_all_paths(seed):
                 apart = [s for end, s in ends.items() if end <= start or first >= stop]
                 best = max([best, *apart])
                 earlier = max([earlier, *(s for end, s in ends.items() if end <= start)])
-            # A path that overlaps is given up, and with it those to the same end that it was
-            # better than; none overlaps that ends before the passage.
+            # An overlapping path is rejected along with the worse paths to the same end; paths
+            # that end before the passage cannot overlap.
             assert earlier - 1e-4 <= copies.scores[start, stop] <= best + 1e-4
             if copies.scores[start, stop] > 0:
                 found = copies.first[start, stop], copies.stop[start, stop]
@@ -57,7 +57,7 @@ def test_scores_are_those_of_the_best_of_all_paths(seed):
 
 
 @pytest.mark.parametrize("slower", [1, 2])
-def test_a_passage_is_found_again_in_another_tempo(slower):
+def test_a_repetition_at_another_tempo_is_found(slower):
     tune = np.arange(12)
     Z = likeness(tune, 100 + np.arange(5), np.repeat(tune, slower))
     copies = best_copies(Z, max_frames=12, min_lag=4)
@@ -65,19 +65,19 @@ def test_a_passage_is_found_again_in_another_tempo(slower):
     assert copies.stop[0, 12] - (17 + 12 * slower) in range(1 - slower, 1)
 
 
-def test_a_copy_that_hurries_is_followed():
+def test_an_accelerating_copy_is_followed():
     tune = np.arange(30)
     hurried = np.concatenate([tune[:15], tune[15::2]])
     copies = best_copies(likeness(tune, hurried), max_frames=30, min_lag=4)
     assert (copies.first[0, 30], copies.stop[0, 30]) in ((30, 53), (30, 52))
 
 
-def test_the_other_half_of_a_tune_is_no_copy():
+def test_the_other_half_of_a_melody_is_no_copy():
     Z = likeness(np.arange(8), 50 + np.arange(8))
     assert not best_copies(Z, max_frames=16, min_lag=2).scores.any()
 
 
-def test_a_passage_is_no_copy_of_itself():
+def test_a_passage_does_not_match_itself():
     Z = likeness(np.zeros(10))
     copies = best_copies(Z, max_frames=10, min_lag=1)
     start, stop = np.nonzero(copies.scores)
@@ -86,13 +86,13 @@ def test_a_passage_is_no_copy_of_itself():
     assert not copies.scores[0, 7:].any()
 
 
-def test_no_passage_is_longer_than_asked():
+def test_no_passage_exceeds_the_maximum_length():
     copies = best_copies(likeness(np.arange(9), np.arange(9)), max_frames=5, min_lag=2)
     assert copies.scores[0, 5] == pytest.approx(10)
     assert not copies.scores[0, 6:].any()
 
 
-def test_copies_have_one_label():
+def test_copies_share_a_label():
     a, b = np.arange(10), 30 + np.arange(14)
     Z = likeness(a, a, b, np.arange(60, 68), b)
     copies = best_copies(Z, max_frames=20, min_lag=4)

@@ -27,7 +27,7 @@ def hostiles(tmp_path_factory):
 
 @pytest.fixture
 def write(tmp_path):
-    """Write samples, or bytes, and give the path."""
+    """Write samples or bytes; return the path."""
 
     def written(name, content, sr=22050, **options):
         path = tmp_path / name
@@ -149,7 +149,7 @@ def test_the_first_bad_sample_is_named(write):
         decode(write("a.wav", samples, subtype="FLOAT"))
 
 
-# Whole, cut, joined.
+# Complete, truncated and joined files.
 
 
 ENCODINGS = {
@@ -171,7 +171,7 @@ ENCODINGS = {
 
 @pytest.fixture
 def passage(rng):
-    """Two seconds in stereo at 48 kHz: noise that comes and goes over a tone."""
+    """Two seconds in stereo at 48 kHz: a tone and noise of varying level."""
     t = np.arange(96000) / 48000
     tone = 0.3 * np.sin(2 * np.pi * 220 * t)
     return np.column_stack([tone, tone + (t % 0.5 < 0.2) * rng.normal(scale=0.1, size=t.size)])
@@ -183,7 +183,7 @@ def test_a_whole_file_is_read_whole_and_without_a_word(write, passage, name, opt
     recording = decode(path, sr=None, strict=True)
     assert recording.warnings == ()
     assert recording.read_frames == recording.declared_frames
-    assert recording.read_frames == pytest.approx(96000, abs=2000)  # ADPCM fills its last block
+    assert recording.read_frames == pytest.approx(96000, abs=2000)  # ADPCM pads its last block
     assert (recording.channels, recording.native_sr) == (2, 48000)
     reference, _ = soundfile.read(path, dtype="float32")
     np.testing.assert_allclose(recording.y, reference.mean(axis=1), atol=1e-6)
@@ -252,7 +252,7 @@ def test_flac_is_found_behind_a_tag(write, passage):
     assert (tagged.format, tagged.read_frames) == ("FLAC", 96000)
 
 
-# Standard error belongs to the user.
+# Standard error.
 
 
 @pytest.mark.parametrize("name", ["cut MP3", "MP3 with a hole", "ID3 tag alone"])
@@ -322,7 +322,7 @@ def test_declared_length_is_checked_before_decoding(write):
 
 
 def test_length_is_checked_while_decoding(hostiles):
-    with pytest.raises(audio.TooLongError, match=r"goes on and on, but .* limit"):
+    with pytest.raises(audio.TooLongError, match=r"does not end, but .* limit"):
         decode(hostiles["FLAC of unknown length"].path, max_bytes=100_000)
 
 
@@ -476,7 +476,7 @@ def test_half_an_hour_fits_in_600_megabytes(shared):
     assert grown < 600e6
 
 
-# In pieces.
+# Streams.
 
 
 @pytest.mark.parametrize("native_sr", [22050, 44100, 8000])
@@ -485,7 +485,7 @@ def test_a_stream_has_the_samples_of_the_whole(tmp_path, native_sr, loudness):
     x = loudness * np.sin(np.arange(5 * native_sr) * 0.05)
     soundfile.write(tmp_path / "a.wav", np.stack([x, x / 2], axis=1), native_sr, subtype="FLOAT")
     stream, whole = audio.stream(tmp_path / "a.wav"), audio.decode(tmp_path / "a.wav")
-    for _ in range(2):  # as often as wanted
+    for _ in range(2):  # repeatable
         np.testing.assert_allclose(np.concatenate(list(stream)), whole.y, atol=1e-7)
     assert (stream.n_samples, stream.sr) == (whole.y.size, whole.sr)
     assert stream.warnings == whole.warnings

@@ -36,7 +36,7 @@ each_bank = pytest.mark.parametrize(("make", "options", "keywords"), BANKS)
 
 @dataclass(frozen=True)
 class Flat:
-    """A response that is the same everywhere, which no wavelet may be."""
+    """A constant response, which is invalid for a wavelet."""
 
     value: float
 
@@ -249,7 +249,7 @@ def test_a_band_is_never_longer_than_its_grid():
 
 
 def altered(n, **changes):
-    """A bank of Kymatio's with one filter of the first layer changed."""
+    """Kymatio's filter bank with one first-order filter changed."""
     bank = filterbank(6, (4, 1), 64)
     psi1 = list(bank.psi1)
     old = psi1[n]

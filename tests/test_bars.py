@@ -1,4 +1,4 @@
-"""Rows of bars: what is where in them is known by construction."""
+"""Bar features with a known layout."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ SR = 22050
 
 @dataclass(frozen=True)
 class Ramp:
-    """Frames of a tenth of a second, whose two features are their times and the opposite."""
+    """Frames of 0.1 s with two features: their times and the negative."""
 
     def __call__(self, y, sr):
         edges = np.linspace(0, len(y) / sr, round(10 * len(y) / sr) + 1)
@@ -26,13 +26,13 @@ class Ramp:
 
 
 def melody(notes, duration=0.5):
-    """Tones of so many Hz, one after the other."""
+    """A sequence of tones of given frequencies in Hz."""
     t = np.arange(round(duration * SR)) / SR
     fade = np.minimum(1, 50 * np.minimum(t, t[::-1]))
     return np.concatenate([0.3 * fade * np.sin(2 * np.pi * f * t) for f in notes]).astype("f4")
 
 
-def test_the_order_inside_a_bar_is_heard():
+def test_features_depend_on_the_order_within_a_bar():
     up, down = [262, 330, 392, 523], [523, 392, 330, 262]
     y = melody([*up, *down, *up, *down])
     S = self_similarity(Bars(length=2.0, features=("cqt",))(y, SR).X)
@@ -51,14 +51,14 @@ def test_each_kind_of_features_has_the_same_weight():
 
 
 @pytest.mark.parametrize("quiet", [0.0, 1e-5])
-def test_bars_in_which_hardly_anything_sounds_are_silent(quiet):
+def test_nearly_silent_bars_are_zero(quiet):
     y = melody([262, 330, 392, 523] * 4)
     y[2 * 2 * SR : 3 * 2 * SR] *= quiet
     X = Bars(length=2.0)(y, SR).X
     assert X.any(axis=1).tolist() == [True, True, False, True]
 
 
-def test_loudness_does_not_matter():
+def test_features_are_invariant_to_gain():
     y = melody(np.random.default_rng(1).uniform(200, 2000, size=32))
     loud, soft = (Bars(length=2.0)(gain * y, SR).X for gain in (1, 0.1))
     np.testing.assert_allclose(soft, loud, atol=1e-3 * np.abs(loud).max())
@@ -69,14 +69,14 @@ def level(y, sr):
     return Features(X, np.linspace(0, len(y) / sr, len(X) + 1), ["level"])
 
 
-def test_features_of_ones_own_may_stand_alone():
+def test_a_custom_feature_can_be_used_alone():
     y = melody([262, 330, 392, 523] * 2)
     alone, listed = (Bars(features=each, length=1.0)(y, SR) for each in (level, (level,)))
     np.testing.assert_array_equal(alone.X, listed.X)
     assert {name.family for name in alone.names} == {"level"}
 
 
-def test_what_is_no_features_is_told_from_bars():
+def test_an_extractor_that_returns_no_features_raises():
     with pytest.raises(TypeError, match=r"<lambda> must return Features\(X, edges\), got ndarray"):
         Bars(features=lambda y, sr: y[:, None], length=1.0)(melody([262]), SR)  # noqa: ARG005
 
@@ -88,7 +88,7 @@ def test_given_bar_lines_are_the_edges():
 
 
 @pytest.mark.parametrize(("seconds", "n_silent"), [(0.3, 0), (3.0, 0), (4.9, 10)])
-def test_silence_at_the_ends_changes_no_row(seconds, n_silent):
+def test_rows_are_invariant_to_silence_at_the_ends(seconds, n_silent):
     y = melody(np.random.default_rng(1).uniform(200, 2000, size=12))
     bars = Bars(length=0.5, positions=2)
     plain, padded = bars(y, SR), bars(np.pad(y, round(seconds * SR)), SR)
@@ -100,7 +100,7 @@ def test_silence_at_the_ends_changes_no_row(seconds, n_silent):
     )
 
 
-def test_given_bar_lines_stay_where_silence_is_cut():
+def test_given_bar_lines_are_kept_if_silence_is_trimmed():
     y = np.pad(melody([262, 330, 392, 523] * 2), SR)
     edges = [0, 0.5, 1.2, 3.0, 6.0]
     features = Bars(features=("mfcc",)).on_grid(y, SR, edges)
@@ -111,12 +111,12 @@ def test_given_bar_lines_stay_where_silence_is_cut():
 @pytest.mark.parametrize(
     "edges", [[0, 1], [0.5, 2], [0], [], [0, np.nan, 2], [0, 1, 1, 2], [[0, 2]]]
 )
-def test_bar_lines_that_do_not_reach_both_ends_are_refused(edges):
+def test_bar_lines_not_spanning_the_recording_raise(edges):
     with pytest.raises(ValueError, match="edges must be bar lines that increase from 0 to 2 s"):
         Bars(features=("mfcc",)).on_grid(melody([262, 330, 392, 523]), SR, edges)
 
 
-def test_bars_are_looked_for_where_no_length_is_given():
+def test_bars_are_estimated_if_no_length_is_given():
     clicks = np.zeros(20 * SR, dtype=np.float32)
     for i in range(40):
         clicks[round(i * 0.5 * SR) :][:2000] += melody([440 if i % 4 else 220], 0.1)[:2000]
@@ -124,7 +124,7 @@ def test_bars_are_looked_for_where_no_length_is_given():
     np.testing.assert_allclose(np.diff(edges[1:-1]), 2.0, atol=0.05)
 
 
-def test_other_features_can_be_laid_out():
+def test_other_features_can_be_subdivided_too():
     y = melody([262, 330, 392, 523])
     made = Bars(length=1.0, features=("logmel:n_mels=20", MFCC(n_mfcc=13), Ramp()), positions=2)
     assert made(y, SR).X.shape == (2, 2 * (20 + 13 + 2))
@@ -136,14 +136,14 @@ def test_one_name_is_enough():
     assert Bars(length=0.5, features="mfcc", positions=4)(y, SR).X.shape == (2, 80)
 
 
-def test_orders_of_scattering_come_one_by_one():
+def test_scattering_orders_are_separate_families():
     y = melody([262, 330, 392, 523])
     for name, order in (("s1", 1), ("s2", 2)):
         names = Bars(length=1.0, features=name)(y, SR).names
         assert {each.order for each in names} == {order}
 
 
-def test_second_orders_are_those_of_the_whole_transform():
+def test_second_order_equals_that_of_the_whole_transform():
     y = melody([262, 330, 392, 523])
     whole = Scattering(J=13, Q=8, T=8192, stride=4096)(y, SR)
     second = [name for name in whole.names if name.order == 2]
@@ -159,7 +159,7 @@ def test_a_tone_is_a_peak_among_its_neighbors():
     np.testing.assert_allclose(carriers[middle > 0.1 * middle.max()], 440, rtol=0.13)
 
 
-def test_a_bass_note_has_no_place_in_the_melody():
+def test_a_bass_note_is_not_part_of_the_melody():
     high, low = (MelodyChroma()(melody([f], 2.0), SR) for f in (440, 110))
     middle = len(high) // 2
     assert high.X[middle].argmax() == 9  # C is 0, A is 9
@@ -187,7 +187,7 @@ def test_levels_are_root_mean_squares_between_the_lines():
         ({"features": ("mfc",)}, "unknown feature 'mfc'"),
     ],
 )
-def test_options_that_make_no_sense_are_refused(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         Bars(**options)
 
@@ -200,7 +200,7 @@ def test_without_a_pulse_there_is_a_row_per_half_second():
     assert len(features.notes) == 1
 
 
-def test_what_an_extractor_notes_is_kept_once():
+def test_notes_of_an_extractor_are_kept_once():
     def unsure(y, sr):
         features = extractor("mfcc")(y, sr)
         return Features(features.X, features.edges, features.names, notes=["do not trust it"])
@@ -209,14 +209,14 @@ def test_what_an_extractor_notes_is_kept_once():
     assert notes == ("do not trust it",)
 
 
-def test_kinds_made_of_one_transform_are_those_made_apart():
+def test_features_that_share_a_transform_equal_separate_ones():
     y = melody([262, 330, 392, 523] * 4)
     together = Bars(features=("cqt", "chroma"), length=1.0)(y, SR).X
     apart = [Bars(features=(kind,), length=1.0)(y, SR).X for kind in ("cqt", "chroma")]
     np.testing.assert_array_equal(together, np.concatenate(apart, axis=1))
 
 
-def test_rows_of_a_held_sound_are_alike_on_both_sides_of_silence():
+def test_rows_of_a_sustained_sound_are_equal_around_silence():
     t = np.arange(10 * SR) / SR
     held = sum(np.sin(2 * np.pi * f * t) for f in (220, 277, 330)).astype("f4") / 10
     silence = np.zeros(6 * SR, "f4")
@@ -235,7 +235,7 @@ def test_silence_need_not_be_at_zero():
     assert 0 < silent.sum() < len(silent)
 
 
-def test_bars_of_several_channels_are_refused():
+def test_multichannel_bars_raise():
     with pytest.raises(ValueError, match=r"y must be mono, .*\(2, 9000\)"):
         Bars().on_grid(np.zeros((2, 9000)), 3000, [0, 3])
 

@@ -1,4 +1,4 @@
-"""Baselines know the reference: how long, how many, and nothing else."""
+"""Baselines depend only on the duration and number of segments of the reference."""
 
 import numpy as np
 import pytest

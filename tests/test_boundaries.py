@@ -1,4 +1,4 @@
-"""Where to cut: peaks of curves drawn by hand, joins of segments, covers found by trying all."""
+"""Boundaries: peak picking, merging, and dynamic programming against exhaustive search."""
 
 import itertools
 
@@ -26,15 +26,15 @@ def picked(novelty=CURVE, min_frames=2, **options):
     return pick_boundaries(curve, min_frames=min_frames, **options).tolist()
 
 
-def test_all_peaks_are_cut_at_full_granularity():
+def test_granularity_1_selects_all_peaks():
     assert picked(granularity=1) == [0, 2, 5, 8, 11, 14, 16]
 
 
-def test_only_the_most_prominent_peak_is_cut_at_no_granularity():
+def test_granularity_0_selects_only_the_most_prominent_peak():
     assert picked(granularity=0) == [0, 5, 16]
 
 
-def test_granularity_is_a_quadratic_share_of_the_most_prominent_peak():
+def test_prominence_threshold_is_quadratic_in_granularity():
     assert picked(granularity=0.5) == [0, 5, 8, 11, 16]  # prominence 8 / 4 and more
     assert picked(granularity=0.49) == [0, 5, 8, 16]
 
@@ -50,7 +50,7 @@ def test_more_granularity_never_removes_a_boundary(rng):
     ("n_segments", "cuts"),
     [(1, [0, 16]), (2, [0, 5, 16]), (3, [0, 5, 8, 16]), (4, [0, 5, 8, 11, 16])],
 )
-def test_so_many_segments_are_made_of_the_most_prominent_peaks(n_segments, cuts):
+def test_n_segments_selects_the_most_prominent_peaks(n_segments, cuts):
     assert picked(n_segments=n_segments) == cuts
 
 
@@ -60,53 +60,53 @@ def test_more_segments_never_remove_a_boundary(rng):
     assert all(fewer < more for fewer, more in itertools.pairwise(cuts))
 
 
-def test_all_peaks_are_cut_where_more_segments_are_asked_for():
+def test_all_peaks_are_selected_if_n_segments_is_larger():
     assert picked(n_segments=100) == picked(granularity=1)
 
 
-def test_a_number_of_segments_overrules_granularity():
+def test_n_segments_overrides_granularity():
     assert picked(n_segments=3, granularity=0) == picked(n_segments=3, granularity=1)
 
 
 @pytest.mark.parametrize("min_frames", [1, 2, 5, 20, 60])
-def test_no_segment_is_shorter_than_asked(min_frames, rng):
+def test_no_segment_is_shorter_than_min_frames(min_frames, rng):
     cuts = picked(rng.uniform(size=200), min_frames, granularity=1)
     assert min(np.diff(cuts)) >= min_frames
 
 
-def test_of_two_near_peaks_the_more_prominent_one_stays():
+def test_of_two_close_peaks_the_more_prominent_one_is_kept():
     assert picked([0, 0, 0, 3, 0, 5, 0, 0, 0], min_frames=3, granularity=1) == [0, 5, 8]
 
 
-def test_peaks_exactly_as_far_as_asked_both_stay():
+def test_peaks_exactly_min_frames_apart_are_both_kept():
     assert picked([0, 0, 0, 3, 0, 5, 0, 0, 0], min_frames=2, granularity=1) == [0, 3, 5, 8]
 
 
-def test_a_peak_that_gave_way_does_not_displace_others():
+def test_a_rejected_peak_suppresses_no_others():
     novelty = [0, 0, 0, 0, 5, 0, 4, 0, 3, 0, 0, 0, 0]
     assert picked(novelty, min_frames=3, granularity=1) == [0, 4, 8, 12]
 
 
-def test_a_plateau_is_cut_once_in_its_middle():
+def test_a_plateau_gives_one_boundary_in_its_middle():
     assert picked([0, 0, 0, 2, 2, 2, 0, 0, 0], granularity=1) == [0, 4, 8]
 
 
-def test_prominence_counts_and_not_height():
+def test_peaks_are_ranked_by_prominence_not_height():
     novelty = [0, 0, 9, 8, 9.5, 0, 0, 4, 0, 0]
     assert picked(novelty, n_segments=3) == [0, 4, 7, 9]
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0])
-def test_a_flat_curve_is_not_cut(level):
+def test_a_flat_curve_has_no_boundary(level):
     assert picked(np.full(50, level), granularity=1) == [0, 49]
 
 
-def test_rounding_is_not_cut(rng):
+def test_rounding_errors_give_no_boundary(rng):
     assert picked(1e-12 * rng.uniform(size=100), granularity=1) == [0, 99]
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3])
-def test_hardly_any_frames_are_not_cut(n_frames):
+def test_very_few_frames_have_no_boundary(n_frames):
     novelty = np.ones(n_frames + 1)
     novelty[[0, -1]] = 0
     assert picked(novelty, min_frames=2, granularity=1) == [0, n_frames]
@@ -117,18 +117,18 @@ def test_boundary_frames_are_indices():
 
 
 @pytest.mark.parametrize("granularity", [-0.1, 1.1, float("nan")])
-def test_granularity_outside_its_range_is_refused(granularity):
+def test_granularity_outside_0_to_1_raises(granularity):
     with pytest.raises(ValueError, match=rf"granularity must be in \[0, 1\], got {granularity}"):
         picked(granularity=granularity)
 
 
 @pytest.mark.parametrize("n_segments", [0, -3, 2.5, True])
-def test_no_whole_number_of_segments_is_refused(n_segments):
+def test_invalid_n_segments_raises(n_segments):
     with pytest.raises(ValueError, match=f"n_segments must be .* at least 1, got {n_segments}"):
         check_detail(0.5, n_segments)
 
 
-def test_neighbors_that_differ_least_are_joined_first():
+def test_most_similar_neighbors_are_merged_first():
     E = np.repeat([0.0, 1.0, 9.0, 11.0], 5)[:, None]
     cuts = np.array([0, 5, 10, 15, 20])
     assert join_segments(cuts, E, n_segments=3).tolist() == [0, 10, 15, 20]
@@ -136,28 +136,28 @@ def test_neighbors_that_differ_least_are_joined_first():
     assert join_segments(cuts, E, n_segments=1).tolist() == [0, 20]
 
 
-def test_joined_segments_are_compared_by_their_common_mean():
-    # 0 and 2 join to a mean of 1, which is further from 4.5 than 4.5 is from 7.9.
+def test_merged_segments_are_compared_by_their_mean():
+    # 0 and 2 are merged to a mean of 1, which is farther from 4.5 than 7.9 is.
     E = np.repeat([0.0, 2.0, 4.5, 7.9], 5)[:, None]
     assert join_segments(np.array([0, 5, 10, 15, 20]), E, n_segments=2).tolist() == [0, 10, 20]
 
 
-def test_segments_few_enough_stay():
+def test_few_enough_segments_are_not_merged():
     cuts = np.array([0, 5, 10])
     np.testing.assert_array_equal(join_segments(cuts, np.zeros((10, 1)), n_segments=2), cuts)
 
 
-def test_joining_leaves_its_input_alone(rng):
+def test_merging_does_not_modify_its_input(rng):
     cuts = np.array([0, 5, 10, 15])
     join_segments(cuts, rng.normal(size=(15, 2)), n_segments=1)
     np.testing.assert_array_equal(cuts, [0, 5, 10, 15])
 
 
-# Scores of segments, and the best cover
+# Scores of segments, and the best segmentation
 
 
 def covers(n):
-    """All ways to cut n frames."""
+    """All segmentations of n frames."""
     inner = range(1, n)
     for size in range(n):
         for cut in itertools.combinations(inner, size):
@@ -173,7 +173,7 @@ def symmetric(rng, n):
     return Z + Z.T
 
 
-def test_repetition_is_the_mean_along_the_diagonals_of_the_best_copies(rng):
+def test_repetition_score_is_the_mean_along_diagonals_of_the_best_copies(rng):
     Z = symmetric(rng, 13)
     expected = np.zeros((14, 14))
     for start, stop in itertools.combinations(range(14), 2):
@@ -188,7 +188,7 @@ def test_repetition_is_the_mean_along_the_diagonals_of_the_best_copies(rng):
     np.testing.assert_allclose(repetition_scores(Z, min_lag=2), expected, atol=1e-12)
 
 
-def test_a_passage_that_comes_three_times_scores_its_length():
+def test_a_passage_repeated_three_times_scores_its_length():
     Z = np.tile(np.eye(5), (3, 3))
     scores = repetition_scores(Z, n_copies=(2,))
     assert [scores[0, 5], scores[5, 10], scores[10, 15]] == [5, 5, 5]
@@ -199,20 +199,20 @@ def test_a_copy_never_overlaps_its_segment():
     assert repetition_scores(np.ones((8, 8)), n_copies=(1,), min_lag=1)[0, 4] == 4
 
 
-def test_a_copy_is_not_nearer_than_asked():
+def test_copies_respect_the_minimum_distance():
     Z = np.eye(9) + np.eye(9, k=3) + np.eye(9, k=-3)
     assert repetition_scores(Z, n_copies=(1,), min_lag=3)[0, 3] == 3
     assert repetition_scores(Z, n_copies=(1,), min_lag=4)[0, 3] == 0
 
 
-def test_segments_longer_than_asked_are_not_looked_for():
+def test_segments_longer_than_the_maximum_are_not_scored():
     Z = np.tile(np.eye(5), (2, 2))
     assert not repetition_scores(Z, n_copies=(1,), max_frames=4)[0, 5]
     assert repetition_scores(Z, n_copies=(1,), max_frames=5)[0, 5] == 5
 
 
 @pytest.mark.parametrize("n_bands", [1, 3, 20])
-def test_a_block_is_the_sum_of_its_pairs_over_its_length(n_bands, rng):
+def test_block_score_is_the_sum_over_pairs_divided_by_length(n_bands, rng):
     Z = symmetric(rng, 9)
     expected = np.zeros((10, 10))
     for start, stop in itertools.combinations(range(10), 2):
@@ -222,23 +222,23 @@ def test_a_block_is_the_sum_of_its_pairs_over_its_length(n_bands, rng):
     np.testing.assert_allclose(block_scores(Z, n_bands=n_bands), expected, atol=1e-12)
 
 
-def test_phrases_are_mostly_of_four_or_eight_bars():
+def test_length_prior_peaks_at_four_and_eight_bars():
     by_length = length_scores(40)[0, 1:]
     assert set(np.argsort(by_length)[-2:] + 1) == {4, 8}
 
 
-def test_lengths_are_logarithms_of_shares():
+def test_length_scores_are_log_probabilities():
     assert np.exp(length_scores(40)[0, 1:]).sum() == pytest.approx(1)
 
 
-def test_lengths_count_in_bars():
+def test_length_scores_depend_on_bars_not_frames():
     bars, quarters = length_scores(40), length_scores(160, frames_per_bar=4)
     np.testing.assert_allclose(quarters[0, 4::4], bars[0, 1:])
     between = (bars[0, 8] + bars[0, 9]) / 2
     assert quarters[0, 34] == pytest.approx(between)
 
 
-def test_what_may_be_two_bars_may_be_as_long_as_two():
+def test_length_prior_is_a_mixture_over_single_and_double_bars():
     as_one, as_two = length_scores(20), length_scores(20, two_bars=1.0)
     np.testing.assert_allclose(as_two[0, 1:11], length_scores(40)[0, 2:21:2])
     half = length_scores(20, two_bars=0.5)
@@ -246,21 +246,21 @@ def test_what_may_be_two_bars_may_be_as_long_as_two():
 
 
 @pytest.mark.parametrize("cost", [-1.0, 0.0, 0.7])
-def test_the_best_cover_is_better_than_all_others(cost, rng):
+def test_best_segmentation_equals_exhaustive_search(cost, rng):
     scores = rng.normal(size=(10, 10))
     best = max(covers(9), key=lambda cuts: total(scores, cuts, cost))
     assert best_boundaries(scores, cost=cost).tolist() == best
 
 
 @pytest.mark.parametrize("n_segments", range(1, 10))
-def test_the_best_cover_of_so_many_segments_is_better_than_all_others(n_segments, rng):
+def test_best_segmentation_into_n_segments_equals_exhaustive_search(n_segments, rng):
     scores = rng.normal(size=(10, 10))
     so_many = (cuts for cuts in covers(9) if len(cuts) == n_segments + 1)
     best = max(so_many, key=lambda cuts: total(scores, cuts))
     assert best_boundaries(scores, n_segments=n_segments).tolist() == best
 
 
-def test_no_more_segments_are_made_than_there_are_frames(rng):
+def test_n_segments_is_limited_by_the_number_of_frames(rng):
     assert best_boundaries(rng.normal(size=(4, 4)), n_segments=9).tolist() == [0, 1, 2, 3]
 
 
@@ -271,7 +271,7 @@ def test_a_higher_cost_never_gives_more_segments(rng):
     assert counts[0] > counts[-1]
 
 
-def test_what_is_known_of_a_boundary_can_be_added_to_its_column(rng):
+def test_boundary_scores_can_be_added_to_columns_of_segment_scores(rng):
     known = np.where(np.isin(np.arange(21), [4, 11]), 5.0, -5.0)
     scores = 0.1 * rng.normal(size=(21, 21)) + known
     assert best_boundaries(scores).tolist() == [0, 4, 11, 20]
@@ -284,17 +284,17 @@ def test_forbidden_segments_are_not_used(rng):
 
 
 @pytest.mark.parametrize("n_segments", [None, 2, 3])
-def test_where_every_cover_is_forbidden_there_is_none(n_segments, rng):
+def test_raises_if_every_segmentation_is_forbidden(n_segments, rng):
     scores = rng.normal(size=(6, 6))
     scores[:, 5] = -np.inf
-    with pytest.raises(ValueError, match="no cover of the recording is without a forbidden"):
+    with pytest.raises(ValueError, match="every segmentation contains a forbidden"):
         best_boundaries(scores, n_segments=n_segments)
-    with pytest.raises(ValueError, match="no cover of the recording is without a forbidden"):
+    with pytest.raises(ValueError, match="every segmentation contains a forbidden"):
         boundary_probabilities(scores)
 
 
 @pytest.mark.parametrize("n_segments", [None, 3])
-def test_scores_that_are_no_numbers_are_refused(n_segments, rng):
+def test_nan_scores_raise(n_segments, rng):
     scores = rng.normal(size=(6, 6))
     scores[2, 3] = np.nan
     with pytest.raises(ValueError, match="or scores are NaN"):
@@ -302,7 +302,7 @@ def test_scores_that_are_no_numbers_are_refused(n_segments, rng):
 
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
-def test_a_boundary_is_as_probable_as_the_covers_that_have_it(temperature, rng):
+def test_boundary_probability_is_marginalized_over_segmentations(temperature, rng):
     scores = rng.normal(size=(9, 9))
     expected = np.zeros(9)
     for cuts in covers(8):
@@ -311,7 +311,7 @@ def test_a_boundary_is_as_probable_as_the_covers_that_have_it(temperature, rng):
     np.testing.assert_allclose(found, expected / expected[0])
 
 
-def test_the_best_cover_is_certain_where_nothing_else_comes_near(rng):
+def test_probabilities_are_near_one_for_a_clearly_best_segmentation(rng):
     scores = rng.normal(size=(30, 30))
     sure = boundary_probabilities(scores, temperature=1e-3)
     assert np.flatnonzero(sure > 0.5).tolist() == best_boundaries(scores).tolist()
@@ -323,37 +323,37 @@ def test_probabilities_stay_finite_for_large_scores(rng):
     assert probabilities.max() <= 1 + 1e-9
 
 
-def test_boundaries_that_are_rather_right_than_wrong_are_found():
+def test_boundaries_more_likely_right_than_wrong_are_selected():
     probable = np.array([1, 0.51, 0.2, 0.9, 0.49, 1, 1])
     scores = expected_hits(probable, 10.0 * np.arange(7))
     assert best_boundaries(scores, cost=0.5).tolist() == [0, 1, 3, 5, 6]
 
 
 def hits_of(probable, edges, found, **options):
-    """Add up what is expected of boundaries that are found, both ends among them."""
+    """Sum the expected hits of the given boundaries, including both ends."""
     scores = expected_hits(np.array(probable), np.array(edges, dtype=float), **options)
     return sum(scores[start, stop] for start, stop in itertools.pairwise(found))
 
 
 @pytest.mark.parametrize(("tolerance", "hits"), [(1.0, 0.3), (2.0, 0.8), (10.0, 0.9)])
-def test_a_boundary_hits_what_is_as_near_as_the_tolerance(tolerance, hits):
+def test_a_boundary_hits_those_within_the_tolerance(tolerance, hits):
     probable, edges = [1, 0.3, 0.0, 0.5, 0.1, 1], [0, 20, 21, 22, 30, 40]
     found = hits_of(probable, edges, [0, 1, 5], tolerances=[tolerance])
     assert found == pytest.approx(hits, abs=1e-5)
 
 
-def test_tolerances_count_alike():
+def test_tolerances_have_equal_weight():
     probable, edges = [1, 0.3, 0.5, 1], [0, 20, 22, 40]
     assert hits_of(probable, edges, [0, 1, 3]) == pytest.approx((0.3 + 0.8) / 2, abs=1e-5)
 
 
-def test_no_two_boundaries_hit_the_same_one():
+def test_two_boundaries_never_hit_the_same_one():
     probable, edges = [1, 0.2, 0.6, 0.1, 1], [0, 20, 21, 22, 40]
     for found in ([0, 1, 4], [0, 1, 2, 4], [0, 1, 2, 3, 4], [0, 1, 3, 4]):
         assert hits_of(probable, edges, found, tolerances=[3]) == pytest.approx(0.9, abs=1e-5)
 
 
-def test_no_boundary_hits_more_than_one():
+def test_a_boundary_hits_at_most_one():
     probable, edges = [1, 1, 0.0, 1, 1], [0, 20, 22, 24, 44]
     assert hits_of(probable, edges, [0, 1, 4]) == 1
     assert hits_of(probable, edges, [0, 1, 3, 4]) == 2
@@ -361,26 +361,26 @@ def test_no_boundary_hits_more_than_one():
 
 
 @pytest.mark.parametrize("tolerance", [0.5, 3.0])
-def test_a_place_beside_a_sure_boundary_is_none(tolerance):
+def test_an_edge_next_to_a_certain_boundary_is_not_selected(tolerance):
     scores = expected_hits(
         np.array([1, 0, 1, 0, 1.0]), np.array([0.0, 23.8, 24, 24.2, 40]), tolerances=[tolerance]
     )
     assert best_boundaries(scores, cost=0.5).tolist() == [0, 2, 4]
 
 
-def test_boundaries_that_are_both_sure_are_both_found_however_near():
+def test_two_certain_boundaries_are_both_selected_however_close():
     scores = expected_hits(np.ones(4), np.array([0.0, 20, 20.4, 40]))
     assert best_boundaries(scores, cost=0.5).tolist() == [0, 1, 2, 3]
 
 
-def test_neither_end_is_a_hit():
+def test_first_and_last_boundary_count_no_hits():
     probable = [1, 0.3, 0.2, 1]
     assert hits_of(probable, [0, 1, 2, 3], [0, 3]) == 0
     assert hits_of(probable, [0, 1, 2, 3], [0, 1, 3]) == pytest.approx((0.3 + 0.5) / 2, abs=1e-5)
 
 
 @pytest.mark.parametrize("near_to", ["start", "end"])
-def test_what_is_near_to_an_end_is_hit_by_nothing_that_is_far(near_to):
+def test_boundaries_near_an_end_are_not_hit_from_afar(near_to):
     probable, edges = np.array([1, 0.4, 0.0, 1]), np.array([0, 2, 20, 40])
     if near_to == "end":
         probable, edges = probable[::-1], 40 - edges[::-1]
@@ -388,7 +388,7 @@ def test_what_is_near_to_an_end_is_hit_by_nothing_that_is_far(near_to):
     assert hits_of(probable, edges, found, tolerances=[3]) == 0
 
 
-def test_rounding_takes_no_hit_that_is_exactly_as_far_as_the_tolerance():
+def test_rounding_keeps_hits_at_exactly_the_tolerance():
     place, later = 9.1, 0.1 * 121
     assert place + 3.0 < later < place + 3.0 + 1e-9
     found = hits_of([1, 0.0, 0.4, 1], [0, place, later, 40], [0, 1, 3], tolerances=[3.0])

@@ -1,4 +1,4 @@
-"""One job over many tracks: resumed, isolated, the same bytes every time."""
+"""Runs over many tracks: resumable, isolated and deterministic."""
 
 import contextlib
 import dataclasses
@@ -28,7 +28,7 @@ SR = 8000
 
 
 def write_tracks(folder, names):
-    """Eight seconds each: four of one tone, four of another."""
+    """Recordings of eight seconds: four seconds each of two tones."""
     folder.mkdir()
     for i, name in enumerate(names):
         t = np.arange(4 * SR) / SR
@@ -38,7 +38,7 @@ def write_tracks(folder, names):
 
 
 def contents(run):
-    """Bytes of every result; times and host facts live in run.json alone."""
+    """Bytes of all results except run.json, which has times and host data."""
     return {
         path.relative_to(run).as_posix(): path.read_bytes()
         for path in sorted(run.rglob("*"))
@@ -55,7 +55,7 @@ def statuses(receipts):
     return {receipt.track: receipt.status for receipt in receipts}
 
 
-def test_every_track_gets_its_sections(sources, tmp_path):
+def test_every_track_is_segmented(sources, tmp_path):
     segment_collection(sources, tmp_path / "run", JOB)
     jams = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams")
     (found,) = jams.annotations
@@ -76,7 +76,7 @@ def test_the_default_level_of_the_default_system_comes_first(sources, tmp_path):
     assert annotations[0].segmentation == expected[0].segmentation
 
 
-def test_what_the_report_draws_is_kept(sources, tmp_path):
+def test_data_of_the_report_figures_are_kept(sources, tmp_path):
     segment_collection(sources[:1], tmp_path / "run", JOB)
     with np.load(tmp_path / "run" / "arrays" / f"{sources[0].id}.npz") as arrays:
         system = JOB.segmenters[0]
@@ -87,7 +87,7 @@ def test_what_the_report_draws_is_kept(sources, tmp_path):
         assert arrays["waveform"].shape[0] == 2
 
 
-def test_a_second_call_keeps_what_is_done(sources, tmp_path):
+def test_a_second_call_keeps_finished_tracks(sources, tmp_path):
     segment_collection(sources, tmp_path / "run", JOB)
     before = contents(tmp_path / "run")
     again = segment_collection(sources, tmp_path / "run", JOB)
@@ -95,20 +95,20 @@ def test_a_second_call_keeps_what_is_done(sources, tmp_path):
     assert contents(tmp_path / "run") == before
 
 
-def test_force_does_it_again(sources, tmp_path):
+def test_force_recomputes_finished_tracks(sources, tmp_path):
     segment_collection(sources, tmp_path / "run", JOB)
     again = segment_collection(sources, tmp_path / "run", JOB, force=True)
     assert set(statuses(again).values()) == {"done"}
 
 
-def test_changed_options_are_computed_again(sources, tmp_path):
+def test_changed_options_trigger_recomputation(sources, tmp_path):
     segment_collection(sources, tmp_path / "run", JOB)
     other = SegmentJob(segmenters=JOB.segmenters, features="logmel:n_mels=13")
     again = segment_collection(sources, tmp_path / "run", other)
     assert set(statuses(again).values()) == {"done"}
 
 
-def test_changed_code_of_ones_own_is_computed_again(sources, tmp_path, monkeypatch):
+def test_changed_custom_code_triggers_recomputation(sources, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     module = tmp_path / "segmenter_of_ones_own.py"
     code = "from scatseg.segmenters import FooteSegmenter\nclass Mine(FooteSegmenter): pass\n"
@@ -120,14 +120,14 @@ def test_changed_code_of_ones_own_is_computed_again(sources, tmp_path, monkeypat
         assert receipt.status == status
 
 
-def test_changed_audio_is_computed_again(sources, tmp_path):
+def test_changed_audio_triggers_recomputation(sources, tmp_path):
     segment_collection(sources, tmp_path / "run", JOB)
     audio.save(sources[0].path, np.sin(np.arange(SR)), SR)
     again = statuses(segment_collection(sources, tmp_path / "run", JOB))
     assert again == {source.id: "kept" for source in sources} | {sources[0].id: "done"}
 
 
-def test_a_damaged_result_is_computed_again(sources, tmp_path):
+def test_a_damaged_result_is_recomputed(sources, tmp_path):
     segment_collection(sources, tmp_path / "run", JOB)
     target = tmp_path / "run" / "tracks" / "one.jams"
     whole = target.read_bytes()
@@ -136,7 +136,7 @@ def test_a_damaged_result_is_computed_again(sources, tmp_path):
     assert target.read_bytes() == whole
 
 
-def test_one_bad_file_stops_nothing(sources, tmp_path):
+def test_a_bad_file_does_not_stop_the_run(sources, tmp_path):
     bad = tmp_path / "audio" / "bad.wav"
     bad.write_text("this is not music")
     receipts = segment_collection([*sources, Source("bad", bad)], tmp_path / "run", JOB, n_jobs=2)
@@ -146,7 +146,7 @@ def test_one_bad_file_stops_nothing(sources, tmp_path):
     assert failure.error.startswith("NotAudioError: ")
 
 
-def test_a_mended_file_leaves_the_list_of_failures(tmp_path):
+def test_a_repaired_file_is_removed_from_the_failures(tmp_path):
     bad = tmp_path / "bad.wav"
     bad.write_text("this is not music")
     segment_collection([Source("bad", bad)], tmp_path / "run", JOB)
@@ -155,14 +155,14 @@ def test_a_mended_file_leaves_the_list_of_failures(tmp_path):
     assert read_failures(tmp_path / "run") == []
 
 
-def test_receipts_are_told_as_they_come(sources, tmp_path):
+def test_receipts_are_reported_immediately(sources, tmp_path):
     told = []
     receipts = segment_collection(sources, tmp_path / "run", JOB, on_receipt=told.append)
     assert told == receipts
     assert all(isinstance(receipt, Receipt) and receipt.seconds > 0 for receipt in told)
 
 
-def test_any_number_of_processes_gives_the_same_bytes(sources, tmp_path):
+def test_output_is_bytewise_independent_of_the_number_of_processes(sources, tmp_path):
     job = SegmentJob(segmenters=("laplacian",), features="scattering:J=9")
     segment_collection(sources, tmp_path / "alone", job, n_jobs=1)
     segment_collection(sources, tmp_path / "together", job, n_jobs=2)
@@ -173,7 +173,7 @@ BARS = SegmentJob(features="bars:features=mfcc,positions=2")
 
 
 @pytest.mark.parametrize("name", ["one.csv", "one.beats.txt"])
-def test_bar_lines_come_from_a_file_of_beats(sources, tmp_path, name):
+def test_bar_lines_are_read_from_a_beat_file(sources, tmp_path, name):
     beats = tmp_path / "beats"
     beats.mkdir()
     lines = "".join(f"{0.5 * i + 0.25},{i % 2 + 1}\n" for i in range(16))
@@ -184,11 +184,11 @@ def test_bar_lines_come_from_a_file_of_beats(sources, tmp_path, name):
     edges = np.load(run / "arrays" / "one.npz")["novelty_edges_default"]
     np.testing.assert_allclose(edges, [0, *np.arange(0.25, 8, 1), 8])
     facts = formats.read_jams(run / "tracks" / "two.jams").sandbox["scatseg"]
-    assert "no beats of this name in beats: they were looked for" in facts["warnings"]
+    assert "no beats of this name in beats: they were estimated" in facts["warnings"]
 
 
 class EachRow:
-    """Finds a section in each row of what it hears."""
+    """A segmenter that returns each frame as a section."""
 
     hears = "bars:features=mfcc,positions=2"
 
@@ -200,7 +200,7 @@ class EachSecond(EachRow):
     hears = "bars:features=mfcc,positions=2,length=1"
 
 
-def test_beats_move_no_frames_of_a_length_of_their_own(sources, tmp_path):
+def test_beats_do_not_affect_frames_of_fixed_length(sources, tmp_path):
     beats = tmp_path / "one.csv"
     beats.write_text("".join(f"{2 * i + 0.25},1\n" for i in range(4)), encoding="utf-8")
     names = [f"{__name__}:{kind.__name__}" for kind in (EachRow, EachSecond)]
@@ -211,7 +211,7 @@ def test_beats_move_no_frames_of_a_length_of_their_own(sources, tmp_path):
     np.testing.assert_allclose(seconds, range(9), atol=1e-3)
 
 
-def test_other_beats_are_another_result(sources, tmp_path):
+def test_changed_beats_trigger_recomputation(sources, tmp_path):
     beats = tmp_path / "one.csv"
     for text, status in (("1\n2\n3\n", "done"), ("1\n2\n3\n", "kept"), ("1\n2\n4\n", "done")):
         beats.write_text(text, encoding="utf-8")
@@ -220,7 +220,7 @@ def test_other_beats_are_another_result(sources, tmp_path):
         assert receipt.status == status
 
 
-def test_beats_that_are_no_longer_given_are_another_result(sources, tmp_path):
+def test_removed_beats_trigger_recomputation(sources, tmp_path):
     (tmp_path / "one.csv").write_text("1\n2\n3\n", encoding="utf-8")
     given = dataclasses.replace(BARS, beats=tmp_path / "one.csv")
     for job, status in ((given, "done"), (BARS, "done"), (BARS, "kept"), (given, "done")):
@@ -228,7 +228,7 @@ def test_beats_that_are_no_longer_given_are_another_result(sources, tmp_path):
         assert receipt.status == status
 
 
-def test_one_file_of_beats_is_refused_for_several_recordings(sources, tmp_path):
+def test_one_beat_file_for_several_recordings_raises(sources, tmp_path):
     (tmp_path / "one.csv").write_text("1\n2\n3\n", encoding="utf-8")
     job = dataclasses.replace(BARS, beats=tmp_path / "one.csv")
     with pytest.raises(ValueError, match=r"3 recordings need a folder of beats, but .*one\.csv"):
@@ -240,13 +240,13 @@ def test_beats_in_milliseconds_are_a_failure_with_the_reason(sources, tmp_path):
     (tmp_path / "one.csv").write_text(lines, encoding="utf-8")
     job = dataclasses.replace(BARS, beats=tmp_path / "one.csv")
     (receipt,) = segment_collection(sources[:1], tmp_path / "run", job)
-    assert "one.csv: beats must be seconds in a recording of 8.0 s, but 15 of" in (
+    assert "one.csv: beats must be seconds within the recording of 8.0 s, but 15 of" in (
         receipt.failure.error
     )
 
 
 class Sure:
-    """Finds a boundary at each second, and says how probable it is."""
+    """A segmenter with a boundary of given probability at each second."""
 
     def __init__(self, calibrated=True, share=1.0):
         self.calibrated = calibrated
@@ -269,20 +269,18 @@ class Sure:
 @pytest.mark.parametrize(
     ("calibrated", "confidence"), [("True", (None, *np.arange(1, 8) / 8)), ("False", ())]
 )
-def test_boundaries_say_how_probable_they_are_where_that_is_known(
-    sources, tmp_path, calibrated, confidence
-):
+def test_boundaries_have_probabilities_where_known(sources, tmp_path, calibrated, confidence):
     name = f"{__name__}:Sure:calibrated={calibrated}"
     job = SegmentJob(segmenters=(name,), features="logmel", exports=("csv",))
     segment_collection(sources[:1], tmp_path / "run", job)
     phrases, sections = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams").annotations
     assert phrases.confidence == confidence
-    assert sections.confidence == ()  # of which there is no curve
+    assert sections.confidence == ()  # it has no curve
     (exported,) = formats.read(tmp_path / "run" / "exports" / "one.csv")
     assert exported.confidence == confidence
 
 
-def test_sections_of_the_default_say_how_probable_they_are_and_not_as_phrases():
+def test_sections_of_the_default_segmenter_have_section_probabilities():
     piece = pieces.compose("aaba")
     found = analyze(piece.y, piece.sr, SegmentJob(segmenters=("default",))).annotations
     phrases, sections = (
@@ -298,12 +296,10 @@ def test_sections_of_the_default_say_how_probable_they_are_and_not_as_phrases():
     ("share", "warnings"),
     [
         ("1.0", []),
-        ("0.8", ["{}: the form is uncertain, about 3 of 7 boundaries are expected to be right"]),
+        ("0.8", ["{}: the form is uncertain, about 3 of 7 boundaries are expected to be correct"]),
     ],
 )
-def test_a_form_with_few_probable_boundaries_comes_with_a_warning(
-    sources, tmp_path, share, warnings
-):
+def test_a_form_with_few_probable_boundaries_warns(sources, tmp_path, share, warnings):
     name = f"{__name__}:Sure:share={share}"
     job = SegmentJob(segmenters=(name,), features="logmel")
     segment_collection(sources[:1], tmp_path / "run", job)
@@ -312,9 +308,9 @@ def test_a_form_with_few_probable_boundaries_comes_with_a_warning(
 
 
 @pytest.mark.parametrize(
-    ("asked", "warnings"), [(2, []), (40, ["{}: 40 sections asked for, 2 found"])]
+    ("asked", "warnings"), [(2, []), (40, ["{}: 40 sections requested, 2 found"])]
 )
-def test_fewer_sections_than_were_asked_for_are_a_warning(sources, asked, warnings):
+def test_fewer_sections_than_requested_warn(sources, asked, warnings):
     job = dataclasses.replace(JOB, settings={"n_segments": asked})
     y, sr = audio.load(sources[0].path, sr=SR)
     expected = tuple(warning.format(job.segmenters[0]) for warning in warnings)
@@ -332,19 +328,19 @@ def test_beats_that_cannot_be_read_are_a_failure_with_the_reason(sources, tmp_pa
 def test_uncertain_bar_lines_are_a_warning_of_the_track(sources, tmp_path):
     segment_collection(sources[:1], tmp_path / "run", BARS)
     facts = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams").sandbox["scatseg"]
-    assert facts["warnings"][0] == "no clear pulse: there are no bars to go by"
+    assert facts["warnings"][0] == "no clear pulse: bars could not be estimated"
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"beats": Path("nowhere")}, "nowhere: a file or a folder of beats is needed"),
-        ({"beats": Path(), "features": "mfcc"}, "without a length, but only mfcc are used"),
-        ({"beats": Path(), "segmenters": ("foote",)}, "length, but only scattering are used"),
-        ({"beats": Path(), "segmenters": ("grid-free",)}, "but only bars:length=0.5,positions=1"),
+        ({"beats": Path(), "features": "mfcc"}, "without a length, got mfcc"),
+        ({"beats": Path(), "segmenters": ("foote",)}, "length, got scattering"),
+        ({"beats": Path(), "segmenters": ("grid-free",)}, "got bars:length=0.5,positions=1"),
     ],
 )
-def test_beats_that_could_not_be_used_are_refused(options, message):
+def test_unused_beats_raise(options, message):
     with pytest.raises(ValueError, match=message):
         SegmentJob(**options)
 
@@ -358,7 +354,7 @@ def test_silence_is_one_segment_called_silence():
 
 
 @pytest.mark.parametrize("first", ["phrase", "section"])
-def test_silence_has_the_levels_that_its_system_gives_in_their_order(first):
+def test_silence_has_the_levels_of_its_system_in_order(first):
     name = f"default:level={first}"
     annotations = analyze(
         np.zeros(3 * SR, np.float32), SR, SegmentJob(segmenters=(name, "foote"))
@@ -369,7 +365,7 @@ def test_silence_has_the_levels_that_its_system_gives_in_their_order(first):
 
 
 @pytest.mark.parametrize("height", [0.0, 5e-6])
-def test_silence_is_told_once(tmp_path, height):
+def test_silence_warns_once(tmp_path, height):
     soundfile.write(tmp_path / "quiet.wav", np.full(3 * SR, height), SR, subtype="FLOAT")
     (source,) = find_sources([tmp_path / "quiet.wav"], extensions=[".wav"]).sources
     segment_collection([source], tmp_path / "run", JOB)
@@ -378,10 +374,10 @@ def test_silence_is_told_once(tmp_path, height):
     assert warning.startswith("silent: ")
 
 
-def test_a_recording_without_room_for_two_sections_comes_with_a_warning():
+def test_a_recording_too_short_for_two_sections_warns():
     y = np.sin(np.arange(3 * SR) / 5).astype(np.float32)
     (warning,) = analyze(y, SR, JOB).warnings
-    reason = "too short: 3 of the 4 s that it takes to tell a section from another"
+    reason = "too short to find sections: 3 of at least 4 s"
     assert warning == f"{JOB.segmenters[0]}: {reason}"
 
 
@@ -418,12 +414,12 @@ def test_exports_of_kept_tracks_are_written_too(sources, tmp_path):
         ({"segmenters": ("foote:half_widht=3",)}, "its options are frame, half_width"),
     ],
 )
-def test_a_job_that_cannot_be_done_is_refused_at_once(options, message):
+def test_an_invalid_job_raises_on_construction(options, message):
     with pytest.raises(ValueError, match=message):
         SegmentJob(**options)
 
 
-def test_settings_reach_the_segmenters_that_have_them():
+def test_settings_apply_to_the_segmenters_that_have_them():
     job = SegmentJob(segmenters=("foote", "laplacian"), settings={"n_labels": 3, "frame": 1})
     assert job.systems()["foote"].n_labels == 3
     assert {each.frame for each in job.systems().values()} == {1}
@@ -448,7 +444,7 @@ def deadly_module(tmp_path, monkeypatch):
     (folder / "deadly_features.py").write_text(DEADLY)
     monkeypatch.syspath_prepend(folder)
     monkeypatch.setenv("PYTHONPATH", os.fspath(folder))
-    get_reusable_executor().shutdown(wait=True)  # workers of earlier tests have another path
+    get_reusable_executor().shutdown(wait=True)  # workers of earlier tests have a different path
     return "deadly_features:deadly"
 
 
@@ -502,7 +498,7 @@ def _wait_for(condition, seconds=60):
 
 
 def _group_is_alive(group):
-    """Whether any worker of the killed process is left."""
+    """Whether any worker of the killed process is still running."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(group, 0)
         return any(
@@ -520,8 +516,8 @@ def _group_of(pid):
 
 
 @pytest.mark.slow
-def test_a_collection_of_hostile_files_does_the_good_and_lists_the_bad(tmp_path):
-    """Every input of `tests/hostile.py`: what each must come to is said there."""
+def test_hostile_files_are_listed_and_good_ones_processed(tmp_path):
+    """All inputs of `tests/hostile.py`, which states the expected outcomes."""
     folder = tmp_path / "hostile"
     folder.mkdir()
     cases = hostile.make(folder)

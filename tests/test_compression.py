@@ -26,7 +26,7 @@ def row(meta, key):
 # The default, path by path.
 
 
-def test_order_one_is_relative_to_its_mean_over_the_recording():
+def test_order_one_is_divided_by_its_mean_over_the_recording():
     S = coefficients(IN_TIME)
     first = IN_TIME["order"] == 1
     X = compressed(S, IN_TIME, eps=0.2)
@@ -34,7 +34,7 @@ def test_order_one_is_relative_to_its_mean_over_the_recording():
 
 
 @pytest.mark.parametrize("key", [(0, 4), (3, 4), (9, 5)])
-def test_order_two_is_a_share_of_the_carrier_it_comes_from(key):
+def test_order_two_is_normalized_by_its_carrier(key):
     S = coefficients(IN_TIME)
     floor = 0.1 * S[:, IN_TIME["order"] == 1].mean()
     parent, child = (S[:, IN_TIME["key"].index(k)] for k in (key[:1], key))
@@ -45,7 +45,7 @@ def test_order_two_is_a_share_of_the_carrier_it_comes_from(key):
 @pytest.mark.parametrize(
     ("key", "parent"), [((8, 4, 0), (8, 0)), ((7, 1), (4, 0)), ((5, 4, 1), (4, 0))]
 )
-def test_a_joint_path_is_a_share_of_the_nearest_level_above_it(key, parent):
+def test_a_joint_path_is_normalized_by_the_nearest_carrier_above_it(key, parent):
     meta = TimeFrequencyScattering(J=6, J_fr=2, Q=4, F=0).meta()
     S = coefficients(meta)
     floor = 0.1 * S[:, (meta["order"] == 1) & (meta["n_fr"] == 0)].mean()
@@ -54,14 +54,14 @@ def test_a_joint_path_is_a_share_of_the_nearest_level_above_it(key, parent):
     np.testing.assert_allclose(compressed(S, meta)[:, row(meta, key)], expected)
 
 
-def test_plain_order_two_is_relative_to_its_mean():
+def test_order_two_without_renormalization_is_divided_by_its_mean():
     S = coefficients(IN_TIME)
     second = IN_TIME["order"] == 2
     X = compressed(S, IN_TIME, renormalize=False)[:, second[1:]]
     np.testing.assert_allclose(X, np.log1p(S[:, second] / (0.1 * S[:, second].mean())))
 
 
-def test_without_a_logarithm_and_a_division_nothing_changes():
+def test_without_compression_and_renormalization_nothing_changes():
     S = coefficients(IN_TIME)
     X = compressed(S, IN_TIME, compression=None, renormalize=False)
     np.testing.assert_array_equal(X, S[:, 1:])
@@ -78,7 +78,7 @@ def test_every_path_has_the_same_median(meta, eps):
     np.testing.assert_allclose(np.median(X, axis=0), np.log1p(1 / eps))
 
 
-def test_the_median_share_of_a_carrier_is_what_shares_are_relative_to():
+def test_order_two_is_relative_to_the_median_share_of_a_carrier():
     S = coefficients(IN_TIME)
     X = compressed(S, IN_TIME, compression="median")[:, row(IN_TIME, (0, 4))]
     first = IN_TIME["order"] == 1
@@ -87,7 +87,7 @@ def test_the_median_share_of_a_carrier_is_what_shares_are_relative_to():
     np.testing.assert_allclose(X, np.log1p(share / (0.1 * np.median(share))))
 
 
-def test_a_nearly_empty_path_is_not_blown_up():
+def test_a_nearly_empty_path_is_not_amplified():
     S = coefficients(IN_TIME)
     S[:, -1] *= 1e-12
     X = compressed(S, IN_TIME, compression="median", renormalize=False)
@@ -106,12 +106,12 @@ def test_levels_of_nearly_empty_columns_are_a_share_of_the_highest():
     np.testing.assert_allclose(median_levels(S, least=5.0), [5, 5])
 
 
-def test_where_all_medians_are_zero_the_largest_value_counts():
+def test_levels_fall_back_to_the_maximum_if_all_medians_are_zero():
     S = np.array([[0, 0], [0, 0], [8.0, 0]])
     np.testing.assert_allclose(median_levels(S, share=0.1), 0.08)
 
 
-def test_silence_has_levels_to_divide_by():
+def test_levels_of_silence_are_positive():
     assert (median_levels(np.zeros((3, 2))) > 0).all()
 
 
@@ -126,14 +126,14 @@ def test_levels_scale_with_the_coefficients(S, exponent):
         )
 
 
-# What every way promises.
+# Common properties.
 
 
 @ways
 @pytest.mark.parametrize("meta", [IN_TIME, JOINT], ids=["time", "joint"])
-def test_order_zero_is_left_out_and_the_rest_keeps_its_place(compression, renormalize, meta):
+def test_order_zero_is_excluded_and_columns_keep_their_order(compression, renormalize, meta):
     S = coefficients(meta)
-    S[4] *= 10  # a loud frame shows in every column that is no share
+    S[4] *= 10  # a loud frame affects every column that is not a share
     X = compressed(S, meta, compression=compression, renormalize=renormalize)
     assert X.shape == (9, len(meta["key"]) - 1)
     assert (X[:, meta["order"][1:] == 1][:, 0].argmax()) == 4
@@ -141,7 +141,7 @@ def test_order_zero_is_left_out_and_the_rest_keeps_its_place(compression, renorm
 
 @pytest.mark.parametrize(("compression", "renormalize"), [way for way in WAYS if way[0]])
 @pytest.mark.parametrize("gain", [0.01, 0.5])
-def test_loudness_does_not_matter(compression, renormalize, gain):
+def test_compression_is_invariant_to_gain(compression, renormalize, gain):
     S = coefficients(IN_TIME, level=0.1)
     X, quieter = (
         compressed(g * S, IN_TIME, compression=compression, renormalize=renormalize)
@@ -158,14 +158,14 @@ def test_silence_gives_zeros(compression, renormalize):
 
 @ways
 @pytest.mark.parametrize("meta", [IN_TIME, JOINT], ids=["time", "joint"])
-def test_what_is_nearly_silent_is_not_amplified(compression, renormalize, meta):
+def test_near_silence_is_not_amplified(compression, renormalize, meta):
     S = coefficients(meta, level=1e-11)
     X = compressed(S, meta, compression=compression, renormalize=renormalize)
     assert X.max() < 0.1
 
 
 @ways
-def test_what_rounding_left_below_zero_counts_as_zero(compression, renormalize):
+def test_negative_rounding_errors_count_as_zero(compression, renormalize):
     S = coefficients(IN_TIME)
     S[2, 1:] = -1e-9
     X = compressed(S, IN_TIME, compression=compression, renormalize=renormalize)
@@ -173,20 +173,20 @@ def test_what_rounding_left_below_zero_counts_as_zero(compression, renormalize):
 
 
 @ways
-def test_single_precision_stays(compression, renormalize):
+def test_single_precision_is_preserved(compression, renormalize):
     S = coefficients(IN_TIME).astype(np.float32)
     X = compressed(S, IN_TIME, compression=compression, renormalize=renormalize)
     assert X.dtype == np.float32
 
 
 @ways
-def test_one_order_is_enough(compression, renormalize):
+def test_a_single_order_is_accepted(compression, renormalize):
     meta = Scattering1D(J=6, Q=4, max_order=1).meta()
     X = compressed(coefficients(meta), meta, compression=compression, renormalize=renormalize)
     assert np.isfinite(X).all()
 
 
-def test_the_coefficients_are_left_as_they_are():
+def test_coefficients_are_not_modified():
     S = coefficients(IN_TIME)
     S.flags.writeable = False
     compressed(S, IN_TIME)

@@ -1,4 +1,4 @@
-"""The network that torch trains and NumPy applies."""
+"""The network, trained with torch and applied with NumPy."""
 
 import importlib.util
 
@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="the convnet is trained with torch")
 
 @pytest.fixture
 def bumps(rng):
-    """(X, labels): a narrow or a wide bump, anywhere among 64 columns."""
+    """(X, labels): a narrow or wide bump at a random position in 64 columns."""
     labels = np.repeat(["narrow", "wide"], 100)
     middle = rng.integers(8, 56, size=200)
     width = np.where(labels == "wide", 3.0, 1.0)

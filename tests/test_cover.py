@@ -1,4 +1,4 @@
-"""Forms made of bars that are known to recur, to be of one sound, or to be silent."""
+"""CoverSegmenter on bars with known repetition, homogeneity and silence."""
 
 import dataclasses
 
@@ -27,7 +27,7 @@ BAR = 2.0
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread():
-    """Matrices this small take longer on several."""
+    """Use one thread, which is faster for such small matrices."""
     with threadpool_limits(1):
         yield
 
@@ -37,7 +37,7 @@ def on_bars(X, names=None):
 
 
 def tune(form, rng, *, n_bars=8, noise=0.5, sound=0.0):
-    """Phrases in which no bar is like another, and that recur as their letters do."""
+    """Noisy repeated phrases, one per letter, whose bars all differ."""
     phrases = {letter: rng.normal(size=(n_bars, 40)) for letter in sorted(set(form))}
     timbres = {letter: sound * rng.normal(size=40) for letter in sorted(set(form))}
     X = np.concatenate([phrases[letter] + timbres[letter] for letter in form])
@@ -50,7 +50,7 @@ def form_of(letters, n_bars=8):
 
 @pytest.mark.parametrize("form", ["ABAABA", "AABBABBA", "ABACBCABC"])
 @pytest.mark.parametrize("name", ["default", "repetition"])
-def test_phrases_that_recur_are_found(name, form, rng):
+def test_repeated_phrases_are_found(name, form, rng):
     assert segment(tune(form, rng), segmenter=name) == form_of(form)
 
 
@@ -58,12 +58,12 @@ def test_phrases_that_recur_are_found(name, form, rng):
     ("name", "n_bars"),
     [*(("repetition", n) for n in (4, 6, 8, 9, 12)), *(("default", n) for n in range(4, 11))],
 )
-def test_phrases_of_unusual_length_are_found_too(name, n_bars, rng):
+def test_repeated_phrases_of_unusual_length_are_found(name, n_bars, rng):
     found = segment(tune("AABBABBA", rng, n_bars=n_bars, noise=0.4), segmenter=name)
     assert found == form_of("AABBABBA", n_bars)
 
 
-def test_beside_the_network_granularity_adds_to_the_likely_boundaries_and_joins_at_them(rng):
+def test_with_the_network_granularity_refines_or_coarsens_the_default_boundaries(rng):
     features = tune("ABACBCABC", rng, n_bars=5, noise=2.0)
 
     def boundaries(**options):
@@ -76,7 +76,7 @@ def test_beside_the_network_granularity_adds_to_the_likely_boundaries_and_joins_
     assert boundaries(n_segments=len(likely) - 1) == likely
 
 
-def test_one_bar_of_intro_shifts_what_follows(rng):
+def test_a_one_bar_intro_shifts_all_boundaries(rng):
     song = tune("ABAABA", rng)
     X = np.concatenate([rng.normal(size=(3, 40)), song.X])
     found = segment(on_bars(X), segmenter="default")
@@ -84,15 +84,15 @@ def test_one_bar_of_intro_shifts_what_follows(rng):
 
 
 @pytest.mark.parametrize("name", ["default", "cbm"])
-def test_blocks_of_one_sound_are_found_where_nothing_recurs(name, rng):
+def test_homogeneous_blocks_are_found_without_repetition(name, rng):
     lengths = [8, 6, 9, 7, 8]
     X = np.concatenate([rng.normal(size=40) + rng.normal(size=(n, 40)) for n in lengths])
     found = segment(on_bars(X), segmenter=name)
     np.testing.assert_allclose(found.boundaries, BAR * np.cumsum([0, *lengths]))
 
 
-def test_passages_of_beats_are_found(rng):
-    form = "ABACBCAA"  # no two phrases follow each other twice
+def test_repeated_passages_are_found_on_beats(rng):
+    form = "ABACBCAA"  # no pair of successive phrases is repeated
     song = tune(form, rng)
     beats = np.repeat(song.X, 4, axis=0) + np.tile(rng.normal(size=(4, 40)), (64, 1))
     found = segment(Features(beats, np.arange(257) / 2), segmenter="default")
@@ -113,26 +113,26 @@ def test_more_granularity_never_gives_fewer_sections(name, rng):
 
 
 @pytest.mark.parametrize("n_segments", [1, 2, 3, 7, 20, 48])
-def test_so_many_sections_are_made(n_segments, rng):
+def test_n_segments_sets_the_number_of_sections(n_segments, rng):
     song = tune("ABAABA", rng)
     assert len(segment(song, segmenter=CoverSegmenter(n_segments=n_segments))) == n_segments
 
 
 @pytest.mark.parametrize("n_segments", [1, 2])
-def test_no_more_sections_are_made_than_asked_for_where_all_is_alike(n_segments):
+def test_constant_features_give_at_most_n_segments(n_segments):
     held = np.insert(np.ones((24, 40)), [12] * 4, 0.0, axis=0)
     found = segment(on_bars(held), segmenter=CoverSegmenter(n_segments=n_segments))
     assert len(found) == n_segments
 
 
-def test_bars_of_a_long_recording_stay_bars(monkeypatch, rng):
+def test_bars_of_a_long_recording_are_not_merged(monkeypatch, rng):
     song = tune("ABCABC", rng)
     expected = segment(song, segmenter="default")
     monkeypatch.setattr(scatseg.segmenters.covers, "MAX_COVERED", 20)
     assert segment(song, segmenter="default") == expected
 
 
-def test_too_many_bars_are_joined_and_not_taken_for_bars(monkeypatch, rng):
+def test_too_many_bars_are_merged_and_no_longer_treated_as_bars(monkeypatch, rng):
     monkeypatch.setattr(scatseg.segmenters.covers, "MAX_FRAMES", 20)
     song = tune("ABCABC", rng)
     default = segmenter("default")
@@ -141,7 +141,7 @@ def test_too_many_bars_are_joined_and_not_taken_for_bars(monkeypatch, rng):
     assert default.predict(song).levels[0].end == song.duration
 
 
-def test_how_probable_a_boundary_is_depends_on_no_granularity(rng):
+def test_boundary_probabilities_are_invariant_to_granularity(rng):
     song = tune("ABAABA", rng)
     curves = [segmenter(f"default:granularity={g}").novelty(song)[1] for g in (0, 0.5, 1)]
     np.testing.assert_array_equal(curves[0], curves[1])
@@ -150,41 +150,39 @@ def test_how_probable_a_boundary_is_depends_on_no_granularity(rng):
 
 @pytest.mark.parametrize("n_bars", [3, 4, 5, 6])
 @pytest.mark.parametrize("name", ["default", "cbm"])
-def test_a_recording_is_too_short_where_even_blocks_are_one_section(name, n_bars, rng):
+def test_a_recording_is_too_short_if_two_blocks_give_one_section(name, n_bars, rng):
     sounds = np.repeat(3 * rng.normal(size=(2, 40)), [2, n_bars - 2], axis=0)
     blocks = on_bars(np.tile(sounds, 8) + rng.normal(size=(n_bars, 320)))
     is_too_short = segmenter(name).shortness(blocks) is not None
     assert is_too_short == (len(segment(blocks, segmenter=name)) == 1)
 
 
-def test_bars_in_which_nothing_sounds_do_not_make_a_recording_long(rng):
+def test_silent_bars_do_not_count_as_length(rng):
     X = np.concatenate([rng.normal(size=(4, 40)), np.zeros((20, 40))])
     assert CoverSegmenter().shortness(on_bars(X)) == (
-        "too short: 4 of the 5 bars that it takes to tell a section from another"
+        "too short to find sections: 4 of at least 5 bars"
     )
 
 
-def test_what_has_no_bars_is_too_short_in_seconds(rng):
+def test_shortness_without_bars_is_in_seconds(rng):
     noise = Features(rng.normal(size=(12, 40)), np.arange(13) / 2)
-    assert CoverSegmenter().shortness(noise) == (
-        "too short: 6 of the 10 s that it takes to tell a section from another"
-    )
+    assert CoverSegmenter().shortness(noise) == ("too short to find sections: 6 of at least 10 s")
 
 
-def test_so_many_labels_are_used(rng):
+def test_n_labels_sets_the_number_of_labels(rng):
     song = tune("ABCABC", rng)
     found = segment(song, segmenter=CoverSegmenter(n_segments=6, n_labels=2))
     assert len(set(found.labels)) == 2
 
 
-def test_silence_between_sections_takes_no_label_of_theirs(rng):
+def test_silence_between_sections_does_not_count_in_n_labels(rng):
     X = np.insert(tune("ABCDE", rng, sound=3.0).X, np.repeat(8 * np.arange(1, 5), 3), 0.0, axis=0)
     found = segment(on_bars(X), segmenter=CoverSegmenter(n_labels=2))
     assert found.labels.count("silence") == 4
     assert set(found.labels) == {"A", "B", "silence"}
 
 
-def test_a_long_silence_is_a_section_of_its_own(rng):
+def test_a_long_silence_is_a_separate_section(rng):
     X = np.insert(tune("ABAABA", rng).X, [16] * 5 + [0] * 3 + [48] * 2, 0.0, axis=0)
     found = segment(on_bars(X), segmenter="default")
     bars = [0, 3, 11, 19, 24, 32, 40, 48, 56, 58]
@@ -193,26 +191,26 @@ def test_a_long_silence_is_a_section_of_its_own(rng):
     np.testing.assert_allclose(found.boundaries, BAR * np.array(bars))
 
 
-def test_a_silent_bar_is_a_rest(rng):
+def test_a_single_silent_bar_is_no_section(rng):
     X = tune("ABAABA", rng).X
     X[12] = 0
     assert segment(on_bars(X), segmenter="default") == form_of("ABAABA")
 
 
 @pytest.mark.parametrize(("bar", "n_silences"), [(1.25, 1), (1.2, 0)])
-def test_silence_is_long_from_two_and_a_half_seconds_on(bar, n_silences, rng):
+def test_silence_is_long_from_2_5_seconds(bar, n_silences, rng):
     X = np.insert(rng.normal(size=(20, 4)), [10] * 2, 0.0, axis=0)
     bars = compare(Features(X, bar * np.arange(23)), bar=BAR)
     assert len(bars.silences) == n_silences
 
 
-def test_where_nothing_sounds_all_is_silence():
+def test_a_silent_recording_is_one_silence():
     silence = on_bars(np.zeros((8, 3)))
     assert median_bar(silence) == BAR
     assert cover_labels(compare(silence, bar=BAR), np.array([0, 1])) == [("silence",)]
 
 
-def test_silence_does_not_look_like_a_passage_that_recurs():
+def test_silence_is_not_a_repetition():
     X = np.random.default_rng(3).normal(size=(40, 40))
     X[[5, 6, 7, 15, 16, 17, 25, 26, 27]] = 0
     bars = compare(on_bars(X), bar=BAR)
@@ -220,36 +218,36 @@ def test_silence_does_not_look_like_a_passage_that_recurs():
     assert not bars.in_order[bars.silences].any()
 
 
-def test_a_segment_never_holds_a_part_of_a_silence(rng):
+def test_no_segment_contains_part_of_a_silence(rng):
     X = np.insert(tune("ABAABA", rng).X, [20] * 6, 0.0, axis=0)
     for n_segments in (3, 4, 9):
         found = segment(on_bars(X), segmenter=CoverSegmenter(n_segments=n_segments))
         assert {40.0, 52.0} <= set(found.boundaries)
 
 
-def test_the_curve_is_higher_at_the_boundaries_than_anywhere_else(rng):
+def test_the_curve_is_highest_at_the_boundaries(rng):
     song = tune("ABAABA", rng)
     edges, novelty = CoverSegmenter().novelty(song)
     at = np.isin(edges, form_of("ABAABA").boundaries[1:-1])
     assert novelty[at].min() > 0.8 > 0.5 > novelty[~at].max()
 
 
-def test_the_curve_is_flat_where_nothing_differs():
+def test_the_curve_is_flat_for_constant_features():
     edges, novelty = CoverSegmenter().novelty(on_bars(np.ones((20, 3))))
     assert len(edges) == len(novelty)
     assert not novelty.any()
 
 
-def test_order_counts_for_repetition_and_not_for_timbre(rng):
+def test_order_matters_for_repetition_but_not_for_timbre(rng):
     names = [FeatureName("mfcc", i, place=place) for place in range(2) for i in range(60)]
     X = rng.normal(size=(12, 120))
-    X[5] = np.roll(X[3], 60)  # the two halves of bar 3, the other way round
+    X[5] = np.roll(X[3], 60)  # bar 3 with its halves swapped
     bars = compare(on_bars(X, names), bar=BAR)
     assert bars.by_timbre[3, 5] == bars.by_timbre[np.triu_indices(12, 1)].max()
     assert bars.in_order[3, 5] < 1
 
 
-def test_timbre_is_heard_in_mfcc_and_not_in_chroma(rng):
+def test_timbre_is_measured_by_mfcc_and_not_chroma(rng):
     names = [FeatureName("mfcc", i) for i in range(6)] + [
         FeatureName("chroma", i) for i in range(6)
     ]
@@ -260,7 +258,7 @@ def test_timbre_is_heard_in_mfcc_and_not_in_chroma(rng):
     assert np.abs(bars.in_order - alone.in_order).max() > 0.1
 
 
-def test_all_features_tell_of_timbre_where_none_is_known_to(rng):
+def test_timbre_is_measured_by_all_features_if_no_family_is_known(rng):
     bars = compare(on_bars(rng.normal(size=(12, 5))), bar=BAR)
     np.testing.assert_allclose(bars.by_timbre, bars.in_order)
 
@@ -269,12 +267,12 @@ def test_all_features_tell_of_timbre_where_none_is_known_to(rng):
     ("seconds", "n_frames", "together"),
     [(2.0, 20, 1), (1.0, 20, 1), (0.66, 20, 3), (0.5, 20, 4), (0.5, 3, 3), (0.5, 2, 1)],
 )
-def test_frames_are_compared_together_where_three_or_more_are_a_bar(seconds, n_frames, together):
+def test_frames_are_grouped_if_three_or_more_fit_in_a_bar(seconds, n_frames, together):
     features = Features(np.ones((n_frames, 1)), seconds * np.arange(n_frames + 1))
     assert frames_per_bar(features, BAR) == together
 
 
-def test_passages_of_timbre_alone_are_compared_by_timbre(rng):
+def test_timbre_features_alone_are_also_compared_in_order(rng):
     X = rng.normal(size=(40, 6))
     short = np.arange(41) / 2
     alone = compare(Features(X, short, ["mfcc"] * 6), bar=BAR)
@@ -282,7 +280,7 @@ def test_passages_of_timbre_alone_are_compared_by_timbre(rng):
     np.testing.assert_array_equal(alone.in_order, any_features.in_order)
 
 
-def test_passages_and_their_copies_begin_two_bars_apart(rng):
+def test_copies_start_at_least_two_bars_apart(rng):
     features = Features(rng.normal(size=(60, 6)), np.arange(61) / 2)
     copies = compare(features, bar=BAR).copies
     start, stop = np.nonzero(copies.scores)
@@ -295,27 +293,27 @@ def share(features):
     return block_share(bars, repetition_scores(bars.in_order))
 
 
-def test_blocks_count_for_more_where_passages_are_of_one_sound(rng):
+def test_blocks_weigh_more_if_passages_are_homogeneous(rng):
     blocks = np.concatenate([2 * rng.normal(size=40) + rng.normal(size=(12, 40)) for _ in range(4)])
     assert share(on_bars(blocks)) > 1 > share(tune("ABAABA", rng))
 
 
-def test_what_hardly_recurs_does_not_recur(rng):
+def test_weak_repetition_counts_as_none(rng):
     bars = compare(on_bars(rng.normal(size=40) + rng.normal(size=(24, 40))), bar=BAR)
     shares = [block_share(bars, np.full((25, 25), 8 * each)) for each in (0.0, 0.4, 0.8)]
     assert shares[0] == shares[1] > shares[2]
 
 
-def test_there_is_no_telling_in_a_few_bars(rng):
+def test_block_weight_is_neutral_for_a_few_bars(rng):
     assert share(on_bars(rng.normal(size=(11, 4)))) == 1
 
 
-def test_terms_without_weight_do_not_count(rng):
+def test_terms_with_weight_0_have_no_effect(rng):
     bars = compare(tune("ABA", rng), bar=BAR)
     assert not cover_scores(bars, repetition=0, blocks=0, lengths=0)[:, :-1].any()
 
 
-def test_blocks_of_short_frames_are_counted_in_bars(rng):
+def test_block_scores_of_short_frames_are_per_bar(rng):
     bars = compare(Features(rng.normal(size=(44, 6)), np.arange(45) / 2), bar=BAR)
     scores = cover_scores(bars, repetition=0, blocks=1, lengths=0)
     expected = block_scores(bars.by_timbre, n_bands=7 * 4) / 4
@@ -323,21 +321,21 @@ def test_blocks_of_short_frames_are_counted_in_bars(rng):
 
 
 @pytest.mark.parametrize(("n_bars", "n_refused"), [(11, 0), (12, 2), (40, 2)])
-def test_short_ends_are_refused_in_all_but_short_recordings(n_bars, n_refused, rng):
+def test_short_final_segments_are_rejected_except_in_short_recordings(n_bars, n_refused, rng):
     bars = compare(on_bars(rng.normal(size=(n_bars, 6))), bar=BAR)
     scores = cover_scores(bars, repetition=1, blocks=1, lengths=1)
     assert np.flatnonzero(scores[:, -1] < -500).tolist() == [*range(n_bars)][n_bars - n_refused :]
 
 
 @pytest.mark.parametrize("name", ["default", "repetition"])
-def test_what_rings_out_at_the_end_is_no_section_of_its_own(name, rng):
+def test_the_final_decay_is_no_separate_section(name, rng):
     song = tune("ABAABA", rng)
     longer = on_bars(np.concatenate([song.X, 3 + rng.normal(size=(2, 40))]))
     found = segment(longer, segmenter=name)
     assert found.boundaries == (*form_of("ABAABA").boundaries[:-1], longer.duration)
 
 
-def test_timbre_counts_as_much_as_what_is_played_for_labels():
+def test_timbre_and_order_have_equal_weight_for_labels():
     segments = np.repeat(np.arange(3), 8)
     same = np.equal.outer(segments, segments)
     sound = np.array([0, 0, 1])[segments]
@@ -361,7 +359,7 @@ def test_letters_skip_silence(rng):
     assert cover_labels(bars, np.array([0, 8, 9, 17, 25])) == [("A", "silence", "B", "A")]
 
 
-def test_without_bars_passages_are_found_in_any_tempo(rng):
+def test_without_bars_repetitions_are_found_at_any_tempo(rng):
     phrases = rng.normal(size=(2, 60, 40))
     slower = np.repeat(phrases[1], 4, axis=0)[::3]
     X = np.concatenate([phrases[0], phrases[0], phrases[1], slower])
@@ -374,7 +372,7 @@ def test_without_bars_passages_are_found_in_any_tempo(rng):
         assert set(one.labels) == {"A"}
 
 
-def test_long_bars_may_be_two(rng):
+def test_long_bars_may_be_read_as_two(rng):
     song = tune("AABBABBA", rng, n_bars=9)
     names = [FeatureName("note", i, place=place) for place in range(2) for i in range(40)]
     X = song.X.reshape(len(song.X) // 2, -1)
@@ -387,7 +385,7 @@ def test_long_bars_may_be_two(rng):
 
 
 @pytest.mark.parametrize("bar", [BAR, 3.6], ids=["usual bars", "long bars"])
-def test_what_is_prepared_once_answers_for_all_weights(bar, rng):
+def test_prepared_features_can_be_shared_by_different_weights(bar, rng):
     song = tune("AABBABBA", rng, n_bars=9, noise=1.5)
     names = [FeatureName("note", i, place=place) for place in range(2) for i in range(40)]
     X = song.X.reshape(len(song.X) // 2, -1)
@@ -402,7 +400,7 @@ def test_what_is_prepared_once_answers_for_all_weights(bar, rng):
     assert len(set(answers)) == len(tried)
 
 
-def test_silence_is_no_bar_that_tells_how_long_bars_are(rng):
+def test_silent_bars_do_not_affect_the_median_bar_length(rng):
     song = tune("AABBABBA", rng, n_bars=9)
     names = [FeatureName("note", i, place=place) for place in range(2) for i in range(40)]
     X = song.X.reshape(len(song.X) // 2, -1)
@@ -416,14 +414,14 @@ def test_silence_is_no_bar_that_tells_how_long_bars_are(rng):
     assert found.labels == (*"AABBABBA", "silence")
 
 
-def test_bars_joined_with_features_that_have_no_parts_are_not_halved(rng):
+def test_bars_with_features_without_subdivisions_are_not_halved(rng):
     X = rng.normal(size=(32, 3))
     names = [FeatureName("note", 0, place=0), FeatureName("note", 0, place=1), FeatureName("x", 0)]
     song = Features(X, 3.6 * np.arange(33), names)
     assert set(segment(song).boundaries) <= set(song.edges)
 
 
-def test_where_all_is_alike_silence_is_still_apart():
+def test_silence_is_separate_even_in_constant_features():
     X = np.ones((20, 3))
     X[8:12] = 0
     found = segment(on_bars(X))
@@ -432,7 +430,7 @@ def test_where_all_is_alike_silence_is_still_apart():
 
 
 def in_keys(form, keys, rng, *, n_bars=8, silence=0):
-    """Random pitch classes, eight to a bar, that recur as letters do, each in its own key."""
+    """Random pitch classes, eight per bar, repeated by letter and transposed by key."""
     names = [FeatureName("chroma", i, place=place) for place in range(8) for i in range(12)]
     notes = {each: rng.integers(12, size=(n_bars, 8)) for each in sorted(set(form))}
     played = np.concatenate([notes[each] + key for each, key in zip(form, keys, strict=True)])
@@ -447,19 +445,19 @@ def in_keys(form, keys, rng, *, n_bars=8, silence=0):
 
 
 @pytest.mark.parametrize("key", [-3, 1, 2, 5, 6])
-def test_a_section_in_another_key_keeps_its_label(key, rng):
+def test_a_transposed_section_keeps_its_label(key, rng):
     features, edges = in_keys("ABABCB", [0, 0, 0, 0, 0, key], rng)
     bars = compare(features, bar=BAR)
     assert cover_labels(bars, edges) == [tuple("ABABCB")]
     assert cover_labels(bars, edges, n_labels=3) == [tuple("ABABCB")]
 
 
-def test_two_sections_in_a_new_key_stay_two(rng):
+def test_two_transposed_sections_keep_different_labels(rng):
     features, edges = in_keys("ABABAB", [0, 0, 0, 0, 2, 2], rng)
     assert cover_labels(compare(features, bar=BAR), edges) == [tuple("ABABAB")]
 
 
-def test_what_is_alike_in_several_keys_is_joined_in_none(rng):
+def test_sections_similar_at_several_shifts_are_not_joined(rng):
     places = range(8)
     names = [FeatureName("chroma", i, place=place) for place in places for i in range(12)]
     augmented = np.eye(12) + np.roll(np.eye(12), 4, axis=1) + np.roll(np.eye(12), 8, axis=1)
@@ -470,7 +468,7 @@ def test_what_is_alike_in_several_keys_is_joined_in_none(rng):
     assert cover_labels(bars, 8 * np.arange(5)) == [("A", "B", "C", "B")]
 
 
-def test_levels_are_labeled_together_as_each_alone(rng):
+def test_labeling_levels_together_equals_labeling_each(rng):
     features, edges = in_keys("ABABCB", [0, 0, 0, 0, 0, 2], rng, silence=3)
     bars = compare(features, bar=BAR)
     finer = np.union1d(edges, edges[:-2] + 4)
@@ -479,12 +477,12 @@ def test_levels_are_labeled_together_as_each_alone(rng):
     assert [len(labels) for labels in both] == [len(edges) - 1, len(finer) - 1]
 
 
-def test_silence_before_a_section_in_another_key_stays_apart(rng):
+def test_silence_before_a_transposed_section_keeps_its_label(rng):
     features, edges = in_keys("ABAB", [0, 0, 0, 2], rng, silence=3)
     (found,) = cover_labels(compare(features, bar=BAR), edges)
     assert found == ("A", "B", "A", "silence", "B")
 
 
-def test_three_bars_are_too_few_to_tell_a_key(rng):
+def test_three_bars_are_too_few_to_find_a_transposition(rng):
     features, edges = in_keys("ABAB", [0, 0, 0, 2], rng, n_bars=3)
     assert cover_labels(compare(features, bar=BAR), edges) == [tuple("ABAC")]

@@ -1,4 +1,4 @@
-"""Collections on disk: names, duplicates, hostile folders, and which ids belong together."""
+"""Collections on disk: names, duplicates, hostile folders and matching ids."""
 
 import os
 import shutil
@@ -23,7 +23,7 @@ CD = Segmentation([0, 30, 40], ["C", "D"])
 
 @pytest.fixture
 def folder(tmp_path):
-    """Write segmentations under names into a folder."""
+    """Write segmentations into a folder by file name."""
 
     def fill(files):
         for name, segmentation in files.items():
@@ -131,7 +131,7 @@ def test_annotation_in_jams_and_lab_is_used_once(tmp_path):
     references = read_references(tmp_path)
     assert names(references) == {"song": [("Anna", "phrase"), ("Ben", "phrase")]}
     assert references.notes == tuple(
-        Note("ignored", "song", str(tmp_path / name), "said by another file of the track")
+        Note("ignored", "song", str(tmp_path / name), "the same as another file of the track")
         for name in ("song.phrase1.lab", "song.phrase2.lab")
     )
 
@@ -209,7 +209,7 @@ def test_beats_beside_segments_are_left_alone(folder):
     (root / "a.beats.txt").write_text("0.38\t1\n1.05\t2\n1.71\t3\n")
     references = read_references(root)
     assert names(references) == {"a": [("1", "section")]}
-    ignored = Note("ignored", "a.beats", str(root / "a.beats.txt"), "no segmentation, by the name")
+    ignored = Note("ignored", "a.beats", str(root / "a.beats.txt"), "no segmentation, by its name")
     assert references.notes == (ignored,)
 
 
@@ -442,7 +442,7 @@ def test_second_answer_for_a_track_is_a_problem(folder):
     root = folder({"x/a.csv": ABA, "x/a.lab": AB})
     estimates = read_estimates(root / "x")
     assert estimates.systems == {"x": {"a": ABA}}
-    assert "is x's answer for a already" in estimates.problems[0].reason
+    assert "is already the estimate of x for a" in estimates.problems[0].reason
 
 
 def test_annotators_who_share_a_file_are_systems_of_their_own(tmp_path):

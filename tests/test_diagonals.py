@@ -1,4 +1,4 @@
-"""A network on small matrices whose answer is known, and the weights that come along."""
+"""The boundary network on small matrices with known output, and the shipped weights."""
 
 import importlib.util
 import sys
@@ -33,13 +33,13 @@ PIPELINES = Path(__file__).parents[1] / "pipelines"
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread():
-    """Matrices this small take longer on several."""
+    """Use one thread, which is faster for such small matrices."""
     with threadpool_limits(1):
         yield
 
 
 def tune(form, rng, *, n_bars=8, noise=0.7):
-    """Phrases in which no bar is like another, and that recur as their letters do."""
+    """Noisy repeated phrases, one per letter, whose bars all differ."""
     phrases = {letter: rng.normal(size=(n_bars, 40)) for letter in sorted(set(form))}
     X = np.concatenate([phrases[letter] for letter in form])
     return Features(X + noise * rng.normal(size=X.shape), 2.0 * np.arange(len(X) + 1))
@@ -97,7 +97,7 @@ def from_pipelines(name):
     return module
 
 
-def test_what_is_looked_at_together_changes_nothing(rng, monkeypatch):
+def test_results_are_independent_of_the_block_size(rng, monkeypatch):
     weights = some_weights(rng)
     matrix, cues = some_input(rng, 40)
     whole = forward(weights, matrix, cues)
@@ -129,7 +129,7 @@ def test_lags_are_bounded_in_long_recordings():
 
 
 @pytest.mark.parametrize("n_bars", [1, 2, 3, 5])
-def test_short_pieces_have_an_answer(n_bars, rng):
+def test_short_pieces_are_accepted(n_bars, rng):
     X = rng.normal(size=(n_bars, 7))
     logits = boundary_logits(seen(Features(X, np.arange(n_bars + 1.0))))
     assert logits.shape == (n_bars + 1, len(OUTPUTS))
@@ -139,30 +139,30 @@ def test_short_pieces_have_an_answer(n_bars, rng):
 def test_block_cues_by_hand():
     Z = np.array([[9, 1, 2.0], [1, 9, 3], [2, 3, 9]])
     cues = block_cues(Z, widths=(1, 2))
-    # One bar has no other on its side; across the first edge inside: Z[0, 1].
+    # A block of one bar has no pairs; across the first inner edge: Z[0, 1].
     np.testing.assert_allclose(cues[1], [0, 0, 1, 0, 3, (1 + 2) / 2])
     np.testing.assert_allclose(cues[[0, 3]], [[0, 0, 0, 0, 1, 0], [0, 0, 0, 3, 0, 0]])
 
 
-def test_ends_of_bars_are_seen_where_features_have_places(rng):
+def test_cues_include_the_ends_of_bars_if_features_have_subdivisions(rng):
     X = np.ones((24, 8))
     X[:, :6] += 0.01 * rng.normal(size=(24, 6))
     X[7, 6:] = [5, 3]
     names = [FeatureName("any", 0, place=place) for place in range(8)]
     cues = seen(Features(X, np.arange(25.0), names)).cues[0]
-    odd = cues[:, 11]  # how like its neighbors the end of the bar before is
+    odd = cues[:, 11]  # similarity of the end of the previous bar to its neighbors
     assert odd.argmin() == 8
 
 
 @pytest.mark.parametrize("level", ["any", "phrase", "section"])
-def test_shipped_network_finds_phrases_that_recur(level, rng):
+def test_shipped_network_finds_repeated_phrases(level, rng):
     log_odds = boundary_log_odds(boundary_logits(seen(tune("ABAABACABA", rng))), level)
     starts = np.arange(8, 80, 8)
     others = np.setdiff1d(np.arange(2, 79), np.concatenate([starts, starts - 1, starts + 1]))
     assert np.median(log_odds[starts]) > log_odds[others].max()
 
 
-def test_answers_do_not_depend_on_the_scale_of_features(rng):
+def test_output_is_invariant_to_the_scale_of_features(rng):
     song = tune("AABA", rng)
     louder = Features(3 * song.X, song.edges)
     np.testing.assert_allclose(
@@ -189,14 +189,14 @@ def test_mean_over_kinds_and_networks(rng):
     np.testing.assert_allclose(boundary_logits(together, weights=networks), expected, atol=1e-4)
 
 
-def test_unknown_levels_are_refused():
+def test_unknown_levels_raise():
     with pytest.raises(ValueError, match="level must be one of any, phrase, section, got 'bar'"):
         boundary_log_odds(np.zeros((3, 4), dtype=np.float32), "bar")
     with pytest.raises(ValueError, match="got 'bar'"):
         CoverSegmenter(level="bar")
 
 
-def test_frames_shorter_than_bars_are_left_to_the_rest(rng):
+def test_the_network_is_not_used_on_frames_shorter_than_bars(rng):
     X = rng.normal(size=(200, 5))
     frames = Features(X, 0.5 * np.arange(201))
     learned = CoverSegmenter(network=1.0).predict(frames)
@@ -215,14 +215,14 @@ def test_phrases_lie_within_sections(network, level, form, rng):
 
 @pytest.mark.parametrize("network", [0.0, 1.0])
 @pytest.mark.parametrize("level", ["any", "section"])
-def test_a_section_is_all_phrases_in_a_row_that_have_one_label(network, level, rng):
+def test_a_section_is_a_run_of_phrases_with_one_label(network, level, rng):
     sections, phrases = CoverSegmenter(network=network, level=level).predict(tune("AABBBA", rng))
     assert "".join(phrases.labels) == "AABBBA"
     assert "".join(sections.labels) == "ABA"
     assert sections == phrases.merged()
 
 
-def test_of_half_seconds_a_section_is_the_same(rng):
+def test_a_section_is_a_run_of_phrases_on_short_frames(rng):
     part, other = (np.repeat(rng.normal(size=(12, 6)), 4, axis=0) for _ in range(2))
     song = Features(np.concatenate([part, part, other]), 0.5 * np.arange(145))
     sections, phrases = CoverSegmenter().predict(song)
@@ -232,7 +232,7 @@ def test_of_half_seconds_a_section_is_the_same(rng):
 
 @pytest.mark.parametrize("network", [0.0, 1.0])
 @pytest.mark.parametrize("other", [{"granularity": 0.9}, {"n_segments": 9}, {"n_segments": 20}])
-def test_more_sections_are_added_to_the_usual_ones_and_fewer_are_some_of_them(network, other, rng):
+def test_n_segments_refines_or_coarsens_the_default_sections(network, other, rng):
     song = tune("ABAACCABAA", rng)
     usual, phrases = CoverSegmenter(network=network, level="section").predict(song)
     more, within = CoverSegmenter(network=network, level="section", **other).predict(song)
@@ -242,7 +242,7 @@ def test_more_sections_are_added_to_the_usual_ones_and_fewer_are_some_of_them(ne
 
 
 @pytest.mark.parametrize("network", [0.0, 1.0])
-def test_as_many_sections_as_usual_are_the_usual_ones_with_their_labels(network):
+def test_the_default_number_of_sections_gives_the_default_sections(network):
     song = tune("AABBBA", np.random.default_rng(1), noise=1.5)
     usual = CoverSegmenter(network=network, level="section").predict(song)
     assert "".join(usual.levels[0].labels) == "ABA"
@@ -251,14 +251,14 @@ def test_as_many_sections_as_usual_are_the_usual_ones_with_their_labels(network)
 
 
 @pytest.mark.parametrize("bars", [np.zeros((12, 6)), np.ones((12, 6))], ids=["silent", "alike"])
-def test_the_level_asked_for_comes_first_where_there_is_nothing_to_tell(bars):
+def test_the_requested_level_is_the_default_for_constant_features(bars):
     song = Features(bars, 2.0 * np.arange(13))
     for level, default in (("section", 0), ("phrase", 1), ("any", 1)):
         assert CoverSegmenter(level=level).predict(song).default == default
 
 
 @pytest.mark.parametrize("network", [0.0, 1.0])
-def test_the_level_asked_for_comes_first_and_in_the_number_asked_for(network, rng):
+def test_the_requested_level_is_the_default_with_n_segments(network, rng):
     song = tune("ABAACCABAA", rng)
     for level, default in (("section", 0), ("phrase", 1), ("any", 1)):
         found = CoverSegmenter(network=network, level=level, n_segments=4).predict(song)
@@ -268,7 +268,7 @@ def test_the_level_asked_for_comes_first_and_in_the_number_asked_for(network, rn
 
 @pytest.mark.parametrize("level", ["any", "section"])
 @pytest.mark.parametrize("network", [0.0, 1.0])
-def test_granularity_moves_on_from_the_usual_answer_by_a_boundary_at_a_time(network, level, rng):
+def test_granularity_changes_one_boundary_at_a_time_from_the_default(network, level, rng):
     song = tune("AABBBBACDAA", rng)
     fewer, usual, more = (
         set(segment(song, segmenter=segmenter).boundaries)
@@ -281,7 +281,7 @@ def test_granularity_moves_on_from_the_usual_answer_by_a_boundary_at_a_time(netw
     assert len(more) - len(fewer) <= 2
 
 
-def test_granularity_never_takes_segments_away(rng):
+def test_a_higher_granularity_never_removes_segments(rng):
     song = tune("ABAACCABAA", rng)
     counts = [
         len(segment(song, segmenter=CoverSegmenter(network=1.0, granularity=g)))
@@ -292,7 +292,7 @@ def test_granularity_never_takes_segments_away(rng):
     assert counts[4] > 3 * counts[2]
 
 
-def test_what_the_network_says_counts_where_a_segment_ends(rng):
+def test_network_log_odds_are_added_at_the_ends_of_segments(rng):
     song = tune("ABAABA", rng)
     logits = boundary_logits(seen(song))
     prepared = CoverSegmenter(network=2.0).prepare(song)

@@ -1,7 +1,7 @@
-"""700 pairs of dirty files whose right answer is known: scored as if clean, or refused with reason.
+"""700 pairs of corrupted files with known answers: scored as if clean, or rejected with a reason.
 
-A clean form is written as rows, the rows are made dirty, then the text, then the bytes. Every step
-says what the reader should tell about it, and what it should still understand.
+A clean form is written as rows, of which rows, text and bytes are corrupted in turn. Every step
+states the repairs that the reader should report, and the expected result.
 """
 
 import csv
@@ -22,7 +22,7 @@ LABELS = ["verse", "guitar solo", 'the "big" one', "I, i, (drums", "it's", "2nd 
 
 @dataclass
 class Sheet:
-    """Rows of a file on their way to become dirty, and what is still expected of them."""
+    """Rows of a file that is being corrupted, and the expected result."""
 
     rows: list[list[str]]
     points: bool
@@ -32,7 +32,7 @@ class Sheet:
     separator: str = "\t"
     line_end: str = "\n"
     encoding: str = "utf-8"
-    tells: list[str] = field(default_factory=list)  # a part of each repair that must be listed
+    tells: list[str] = field(default_factory=list)  # part of the text of each expected repair
 
     @property
     def expected(self):
@@ -94,7 +94,7 @@ def add_no_length(sheet, rng):
 
 def shuffle(sheet, rng):
     if sheet.points and any(row[1] == "x" for row in sheet.rows):
-        return  # of points at one time the last counts
+        return  # of simultaneous points, the last counts
     order = rng.permutation(len(sheet.rows))
     sheet.rows[:] = [sheet.rows[i] for i in order]
     starts = [float(row[0]) for row in sheet.rows if row[1:] != ["End"] or sheet.points]
@@ -141,7 +141,7 @@ def begin_before_zero(sheet, _):
 
 
 ROW_DIRT = [
-    # in this order: what comes later must not undo what came before
+    # in this order, so that later steps do not undo earlier ones
     lose_last_label,
     lose_a_row,
     slip,
@@ -151,7 +151,7 @@ ROW_DIRT = [
     mark_end,
     shuffle,
 ]
-APART = [  # these do not go together: what they leave has another right answer
+APART = [  # incompatible: combined, they have a different correct result
     {lose_a_row, slip},
     {lose_a_row, add_no_length},
 ]
@@ -221,7 +221,7 @@ APART.append({add_a_mark, use_latin_1})
 
 
 def _time_row(sheet, rng):
-    """Choose a row in the middle that has all its fields."""
+    """Choose an inner row with all fields."""
     full = [i for i, row in enumerate(sheet.rows) if len(row) == (2 if sheet.points else 3)]
     return full[int(rng.integers(1, len(full) - 1))]
 
@@ -275,17 +275,17 @@ FATAL = [
 
 @dataclass(frozen=True, kw_only=True)
 class Dirty:
-    """A dirty file, and what is known about it."""
+    """A corrupted file and its expected result."""
 
     name: str
     data: bytes
-    expected: Segmentation | None  # None where it must be refused
+    expected: Segmentation | None  # None if it must be rejected
     tells: tuple[str, ...]
     reason: str
 
 
 def dirty(name, form, rng, *, fatal):
-    """Make a form dirty in one to four ways; if fatal, in one more that cannot be mended."""
+    """Corrupt a form in one to four ways; if fatal, in one more that cannot be repaired."""
     kinds = [*ROW_DIRT, *TEXT_DIRT]
     chosen = set()
     for i in rng.permutation(len(kinds))[: int(rng.integers(1, 5))]:
@@ -309,7 +309,7 @@ def dirty(name, form, rng, *, fatal):
 
 @pytest.fixture(scope="module")
 def pairs():
-    """Make (reference, estimate), every fifth pair with one that must be refused."""
+    """Make (reference, estimate) pairs, every fifth with one file that must be rejected."""
     rng = np.random.default_rng(seed=440)
     made = []
     for i in range(N_PAIRS):
@@ -326,7 +326,7 @@ def pairs():
 
 @pytest.fixture(scope="module")
 def folders(pairs, tmp_path_factory):
-    """Write them into two folders and read these as references."""
+    """Write them into two folders and read both as references."""
     read_back = []
     for side, folder in enumerate(("references", "estimates")):
         root = tmp_path_factory.mktemp(folder)

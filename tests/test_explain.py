@@ -1,4 +1,4 @@
-"""What decided: sums that must come out, and sounds of which it is known."""
+"""Explanations: sums that must hold, and sounds with a known decisive band."""
 
 import numpy as np
 import pytest
@@ -40,12 +40,12 @@ vectors = hnp.arrays(float, len(NAMES), elements=st.floats(-5, 5))
 @pytest.mark.parametrize(
     ("hertz", "octave"), [(256.0, 8), (511.0, 8), (512.0, 9), (40.0, 5), (0.75, -1)]
 )
-def test_a_band_of_carriers_begins_at_a_power_of_two(hertz, octave):
+def test_carrier_bands_start_at_powers_of_two(hertz, octave):
     assert band_of(modulation(hertz, 4.0)).carrier == octave
 
 
 @pytest.mark.parametrize(("hertz", "octave"), [(4.0, 2), (2.9, 2), (5.6, 2), (5.7, 3), (0.7, -1)])
-def test_a_band_of_rates_has_a_power_of_two_in_its_middle(hertz, octave):
+def test_rate_bands_are_centered_at_powers_of_two(hertz, octave):
     assert band_of(modulation(300.0, hertz)).rate == octave
 
 
@@ -85,7 +85,7 @@ def test_reasons_add_up_to_the_relevance(relevance, z):
     assert all(each.evidence >= 0 for each in reasons)
 
 
-def test_columns_of_one_band_are_one_reason():
+def test_columns_of_one_band_are_summed():
     reasons = reasons_for([0, 0, 0, 1.0, 2.0, 0, 0], NAMES)
     assert reasons[0].band == Band(family="scattering", order=2, carrier=9, rate=2)
     assert reasons[0].relevance == 3
@@ -93,17 +93,17 @@ def test_columns_of_one_band_are_one_reason():
     assert len(reasons) == 6
 
 
-def test_reasons_come_with_the_strongest_first():
+def test_reasons_are_sorted_by_strength():
     values = [each.relevance for each in reasons_for([1.0, -2, 5, 1, 1, -3, 0], NAMES)]
     assert values == sorted(values, reverse=True)
 
 
-def test_what_is_missing_is_no_evidence():
+def test_relevant_but_absent_bands_have_negative_evidence():
     reasons = reasons_for([0, 0, 1.0, 0, 0, 1.0, 0], NAMES, Z=[0, 0, -1.0, 0, 0, 1.0, 0])
     assert {each.band.rate: each.evidence > 0 for each in reasons[:2]} == {2: False, 3: True}
 
 
-def test_of_two_filters_that_hear_one_modulation_the_louder_is_named():
+def test_the_louder_of_two_filters_of_one_modulation_is_named():
     relevance = [0, 0, 0, 1.0, 0, 1.2, 0]
     energy = [1.0, 1.0, 0, 9.0, 0, 1.0, 1.0]
     text = sentence("trill", reasons_for(relevance, NAMES, energy=energy))
@@ -126,12 +126,12 @@ def test_a_relevance_per_name_is_needed():
         (Band(family="mfcc"), "because of mfcc"),
     ],
 )
-def test_a_sentence_says_what_it_was(band, text):
+def test_a_sentence_names_the_decisive_band(band, text):
     rate = None if band.rate is None else 4.0
     assert text in sentence("a", [Reason(band=band, relevance=1.0, evidence=1.0, rate=rate)])
 
 
-def test_a_sentence_says_what_was_missing():
+def test_a_sentence_names_missing_energy():
     band = Band(family="scattering", order=1, carrier=7)
     text = sentence("a", [Reason(band=band, relevance=1.0)])
     assert text == "called a because of little energy around 128-256 Hz"
@@ -140,8 +140,8 @@ def test_a_sentence_says_what_was_missing():
 @pytest.mark.parametrize(
     "reasons", [[], [Reason(band=Band(family="mfcc"), relevance=-1.0, evidence=0.0)]]
 )
-def test_nothing_may_speak_for_a_class(reasons):
-    assert sentence("a", reasons) == "called a although nothing speaks for it"
+def test_a_class_may_have_no_evidence(reasons):
+    assert sentence("a", reasons) == "called a without clear evidence"
 
 
 def energy_around(octave, relevance, evidence=0.0):
@@ -149,33 +149,33 @@ def energy_around(octave, relevance, evidence=0.0):
     return Reason(band=band, relevance=relevance, evidence=evidence)
 
 
-def test_what_is_loud_but_hardly_counts_is_not_named():
+def test_loud_but_irrelevant_bands_are_not_named():
     loud = energy_around(12, -0.01, 0.9)
     text = sentence("a", [loud, energy_around(8, 1.0, 0.1)])
     assert text == "called a because of energy around 256-512 Hz"
 
 
-def test_what_is_missing_is_named_where_all_that_is_heard_is_faint_beside_it():
+def test_missing_energy_is_named_if_it_outweighs_all_present_energy():
     text = sentence("a", [energy_around(12, 0.1, 0.9), energy_around(8, 1.0)])
     assert text == "called a because of little energy around 256-512 Hz"
 
 
-def test_integrated_gradients_are_as_exact_as_there_are_steps():
+def test_integrated_gradients_converge_with_the_number_of_steps():
     def gradient(points):
-        return 3 * points**2  # of a sum of cubes, 1 at the end
+        return 3 * points**2  # the gradient of a sum of cubes
 
     errors = [1 - integrated_gradients(gradient, [1.0], n_steps=n).sum() for n in (1, 2, 4)]
     np.testing.assert_allclose(errors, [1 / 4, 1 / 16, 1 / 64])
 
 
-def test_a_map_holds_every_band_at_its_place():
+def test_a_map_contains_every_band_at_its_position():
     relevance = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
     carriers, rates, values = carriers_and_rates(reasons_for(relevance, NAMES))
     assert (carriers.tolist(), rates.tolist()) == ([8, 9], [2, 3])
     np.testing.assert_array_equal(values, [[1, 3, np.nan], [2, 9, 6]])
 
 
-def test_permutation_finds_the_only_band_that_matters(rng):
+def test_permutation_finds_the_only_relevant_band(rng):
     X = rng.normal(size=(200, len(NAMES)))
     truth = X[:, 5] > 0
 
@@ -189,7 +189,7 @@ def test_permutation_finds_the_only_band_that_matters(rng):
 
 
 def test_permutation_shuffles_the_columns_of_a_band_together(rng):
-    # Each of columns 3 and 4 tells all; shuffled one by one, neither would seem to matter.
+    # Columns 3 and 4 are redundant; permuted one at a time, neither would seem relevant.
     X = rng.normal(size=(200, len(NAMES)))
     X[:, 4] = X[:, 3]
     truth = X[:, 3] > 0
@@ -201,7 +201,7 @@ def test_permutation_shuffles_the_columns_of_a_band_together(rng):
     assert permutation_importance(accuracy, X, NAMES)[0].relevance > 0.3
 
 
-def test_permutation_repeats_its_shuffles_and_those_of_a_seed(rng):
+def test_permutation_is_deterministic_given_a_seed(rng):
     X = rng.normal(size=(50, len(NAMES)))
     seen = []
 

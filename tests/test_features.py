@@ -45,7 +45,7 @@ def three_frames():
         ([[np.inf], [3]], [0, 1, 2], "X must be finite, got inf in frame 0, column 0"),
     ],
 )
-def test_wrong_features_cannot_be_made(X, edges, message):
+def test_invalid_features_raise(X, edges, message):
     with pytest.raises(ValueError, match=message):
         Features(X, edges)
 
@@ -75,7 +75,7 @@ def test_seconds_are_rounded_to_frames(seconds, n_frames):
     assert Features(np.ones((40, 1)), np.arange(41) * 0.5).seconds_to_frames(seconds) == n_frames
 
 
-def test_the_median_frame_decides_where_frames_are_uneven():
+def test_the_median_frame_length_is_used_for_uneven_frames():
     assert Features(np.ones((4, 1)), [0, 1, 2, 3, 13]).seconds_to_frames(3) == 3
 
 
@@ -93,7 +93,7 @@ def test_pooling_over_the_same_edges_changes_nothing(three_frames):
     np.testing.assert_allclose(pooled.X, three_frames.X)
 
 
-def test_columns_named_by_one_word_are_one_kind():
+def test_columns_named_by_one_word_are_one_family():
     features = Features(np.ones((2, 3)), range(3), ["rms", "zcr", "rms"])
     assert features.names == (
         FeatureName("rms", 0),
@@ -103,12 +103,12 @@ def test_columns_named_by_one_word_are_one_kind():
 
 
 @pytest.mark.parametrize("names", ["ab", [1, 2]])
-def test_names_that_are_neither_names_nor_words_are_refused(names):
+def test_invalid_names_raise(names):
     with pytest.raises(TypeError, match="names must be a FeatureName or a str for each column"):
         Features([[1, 2]], [0, 1], names)
 
 
-def test_one_sentence_is_one_note():
+def test_a_single_string_is_one_note():
     assert Features([[1]], [0, 1], notes="bar lines are uncertain").notes == (
         "bar lines are uncertain",
     )
@@ -178,12 +178,12 @@ def test_pooling_keeps_the_mean_over_time(case):
         ([[0, 4]], r"edges must have shape \(n_pooled \+ 1,\)"),
     ],
 )
-def test_pooling_refuses_edges_that_are_no_frames(three_frames, edges, message):
+def test_pooling_over_invalid_edges_raises(three_frames, edges, message):
     with pytest.raises(ValueError, match=message):
         three_frames.pooled(edges)
 
 
-# Grids of time.
+# Time grids.
 
 
 @given(st.floats(0.01, 1e4), st.floats(0.01, 100))
@@ -194,7 +194,7 @@ def test_uniform_edges_end_at_the_duration_in_equal_steps(duration, frame):
 
 
 @given(st.floats(0.1, 1e4), st.floats(0.01, 100))
-def test_uniform_edges_have_nearly_the_wanted_step(duration, frame):
+def test_uniform_edges_have_nearly_the_requested_step(duration, frame):
     step = uniform_edges(duration, frame)[1]
     assert step == duration or 2 / 3 <= step / frame <= 3 / 2
 
@@ -249,7 +249,7 @@ def chord(aba_signal):
 
 
 @pytest.mark.parametrize("sr", [8000, 22050])
-def test_the_strongest_carrier_is_the_tone_that_sounds(sr):
+def test_the_strongest_carrier_is_that_of_the_tone(sr):
     features = Scattering(J=10, Q=8)(tone(440, sr=sr), sr)
     first = [i for i, name in enumerate(features.names) if name.order == 1]
     strongest = features.names[first[features.X[len(features) // 2, first].argmax()]]
@@ -258,7 +258,7 @@ def test_the_strongest_carrier_is_the_tone_that_sounds(sr):
 
 
 @pytest.mark.parametrize("rate", [8, 16, 40])
-def test_the_strongest_modulation_is_the_tremolo_that_sounds(rate):
+def test_the_strongest_modulation_is_that_of_the_tremolo(rate):
     t = np.arange(4 * SR) / SR
     y = (tone(1000, 4.0) * (1 + np.sin(2 * np.pi * rate * t)) / 2).astype(np.float32)
     features = Scattering(J=13, Q=(8, 2))(y, SR)
@@ -272,7 +272,7 @@ def test_the_strongest_modulation_is_the_tremolo_that_sounds(rate):
     assert strongest.modulation == pytest.approx(rate, rel=0.25)
 
 
-def test_order_zero_is_left_out(chord):
+def test_order_zero_is_excluded(chord):
     features = Scattering(J=10)(chord, SR)
     assert {name.order for name in features.names} == {1, 2}
     assert {name.family for name in features.names} == {"scattering"}
@@ -280,9 +280,9 @@ def test_order_zero_is_left_out(chord):
 
 @pytest.mark.parametrize("compression", ["mean", "median"])
 @pytest.mark.parametrize("gain", [0.1, 0.5])
-def test_loudness_does_not_matter(chord, gain, compression):
+def test_features_are_invariant_to_gain(chord, gain, compression):
     extract = Scattering(J=10, Q=8, compression=compression)
-    y = chord.astype(np.float64)  # in single precision a tenth of a sample is rounded
+    y = chord.astype(np.float64)  # in single precision, a tenth of a sample is rounded
     np.testing.assert_allclose(extract(gain * y, SR).X, extract(y, SR).X, atol=1e-9)
 
 
@@ -294,14 +294,14 @@ def test_silence_gives_zeros(compression):
 
 @pytest.mark.parametrize("compression", ["mean", "median", None])
 @pytest.mark.parametrize("renormalize", [True, False])
-def test_what_is_nearly_silent_is_not_amplified(compression, renormalize):
+def test_near_silence_is_not_amplified(compression, renormalize):
     hiss = 1e-8 * np.random.default_rng(440).normal(size=SR).astype(np.float32)
     extract = Scattering(J=10, compression=compression, renormalize=renormalize)
     assert extract(hiss, SR).X.max() < 0.1
 
 
 @pytest.mark.parametrize("compression", ["mean", "median", None])
-def test_features_are_not_negative(chord, compression):
+def test_features_are_nonnegative(chord, compression):
     assert Scattering(J=10, compression=compression)(chord, SR).X.min() >= 0
 
 
@@ -317,7 +317,7 @@ def test_plain_joint_features_are_the_coefficients_themselves(chord):
     np.testing.assert_array_equal(features.X, np.maximum(S[1:], 0).T)
 
 
-def test_order_two_tells_of_a_tremolo_whatever_its_carriers_level():
+def test_order_two_of_a_tremolo_is_independent_of_carrier_level():
     t = np.arange(4 * SR) / SR
     tremolo = 1 + 0.5 * np.sin(2 * np.pi * 16 * t)
     loud, quiet = tone(2000, 4.0), 0.1 * tone(1000, 4.0)
@@ -360,20 +360,20 @@ def test_ten_seconds_are_long_enough_for_every_default(J, T):
         (5000, {"J": 10}, (256, 128)),
         (5000, {"J": 10, "stride": 64}, (256, 64)),
         (5000, {"J": 10, "stride": 1024}, (256, 256)),  # no frame is skipped
-        (5000, {"J": 10, "T": 2048}, (2048, 1024)),  # as asked for
+        (5000, {"J": 10, "T": 2048}, (2048, 1024)),  # as requested
         (5000, {"J": 10, "T": 300, "stride": 1024}, (300, 1024)),
-        (1000, {"J": 10, "T": 2048}, (32, 16)),  # no average is longer than the recording
+        (1000, {"J": 10, "T": 2048}, (32, 16)),  # no average exceeds the recording
         (1, {"J": 10}, (32, 16)),
         (1, {"J": 10, "T": 8}, (8, 4)),
         (1, {"J": 3}, (1, 1)),
     ],
 )
-def test_averages_fit_a_short_recording_many_times(n_samples, options, expected):
+def test_averaging_scales_are_limited_in_short_recordings(n_samples, options, expected):
     assert averaging_grid(n_samples, **options) == expected
 
 
 @given(st.integers(1, 10**7), st.integers(1, 16))
-def test_averages_are_a_16th_of_the_recording_or_as_short_as_they_get(n_samples, J):
+def test_averaging_scales_are_a_16th_of_the_recording_or_the_minimum(n_samples, J):
     T, stride = averaging_grid(n_samples, J=J)
     assert max(2**J // 32, 1) <= T <= 2**J
     assert n_samples >= 16 * T or max(2**J // 32, 1) == T
@@ -385,7 +385,7 @@ def test_columns_do_not_depend_on_the_length():
     assert extract(tone(440, 0.01), SR).names == extract(tone(440, 2.0), SR).names
 
 
-# Pieces.
+# Blocks.
 
 
 @pytest.mark.parametrize(
@@ -398,7 +398,7 @@ def test_columns_do_not_depend_on_the_length():
     ids=repr,
 )
 @pytest.mark.parametrize("n_samples", [1, 5000, 60_001])
-def test_pieces_give_what_the_whole_gives(chord, extract, n_samples):
+def test_features_of_blocks_equal_those_of_the_whole(chord, extract, n_samples):
     y = chord[:n_samples]
     pieces = np.split(y, [k for k in (1, 1, 700, 9000, 30_000) if k < n_samples])
     streamed, whole = extract.stream(iter(pieces), SR), extract(y, SR)
@@ -407,7 +407,7 @@ def test_pieces_give_what_the_whole_gives(chord, extract, n_samples):
     assert streamed.names == whole.names
 
 
-def test_a_stream_of_nothing_is_refused():
+def test_an_empty_stream_raises():
     with pytest.raises(ValueError, match="n_samples"):
         Scattering(J=8).stream([], SR)
 
@@ -416,7 +416,7 @@ def test_a_stream_of_nothing_is_refused():
 
 
 def chirp(seconds, sr):
-    """Four octaves in the time given, strongest in the middle."""
+    """A chirp over four octaves, loudest in the middle."""
     t = np.arange(int(seconds * sr)) / sr - seconds / 2
     gamma = 4 / seconds
     envelope = np.exp(-(t**2) / (2 * (0.1 * seconds) ** 2))
@@ -425,7 +425,7 @@ def chirp(seconds, sr):
 
 
 def spin_ratio(y, sr, **options):
-    """Energy of rising over that of falling modulations."""
+    """Energy ratio of rising to falling modulations."""
     features = JointScattering(compression=None, renormalize=False, **options)(y, sr)
     spin = np.array([name.spin or 0 for name in features.names])
     energy = (features.X**2).sum(axis=0)
@@ -459,6 +459,6 @@ def test_averages_over_the_whole_clip_lose_the_direction():
     ],
 )
 @pytest.mark.parametrize("extract", [Scattering, JointScattering])
-def test_wrong_options_are_refused_at_once(extract, options, message):
+def test_invalid_options_raise_on_construction(extract, options, message):
     with pytest.raises(ValueError, match=message):
         extract(**options)

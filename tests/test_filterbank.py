@@ -32,7 +32,7 @@ def on_grid(filter_, n_bins=N):
 
 
 def spread(filter_, n_bins, eps):
-    """What `band` gives, on all bins."""
+    """The result of `band` on all bins."""
     start, inside = filter_.band(n_bins, eps)
     H = np.zeros(n_bins, dtype=inside.dtype)
     H[np.arange(start, start + len(inside)) % n_bins] = inside
@@ -61,7 +61,7 @@ def test_filters_equal_those_of_kymatio(J, Q, T):
         np.testing.assert_allclose(on_grid(ours), theirs["levels"][0], rtol=0, atol=1e-11)
 
 
-# On fewer than 2**J bins, the narrowest of Kymatio's filters are nothing but rounding errors.
+# On fewer than 2**J bins, Kymatio's narrowest filters consist of rounding errors only.
 @pytest.mark.parametrize("Q", [1, 2, 8, 12, 16])
 @pytest.mark.parametrize(
     ("log2_bins", "J"), [(10, 4), (10, 6), (10, 8), (10, 10), (12, 8), (12, 10), (12, 12), (13, 12)]

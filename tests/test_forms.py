@@ -1,4 +1,4 @@
-"""The whole way from sound to form, on composed pieces whose form is known."""
+"""The whole pipeline on composed pieces with known form."""
 
 import librosa
 import numpy as np
@@ -54,16 +54,16 @@ def assert_same(found, form):
 
 
 @pytest.mark.parametrize("gain", [0.01, 1.1])
-def test_loudness_does_not_matter(rondo, form, gain):
+def test_the_form_is_invariant_to_gain(rondo, form, gain):
     assert_same(form_of(gain * rondo.y, rondo.sr), form)
 
 
 @pytest.mark.parametrize("sr", [16000, 32000])
-def test_the_sampling_rate_does_not_matter(rondo, form, sr):
+def test_the_form_is_invariant_to_the_sampling_rate(rondo, form, sr):
     assert_same(form_of(soxr.resample(rondo.y, rondo.sr, sr), sr), form)
 
 
-def test_a_compressed_copy_has_the_same_form(rondo, form, tmp_path):
+def test_the_form_is_invariant_to_lossy_compression(rondo, form, tmp_path):
     audio.save(tmp_path / "rondo.mp3", rondo.y, rondo.sr)
     y, sr = audio.load(tmp_path / "rondo.mp3")
     assert_same(form_of(y, sr), form)
@@ -74,7 +74,7 @@ GRID_FREE = {"features": "bars:length=0.5,positions=1", "system": "grid-free"}
 
 @pytest.mark.parametrize("seconds", [0.4, 1, 2])
 @pytest.mark.parametrize("how", [{}, GRID_FREE], ids=["by bars", "grid-free"])
-def test_short_silence_around_it_changes_nothing(rondo, how, seconds):
+def test_the_form_is_invariant_to_short_silence_at_the_ends(rondo, how, seconds):
     before, found = (
         form_of(np.pad(rondo.y, round(pad * rondo.sr)), rondo.sr, **how) for pad in (0, seconds)
     )
@@ -85,7 +85,7 @@ def test_short_silence_around_it_changes_nothing(rondo, how, seconds):
 
 @pytest.mark.parametrize("seconds", [4.5, 7.3])
 @pytest.mark.parametrize("how", [{}, GRID_FREE], ids=["by bars", "grid-free"])
-def test_long_silence_around_it_is_silence_around_the_same_form(rondo, how, seconds):
+def test_long_silence_at_the_ends_is_added_to_the_same_form(rondo, how, seconds):
     before, found = (
         form_of(np.pad(rondo.y, round(pad * rondo.sr)), rondo.sr, **how) for pad in (0, seconds)
     )
@@ -97,18 +97,18 @@ def test_long_silence_around_it_is_silence_around_the_same_form(rondo, how, seco
 
 
 @pytest.mark.parametrize(("start", "stop"), [(0.31, 0.37), (0.5, 0.58)])
-def test_long_silence_inside_it_is_found_where_it_is(rondo, start, stop):
+def test_a_long_inner_silence_is_found(rondo, start, stop):
     y = rondo.y.copy()
     start, stop = (round(part * len(y)) for part in (start, stop))
     y[start:stop] = 0
     found = form_of(y, rondo.sr)
     (silence,) = (interval for *interval, label in found if label == "silence")
-    # To the left the last sound fades; both are located to 10 ms.
+    # On the left, the last sound decays; both ends are located to 10 ms.
     np.testing.assert_allclose(silence, np.divide([start, stop], rondo.sr), atol=0.1)
 
 
 @pytest.mark.parametrize("rate", [0.96, 1.04])
-def test_a_faster_copy_has_the_same_form_faster(rondo, form, rate):
+def test_the_form_is_equivariant_to_tempo(rondo, form, rate):
     y = soxr.resample(rondo.y, rondo.sr, rondo.sr / rate)
     found = form_of(y, rondo.sr)
     np.testing.assert_allclose(np.multiply(found.boundaries, rate), form.boundaries, atol=0.2)
@@ -120,7 +120,7 @@ def song():
 
 
 def with_moved(piece, sections, semitones):
-    """Transpose some sections of a piece and leave the others as they are."""
+    """Transpose some sections of a piece."""
     y = piece.y.copy()
     for i in sections:
         start, stop = (round(time * piece.sr) for time in piece.form.boundaries[i : i + 2])
@@ -130,13 +130,13 @@ def with_moved(piece, sections, semitones):
 
 
 @pytest.mark.parametrize("semitones", [-2, 1, 2, 3, 5])
-def test_a_last_chorus_in_another_key_is_the_chorus_still(song, semitones):
+def test_a_transposed_last_chorus_keeps_its_label(song, semitones):
     found = form_of(with_moved(song, [len(song.form) - 1], semitones), song.sr)
     assert evaluate(song.form, found)["F-measure@0.5"] == 1
     assert letters(found) == letters(song.form)
 
 
-def test_a_verse_and_a_chorus_in_another_key_are_told_apart(song):
+def test_a_transposed_verse_and_chorus_keep_different_labels(song):
     labels = song.form.labels
     last = len(labels) - 1
     second_verse = [i for i, label in enumerate(labels) if label == "verse"][-1]
@@ -144,7 +144,7 @@ def test_a_verse_and_a_chorus_in_another_key_are_told_apart(song):
     assert letters(found) == letters(song.form)
 
 
-# What has no form to find: one answer that spans it all, and no exception.
+# Without a form: segments span the recording, without an exception.
 
 SR = 22050
 
@@ -167,9 +167,9 @@ def seconds(n):
         ),
     ],
 )
-def test_what_has_no_form_is_spanned_all_the_same(y):
+def test_segments_span_a_recording_without_form(y):
     features = Bars()(y.astype(np.float32), SR)
     found = segment(features)
     assert (found.start, found.end) == (0, len(y) / SR)
     assert len(found) <= 3
-    assert features.notes == ("no clear pulse: there are no bars to go by",)
+    assert features.notes == ("no clear pulse: bars could not be estimated",)

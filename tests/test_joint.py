@@ -12,7 +12,7 @@ from scatseg.scattering import Scattering1D, TimeFrequencyScattering, plan
 from scatseg.scattering.filterbank import frequential_bank
 
 ERRORS = {"fast": (1e-3, 5e-3), "default": (1e-4, 1e-3), "exact": (5e-5, 1e-4)}
-"""What the docstring promises: relative l2 errors of orders 1 and 2."""
+"""Maximum relative l2 errors of orders 1 and 2, as documented."""
 
 
 def relative_error(S, reference):
@@ -61,7 +61,7 @@ def test_a_chirp_excites_the_spin_of_its_direction(backward):
     assert ratio > 10
 
 
-def test_time_reversal_swaps_spins_and_does_nothing_else():
+def test_time_reversal_only_swaps_spins():
     transform = TimeFrequencyScattering(J=6, J_fr=2, Q=4, accuracy="exact", format="joint")
     x, meta = noise(4097), transform.meta()
     S, backward = transform(x), transform(x[::-1])[..., ::-1]
@@ -72,14 +72,14 @@ def test_time_reversal_swaps_spins_and_does_nothing_else():
         np.testing.assert_allclose(backward[twin], S[i], rtol=0, atol=1e-3 * S[i].max())
 
 
-def test_order_zero_is_that_of_the_scattering_in_time():
+def test_order_zero_equals_that_of_time_scattering():
     x = noise(5000)
     joint, in_time = TimeFrequencyScattering(J=6, J_fr=2, Q=4), Scattering1D(J=6, Q=4)
     np.testing.assert_array_equal(joint(x)[0], in_time(x)[0])
 
 
 @pytest.mark.parametrize("n_samples", [1025, 3333, 8192])
-def test_a_click_sits_exactly_on_its_frame(n_samples):
+def test_a_click_is_exactly_on_its_frame(n_samples):
     transform = TimeFrequencyScattering(J=4, J_fr=1, Q=4, T=32)
     for k in (12, n_samples // 64, n_samples // 32 - 12):
         x = np.zeros(n_samples)
@@ -90,7 +90,7 @@ def test_a_click_sits_exactly_on_its_frame(n_samples):
         assert around @ np.arange(-8, 9) / around.sum() == pytest.approx(0, abs=1e-3)
 
 
-def test_a_global_average_sums_over_kymatios_period_where_a_block_would_be_shorter():
+def test_a_global_average_sums_over_the_padded_period_of_kymatio():
     transform = TimeFrequencyScattering(J=8, J_fr=1, Q=1, T="global", accuracy="fast")
     S = transform(np.full(60_000, -0.5))
     np.testing.assert_allclose(S[0], [-0.5 * 2**17], rtol=1e-12)
@@ -134,9 +134,9 @@ def test_single_precision_agrees_with_double():
 
 
 @pytest.mark.parametrize("color", ["white", "red"])
-def test_blocks_equal_the_whole_without_a_seam(color, monkeypatch):
+def test_blocks_equal_the_transform_of_the_whole(color, monkeypatch):
     x = noise(150_016)
-    if color == "red":  # most of it below the filters, as in music
+    if color == "red":  # mostly below the filters, as in music
         x = lfilter([1], [1, -0.99], x)
     transform = TimeFrequencyScattering(J=6, J_fr=2, Q=2, accuracy="exact")
     in_blocks = transform(x)
@@ -160,7 +160,7 @@ def test_a_finer_stride_only_adds_frames(finer, T):
     assert relative_error(fine[1:, ::finer], coarse[1:]) < 1e-3
 
 
-def test_memory_does_not_grow_with_the_signal():
+def test_memory_is_independent_of_the_signal_length():
     transform = TimeFrequencyScattering(J=6, J_fr=2, Q=4, workers=1)
     peaks = []
     for n_samples in (2**17, 2**18):
@@ -173,12 +173,12 @@ def test_memory_does_not_grow_with_the_signal():
     assert peaks[1] < 1.1 * peaks[0]
 
 
-def test_the_input_is_left_alone():
+def test_the_input_is_not_modified():
     x = noise(1000).astype(np.float32)
     before = x.copy()
     x.flags.writeable = False
     coefficients = TimeFrequencyScattering(J=5, J_fr=2, Q=2, T=0, out_type="dict")(x)
-    coefficients[()] += 1  # the output is the caller's own
+    coefficients[()] += 1  # the output does not share memory
     np.testing.assert_array_equal(x, before)
 
 
@@ -199,7 +199,7 @@ SCALES = st.sampled_from([None, 0, "global"])
     format=st.sampled_from(["time", "joint"]),
     seed=st.integers(0, 99),
 )
-def test_coefficients_equal_the_slow_ones(n_samples, J, J_fr, Q, Q_fr, T, F, format, seed):
+def test_coefficients_equal_a_direct_computation(n_samples, J, J_fr, Q, Q_fr, T, F, format, seed):
     options = {"J": J, "J_fr": J_fr, "Q": Q, "Q_fr": Q_fr, "T": T, "F": F, "format": format}
     x = noise(n_samples, seed)
     transform = TimeFrequencyScattering(**options, out_type="dict", accuracy="exact")
@@ -220,7 +220,7 @@ def test_coefficients_equal_the_slow_ones(n_samples, J, J_fr, Q, Q_fr, T, F, for
         pytest.param({"T": "global", "F": "global"}, id="global"),
     ],
 )
-def test_each_accuracy_keeps_its_promise(options, accuracy):
+def test_each_accuracy_keeps_its_error_bounds(options, accuracy):
     x = noise(2048)
     options = {"J": 6, "J_fr": 3, "Q": (8, 1), "format": "joint", **options}
     transform = TimeFrequencyScattering(**options, out_type="dict", accuracy=accuracy)
@@ -231,7 +231,7 @@ def test_each_accuracy_keeps_its_promise(options, accuracy):
 
 
 @pytest.mark.parametrize(("n_samples", "T"), [(600, 512), (300, 256)])
-def test_coefficients_are_kymatios_where_the_signal_is_hardly_longer_than_its_scale(n_samples, T):
+def test_coefficients_equal_kymatio_for_signals_barely_longer_than_the_scale(n_samples, T):
     x = noise(n_samples)
     transform = TimeFrequencyScattering(8, 2, Q=(8, 1), T=T, out_type="dict", accuracy="exact")
     S, reference = transform(x), joint_scattering(x, 8, 2, (8, 1), T=T, format="time")
@@ -239,7 +239,7 @@ def test_coefficients_are_kymatios_where_the_signal_is_hardly_longer_than_its_sc
     assert_same_by_order(S.values(), reference.values(), order, (5e-5, 5e-4))
 
 
-# Paths, and what describes them.
+# Paths and their meta-data.
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_shapes(options, n_samples, shape):
 
 
 @pytest.mark.parametrize(("format", "n_paths"), [("joint", 323), ("time", 3039)])
-def test_the_tutorial_setting_has_its_paths(format, n_paths):
+def test_the_tutorial_setting_has_the_published_number_of_paths(format, n_paths):
     transform = TimeFrequencyScattering(12, 3, Q=(12, 2), T=2**13, Q_fr=2, F=12, format=format)
     assert transform.output_size() == n_paths
 
@@ -269,7 +269,7 @@ def test_the_tutorial_setting_has_its_paths(format, n_paths):
 @pytest.mark.parametrize("F", [None, 0, "global", 3])
 @pytest.mark.parametrize("T", [None, 0, "global"])
 @pytest.mark.parametrize("format", ["time", "joint"])
-def test_every_row_has_its_description(format, T, F):
+def test_every_row_has_metadata(format, T, F):
     transform = TimeFrequencyScattering(6, 2, Q=4, T=T, F=F, out_type="list", format=format)
     meta, S = transform.meta(), transform(noise(1000))
     assert transform.output_size() == len(S)
@@ -279,8 +279,8 @@ def test_every_row_has_its_description(format, T, F):
 
 
 @pytest.mark.parametrize("F", [None, 2, 5])
-def test_rows_in_time_are_those_of_the_joint_array(F):
-    """That a row's n1 is where the joint array has it shows that the description is true."""
+def test_rows_of_time_format_match_the_joint_array(F):
+    """The n1 of each row points to the same coefficients in the joint array."""
     x = noise(2000)
     in_time = TimeFrequencyScattering(6, 2, Q=6, F=F)
     joint = TimeFrequencyScattering(6, 2, Q=6, F=F, format="joint")
@@ -294,7 +294,7 @@ def test_rows_in_time_are_those_of_the_joint_array(F):
         np.testing.assert_allclose(row, rows[key], rtol=0, atol=1e-6 * row.max())
 
 
-def test_a_row_is_described_by_its_filters():
+def test_metadata_of_a_row_match_its_filters():
     transform = TimeFrequencyScattering(8, 3, Q=(8, 2), Q_fr=2)
     meta, in_time = transform.meta(), Scattering1D(8, Q=(8, 2)).meta()
     psi_fr = frequential_bank(3, 2, 8).psi
@@ -312,7 +312,7 @@ def test_a_row_is_described_by_its_filters():
     assert np.isnan(meta["xi"][meta["order"] == 1, 1]).all()
 
 
-def test_a_dict_holds_the_list_by_key():
+def test_a_dict_contains_the_list_by_key():
     x = noise(1000)
     as_list = TimeFrequencyScattering(5, 2, Q=4, out_type="list")(x)
     as_dict = TimeFrequencyScattering(5, 2, Q=4, out_type="dict")(x)
@@ -323,13 +323,13 @@ def test_a_dict_holds_the_list_by_key():
         np.testing.assert_array_equal(as_dict[row["key"]], coefficient)
 
 
-def test_the_length_may_be_given_and_need_not():
+def test_the_length_is_optional():
     x = noise(1000)
     given_ = TimeFrequencyScattering(5, 2, Q=4, shape=(1000,))
     np.testing.assert_array_equal(given_(x), TimeFrequencyScattering(5, 2, Q=4)(x))
 
 
-# Wrong use.
+# Errors.
 
 
 @pytest.mark.parametrize(
@@ -358,7 +358,7 @@ def test_the_length_may_be_given_and_need_not():
         ({"format": "joint", "F": "global"}, "F='global' gives paths of unequal heights"),
     ],
 )
-def test_wrong_options_are_refused(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         TimeFrequencyScattering(**{"J": 6, "J_fr": 2, "Q": 4, **options})
 
@@ -371,7 +371,7 @@ def test_wrong_options_are_refused(options, message):
         (np.array([0, np.nan, 0]), r"x must be finite, got nan at index \(1,\)"),
     ],
 )
-def test_wrong_signals_are_refused(x, message):
+def test_invalid_signals_raise(x, message):
     with pytest.raises(ValueError, match=message):
         TimeFrequencyScattering(J=4, J_fr=1, Q=2)(x)
 
@@ -432,7 +432,7 @@ def test_coefficients_equal_the_stored_ones(name, accuracy, shared):
 @pytest.mark.corpus
 @pytest.mark.parametrize("name", ["noise8192_J8_time_list", "noise8192_J8_joint_Tglobal_list"])
 def test_double_precision_at_exact_equals_the_stored_ones_to_rounding(name, shared):
-    """But for the widest falling wavelet: Kymatio cuts off its tail (2e-5 of its peak)."""
+    """Except the widest falling wavelet: Kymatio truncates its tail (2e-5 of its peak)."""
     with np.load(shared / "oracles" / f"jtfs_{name}.npz") as file:
         stored = dict(file)
     with np.load(shared / "oracles" / "signals.npz") as signals:

@@ -1,4 +1,4 @@
-"""Labels of sounds: tables as people write them, and folders."""
+"""Labels of sounds from hand-written tables and from folders."""
 
 import numpy as np
 import pytest
@@ -89,7 +89,7 @@ def test_a_column_of_groups_is_used_in_any_case(folder):
         ("missing.wav,kick,1", "missing.wav", "line 3: there is no such file, nor in audio/"),
         ("b.wav,,1", "b.wav", "line 3: the column 'label' is empty"),
         (",kick,1", "line 3", "names no file"),
-        ("b.wav,kick,1,2,3", "line 3", "has 5 cells where the header names 3"),
+        ("b.wav,kick,1,2,3", "line 3", "has 5 cells, but the header names 3"),
         ("a.wav,snare,1", "a.wav", "line 3: is kick of group '1' and also snare of group '1'"),
         ("a.wav,kick,2", "a.wav", "line 3: is kick of group '1' and also kick of group '2'"),
     ],
@@ -178,7 +178,7 @@ def test_sub_folders_give_one_label_only(tmp_path):
 
 def test_a_sound_is_no_table(folder):
     (folder / "a.wav").write_bytes(b"RIFF$\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0" + bytes(range(200)))
-    with pytest.raises(LabelError, match="this file is no text"):
+    with pytest.raises(LabelError, match="got a binary file"):
         read_labelled(folder / "a.wav")
 
 

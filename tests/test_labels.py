@@ -1,4 +1,4 @@
-"""Which sections are the same again: known clusters, and what has none."""
+"""Labels of segments by clustering and by repetition, with known answers."""
 
 from itertools import pairwise
 
@@ -25,7 +25,7 @@ from scatseg.spectral import CQT
 
 
 def sections(rng, form, n_frames=10, n_features=16, noise=0.1):
-    """Frames around one random center per letter, and the edges of the sections."""
+    """Noisy frames around one random center per letter, and section edges."""
     centers = {letter: rng.normal(size=n_features) for letter in sorted(set(form))}
     X = np.repeat([centers[letter] for letter in form], n_frames, axis=0)
     edges = np.arange(len(form) + 1) * n_frames
@@ -33,70 +33,70 @@ def sections(rng, form, n_frames=10, n_features=16, noise=0.1):
 
 
 @pytest.mark.parametrize("form", ["ABA", "AABA", "ABCABD", "ABACADA"])
-def test_sections_that_sound_alike_get_one_label(form, rng):
+def test_similar_sections_share_a_label(form, rng):
     assert cluster_segments(*sections(rng, form)) == tuple(form)
 
 
-def test_labels_follow_the_sound_and_not_the_length(rng):
+def test_labels_do_not_depend_on_segment_length(rng):
     X, _ = sections(rng, "ABA", n_frames=30)
     X = np.concatenate([X[:5], X[30:60], X[60:]])
     assert cluster_segments(X, np.array([0, 5, 35, 65])) == ("A", "B", "A")
 
 
-def test_one_segment_is_a(rng):
+def test_one_segment_is_labeled_a(rng):
     assert cluster_segments(rng.normal(size=(10, 3)), np.array([0, 10])) == ("A",)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("level", [0.0, 0.1, 1e5])
-def test_identical_segments_get_one_label(dtype, level):
+def test_identical_segments_share_a_label(dtype, level):
     X = np.full((6000, 4), level, dtype=dtype)
     assert cluster_segments(X, np.array([0, 2000, 3000, 6000])) == ("A", "A", "A")
 
 
 @pytest.mark.parametrize("n_labels", [1, 2, 3, 4])
-def test_so_many_labels_are_used(n_labels, rng):
+def test_n_labels_sets_the_number_of_labels(n_labels, rng):
     labels = cluster_segments(*sections(rng, "ABCD"), n_labels=n_labels)
     assert len(set(labels)) == n_labels
 
 
-def test_labels_are_at_most_as_many_as_segments(rng):
+def test_n_labels_is_limited_by_the_number_of_segments(rng):
     assert cluster_segments(*sections(rng, "ABC"), n_labels=10) == ("A", "B", "C")
 
 
-def test_a_chain_of_likenesses_is_not_one_label():
-    # The second is near to the first and the third, which are far from each other.
+def test_a_chain_of_similar_segments_is_not_one_label():
+    # The second is close to the first and the third, which are far apart.
     angles = np.deg2rad([0, 45, 100])
     X = np.column_stack([np.cos(angles), np.sin(angles)])
     X = np.concatenate([X, -X.sum(axis=0, keepdims=True)])
     assert cluster_segments(X, np.arange(5)) == ("A", "A", "B", "C")
 
 
-def test_everything_is_apart_at_no_distance(rng):
+def test_threshold_0_separates_all_segments(rng):
     assert cluster_segments(*sections(rng, "ABA"), threshold=0) == ("A", "B", "C")
 
 
-def test_everything_is_alike_beyond_the_largest_distance(rng):
+def test_a_threshold_above_all_distances_joins_all_segments(rng):
     assert cluster_segments(*sections(rng, "ABCD"), threshold=2.1) == ("A", "A", "A", "A")
 
 
-def test_labels_ignore_scale_and_what_all_frames_share(rng):
+def test_labels_are_invariant_to_scale_and_offset(rng):
     X, edges = sections(rng, "ABCABD")
     assert cluster_segments(100 * X + 5000, edges) == cluster_segments(X, edges)
 
 
 @pytest.mark.parametrize("edges", [[0, 10, 80], [5, 10, 60], [0, 10, 10, 60], [0], [0.0, 9.5, 60]])
-def test_boundaries_that_do_not_fit_the_frames_are_refused(edges, rng):
+def test_boundaries_not_matching_the_frames_raise(edges, rng):
     with pytest.raises(ValueError, match="boundary_frames must increase from 0 to 60, got"):
         cluster_segments(rng.normal(size=(60, 3)), np.array(edges))
 
 
-def test_no_labels_at_all_are_refused(rng):
+def test_zero_labels_raise(rng):
     with pytest.raises(ValueError, match="n_labels must be an integer of at least 1, got 0"):
         cluster_segments(*sections(rng, "ABA"), n_labels=0)
 
 
-def test_clustering_segments_leaves_its_input_alone(rng):
+def test_clustering_segments_does_not_modify_its_input(rng):
     X, edges = sections(rng, "ABA")
     before = X.copy()
     cluster_segments(X, edges)
@@ -104,7 +104,7 @@ def test_clustering_segments_leaves_its_input_alone(rng):
 
 
 @pytest.mark.corpus
-def test_labels_of_annotated_sections_are_those_of_the_annotator(shared):
+def test_labels_of_annotated_boundaries_match_the_annotator(shared):
     folder = shared / "corpus" / "real_lyrics"
     y, sr = audio.load(folder / "audio" / "JonathanCoulton-Better.ogg")
     (annotation,) = formats.read(folder / "annotations" / "JonathanCoulton-Better.lab")
@@ -128,14 +128,14 @@ def correlations(X):
 
 
 def repetitions(rng, form, n_frames=8, noise=0.5):
-    """Z of phrases whose frames all differ, in the same order each time, and their edges."""
+    """Z-scored similarity of phrases repeated frame by frame, and their edges."""
     phrases = {letter: rng.normal(size=(n_frames, 24)) for letter in sorted(set(form))}
     X = np.concatenate([phrases[letter] for letter in form])
     return correlations(X + noise * rng.normal(size=X.shape)), np.arange(len(form) + 1) * n_frames
 
 
 def blocks(form, n_frames=10):
-    """Z of sections that do not change within, and their edges."""
+    """Z-scored similarity of homogeneous sections, and their edges."""
     letters = np.repeat(list(form), n_frames)
     same = np.equal.outer(letters, letters).astype(float)
     return z_scored(same), np.arange(len(form) + 1) * n_frames
@@ -145,12 +145,12 @@ FORMS = ["AB", "ABA", "AABA", "ABABCB", "ABACADA", "ABCDEFGA", "ABCDBEFB"]
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_segments_that_repeat_each_other_get_one_label(form, rng):
+def test_repeated_segments_share_a_label(form, rng):
     assert label_by_repetition(*repetitions(rng, form)) == tuple(form)
 
 
 @pytest.mark.parametrize("form", ["AB", "ABA", "AABA", "AABB", "ABCABCA", "AAAAAAAAAB"])
-def test_segments_of_one_sound_get_one_label(form):
+def test_homogeneous_segments_of_one_timbre_share_a_label(form):
     assert label_by_repetition(*blocks(form)) == tuple(form)
 
 
@@ -162,97 +162,97 @@ def test_a_long_piece_keeps_its_labels(rng):
 
 
 @pytest.mark.parametrize("n_frames", [4, 8, 40])
-def test_what_never_repeats_seldom_has_a_label_twice(n_frames, rng):
+def test_unrelated_segments_rarely_share_a_label(n_frames, rng):
     Z = correlations(rng.normal(size=(12 * n_frames, 24)))
     labels = label_by_repetition(Z, np.arange(13) * n_frames)
     assert len(set(labels)) >= 9
 
 
 @pytest.mark.parametrize("level", [0.0, 1.0, -3.0])
-def test_where_nothing_differs_all_is_a(level):
+def test_constant_similarity_gives_one_label(level):
     Z = np.full((60, 60), level)
     np.fill_diagonal(Z, 4)
     assert label_by_repetition(Z, np.array([0, 5, 30, 60])) == ("A", "A", "A")
 
 
-def test_one_segment_of_a_matrix_is_a(rng):
+def test_one_segment_of_a_matrix_is_labeled_a(rng):
     Z, _ = repetitions(rng, "ABA")
     assert label_by_repetition(Z, np.array([0, len(Z)])) == ("A",)
 
 
-def test_one_frame_is_a():
+def test_one_frame_is_labeled_a():
     assert label_by_repetition(np.array([[4.0]]), np.array([0, 1])) == ("A",)
 
 
 def alike_blocks(similarities, n_frames=4):
-    """Z of segments, each as like each other throughout as given."""
+    """Z-scored similarity with one constant per pair of segments."""
     return np.kron(similarities, np.ones((n_frames, n_frames)))
 
 
 @pytest.mark.parametrize(("similarity", "labels"), [(0.9, "ABC"), (1.1, "ABA")])
-def test_segments_are_alike_above_the_threshold(similarity, labels):
+def test_segments_above_the_threshold_share_a_label(similarity, labels):
     Z = alike_blocks([[4, 0.5, similarity], [0.5, 4, 0.5], [similarity, 0.5, 4]])
     assert label_by_repetition(Z, np.array([0, 4, 8, 12])) == tuple(labels)
 
 
 @pytest.mark.parametrize(("similarity", "labels"), [(-0.1, "ABC"), (0.1, "ABA")])
-def test_far_below_the_threshold_only_what_is_above_average_is_alike(similarity, labels):
+def test_below_the_threshold_only_similarity_above_average_joins(similarity, labels):
     Z = alike_blocks([[4, -3, similarity], [-3, 4, -3], [similarity, -3, 4]])
     assert label_by_repetition(Z, np.array([0, 4, 8, 12])) == tuple(labels)
 
 
 @pytest.mark.parametrize(("lower", "labels"), [(-0.8, "ABC"), (-1.2, "ABA")])
-def test_the_threshold_falls_into_a_gap_of_at_least_one(lower, labels):
-    # Best are placements in which half coincides, and half of `lower` is summed.
+def test_the_threshold_moves_into_a_gap_of_at_least_one(lower, labels):
+    # In the best alignments, half the segments overlap, which sums half of `lower`.
     Z = alike_blocks([[4, lower, 0.5], [lower, 4, lower], [0.5, lower, 4]])
     assert label_by_repetition(Z, np.array([0, 4, 8, 12])) == tuple(labels)
 
 
 @pytest.mark.parametrize("threshold", [0.9, 1.2])
 @pytest.mark.parametrize("form", FORMS)
-def test_labels_do_not_hang_on_the_threshold(threshold, form, rng):
+def test_labels_are_robust_to_the_threshold(threshold, form, rng):
     Z, edges = repetitions(rng, form)
     assert label_by_repetition(Z, edges, threshold=threshold) == tuple(form)
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_labels_survive_boundaries_a_frame_off(form, rng):
+def test_labels_are_robust_to_boundaries_one_frame_off(form, rng):
     Z, edges = repetitions(rng, form)
     edges[1:-1] += rng.integers(-1, 2, size=len(edges) - 2)
     assert label_by_repetition(Z, edges) == tuple(form)
 
 
 def test_a_repetition_is_found_at_any_offset(rng):
-    # The second segment begins three frames before what it has in common with the first.
+    # The second segment starts three frames before its match with the first.
     X = rng.normal(size=(60, 24))
     X[33:48] = X[:15]
     assert label_by_repetition(correlations(X), np.array([0, 15, 30, 48, 60])) == tuple("ABAC")
 
 
-def test_the_order_inside_a_segment_counts(rng):
+def test_the_order_of_frames_in_a_segment_matters(rng):
     X = rng.normal(size=(36, 24))
     X[12:24] = X[11::-1]  # the same frames, backwards
     X[24:36] = X[:12]
     assert label_by_repetition(correlations(X), np.arange(4) * 12) == ("A", "B", "A")
 
 
-def test_silence_is_like_nothing_else(rng):
+def test_silence_is_similar_to_nothing_else(rng):
     Z, edges = repetitions(rng, "ABACB")
     Z[24:32] = Z[:, 24:32] = 0
     assert label_by_repetition(Z, edges) == tuple("ABACB")
 
 
 @pytest.mark.parametrize("n_labels", [1, 2, 3, 4, 9])
-def test_so_many_labels_of_repetitions_are_used(n_labels, rng):
+def test_n_labels_sets_the_number_of_repetition_labels(n_labels, rng):
     labels = label_by_repetition(*repetitions(rng, "ABCD"), n_labels=n_labels)
     assert len(set(labels)) == min(n_labels, 4)
 
 
-def test_what_is_most_alike_stays_together_longest(rng):
+def test_the_most_similar_segments_are_separated_last(rng):
     assert label_by_repetition(*repetitions(rng, "ABCAB"), n_labels=4)[3] == "A"
 
 
-def test_a_higher_threshold_never_joins_more(rng):
+def test_a_higher_threshold_never_joins_more_segments(rng):
     Z, edges = repetitions(rng, "ABCABCAB", noise=2)
     counts = [
         len(set(label_by_repetition(Z, edges, threshold=threshold)))
@@ -261,7 +261,7 @@ def test_a_higher_threshold_never_joins_more(rng):
     assert counts == sorted(counts)
 
 
-def test_labeling_leaves_its_input_alone(rng):
+def test_labeling_does_not_modify_its_input(rng):
     Z, edges = repetitions(rng, "ABA")
     before = Z.copy(), edges.copy()
     label_by_repetition(Z, edges)
@@ -269,24 +269,24 @@ def test_labeling_leaves_its_input_alone(rng):
     np.testing.assert_array_equal(edges, before[1])
 
 
-def test_no_labels_of_repetitions_are_refused(rng):
+def test_zero_repetition_labels_raise(rng):
     with pytest.raises(ValueError, match="n_labels must be an integer of at least 1, got 0"):
         label_by_repetition(*repetitions(rng, "ABA"), n_labels=0)
 
 
 @pytest.mark.parametrize("edges", [[0, 4], [1, 6], [0, 3, 3, 6], [0, 4, 2, 6]])
-def test_boundaries_that_do_not_fit_the_matrix_are_refused(edges):
+def test_boundaries_not_matching_the_matrix_raise(edges):
     with pytest.raises(ValueError, match="must increase from 0 to 6, got"):
         segment_similarity(np.eye(6), np.array(edges))
 
 
-def test_a_matrix_that_is_not_square_is_refused():
+def test_a_nonsquare_matrix_raises():
     with pytest.raises(ValueError, match=r"shape \(n_frames, n_frames\), got \(6, 5\)"):
         segment_similarity(np.ones((6, 5)), np.array([0, 6]))
 
 
 def best_placement(Z, first, second):
-    """What `segment_similarity` says of two (start, stop), by trying every lag and every frame."""
+    """Compute `segment_similarity` of two (start, stop) by exhaustive search over lags."""
     lengths = sorted([first[1] - first[0], second[1] - second[0]])
     sums = []
     for lag in range(-len(Z), len(Z)):
@@ -306,14 +306,14 @@ def test_segment_similarity_is_that_of_the_best_placement(lengths, seed):
     np.testing.assert_allclose(segment_similarity(Z, edges), expected, atol=1e-12)
 
 
-def test_rows_of_one_blob_get_one_code(rng):
+def test_rows_of_one_cluster_get_one_code(rng):
     which = rng.integers(3, size=90)
     E = np.array([[0, 0], [10, 0], [0, 10]])[which] + 0.1 * rng.normal(size=(90, 2))
     codes = cluster_rows(E, n_clusters=3)
     np.testing.assert_array_equal(np.equal.outer(codes, codes), np.equal.outer(which, which))
 
 
-def test_clustering_rows_twice_gives_the_same(rng):
+def test_clustering_rows_is_deterministic(rng):
     E = rng.normal(size=(100, 4))
     np.testing.assert_array_equal(cluster_rows(E, n_clusters=5), cluster_rows(E, n_clusters=5))
 
@@ -323,7 +323,7 @@ def test_equal_rows_are_one_cluster(level):
     assert set(cluster_rows(np.full((10, 3), level), n_clusters=4)) == {0}
 
 
-def test_rounding_makes_no_clusters(rng):
+def test_rounding_errors_make_no_clusters(rng):
     E = np.repeat([[1.0, 2.0], [3.0, 4.0]], 10, axis=0) * (1 + 1e-13 * rng.normal(size=(20, 1)))
     assert len(set(cluster_rows(E, n_clusters=5))) == 2
 
@@ -334,21 +334,21 @@ def test_a_short_run_joins_the_more_similar_neighbor():
     assert absorb_short_runs(codes, E, min_frames=2).tolist() == [0, 0, 0, 2, 2, 2, 2]
 
 
-def test_neighbors_are_judged_by_all_that_has_their_code():
-    # The run of 3 is nearer to the 2 before it than to the 5 after it, but code 0 is mostly 9.
+def test_neighbors_are_compared_by_the_mean_of_all_rows_of_their_code():
+    # The run of 3 is closer to the 2 before it than to the 5 after it, but code 0 is mostly 9.
     E = np.array([9, 9, 9, 9, 5, 5, 2, 2, 3, 5, 5.0])[:, None]
     codes = np.array([0, 0, 0, 0, 1, 1, 0, 0, 2, 1, 1])
     assert absorb_short_runs(codes, E, min_frames=2)[8] == 1
 
 
-def test_the_shortest_run_goes_first():
-    # The run of one frame joins the run of two, which is then long enough to stay.
+def test_the_shortest_run_is_absorbed_first():
+    # The run of one frame is merged into the run of two, which is then long enough.
     E = np.array([0, 0, 0, 5, 5, 5.1, 9, 9, 9])[:, None]
     codes = np.array([0, 0, 0, 1, 1, 2, 3, 3, 3])
     assert absorb_short_runs(codes, E, min_frames=3).tolist() == [0, 0, 0, 1, 1, 1, 3, 3, 3]
 
 
-def test_the_sections_around_a_short_run_become_one():
+def test_equal_codes_around_a_short_run_are_merged():
     E = np.array([0, 0, 5, 0, 0.0])[:, None]
     codes = np.array([4, 4, 1, 4, 4])
     assert absorb_short_runs(codes, E, min_frames=2).tolist() == [4, 4, 4, 4, 4]
@@ -361,19 +361,19 @@ def test_a_short_run_at_an_end_joins_its_only_neighbor(at):
     assert absorb_short_runs(codes, np.arange(6.0)[:, None], min_frames=2).tolist() == [0] * 6
 
 
-def test_runs_long_enough_stay():
+def test_long_enough_runs_are_kept():
     codes = np.array([0, 0, 1, 1, 0, 0])
     np.testing.assert_array_equal(
         absorb_short_runs(codes, np.arange(6.0)[:, None], min_frames=2), codes
     )
 
 
-def test_one_run_stays_however_short():
+def test_a_single_run_is_kept_however_short():
     codes = np.array([5, 5, 5])
     np.testing.assert_array_equal(absorb_short_runs(codes, np.eye(3), min_frames=8), codes)
 
 
-def test_absorbing_leaves_its_input_alone():
+def test_absorbing_does_not_modify_its_input():
     codes = np.array([0, 0, 1, 0, 0])
     absorb_short_runs(codes, np.arange(5.0)[:, None], min_frames=2)
     assert codes.tolist() == [0, 0, 1, 0, 0]
@@ -387,7 +387,7 @@ def test_one_code_is_one_run():
     assert run_edges(np.array([3, 3, 3])).tolist() == [0, 3]
 
 
-def test_a_segment_is_named_after_most_of_its_frames():
+def test_a_segment_is_labeled_by_the_majority_of_its_frames():
     codes = np.array([3, 3, 1, 1, 1, 3, 3, 3])
     assert majority_labels(codes, np.array([0, 5, 8])) == ("A", "B")
     assert majority_labels(codes, np.array([0, 3, 5, 8])) == ("A", "B", "A")
@@ -396,12 +396,12 @@ def test_a_segment_is_named_after_most_of_its_frames():
 @pytest.mark.parametrize(
     ("codes", "labels"),
     [
-        ([3, 3, 3, 3, 3, 1], "AB"),  # most is as before: what else there is counts
-        ([3, 3, 3, 3, 3, 3], "AA"),  # nothing else is there
+        ([3, 3, 3, 3, 3, 1], "AB"),  # the majority repeats the label before: other codes decide
+        ([3, 3, 3, 3, 3, 3], "AA"),  # no other codes
         ([3, 3, 3, 0, 1, 1], "AB"),
     ],
 )
-def test_a_segment_is_named_as_the_one_before_where_nothing_else_is_in_it(codes, labels):
+def test_a_segment_repeats_the_previous_label_only_without_other_codes(codes, labels):
     assert majority_labels(np.array(codes), np.array([0, 3, 6])) == tuple(labels)
 
 
@@ -409,7 +409,7 @@ SHIFTS = (-1, 0, 1)
 
 
 def by_shift(down, same, up):
-    """Similarities of two segments by shift, each as similar to itself as it is at 0."""
+    """Similarity of two segments by shift, with self-similarity as at shift 0."""
     cells = [[[0, down], [down, 0]], [[4, same], [same, 4]], [[0, up], [up, 0]]]
     return np.array(cells, dtype=float)
 
@@ -418,22 +418,22 @@ def by_shift(down, same, up):
     ("similarities", "n_bars", "repeats"),
     [
         pytest.param((0.3, 0.2, 2.0), (8, 8), True, id="one key stands out"),
-        pytest.param((1.8, 0.2, 2.0), (8, 8), False, id="as good in the next"),
-        pytest.param((0.3, 1.8, 2.0), (8, 8), False, id="as good as they are"),
+        pytest.param((1.8, 0.2, 2.0), (8, 8), False, id="neighboring key as similar"),
+        pytest.param((0.3, 1.8, 2.0), (8, 8), False, id="same key as similar"),
         pytest.param((0.3, 2.0, 0.2), (8, 8), False, id="in the same key"),
-        pytest.param((0.3, 0.2, 2.0), (8, 3), False, id="too short to tell"),
-        pytest.param((1.6, 0.2, 2.0), (4, 8), False, id="four bars need more"),
+        pytest.param((0.3, 0.2, 2.0), (8, 3), False, id="too short"),
+        pytest.param((1.6, 0.2, 2.0), (4, 8), False, id="four bars need a higher score"),
         pytest.param((1.6, 0.2, 2.0), (8, 8), True, id="than eight bars"),
-        pytest.param((1.7, 0.2, 2.0), (8, 8), False, id="by the root of the length"),
+        pytest.param((1.7, 0.2, 2.0), (8, 8), False, id="with the square root of length"),
     ],
 )
-def test_a_repetition_in_another_key_is_believed_where_it_stands_out(similarities, n_bars, repeats):
+def test_a_transposed_repetition_is_accepted_if_it_stands_out(similarities, n_bars, repeats):
     found = repeats_in_other_keys(by_shift(*similarities), SHIFTS, np.array(n_bars))
     expected = 2.0 if repeats else -np.inf
     np.testing.assert_array_equal(found, [[-np.inf, expected], [expected, -np.inf]])
 
 
-def test_segments_alike_in_another_key_get_one_label():
+def test_transposed_segments_share_a_label():
     form = np.repeat([0, 1, 2], 4)
     Z = np.where(np.equal.outer(form, form), 4.0, 0.0)
     edges = np.array([0, 4, 8, 12])
@@ -446,6 +446,6 @@ def test_segments_alike_in_another_key_get_one_label():
 
 
 @pytest.mark.parametrize(("n_matrices", "shifts"), [(1, [0]), (3, [0, 1])])
-def test_one_key_is_told_from_others_or_not_at_all(n_matrices, shifts):
+def test_similarities_by_shift_need_at_least_two_shifts(n_matrices, shifts):
     with pytest.raises(ValueError, match=f"got {n_matrices} for {len(shifts)}"):
         repeats_in_other_keys(np.ones((n_matrices, 2, 2)), shifts, np.array([8, 8]))

@@ -1,4 +1,4 @@
-"""mirdata's loaders, played by a stand-in with mirdata's interface: nothing is downloaded."""
+"""mirdata's loaders, from a fake of its interface: nothing is downloaded."""
 
 import sys
 from types import ModuleType, SimpleNamespace
@@ -39,7 +39,7 @@ TRACKS = {
 
 @pytest.fixture
 def mirdata(monkeypatch):
-    """Put a stand-in in mirdata's place; return what was asked of it."""
+    """Replace mirdata by a fake; return the calls it receives."""
     asked = SimpleNamespace(downloads=[], error=None, remotes=dict.fromkeys(("annotations",)))
 
     def download(partial_download):
@@ -101,7 +101,7 @@ def test_recordings_are_not_downloaded(mirdata, tmp_path):
 
 def test_loader_with_nothing_but_recordings_is_refused(mirdata, tmp_path):
     mirdata.remotes = {"all": None}
-    with pytest.raises(LoaderError, match="no annotations apart from the recordings"):
+    with pytest.raises(LoaderError, match="no annotations without the recordings"):
         loaders.fetch("beatles", tmp_path)
     assert mirdata.downloads == []
 

@@ -1,4 +1,4 @@
-"""Distances tell sounds apart as they say, the same in NumPy and torch, with gradients anywhere."""
+"""Distances against direct computation, in NumPy and torch, and their gradients."""
 
 import copy
 import dataclasses
@@ -41,14 +41,14 @@ def noise(*shape, seed=0):
 
 
 def plain_spectrogram(x, n_fft):
-    """Return magnitudes one frame and one bin at a time."""
+    """Compute magnitudes one frame and one bin at a time."""
     hop, window = n_fft // 4, np.hanning(n_fft + 1)[:-1]
     around = np.concatenate([np.zeros(n_fft // 2), x, np.zeros(n_fft)])
     frames = [around[k * hop : k * hop + n_fft] * window for k in range(1 + len(x) // hop)]
     return np.abs(np.array([np.fft.rfft(frame) for frame in frames]))
 
 
-def test_mss_is_what_a_plain_loop_gives():
+def test_mss_equals_a_plain_loop():
     x, y = noise(2, 1500)
     apart = [
         np.mean(np.abs(plain_spectrogram(x, n) - plain_spectrogram(y, n))) for n in (512, 128, 32)
@@ -80,7 +80,7 @@ def test_coefficients_are_compared_by_their_l2_norm(comparison, transform):
     assert norm(comparison.difference(comparison(x), comparison(y)), 2) == pytest.approx(expected)
 
 
-def test_log_mel_is_that_of_librosa():
+def test_log_mel_equals_that_of_librosa():
     y = noise(4000).astype(np.float32)
     power = (
         np.abs(librosa.stft(y, n_fft=400, hop_length=200, window="hann", pad_mode="constant")) ** 2
@@ -89,32 +89,32 @@ def test_log_mel_is_that_of_librosa():
     np.testing.assert_allclose(LogMel(sr=8192)(y), np.log(mel + 1e-6).T, rtol=1e-3, atol=1e-3)
 
 
-def test_mfcc_are_cosines_of_log_mel():
+def test_mfcc_are_the_cosine_transform_of_log_mel():
     y = noise(4000)
     expected = scipy.fft.dct(LogMel(sr=8192)(y), norm="ortho")[:, :40]
     np.testing.assert_allclose(MFCC(sr=8192)(y), expected, atol=1e-9)
 
 
 @each_metric
-def test_equal_sounds_are_no_distance_apart(metric):
+def test_equal_sounds_have_distance_0(metric):
     x = noise(700)
     assert scatseg.distance(x, x.copy(), metric=metric) == 0
 
 
 @each_metric
-def test_different_sounds_are_some_distance_apart(metric):
+def test_different_sounds_have_positive_distance(metric):
     x, y = noise(2, 700)
     assert scatseg.distance(x, y, metric=metric) > 0
 
 
 @each_metric
-def test_distances_are_the_same_both_ways(metric):
+def test_distances_are_symmetric(metric):
     x, y = noise(2, 700)
     assert scatseg.distance(x, y, metric=metric) == scatseg.distance(y, x, metric=metric)
 
 
 @each_metric
-def test_a_detour_is_never_shorter(metric):
+def test_distances_satisfy_the_triangle_inequality(metric):
     x, y = noise(2, 30, 400)
     z = (x + y) / 2
     direct = scatseg.distance(x, y, metric=metric)
@@ -122,7 +122,7 @@ def test_a_detour_is_never_shorter(metric):
     assert (direct <= detour * (1 + 1e-12)).all()
 
 
-def test_jtfs_hears_the_direction_of_a_chirp_that_scattering_does_not():
+def test_jtfs_but_not_scattering_encodes_chirp_direction():
     t = np.arange(2**13) / 8192 - 0.5
     rising = np.exp(-(t**2) / 0.02) * np.sin(2 * np.pi * 600 * (2 ** (3 * t) - 1) / 3 / np.log(2))
     falling = rising[::-1].copy()
@@ -131,7 +131,7 @@ def test_jtfs_hears_the_direction_of_a_chirp_that_scattering_does_not():
     assert joint > 10 * plain
 
 
-def test_compression_does_not_hear_rounding_errors():
+def test_compression_is_robust_to_rounding_errors():
     t = np.arange(4096) / 4096
     x = np.sin(2 * np.pi * 400 * t)
     y = x + 1e-7 * noise(4096)
@@ -142,7 +142,7 @@ def test_compression_does_not_hear_rounding_errors():
 
 
 @pytest.mark.parametrize("metric", ["scattering:J=6,Q=4,eps=0.1", "jtfs:J=6,J_fr=2,Q=4,eps=0.1"])
-def test_compression_does_not_hear_polarity(metric):
+def test_compression_is_invariant_to_polarity(metric):
     x, y = noise(2, 4096)
     assert scatseg.distance(-x, x, metric=metric) < 1e-9 * scatseg.distance(y, x, metric=metric)
 
@@ -154,11 +154,11 @@ def test_batches_are_compared_with_one_reference():
     np.testing.assert_allclose(values, expected)
 
 
-def test_the_sampling_rate_reaches_those_who_need_it():
+def test_the_sampling_rate_is_passed_to_metrics_that_need_it():
     assert comparisons("mfcc+waveform", sr=8192) == (MFCC(sr=8192), Waveform())
 
 
-def test_a_sampling_rate_that_is_written_stays():
+def test_an_explicit_sampling_rate_is_kept():
     assert comparisons("logmel:sr=16000", sr=8192) == (LogMel(sr=16000),)
 
 
@@ -175,22 +175,22 @@ def test_a_sampling_rate_that_is_written_stays():
         (JointCoefficients, {"J": 0}, "J must be an integer"),
     ],
 )
-def test_options_out_of_range_are_refused(kind, options, message):
+def test_options_out_of_range_raise(kind, options, message):
     with pytest.raises(ValueError, match=message):
         kind(**options)
 
 
-def test_sounds_of_different_lengths_are_refused():
-    with pytest.raises(ValueError, match="as many samples as each other, got 10 and 11"):
+def test_sounds_of_different_lengths_raise():
+    with pytest.raises(ValueError, match="the same number of samples, got 10 and 11"):
         scatseg.distance(np.ones(10), np.ones(11))
 
 
-def test_an_unknown_metric_names_those_there_are():
+def test_an_unknown_metric_raises_with_the_available_ones():
     with pytest.raises(ValueError, match="unknown metric 'jfts': choose from jtfs, scattering"):
         scatseg.distance(np.ones(10), np.ones(10), metric="jfts")
 
 
-def test_a_metric_that_is_no_comparison_is_refused():
+def test_a_metric_that_is_no_comparison_raises():
     with pytest.raises(ValueError, match="must be a Comparison: callable, with `difference`"):
         scatseg.distance(np.ones(10), np.ones(10), metric="numpy:linalg")
 
@@ -201,7 +201,7 @@ def tensors(*shape, seed=0):
 
 
 @each_metric
-def test_losses_are_the_distances(metric):
+def test_losses_equal_the_distances(metric):
     losses = pytest.importorskip("scatseg.losses")
     x, y = tensors(2, 700)
     expected = scatseg.distance(x.numpy(), y.numpy(), metric=metric)
@@ -209,7 +209,7 @@ def test_losses_are_the_distances(metric):
 
 
 @each_metric
-def test_gradients_are_those_of_finite_differences(metric):
+def test_gradients_equal_finite_differences(metric):
     losses = pytest.importorskip("scatseg.losses")
     import torch
 
@@ -235,7 +235,7 @@ def test_gradients_are_finite(metric, kind):
 
 @pytest.mark.parametrize("n_samples", [1, 2, 3, 31, 2**16])
 @each_metric
-def test_any_length_has_a_finite_gradient(metric, n_samples):
+def test_gradients_are_finite_for_any_length(metric, n_samples):
     losses = pytest.importorskip("scatseg.losses")
     x = tensors(n_samples).float().requires_grad_()
     losses.loss_named(metric)(x, tensors(n_samples, seed=1).float()).backward()
@@ -248,7 +248,7 @@ def test_mss_has_the_magnitude_terms_of_auraloss(linear, log, rel):
     auraloss = pytest.importorskip("auraloss")
     import torch
 
-    x, y = torch.nn.functional.pad(tensors(2, 3000), (2000, 2000))  # it continues by reflection
+    x, y = torch.nn.functional.pad(tensors(2, 3000), (2000, 2000))  # padding is by reflection
     theirs = auraloss.freq.STFTLoss(128, 32, 128, w_sc=0.0, w_log_mag=log, w_lin_mag=linear)
     ours = losses.MultiScaleSpectralLoss(n_fft=(128,), linear=linear, log=log, floor=1e-4)
     assert ours(x, y).item() == pytest.approx(theirs(x[None, None], y[None, None]).item(), rel=rel)
@@ -262,7 +262,7 @@ def test_losses_are_weighted_and_summed():
     assert (3 * (2 * a + b))(x, y).item() == pytest.approx(expected.item())
 
 
-def test_only_losses_are_added():
+def test_adding_anything_but_losses_raises():
     losses = pytest.importorskip("scatseg.losses")
     with pytest.raises(TypeError, match="unsupported operand"):
         _ = losses.WaveformLoss() + 3
@@ -278,21 +278,21 @@ def test_losses_are_summed_by_sum_and_divided():
 
 
 @pytest.mark.parametrize("name", COMPARISONS)
-def test_help_tells_every_option_and_its_default(name):
+def test_help_lists_every_option_and_its_default(name):
     kind = pytest.importorskip("scatseg.losses").LOSSES[name]
     told = " ".join(kind.__doc__.split()).replace('"', "'")
     for option in dataclasses.fields(kind().comparison):
         assert f"{option.name}={option.default!r}" in told
 
 
-def test_an_unknown_option_is_told_by_the_loss():
+def test_an_unknown_option_raises_naming_the_loss():
     losses = pytest.importorskip("scatseg.losses")
     with pytest.raises(TypeError, match="JTFSLoss has no option 'j': there are reduction, J, J_fr"):
         losses.JTFSLoss(j=8)
 
 
 @pytest.mark.parametrize("which", ["x", "target"])
-def test_arrays_are_told_to_be_made_tensors(which):
+def test_arrays_raise_with_advice_to_convert(which):
     losses = pytest.importorskip("scatseg.losses")
     sounds = {"x": tensors(100), "target": tensors(100), which: np.zeros(100)}
     with pytest.raises(TypeError, match=f"{which} must be a tensor, got ndarray: torch.as_tensor"):
@@ -300,14 +300,14 @@ def test_arrays_are_told_to_be_made_tensors(which):
 
 
 @pytest.mark.parametrize(("reduction", "shape"), [("none", (3,)), ("mean", ()), ("sum", ())])
-def test_batches_are_reduced_as_asked(reduction, shape):
+def test_batches_are_reduced_as_requested(reduction, shape):
     losses = pytest.importorskip("scatseg.losses")
     loss = losses.WaveformLoss(reduction=reduction)
     assert loss(tensors(3, 50), tensors(50, seed=1)).shape == shape
 
 
 class Counting:
-    """A comparison that counts what it describes."""
+    """A comparison that counts the sounds it transforms."""
 
     p = 2
 
@@ -322,7 +322,7 @@ class Counting:
         return S - R
 
 
-def test_a_target_is_described_once():
+def test_a_target_is_transformed_once():
     losses = pytest.importorskip("scatseg.losses")
     comparison = Counting()
     loss, y = losses.FeatureLoss(comparison), tensors(50)
@@ -331,7 +331,7 @@ def test_a_target_is_described_once():
     assert comparison.n_described == 4
 
 
-def test_a_target_that_has_changed_is_described_again():
+def test_a_changed_target_is_transformed_again():
     losses = pytest.importorskip("scatseg.losses")
     loss, x, y = losses.LogMelLoss(n_fft=16, hop_length=8, n_mels=4), tensors(50), tensors(50)
     before = loss(x, y).item()
@@ -340,7 +340,7 @@ def test_a_target_that_has_changed_is_described_again():
     assert loss(x, y).item() > 0
 
 
-def test_a_target_whose_array_has_changed_is_described_again():
+def test_a_target_with_changed_array_is_transformed_again():
     losses = pytest.importorskip("scatseg.losses")
     import torch
 
@@ -385,21 +385,21 @@ def test_every_metric_has_a_loss():
     assert list(losses.LOSSES) == list(COMPARISONS)
 
 
-def test_a_loss_of_ones_own_is_found_by_name(tmp_path, monkeypatch):
+def test_a_custom_loss_is_found_by_name(tmp_path, monkeypatch):
     losses = pytest.importorskip("scatseg.losses")
     (tmp_path / "my_losses.py").write_text("def peak(x, y):\n    return (x - y).abs().max()\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert losses.loss_named("my_losses:peak")(tensors(9), tensors(9)).item() == 0
 
 
-def test_a_reduction_that_is_unknown_is_refused():
+def test_an_unknown_reduction_raises():
     losses = pytest.importorskip("scatseg.losses")
     with pytest.raises(ValueError, match='"mean", "sum" or "none", got \'max\''):
         losses.WaveformLoss(reduction="max")
 
 
 def am_tones():
-    """Return a synthesizer of short tones with a tremolo, which begin and end in silence."""
+    """Return a synthesizer of short tremolo tones that start and end in silence."""
     synth = pytest.importorskip("scatseg.synth")
     torch = pytest.importorskip("torch")
 
@@ -420,7 +420,7 @@ def am_tones():
 
 
 @pytest.mark.parametrize("eps", [None, 1.0])
-def test_pnp_is_the_squared_loss_to_second_order(eps):
+def test_pnp_approximates_the_squared_loss_to_second_order(eps):
     losses = pytest.importorskip("scatseg.losses")
     import torch
 
@@ -458,13 +458,13 @@ def test_pnp_works_in_inference_mode():
     assert inferred == loss(theta, target.clone()).item()
 
 
-def test_pnp_needs_a_loss_of_squares():
+def test_pnp_requires_a_loss_of_order_2():
     losses = pytest.importorskip("scatseg.losses")
     with pytest.raises(ValueError, match="norm of order 2"):
         losses.PNPLoss(am_tones(), losses.MultiScaleSpectralLoss())
 
 
-def test_the_jacobian_is_that_of_automatic_differentiation():
+def test_the_jacobian_equals_automatic_differentiation():
     sensitivity = pytest.importorskip("scatseg.sensitivity")
     import torch
 

@@ -1,4 +1,4 @@
-"""Sounds that differ in nothing but how they move: what hears that, and what cannot."""
+"""Separability of sounds that differ only in modulation, by feature."""
 
 import importlib.util
 from pathlib import Path
@@ -27,7 +27,7 @@ def modulation():
         ("rate", "mfcc", False),
     ],
 )
-def test_only_scattering_hears_how_a_sound_moves(modulation, pair, features, hears):
+def test_only_scattering_separates_sounds_by_modulation(modulation, pair, features, hears):
     y, kinds = modulation.recording(modulation.PAIRS[pair], np.random.default_rng(0))
     told = modulation.told_apart(y, kinds, features)
     assert told > 0.85 if hears else abs(told - 0.5) < 0.1

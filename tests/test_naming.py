@@ -62,13 +62,13 @@ def test_values_have_the_type_they_look_like(text, value):
 
 
 @pytest.mark.parametrize("text", ["", " ", "tea+", "+tea", ":sugar=2", "tea:", "a:b:c=1:d=2"])
-def test_a_name_out_of_form_is_refused(text):
+def test_a_malformed_name_raises(text):
     with pytest.raises(ValueError, match="names are written name:key=value"):
         parse_names(text)
 
 
 @pytest.mark.parametrize("text", ["tea:sugar=", "tea:=2", "tea:sugar=2,milk", "tea:sugar=2,"])
-def test_an_option_out_of_form_is_refused(text):
+def test_a_malformed_option_raises(text):
     with pytest.raises(ValueError, match="options are written key=value"):
         parse_names(text)
 
@@ -86,20 +86,20 @@ def test_a_function_with_options_makes_the_object():
     assert build(f"{__name__}:brew", {"minutes": 3}, TABLE, "drink") == (3, False)
 
 
-def test_an_unknown_name_is_told_what_there_is():
+def test_an_unknown_name_raises_with_the_available_ones():
     with pytest.raises(ValueError, match=r"unknown drink 'cofee': choose from tea, lazy, gone, or"):
         build("cofee", {}, TABLE, "drink")
 
 
 @pytest.mark.parametrize("name", ["tea", "lazy"])
-def test_an_unknown_option_is_told_what_there_is(name):
+def test_an_unknown_option_raises_with_the_available_ones(name):
     message = rf"drink '{name}' does not take \{{'sugr': 2\}}: its options are sugar, milk"
     with pytest.raises(ValueError, match=message):
         build(name, {"sugr": 2}, TABLE, "drink")
 
 
 @pytest.mark.parametrize("name", ["weak", "math:pi"])
-def test_a_wrong_value_is_not_taken_for_an_unknown_option(name):
+def test_a_wrong_value_is_not_reported_as_an_unknown_option(name):
     def weak(sugar):
         return 2**sugar
 
@@ -108,12 +108,12 @@ def test_a_wrong_value_is_not_taken_for_an_unknown_option(name):
         build(name, {"sugar": "lots"}, {"weak": weak}, "drink")
 
 
-def test_an_option_said_twice_is_refused():
-    with pytest.raises(ValueError, match=r"'sugar' is said twice in 'tea:sugar=1,sugar=2'"):
+def test_a_repeated_option_raises():
+    with pytest.raises(ValueError, match=r"'sugar' is given twice in 'tea:sugar=1,sugar=2'"):
         parse_names("tea:sugar=1,sugar=2")
 
 
-def test_a_function_names_its_options_too():
+def test_an_unknown_option_of_a_function_raises_with_the_available_ones():
     with pytest.raises(ValueError, match="its options are minutes, strong"):
         build(f"{__name__}:brew", {"hours": 3}, TABLE, "drink")
 
@@ -131,14 +131,14 @@ def test_what_cannot_be_imported_is_named(name, place):
         build(name, {}, TABLE, "drink")
 
 
-def test_code_of_this_package_needs_no_version_of_its_own():
+def test_code_of_this_package_has_no_separate_version():
     assert not code_of((AMChirp(), AMChirp, 3, "text"))
 
 
 @pytest.mark.parametrize("made", [brew, Tea(), (1, brew), SideBySide(parts=(brew,))], ids=str)
-def test_code_of_ones_own_is_found_wherever_it_is_a_part(made):
+def test_custom_code_is_found_in_nested_objects(made):
     assert code_of(made) == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
 
 
-def test_where_an_object_lies_in_memory_is_left_out():
+def test_memory_addresses_are_removed():
     assert placeless(brew) == "<function brew>"

@@ -1,4 +1,4 @@
-"""Novelty on frame edges: where blocks meet, and nowhere in what does not change."""
+"""Novelty on frame edges: peaks where blocks meet, zero for constants."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ def peaks(novelty, n):
 
 
 def by_definition(S, half_width_frames):
-    """Foote's comparison, edge by edge, in plain loops."""
+    """Foote's checkerboard novelty, edge by edge in plain loops."""
     n, w = len(S), min(half_width_frames, len(S))
     taper = [np.exp(-2 * ((k + 0.5) / w) ** 2) for k in range(w)]
     novelty = np.zeros(n + 1)
@@ -44,12 +44,12 @@ def test_checkerboard_peaks_exactly_where_blocks_meet(half_width_frames):
     assert peaks(novelty, 2) == [20, 45]
 
 
-def test_a_full_contrast_is_worth_two():
+def test_full_contrast_has_novelty_2():
     novelty = checkerboard_novelty(blocks(), half_width_frames=12)
     np.testing.assert_allclose(novelty[[20, 45]], 2)
 
 
-def test_checkerboard_sees_no_further_than_its_width():
+def test_checkerboard_is_limited_to_its_width():
     novelty = checkerboard_novelty(blocks(), half_width_frames=5)
     far = np.abs(np.arange(61)[:, None] - [20, 45]).min(axis=1) >= 5
     np.testing.assert_allclose(novelty[far], 0, atol=1e-12)
@@ -58,7 +58,7 @@ def test_checkerboard_sees_no_further_than_its_width():
 
 @pytest.mark.parametrize("half_width_frames", [1, 3, 12, 60, 500])
 @pytest.mark.parametrize("level", [0.0, 0.3, 1.0])
-def test_nothing_is_novel_in_a_constant(half_width_frames, level):
+def test_a_constant_has_no_novelty(half_width_frames, level):
     novelty = checkerboard_novelty(np.full((60, 60), level), half_width_frames=half_width_frames)
     np.testing.assert_allclose(novelty, 0, atol=1e-12)
 
@@ -70,7 +70,7 @@ def test_a_change_near_an_end_is_found(edge):
 
 
 @pytest.mark.parametrize("half_width_frames", [1, 4, 9, 40])
-def test_checkerboard_is_what_foote_defines(half_width_frames, rng):
+def test_checkerboard_follows_footes_definition(half_width_frames, rng):
     S = rng.uniform(size=(20, 20))
     S = (S + S.T) / 2
     np.testing.assert_allclose(
@@ -80,20 +80,20 @@ def test_checkerboard_is_what_foote_defines(half_width_frames, rng):
     )
 
 
-def test_checkerboard_lives_on_edges_and_is_zero_at_both_ends(rng):
+def test_checkerboard_is_on_edges_and_zero_at_both_ends(rng):
     novelty = checkerboard_novelty(rng.uniform(size=(30, 30)), half_width_frames=4)
     assert novelty.shape == (31,)
     assert novelty[0] == novelty[-1] == 0
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 3])
-def test_hardly_any_frames_still_have_edges(n_frames):
+def test_very_few_frames_have_edges(n_frames):
     S = np.eye(n_frames)
     assert checkerboard_novelty(S, half_width_frames=8).shape == (n_frames + 1,)
     assert structure_novelty(S, time_width_frames=2, lag_width_frames=1).shape == (n_frames + 1,)
 
 
-def test_checkerboard_leaves_its_input_alone():
+def test_checkerboard_does_not_modify_its_input():
     S = blocks()
     checkerboard_novelty(S, half_width_frames=8)
     np.testing.assert_array_equal(S, blocks())
@@ -106,12 +106,12 @@ def test_structure_novelty_peaks_where_the_pattern_of_repetitions_changes():
 
 def test_structure_novelty_finds_where_a_repetition_begins_and_ends():
     R = np.zeros((80, 80), dtype=bool)
-    R[np.arange(10, 30), np.arange(10, 30) + 35] = True  # 10 to 30 comes again at 45 to 65
+    R[np.arange(10, 30), np.arange(10, 30) + 35] = True  # 10 to 30 is repeated at 45 to 65
     novelty = structure_novelty(R | R.T, time_width_frames=1, lag_width_frames=0.5)
     assert peaks(novelty, 4) == [10, 30, 45, 65]
 
 
-def test_a_loop_that_goes_on_is_nowhere_new():
+def test_a_continuing_loop_has_no_novelty():
     frame = np.arange(60)
     R = np.subtract.outer(frame, frame) % 12 == 0
     novelty = structure_novelty(R, time_width_frames=4, lag_width_frames=1)
@@ -119,7 +119,7 @@ def test_a_loop_that_goes_on_is_nowhere_new():
 
 
 @pytest.mark.parametrize("recurs", [False, True])
-def test_no_structure_where_all_or_nothing_recurs(recurs):
+def test_structure_novelty_is_zero_if_all_or_nothing_recurs(recurs):
     novelty = structure_novelty(np.full((40, 40), recurs), time_width_frames=4, lag_width_frames=1)
     np.testing.assert_allclose(novelty, 0, atol=1e-12)
 
@@ -140,6 +140,6 @@ def test_each_width_blurs_its_own_direction():
     assert np.flatnonzero(over_lags > 1e-9).tolist() == [20, 21, 25, 26]
 
 
-def test_a_kernel_has_a_width():
+def test_zero_kernel_width_raises():
     with pytest.raises(ValueError, match="half_width_frames must be at least 1, got 0"):
         checkerboard_novelty(blocks(), half_width_frames=0)

@@ -1,4 +1,4 @@
-"""Which annotations belong to which recordings: by name, by duration, or not to be decided."""
+"""Pairing of annotations with recordings by name and duration, including ambiguous cases."""
 
 import pytest
 from click.testing import CliRunner
@@ -36,28 +36,28 @@ HOME = Described(title="Home", artist="Cat", durations=(100.0,))
         ("Blue Sky", 200.0, "name and duration"),
     ],
 )
-def test_recording_is_paired_by_what_speaks_for_it(recording, duration, expected):
+def test_recording_is_paired_by_the_strongest_evidence(recording, duration, expected):
     assert pair({recording: duration}, {"7": SKY}).pairs == (Pair(recording, "7", expected),)
 
 
 @pytest.mark.parametrize(
     ("recording", "duration"),
     [
-        ("Blue Skyline - Ann", 250.0),  # not the whole word
+        ("Blue Skyline - Ann", 250.0),  # not a whole word
         ("Blue Sky", None),  # a title alone is not enough
         ("Somebody - Blue Sky", 150.0),
         ("track 9", None),
         ("track 9", 203.0),
     ],
 )
-def test_recording_that_nothing_speaks_for_is_unmatched(recording, duration):
+def test_recording_without_evidence_is_unmatched(recording, duration):
     result = pair({recording: duration}, {"7": SKY}, by_duration=True)
     assert (result.pairs, result.doubtful) == ((), {})
     assert result.unmatched_recordings == (recording,)
     assert result.unmatched_references == ("7",)
 
 
-def test_duration_alone_is_no_reason_unless_asked_for():
+def test_duration_alone_pairs_only_on_request():
     assert pair({"track 9": 200.0}, {"7": SKY}).unmatched_recordings == ("track 9",)
     asked = pair({"track 9": 200.0}, {"7": SKY}, by_duration=True)
     assert asked.pairs == (Pair("track 9", "7", "duration"),)

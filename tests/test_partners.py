@@ -1,4 +1,4 @@
-"""Ids of estimates and references: which belong together, and what looks as if it did not."""
+"""Matching of estimates and references by id, and notes on implausible pairs."""
 
 import pytest
 from hypothesis import given, settings
@@ -161,7 +161,7 @@ def by(annotator, *times, level="1"):
 
 
 @pytest.mark.parametrize(
-    ("end", "change"), [(38.9, "extended by a segment of its own"), (41.1, "cropped")]
+    ("end", "change"), [(38.9, "extended by an extra segment"), (41.1, "cropped")]
 )
 def test_estimate_of_another_length_is_noted_with_what_scoring_does(end, change):
     assert said([by("1", 0, 40)], {"foote": Segmentation([0, end], ["A"])}) == [
@@ -176,14 +176,14 @@ def test_a_second_more_or_less_is_not_worth_a_note(end):
 
 def test_estimate_as_long_as_one_reference_is_of_that_recording():
     assert said([by("1", 0, 40), by("2", 0, 50)], {"x": Segmentation([0, 50.2], ["A"])}) == [
-        "annotators differ: 1 ends at 40.0 s, 2 ends at 50.0 s; each is compared in its own time",
+        "annotators differ: 1 ends at 40.0 s, 2 ends at 50.0 s; each is compared over its duration",
         "x ends at 50.2 s, annotator 1 at 40.0 s: cropped",
     ]
 
 
 def test_late_beginning_is_noted():
     assert said([by("1", 0, 40)], {"x": Segmentation([5, 40], ["A"])}) == [
-        "x begins at 5.0 s, annotator 1 at 0.0 s: extended to 0 s by a segment of its own"
+        "x begins at 5.0 s, annotator 1 at 0.0 s: extended to 0 s by an extra segment"
     ]
 
 

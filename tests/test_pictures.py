@@ -1,4 +1,4 @@
-"""What the pictures of scattering show is known beforehand; here it is read off their arrays."""
+"""Data of the scattering figures, with known answers."""
 
 import itertools
 
@@ -27,7 +27,7 @@ def tremolo(carrier, rate, seconds=4.0):
 
 
 def chirp(octaves_per_second=4.0, center=1024.0, width=0.1, seconds=1.0):
-    """Sweep through `center` in the middle, under a Gaussian of so many seconds."""
+    """A sweep through `center` with a Gaussian envelope of given duration."""
     t = np.arange(round(seconds * SR)) / SR - seconds / 2
     phase = center * (2 ** (octaves_per_second * t) - 1) / (octaves_per_second * np.log(2))
     return np.exp(-(t**2) / (2 * width**2)) * np.sin(2 * np.pi * phase)
@@ -140,7 +140,7 @@ def test_bank_is_drawn_with_its_sum_and_bounds(ax):
     np.testing.assert_array_equal(total.get_ydata(), curves.sums[0])
     bounds = [path.vertices for path in ax.collections[0].get_paths()]
     assert tuple(line[0, 1] for line in bounds) == curves.bounds[0]
-    # They hold no further: the sum is 0 at half the sampling rate.
+    # The bounds hold only up to there: the sum is 0 at half the sampling rate.
     assert {line[-1, 0] for line in bounds} == {curves.centers[0][0]}
 
 
@@ -220,7 +220,7 @@ def test_a_click_is_a_cone_that_widens_downwards():
     y[SR // 2] = 1
     picture = pictures.scalogram(y, SR, J=8, Q=8)
     heard = picture.frequencies > 100
-    # The ridge stands at the click, and is as wide as the wavelet of each band.
+    # The ridge is at the click, as wide as the wavelet of each band.
     np.testing.assert_allclose(picture.times[picture.values[heard].argmax(axis=1)], 0.5, atol=1e-2)
     half = picture.values > picture.values.max(axis=1, keepdims=True) / 2
     widths = half[heard].sum(axis=1)
@@ -244,7 +244,7 @@ def test_an_exponential_chirp_is_a_straight_line_of_its_slope(slope):
 
 
 def depth(picture, hertz):
-    """Measure how deep the ridge nearest to a frequency is modulated, in the middle."""
+    """Measure the modulation depth of the ridge nearest to a frequency, mid-signal."""
     ridge = picture.values[np.abs(np.log2(picture.frequencies / hertz)).argmin()]
     middle = ridge[len(ridge) // 4 : -len(ridge) // 4]
     return (middle.max() - middle.min()) / (middle.max() + middle.min())
@@ -350,7 +350,7 @@ def test_only_rates_below_the_carrier_have_paths():
     there = ~np.isnan(second.map())
     carriers, rates = np.meshgrid(second.carriers, second.rates, indexing="ij")
     assert (rates < carriers)[there].all()
-    # A triangle: what a carrier has, all higher ones have too.
+    # Triangular: the rates of a carrier also exist for all higher ones.
     assert (np.diff(there.astype(int), axis=0) >= 0).all()
     assert there.any()
     assert not there.all()
@@ -498,7 +498,7 @@ def test_rates_and_scales_are_drawn_falling_left_and_rising_right(rising, ax):
 
 @pytest.fixture(scope="module")
 def notes():
-    """Twelve decaying notes of many partials, at uneven times."""
+    """Twelve decaying notes with many partials at irregular times."""
     rng = np.random.default_rng(seed=440)
     y = np.zeros(3 * SR)
     for start in np.sort(rng.uniform(0.1, 2.5, 12)):
@@ -548,7 +548,7 @@ def test_a_stretched_tone_is_longer_and_lower():
 
 
 def test_silence_has_no_distance_to_draw():
-    with pytest.raises(ValueError, match="choose a stretch with sound"):
+    with pytest.raises(ValueError, match="choose an excerpt with sound"):
         pictures.invariance(np.zeros(SR), SR)
 
 
@@ -567,7 +567,7 @@ def test_second_order_names_the_rate_of_a_technique(name):
         pictures.technique(name, sr=SR, duration=2.0), SR, J=12, Q=(8, 2)
     ).by_rate()
     found, true = rates[energy.argmax()], pictures.TECHNIQUES[name].rate
-    # A carrier that is crossed twice a period hears twice the rate.
+    # A carrier crossed twice per period is modulated at twice the rate.
     doubles = (1, 2) if name in ("vibrato", "trill") else (1,)
     assert min(abs(np.log2(found / (k * true))) for k in doubles) <= 0.5
 

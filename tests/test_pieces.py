@@ -1,4 +1,4 @@
-"""The demonstration pieces: form known by construction, and heard as such; scores and sounds."""
+"""The demonstration pieces: audible form, scores and sounds."""
 
 import itertools
 
@@ -95,7 +95,7 @@ def section_pairs(piece):
         yield i, j, a == b
 
 
-# The pieces, as heard
+# Audio of the pieces
 
 
 def test_there_is_a_known_form_for_every_piece():
@@ -184,7 +184,7 @@ def test_every_change_of_section_changes_the_spectrum_by_3_db(piece, spectra):
 
 @each_piece
 def test_repeated_sections_share_their_harmony_bar_by_bar(piece, chroma):
-    # The last bar holds the fill, which differs.
+    # The last bar contains the fill, which differs.
     starts = np.searchsorted(piece.downbeats, piece.form.boundaries[:-1])
     stops = np.append(starts[1:], len(chroma)) - 1
     for i, j, same in section_pairs(piece):
@@ -461,7 +461,7 @@ def test_instrument_is_in_tune(name):
 
 @pytest.mark.parametrize("name", sorted(set(DESK) - set(TUNING) - {"wind"}))
 def test_instrument_is_band_limited(name):
-    # The highest note of the pieces: at the lower rate, what folds back would stand out.
+    # The highest note of the pieces: aliasing would be visible at the lower rate.
     freq = 440 * 2 ** (27 / 12)
     low, high = (DESK[name].play(freq, 0.5, 1.0, sr) for sr in (SR, 2 * SR))
     spectrum = np.abs(np.fft.rfft(low, 2**15))[: int(0.4 * 2**15)]

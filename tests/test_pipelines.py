@@ -1,4 +1,4 @@
-"""The scripts beside the package, each on two short songs of the form A B A B."""
+"""The scripts in pipelines/, each on two short songs of the form A B A B."""
 
 import importlib
 import json
@@ -25,20 +25,20 @@ from scatseg.segmenters import segmenter
 PIPELINES = Path(__file__).parents[1] / "pipelines"
 SR = 22050
 FORM = Segmentation([0, 8, 16, 24, 32], "ABAB")
-LATE = Segmentation([0, 10, 18, 26, 32], "ABAB")  # each boundary by two seconds
+LATE = Segmentation([0, 10, 18, 26, 32], "ABAB")  # each boundary late by two seconds
 CHORDS = {"A": ((220, 277, 330), (147, 220, 294)), "B": ((330, 415, 988), (196, 587, 740))}
 
 
 @pytest.fixture
 def script(monkeypatch):
-    """Import a script as if it was run: those beside it can be imported, too."""
+    """Import a script such that it can import its neighbors."""
     monkeypatch.syspath_prepend(PIPELINES)
     return importlib.import_module
 
 
 @pytest.fixture
 def run(monkeypatch, capsys):
-    """Run a script's `main` with a command line, and give what it prints."""
+    """Run `main` of a script with a command line and return its output."""
 
     def ran(main, *arguments):
         monkeypatch.setattr(sys, "argv", ["script", *map(str, arguments)])
@@ -49,14 +49,14 @@ def run(monkeypatch, capsys):
 
 
 def strummed(chord, seconds, rng):
-    """Let a chord die away, with the noise of its attack."""
+    """Synthesize a decaying chord with a noisy attack."""
     t = np.arange(round(seconds * SR)) / SR
     tone = sum(np.sin(2 * np.pi * f * t + rng.uniform(0, 6)) for f in chord) / len(chord)
     return tone * np.exp(-3 * t) + 0.3 * rng.normal(size=t.size) * np.exp(-60 * t)
 
 
 def played(rng):
-    """Play half-second chords, sixteen a section; a section that comes again is the same."""
+    """Synthesize half-second chords, sixteen per section; repeated sections are equal."""
     of_letter = {
         letter: np.concatenate([strummed(chords[i // 2 % 2], 0.5, rng) for i in range(16)])
         for letter, chords in CHORDS.items()
@@ -322,7 +322,7 @@ def test_a_song_is_scored_by_each_setting_of_the_weights(script, songs):
 
 def test_weights_are_chosen_by_all_other_songs(script):
     weights = script("weights")
-    # Three settings: the second is the best on song "b" alone, the third on all but that.
+    # Three settings: the second is best on song "b" only, the third on all others.
     of_song = {"a": (0.5, 0.4, 0.6), "b": (0.5, 1.0, 0.3), "c": (0.5, 0.4, 0.6)}
     found = {"set": {song: [[0, value] for value in of_song[song]] for song in of_song}}
     options = {"set": [{"title": "set", "counts": ["F3"]}]}
@@ -336,7 +336,7 @@ def test_weights_are_chosen_by_all_other_songs(script):
     assert lines[-1] == "Settings better than the default: 1."
 
 
-# Searches whose answer is known.
+# Searches with known answers.
 
 
 def test_excerpts_of_an_index_are_found_again(script, run, songs, tmp_path):
@@ -379,12 +379,12 @@ def test_intervals_of_sections_draw_songs(script, run, tmp_path, monkeypatch):
     assert (told["mean"], told["low"], told["high"]) == pytest.approx((0.35, 0.2, 0.8))
 
 
-# Songs to train on.
+# Training songs.
 
 
 @pytest.fixture
 def annotated_midi(tmp_path):
-    """A song of eight bars of four beats at 120 to the minute, as the training corpus has them."""
+    """A song of eight 4/4 bars at 120 BPM in the format of the training corpus."""
     mido = pytest.importorskip("mido", reason="needs the extra train")
     for name in ("midi", "annotations"):
         (tmp_path / name).mkdir()
@@ -408,7 +408,7 @@ def annotated_midi(tmp_path):
 
 
 def bars_of(npz):
-    """Read what was made of the song, and check that its boundary is a bar line."""
+    """Read the prepared song, and check that its boundary is a bar line."""
     with np.load(npz) as arrays:
         made = dict(arrays)
     slower = made["boundaries/section1"][-1] / 16

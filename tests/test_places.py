@@ -1,4 +1,4 @@
-"""Parts of bars, and halves of bars: what is in them is known by construction."""
+"""Bar subdivisions and half-bars with known content."""
 
 import numpy as np
 import pytest
@@ -8,26 +8,26 @@ from scatseg.places import can_be_halved, halved, laid_out
 
 
 def ramp(duration):
-    """Frames of a tenth of a second, whose two features are their times and the opposite."""
+    """Frames of 0.1 s with two features: their times and the negative."""
     edges = np.linspace(0, duration, round(10 * duration) + 1)
     centers = (edges[:-1] + edges[1:]) / 2
     names = [FeatureName("ramp", i) for i in range(2)]
     return Features(np.stack([centers, -centers], axis=1), edges, names)
 
 
-def test_parts_of_a_bar_stand_side_by_side_in_order():
+def test_subdivisions_of_a_bar_are_concatenated_in_order():
     bars = laid_out(ramp(6), np.array([0.0, 2, 4, 6]), positions=2)
     np.testing.assert_allclose(
         bars.X, [[0.5, -0.5, 1.5, -1.5], [2.5, -2.5, 3.5, -3.5], [4.5, -4.5, 5.5, -5.5]]
     )
 
 
-def test_parts_follow_the_tempo():
+def test_subdivisions_follow_the_tempo():
     bars = laid_out(ramp(9), np.array([0.0, 3, 5, 9]), positions=2)
     np.testing.assert_allclose(bars.X[:, ::2], [[0.75, 2.25], [3.5, 4.5], [6, 8]])
 
 
-def test_names_tell_the_part():
+def test_names_contain_the_subdivision():
     names = laid_out(ramp(4), np.array([0.0, 2, 4]), positions=2).names
     assert [(str(name), name.place) for name in names] == [
         ("ramp 0 in part 1", 0),
@@ -43,7 +43,7 @@ def test_a_pickup_is_the_end_of_a_bar():
     np.testing.assert_allclose(X[0, :2], X[1:, :2].mean(axis=0))
 
 
-def test_what_is_left_at_the_end_is_the_beginning_of_a_bar():
+def test_a_remainder_at_the_end_is_the_beginning_of_a_bar():
     X = laid_out(ramp(7), np.array([0.0, 2, 4, 6, 7]), positions=4).X[:, ::2]
     np.testing.assert_allclose(X[3, :2], [6.25, 6.75])
     np.testing.assert_allclose(X[3, 2:], X[:3, 2:].mean(axis=0))
@@ -55,27 +55,27 @@ def test_a_longer_first_bar_is_one_bar():
 
 
 @pytest.mark.parametrize("positions", [1, 3, 8, 16])
-def test_a_bar_averaged_over_its_parts_is_the_mean_of_the_bar(positions):
+def test_the_mean_over_subdivisions_is_the_mean_of_the_bar(positions):
     edges = np.array([0.0, 1.7, 3.4, 5.1])
     X = laid_out(ramp(5.1), edges, positions=positions).X[:, ::2]
     np.testing.assert_allclose(X.mean(axis=1), (edges[:-1] + edges[1:]) / 2)
 
 
 def on_bars(edges, n_places=4):
-    """One feature: how many parts have begun since the first bar line."""
+    """One feature: the number of subdivisions since the first bar line."""
     n_bars = len(edges) - 1
     X = np.arange(n_bars * n_places, dtype=float).reshape(n_bars, n_places)
     return Features(X, edges, [FeatureName("count", 0, place=i) for i in range(n_places)])
 
 
-def test_halves_hold_the_parts_in_order():
+def test_halves_contain_the_subdivisions_in_order():
     halves = halved(on_bars([0.0, 2, 4, 8, 12]))
     np.testing.assert_array_equal(halves.X, np.arange(16).reshape(8, 2))
     np.testing.assert_allclose(halves.edges, [0, 1, 2, 3, 4, 6, 8, 10, 12])
     assert [name.place for name in halves.names] == [0, 1]
 
 
-def test_a_half_outside_the_recording_is_left_out():
+def test_halves_outside_the_recording_are_dropped():
     halves = halved(on_bars([0.0, 0.5, 2.5, 4.5, 5]))
     np.testing.assert_allclose(halves.edges, [0, 0.5, 1.5, 2.5, 3.5, 4.5, 5])
     np.testing.assert_array_equal(halves.X[0], [2, 3])  # the end of a bar
@@ -98,7 +98,7 @@ def test_short_silence_in_the_outer_bars_is_not_halved():
     np.testing.assert_allclose(halves.edges, [0, 4, 5, 6, 7, 8, 9, 10, 14])
 
 
-def test_bars_of_silence_at_the_ends_stay_as_they_are():
+def test_silent_bars_at_the_ends_are_unchanged():
     bars = on_bars([0.0, 3, 6, 8, 10, 12, 17])
     X = bars.X + 1
     X[[0, 1, -1]] = 0
@@ -107,7 +107,7 @@ def test_bars_of_silence_at_the_ends_stay_as_they_are():
     assert np.flatnonzero(~halves.X.any(axis=1)).tolist() == [0, 1, 8]
 
 
-def test_what_was_to_know_stays_known():
+def test_notes_are_preserved():
     whole = on_bars([0.0, 2, 4])
     noted = Features(whole.X, whole.edges, whole.names, notes=("the lines are uncertain",))
     assert halved(noted).notes == noted.notes
@@ -122,7 +122,7 @@ def test_what_was_to_know_stays_known():
         [*(FeatureName("count", 0, place=i) for i in range(2)), FeatureName("other", 0)],
     ],
 )
-def test_bars_without_halves_are_refused(names):
+def test_bars_that_cannot_be_halved_raise(names):
     bars = Features(np.ones((4, 3)), np.arange(5.0), names)
     assert not can_be_halved(bars)
     with pytest.raises(ValueError, match="an even number of equal parts"):

@@ -1,4 +1,4 @@
-"""Pictures show what they are given, the same way every time."""
+"""Figures show their data, deterministically."""
 
 import html
 import itertools
@@ -82,7 +82,7 @@ def lab(rgb):
 
 
 def drawn_text(figure, tmp_path):
-    """Return the strings of an SVG, where matplotlib notes each in a comment."""
+    """Return the strings of an SVG, which matplotlib writes in comments."""
     _, svg = save_figure(figure, tmp_path / "drawn")
     builder = ElementTree.TreeBuilder(insert_comments=True)
     root = ElementTree.parse(svg, ElementTree.XMLParser(target=builder)).getroot()
@@ -485,13 +485,13 @@ def test_saved_figure_ignores_the_style_of_the_user(aba, tmp_path):
 
 # ---- characters that DejaVu Sans lacks ----------------------------------------------------
 
-# As if it were Chinese: STIX, which comes with matplotlib too, has this character.
+# Stands for Chinese: STIX, which is part of matplotlib, has this character.
 FOREIGN = "\N{SCRIPT SMALL G}"
 
 
 @pytest.fixture
 def installed(monkeypatch):
-    """Decide which fonts there are for what the first font lacks."""
+    """Set the installed fallback fonts."""
     fonts.cjk_fonts.cache_clear()
 
     def only(*names):
@@ -506,7 +506,7 @@ def titled(title):
 
 
 class Searched(fonts.font_manager.FontManager):
-    """What a search of the system finds."""
+    """Fonts found on the system."""
 
     def __init__(self):
         pass
@@ -530,7 +530,7 @@ def test_fonts_installed_since_matplotlib_looked_are_found(installed, monkeypatc
 
 def test_characters_that_no_font_has_are_named_once_for_several_figures(installed, tmp_path):
     installed()
-    says = pytest.warns(FontWarning, match="has them: 千 本; for Chinese")
+    says = pytest.warns(FontWarning, match="in figures: 千 本; for Chinese")
     with says as caught, one_font_warning():
         save_figure(titled("千本"), tmp_path / "a")
         save_figure(titled("本"), tmp_path / "b")
@@ -551,7 +551,7 @@ def test_plotting_leaves_pyplot_alone():
 
 
 def mouse_at(ax, x, y):
-    """Make the event of a pointer over (x, y) of the data."""
+    """Create a mouse event at (x, y) in data coordinates."""
     from matplotlib.backend_bases import MouseEvent
 
     return MouseEvent("motion_notify_event", ax.figure.canvas, *ax.transData.transform((x, y)))

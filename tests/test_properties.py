@@ -1,4 +1,4 @@
-"""What holds for all input: symmetry, bounds, reversal, scale, round trips."""
+"""Properties of any input: symmetry, bounds, time reversal, scale, round trips."""
 
 import itertools
 
@@ -17,7 +17,7 @@ quick = settings(deadline=None, max_examples=50)
 
 METRICS = st.sampled_from(["cosine", "euclidean"])
 POWERS_OF_TWO = st.integers(-20, 20).map(lambda power: 2.0**power)
-"""Scales that change no digit of a float."""
+"""Powers of two, by which scaling is exact."""
 
 
 @st.composite
@@ -81,7 +81,7 @@ def test_similarity_of_equal_frames_is_one(X, metric):
 
 @quick
 @given(rows(), METRICS, POWERS_OF_TWO)
-def test_similarity_ignores_scale(X, metric, scale):
+def test_similarity_is_invariant_to_scale(X, metric, scale):
     np.testing.assert_array_equal(
         self_similarity(scale * X, metric=metric), self_similarity(X, metric=metric)
     )
@@ -89,7 +89,7 @@ def test_similarity_ignores_scale(X, metric, scale):
 
 @quick
 @given(rows(), METRICS)
-def test_similarity_of_the_reversed_is_the_reversed_similarity(X, metric):
+def test_similarity_is_equivariant_to_time_reversal(X, metric):
     np.testing.assert_allclose(
         self_similarity(X[::-1], metric=metric),
         self_similarity(X, metric=metric)[::-1, ::-1],
@@ -99,7 +99,7 @@ def test_similarity_of_the_reversed_is_the_reversed_similarity(X, metric):
 
 @quick
 @given(rows(), METRICS, st.randoms())
-def test_similarity_ignores_the_order_of_features(X, metric, random):
+def test_similarity_is_invariant_to_the_order_of_features(X, metric, random):
     order = random.sample(range(X.shape[1]), X.shape[1])
     np.testing.assert_allclose(
         self_similarity(X[:, order], metric=metric), self_similarity(X, metric=metric), atol=1e-9
@@ -108,7 +108,7 @@ def test_similarity_ignores_the_order_of_features(X, metric, random):
 
 @quick
 @given(rows(), st.integers(1, 15))
-def test_a_stacked_frame_holds_the_frame_itself(X, n_frames):
+def test_a_stacked_frame_contains_the_frame_itself(X, n_frames):
     middle = n_frames // 2 * X.shape[1]
     np.testing.assert_array_equal(stacked(X, n_frames=n_frames)[:, middle : middle + X.shape[1]], X)
 
@@ -123,7 +123,7 @@ def test_recurrence_is_symmetric_and_far_in_time(S, n_neighbors, min_lag):
 
 @quick
 @given(relations(), st.integers(1, 12))
-def test_recurrence_knows_no_direction_of_time(S, n_neighbors):
+def test_recurrence_is_equivariant_to_time_reversal(S, n_neighbors):
     backward = recurrence(S[::-1, ::-1], n_neighbors=n_neighbors)
     np.testing.assert_array_equal(backward, recurrence(S, n_neighbors=n_neighbors)[::-1, ::-1])
 
@@ -137,7 +137,7 @@ def test_more_neighbors_never_remove_one(S, n_neighbors):
 
 @quick
 @given(relations())
-def test_lags_and_back_is_the_same(S):
+def test_lag_matrix_round_trip_is_the_identity(S):
     L = to_lags(S)
     i = np.arange(len(S))
     np.testing.assert_array_equal(L[(i[None, :] - i[:, None]) % len(S), i[:, None]], S)
@@ -145,7 +145,7 @@ def test_lags_and_back_is_the_same(S):
 
 @quick
 @given(relations(), st.sampled_from([1, 3, 5, 9]))
-def test_enhanced_paths_are_symmetric_and_within_what_was_there(S, n_frames):
+def test_enhanced_paths_are_symmetric_and_within_the_input_range(S, n_frames):
     enhanced = enhance_paths(S, n_frames=n_frames)
     np.testing.assert_array_equal(enhanced, enhanced.T)
     assert enhanced.min() >= 0
@@ -166,7 +166,7 @@ def test_checkerboard_novelty_is_in_bounds(S, half_width_frames):
 
 @quick
 @given(relations(), st.integers(1, 15))
-def test_checkerboard_novelty_knows_no_direction_of_time(S, half_width_frames):
+def test_checkerboard_novelty_is_equivariant_to_time_reversal(S, half_width_frames):
     np.testing.assert_allclose(
         checkerboard_novelty(S[::-1, ::-1], half_width_frames=half_width_frames),
         checkerboard_novelty(S, half_width_frames=half_width_frames)[::-1],
@@ -176,7 +176,9 @@ def test_checkerboard_novelty_knows_no_direction_of_time(S, half_width_frames):
 
 @quick
 @given(relations(), st.integers(1, 15), st.floats(0, 5), st.floats(-1, 1))
-def test_checkerboard_novelty_scales_with_contrast_and_ignores_level(S, width, contrast, level):
+def test_checkerboard_novelty_scales_with_contrast_and_is_invariant_to_level(
+    S, width, contrast, level
+):
     np.testing.assert_allclose(
         checkerboard_novelty(contrast * S + level, half_width_frames=width),
         contrast * checkerboard_novelty(S, half_width_frames=width),
@@ -228,7 +230,7 @@ def test_one_more_segment_adds_at_most_one_boundary(novelty, min_frames, n_segme
 
 @quick
 @given(curves(), st.integers(1, 9), st.floats(0, 1), st.sampled_from([0.25, 0.5, 2, 1024]))
-def test_boundaries_ignore_the_scale_of_novelty(novelty, min_frames, detail, scale):
+def test_boundaries_are_invariant_to_the_scale_of_novelty(novelty, min_frames, detail, scale):
     np.testing.assert_array_equal(
         pick_boundaries(scale * novelty, min_frames=min_frames, granularity=detail),
         pick_boundaries(novelty, min_frames=min_frames, granularity=detail),
@@ -237,7 +239,7 @@ def test_boundaries_ignore_the_scale_of_novelty(novelty, min_frames, detail, sca
 
 @quick
 @given(st.data(), rows(), st.integers(1, 12))
-def test_joining_segments_leaves_so_many_of_the_boundaries(data, E, n_segments):
+def test_merging_segments_keeps_a_subset_of_the_boundaries(data, E, n_segments):
     before = data.draw(cuts(len(E)))
     after = join_segments(before, E, n_segments=n_segments)
     assert len(after) - 1 == min(n_segments, len(before) - 1)
@@ -249,7 +251,7 @@ def test_joining_segments_leaves_so_many_of_the_boundaries(data, E, n_segments):
 
 @quick
 @given(st.data(), rows(), st.sampled_from([0.25, 4, 1024]))
-def test_labels_of_segments_ignore_scale(data, X, scale):
+def test_labels_of_segments_are_invariant_to_scale(data, X, scale):
     cut = data.draw(cuts(len(X)))
     assert cluster_segments(scale * X, cut) == cluster_segments(X, cut)
 
@@ -286,7 +288,7 @@ def test_letters_are_equal_where_codes_are(codes):
 
 @quick
 @given(forms())
-def test_intervals_and_back_is_the_same(form):
+def test_interval_round_trip_is_the_identity(form):
     assert Segmentation.from_intervals(form.intervals, form.labels) == form
 
 
@@ -298,12 +300,12 @@ def test_merged_neighbors_differ(form):
 
 @quick
 @given(forms(), st.floats(0, 1))
-def test_merging_changes_the_label_of_no_moment(form, share):
+def test_merging_preserves_the_label_at_every_time(form, share):
     time = form.start + share * (form.end - form.start)
     assert form.merged().label_at(time) == form.label_at(time)
 
 
 @quick
 @given(forms())
-def test_merging_twice_is_merging_once(form):
+def test_merging_is_idempotent(form):
     assert form.merged().merged() == form.merged()

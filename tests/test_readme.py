@@ -1,4 +1,4 @@
-"""What the README shows runs as it is written, with nothing installed but what is declared."""
+"""The examples of the README run as written, with the declared dependencies only."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The main job on real recordings, as a user runs it."""
+"""The main pipeline on real recordings, from the command line."""
 
 import resource
 import subprocess

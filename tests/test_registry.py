@@ -1,4 +1,4 @@
-"""Fetching annotations from a server on this machine: what arrives, what is refused, what stays."""
+"""Fetching annotations from a local server: files, rejected archives, and cleanup."""
 
 import hashlib
 import io
@@ -49,7 +49,7 @@ SHA256 = hashlib.sha256(ARCHIVE).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
-    """Answer every request with the next of `answers`: (status, body, length it promises)."""
+    """Answer each request with the next of `answers`: (status, body, declared length)."""
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
@@ -87,7 +87,7 @@ def server(monkeypatch):
 
 @pytest.fixture
 def serve(server):
-    """Queue answers; return a dataset that is to be had there."""
+    """Queue answers; return a dataset served there."""
 
     def queue(*bodies, status=200, missing=0, sha256=SHA256):
         server.answers += [(status, body[: len(body) - missing], len(body)) for body in bodies]
@@ -191,7 +191,7 @@ def test_hash_of_the_first_download_is_demanded_of_the_second(serve, tmp_path):
     other = zipped({"top/annotations/1.txt": b"0\tX\n1\tEnd\n"})
     dataset = serve(ARCHIVE, other, sha256="")
     folder = fetch(dataset, tmp_path).folder
-    with pytest.raises(DatasetError, match="not the one that is known"):
+    with pytest.raises(DatasetError, match="not the expected one"):
         fetch(dataset, tmp_path, force=True, retries=0)
     assert verify(folder) == ()
     assert list(tmp_path.iterdir()) == [folder]
@@ -208,7 +208,7 @@ def test_new_version_of_a_dataset_is_trusted_anew(serve, server, tmp_path):
 
 
 def test_damaged_archive_is_never_trusted(serve, tmp_path):
-    with pytest.raises(DatasetError, match="not a whole ZIP file"):
+    with pytest.raises(DatasetError, match="not a complete ZIP file"):
         fetch(serve(ARCHIVE[:-40], sha256=""), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
@@ -297,7 +297,7 @@ def test_archive_that_grows_without_end_is_refused(serve, tmp_path, monkeypatch)
 
 
 def test_archive_of_something_else_is_refused(serve, tmp_path):
-    with pytest.raises(DatasetError, match=r"holds nothing like annotations/\*\.txt, readme\.md"):
+    with pytest.raises(DatasetError, match=r"has no files like annotations/\*\.txt, readme\.md"):
         fetch(serve(zipped({"top/other.txt": LAB}), sha256=""), tmp_path)
 
 
@@ -351,7 +351,7 @@ def test_verify_needs_a_receipt(tmp_path):
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"files": 3}', "\xff"])
 def test_damaged_receipt_is_an_error_that_says_what_to_do(tmp_path, text):
     (tmp_path / RECEIPT).write_text(text, encoding="latin-1")
-    with pytest.raises(DatasetError, match=r"cannot be understood .*fetch it again"):
+    with pytest.raises(DatasetError, match=r"cannot be read .*fetch it again"):
         verify(tmp_path)
 
 
@@ -368,7 +368,7 @@ def test_receipt_without_a_list_of_files_is_an_error(serve, tmp_path):
 
 @pytest.fixture
 def run(serve, monkeypatch):
-    """Run `scatseg datasets ...` where the dataset "small" is the only one."""
+    """Run `scatseg datasets ...` with "small" as the only dataset."""
     monkeypatch.setitem(registry.DATASETS, "small", serve(ARCHIVE, sha256=""))
 
     def call(*arguments):

@@ -1,4 +1,4 @@
-"""A run folder becomes pages that say what is in it, and nothing else."""
+"""Report pages show the content of a run folder, and nothing else."""
 
 import csv
 import json
@@ -44,7 +44,7 @@ REFERENCES = (
 
 @pytest.fixture(scope="module")
 def score_files():
-    """Name and text of what an evaluation of the run writes."""
+    """Names and contents of the files that an evaluation writes."""
     tracks = ("first", ODD_ID)
     estimates = {"foote": dict.fromkeys(tracks, FOOTE), "even": dict.fromkeys(tracks, EVEN)}
     scores = score_collection(dict.fromkeys(tracks, REFERENCES), estimates)
@@ -59,7 +59,7 @@ def score_files():
 
 @pytest.fixture
 def sources(tmp_path):
-    """Where the recordings are: one that browsers play, and one that they do not."""
+    """A folder with one recording that browsers can play, and one that they cannot."""
     folder = tmp_path / "music"
     folder.mkdir()
     y = np.sin(np.arange(3 * 8000) / 8).astype(np.float32) / 2
@@ -70,7 +70,7 @@ def sources(tmp_path):
 
 @pytest.fixture
 def run(tmp_path, sources, score_files):
-    """Two tracks that two systems segmented and two people annotated, and one that failed."""
+    """A run of two systems with two annotators: two tracks, and one that failed."""
     folder = tmp_path / "run"
     estimates = (
         Annotation(segmentation=FOOTE, system="foote", level="section"),
@@ -419,7 +419,7 @@ def test_a_thousand_tracks_fit_into_one_index():
 
 
 def looks(data):
-    """Return the looks of every strip's labels by the strip's name."""
+    """Return the style of each label, by name of the strip."""
     return {
         strip["name"]: {label: tuple(data["styles"][k]) for *_, label, k in strip["segments"]}
         for strip in data["references"] + data["estimates"]
@@ -435,7 +435,7 @@ def test_page_gives_annotators_one_look_per_label_and_systems_that_of_what_they_
     assert bob["verse"] == ann["verse"]
     # A of foote is where ann and bob say verse, B where ann says IMAGE.
     assert foote == {"A": ann["verse"], "B": ann[IMAGE]}
-    # The first half is mostly verse to ann; the second shares as much with bob's solo.
+    # To ann, the first half is mostly verse; the second overlaps equally with bob's solo.
     assert even == {"A": ann["verse"], "B": bob["solo"]}
 
 

@@ -1,4 +1,4 @@
-"""Retrieval scores are those of the definitions, and count nothing of a query's own group."""
+"""Retrieval scores by definition, excluding the group of each query."""
 
 import json
 
@@ -63,7 +63,7 @@ def test_nothing_of_the_own_group_counts(rng):
     labels, groups = ["a", "a", "a", "b", "b"], ["x", "x", "y", "y", "z"]
     similarity = rng.normal(size=(5, 5))
     before = evaluate(similarity, labels, groups=groups)
-    similarity[0, 1] = similarity[1, 0] = 100.0  # of one group: must not matter
+    similarity[0, 1] = similarity[1, 0] = 100.0  # same group: must have no effect
     after = evaluate(similarity, labels, groups=groups)
     for name in METRICS:
         np.testing.assert_array_equal(before.values[name], after.values[name])
@@ -174,14 +174,14 @@ def test_a_learned_metric_does_not_see_the_groups_of_its_queries(rng):
     groups = [f"{i // 8}" for i in range(40)]
     before = learned_similarity(X, list(labels), groups=groups)
     swapped = labels.copy()
-    swapped[:8] = labels[:8][::-1]  # of the first group alone
+    swapped[:8] = labels[:8][::-1]  # only the first group
     after = learned_similarity(X, list(swapped), groups=groups)
     np.testing.assert_allclose(after[:8], before[:8])
 
 
 @pytest.fixture(scope="module")
 def sounds(tmp_path_factory):
-    """Low and high tones of three players each."""
+    """Low and high tones by three players each."""
     folder = tmp_path_factory.mktemp("sounds")
     rows = ["file,label,group"]
     t = np.arange(SR // 2) / SR

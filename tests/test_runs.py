@@ -1,4 +1,4 @@
-"""Which recordings go into a run, under which ids; failures.csv and the lock."""
+"""Recordings of a run and their ids; failures.csv and the lock."""
 
 import errno
 import json

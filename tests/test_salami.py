@@ -49,7 +49,7 @@ def pairs(references):
 
 
 def rows(folder, song, level, annotator):
-    """Read a file without our readers: of times said twice the last counts, as in mirdata."""
+    """Read a file independently: of duplicate times, the last counts, as in mirdata."""
     path = folder / song / "parsed" / f"textfile{annotator}_{FILES[level]}.txt"
     events = [line.split("\t") for line in path.read_text().split("\n") if line]
     times = np.array([float(time) for time, _ in events])
@@ -59,7 +59,7 @@ def rows(folder, song, level, annotator):
 
 
 def mir_eval_scores(reference, estimate):
-    """Score with mir_eval alone; what it counts untrimmed also trimmed, as we do."""
+    """Score with mir_eval only, adding trimmed variants of its untrimmed scores."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         scores = mir_eval.segment.evaluate(*reference, *estimate)
@@ -126,7 +126,7 @@ AGREEMENT = ("F-measure@0.5", "F-measure@3.0", "Pairwise F-measure", "NCE F-meas
 @pytest.mark.parametrize(
     ("repaired", "n_songs", "expected"),
     [
-        # mir_eval refuses the others: they say a time twice, which makes a segment of no length
+        # mir_eval rejects the others: duplicate times make segments of zero length
         (False, 616, [0.645, 0.735, 0.721, 0.751]),
         (True, 884, [0.641, 0.728, 0.719, 0.748]),
     ],

@@ -17,7 +17,7 @@ from scatseg.scattering.banks import Scaled, erb_gammatone, gammatone, mel
 from scatseg.scattering.filterbank import filterbank
 
 ERRORS = {"fast": (2e-3, 4e-3), "default": (1e-4, 1e-3), "exact": (5e-5, 4e-4)}
-"""What the docstring of Scattering1D promises: relative l2 errors of orders 1 and 2."""
+"""Maximum relative l2 errors of orders 1 and 2, as documented in Scattering1D."""
 
 
 def relative_error(S, reference):
@@ -43,14 +43,14 @@ def test_silence_is_exactly_zero():
 
 @pytest.mark.parametrize("n_samples", [1, 100, 4096, 5000])
 @pytest.mark.parametrize("level", [0.5, -0.7])
-def test_a_constant_is_its_own_mean_and_nothing_else(n_samples, level):
+def test_a_constant_has_only_order_zero(n_samples, level):
     S = Scattering1D(J=6, Q=8)(np.full(n_samples, level))
     np.testing.assert_allclose(S[0], level, rtol=1e-6)
     assert np.abs(S[1:]).max() < 1e-6 * abs(level)
 
 
 @pytest.mark.parametrize("n1", [0, 8, 20, 36])
-def test_a_tone_shows_in_its_row_at_half_its_amplitude(n1):
+def test_a_tone_has_half_its_amplitude_in_its_row(n1):
     transform = Scattering1D(J=8, Q=8)
     meta = transform.meta()
     tone = np.cos(2 * np.pi * meta["xi"][1 + n1, 0] * np.arange(8192))
@@ -61,7 +61,7 @@ def test_a_tone_shows_in_its_row_at_half_its_amplitude(n1):
 
 
 @pytest.mark.parametrize("n2", [5, 6])
-def test_a_tremolo_shows_at_its_rate(n2):
+def test_a_tremolo_peaks_at_its_rate(n2):
     transform = Scattering1D(J=8, Q=8)
     meta, bank = transform.meta(), filterbank(8, (8, 1), 256)
     t = 2 * np.pi * np.arange(8192)
@@ -72,7 +72,7 @@ def test_a_tremolo_shows_at_its_rate(n2):
 
 
 @pytest.mark.parametrize("n_samples", [1025, 2048, 3333, 5000, 8192, 50_001, 200_000])
-def test_a_click_sits_exactly_on_its_frame(n_samples):
+def test_a_click_is_exactly_on_its_frame(n_samples):
     transform = Scattering1D(J=4, Q=2, T=32, stride=32)
     for k in (12, n_samples // 64, n_samples // 32 - 12):
         energy = transform(impulse(n_samples, 32 * k))[1:].sum(axis=0)
@@ -82,7 +82,7 @@ def test_a_click_sits_exactly_on_its_frame(n_samples):
 
 
 @pytest.mark.parametrize("at", [640, 1280, 2560])
-def test_frames_on_both_sides_of_a_click_are_alike(at):
+def test_frames_are_symmetric_around_a_click(at):
     S = Scattering1D(J=6, Q=4)(impulse(3333, at))
     before, after = S[1:, : at // 64][:, ::-1], S[1:, at // 64 + 1 :]
     n_frames = min(before.shape[1], after.shape[1], 8)
@@ -100,7 +100,7 @@ def test_a_global_average_sums_over_the_padded_signal(n_samples):
     assert np.abs(S[1:]).max() < 1e-6 * period
 
 
-def test_a_tone_without_average_has_its_envelope_in_its_row():
+def test_a_tone_without_averaging_has_its_envelope_in_its_row():
     transform = Scattering1D(J=8, Q=8, T=0, out_type="list")
     xi, x = transform.meta()["xi"], noise(5000)
     for path in range(1, 33, 8):
@@ -112,7 +112,7 @@ def test_a_tone_without_average_has_its_envelope_in_its_row():
 
 
 @pytest.mark.parametrize("n_samples", [1000, 1025, 3333])
-def test_a_click_without_average_sits_at_its_multiple_of_each_stride(n_samples):
+def test_a_click_without_averaging_is_exactly_at_multiples_of_each_stride(n_samples):
     transform = Scattering1D(J=4, Q=2, T=0, out_type="list")
     at = 16 * (n_samples // 32)
     for path in transform(impulse(n_samples, at)):
@@ -131,19 +131,19 @@ def test_coefficients_scale_with_the_signal(factor):
     np.testing.assert_allclose(scaled[1:], abs(factor) * S[1:], atol=1e-12)
 
 
-def test_coefficients_are_not_negative():
+def test_coefficients_are_nonnegative():
     S = Scattering1D(J=8, Q=8)(noise(10_000))[1:]
     assert S.min() >= -1e-6 * S.max()
 
 
-def test_frames_move_with_the_signal():
+def test_frames_are_equivariant_to_shifts_by_the_stride():
     transform, x = Scattering1D(J=6, Q=4, accuracy="exact"), noise(8192)
     here, moved = transform(x), transform(np.roll(x, 5 * 64))
     assert relative_error(moved[:, 37:101], here[:, 32:96]) < 1e-4
 
 
 @pytest.mark.parametrize(("shift", "bound"), [(1, 4e-4), (8, 3e-3), (64, 3e-2)])
-def test_a_small_shift_changes_little(shift, bound):
+def test_coefficients_are_stable_to_small_shifts(shift, bound):
     transform, x = Scattering1D(J=8, Q=8), noise(8192)
     here, moved = transform(x)[1:, 8:24], transform(np.roll(x, shift))[1:, 8:24]
     assert relative_error(moved, here) < bound
@@ -155,7 +155,7 @@ def test_a_reversed_signal_gives_reversed_frames():
     assert relative_error(backward[1:, ::-1], S[1:]) < 1e-3
 
 
-def test_signals_do_not_move_apart():
+def test_the_transform_is_nonexpansive():
     transform = Scattering1D(J=8, Q=8)
     x, y = noise(8192, seed=1), noise(8192, seed=2)
     apart = 256 * np.sum((transform(x) - transform(y)) ** 2)
@@ -163,21 +163,21 @@ def test_signals_do_not_move_apart():
 
 
 @pytest.mark.parametrize("factor", [4, 32, 2**13])
-def test_a_coarser_stride_picks_frames_of_the_finer(factor):
+def test_a_coarser_stride_selects_frames_of_a_finer_one(factor):
     x = noise(150_000)
     fine = Scattering1D(J=4, Q=2, stride=8, accuracy="exact")(x)
     coarse = Scattering1D(J=4, Q=2, stride=8 * factor, accuracy="exact")(x)
     assert relative_error(coarse, fine[:, ::factor]) < 1e-3
 
 
-def test_one_order_is_the_first_of_two():
+def test_max_order_1_equals_the_first_order_of_2():
     x = noise(5000)
     both = Scattering1D(J=6, Q=4)(x)
     first = Scattering1D(J=6, Q=4, max_order=1)(x)
     assert relative_error(first, both[: len(first)]) < ERRORS["default"][0]
 
 
-def test_more_accuracy_is_closer_to_the_limit():
+def test_higher_accuracy_has_smaller_error():
     x = noise(8192)
     limit = Scattering1D(J=7, Q=7, accuracy="exact")(x)  # float64: every sample
     errors = [
@@ -191,7 +191,7 @@ def test_more_accuracy_is_closer_to_the_limit():
 @pytest.mark.parametrize("accuracy", ["fast", "default", "exact"])
 @pytest.mark.parametrize("Q", [(8, 1), (8, 4)])
 @pytest.mark.parametrize("T", [2, 8, 64])
-def test_averages_far_shorter_than_the_wavelets_keep_the_promise(T, Q, accuracy):
+def test_averages_far_shorter_than_the_wavelets_keep_the_error_bounds(T, Q, accuracy):
     x = noise(2**13)
     limit = Scattering1D(J=9, Q=Q, T=T, accuracy="exact")(x)  # float64: every sample
     transform = Scattering1D(J=9, Q=Q, T=T, accuracy=accuracy)
@@ -238,7 +238,7 @@ def slow_moduli(x, transform):
         pytest.param(impulse(3333, 1000).astype(np.float64), id="click"),
     ],
 )
-def test_coefficients_equal_the_slow_ones(x, options, accuracy):
+def test_coefficients_equal_a_direct_computation(x, options, accuracy):
     transform = Scattering1D(6, Q=(4, 2), accuracy=accuracy, **options)
     n_samples, j = len(x), transform.meta()["j"]
     S, (U, start) = transform(x), slow_moduli(x, transform)
@@ -269,7 +269,7 @@ def test_a_batch_without_a_local_average_equals_a_loop(options):
 
 @pytest.mark.parametrize("n_samples", [1, 2, 17, 63, 64, 65, 1000])
 @pytest.mark.parametrize("J", [1, 6, 10])
-def test_any_length_has_its_samples_on_every_stride(J, n_samples):
+def test_every_length_has_the_right_number_of_samples_per_stride(J, n_samples):
     transform = Scattering1D(J=J, Q=2, T=0, out_type="list")
     for path in transform(noise(n_samples)):
         assert path["coef"].shape == (-(-n_samples // 2 ** max((0, *path["j"][-1:]))),)
@@ -288,16 +288,16 @@ def test_a_signal_without_a_local_average_is_one_block_as_in_kymatio(J, n_sample
 
 @pytest.mark.parametrize("options", WITHOUT)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_precision_of_the_input_is_kept_without_a_local_average(dtype, options):
+def test_dtype_is_preserved_without_a_local_average(dtype, options):
     S = Scattering1D(J=5, **options)(noise(1000).astype(dtype))
     assert {coefficient.dtype for coefficient in S.values()} == {np.dtype(dtype)}
 
 
-def test_the_input_is_left_alone_without_average():
+def test_the_input_is_not_modified_without_averaging():
     x = noise(1000)
     before = x.copy()
     S = Scattering1D(J=5, T=0, out_type="dict")(x)
-    S[()] += 1  # the output is the caller's own
+    S[()] += 1  # the output does not share memory
     np.testing.assert_array_equal(x, before)
 
 
@@ -306,7 +306,7 @@ def test_the_input_is_left_alone_without_average():
 
 @pytest.mark.parametrize("n_samples", [1, 2, 3, 17, 64, 65, 127, 1000])
 @pytest.mark.parametrize("J", [1, 6, 10])
-def test_any_length_has_its_frames(J, n_samples):
+def test_every_length_has_the_right_number_of_frames(J, n_samples):
     transform = Scattering1D(J=J, Q=2)
     S = transform(noise(n_samples))
     assert S.shape == (len(transform.meta()["key"]), -(-n_samples // 2**J))
@@ -314,7 +314,7 @@ def test_any_length_has_its_frames(J, n_samples):
 
 
 @pytest.mark.parametrize("n_samples", [2, 5, 17, 31])
-def test_a_short_signal_is_mirrored_again_and_again(n_samples):
+def test_a_short_signal_is_reflected_repeatedly(n_samples):
     transform, x = Scattering1D(J=5, Q=2), noise(n_samples)
     mirrored = np.pad(x, (32 * 40, 32 * 40), mode="reflect")
     S, inside = transform(x), transform(mirrored)[:, 40:]
@@ -331,9 +331,9 @@ def test_a_batch_equals_a_loop():
 
 
 @pytest.mark.parametrize("color", ["white", "red"])
-def test_blocks_equal_the_whole_without_a_seam(color, monkeypatch):
-    x = noise(150_016)  # Kymatio's grids of samples then lie alike in both
-    if color == "red":  # most of it below the filters, as in music
+def test_blocks_equal_the_transform_of_the_whole(color, monkeypatch):
+    x = noise(150_016)  # so that Kymatio samples both on the same grid
+    if color == "red":  # mostly below the filters, as in music
         x = lfilter([1], [1, -0.99], x)
     transform = Scattering1D(J=6, Q=2, accuracy="exact")
     assert len(plan.layout(transform.options, len(x)).blocks) == 3
@@ -372,7 +372,7 @@ def test_every_frame_is_in_one_block_with_its_margin(J, T, log2_stride, n_sample
     assert n_frames == cut.n_frames == -(-n_samples // options.stride)
 
 
-def test_blocks_do_not_grow_with_the_signal():
+def test_block_size_is_independent_of_the_signal_length():
     options = Scattering1D(J=13, Q=8).options
     hour = plan.layout(options, 3600 * 44_100)
     assert hour.period == 2**19
@@ -392,7 +392,7 @@ def test_short_scales_need_little_memory(J):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_the_precision_of_the_input_is_kept(dtype):
+def test_dtype_is_preserved(dtype):
     S = Scattering1D(J=5)(noise(1000).astype(dtype))
     assert S.dtype == dtype
 
@@ -416,22 +416,22 @@ integers = (100 * noise(1000)).astype(np.int16)
         pytest.param(np.asfortranarray([integers, integers])[0], id="a row of columns"),
     ],
 )
-def test_memory_and_type_do_not_matter(x):
+def test_results_are_independent_of_memory_layout_and_type(x):
     transform = Scattering1D(J=5, Q=2)
     expected = transform(integers.astype(np.float32))
     np.testing.assert_allclose(transform(x), expected, rtol=0, atol=1e-3)
 
 
-def test_the_input_is_left_alone():
+def test_the_input_is_not_modified():
     x = noise(1000).astype(np.float32)
     before = x.copy()
     x.flags.writeable = False
     S = Scattering1D(J=5)(x)
     np.testing.assert_array_equal(x, before)
-    S += 1  # the output is the caller's own
+    S += 1  # the output does not share memory
 
 
-# Rows and what describes them.
+# Rows and their meta-data.
 
 
 @pytest.mark.parametrize("max_order", [1, 2])
@@ -444,13 +444,13 @@ def test_rows_are_described_as_in_kymatio(J, Q, T, max_order):
         np.testing.assert_array_equal(ours[name], theirs[name])
 
 
-def test_rows_go_by_order_then_first_then_second_filter():
+def test_rows_are_sorted_by_order_then_first_then_second_filter():
     key = Scattering1D(J=8, Q=8).meta()["key"]
     assert key == sorted(key, key=lambda row: (len(row), row))
 
 
 @pytest.mark.parametrize("T", [None, "global"])
-def test_lists_and_dicts_hold_the_rows_of_the_array(T):
+def test_lists_and_dicts_contain_the_rows_of_the_array(T):
     x = noise(2 * 1000).reshape(2, 1000)
     array, as_list, as_dict = (
         Scattering1D(6, Q=4, T=T, out_type=out_type)(x) for out_type in ("array", "list", "dict")
@@ -477,14 +477,14 @@ def test_a_list_describes_its_paths_as_in_kymatio(max_order, T):
 
 @pytest.mark.parametrize("T", [None, 100, 0, "global"])
 @pytest.mark.parametrize("n_samples", [100, 1000])
-def test_the_size_of_the_output_is_known_before(n_samples, T):
+def test_the_output_size_is_predicted(n_samples, T):
     transform = Scattering1D(6, Q=4, T=T, out_type="dict")
     S = transform(noise(n_samples))
     assert transform.output_size() == len(S)
     assert transform.output_size(n_samples) == sum(path.size for path in S.values())
 
 
-def test_the_length_may_be_given_and_need_not():
+def test_the_length_is_optional():
     x = noise(1000)
     np.testing.assert_array_equal(Scattering1D(5, Q=4, shape=(1000,))(x), Scattering1D(5, Q=4)(x))
 
@@ -519,7 +519,7 @@ def test_double_precision_at_exact_equals_kymatio_to_rounding(J, Q, n_samples):
 
 
 def kymatio_coefficients(J, Q, x):
-    """Kymatio 0.3.0 multiplies each coefficient by 2**-j for each of its filters: undo it."""
+    """Undo the factor 2**-j that Kymatio 0.3.0 applies for each filter of a path."""
     transform = ScatteringNumPy1D(J, len(x), Q)
     log2_scale = np.nansum(transform.meta()["j"], axis=1)
     return transform(x) * 2 ** log2_scale[:, None]
@@ -533,7 +533,7 @@ def assert_close(S, reference, meta, accuracy):
             assert relative_error(S[order == i], reference[order == i]) < bound
 
 
-# Wrong use.
+# Errors.
 
 
 BANKS = {
@@ -545,7 +545,7 @@ each_bank = pytest.mark.parametrize("bank", BANKS.values(), ids=BANKS)
 
 
 @each_bank
-def test_a_tone_shows_in_the_band_of_another_bank_that_holds_it(bank):
+def test_a_tone_peaks_in_its_band_of_a_custom_bank(bank):
     transform = Scattering1D(J=6, filterbank=bank)
     n1 = len(bank.psi1) // 2
     S = transform(np.cos(2 * np.pi * bank.psi1[n1].xi * np.arange(4096)))
@@ -557,7 +557,7 @@ def test_a_tone_shows_in_the_band_of_another_bank_that_holds_it(bank):
 
 
 @each_bank
-def test_coefficients_of_another_bank_equal_the_slow_ones(bank):
+def test_coefficients_of_a_custom_bank_equal_a_direct_computation(bank):
     x, n_samples = noise(4096), 4096
     transform = Scattering1D(J=6, T=64, filterbank=bank, accuracy="exact")
     S, meta = transform(x), transform.meta()
@@ -577,14 +577,14 @@ def test_coefficients_of_another_bank_equal_the_slow_ones(bank):
         assert relative_error(S[i], expected) < 5e-3
 
 
-def test_another_bank_is_part_of_what_a_transform_is():
+def test_a_custom_bank_is_part_of_the_identity_of_a_transform():
     assert Scattering1D(J=6, filterbank=BANKS["mel"]) != Scattering1D(J=6)
     assert Scattering1D(J=6, filterbank=mel(6, 12, 8000, 64, fmin=300)) == Scattering1D(
         J=6, filterbank=BANKS["mel"]
     )
 
 
-def test_a_bank_that_adds_energy_is_refused():
+def test_a_bank_that_amplifies_energy_raises():
     bank = BANKS["mel"]
     twice = replace(
         bank,
@@ -621,7 +621,7 @@ def test_a_bank_that_adds_energy_is_refused():
         ({"accuracy": "best"}, "accuracy must be one of fast, default, exact, got 'best'"),
     ],
 )
-def test_wrong_options_are_refused(options, message):
+def test_invalid_options_raise(options, message):
     with pytest.raises(ValueError, match=message):
         Scattering1D(**{"J": 6, **options})
 
@@ -638,7 +638,7 @@ def test_wrong_options_are_refused(options, message):
         (np.array([[0, 0], [0, -np.inf]]), r"x must be finite, got -inf at index \(1, 1\)"),
     ],
 )
-def test_wrong_signals_are_refused(x, message):
+def test_invalid_signals_raise(x, message):
     with pytest.raises(ValueError, match=message):
         Scattering1D(J=4)(x)
 
@@ -646,7 +646,7 @@ def test_wrong_signals_are_refused(x, message):
 @pytest.mark.parametrize(
     "transform", [Scattering1D(J=6, T=100), TimeFrequencyScattering(J=6, J_fr=2, Q=4, T=100)]
 )
-def test_an_average_longer_than_the_signal_is_refused(transform):
+def test_an_average_longer_than_the_signal_raises(transform):
     with pytest.raises(ValueError, match=r'T=100 needs .* as many samples, got 99: .*T="global"'):
         transform(noise(99))
     with pytest.raises(ValueError, match="T=100 needs a signal"):
@@ -659,47 +659,47 @@ def test_a_scale_longer_than_the_signal_is_accepted():
     assert np.isfinite(S).all()
 
 
-def test_a_bank_of_another_average_is_refused():
+def test_a_bank_with_a_different_average_raises():
     with pytest.raises(ValueError, match="filterbank averages over 64 samples, T=32"):
         Scattering1D(J=6, T=32, filterbank=BANKS["mel"])
 
 
 @pytest.mark.parametrize("bank", [3, "mel"])
-def test_a_bank_has_to_be_one(bank):
+def test_an_object_that_is_no_filterbank_raises(bank):
     with pytest.raises(ValueError, match="filterbank must be a Filterbank"):
         Scattering1D(J=6, filterbank=bank)
 
 
 @pytest.mark.parametrize("J", [21, 100])
-def test_scales_beyond_any_sound_are_refused(J):
+def test_J_above_20_raises(J):
     with pytest.raises(ValueError, match=f"J may be at most 20, got {J}"):
         Scattering1D(J=J)
 
 
-def test_only_the_scale_is_positional_since_kymatio_has_the_shape_second():
+def test_only_J_is_positional_since_kymatio_has_the_shape_second():
     with pytest.raises(TypeError, match="positional"):
         Scattering1D(6, 2048)
 
 
 @pytest.mark.parametrize("dtype", [">f4", ">f8", ">i2"])
-def test_the_order_of_bytes_does_not_matter(dtype):
+def test_results_are_independent_of_byte_order(dtype):
     x = np.round(100 * noise(500)).astype(dtype)
     transform = Scattering1D(J=5)
     np.testing.assert_array_equal(transform(x), transform(x.astype(x.dtype.newbyteorder("="))))
 
 
-def test_a_size_needs_a_length():
+def test_output_size_requires_a_positive_length():
     with pytest.raises(ValueError, match="n_samples must be an integer of at least 1, got 0"):
         Scattering1D(J=4).output_size(0)
 
 
-def test_numbers_from_numpy_are_numbers():
+def test_numpy_numbers_are_accepted():
     ours = Scattering1D(np.int64(6), Q=(np.int32(4), np.int32(1)), stride=np.int64(32))
     assert ours.options == Scattering1D(6, Q=4, stride=32).options
     assert Scattering1D(np.int64(6)).options == Scattering1D(6).options
 
 
-def test_equal_options_are_equal_transforms():
+def test_equal_options_give_equal_transforms():
     assert Scattering1D(6, Q=8) == Scattering1D(6, Q=8)
     assert len({Scattering1D(6, Q=8), Scattering1D(6, Q=8), Scattering1D(6, Q=4)}) == 2
 
@@ -781,7 +781,7 @@ def test_coefficients_without_a_local_average_equal_the_stored_ones(name, accura
     ],
 )
 @pytest.mark.parametrize("kind", ["array", "tensor"])
-def test_the_filters_of_a_whole_long_signal_are_not_kept(transform, kind):
+def test_filters_of_a_long_signal_are_not_cached(transform, kind):
     x = np.ones(2**17, np.float32)
     if kind == "tensor":
         x = pytest.importorskip("torch").from_numpy(x)
@@ -795,7 +795,7 @@ def held_periods():
     return Counter(each.period for each in gc.get_objects() if type(each) is plan.BlockPlan)
 
 
-def test_the_memory_for_a_whole_long_signal_is_not_kept(monkeypatch):
+def test_memory_of_a_long_signal_is_not_kept(monkeypatch):
     transform, x = Scattering1D(4, Q=1, T="global"), noise(2**12)
     expected = transform(x)
     monkeypatch.setattr(scattering_arrays.NUMPY, "_workspace", scattering_arrays._Workspace())

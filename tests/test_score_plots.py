@@ -1,4 +1,4 @@
-"""Figures of scores show the scores that they are given."""
+"""Figures show the given scores."""
 
 import numpy as np
 import pytest

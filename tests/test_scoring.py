@@ -1,4 +1,4 @@
-"""Folders of estimates and references become scores, matched by name, by a map, in groups."""
+"""Scoring folders of estimates and references, matched by name or by a map, in groups."""
 
 import csv
 import json
@@ -169,7 +169,9 @@ def test_map_goes_before_the_names(folders):
 def test_name_in_the_map_that_nobody_answered_is_noted(folders):
     estimates, references, out = folders
     outcome = score_folder([estimates], [references], out, partners={"three": "two"})
-    assert outcome.notes == (Note("map", "three", "", "is in the map and no estimate"),)
+    assert outcome.notes == (
+        Note("map", "three", "", "is in the map, but no estimate has that id"),
+    )
 
 
 def test_reference_in_the_map_that_is_not_there_is_refused(folders):
@@ -252,7 +254,7 @@ def test_map_is_read_with_spaces_blank_lines_and_further_columns(tmp_path):
         ("", "line 1: expected a column 'estimate', got ''"),
         ("estimate,reference\na\n", "line 2: expected 2 fields, got 1"),
         ("estimate,reference\na,b\nc,\n", "line 3: expected an estimate and a reference"),
-        ("estimate,reference\na,b\na,c\n", "line 3: 'a' goes with 'b' already"),
+        ("estimate,reference\na,b\na,c\n", "line 3: 'a' is already paired with 'b'"),
     ],
 )
 def test_broken_map_is_refused_with_its_line(tmp_path, text, reason):
@@ -309,7 +311,7 @@ def test_track_without_a_group_is_noted(folders, tmp_path):
     [
         ("id,genre\none,jazz\n", "line 1: expected a column 'render', got 'id, genre'"),
         ("id,render\na,all tracks\n", "line 2: 'all tracks' names the group of every track"),
-        ("id,render\na,x\na,y\n", "line 3: 'a' has render 'x' already; keep one"),
+        ("id,render\na,x\na,y\n", "line 3: 'a' already has the render 'x'; keep one"),
     ],
 )
 def test_metadata_that_cannot_be_used_are_refused(tmp_path, text, reason):
@@ -322,7 +324,7 @@ def test_metadata_that_cannot_be_used_are_refused(tmp_path, text, reason):
 
 @pytest.fixture
 def deep(tmp_path):
-    """A run whose system answers with two levels, and references with two levels."""
+    """A run of a system with two levels, and references with two levels."""
     run, references = tmp_path / "run", tmp_path / "references"
     (run / "tracks").mkdir(parents=True)
     references.mkdir()
@@ -386,7 +388,9 @@ def test_levels_of_a_system_that_end_at_different_times_are_noted(deep, tmp_path
     )
     write_jams(run / "tracks" / "song.jams", Jams(annotations=estimates, duration=40.0))
     outcome = score_folder([run], [references], tmp_path / "out")
-    message = "the levels of deep end at 39.00 to 40.00 s; as a hierarchy all last until the latest"
+    message = (
+        "the levels of deep end at 39.00 to 40.00 s; as a hierarchy, all are extended to the latest"
+    )
     assert outcome.notes == (Note("levels", "song", "", message),)
     assert HIERARCHY in {score.level for score in read_scores(tmp_path / "out" / "scores.csv")}
 
@@ -402,5 +406,5 @@ def test_levels_that_end_at_different_times_are_noted(deep, tmp_path):
     outcome = score_folder([run], [references], tmp_path / "out")
     levels = "the levels of annotator ann end at 39.50 to 40.00 s"
     assert outcome.notes == (
-        Note("levels", "song", "", f"{levels}; as a hierarchy all last until the latest"),
+        Note("levels", "song", "", f"{levels}; as a hierarchy, all are extended to the latest"),
     )

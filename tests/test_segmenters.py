@@ -1,4 +1,4 @@
-"""The contract that every segmenter keeps, and what each promises beside it."""
+"""The contract of all segmenters, and properties of each."""
 
 import dataclasses
 import itertools
@@ -25,10 +25,10 @@ from scatseg.segmenters import (
     segmenter,
 )
 
-# In the minute each frame of a section recurs in all of it: no order, and many neighbors.
+# In this minute, all frames of a section are equal: no temporal order, and many neighbors.
 STEADY = {"neighbors": 0.3, "context": 0.5}
 
-# Add a new segmenter here, with options under which it finds the form of a plain minute.
+# Add new segmenters here, with options that make them find the form of this simple minute.
 SEGMENTERS = [
     LaplacianSegmenter(granularity=0),
     LaplacianSegmenter(n_segments=3),
@@ -43,7 +43,7 @@ SEGMENTERS = [
     GridFreeSegmenter(),
 ]
 
-# These look for more in it by default: finer levels, passages that have an order.
+# By default, these look for finer levels or for ordered passages.
 OTHERS = [
     LaplacianSegmenter(),
     StructureFeaturesSegmenter(),
@@ -60,14 +60,14 @@ keep_the_contract = pytest.mark.parametrize("each", [*SEGMENTERS, *OTHERS], ids=
 
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread():
-    """Matrices this small take longer on several."""
+    """Use one thread, which is faster for such small matrices."""
     with threadpool_limits(1):
         yield
 
 
 @pytest.fixture(scope="module")
 def song():
-    """Nearly two minutes in eight sections of four kinds, with some noise."""
+    """Nearly two minutes in eight noisy sections with four labels."""
     rng = np.random.default_rng(seed=440)
     lengths = [14, 12, 18, 14, 12, 16, 18, 14]
     centers = dict(zip("ABCD", rng.normal(size=(4, 12)), strict=True))
@@ -78,12 +78,12 @@ def song():
 
 @pytest.fixture
 def noise(rng):
-    """Two minutes without any form."""
+    """Two minutes of noise without a form."""
     return Features(rng.normal(size=(240, 12)), np.arange(241) / 2)
 
 
 def on_beats(features, rng):
-    """The same over uneven frames, 100 to 140 to the minute."""
+    """The same on uneven frames, 100 to 140 per minute."""
     beats = np.cumsum(rng.uniform(60 / 140, 60 / 100, size=2 * len(features)))
     inside = beats[beats < features.duration - 0.2]
     return features.pooled([0, *inside, features.duration])
@@ -111,14 +111,14 @@ def test_finds_aba_on_uneven_frames(each, aba, aba_features, rng):
 
 
 @find_the_form
-def test_names_of_columns_change_nothing_where_each_is_its_own(each, aba_features):
+def test_distinct_column_names_change_nothing(each, aba_features):
     words = [f"column {chr(97 + i)}" for i in range(aba_features.X.shape[1])]
     named = Features(aba_features.X, aba_features.edges, words)
     assert segment(named, segmenter=each) == segment(aba_features, segmenter=each)
 
 
 @find_the_form
-def test_finds_aba_among_finer_frames(each, aba, aba_features):
+def test_finds_aba_on_short_frames(each, aba, aba_features):
     fine = aba_features.pooled(np.arange(60 * 16 + 1) / 16)
     assert evaluate(aba, segment(fine, segmenter=each))["F-measure@0.5"] == 1
 
@@ -135,17 +135,17 @@ def test_is_deterministic(each, song):
 
 
 @keep_the_contract
-def test_ignores_scale(each, song):
+def test_is_invariant_to_scale(each, song):
     assert each.predict(Features(100 * song.X, song.edges)) == each.predict(song)
 
 
 @keep_the_contract
-def test_ignores_what_all_frames_share(each, song):
+def test_is_invariant_to_offset(each, song):
     assert each.predict(Features(song.X + 3, song.edges)) == each.predict(song)
 
 
 @keep_the_contract
-def test_leaves_input_alone(each, song):
+def test_does_not_modify_its_input(each, song):
     X, edges = song.X.copy(), song.edges.copy()
     each.predict(song)
     np.testing.assert_array_equal(song.X, X)
@@ -160,7 +160,7 @@ def test_boundaries_are_edges_of_uneven_frames(each, song, rng):
 
 
 @keep_the_contract
-def test_the_first_section_heard_is_a(each, song):
+def test_the_first_sounding_section_is_labeled_a(each, song):
     for level in levels(each.predict(song)):
         first_heard = list(dict.fromkeys(level.labels))
         assert first_heard == sorted(first_heard)
@@ -170,7 +170,7 @@ def test_the_first_section_heard_is_a(each, song):
 @keep_the_contract
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 5, 120])
 @pytest.mark.parametrize("level", [0.0, 0.1])
-def test_what_never_changes_is_one_section(each, n_frames, level):
+def test_constant_features_are_one_section(each, n_frames, level):
     X = np.full((n_frames, 12), level, dtype=np.float32)
     constant = Features(X, np.arange(n_frames + 1) / 2)
     assert set(levels(each.predict(constant))) == {Segmentation([0, n_frames / 2], ["A"])}
@@ -184,20 +184,20 @@ def test_steady_sound_cut_into_short_frames_is_one_section(each, rng):
 
 @keep_the_contract
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 5, 9])
-def test_takes_hardly_any_frames(each, n_frames, rng):
+def test_accepts_very_few_frames(each, n_frames, rng):
     found = each.predict(Features(rng.normal(size=(n_frames, 12)), np.arange(n_frames + 1) / 2))
     assert levels(found)[0].end == n_frames / 2
 
 
 @keep_the_contract
-def test_takes_one_long_frame_among_short_ones(each, rng):
+def test_accepts_one_long_frame_among_short_ones(each, rng):
     edges = np.concatenate([[0], 300 + np.arange(120) / 2])
     found = each.predict(Features(rng.normal(size=(120, 12)), edges))
     assert levels(found)[0].end == edges[-1]
 
 
 @keep_the_contract
-def test_silence_around_the_music_does_not_get_in_the_way(each, aba_features):
+def test_is_robust_to_silence_around_the_music(each, aba_features):
     X = np.zeros((480, 12))
     X[180:300] = aba_features.X
     found = segment(Features(X, np.arange(481) / 2), segmenter=each)
@@ -205,7 +205,7 @@ def test_silence_around_the_music_does_not_get_in_the_way(each, aba_features):
 
 
 @keep_the_contract
-def test_long_features_are_compared_over_few_frames(each, monkeypatch, rng):
+def test_long_features_are_pooled_to_few_frames(each, monkeypatch, rng):
     monkeypatch.setattr(scatseg.segmenters.frames, "MAX_FRAMES", 400)
     X = np.repeat(rng.normal(size=(10, 4)), 2000, axis=0) + 0.1 * rng.normal(size=(20_000, 4))
     long = Features(X, np.arange(20_001) / 2)
@@ -214,7 +214,7 @@ def test_long_features_are_compared_over_few_frames(each, monkeypatch, rng):
 
 
 @keep_the_contract
-def test_sections_and_curve_at_once_are_those_one_by_one(each, song):
+def test_sections_and_curve_equal_separate_calls(each, song):
     found, curve = predict_with_novelty(each, song)
     assert found == each.predict(song)
     for answer, expected in zip(curve[:2], each.novelty(song), strict=True):
@@ -222,7 +222,7 @@ def test_sections_and_curve_at_once_are_those_one_by_one(each, song):
 
 
 @keep_the_contract
-def test_sections_and_curve_can_be_sent_to_another_process(each, song):
+def test_sections_and_curve_can_be_pickled(each, song):
     found, curve = predict_with_novelty(each, song)
     sent, of_sent = pickle.loads(pickle.dumps((found, curve)))
     assert sent == found
@@ -230,7 +230,7 @@ def test_sections_and_curve_can_be_sent_to_another_process(each, song):
 
 
 @keep_the_contract
-def test_the_curve_of_another_level_is_that_where_it_is_the_default(each, song):
+def test_the_curve_of_a_level_equals_that_with_the_level_as_default(each, song):
     found, curve = predict_with_novelty(each, song)
     assert isinstance(each, CoverSegmenter) == bool(curve.of_other_levels)
     for name, heights in curve.of_other_levels.items():
@@ -239,7 +239,7 @@ def test_the_curve_of_another_level_is_that_where_it_is_the_default(each, song):
         np.testing.assert_array_equal(heights, other.novelty(song)[1])
 
 
-def test_a_derived_segmenter_is_asked_for_its_own_sections(song, aba):
+def test_a_subclass_with_its_own_predict_is_used(song, aba):
     class Mine(FooteSegmenter):
         def predict(self, features):  # noqa: ARG002
             return aba
@@ -257,7 +257,7 @@ def test_a_segmenter_without_a_curve_has_none(song, aba):
     assert predict_with_novelty(Always(), song) == (aba, None)
 
 
-def test_every_named_segmenter_keeps_the_contract():
+def test_every_named_segmenter_is_covered_by_the_contract():
     named = {type(make()) for make in scatseg.segmenters.SEGMENTERS.values()}
     assert {type(each) for each in SEGMENTERS} == named
 
@@ -265,41 +265,40 @@ def test_every_named_segmenter_keeps_the_contract():
 @pytest.mark.parametrize(
     "each", [CoverSegmenter(), CoverSegmenter(level="section"), GridFreeSegmenter()], ids=repr
 )
-def test_levels_that_are_named_are_those_of_the_answer(each, song):
+def test_level_names_and_default_match_the_prediction(each, song):
     found = each.predict(song)
     assert (found.names, found.default) == (each.level_names, each.default_level)
 
 
-# Options that they have in common
+# Common options
 
 
 @pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter])
-def test_no_section_is_shorter_than_asked(make, noise):
+def test_no_section_is_shorter_than_min_duration(make, noise):
     for level in levels(make(granularity=1, min_duration=7.5).predict(noise)):
         assert min(np.diff(level.boundaries)) >= 7.5
 
 
 @pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter])
-def test_what_two_sections_do_not_fit_into_is_too_short(make, noise):
+def test_a_recording_shorter_than_two_sections_is_too_short(make, noise):
     least = make(min_duration=noise.duration / 2, granularity=1)
     assert least.shortness(noise) is None
     more = make(min_duration=noise.duration / 2 + 1, granularity=1)
     assert more.shortness(noise) == (
-        f"too short: {noise.duration:.3g} of the {noise.duration + 2:.3g} s that it takes "
-        "to tell a section from another"
+        f"too short to find sections: {noise.duration:.3g} of at least {noise.duration + 2:.3g} s"
     )
     assert {len(level) for level in levels(more.predict(noise))} == {1}
 
 
 @pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter, CoverSegmenter])
-def test_a_granularity_outside_its_range_is_refused_at_once(make):
+def test_granularity_outside_0_to_1_raises_on_construction(make):
     with pytest.raises(ValueError, match=r"granularity must be in \[0, 1\], got 2"):
         make(granularity=2)
 
 
 @pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter, CoverSegmenter])
 @pytest.mark.parametrize("n_segments", [0, 2.5])
-def test_no_whole_number_of_sections_is_refused_at_once(make, n_segments):
+def test_invalid_n_segments_raises_on_construction(make, n_segments):
     with pytest.raises(ValueError, match=f"n_segments must be .* at least 1, got {n_segments}"):
         make(n_segments=n_segments)
 
@@ -312,7 +311,7 @@ def test_no_whole_number_of_sections_is_refused_at_once(make, n_segments):
     ],
 )
 @pytest.mark.parametrize("n_labels", [0, 1.5])
-def test_no_whole_number_of_labels_is_refused_at_once(make, name, n_labels):
+def test_invalid_n_labels_raises_on_construction(make, name, n_labels):
     with pytest.raises(ValueError, match=f"{name} must be .* at least 1, got {n_labels}"):
         make(**{name: n_labels})
 
@@ -329,7 +328,7 @@ def test_no_whole_number_of_labels_is_refused_at_once(make, name, n_labels):
         (CoverSegmenter, "bar"),
     ],
 )
-def test_lengths_without_end_are_refused_at_once(make, name, seconds):
+def test_negative_or_infinite_lengths_raise_on_construction(make, name, seconds):
     with pytest.raises(ValueError, match=f"{name} must be .* finite number.*, got {seconds:g}"):
         make(**{name: seconds})
 
@@ -342,13 +341,13 @@ def test_lengths_without_end_are_refused_at_once(make, name, seconds):
         ({"cost": np.nan}, "cost must be a finite number, got nan"),
     ],
 )
-def test_weights_that_weigh_nothing_known_are_refused_at_once(options, message):
+def test_invalid_weights_raise_on_construction(options, message):
     with pytest.raises(ValueError, match=message):
         CoverSegmenter(**options)
 
 
 @pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter, CoverSegmenter])
-def test_options_have_names(make):
+def test_options_are_keyword_only(make):
     with pytest.raises(TypeError, match="positional argument"):
         make(0.5)
 
@@ -365,22 +364,22 @@ def test_more_granularity_never_removes_a_boundary(make, noise):
 
 @pytest.mark.parametrize("make", PEAK_PICKERS)
 @pytest.mark.parametrize("n_segments", [1, 2, 5, 8])
-def test_peak_pickers_make_so_many_sections(make, n_segments, noise):
+def test_peak_pickers_return_n_segments(make, n_segments, noise):
     assert len(make(n_segments=n_segments).predict(noise)) == n_segments
 
 
 @pytest.mark.parametrize("make", PEAK_PICKERS)
-def test_peak_pickers_make_all_sections_there_are_where_more_are_asked_for(make, noise):
+def test_peak_pickers_return_fewer_sections_if_there_are_too_few_peaks(make, noise):
     assert make(n_segments=1000).predict(noise) == make(granularity=1).predict(noise)
 
 
 @pytest.mark.parametrize("make", PEAK_PICKERS)
-def test_peak_pickers_use_so_many_labels(make, noise):
+def test_peak_pickers_use_n_labels(make, noise):
     assert len(set(make(granularity=1, n_labels=2).predict(noise).labels)) == 2
 
 
 @pytest.mark.parametrize("make", PEAK_PICKERS)
-def test_boundaries_are_where_the_curve_is_higher_than_beside(make, noise):
+def test_boundaries_are_local_maxima_of_the_curve(make, noise):
     edges, novelty = make().novelty(noise)
     at = np.searchsorted(edges, make().predict(noise).boundaries[1:-1])
     assert at.size
@@ -388,13 +387,13 @@ def test_boundaries_are_where_the_curve_is_higher_than_beside(make, noise):
 
 
 @pytest.mark.parametrize("make", PEAK_PICKERS)
-def test_the_curve_lies_on_the_edges_of_the_frames_compared(make, aba_features):
+def test_the_curve_has_one_value_per_frame_edge(make, aba_features):
     edges, novelty = make(frame=2.0).novelty(aba_features)
     np.testing.assert_allclose(edges, np.arange(31) * 2)
     assert novelty.shape == edges.shape
 
 
-def test_structure_features_find_passages_that_come_again(rng):
+def test_structure_features_find_repeated_passages(rng):
     passages = {label: rng.normal(size=(40, 12)) for label in "AB"}
     X = np.concatenate([passages[label] for label in "AABA"])
     features = Features(X + 0.1 * rng.normal(size=X.shape), np.arange(161) / 2)
@@ -405,7 +404,7 @@ def test_structure_features_find_passages_that_come_again(rng):
 @pytest.mark.parametrize(
     ("network", "frame", "calibrated"), [(1.0, 2.0, True), (1.0, 0.5, False), (0.0, 2.0, False)]
 )
-def test_probabilities_are_calibrated_where_the_network_hears_bars(network, frame, calibrated, rng):
+def test_probabilities_are_calibrated_with_the_network_on_bars(network, frame, calibrated, rng):
     features = Features(rng.normal(size=(40, 12)), frame * np.arange(41))
     assert CoverSegmenter(network=network).is_calibrated(features) == calibrated
 
@@ -424,7 +423,7 @@ def test_levels_go_from_coarse_to_fine(plain):
     assert counts[0] < counts[-1]
 
 
-def test_the_finest_level_has_at_most_so_many_labels(song):
+def test_the_finest_level_has_at_most_n_labels(song):
     hierarchy = LaplacianSegmenter(max_labels=5).predict(song)
     assert len(hierarchy) == 4
     assert max(len(set(level.labels)) for level in hierarchy) == 5
@@ -435,7 +434,7 @@ def test_neighboring_sections_have_different_labels(plain):
         assert level.merged() == level
 
 
-def test_a_level_with_as_many_labels_as_there_are_kinds_finds_them(song):
+def test_a_level_with_the_true_number_of_labels_finds_the_form(song):
     form = Segmentation([0, 14, 26, 44, 58, 70, 86, 104, 118], "ABCABDCA")
     four = next(
         level for level in LaplacianSegmenter().predict(song) if len(set(level.labels)) == 4
@@ -444,7 +443,7 @@ def test_a_level_with_as_many_labels_as_there_are_kinds_finds_them(song):
     assert four.labels == form.labels
 
 
-def test_granularity_chooses_among_the_levels(song, plain):
+def test_granularity_selects_the_level(song, plain):
     hierarchy = LaplacianSegmenter(granularity=1).predict(song)
     assert hierarchy.levels == plain.levels
     assert hierarchy.default == len(plain) - 1
@@ -459,19 +458,19 @@ def test_more_granularity_never_gives_fewer_sections(song):
 
 
 @pytest.mark.parametrize("n_segments", [1, 2, 5, 8, 11, 40])
-def test_a_level_gets_so_many_sections(n_segments, song, plain):
+def test_a_level_has_n_segments(n_segments, song, plain):
     found = segment(song, segmenter=LaplacianSegmenter(n_segments=n_segments))
     assert len(found) == min(n_segments, len(plain.levels[-1]))
 
 
 @pytest.mark.parametrize("n_segments", [1, 2, 5, 8, 11, 40])
-def test_levels_stay_in_order_around_the_one_with_so_many_sections(n_segments, song):
+def test_levels_stay_ordered_around_the_one_with_n_segments(n_segments, song):
     counts = [len(level) for level in LaplacianSegmenter(n_segments=n_segments).predict(song)]
     assert counts == sorted(counts)
 
 
 @pytest.mark.parametrize("n_segments", [1, 2, 5, 8, 11, 40])
-def test_sections_are_joined_at_the_coarsest_level_that_has_enough(n_segments, song, plain):
+def test_sections_are_merged_at_the_coarsest_level_with_enough(n_segments, song, plain):
     found = LaplacianSegmenter(n_segments=n_segments).predict(song)
     enough = [len(level) >= n_segments for level in plain]
     chosen = enough.index(True) if any(enough) else len(plain) - 1
@@ -491,12 +490,12 @@ def test_the_embedding_has_one_row_per_frame_and_one_column_per_label(song):
     assert LaplacianSegmenter(max_labels=6).embedding(song).shape == (len(song), 6)
 
 
-def test_the_embedding_is_the_same_to_the_last_bit(song):
+def test_the_embedding_is_deterministic_to_the_last_bit(song):
     once, again = (LaplacianSegmenter().embedding(song) for _ in range(2))
     np.testing.assert_array_equal(once, again)
 
 
-def test_frames_of_one_section_lie_together(aba, aba_features):
+def test_frames_of_one_section_are_close_in_the_embedding(aba, aba_features):
     E = LaplacianSegmenter(max_labels=2).embedding(aba_features)
     in_b = np.array([aba.label_at(time) == "B" for time in aba_features.centers])
     gap = np.abs(np.subtract.outer(E[in_b, 1], E[~in_b, 1])).min()
@@ -504,13 +503,13 @@ def test_frames_of_one_section_lie_together(aba, aba_features):
 
 
 @pytest.mark.parametrize("n_frames", range(2, 9))
-def test_a_laplacian_of_hardly_any_frames_can_be_solved(n_frames, rng):
+def test_a_laplacian_of_very_few_frames_can_be_solved(n_frames, rng):
     features = Features(rng.normal(size=(n_frames, 3)), np.arange(n_frames + 1) / 2)
     segmenter = LaplacianSegmenter(min_duration=0, smoothing=0, context=0)
     assert segmenter.predict(features).levels[0].end == n_frames / 2
 
 
-# The frames that are compared
+# Frame lengths
 
 
 def test_short_frames_are_averaged(aba_features):
@@ -519,33 +518,33 @@ def test_short_frames_are_averaged(aba_features):
     np.testing.assert_allclose(features.X[0], aba_features.X[:4].mean(axis=0))
 
 
-def test_beats_stay_as_they_are(aba_features, rng):
+def test_beats_are_not_averaged(aba_features, rng):
     beats = on_beats(aba_features, rng)
     assert on_uniform_frames(beats, 0.5) is beats
 
 
-def test_frames_long_enough_stay_as_they_are(aba_features):
+def test_long_enough_frames_are_not_averaged(aba_features):
     assert on_uniform_frames(aba_features, 0.1) is aba_features
 
 
 @pytest.mark.parametrize("frame", [0.01, 0.4, 0.5, 3.0])
-def test_no_more_frames_are_compared_than_memory_allows(frame):
+def test_the_number_of_frames_is_limited_by_memory(frame):
     features = Features(np.zeros((20_000, 1)), np.arange(20_001) * frame)
     assert len(on_uniform_frames(features, 0.5)) <= MAX_FRAMES
 
 
 @pytest.mark.parametrize("n_frames", [MAX_FRAMES, MAX_FRAMES + 1, 5000])
-def test_frames_just_too_many_are_averaged(n_frames):
+def test_frames_just_above_the_limit_are_averaged(n_frames):
     features = Features(np.zeros((n_frames, 1)), np.arange(n_frames + 1) / 2)
     assert len(on_uniform_frames(features, 0.5)) <= MAX_FRAMES
 
 
-def test_no_more_frames_are_compared_than_asked_for():
+def test_the_number_of_frames_is_at_most_the_given_one():
     features = Features(np.zeros((270, 1)), np.arange(271))
     assert len(on_uniform_frames(features, 0.5, max_frames=200)) <= 200
 
 
-# By name
+# Names
 
 
 @pytest.mark.parametrize("name", scatseg.segmenters.SEGMENTERS)
@@ -559,12 +558,12 @@ def test_a_name_carries_options():
     )
 
 
-def test_a_place_names_a_segmenter_of_ones_own():
+def test_module_and_name_select_a_custom_segmenter():
     assert segmenter("scatseg.segmenters:FooteSegmenter:n_labels=2") == FooteSegmenter(n_labels=2)
 
 
 @pytest.mark.parametrize("name", ["foote", "foote:n_segments=5", "laplacian", "structure-features"])
-def test_segment_takes_a_name_or_a_segmenter(name, song):
+def test_segment_accepts_a_name_or_a_segmenter(name, song):
     assert segment(song, segmenter=name) == segment(song, segmenter=segmenter(name))
 
 
@@ -573,7 +572,7 @@ def test_segment_gives_the_default_level_of_the_laplacian_segmenter(song):
     assert segment(song, segmenter="laplacian") == hierarchy.levels[hierarchy.default]
 
 
-def test_segment_takes_anything_that_predicts(song, aba):
+def test_segment_accepts_any_object_with_predict(song, aba):
     class Always:
         def predict(self, features):  # noqa: ARG002
             return aba
@@ -582,7 +581,7 @@ def test_segment_takes_anything_that_predicts(song, aba):
 
 
 @pytest.mark.parametrize("call", [segmenter, lambda name: segment(None, segmenter=name)])
-def test_an_unknown_name_is_refused_with_what_there_is(call):
+def test_an_unknown_name_raises_with_the_available_ones(call):
     with pytest.raises(
         ValueError,
         match="unknown segmenter 'foot': choose from laplacian, default, repetition, cbm, ",
@@ -590,33 +589,33 @@ def test_an_unknown_name_is_refused_with_what_there_is(call):
         call("foot")
 
 
-def test_an_unknown_option_is_refused_with_what_there_is():
+def test_an_unknown_option_raises_with_the_available_ones():
     with pytest.raises(ValueError, match=r"not take \{'width': 8\}: its options are frame, half"):
         segmenter("foote:width=8")
 
 
-def test_segmenters_cannot_be_joined():
+def test_segmenter_names_cannot_be_combined():
     with pytest.raises(ValueError, match=r"cannot be joined by \+, got 'foote\+laplacian'"):
         segmenter("foote+laplacian")
 
 
-# What is passed in
+# Input and output of custom segmenters
 
 
 @pytest.mark.parametrize("given", [np.zeros(22050), [[1.0]], None])
-def test_a_signal_is_not_taken_for_features(given):
+def test_a_signal_in_place_of_features_raises(given):
     with pytest.raises(TypeError, match=r"features of a recording are needed, got .*Bars\(\)"):
         segment(given)
 
 
 @pytest.mark.parametrize("wrong", [FooteSegmenter, len, None, 3])
-def test_what_cannot_predict_is_refused(wrong, aba_features):
+def test_an_object_without_predict_raises(wrong, aba_features):
     with pytest.raises(TypeError, match=r"an object with a method predict\(features\) is needed"):
         segment(aba_features, segmenter=wrong)
 
 
 @pytest.mark.parametrize("text", ["json:loads", "fractions:Fraction", "math:pi"])
-def test_a_name_of_what_cannot_predict_is_refused(text):
+def test_a_name_of_an_object_without_predict_raises(text):
     with pytest.raises(ValueError, match=rf"has a method predict\(features\), but '{text}' is"):
         segmenter(text)
 
@@ -630,12 +629,12 @@ def test_options_are_given_by_name_or_in_the_name(song):
     assert segment(song, n_segments=4) == segment(song, segmenter="default:n_segments=4")
 
 
-def test_an_unknown_option_is_told_what_there_is(song):
+def test_an_unknown_keyword_raises_with_the_available_ones(song):
     with pytest.raises(ValueError, match=r"'foote' does not take .*: its options are frame, half"):
         segment(song, segmenter="foote", n_sections=4)
 
 
-def test_options_of_an_object_are_its_own(song):
+def test_options_cannot_be_given_beside_an_object(song):
     with pytest.raises(TypeError, match="set n_segments on FooteSegmenter"):
         segment(song, segmenter=FooteSegmenter(), n_segments=4)
 
@@ -646,7 +645,7 @@ class Listing:
 
 
 @pytest.mark.parametrize("ask", [segment, lambda f, segmenter: predict_with_novelty(segmenter, f)])
-def test_an_answer_that_is_no_segmentation_is_refused(ask, aba_features):
+def test_a_prediction_that_is_no_segmentation_raises(ask, aba_features):
     message = "Listing must predict a Segmentation or a Hierarchy, got list"
     with pytest.raises(TypeError, match=message):
         ask(aba_features, segmenter=Listing())

@@ -1,4 +1,4 @@
-"""Self-similarity and what is read off it: answers known by construction."""
+"""Self-similarity, recurrence and lag matrices with known answers."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ METRICS = ["cosine", "euclidean"]
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_equal_frames_have_similarity_one(metric, rng):
+def test_equal_frames_have_similarity_1(metric, rng):
     X = rng.normal(size=(3, 5))[[0, 1, 0, 2, 1, 0]]
     equal = np.equal.outer([0, 1, 0, 2, 1, 0], [0, 1, 0, 2, 1, 0])
     S = self_similarity(X, metric=metric)
@@ -35,23 +35,23 @@ def test_equal_frames_have_similarity_one(metric, rng):
     assert (S[~equal] < 0.99).all()
 
 
-def test_opposite_frames_have_similarity_zero(rng):
+def test_opposite_frames_have_similarity_0(rng):
     step = rng.normal(size=5)
     np.testing.assert_allclose(self_similarity(np.array([3 + step, 3 - step]))[0, 1], 0, atol=1e-12)
 
 
-def test_frames_at_right_angles_are_halfway():
+def test_orthogonal_frames_have_similarity_one_half():
     X = np.array([[1.0, 0], [0, 1], [-1, 0], [0, -1]])
     np.testing.assert_allclose(self_similarity(X)[0], [1, 0.5, 0, 0.5])
 
 
-def test_euclidean_similarity_falls_by_e_at_the_median_distance():
+def test_euclidean_similarity_is_1_over_e_at_the_median_distance():
     X = np.array([[0.0], [1.0], [3.0], [7.0]])  # distances 1, 2, 3, 4, 6, 7: median 3.5
     S = self_similarity(X, metric="euclidean")
     np.testing.assert_allclose(S[0], np.exp(-np.array([0, 1, 3, 7]) / 3.5))
 
 
-def test_euclidean_similarity_ignores_scale_also_where_most_frames_are_equal(rng):
+def test_euclidean_similarity_is_scale_invariant_even_for_mostly_equal_frames(rng):
     X = np.zeros((100, 4))
     X[80:] = rng.normal(size=(20, 4))
     np.testing.assert_allclose(
@@ -62,23 +62,23 @@ def test_euclidean_similarity_ignores_scale_also_where_most_frames_are_equal(rng
 @pytest.mark.parametrize("metric", METRICS)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("level", [0.0, 0.1, 1e5])
-def test_a_constant_is_like_itself_everywhere(metric, dtype, level):
+def test_constant_features_have_similarity_1_everywhere(metric, dtype, level):
     X = np.full((1000, 3), level, dtype=dtype) * np.array([1, 0.3, -0.7], dtype=dtype)
     np.testing.assert_array_equal(self_similarity(X, metric=metric), 1)
 
 
-def test_frames_at_the_mean_are_alike_and_halfway_to_others():
+def test_frames_at_the_mean_are_similar_and_halfway_to_others():
     X = np.array([[5.0, 5], [6, 5], [5, 5], [4, 5]])
     np.testing.assert_allclose(self_similarity(X)[0], [1, 0.5, 1, 0.5])
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_one_frame_is_like_itself(metric):
+def test_one_frame_is_similar_to_itself(metric):
     np.testing.assert_array_equal(self_similarity(np.array([[2.0, 3.0]]), metric=metric), [[1]])
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_what_all_frames_share_does_not_count(metric, rng):
+def test_similarity_is_invariant_to_offset(metric, rng):
     X = rng.normal(size=(20, 3))
     np.testing.assert_allclose(
         self_similarity(X + np.array([5, -3, 8]), metric=metric), self_similarity(X, metric=metric)
@@ -86,25 +86,25 @@ def test_what_all_frames_share_does_not_count(metric, rng):
 
 
 @pytest.mark.parametrize("metric", METRICS)
-def test_similarity_leaves_its_input_alone(metric, rng):
+def test_similarity_does_not_modify_its_input(metric, rng):
     X = rng.normal(size=(20, 3))
     before = X.copy()
     self_similarity(X, metric=metric)
     np.testing.assert_array_equal(X, before)
 
 
-def test_an_unknown_metric_is_refused_with_what_there_is():
+def test_an_unknown_metric_raises_with_the_available_ones():
     with pytest.raises(ValueError, match='must be "cosine" or "euclidean", got \'manhattan\''):
         self_similarity(np.eye(3), metric="manhattan")
 
 
-def test_centered_rows_are_relative_to_all_frames():
+def test_centered_rows_are_relative_to_the_mean_of_all_frames():
     X = np.array([[0.0, 0], [2, 4], [4, 8]])
     np.testing.assert_array_equal(centered(X[:2], around=X), [[-2, -4], [0, 0]])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_a_mean_but_for_rounding_is_exactly_zero(dtype):
+def test_a_frame_equal_to_the_mean_up_to_rounding_is_exactly_zero(dtype):
     X = np.full((5000, 2), 0.1, dtype=dtype)
     np.testing.assert_array_equal(centered(X[:3] * (1 + 1e-8), around=X), 0)
 
@@ -115,7 +115,7 @@ def test_cosine_compares_directions_only(rng):
     np.testing.assert_allclose(cosine(rows * lengths), cosine(rows))
 
 
-def test_stacked_frames_carry_their_neighbors():
+def test_stacked_frames_contain_their_neighbors():
     X = np.array([[1.0, 10], [2, 20], [3, 30]])
     expected = [[1, 10, 1, 10, 2, 20], [1, 10, 2, 20, 3, 30], [2, 20, 3, 30, 3, 30]]
     np.testing.assert_array_equal(stacked(X, n_frames=3), expected)
@@ -130,27 +130,27 @@ def test_stacks_longer_than_the_recording_repeat_its_ends():
     np.testing.assert_array_equal(stacked(np.array([[1.0], [2.0]]), n_frames=5)[0], [1, 1, 1, 2, 2])
 
 
-def test_recurrence_needs_both_frames_to_choose_each_other():
-    # 0 and 1 choose each other; 2 chooses 1, which does not choose 2.
+def test_recurrence_requires_mutual_neighbors():
+    # 0 and 1 are mutual neighbors; 1 is a neighbor of 2, but not the reverse.
     S = np.array([[1, 0.9, 0.1], [0.9, 1, 0.5], [0.1, 0.5, 1]])
     expected = np.zeros((3, 3), dtype=bool)
     expected[0, 1] = expected[1, 0] = True
     np.testing.assert_array_equal(recurrence(S, n_neighbors=1), expected)
 
 
-def test_recurrence_is_symmetric_and_nothing_recurs_in_itself(rng):
+def test_recurrence_is_symmetric_with_zero_diagonal(rng):
     R = recurrence(self_similarity(rng.normal(size=(30, 4))), n_neighbors=5)
     np.testing.assert_array_equal(R, R.T)
     assert not R.diagonal().any()
     assert R.any()
 
 
-def test_frames_have_no_more_neighbors_than_asked_for(rng):
+def test_frames_have_at_most_n_neighbors(rng):
     R = recurrence(self_similarity(rng.normal(size=(30, 4))), n_neighbors=5)
     assert R.sum(axis=1).max() <= 5
 
 
-def test_frames_near_in_time_are_not_neighbors(rng):
+def test_frames_close_in_time_are_not_neighbors(rng):
     R = recurrence(self_similarity(rng.normal(size=(30, 4))), n_neighbors=20, min_lag=4)
     lag = np.abs(np.subtract.outer(np.arange(30), np.arange(30)))
     assert not R[lag < 4].any()
@@ -165,7 +165,7 @@ def test_equally_similar_frames_are_all_neighbors():
 
 
 @pytest.mark.parametrize("n_frames", [1, 2])
-def test_frames_too_few_to_be_far_apart_do_not_recur(n_frames):
+def test_very_few_frames_have_no_recurrence(n_frames):
     assert not recurrence(np.ones((n_frames, n_frames)), n_neighbors=3, min_lag=2).any()
 
 
@@ -174,13 +174,13 @@ def test_all_frames_may_be_neighbors(rng):
     np.testing.assert_array_equal(R, ~np.eye(6, dtype=bool))
 
 
-def test_a_repetition_is_a_straight_stripe_over_lag():
+def test_a_repetition_is_a_horizontal_stripe_in_the_lag_matrix():
     S = np.eye(6)
     S[np.arange(4), np.arange(4) + 2] = 1
     np.testing.assert_array_equal(to_lags(S)[2], [1, 1, 1, 1, 0, 0])
 
 
-def test_lags_place_every_similarity_once(rng):
+def test_the_lag_matrix_contains_every_similarity_once(rng):
     S = rng.normal(size=(7, 7))
     L = to_lags(S)
     back = np.empty_like(S)
@@ -190,7 +190,7 @@ def test_lags_place_every_similarity_once(rng):
     np.testing.assert_array_equal(back, S)
 
 
-def test_enhancing_keeps_stripes_and_removes_dots():
+def test_path_enhancement_keeps_stripes_and_removes_dots():
     stripe = np.zeros((30, 30))
     stripe[np.arange(5, 15), np.arange(5, 15) + 10] = 1
     stripe = np.maximum(stripe, stripe.T)
@@ -200,7 +200,7 @@ def test_enhancing_keeps_stripes_and_removes_dots():
     np.testing.assert_array_equal(enhance_paths(dots, n_frames=5), stripe)
 
 
-def test_diagonals_are_enhanced_one_by_one(rng):
+def test_diagonals_are_enhanced_independently(rng):
     S = (rng.random((24, 24)) < 0.4).astype(float)
     S = np.maximum(S, S.T)
     enhanced = enhance_paths(S, n_frames=5)
@@ -222,12 +222,12 @@ def test_diagonals_are_enhanced_one_by_one(rng):
     ],
 )
 @pytest.mark.parametrize("shape", [(20, 6), (6, 20), (6,)])
-def test_features_are_not_taken_for_a_similarity(compare, shape, rng):
+def test_features_in_place_of_a_similarity_matrix_raise(compare, shape, rng):
     with pytest.raises(ValueError, match=r"must have shape \(n_frames, n_frames\), got"):
         compare(rng.normal(size=shape))
 
 
-def test_enhancing_closes_short_gaps_in_a_stripe():
+def test_path_enhancement_closes_short_gaps_in_a_stripe():
     stripe = np.zeros((30, 30))
     stripe[np.arange(5, 15), np.arange(5, 15) + 10] = 1
     broken = stripe.copy()
@@ -237,12 +237,12 @@ def test_enhancing_closes_short_gaps_in_a_stripe():
     )
 
 
-def test_enhancing_keeps_symmetry(rng):
+def test_path_enhancement_preserves_symmetry(rng):
     enhanced = enhance_paths(self_similarity(rng.normal(size=(20, 3))), n_frames=5)
     np.testing.assert_array_equal(enhanced, enhanced.T)
 
 
-def test_enhancing_over_one_frame_changes_nothing(rng):
+def test_path_enhancement_over_one_frame_changes_nothing(rng):
     S = self_similarity(rng.normal(size=(9, 3)))
     np.testing.assert_array_equal(enhance_paths(S, n_frames=1), S)
 
@@ -254,49 +254,49 @@ def different(S):
     return S[np.triu_indices(len(S), 1)]
 
 
-def test_whitening_by_a_power_of_one_keeps_all_angles(rng):
+def test_whitening_with_power_one_preserves_angles(rng):
     X = rng.normal(size=(12, 30))
     np.testing.assert_allclose(cosine(whitened(X, power=1)), cosine(centered(X, around=X)))
 
 
-def test_whitening_fully_makes_all_directions_equally_important(rng):
+def test_full_whitening_gives_all_directions_equal_variance(rng):
     rows = whitened(rng.normal(size=(30, 5)) * [100, 10, 1, 0.1, 0.01], power=0)
     squares = np.linalg.svd(rows, compute_uv=False)
     np.testing.assert_allclose(squares[:5], 1)
     np.testing.assert_allclose(squares[5:], 0, atol=1e-9)
 
 
-def test_whitening_brings_out_what_a_loud_direction_hides():
+def test_whitening_reveals_differences_hidden_by_a_dominant_direction():
     X = np.array([[9.0, 1], [-9, 1], [9, -1], [-9, -1]])
     plain, white = (cosine(whitened(X, power=power)) for power in (1, 0.5))
     assert white[0, 2] < plain[0, 2]
     assert white[0, 1] > plain[0, 1]
 
 
-def test_frames_that_never_differ_whiten_to_nothing():
+def test_whitening_constant_frames_gives_zero():
     np.testing.assert_array_equal(whitened(np.full((5, 3), 0.1)), 0)
 
 
-def test_z_scores_of_different_frames_have_mean_zero_and_spread_one(rng):
+def test_z_scores_off_the_diagonal_have_mean_0_and_deviation_1(rng):
     Z = different(z_scored(self_similarity(rng.normal(size=(20, 4)))))
     assert Z.mean() == pytest.approx(0, abs=1e-12)
     assert Z.std() == pytest.approx(1)
 
 
-def test_z_scores_are_limited():
+def test_z_scores_are_clipped():
     S = np.zeros((40, 40))
     S[3, 7] = S[7, 3] = 1
     assert z_scored(S, limit=4)[3, 7] == 4
 
 
-def test_small_chance_differences_stay_small(rng):
+def test_least_spread_keeps_z_scores_of_small_differences_small(rng):
     S = 0.5 + 0.001 * rng.normal(size=(20, 20))
     assert np.abs(different(z_scored(S, least_spread=0.05))).max() < 0.2
 
 
 @pytest.mark.parametrize("n_frames", [1, 2, 5])
 @pytest.mark.parametrize("level", [0.0, 0.3])
-def test_what_is_equally_alike_everywhere_has_no_z_score(n_frames, level):
+def test_constant_similarity_has_z_score_0(n_frames, level):
     np.testing.assert_array_equal(z_scored(np.full((n_frames, n_frames), level)), 0)
 
 
@@ -307,7 +307,7 @@ def test_fused_similarity_is_the_mean_over_families(rng):
     np.testing.assert_allclose(fused_similarity(families, heard=heard), np.mean(alone, axis=0))
 
 
-def test_fused_similarity_does_not_depend_on_units_nor_on_what_all_frames_share(rng):
+def test_fused_similarity_is_invariant_to_scale_and_offset(rng):
     families = [rng.normal(size=(15, 6)), rng.normal(size=(15, 9))]
     heard = np.ones(15, dtype=bool)
     np.testing.assert_allclose(
@@ -317,7 +317,7 @@ def test_fused_similarity_does_not_depend_on_units_nor_on_what_all_frames_share(
     )
 
 
-def test_silent_frames_are_neither_alike_nor_unlike(rng):
+def test_silent_frames_have_z_score_0(rng):
     X = rng.normal(size=(15, 6))
     heard = np.arange(15) % 4 > 0
     Z = fused_similarity([X], heard=heard)
@@ -328,21 +328,21 @@ def test_silent_frames_are_neither_alike_nor_unlike(rng):
     )
 
 
-def test_nothing_is_compared_in_silence():
+def test_similarity_of_silent_frames_only_is_0():
     Z = fused_similarity([np.zeros((4, 3))], heard=np.zeros(4, dtype=bool))
     np.testing.assert_array_equal(Z, np.zeros((4, 4)))
 
 
-def test_a_frame_is_silent_where_all_features_are_zero():
+def test_a_frame_is_silent_if_all_features_are_zero():
     features = Features(np.array([[0.0, 0], [0, 1e-3], [0, 1e-9], [5, 0]]), np.arange(5))
     assert heard_frames(features).tolist() == [False, True, False, True]
 
 
-def test_nothing_is_heard_where_all_is_zero():
+def test_no_frame_is_heard_if_all_features_are_zero():
     assert not heard_frames(Features(np.zeros((3, 2)), np.arange(4))).any()
 
 
-def test_homogeneity_has_no_contrast(rng):
+def test_homogeneous_blocks_have_no_path_contrast(rng):
     blocks = np.kron(symmetric_blocks(rng), np.ones((8, 8)))
     contrast = path_contrast(blocks)
     for i in range(3):
@@ -356,13 +356,13 @@ def symmetric_blocks(rng):
     return S + S.T
 
 
-def test_a_repetition_stands_out_as_it_is():
+def test_path_contrast_keeps_the_value_of_an_isolated_stripe():
     stripe = np.eye(20, k=8) + np.eye(20, k=-8)
     contrast = path_contrast(stripe)
     np.testing.assert_array_equal(contrast[stripe > 0], 1)
 
 
-def test_orders_of_scattering_are_families_of_their_own():
+def test_scattering_orders_are_separate_families():
     names = [
         FeatureName("scattering", 1, order=1),
         FeatureName("mfcc", 0),
@@ -377,7 +377,7 @@ def test_orders_of_scattering_are_families_of_their_own():
     }
 
 
-def test_columns_alone_in_their_family_are_compared_together():
+def test_single_column_families_are_merged():
     names = ["rms", "mfcc", "zcr", "mfcc"]
     families = by_family(Features([[1.0, 2, 3, 4]], [0, 1], names))
     assert {kind: X.tolist() for kind, X in families.items()} == {
@@ -386,7 +386,7 @@ def test_columns_alone_in_their_family_are_compared_together():
     }
 
 
-def test_places_are_averaged_and_the_rest_is_kept():
+def test_bar_subdivisions_are_averaged_and_other_columns_kept():
     names = [FeatureName("mfcc", i, place=place) for place in (0, 1) for i in (0, 1)]
     names.append(FeatureName("chroma", 0))
     averaged = without_places(Features([[1.0, 10, 3, 30, 7]], [0, 1], names))
@@ -394,6 +394,6 @@ def test_places_are_averaged_and_the_rest_is_kept():
     assert [str(name) for name in averaged.names] == ["mfcc 0", "mfcc 1", "chroma 0"]
 
 
-def test_features_without_places_stay_as_they_are():
+def test_features_without_subdivisions_are_unchanged():
     features = Features([[1.0, 2]], [0, 1])
     assert without_places(features) is features

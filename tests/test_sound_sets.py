@@ -1,4 +1,4 @@
-"""Published sets of sounds, told by a stand-in with mirdata's interface: nothing is downloaded."""
+"""Published sets of sounds, from a fake of mirdata's interface: nothing is downloaded."""
 
 import csv
 import sys
@@ -14,7 +14,7 @@ from scatseg.sound_sets import SOUND_SETS, tabulate
 
 
 class Tracks:
-    """A dataset of mirdata's: tracks by id, or what is raised when they are asked for."""
+    """A fake dataset: tracks by id, or the error that loading them raises."""
 
     def __init__(self, tracks, error=None):
         self.tracks, self.error, self.downloads = tracks, error, []
@@ -34,7 +34,7 @@ class Tracks:
 
 @pytest.fixture
 def mirdata(monkeypatch):
-    """Put a stand-in in mirdata's place, whose one dataset is `mirdata.dataset`."""
+    """Replace mirdata by a fake whose only dataset is `mirdata.dataset`."""
     held = SimpleNamespace(dataset=None)
 
     def initialize(name, data_home):
@@ -50,7 +50,7 @@ def mirdata(monkeypatch):
 
 @pytest.fixture
 def recording(tmp_path):
-    """Make a function that lays an (empty) recording into the folder, and returns its path."""
+    """Return a function that creates an empty recording in the folder and returns its path."""
 
     def lay(name):
         path = tmp_path / name
@@ -150,7 +150,7 @@ def test_fault_filtered_lists_are_the_split_of_gtzan(mirdata, recording, tmp_pat
         (tmp_path / f"{part}_filtered.txt").write_text(f"blues/blues.0000{number}.wav\n")
     table = tabulate("gtzan_genre", tmp_path, relative_to=tmp_path)
     assert [row[-1] for row in table.rows] == ["split", "train", "validation", "test"]
-    assert table.notes == ("1 recording left out that no fault-filtered list holds",)
+    assert table.notes == ("1 recording left out: in no fault-filtered list",)
 
 
 def test_gtzan_without_its_lists_is_listed_with_a_warning(mirdata, recording, tmp_path):

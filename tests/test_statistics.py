@@ -1,4 +1,4 @@
-"""Statistics of scores: known answers, scipy's, and what must hold for any sample."""
+"""Statistics of scores: known answers, agreement with SciPy, and general properties."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Signals of any length: in pieces, by several threads, at a stated cost."""
+"""Streaming transforms: blocks, threads, and predicted cost."""
 
 import re
 import tracemalloc
@@ -30,7 +30,7 @@ def pieces(x, cuts):
 
 @pytest.mark.parametrize("cuts", [[], [70_000], [1, 2, 131_072], range(1000, LONG, 1000)])
 @each_transform
-def test_a_stream_gives_the_frames_of_the_whole(transform, cuts):
+def test_a_stream_equals_the_transform_of_the_whole(transform, cuts):
     x = noise(LONG)
     S = np.concatenate(list(transform.stream(pieces(x, cuts))), axis=-1)
     np.testing.assert_array_equal(S, transform(x))
@@ -38,20 +38,20 @@ def test_a_stream_gives_the_frames_of_the_whole(transform, cuts):
 
 @settings(max_examples=20, deadline=None)
 @given(st.integers(1, 300_000), st.lists(st.integers(0, 300_000), max_size=5))
-def test_a_stream_of_any_pieces_gives_the_frames_of_the_whole(n_samples, cuts):
+def test_a_stream_is_independent_of_the_block_sizes(n_samples, cuts):
     x, transform = noise(n_samples), Scattering1D(J=4, Q=1)
     S = list(transform.stream(pieces(x, [min(cut, n_samples) for cut in cuts])))
     np.testing.assert_array_equal(np.concatenate(S, axis=-1), transform(x))
 
 
 @each_transform
-def test_a_stream_of_several_channels_gives_their_frames(transform):
+def test_a_multichannel_stream_equals_the_transform_of_the_whole(transform):
     x = noise(2, LONG)
     S = np.concatenate(list(transform.stream(pieces(x, [100_000]))), axis=-1)
     assert np.linalg.norm(S - transform(x)) < 1e-6 * np.linalg.norm(S)
 
 
-def test_a_stream_may_fill_one_buffer_again_and_again():
+def test_a_stream_may_reuse_one_buffer():
     x, buffer, transform = (
         noise(LONG)[: LONG - 1],
         np.empty(1000, np.float32),
@@ -67,7 +67,7 @@ def test_a_stream_may_fill_one_buffer_again_and_again():
     np.testing.assert_array_equal(S, transform(x))
 
 
-def test_a_stream_yields_as_soon_as_the_plan_says():
+def test_a_stream_has_the_planned_latency():
     transform, n_read, frames_at = Scattering1D(J=6, Q=4), 0, []
 
     def live():
@@ -84,7 +84,7 @@ def test_a_stream_yields_as_soon_as_the_plan_says():
     assert max(frames_at) <= transform.plan(LONG).latency + 1000
 
 
-def test_a_stream_keeps_no_more_than_the_plan_says():
+def test_a_stream_has_the_planned_memory():
     transform = Scattering1D(J=6, Q=4, workers=1)
     cost = transform.plan(LONG)
 
@@ -129,17 +129,17 @@ def test_a_long_signal_needs_the_memory_of_a_short_one():
         (TimeFrequencyScattering(J=4, J_fr=1, Q=2, T="global"), "got a global average"),
     ],
 )
-def test_what_needs_the_whole_signal_is_not_streamed(transform, message):
+def test_transforms_that_need_the_whole_signal_cannot_be_streamed(transform, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         transform.stream([noise(100)])
 
 
-def test_a_stream_of_nothing_is_refused():
+def test_an_empty_stream_raises():
     with pytest.raises(ValueError, match="a stream needs at least one sample, got none"):
         list(Scattering1D(J=4).stream([noise(0), noise(0)]))
 
 
-def test_a_piece_that_is_not_finite_is_refused():
+def test_a_block_that_is_not_finite_raises():
     with pytest.raises(ValueError, match=r"x must be finite, got nan at index \(3,\)"):
         list(Scattering1D(J=4).stream([noise(10), np.array([0, 0, 0, np.nan])]))
 
@@ -147,20 +147,20 @@ def test_a_piece_that_is_not_finite_is_refused():
 @pytest.mark.parametrize("workers", [2, 5])
 @pytest.mark.parametrize("shape", [(LONG,), (7, 3000)])
 @each_transform
-def test_any_number_of_workers_gives_the_same_bits(transform, shape, workers):
+def test_results_are_bitwise_independent_of_workers(transform, shape, workers):
     x = noise(*shape)
     options = {k: getattr(transform, k) for k in transform.__dataclass_fields__}
     one, several = (type(transform)(**options | {"workers": n})(x) for n in (1, workers))
     np.testing.assert_array_equal(several, one)
 
 
-def test_workers_are_no_part_of_what_a_transform_is():
+def test_workers_are_not_part_of_the_identity_of_a_transform():
     assert Scattering1D(J=4, workers=2) == Scattering1D(J=4)
     assert "workers" not in repr(Scattering1D(J=4, workers=2))
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, "all", True])
-def test_workers_have_to_be_a_number(workers):
+def test_invalid_workers_raise(workers):
     with pytest.raises(ValueError, match="workers must be an integer of at least 1, got"):
         Scattering1D(J=4, workers=workers)
 
@@ -174,7 +174,7 @@ def test_the_collections_workers_use_one_thread_each(monkeypatch):
 
 
 @each_transform
-def test_the_plan_knows_the_output(transform):
+def test_the_plan_predicts_the_output(transform):
     for n_samples in (1, 1000, LONG):
         cost, S = transform.plan(n_samples), transform(noise(n_samples))
         assert (cost.n_frames, cost.n_coefficients) == (S.shape[-1], S.size)
@@ -184,7 +184,7 @@ def test_the_plan_knows_the_output(transform):
 @pytest.mark.parametrize(
     "transform", [Scattering1D, lambda J, **options: TimeFrequencyScattering(J, 2, Q=4, **options)]
 )
-def test_the_plan_knows_how_many_coefficients_there_are_without_a_local_average(transform, T):
+def test_the_plan_predicts_coefficient_counts_without_a_local_average(transform, T):
     transform = transform(5, T=T, out_type="list")
     S = transform(noise(777))
     assert transform.plan(777).n_coefficients == sum(path["coef"].size for path in S)

@@ -1,4 +1,4 @@
-"""Scores over tracks: means with intervals, comparisons, and the tables made of them."""
+"""Scores over tracks: means with intervals, comparisons and tables."""
 
 import json
 import math
@@ -184,7 +184,7 @@ def test_nothing_has_an_empty_summary():
 
 
 def paired(first, second, metric="F-measure@0.5", names=("x", "y")):
-    """Scores of two systems on as many tracks."""
+    """Scores of two systems on the same tracks."""
     return [
         score(f"t{i}", value, system=name, metric=metric)
         for name, values in zip(names, (first, second), strict=True)

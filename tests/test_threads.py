@@ -1,4 +1,4 @@
-"""Libraries are kept to one thread while anybody asks for it, and no longer."""
+"""Libraries use one thread exactly as long as any caller requests it."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""The transforms on torch tensors: NumPy's numbers, a gradient everywhere, layers of a network."""
+"""The transforms on torch tensors: agreement with NumPy, gradients, and layers."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def flat_tensor(S):
 
 @pytest.mark.parametrize(("dtype", "bound"), [(np.float32, 1e-6), (np.float64, 1e-14)])
 @each_transform
-def test_tensors_give_the_numbers_of_arrays(transform, dtype, bound):
+def test_tensors_equal_arrays(transform, dtype, bound):
     x = noise(2, 1500).astype(dtype)
     S = flat_tensor(transform(torch.from_numpy(x)))
     assert S.dtype == getattr(torch, np.dtype(dtype).name)
@@ -55,27 +55,27 @@ def test_tensors_give_the_numbers_of_arrays(transform, dtype, bound):
 
 
 @each_transform
-def test_blocks_of_tensors_give_the_numbers_of_arrays(transform):
+def test_blocks_of_tensors_equal_arrays(transform):
     x = noise(150_000).astype(np.float32)
     S, expected = flat_tensor(transform(torch.from_numpy(x))).numpy(), flat(transform(x))
     assert np.linalg.norm(S - expected) < 1e-6 * np.linalg.norm(expected)
 
 
 @pytest.mark.parametrize("transform", ARRAYS, ids=repr)
-def test_gradients_are_those_of_finite_differences(transform):
+def test_gradients_equal_finite_differences(transform):
     x = torch.from_numpy(noise(2, 40)).requires_grad_()
     assert torch.autograd.gradcheck(transform, (x,))
 
 
 @pytest.mark.parametrize("transform", ARRAYS, ids=repr)
-def test_gradients_of_gradients_are_those_of_finite_differences(transform):
+def test_second_derivatives_equal_finite_differences(transform):
     x = torch.from_numpy(noise(2, 40)).requires_grad_()
     assert torch.autograd.gradgradcheck(transform, (x,), fast_mode=True)
 
 
 @pytest.mark.parametrize("level", [1, 1e-12, 1e-16, 1e-18, 1e-20, 1e-38, 0])
 @pytest.mark.parametrize("transform", [Scattering1D(J=6, Q=4), ARRAYS[2]])
-def test_gradients_of_gradients_are_finite_everywhere(transform, level):
+def test_second_derivatives_are_finite_everywhere(transform, level):
     x = (level * torch.from_numpy(noise(1024)).float()).requires_grad_()
     (slope,) = torch.autograd.grad(10 * transform(x).sum(), x, create_graph=True)
     slope.square().sum().backward()
@@ -83,7 +83,7 @@ def test_gradients_of_gradients_are_finite_everywhere(transform, level):
 
 
 @pytest.mark.parametrize("transform", [Scattering1D(J=4, Q=2), ARRAYS[2]])
-def test_functions_of_torch_func_derive(transform):
+def test_torch_func_differentiates_the_transforms(transform):
     x = torch.from_numpy(noise(64))
 
     def energy(x):
@@ -113,14 +113,14 @@ def test_gradients_are_finite_everywhere(transform, kind):
 
 @pytest.mark.parametrize("level", [1e-20, 1e-30, 1e-38])
 @pytest.mark.parametrize("transform", [Scattering1D(J=6, Q=4), ARRAYS[2]])
-def test_gradients_of_nearly_nothing_are_finite(transform, level):
+def test_gradients_of_near_silence_are_finite(transform, level):
     x = (level * torch.from_numpy(noise(1024)).float()).requires_grad_()
     transform(x).sum().backward()
     assert torch.isfinite(x.grad).all()
 
 
 @pytest.mark.parametrize("T", [64, "global"])
-def test_gradients_are_the_same_where_moduli_are_computed_again(monkeypatch, T):
+def test_gradients_are_equal_with_recomputed_moduli(monkeypatch, T):
     transform = TimeFrequencyScattering(J=6, J_fr=2, Q=4, T=T)
 
     def gradients():
@@ -135,7 +135,7 @@ def test_gradients_are_the_same_where_moduli_are_computed_again(monkeypatch, T):
     assert torch.equal(gradients(), kept)
 
 
-def test_moduli_of_long_signals_are_computed_again(monkeypatch):
+def test_moduli_of_long_signals_are_recomputed(monkeypatch):
     monkeypatch.setattr("scatseg.scattering.joint._KEPT", 0)
     calls = []
     monkeypatch.setattr(
@@ -154,13 +154,13 @@ def test_a_gradient_passes_after_a_call_without_one():
     assert torch.isfinite(x.grad).all()
 
 
-def test_no_gradient_comes_from_silence_but_that_of_the_mean():
+def test_gradients_at_silence_are_zero_except_order_zero():
     x = torch.zeros(512, requires_grad=True)
     Scattering1D(J=4, Q=2)(x)[1:].sum().backward()
     assert not x.grad.any()
 
 
-def test_gradient_descent_finds_a_signal_of_the_same_coefficients():
+def test_gradient_descent_finds_a_signal_with_the_same_coefficients():
     S = Scattering1D(J=4, Q=2)
     target = S(torch.from_numpy(noise(512, seed=1)))
     x = torch.from_numpy(noise(512, seed=2)).requires_grad_()
@@ -175,19 +175,19 @@ def test_gradient_descent_finds_a_signal_of_the_same_coefficients():
     assert distances[-1] < distances[0] / 4
 
 
-def test_a_tensor_that_is_not_finite_is_refused():
+def test_a_tensor_that_is_not_finite_raises():
     x = torch.zeros(2, 64)
     x[1, 7] = torch.nan
     with pytest.raises(ValueError, match=r"x must be finite, got nan at index \(1, 7\)"):
         Scattering1D(J=4)(x)
 
 
-def test_complex_tensors_are_refused():
+def test_complex_tensors_raise():
     with pytest.raises(ValueError, match=r"real samples.*complex64"):
         Scattering1D(J=4)(torch.zeros(64, dtype=torch.complex64))
 
 
-def test_a_layer_follows_its_precision_and_saves_its_state():
+def test_a_layer_follows_its_dtype_and_saves_its_state():
     from scatseg.scattering.modules import ScatteringModule
 
     layer = ScatteringModule(TimeFrequencyScattering(J=5, J_fr=2, Q=4)).double()
@@ -196,7 +196,7 @@ def test_a_layer_follows_its_precision_and_saves_its_state():
     again.load_state_dict(layer.state_dict())
 
 
-def test_a_layer_refuses_the_state_of_other_options():
+def test_a_layer_rejects_the_state_of_other_options():
     from scatseg.scattering.modules import ScatteringModule
 
     state = ScatteringModule(Scattering1D(J=5, Q=4)).state_dict()
@@ -213,7 +213,7 @@ def test_a_layer_needs_one_tensor():
         ScatteringModule(Scattering1D(J=5, out_type="list"))
 
 
-def test_a_layer_learns_with_what_follows_it():
+def test_a_layer_can_be_trained_with_following_layers():
     from scatseg.scattering.modules import ScatteringModule
 
     net = torch.nn.Sequential(
@@ -225,7 +225,7 @@ def test_a_layer_learns_with_what_follows_it():
 
 @pytest.mark.gpu
 @each_transform
-def test_a_gpu_gives_the_numbers_of_the_cpu(transform):
+def test_gpu_results_equal_cpu_results(transform):
     if not torch.cuda.is_available():
         pytest.skip("no GPU")
     x = torch.from_numpy(noise(2, 3000).astype(np.float32))

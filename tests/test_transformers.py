@@ -25,7 +25,7 @@ COARSE = "scattering:J=11,Q=1,compression=none,renormalize=false"
 
 @dataclass(frozen=True)
 class Fixed:
-    """An extractor whose four seconds are given: frames of 1, 1 and 2 s."""
+    """An extractor with fixed output: frames of 1, 1 and 2 s."""
 
     def __call__(self, _y, _sr):
         names = [FeatureName("level", 0, carrier=100.0), FeatureName("level", 1, carrier=200.0)]
@@ -63,13 +63,13 @@ def classifier(features):
     )
 
 
-def test_rates_of_tremolo_are_told_apart_on_carriers_never_heard(tremolos):
+def test_tremolo_rates_are_classified_on_unseen_carriers(tremolos):
     signals, rates, groups = tremolos
     scores = cross_val_score(classifier(COARSE), signals, rates, groups=groups, cv=GroupKFold(4))
     assert scores.min() == 1
 
 
-def test_order_one_cannot_tell_them_apart(tremolos):
+def test_first_order_cannot_classify_tremolo_rates(tremolos):
     signals, rates, groups = tremolos
     scores = cross_val_score(
         classifier(f"{COARSE},max_order=1"), signals, rates, groups=groups, cv=GroupKFold(4)
@@ -89,7 +89,7 @@ def test_the_column_that_marks_a_class_names_its_rate(tremolos, rate):
 
 
 @pytest.mark.parametrize("gain", [0.1, 3.0])
-def test_loudness_does_not_matter(tremolos, gain):
+def test_vectors_are_invariant_to_gain(tremolos, gain):
     transformer = FeatureTransformer("scattering:J=10", sr=SR)
     signals = tremolos[0][:3]
     louder = transformer.fit_transform([gain * y for y in signals])
@@ -99,7 +99,7 @@ def test_loudness_does_not_matter(tremolos, gain):
 # Signals and files.
 
 
-def test_files_give_what_their_signals_give(tmp_path):
+def test_files_equal_their_signals(tmp_path):
     paths = [tmp_path / "low.wav", tmp_path / "high.wav"]
     for path, hertz in zip(paths, (220, 1000), strict=True):
         audio.save(path, 0.5 * tone(hertz), SR)
@@ -142,7 +142,7 @@ def test_signals_may_differ_in_length():
     assert short.max() == pytest.approx(long.max(), rel=0.01)
 
 
-def test_a_vector_does_not_depend_on_what_is_beside_it(tremolos):
+def test_a_vector_does_not_depend_on_the_rest_of_the_batch(tremolos):
     transformer = FeatureTransformer("scattering:J=8", sr=SR).fit(tremolos[0])
     together = transformer.transform(tremolos[0][:3])
     np.testing.assert_array_equal(transformer.transform(tremolos[0][2:3])[0], together[2])
@@ -170,7 +170,7 @@ def test_integers_are_converted_and_not_rescaled():
         ([["a", "b"]], "signal 0 of X must be real numbers, got <U1"),
     ],
 )
-def test_what_is_no_signal_is_refused(X, message):
+def test_invalid_signals_raise(X, message):
     with pytest.raises(ValueError, match=message):
         FeatureTransformer("scattering:J=4", sr=SR).fit(X)
     fitted = FeatureTransformer("scattering:J=4", sr=SR).fit([tone(220)])
@@ -178,13 +178,13 @@ def test_what_is_no_signal_is_refused(X, message):
         fitted.transform(X)
 
 
-# What remains of the frames.
+# Aggregation.
 
 
 @pytest.mark.parametrize(
     ("aggregate", "expected"),
     [
-        ("mean", [4, 1.5]),  # the last frame lasts as long as both others
+        ("mean", [4, 1.5]),  # the last frame is as long as the other two together
         ("std", [np.sqrt(4.5), np.sqrt(6.75)]),
         ("median", [3, 0]),
         ("max", [6, 6]),
@@ -207,19 +207,19 @@ def test_frames_are_aggregated_over_time(aggregate, expected):
         ),
     ],
 )
-def test_names_say_what_remains_and_what_was_measured(aggregate, expected):
+def test_names_contain_the_statistic_and_the_feature(aggregate, expected):
     transformer = FeatureTransformer(Fixed(), sr=1, aggregate=aggregate).fit([np.zeros(4)])
     assert list(transformer.get_feature_names_out()) == expected
 
 
 @pytest.mark.parametrize("features", ["scattering:J=8", "jtfs:J=8,Q=4", "scattering:J=7+mfcc"])
-def test_no_two_columns_have_one_name(features):
+def test_column_names_are_unique(features):
     transformer = FeatureTransformer(features, sr=SR, aggregate="mean+std").fit([tone(220)])
     names = transformer.get_feature_names_out()
     assert len(set(names)) == len(names) == transformer.transform([tone(220)]).shape[1]
 
 
-def test_joined_features_stand_side_by_side_as_they_are():
+def test_joined_features_are_concatenated_unchanged():
     signals = [tone(220), tone(440), tone(880)]
     columns = []
     for features in ("scattering:J=8+mfcc", "scattering:J=8", "mfcc"):
@@ -232,7 +232,7 @@ def test_joined_features_stand_side_by_side_as_they_are():
         np.testing.assert_array_equal(both[name], column)
 
 
-# As scikit-learn has it.
+# The contract of scikit-learn.
 
 
 def test_a_table_has_the_names_as_columns():
@@ -251,7 +251,7 @@ def test_names_pass_through_a_pipeline():
 
 
 @pytest.mark.parametrize("features", ["scattering:J=6", Scattering(J=6)])
-def test_a_clone_does_the_same(features):
+def test_a_clone_is_equivalent(features):
     transformer = FeatureTransformer(features, sr=SR, aggregate="max")
     again = clone(transformer)
     assert again.get_params() == transformer.get_params()
@@ -260,13 +260,13 @@ def test_a_clone_does_the_same(features):
     )
 
 
-def test_a_pickle_does_the_same():
+def test_a_pickle_is_equivalent():
     transformer = FeatureTransformer("scattering:J=6", sr=SR).fit([tone(220)])
     again = pickle.loads(pickle.dumps(transformer))
     np.testing.assert_array_equal(again.transform([tone(330)]), transformer.transform([tone(330)]))
 
 
-def test_a_search_over_features_finds_those_that_hear_the_rate(tremolos):
+def test_grid_search_over_features_finds_those_that_encode_the_rate(tremolos):
     signals, rates, groups = tremolos
     search = GridSearchCV(
         classifier(COARSE),
@@ -277,7 +277,7 @@ def test_a_search_over_features_finds_those_that_hear_the_rate(tremolos):
     assert search.best_params_["featuretransformer__features"] == COARSE
 
 
-def test_workers_change_nothing(tremolos):
+def test_results_are_independent_of_workers(tremolos):
     alone = FeatureTransformer("scattering:J=6", sr=SR).fit_transform(tremolos[0][:5])
     with parallel_config(backend="threading"):
         shared = FeatureTransformer("scattering:J=6", sr=SR, n_jobs=2).fit_transform(
@@ -308,14 +308,14 @@ def test_a_second_fit_forgets_the_first():
         ({"aggregate": None}, "aggregate must be one or more of .*, got None"),
     ],
 )
-def test_wrong_options_are_refused_when_fitting(options, message):
+def test_invalid_options_raise_when_fitting(options, message):
     transformer = FeatureTransformer(**options)
     with pytest.raises(ValueError, match=message):
         transformer.fit([tone(220)])
 
 
 def unlike_a_table(estimator):
-    """Checks of scikit-learn that take rows for vectors of equal length."""
+    """Checks of scikit-learn that assume rows of equal length."""
     if isinstance(estimator, MedianLogCompressor):
         return {}
     any_length = "signals may differ in length, within X and between calls"
@@ -332,7 +332,7 @@ def unlike_a_table(estimator):
     [MedianLogCompressor(), FeatureTransformer("scattering:J=3,max_order=1", sr=100)],
     expected_failed_checks=unlike_a_table,
 )
-def test_scikit_learn_finds_nothing_amiss(estimator, check):
+def test_passes_the_estimator_checks_of_scikit_learn(estimator, check):
     check(estimator)
 
 
@@ -346,7 +346,7 @@ def test_columns_are_relative_to_their_medians_in_training():
     np.testing.assert_allclose(compressor.transform([[3.0, 5.0]]), np.log1p([[3.0, 0.5]]))
 
 
-def test_a_nearly_empty_column_is_not_blown_up():
+def test_a_nearly_empty_column_is_not_amplified():
     train = np.array([[1e-12, 1.0], [1e-12, 2.0], [1e-12, 3.0]])
     X = MedianLogCompressor().fit_transform(train)
     np.testing.assert_allclose(X[:, 0], 1e-12 / (0.1 * 2e-6), rtol=1e-4)
@@ -356,7 +356,7 @@ def test_a_nearly_empty_column_is_not_blown_up():
     hnp.arrays(float, (5, 3), elements=st.floats(0, 1e3, allow_subnormal=False)),
     st.integers(-20, 20),
 )
-def test_the_unit_of_the_coefficients_does_not_matter(X, exponent):
+def test_output_is_invariant_to_the_scale_of_the_coefficients(X, exponent):
     if X.any():
         scaled = MedianLogCompressor().fit_transform(2.0**exponent * X)
         np.testing.assert_allclose(scaled, MedianLogCompressor().fit_transform(X))
@@ -369,11 +369,11 @@ def test_compressed_coefficients_keep_their_order(X):
         assert (np.diff(after[np.argsort(before)]) >= 0).all()
 
 
-def test_what_rounding_left_below_zero_counts_as_zero():
+def test_negative_rounding_errors_count_as_zero():
     assert MedianLogCompressor().fit_transform([[-1e-9], [1.0], [2.0]])[0, 0] == 0
 
 
-def test_what_is_compressed_already_is_refused():
+def test_already_compressed_coefficients_raise():
     with pytest.raises(ValueError, match=r"Negative values.*such as those of compression=none"):
         MedianLogCompressor().fit([[-1.0], [2.0]])
 

@@ -1,4 +1,4 @@
-"""What moments are like in another key: rolled pitch classes, moved constant-Q bins."""
+"""Similarity of transposed frames: rolled pitch classes, shifted constant-Q bins."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def names(*, n_octaves=4, bins=1):
 
 
 def melody(pitches, *, bins=1, n_octaves=4):
-    """One frame for each row of pitches (semitones above the lowest), one at each place."""
+    """One frame per row of pitches (semitones above the lowest), one pitch per subdivision."""
     named = names(n_octaves=n_octaves, bins=bins)
     rows = [
         [
@@ -50,19 +50,19 @@ TUNE = np.array([[20, 24], [22, 19], [27, 20], [19, 26], [24, 22], [26, 27]])
 
 @pytest.mark.parametrize("bins", [1, 3])
 @pytest.mark.parametrize("semitones", [-5, 0, 1, 6])
-def test_a_tune_is_moved_to_where_it_would_be_played(bins, semitones):
+def test_transposing_features_equals_transposing_the_melody(bins, semitones):
     moved = transposed(melody(TUNE, bins=bins), semitones)
     np.testing.assert_array_equal(moved.X, melody(TUNE + semitones, bins=bins).X)
 
 
-def test_what_leaves_the_range_is_gone_and_comes_back_as_nothing():
+def test_bins_moved_out_of_range_are_zero():
     high = melody([[47, 47]], n_octaves=4)
     constant_q = np.array([name.family == "cqt" for name in high.names])
     assert not transposed(high, 1).X[:, constant_q].any()
     assert not transposed(high, 100).X[:, constant_q].any()
 
 
-def test_what_is_given_is_left_as_it_is():
+def test_transposing_does_not_modify_its_input():
     tune = melody(TUNE)
     before = tune.X.copy()
     transposed(tune, 3)
@@ -83,14 +83,14 @@ def test_what_is_given_is_left_as_it_is():
         pytest.param([FeatureName("cqt", i, carrier=100.0) for i in range(24)], id="one frequency"),
     ],
 )
-def test_what_has_no_exact_pitches_cannot_be_transposed(unpitched):
+def test_features_without_exact_pitches_cannot_be_transposed(unpitched):
     features = Features(np.eye(3, len(unpitched)), np.arange(4), unpitched)
     assert not can_be_transposed(features).any()
     np.testing.assert_array_equal(transposed(features, 2).X, features.X)
     assert not list(transposed_similarities(features, heard=np.ones(3, dtype=bool)))
 
 
-def test_a_tune_and_its_copy_in_another_key_are_alike_at_one_shift_alone():
+def test_a_transposed_copy_is_similar_at_a_single_shift():
     n = len(TUNE)
     features = melody(np.concatenate([TUNE, TUNE + 3]))
     heard = np.ones(2 * n, dtype=bool)
@@ -104,14 +104,14 @@ def test_a_tune_and_its_copy_in_another_key_are_alike_at_one_shift_alone():
     np.testing.assert_allclose(np.diagonal(back[n:, :n]), exact, atol=1e-9)
 
 
-def test_an_exact_copy_is_as_alike_as_a_frame_with_itself():
+def test_an_exact_transposed_copy_is_as_similar_as_a_frame_to_itself():
     tune = np.random.default_rng(0).integers(16, 28, size=(40, PLACES))
     features = melody(np.concatenate([tune, tune + 2]))
     Z, moved = transposed_similarities(features, heard=np.ones(80, dtype=bool), shifts=[0, -2])
     np.testing.assert_allclose(np.diagonal(moved[:40, 40:]), np.diagonal(Z)[:40], atol=1e-9)
 
 
-def test_as_they_are_frames_are_as_alike_as_by_fused_similarity():
+def test_shift_0_equals_fused_similarity():
     features = melody(np.concatenate([TUNE, TUNE + 3, TUNE[:4]]))
     heard = np.arange(16) != 2
     (Z,) = transposed_similarities(features, heard=heard, shifts=[0])
@@ -121,7 +121,7 @@ def test_as_they_are_frames_are_as_alike_as_by_fused_similarity():
     np.testing.assert_allclose(Z, fused, atol=1e-9)
 
 
-def test_a_frame_like_the_mean_is_like_itself():
+def test_a_frame_at_the_mean_is_similar_to_itself():
     two = np.repeat(np.eye(2, 12), 2, axis=0)
     rows = np.concatenate([two, np.tile(two.mean(axis=0), (2, 1))])
     features = Features(rows, np.arange(7), ["chroma"] * 12)
@@ -130,8 +130,8 @@ def test_a_frame_like_the_mean_is_like_itself():
     np.testing.assert_allclose(Z, fused_similarity([features.X], heard=heard), atol=1e-9)
 
 
-def test_what_of_a_moved_frame_is_like_nothing_counts_against_it():
-    # Moved by 2, the last but one is the first, and the last is that and a class never heard.
+def test_unmatched_energy_of_a_shifted_frame_lowers_similarity():
+    # Shifted by 2, frame 3 equals frame 0, and frame 4 has another pitch class in addition.
     X = np.eye(12)[[0, 4, 7, 10, 10]]
     X[4, 11] = 1
     features = Features(X, np.arange(6), ["chroma"] * 12)
@@ -140,7 +140,7 @@ def test_what_of_a_moved_frame_is_like_nothing_counts_against_it():
     assert Z[0, 4] < Z[0, 3] - 0.5
 
 
-def test_moved_frames_are_no_more_alike_than_usual_on_average(rng):
+def test_similarity_at_other_shifts_has_mean_at_most_0(rng):
     features = melody(rng.integers(16, 28, size=(40, PLACES)))
     heard = np.ones(40, dtype=bool)
     found = np.array(list(transposed_similarities(features, heard=heard, shifts=[1, 4, 6])))
@@ -149,14 +149,14 @@ def test_moved_frames_are_no_more_alike_than_usual_on_average(rng):
     assert found.std(axis=(1, 2)).max() < 1 + 1e-9
 
 
-def test_the_order_of_columns_does_not_count(rng):
+def test_similarity_is_invariant_to_the_order_of_columns(rng):
     tune = melody(TUNE)
     order = rng.permutation(len(tune.names))
     shuffled = Features(tune.X[:, order], tune.edges, [tune.names[i] for i in order])
     np.testing.assert_array_equal(transposed(shuffled, 3).X, transposed(tune, 3).X[:, order])
 
 
-def test_silent_frames_are_like_nothing_in_any_key():
+def test_silent_frames_have_similarity_0_at_all_shifts():
     features = melody(np.concatenate([TUNE, TUNE + 3]))
     heard = np.arange(2 * len(TUNE)) != 2
     found = np.array(list(transposed_similarities(features, heard=heard)))
@@ -166,7 +166,7 @@ def test_silent_frames_are_like_nothing_in_any_key():
     assert not list(transposed_similarities(features, heard=np.zeros_like(heard)))
 
 
-def test_one_chord_that_is_held_is_usual_in_all_keys():
+def test_a_held_chord_has_similarity_0_at_all_shifts():
     features = melody([[20, 20]] * 6)
     found = list(transposed_similarities(features, heard=np.ones(6, dtype=bool)))
     assert len(found) == len(SHIFTS)

@@ -100,8 +100,8 @@ class SegmentJob:
             if not any(map(_needs_bar_lines, made)):
                 heard = ", ".join(dict.fromkeys(self.features_of_systems().values()))
                 msg = (
-                    "beats are for the features 'bars' without a length, "
-                    f"but only {heard} are used: leave one out"
+                    "beats apply only to the features 'bars' without a length, "
+                    f"got {heard}: leave out the beats, or use bars"
                 )
                 raise ValueError(msg)
 
@@ -227,7 +227,7 @@ def analyze(
     pictures: dict[str, NDArray[Any]] = {"waveform": _waveform(y)}
     if np.abs(y).max() <= SILENT_PEAK:
         # If every sample is 0, the decoder has already warned.
-        silent = f"silent: no sample is further than {SILENT_PEAK:g} of full scale from 0"
+        silent = f"silent: no sample exceeds {SILENT_PEAK:g} of full scale"
         return Analysis(_silence(len(y) / sr, job), pictures, (silent,) if y.any() else ())
     # One thread: a different order of summation would change rounding, and thus the output.
     with one_thread():
@@ -299,7 +299,7 @@ def _grid(y: NDArray[np.floating], sr: int, folder: Path, file: Path | None) -> 
     """Read the bar lines of a recording, or estimate them if there is no beat file."""
     if file is None:
         found = find_grid(y, sr)
-        missing = f"no beats of this name in {folder.name}: they were looked for"
+        missing = f"no beats of this name in {folder.name}: they were estimated"
         return dataclasses.replace(found, warnings=(*found.warnings, missing))
     beats, downbeats = read_beats(file)
     try:
@@ -367,7 +367,7 @@ def _other_number(found: Annotation, *, asked: int | None) -> list[str]:
     n_found = len(found.segmentation)
     if asked is None or asked == n_found:
         return []
-    return [f"{found.system}: {counted(asked, 'section')} asked for, {n_found:,} found"]
+    return [f"{found.system}: {counted(asked, 'section')} requested, {n_found:,} found"]
 
 
 def _doubts(found: Annotation) -> list[str]:
@@ -381,7 +381,7 @@ def _doubts(found: Annotation) -> list[str]:
         return []
     return [
         f"{found.system}: the form is uncertain, "
-        f"about {expected:.0f} of {len(known)} boundaries are expected to be right"
+        f"about {expected:.0f} of {len(known)} boundaries are expected to be correct"
     ]
 
 

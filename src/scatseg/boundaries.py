@@ -335,7 +335,7 @@ def _best_of_so_many(scores: NDArray[np.floating], n_segments: int) -> NDArray[n
 def _check_cover(score: float) -> None:
     """Raise a ValueError if the score of a segmentation is minus infinity or NaN."""
     if not score > -np.inf:
-        msg = "no cover of the recording is without a forbidden segment, or scores are NaN"
+        msg = "every segmentation contains a forbidden segment, or scores are NaN"
         raise ValueError(msg)
 
 

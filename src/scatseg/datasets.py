@@ -222,7 +222,7 @@ def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> Re
     if is_run(root):
         root = root / "references"
         if not root.exists():
-            msg = f"{path} is a run that was not evaluated: it holds estimates and no references"
+            msg = f"{path} is a run that was not evaluated: it has estimates, but no references"
             raise FileNotFoundError(msg)
     found, problems, notes = _read_all(root, levels)
     found = _told_apart(found, root)
@@ -236,7 +236,7 @@ def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> Re
         for each in sorted(candidates, key=lambda each: not each.is_jams):
             rival = next((other for other in kept if _is_rival(each, other)), None)
             if any(_is_repeat(each, other) for other in kept):
-                reason = "said by another file of the track"
+                reason = "the same as another file of the track"
                 notes.append(Note("ignored", track_id, shown(each.path), reason))
             elif rival is not None:
                 problems.append(Problem(each.path, _contradiction(each, rival)))
@@ -280,12 +280,12 @@ def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Est
     for each, system in zip(found, _system_names(found, folder_name), strict=True):
         other = first.setdefault((system, each.track_id), each)
         if other.path.suffix != each.path.suffix and _is_repeat(each, other):
-            reason = f"says what {other.path.name} says"
+            reason = f"the same as {other.path.name}"
             notes.append(Note("ignored", each.track_id, shown(each.path), reason))
         elif other.path != each.path and not _is_level_of(each, other):
             reason = (
-                f"{each.path} is left out: {other.path} is {system}'s answer for "
-                f"{each.track_id} already; keep one"
+                f"{each.path} is left out: {other.path} is already the estimate of {system} for "
+                f"{each.track_id}; keep one"
             )
             problems.append(Problem(each.path, reason))
         else:
@@ -358,7 +358,7 @@ def _read_all(
     paths = [root] if root.is_file() else list(_walk(root, problems, nested_runs))
     for path in sorted(paths):
         name = parse_name(path.absolute(), levels=levels)
-        ignored = Note("ignored", name.track_id, shown(path), "no segmentation, by the name")
+        ignored = Note("ignored", name.track_id, shown(path), "no segmentation, by its name")
         if path != root and _is_other(path, root):
             notes.append(ignored)
             continue

@@ -106,8 +106,8 @@ def check_lengths(x: Tensor, y: Tensor) -> None:
     """Check that sounds have equal lengths."""
     if x.shape[-1] != y.shape[-1]:
         msg = (
-            "sounds that are compared must have as many samples as each other, got "
-            f"{x.shape[-1]} and {y.shape[-1]}: cut or pad one of them"
+            f"both sounds must have the same number of samples, got {x.shape[-1]} and "
+            f"{y.shape[-1]}: cut or pad one of them"
         )
         raise ValueError(msg)
 

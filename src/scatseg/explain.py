@@ -394,14 +394,14 @@ def sentence(label: str, reasons: Sequence[Reason], *, called: str | None = None
     >>> sentence("trill", [Reason(band=band, relevance=1.0, evidence=0.5, rate=6.5)])
     'called trill because of amplitude modulation at 6.5 Hz (5.7-11 Hz) around 0.51-1 kHz'
     >>> sentence("trill", [], called="vibrato")
-    'called vibrato; nothing speaks for trill'
+    'called vibrato; no evidence for trill'
     """
     most = decisive(reasons)
     what = "" if most is None else f"{'' if most.evidence > 0 else 'little '}{described(most)}"
     if called not in (None, label):
-        speaks = f"what speaks most for {label}: {what}" if what else f"nothing speaks for {label}"
-        return f"called {called}; {speaks}"
-    return f"called {label} " + (f"because of {what}" if what else "although nothing speaks for it")
+        evidence = f"strongest evidence for {label}: {what}" if what else f"no evidence for {label}"
+        return f"called {called}; {evidence}"
+    return f"called {label} " + (f"because of {what}" if what else "without clear evidence")
 
 
 def kind_of(band: Band) -> tuple[object, ...]:

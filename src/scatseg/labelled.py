@@ -136,7 +136,7 @@ def read_labelled(
         msg = f"{shown(table)}: {error}"
         raise LabelError(msg) from error
     if any(_is_no_text(character) for character in text[:1000]):
-        msg = f"{shown(root)}: a folder of sounds or an index.csv is needed, this file is no text"
+        msg = f"{shown(root)}: a folder of sounds or an index.csv is needed, got a binary file"
         raise LabelError(msg)
     reader = _Table(table, tuple(columns), group, notes)
     reader.read(text)
@@ -210,7 +210,7 @@ class _Table:
     def _take(self, line: int, header: Sequence[str], row: Sequence[str]) -> None:
         where = f"line {line}"
         if len(row) > len(header):
-            self._fail(where, f"has {len(row)} cells where the header names {len(header)}")
+            self._fail(where, f"has {len(row)} cells, but the header names {len(header)}")
             return
         cells = {name: plain(cell) for name, cell in zip(header, row, strict=False)}
         name = cells["file"].replace("\\", "/")

@@ -84,7 +84,7 @@ def fetch(name: str, root: str | Path) -> Export:
     dataset = mirdata.initialize(name, data_home=str(folder / ".mirdata"))
     remotes = [key for key in dataset.remotes or {} if key.startswith(("annotation", "metadata"))]
     if not remotes:  # mirdata takes an empty list as everything, including recordings
-        msg = f"{PREFIX}{name} offers no annotations apart from the recordings"
+        msg = f"{PREFIX}{name} offers no annotations without the recordings"
         raise LoaderError(msg)
     try:
         dataset.download(partial_download=remotes)

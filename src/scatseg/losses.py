@@ -180,7 +180,7 @@ class FeatureLoss(Loss):
         for name, sound in (("x", x), ("target", target)):
             if not isinstance(sound, Tensor):
                 kind = type(sound).__name__
-                msg = f"{name} must be a tensor, got {kind}: torch.as_tensor makes one of an array"
+                msg = f"{name} must be a tensor, got {kind}: torch.as_tensor converts it"
                 raise TypeError(msg)
         distances.check_lengths(x, target)
         values = self.compare(self.describe(x), self._described(target))

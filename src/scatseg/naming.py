@@ -58,7 +58,7 @@ def _parse_one(part: str, text: str) -> tuple[str, Options]:
             msg = f"options are written key=value and separated by commas, got {item!r} in {text!r}"
             raise ValueError(msg)
         if key.strip() in options:
-            msg = f"the option {key.strip()!r} is said twice in {text!r}"
+            msg = f"the option {key.strip()!r} is given twice in {text!r}"
             raise ValueError(msg)
         options[key.strip()] = parse_value(value.strip())
     return name, options

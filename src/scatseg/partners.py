@@ -221,7 +221,7 @@ def duration_notes(
     latest = {annotator: max(times) for annotator, times in ends.items()}
     if latest and max(latest.values()) - min(latest.values()) > _SAME_RECORDING:
         each_end = ", ".join(f"{name} ends at {end:.1f} s" for name, end in latest.items())
-        said.append(f"annotators differ: {each_end}; each is compared in its own time")
+        said.append(f"annotators differ: {each_end}; each is compared over its duration")
     for system, answer in answers.items():
         said += _apart(system, answer, references)
     notes = [Note("duration", track, "", message) for message in dict.fromkeys(said)]
@@ -237,7 +237,7 @@ def duration_notes(
                 track,
                 "",
                 f"the levels of {name} end at {min(times):.2f} to {max(times):.2f} s; as a "
-                "hierarchy all last until the latest",
+                "hierarchy, all are extended to the latest",
             )
             for name, times in spans.items()
             if max(times) - min(times) > _SAME_END
@@ -253,7 +253,7 @@ def _apart(system: str, answer: Answer, references: Sequence[Annotation]) -> Ite
     for reference, estimate in pairs:
         annotator, known = reference.annotator, reference.segmentation
         if abs(estimate.end - known.end) > _SAME_RECORDING:
-            change = "cropped" if estimate.end > known.end else "extended by a segment of its own"
+            change = "cropped" if estimate.end > known.end else "extended by an extra segment"
             yield (
                 f"{system} ends at {estimate.end:.1f} s, annotator {annotator} at {known.end:.1f} "
                 f"s: {change}{question}"
@@ -261,7 +261,7 @@ def _apart(system: str, answer: Answer, references: Sequence[Annotation]) -> Ite
         if abs(estimate.start - known.start) > _SAME_RECORDING:
             yield (
                 f"{system} begins at {estimate.start:.1f} s, annotator {annotator} at "
-                f"{known.start:.1f} s: extended to 0 s by a segment of its own"
+                f"{known.start:.1f} s: extended to 0 s by an extra segment"
             )
 
 

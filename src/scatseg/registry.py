@@ -249,10 +249,10 @@ def read_receipt(folder: str | Path) -> Receipt:
     try:
         receipt = Receipt(**json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
-        msg = f"{folder} holds no {RECEIPT}: it was not fetched by scatseg, or not here"
+        msg = f"{folder} holds no {RECEIPT}: it was not fetched by scatseg"
         raise DatasetError(msg) from error
     except (OSError, ValueError, TypeError) as error:
-        msg = f"{path} cannot be understood ({error}); remove {folder} and fetch it again"
+        msg = f"{path} cannot be read ({error}); remove {folder} and fetch it again"
         raise DatasetError(msg) from error
     if not isinstance(receipt.files, dict):
         msg = f"{path} lists no files; remove {folder} and fetch it again"
@@ -317,7 +317,7 @@ def _check_folder(folder: Path, receipt: Receipt | None, *, force: bool) -> None
     if problems:
         path, reason = problems[0]
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        msg = f"{folder} is not as it was fetched: {path} {reason}{more}; {advice}"
+        msg = f"{folder} has changed since it was fetched: {path} {reason}{more}; {advice}"
         raise DatasetError(msg)
 
 
@@ -361,8 +361,8 @@ def _quiet(logger: logging.Logger) -> Iterator[None]:
 
 def _other_bytes(dataset: Dataset, what: str) -> str:
     return (
-        f"{dataset.name}: the archive is not the one that is known ({what}); it was not used. It "
-        f"may be damaged or replaced: see {dataset.homepage}"
+        f"{dataset.name}: the archive is not the expected one ({what}); it was not used. It may "
+        f"be damaged or replaced: see {dataset.homepage}"
     )
 
 
@@ -386,10 +386,10 @@ def _unpack(archive: Path, dataset: Dataset, target: Path) -> dict[str, str]:
                 path.write_bytes(data)
                 hashes[name] = hashlib.sha256(data).hexdigest()
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        msg = f"{dataset.name}: the archive is not a whole ZIP file ({error}); it was not used"
+        msg = f"{dataset.name}: the archive is not a complete ZIP file ({error}); it was not used"
         raise DatasetError(msg) from error
     if not hashes:
-        msg = f"{dataset.name}: the archive holds nothing like {', '.join(dataset.keep)}"
+        msg = f"{dataset.name}: the archive has no files like {', '.join(dataset.keep)}"
         raise DatasetError(msg)
     return hashes
 

@@ -321,10 +321,10 @@ def read_run_facts(run: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except ValueError as error:
-        msg = f"{run / 'run.json'} is not JSON ({error}): delete it, a run writes it again"
+        msg = f"{run / 'run.json'} is not JSON ({error}): delete it, the next run writes it again"
         raise ValueError(msg) from error
     if not isinstance(facts, dict):
-        msg = f"{run / 'run.json'} must hold a JSON object: delete it, a run writes it again"
+        msg = f"{run / 'run.json'} must hold a JSON object: delete it, the next run writes it again"
         raise ValueError(msg)
     return facts
 

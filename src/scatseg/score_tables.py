@@ -202,7 +202,7 @@ def interval_note(summaries: Iterable[Summary]) -> str:
         return ""
     return (
         f"Intervals of under {_ENOUGH_TRACKS} tracks are too narrow: bootstrap samples of so few "
-        "vary less than tracks do."
+        "tracks vary too little."
     )
 
 

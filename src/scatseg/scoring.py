@@ -170,7 +170,7 @@ def _merged(
     for path, each in zip(paths, annotated, strict=True):
         twice = known.keys() & each.tracks.keys()
         if twice:
-            msg = f"{path} annotates {min(twice)!r} again: give each track's references one folder"
+            msg = f"{path} annotates {min(twice)!r} again: keep its references in one folder"
             raise ValueError(msg)
         known |= each.tracks
     return known
@@ -234,12 +234,12 @@ def _tasks(
     ]
     for kind, names, message in (
         ("no estimate", unused, "is a reference without an estimate"),
-        ("map", sorted(partners.keys() - ids), "is in the map and no estimate"),
+        ("map", sorted(partners.keys() - ids), "is in the map, but no estimate has that id"),
     ):
         notes += [Note(kind, name, "", message) for name in names]
     tracks = shared_tracks(pairs, systems)
     notes += [
-        Note("name", track, "", f"{id_} is of the same reference, and compared as this track")
+        Note("name", track, "", f"{id_} has the same reference, and is compared as this track")
         for id_, track in sorted(tracks.items())
         if id_ != track
     ]

@@ -63,7 +63,7 @@ SOUND_SETS: Mapping[str, SoundSet] = {
         annotations=("packs", "ratings", "sounds", "takes"),
     ),
     "gtzan_genre": SoundSet(
-        title="GTZAN: 10 genres; artists are not known, the fault-filtered lists are a split",
+        title="GTZAN: 10 genres; artists are not known; split by the fault-filtered lists",
         columns={"label": lambda track: track.genre},
     ),
     "medley_solos_db": SoundSet(
@@ -236,6 +236,6 @@ def _with_gtzan_split(
     listed = [(*row, part_of.get(PurePosixPath(row[0]).stem, "")) for row in rows]
     kept = [row for row in listed if row[-1]]
     n_left = len(listed) - len(kept)
-    left = f"{counted(n_left, 'recording')} left out that no fault-filtered list holds"
+    left = f"{counted(n_left, 'recording')} left out: in no fault-filtered list"
     notes = [left] if n_left else []
     return (*columns, "split"), kept, notes

@@ -41,7 +41,7 @@ def read_partners(path: Path) -> dict[str, str]:
             raise ValueError(msg)
         if partners.setdefault(estimate, reference) != reference:
             msg = (
-                f"{path}, line {line}: {estimate!r} goes with {partners[estimate]!r} already; "
+                f"{path}, line {line}: {estimate!r} is already paired with {partners[estimate]!r}; "
                 f"keep one reference"
             )
             raise ValueError(msg)
@@ -76,7 +76,7 @@ def read_groups(path: Path, column: str) -> dict[str, str]:
             msg = f"{path}, line {line}: {value!r} names the group of every track; rename it"
             raise ValueError(msg)
         if value and groups.setdefault(id_, value) != value:
-            msg = f"{path}, line {line}: {id_!r} has {column} {groups[id_]!r} already; keep one"
+            msg = f"{path}, line {line}: {id_!r} already has the {column} {groups[id_]!r}; keep one"
             raise ValueError(msg)
     return groups
 

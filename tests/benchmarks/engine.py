@@ -46,7 +46,7 @@ def seconds(function):
 
 
 def in_turns(functions, n_rounds):
-    """Return each function's best time; one round goes before and is not counted."""
+    """Return the best time of each function, after one warm-up round."""
     for function in functions.values():
         function()
     rounds = [{k: seconds(f) for k, f in functions.items()} for _ in range(n_rounds)]
@@ -54,7 +54,7 @@ def in_turns(functions, n_rounds):
 
 
 def peak_megabytes(function):
-    """Return the most memory that a call holds, its output included."""
+    """Return the peak memory of a call, including its output."""
     tracemalloc.start()
     function()
     _, most = tracemalloc.get_traced_memory()
@@ -77,7 +77,7 @@ def beside_kymatio(n_rounds):
     rows = []
     for i, (name, (n_samples, J, Q)) in enumerate(SETTINGS.items()):
         x, theirs = noise(n_samples), ScatteringNumPy1D(J, n_samples, Q)
-        # 0.3.0 multiplies each coefficient by 2**-j for each of its filters: undo it.
+        # Undo the factor 2**-j that 0.3.0 applies for each filter of a path.
         scale = 2 ** np.nansum(theirs.meta()["j"], axis=1)[:, None]
         reference = theirs(x) * scale
         ours = {a: Scattering1D(J, Q=Q, accuracy=a, workers=1) for a in ACCURACIES}

@@ -30,7 +30,7 @@ K = 10
 
 
 def unit_rows(n, n_dims, seed):
-    """Draw vectors with the spectrum of those of music: a few directions count most."""
+    """Draw vectors with a spectrum like that of music: a few directions dominate."""
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n, n_dims)).astype(np.float32)
     X *= np.arange(1, n_dims + 1, dtype=np.float32) ** -0.5
@@ -38,7 +38,7 @@ def unit_rows(n, n_dims, seed):
 
 
 def best(function, rounds=5):
-    """Return the least seconds of several calls."""
+    """Return the minimum time of several calls."""
     times = []
     for _ in range(rounds):
         began = time.perf_counter()
@@ -56,7 +56,7 @@ def exact():
 
 
 def write_index(folder, n_tracks, seconds):
-    """Write an index of recordings that never were; return it without their descriptions."""
+    """Write an index of random recordings; return it without their descriptions."""
     describer = Describer()
     store.create(folder, options=describer.fingerprint(), features="scattering", sr=22050)
     state = store.read_state(folder)
@@ -122,7 +122,7 @@ def write_descriptions(state, seconds, n_different=20):
 
 
 def asking(folder, seconds=240):
-    """Ask 1,000 recordings for 8 s: the first question, and the fastest of five others."""
+    """Search 1,000 recordings for 8 s: the first query, and the fastest of five others."""
     write_descriptions(write_index(folder, 1000, seconds), seconds)
     index, rng = Index.open(folder), np.random.default_rng(1)
     times, processor = [], []
@@ -157,7 +157,7 @@ print(seconds, most, sum(index.n_windows.values()))
 
 
 def opening(folder):
-    """Open it in processes of its own; the fastest counts."""
+    """Open it in separate processes; return the fastest."""
     found = []
     for _ in range(3):
         done = subprocess.run(
@@ -169,7 +169,7 @@ def opening(folder):
 
 
 def main():
-    """Measure all, print and keep it."""
+    """Run all measurements; print and save them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-o", "--output", type=Path)
     options = parser.parse_args()

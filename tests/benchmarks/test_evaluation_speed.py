@@ -1,4 +1,4 @@
-"""Scoring beside calling mir_eval for the same numbers, in one run.
+"""Scoring compared with calling mir_eval for the same numbers, in one run.
 
 `pytest tests/benchmarks/test_evaluation_speed.py --benchmark-enable -s` prints the ratio, too.
 """
@@ -71,7 +71,7 @@ def test_one_pair_of_hierarchies(judge, benchmark):
 
 
 def test_a_collection_of_the_size_of_salami(benchmark, capsys):
-    """All pairs here, every 26th by a loop over mir_eval: the ratio is that of one pair."""
+    """All pairs here, every 26th by a loop over mir_eval; the ratio is per pair."""
     rng = np.random.default_rng(seed=440)
     n_pairs = 26 if benchmark.disabled else SALAMI
     pairs = [(song(rng), song(rng)) for _ in range(n_pairs)]

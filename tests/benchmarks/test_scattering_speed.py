@@ -47,7 +47,7 @@ def kymatio(n_samples, J, Q):
 
 @cache
 def kymatio_coefficients(n_samples, J, Q):
-    """Its 0.3.0 multiplies each coefficient by 2**-j for each of its filters: undo it."""
+    """Undo the factor 2**-j that Kymatio 0.3.0 applies for each filter of a path."""
     transform = kymatio(n_samples, J, Q)
     log2_scale = np.nansum(transform.meta()["j"], axis=1)
     return transform(noise(n_samples)) * 2 ** log2_scale[:, None]
@@ -62,7 +62,7 @@ def test_one_signal(accuracy, setting, bench):
         bench(kymatio(n_samples, J, Q), x)
         return
     transform = Scattering1D(J, Q=Q, accuracy=accuracy)
-    transform(x)  # makes the plan
+    transform(x)  # caches the plan
     S = bench(transform, x)
     order, reference = transform.meta()["order"], kymatio_coefficients(n_samples, J, Q)
     for i, bound in enumerate(ERRORS[accuracy], start=1):
@@ -79,7 +79,7 @@ def test_plan(setting, bench):
     period = layout(options, n_samples).period
     bench.group = "plan"
 
-    anew = inspect.unwrap(block_plan)  # not as it is remembered
+    anew = inspect.unwrap(block_plan)  # without the cache
     assert bench(anew, options, period, "float32").period == period
 
 

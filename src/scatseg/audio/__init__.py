@@ -416,7 +416,7 @@ def _take(
             if keep:
                 parts.append(block)
             if 4 * n_samples > max_bytes:
-                msg = f"{name}: it goes on and on, {_limit(rate, max_bytes)}"
+                msg = f"{name}: it does not end, {_limit(rate, max_bytes)}"
                 raise TooLongError(msg)
         y = np.concatenate(parts)
     return _Take(
@@ -434,8 +434,8 @@ def _check_header(source: Source, name: str, sr: int, max_bytes: int) -> None:
     low, high = _RATES
     if not low <= source.sr <= high:
         msg = (
-            f"{name}: audio has {low} to {high} Hz, but its header says {source.sr} Hz; "
-            "correct the header or export it again"
+            f"{name}: a sampling rate of {low} to {high} Hz is needed, but its header says "
+            f"{source.sr} Hz; correct the header or export it again"
         )
         raise NotAudioError(msg)
     declared = source.declared_frames or 0
@@ -515,4 +515,4 @@ def _level(peak: float) -> Iterator[str]:
     if peak == 0:
         yield "silent: every sample is 0"
     if peak > _LOUD:
-        yield f"samples reach {peak:.4g} times full scale; the signal was divided by that"
+        yield f"samples reach {peak:.4g} times full scale; the signal was divided by this"

@@ -199,7 +199,7 @@ def _ogg_faults(file: FileIO) -> Iterator[str]:
         return
     while len(header) == 27 and header[:4] == b"OggS":
         if ended and header[5] & _OGG_FIRST:
-            yield f"the Ogg streams from byte {position} of {n_bytes} on are left out: joined files"
+            yield f"joined Ogg files: all after byte {position} of {n_bytes} is ignored"
             return
         ended = bool(header[5] & _OGG_LAST)
         position += 27 + header[26] + sum(file.read(header[26]))

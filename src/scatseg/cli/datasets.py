@@ -139,12 +139,12 @@ def _fetch(
     receipt = fetched.receipt
     if fetched.status == "trusted":
         click.echo(
-            f"{dataset.name}: nobody told scatseg the SHA-256 of this archive, so this first "
-            f"download was trusted. It is {receipt.sha256}; from now on anything else is refused",
+            f"{dataset.name}: the SHA-256 of this archive was not known, so this first download "
+            f"was trusted. It is {receipt.sha256}; later downloads must match it",
             err=True,
         )
     elif verbosity >= 0:
-        what = "there already, unchanged" if fetched.status == "kept" else "fetched"
+        what = "already there, unchanged" if fetched.status == "kept" else "fetched"
         click.echo(f"{dataset.name}: {what}, SHA-256 of its archive {receipt.sha256}", err=True)
     return fetched.folder
 
@@ -156,7 +156,7 @@ def _fetch_loader(name: str, folder: Path, verbosity: int) -> Path:
     for path, reason in export.problems:
         click.echo(f"{path}: {reason}", err=True)
     if not export.written:
-        msg = f"{name}: no track has sections that can be used"
+        msg = f"{name}: no track has usable sections"
         raise loaders.LoaderError(msg)
     if verbosity >= 0:
         click.echo(f"{name}: {counted(len(export.written), 'track')} written", err=True)
@@ -237,7 +237,7 @@ def verify(verbosity: int, names: tuple[str, ...], output: Path | None) -> int:
             click.echo(f"{path} {reason}", err=True)
         n_failed += bool(problems)
         if verbosity >= 0:
-            outcome = counted(len(problems), "problem") if problems else "every file is as fetched"
+            outcome = counted(len(problems), "problem") if problems else "every file is unchanged"
             click.echo(f"{name}: {outcome}")
     return status_of(len(chosen) - n_failed, n_failed)
 
@@ -260,7 +260,7 @@ def verify(verbosity: int, names: tuple[str, ...], output: Path | None) -> int:
     help="Maximum difference of durations in seconds.",
 )
 @click.option(
-    "--by-duration", is_flag=True, help="Pair what does not match by name by duration alone."
+    "--by-duration", is_flag=True, help="Pair files that no name matches by duration alone."
 )
 @click.pass_obj
 def match(

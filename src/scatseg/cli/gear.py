@@ -107,8 +107,8 @@ def _sounds(folder: Path | None, options: dict[str, Any]) -> Sounds:
 
     if folder is not None:
         if _given("synth", "grid", "ranges", "signed", "device"):
-            msg = "--synth, --grid, --range, --signed and --device are for synthesizers, not for a "
-            msg += "folder of sounds"
+            msg = "--synth, --grid, --range, --signed and --device are for synthesizers, "
+            msg += "not for a folder of sounds"
             raise ValueError(msg)
         return recorded(folder, sr=options["sr"])
     if _given("sr"):

@@ -148,7 +148,7 @@ def _add(
     if (output / DATABASE).is_file():
         click.echo(output)
     else:
-        click.echo("nothing could be indexed, and no index was made", err=True)
+        click.echo("no recording could be indexed, so no index was made", err=True)
     return status_of(n_done, n_failed)
 
 
@@ -206,7 +206,7 @@ def _remove(folder: Path, pattern: str, trust: Collection[str]) -> int:
     for id_ in removed:
         click.echo(id_)
     if not removed:
-        click.echo(f"no recording of {folder} goes by {pattern!r}", err=True)
+        click.echo(f"no recording of {folder} matches {pattern!r}", err=True)
     return DONE if removed else NOTHING_DONE
 
 

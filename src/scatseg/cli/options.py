@@ -48,7 +48,7 @@ def refuse_beside(what: str, names: Collection[str]) -> None:
         and context.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT
     ]
     if given:
-        msg = f"{what} takes no {' or '.join(given)}: leave out what would do nothing"
+        msg = f"{what} takes no {' or '.join(given)}: leave out these options"
         raise click.UsageError(msg)
 
 

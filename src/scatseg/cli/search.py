@@ -281,7 +281,7 @@ def evaluate(verbosity: int, /, source: Path, output: Path | None, **options: An
                 section="search",
             )
     if verbosity >= 0 and not any(each.answered.any() for each in systems.results.values()):
-        click.echo("no sound has another one of its label to find, in another group", err=True)
+        click.echo("no sound shares its label with a sound of another group", err=True)
     for line in table(document):
         click.echo(line)
     if output is not None:
@@ -349,7 +349,7 @@ def _retrieved(
 
     groups = items.groups if any(items.groups) and not options["ignore_groups"] else None
     if groups is None and verbosity >= 0:
-        click.echo("no groups: sounds of one recording may find each other", err=True)
+        click.echo("no groups: queries may find sounds of their own recording", err=True)
     scored = []
     for labels in zip(*items.labels, strict=True):
         similarity = similarities(items, labels, metric=options["metric"], seed=options["seed"])

@@ -52,8 +52,8 @@ if TYPE_CHECKING:
 @click.option(
     "--n-segments",
     type=click.IntRange(min=1),
-    help="Number of segments in the first level. If there cannot be so many, as many as possible, "
-    "with a warning.",
+    help="Number of segments in the first level; as many as possible, with a warning, if fewer "
+    "can be found.",
 )
 @click.option(
     "--n-labels",
@@ -68,8 +68,8 @@ if TYPE_CHECKING:
 @click.option(
     "--level",
     type=click.Choice(["any", "phrase", "section"]),
-    help="The level that comes first, and is shown where only one can be: phrase, section (a run "
-    "of phrases with one label), or any (phrases, from boundaries of both levels).  [default: any]",
+    help="The first level, used where only one can be: phrase, section (a run of phrases with one "
+    "label), or any (phrases, from boundaries of both levels).  [default: any]",
 )
 @click.option(
     "--format",

@@ -208,7 +208,7 @@ def _cleared(rows: list[Row], repairs: list[str]) -> list[Row]:
         else:
             kept.append(row)
     if not kept:
-        msg = "holds no segment that lasts"
+        msg = "holds only segments of zero length"
         raise FormatError(msg)
     return kept
 

@@ -219,7 +219,7 @@ def _check(
         msg = f"a representation must be finite, got {X[~np.isfinite(X)][0]}"
         raise ValueError(msg)
     if not (X - X[0]).any():
-        msg = f"all {len(X)} sounds have the same vector: nothing can be told from it"
+        msg = f"all {len(X)} sounds have the same vector: it encodes no parameter"
         raise ValueError(msg)
 
 
@@ -232,7 +232,7 @@ def check_neighbors(n_neighbors: int, n_sounds: int) -> None:
         When there are fewer other sounds; the message names the maximum.
     """
     if n_sounds <= _COMPONENTS:
-        msg = f"an examination needs more than {_COMPONENTS} sounds, got {n_sounds}"
+        msg = f"the test needs more than {_COMPONENTS} sounds, got {n_sounds}"
         raise ValueError(msg)
     if not 1 <= n_neighbors < n_sounds:
         msg = f"{n_sounds} sounds have 1 to {n_sounds - 1} neighbors, got {n_neighbors}: "

@@ -150,7 +150,7 @@ def coefficients(features: str, changes: Mapping[str, Any]) -> Coefficients:
     """
     (name, options), *more = naming.parse_names(features)
     if more or name not in _PRESETS:
-        msg = f"resynthesis is from {' or '.join(_PRESETS)}, one at a time, got {features!r}"
+        msg = f"resynthesis needs {' or '.join(_PRESETS)}, one at a time, got {features!r}"
         raise ValueError(msg)
     kind, preset = _PRESETS[name]
     made: Coefficients = naming.build(
@@ -174,7 +174,7 @@ def read(job: Job) -> Sounds:
     shape = (len(sounds[0]), max(y.shape[-1] for y in sounds))
     targets, *others = (_fitted(y, shape) for y in sounds)
     if not targets.any():
-        msg = "the target is silent: there is nothing to make a sound from"
+        msg = "the target is silent: there is nothing to resynthesize"
         raise ValueError(msg)
     starts = None
     if job.start not in ("spectrum", "noise"):

@@ -157,14 +157,14 @@ def resynthesize(
     sound = sound if device is None else sound.to(device)
     level = float(sound.square().mean().sqrt())
     if not level:
-        msg = "the target is silent: there is nothing to make a sound from"
+        msg = "the target is silent: there is nothing to resynthesize"
         raise ValueError(msg)
     if optimizer not in _OPTIMIZERS:
         msg = f"optimizer must be one of {', '.join(_OPTIMIZERS)}, got {optimizer!r}"
         raise ValueError(msg)
     if coefficients.eps is not None or coefficients.p != 2:
-        msg = "resynthesis compares coefficients as they are, by their squares: eps must be None "
-        msg += f"and p 2, got {coefficients.eps} and {coefficients.p}"
+        msg = "resynthesis needs the squared distance of uncompressed coefficients: eps must be "
+        msg += f"None and p 2, got {coefficients.eps} and {coefficients.p}"
         raise ValueError(msg)
     wanted = _Wanted.of(sound / level, coefficients)
     if other is not None:

@@ -122,11 +122,11 @@ def sweep(
     """
     if over == "shift":
         if shift:
-            msg = "a target is not delayed twice: leave out its shift, or sweep a parameter"
+            msg = "the target is not delayed twice: leave out its shift, or sweep a parameter"
             raise ValueError(msg)
         return _over_shift(task, losses, other, device)
     if other is not None:
-        msg = "another sound is compared over shift only: a parameter is its own other sound"
+        msg = "another sound can be compared over shift only, not over a parameter: leave it out"
         raise ValueError(msg)
     check_names(task.synth, [over])
     task.target(shift)

@@ -96,7 +96,7 @@ class Task:
             msg = "nothing to match: every parameter is fixed"
             raise ValueError(msg)
         if signed and not any(p.either_sign for p in self.parameters if p.name in self.free):
-            msg = f"no parameter that is searched may be negative: {', '.join(self.free)}"
+            msg = f"no free parameter may be negative: {', '.join(self.free)}"
             raise ValueError(msg)
         rows = []
         if given is not None:
@@ -182,7 +182,7 @@ def task_of(
             truth=theta,
             notes=tuple(
                 f"{name}={value:g} of the target lies outside the range searched, {low:g} to "
-                f"{high:g}: the nearest that can be found is its bound"
+                f"{high:g}: at best, its bound can be found"
                 for name, value, low, high in _outside(parameters, theta, fixed)
             ),
         )
@@ -234,7 +234,7 @@ def _outside(
 def _lengths(n: int, n_samples: int, sr: int) -> list[str]:
     if n == n_samples:
         return []
-    done = "only its loudest stretch is matched" if n > n_samples else "silence is put around it"
+    done = "only its loudest excerpt is matched" if n > n_samples else "it is padded with silence"
     return [
         f"the target lasts {n / sr:.3f} s, the sounds of the synth {n_samples / sr:.3f} s: {done}"
     ]

@@ -149,7 +149,7 @@ def _distances(
     S = transform(still)
     norm = np.linalg.norm(S)
     if norm == 0:
-        msg = "silence is at no distance from itself: choose a stretch with sound"
+        msg = "silence has no relative distance from itself: choose an excerpt with sound"
         raise ValueError(msg)
     return np.array([np.linalg.norm(transform(each) - S) / norm for each in moved])
 

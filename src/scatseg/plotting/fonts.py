@@ -75,7 +75,7 @@ class FontWarning(UserWarning):
         named = " ".join(characters[:_MOST_NAMED])
         more = len(characters) - _MOST_NAMED
         super().__init__(
-            f"drawn as boxes in figures, as no font that is known has them: {named}"
+            f"no known font has these characters, drawn as boxes in figures: {named}"
             f"{f' and {more} more' if more > 0 else ''}; "
             "for Chinese, Japanese and Korean install a font such as Noto Sans CJK"
         )

@@ -83,8 +83,8 @@ MARGIN = 0.2
 SLIVER = 0.25
 """Shortest bar next to a long silence, as a share of the median bar."""
 
-NO_PULSE = "no clear pulse: there are no bars to go by"
-UNEVEN_PULSE = "a pulse that is dim and uneven: there are no bars to go by"
+NO_PULSE = "no clear pulse: bars could not be estimated"
+UNEVEN_PULSE = "weak and uneven pulse: bars could not be estimated"
 """Warnings of a fixed grid."""
 
 SURE_BARS = 0.25
@@ -210,7 +210,7 @@ def _heard_grid(duration: float, found: tuple[Pulse, BarPositions] | str, *, mar
         return fixed_grid(duration, warnings=(found,))
     pulse, bars = found
     confidence = float(min(1.0, 2 * pulse.clarity) * (1 - np.exp(-max(0.0, bars.lead))))
-    unsure = ("the place of the bar lines is uncertain",) if confidence < SURE_BARS else ()
+    unsure = ("the position of the bar lines is uncertain",) if confidence < SURE_BARS else ()
     return grid_of_positions(
         duration,
         pulse.times - margin,

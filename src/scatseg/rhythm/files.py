@@ -71,7 +71,7 @@ def read_beats(
         msg = f"{file}: no beats could be read: {error}"
         raise ValueError(msg) from error
     if not beats:
-        msg = f"{file}: no beats in it; needed are seconds, one beat per line, or a JAMS beat"
+        msg = f"{file}: no beats found; expected one time in seconds per line, or JAMS beats"
         raise ValueError(msg)
     times = np.array([beat.time for beat in beats])
     return times, times[[beat.position == 1 for beat in beats]]
@@ -86,7 +86,7 @@ def _in_order(beats: list[_Beat]) -> list[_Beat]:
     beats = sorted(beats, key=lambda beat: beat.time)
     for before, beat in pairwise(beats):
         if beat.time == before.time:
-            msg = f"{beat.place}: a beat at {beat.time:g} s, where there is that of {before.place}"
+            msg = f"{beat.place}: a second beat at {beat.time:g} s, after that of {before.place}"
             raise ValueError(msg)
     return beats
 

@@ -220,7 +220,7 @@ def checked_times(what: str, times: ArrayLike, duration: float) -> NDArray[np.fl
     inside = given[(given >= 0) & (given <= duration)]
     if inside.size <= _FEW_INSIDE * given.size and given.size:
         msg = (
-            f"{what} must be seconds in a recording of {duration:.1f} s, but "
+            f"{what} must be seconds within the recording of {duration:.1f} s, but "
             f"{given.size - inside.size} of {given.size} lie outside, up to {given[-1]:.1f}: "
             "are they in another unit, or of another recording?"
         )

@@ -132,10 +132,7 @@ def to_frame(columns: Mapping[str, Any]) -> Any:
     try:
         pandas = importlib.import_module("pandas")
     except ImportError as error:
-        msg = (
-            "a table of paths needs pandas: pip install pandas; "
-            "the dict of columns that it is made from needs nothing"
-        )
+        msg = "a table of paths needs pandas: pip install pandas, or use the dict of columns"
         raise ImportError(msg) from error
     flat: dict[str, Any] = {}
     for name, values in columns.items():

@@ -525,7 +525,7 @@ def _row_faults(state: State) -> list[str]:
     faults = []
     for length, rows in state.rows.items():
         if set(rows.tracks) != set(state.tracks):
-            faults.append(f"windows of {length:g} s: tracks and windows do not agree")
+            faults.append(f"windows of {length:g} s: tracks and windows disagree")
         ends = rows.firsts + rows.counts
         if len(rows.firsts) and ((rows.firsts[1:] < ends[:-1]).any() or ends[-1] > rows.n_rows):
             faults.append(f"windows of {length:g} s: rows overlap, or lie beyond the end")

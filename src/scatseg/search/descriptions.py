@@ -215,7 +215,7 @@ class Describer:
 
     def __post_init__(self) -> None:
         if not isinstance(self.features, str):
-            msg = f"features are kept by name, one's own as module:callable, got {self.features!r}"
+            msg = f"features need a name, one's own as module:callable, got {self.features!r}"
             raise TypeError(msg)
         if not 0 < self.sr <= _MOST_SR:
             msg = f"sr must be positive and at most {_MOST_SR} Hz, got {self.sr!r}"
@@ -279,7 +279,7 @@ class Describer:
             n_columns, expected = features.X.shape[1], len(columns.kept)
             msg = (
                 f"{self.features} has {n_columns} columns here and {expected} of silence: an index "
-                "needs features that have the same of every recording"
+                "needs features with a fixed number of columns"
             )
             raise ValueError(msg)
         X = features.X[:, columns.kept]
@@ -356,7 +356,7 @@ def _extractor(text: str) -> Extractor:
         built(name, {**_DEFAULTS.get(name, {}), **options}) for name, options in named
     )
     if len(parts) > 1:
-        msg = f"an index is of one kind of features, got {text!r}; make an index of each"
+        msg = f"an index holds one kind of features, got {text!r}; make an index for each"
         raise ValueError(msg)
     return parts[0]
 

@@ -281,7 +281,7 @@ class Index:
         self._check(sr, top, transpose, tempo)
         is_whole = start is None and end is None and len(y) > 2 * max(LENGTHS) * sr
         if is_whole and tempo:
-            msg = "other tempi are tried of passages: name a stretch, from its start to its end"
+            msg = "other tempi are tried of passages: name a stretch, by its start and end"
             raise ValueError(msg)
         query = make_query(y, self.describer, start=start, end=end)
         shifts = sorted(range(-transpose, transpose + 1), key=abs)
@@ -418,8 +418,8 @@ class Index:
         windows = f"{n_rows:,} windows of {length:g} s"
         graph = self._state.graph_path(length).exists() and approximate.is_installed()
         if graph and not self._exact:
-            return f"searched approximately (HNSW): {windows}; --exact looks at all of them"
-        return f"searched exactly: {windows}; an index made with the ann extra is quicker"
+            return f"searched approximately (HNSW): {windows}; --exact compares all of them"
+        return f"searched exactly: {windows}; an index made with the ann extra is faster"
 
     def _near(
         self,

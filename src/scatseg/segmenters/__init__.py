@@ -121,7 +121,7 @@ def segment(
     if isinstance(segmenter, str):
         chosen = _by_name(segmenter, options)
     elif options:
-        msg = f"options are of a segmenter that is named: set {', '.join(options)} on {segmenter!r}"
+        msg = f"options need a segmenter given by name: set {', '.join(options)} on {segmenter!r}"
         raise TypeError(msg)
     else:
         chosen = segmenter
@@ -162,7 +162,7 @@ def _predicted(segmenter: Segmenter, features: Features) -> Segmentation | Hiera
     if not isinstance(features, Features):
         msg = (
             f"features of a recording are needed, got {type(features).__name__}: "
-            "an extractor makes them, as scatseg.Bars()(y, sr)"
+            "compute them by an extractor, as scatseg.Bars()(y, sr)"
         )
         raise TypeError(msg)
     if isinstance(segmenter, type) or not _can_predict(segmenter):

@@ -53,9 +53,8 @@ def too_short(length: float, needed: float, unit: str) -> str | None:
     Examples
     --------
     >>> too_short(3, 5, "bars")
-    'too short: 3 of the 5 bars that it takes to tell a section from another'
+    'too short to find sections: 3 of at least 5 bars'
     """
     if length >= needed:
         return None
-    takes = f"{length:.3g} of the {needed:.3g} {unit} that it takes"
-    return f"too short: {takes} to tell a section from another"
+    return f"too short to find sections: {length:.3g} of at least {needed:.3g} {unit}"
