@@ -1,9 +1,9 @@
 """Known-item search: `python pipelines/known_items.py INDEX [-n 200] [-o FOLDER]`.
 
-Queries are random 8 s excerpts of the recordings of an index, unchanged and degraded: noise at
--20 dB, 12 dB softer, tilted by 6 dB per octave, MP3 at 64 kbit/s, transposed by 2 semitones, 5 %
-faster or slower. An excerpt is found if the first hit is in the correct recording and begins within
-0.25 s of the excerpt.
+Queries are random 8 s excerpts of the recordings of an index, unchanged and degraded: noise 20 dB
+below the signal, 12 dB softer, tilted by 6 dB per octave, MP3 at 64 kbit/s, transposed by 2
+semitones, 5 % faster or slower. An excerpt is found if the first hit is in the correct recording
+and begins within 0.25 s of the excerpt.
 """
 
 import argparse
@@ -30,7 +30,7 @@ MUST |= {"transposed": 0.80, "tempo": 0.80}
 
 
 def noisy(y, _, rng):
-    """Add white noise at -20 dB."""
+    """Add white noise 20 dB below the signal."""
     level = np.sqrt(np.mean(y**2)) * 10 ** (-20 / 20)
     return y + level * rng.normal(size=y.size)
 

@@ -113,7 +113,7 @@ class ClipFeatures:
 
     @property
     def averaging_seconds(self) -> float:
-        """Averaging time of the features in seconds."""
+        """Averaging time of the features in seconds; they resolve shorter sounds poorly."""
         extract = _extractor(self.features)
         parts = extract.parts if isinstance(extract, Stack) else (extract,)
         scales = [

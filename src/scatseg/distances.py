@@ -152,8 +152,8 @@ class MultiScaleSpectrum:
     Parameters
     ----------
     n_fft : tuple of int
-        Window lengths in samples, multiples of 4. Hann windows, hop of a quarter window, zero
-        padding.
+        Window lengths in samples, multiples of 4. Hann windows are centered at multiples of a
+        quarter of their length, with zero padding.
     linear : float, default 1
         Weight of magnitudes.
     log : float, default 0

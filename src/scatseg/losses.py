@@ -316,8 +316,8 @@ class PNPLoss(torch.nn.Module):
     """Perceptual-neural-physical loss: a distance of parameters weighted by their effect.
 
     (theta - target)^T M (theta - target), in octaves or fractions of the range, with M = J^T J and
-    J the Jacobian of the features of the loss. It approximates the squared loss to second order
-    around the target, without synthesis and feature extraction at every step.
+    J the Jacobian of the difference whose norm is the loss. It approximates the squared loss to
+    second order around the target, without synthesis and feature extraction at every step.
 
     Parameters
     ----------
@@ -405,7 +405,7 @@ def loss_named(text: str, sr: int = 22050) -> Any:
     Raises
     ------
     ValueError
-        When the name or an option is unknown.
+        When the name is unknown or does not accept the options.
 
     Examples
     --------

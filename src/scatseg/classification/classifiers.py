@@ -66,7 +66,7 @@ def make_classifier(
     Raises
     ------
     ValueError
-        When the name or an option is unknown.
+        When the name is unknown or does not accept the options.
 
     Examples
     --------

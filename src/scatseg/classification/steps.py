@@ -129,7 +129,7 @@ class RBFMarginClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     Parameters
     ----------
     C : float, default 10
-        Regularization parameter of the SVM. Positive.
+        Inverse regularization strength of the SVM. Positive.
 
     Attributes
     ----------
@@ -233,7 +233,7 @@ class LinearMarginClassifier(LinearSVC):  # type: ignore[misc]
     Parameters
     ----------
     C : float, default 1
-        Regularization parameter. Positive.
+        Inverse regularization strength. Positive.
     random_state : int, optional
         Seed of the solver.
 
@@ -289,7 +289,10 @@ class NeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return class shares among the neighbors, shape (n_clips, n_classes); ties go first."""
+        """Return class shares among the neighbors, shape (n_clips, n_classes).
+
+        Of equally distant neighbors, the first of the training set are used.
+        """
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=np.float64)
         return neighbor_shares(

@@ -53,7 +53,7 @@ def read_sound(
     *,
     longest: float | None = None,
 ) -> Sound:
-    """Read an excerpt of a file; by default the middle `longest` seconds."""
+    """Read an excerpt of a file; by default all of it, or its middle `longest` seconds."""
     recording = decode(path, sr=sr)
     start, end = stretch
     if longest is not None and stretch == (None, None) and recording.duration > longest:

@@ -145,7 +145,7 @@ def draw_fields(out: Path, by_loss: Mapping[str, Sequence[Field]]) -> list[Path]
 
 
 def draw_sweep(out: Path, sweep: Sweep) -> Path:
-    """Draw distances against the changed parameter or delay, as fractions of a reference."""
+    """Draw distances against a parameter or delay, relative to `relative_to`, else the largest."""
     over = "delay" if sweep.over == "shift" else sweep.over
     values, at, distances = sweep.values, sweep.at, dict(sweep.distances)
     if sweep.scale == "log" and (values < 0).all():

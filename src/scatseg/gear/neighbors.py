@@ -40,9 +40,9 @@ class Evaluation:
     n_duplicates : int
         Number of sounds whose vector is equal to that of another sound.
     errors : ndarray of float, shape (n_sounds, n_params)
-        Signed error of the mean on each parameter's scale (the geometric mean on a logarithmic
-        one): octaves of the absolute value on a logarithmic scale, fractions of the range on a
-        linear one.
+        Estimate minus truth, with the mean on each parameter's scale as the estimate (the geometric
+        mean on a logarithmic one): octaves of the absolute value on a logarithmic scale, fractions
+        of the range on a linear one.
     errors_arithmetic : ndarray of float, shape (n_sounds, n_params)
         The same for arithmetic means.
     sign_accuracy : dict from str to float

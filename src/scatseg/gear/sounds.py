@@ -158,7 +158,7 @@ def recorded(folder: Path, *, sr: int | None = None) -> RecordedSounds:
     ----------
     folder : Path
         Folder with `index.csv`: a column `file`, relative to the folder or to `audio` in it, and
-        one column per parameter. Columns that are not numeric or constant are ignored. Parameters
+        one column per parameter. Non-numeric and constant columns are ignored. Parameters
         are on a logarithmic scale if all values are positive, else on a linear one.
     sr : int, optional
         Sampling rate in Hz; by default, that of the first file.

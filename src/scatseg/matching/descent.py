@@ -105,7 +105,7 @@ def match(
         The last uses finite differences of features, so it needs few steps and no gradient, but a
         `FeatureLoss` of order 2.
     fixed : sequence of str
-        Parameters held fixed at the start.
+        Parameters held fixed at their starting values.
     parameters : sequence of Parameter, optional
         Ranges that replace those of the synthesizer, see `scatseg.synth.ranged`.
     tolerance : float, default 1e-3
@@ -202,7 +202,7 @@ def random_starts(
 def errors(
     parameters: Sequence[Parameter], theta: ArrayLike, truth: ArrayLike
 ) -> NDArray[np.float64]:
-    """Compute the errors of parameters, in octaves or fractions of the range.
+    """Compute the errors, estimate minus truth, in octaves or fractions of the range.
 
     On a logarithmic scale, absolute values are compared; for signs, see `opposed`.
 

@@ -244,10 +244,10 @@ def inner_points(
 def sensitivities(
     synth: Synth, loss: Callable[[Tensor, Tensor], Tensor], theta: ArrayLike
 ) -> NDArray[np.float64] | None:
-    """Compute the singular values of the Jacobian of a loss's features, largest first.
+    """Compute the singular values of the Jacobian of what a loss compares, largest first.
 
-    They are the change of features per octave, or range, along the most and least sensitive
-    directions in parameter space. None for a loss that is not a `FeatureLoss`.
+    They are its change per octave, or range, along directions in parameter space, from the most to
+    the least sensitive. None for a loss that is not a `FeatureLoss`.
     """
     if not isinstance(loss, FeatureLoss):
         return None

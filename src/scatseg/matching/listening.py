@@ -60,7 +60,7 @@ def play(descents: Sequence[Descent], task: Task) -> dict[str, NDArray[np.floati
 
 
 def write_sounds(folder: Path, sounds: Mapping[str, NDArray[np.floating]], sr: int) -> None:
-    """Write sounds as .flac, scaled by a common factor."""
+    """Write sounds as .flac, scaled by a common factor to a peak of `_PEAK`."""
     folder.mkdir(parents=True, exist_ok=True)
     peak = max(float(np.abs(y).max()) for y in sounds.values())
     scale = _PEAK / peak if peak else 1.0

@@ -50,7 +50,7 @@ class Job:
     sr : int
         Sampling rate in Hz.
     stretch : (float or None, float or None)
-        Excerpt of the files in seconds.
+        Start and end of the excerpt of the files in seconds.
     mix : float
         Weight of the second file.
     edits : tuple of Edit

@@ -106,8 +106,8 @@ def resynthesize(
 ) -> Resynthesis:
     """Resynthesize a sound from its scattering coefficients, optionally edited or interpolated.
 
-    Each step updates the whole sound, but coefficients are compared in chunks, so that memory does
-    not grow with length.
+    Each step updates the whole sound, without seams, but compares coefficients in chunks, so that
+    memory does not grow with length.
 
     Parameters
     ----------

@@ -193,7 +193,7 @@ def mark_minutes(axis: Axis, most: int = 8) -> None:
 
 
 def mark_hertz(axis: Axis, digits: Sequence[int] = (1, 2, 5)) -> None:
-    """Make a frequency axis logarithmic, with ticks whose first digit is in `digits`."""
+    """Make a frequency axis logarithmic, with ticks at first digits `digits`, thousands as k."""
     ax = axis.axes
     (ax.set_xscale if axis is ax.xaxis else ax.set_yscale)("log")
     axis.set_major_locator(LogLocator(subs=tuple(digits)))

@@ -56,7 +56,7 @@ _CJK_FONTS = (
 )
 _MISSING = r"Glyph (\d+) .* missing from font"  # matplotlib's warning
 _MOST_NAMED = 20
-_WIDE = 1.15  # em: wider than the character, to be safe
+_WIDE = 1.15  # em: the box of a missing character is wider than the character
 
 Drawn = TypeVar("Drawn")
 

@@ -99,9 +99,9 @@ def similarity_limits(S: ArrayLike, *, z_scores: bool = False) -> tuple[float, f
     -------
     low, high : float
         The 2nd and 98th percentile, as most matrices use a small part of [0, 1] and the full range
-        would hide their blocks. If they are less than one of 255 levels apart, S is constant and
-        drawn bright: the limits are 0 and 1, or for z-scores one standard deviation below and the
-        value itself.
+        would hide their blocks. If they are less than one of 255 levels apart, S is taken as
+        constant and drawn bright: the limits are 0 and 1, or for z-scores one standard deviation
+        below and the value itself.
 
     Examples
     --------

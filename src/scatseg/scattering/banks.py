@@ -266,7 +266,7 @@ def erb_gammatone(
     fmin: float = 50.0,
     fmax: float | None = None,
 ) -> Filterbank:
-    """Create a bank with gammatone wavelets on the ERB scale in the first layer.
+    """Create a bank with gammatone wavelets of ERB spacing and bandwidth in the first layer.
 
     Parameters
     ----------

@@ -106,8 +106,8 @@ class TimeFrequencyScattering:
         times that if T is 0. In float64, "exact" computes the same samples as Kymatio and agrees to
         1e-9, except for the widest falling wavelet, whose tail Kymatio truncates (1e-4).
     workers : int, optional
-        Number of threads over signals and blocks, without effect on the coefficients. By default
-        OMP_NUM_THREADS if set, else all cores.
+        Number of threads over signals and blocks, without effect on the coefficients or on the
+        equality of transforms. By default OMP_NUM_THREADS if set, else all cores.
 
     Raises
     ------

@@ -337,7 +337,7 @@ def _sampling(
 def _samples(
     options: JointOptions, knobs: _Knobs, path: Path, psi: FrequentialFilter, stride: int
 ) -> tuple[NDArray[np.float64], float]:
-    """Return positions and spacing of the samples of an averaged modulus, at most Kymatio's."""
+    """Return sample positions and spacing for an averaged modulus, never denser than Kymatio's."""
     sigma = psi.wavelet.sigma
     if path.n2 is None or math.isinf(knobs.frequency):
         return np.arange(0.0, options.n_bins, stride), float(stride)

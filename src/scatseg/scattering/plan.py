@@ -555,7 +555,7 @@ def layout(options: Options, n_samples: int) -> Layout:
 
 
 def kymatio_period(n_samples: int, T: int) -> int:
-    """Return the length of Kymatio's padded signal: 15 T per side, at most about 3 n_samples."""
+    """Return the length of Kymatio's padded signal: about 15 T per side, at most 3 n_samples."""
     wanted = n_samples + 2 * _kymatio_padding(n_samples, T)
     most = math.floor(math.log2(max(3 * n_samples - 2, 1)))
     log2_period: int = min(math.ceil(math.log2(wanted)), most)

@@ -98,8 +98,8 @@ class Scattering1D:
         Filters other than Kymatio's Morlet wavelets: gammatone, mel or custom, see
         `scatseg.scattering.banks`. Q is then that of the bank, whose low-pass must be that of T.
     workers : int, optional
-        Number of threads over signals and blocks, without effect on the coefficients. By default
-        OMP_NUM_THREADS if set, else all cores.
+        Number of threads over signals and blocks, without effect on the coefficients or on the
+        equality of transforms. By default OMP_NUM_THREADS if set, else all cores.
 
     Raises
     ------

@@ -31,10 +31,10 @@ SHORTEST = 0.05
 """Minimum length of a recording in seconds."""
 
 LOWEST_CARRIER = 30.0
-"""Lowest carrier in Hz; lower ones are inaudible and rare in recordings."""
+"""Lowest carrier in Hz; lower ones are felt rather than heard, and rare in recordings."""
 
 _QUIET = 1e-3
-"""Floor of the logarithm for alignment, relative to the mean level."""
+"""Added to levels before the logarithm for alignment, relative to the mean level."""
 
 _LEAST_LEVEL = 1e-6
 """Of full scale."""

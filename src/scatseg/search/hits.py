@@ -29,9 +29,10 @@ class Hit:
     start, end : float
         Seconds.
     similarity : float
-        In [0, 1]: 1 minus the geometric mean of 1 - `timbre` and 1 - `course`, with negative values
-        taken as 0. Synchronous events are thus found even if a filter changed the timbre. `course`
-        has less weight in queries shorter than 4 s, and none below 1 s.
+        In [0, 1]: 1 minus the geometric mean of 1 - `timbre` and 1 - `course`, where negative
+        `timbre` and `course` are taken as 0. Synchronous events are thus found even if a filter
+        changed the timbre. `course` has less weight in queries shorter than 4 s, and none below
+        1 s.
     timbre : float
         Cosine of time-averaged statistics, in [-1, 1]: means and standard deviations of carriers
         and modulations.
@@ -39,9 +40,9 @@ class Hit:
         Correlation over time, in [-1, 1]: whether the same events happen at the same times. None
         for whole recordings.
     semitones : int
-        Transposition of the hit relative to the query.
+        Transposition of the hit relative to the query, positive upwards.
     tempo : float
-        Tempo of the hit relative to the query.
+        Tempo of the hit as a ratio to that of the query.
     likeness : Likeness or None
         Explanation of the similarity.
     """

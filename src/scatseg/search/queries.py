@@ -97,7 +97,7 @@ class Query:
         )
 
     def statistics(self) -> NDArray[np.float64]:
-        """Compute means and standard deviations between the margins, shape (2 * n_columns,)."""
+        """Compute means, then standard deviations, between the margins, shape (2 * n_columns,)."""
         before, after = self.margins
         return statistics(self.features, self.start + before, self.end - after)
 

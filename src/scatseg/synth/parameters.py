@@ -56,7 +56,7 @@ class Parameter:
             raise ValueError(msg)
 
     def encode(self, values: Tensor) -> Tensor:
-        """Convert values to positions: log2 of the absolute value, or the position in the range."""
+        """Convert values to positions: log2 of the absolute value, or the fraction of the range."""
         if self.scale == "log":
             xp = library(values)
             return xp.log2(xp.abs(values))

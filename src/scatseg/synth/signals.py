@@ -66,7 +66,7 @@ def finished(xp: Any, x: Tensor, synth: Any) -> Tensor:
 
 
 def delayed(x: Tensor, shift: int) -> Tensor:
-    """Shift sounds (..., n_samples) by whole samples, with zero padding."""
+    """Delay sounds (..., n_samples), or advance them if `shift` is negative, with zero padding."""
     if not shift:
         return x
     silence = library(x).zeros_like(x[..., : abs(shift)])
