@@ -1,4 +1,4 @@
-"""Self-similarity -> repeated passages at any tempo, by local alignment."""
+"""Self-similarity -> repeated passages, up to twice as fast or slow, by local alignment."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Copies:
     Parameters
     ----------
     scores : ndarray of float32, shape (n_frames + 1, n_frames + 1)
-        `scores[start, stop]`: alignment score of the passage with its best repetition. 0 where
-        there is none.
+        `scores[start, stop]`: alignment score of the passage with its best repetition, the sum of
+        Z minus `usual` along their frames, less `bend` for each bent step. 0 where there is none.
     first, stop : ndarray of int32, shape (n_frames + 1, n_frames + 1)
         First and last edge of that repetition.
     """

@@ -291,7 +291,7 @@ class MelodyChroma:
     lowest, highest : float, default 261 and 2093
         Frequency range in Hz: from C4 up to but not including C7.
     eps : float, default 0.01
-        Added to the normalization, relative to the mean of the recording.
+        Added to the strongest, relative to the recording's mean, so that quiet frames fade to 0.
     """
 
     lowest: float = 261.0

@@ -20,7 +20,7 @@ BASELINES = (NO_BOUNDARY, EVENLY_SPACED, RANDOM)
 
 
 def no_boundary(reference: Segmentation) -> Segmentation:
-    """Return a single segment.
+    """Return a single segment from 0 to the reference's end.
 
     Examples
     --------
@@ -31,7 +31,7 @@ def no_boundary(reference: Segmentation) -> Segmentation:
 
 
 def evenly_spaced(reference: Segmentation) -> Segmentation:
-    """Return segments of the reference's mean segment length, from 0 to its end.
+    """Return equal segments from 0 to the reference's end, about as long as its mean segment.
 
     Labels are all different.
 
@@ -47,7 +47,7 @@ def evenly_spaced(reference: Segmentation) -> Segmentation:
 
 
 def random_boundaries(reference: Segmentation, rng: np.random.Generator) -> Segmentation:
-    """Return as many segments as the reference with uniformly random boundaries.
+    """Return as many segments as the reference, with uniformly random boundaries from 0 to its end.
 
     Labels are all different.
 

@@ -82,7 +82,7 @@ def pick_boundaries(
 
 
 def check_detail(granularity: float, n_segments: int | None) -> None:
-    """Raise a ValueError unless granularity is in [0, 1] and n_segments a positive integer."""
+    """Raise a ValueError unless granularity is in [0, 1], n_segments a positive integer or None."""
     if not 0 <= granularity <= 1:
         msg = f"granularity must be in [0, 1], got {granularity}"
         raise ValueError(msg)
@@ -139,7 +139,7 @@ def repetition_scores(
         Numbers of best repetitions to average over; the score is the mean over these numbers. A
         single repetition is often due to chance.
     min_lag : int, default 4
-        Minimum number of frames between a segment and its repetition, which never overlap.
+        Minimum lag in frames from a segment to its repetition, start to start. They never overlap.
     max_frames : int, default 40
         Longest segment to score; longer ones score 0.
 
@@ -193,8 +193,8 @@ def block_scores(Z: NDArray[np.floating], *, n_bands: int = 7) -> NDArray[np.flo
     Returns
     -------
     scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
-        `scores[start, stop]`: sum of Z over pairs of different frames at most `n_bands` apart,
-        divided by the number of frames. 0 if `start >= stop`.
+        `scores[start, stop]`: sum of Z over ordered pairs of different frames at most `n_bands`
+        apart, divided by the number of frames. 0 if `start >= stop`.
 
     References
     ----------
@@ -285,7 +285,8 @@ def best_boundaries(
     Raises
     ------
     ValueError
-        When every segmentation contains a forbidden segment, or scores are NaN.
+        When every segmentation (with `n_segments`, if given) contains a forbidden segment, or
+        scores are NaN.
 
     Examples
     --------
@@ -354,7 +355,7 @@ def within(
     Returns
     -------
     scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
-        The input, with minus infinity for segments that contain a given boundary.
+        The input, with minus infinity where a given boundary is strictly inside the segment.
 
     Examples
     --------
@@ -379,7 +380,8 @@ def boundary_probabilities(
     cost : float, default 0
         Cost per segment.
     temperature : float, default 1
-        Positive. The probability of a segmentation is proportional to exp(score / temperature).
+        Positive. The probability of a segmentation is proportional to exp(total / temperature),
+        where the total is its score less its costs.
 
     Returns
     -------
@@ -483,7 +485,7 @@ def _log_sum(logarithms: NDArray[np.floating]) -> float:
 def _spaced_peaks(
     novelty: NDArray[np.floating], min_frames: int
 ) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
-    """Find peaks by decreasing prominence, at least `min_frames` apart and from both ends."""
+    """Find peaks by decreasing prominence, `min_frames` or more from each other and both ends."""
     peaks = scipy.signal.find_peaks(novelty)[0]
     peaks = peaks[(peaks >= min_frames) & (peaks <= len(novelty) - 1 - min_frames)]
     prominence = scipy.signal.peak_prominences(novelty, peaks)[0]

@@ -54,7 +54,7 @@ class Comparison:
     frames_per_bar : int
         At least 1.
     copies : Copies or None
-        Tempo-invariant repetitions, only for frames shorter than bars.
+        Repetitions that may differ in tempo, only for frames shorter than bars.
     """
 
     features: Features
@@ -136,7 +136,8 @@ def cover_scores(
     -------
     scores : ndarray of float64, shape (n_frames + 1, n_frames + 1)
         `scores[start, stop]`, see `boundaries.best_boundaries`. Segments that contain a long
-        silence and more, and final segments of less than three bars, are heavily penalized.
+        silence and more, and final segments of less than three bars (in recordings of 12 or more),
+        are heavily penalized.
     """
     bar = bars.frames_per_bar
     scores = lengths * length_scores(
@@ -250,8 +251,8 @@ def cover_labels(
     """Label segments by repetition and timbre; long silences are labeled as such.
 
     Timbre often distinguishes a verse from a chorus. Segments of four bars or more that are
-    transposed repetitions share a label, as a last chorus a tone up. If there are tempo-invariant
-    repetitions (`Comparison.copies`), they alone determine the labels.
+    transposed repetitions share a label, as a last chorus a tone up. Without `n_labels`,
+    repetitions that may differ in tempo (`Comparison.copies`), if any, alone determine the labels.
 
     Parameters
     ----------
@@ -320,7 +321,7 @@ class _Part:
 
 
 def _labels_by_copies(copies: Copies | None, part: _Part) -> tuple[str, ...] | None:
-    """Label non-silent segments by tempo-invariant repetitions; None if there are none.
+    """Label non-silent segments by repetitions that may differ in tempo; None if there are none.
 
     The result is empty if all segments are silent.
     """

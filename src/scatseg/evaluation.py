@@ -139,7 +139,7 @@ def evaluate(
 
 
 def _remedy(value: object) -> str:
-    """Say how to come from what was given to a segmentation, where that is known."""
+    """Suggest how to get a segmentation from what was given; "" if unknown."""
     if isinstance(value, str | os.PathLike):
         return ": scatseg.read(path)[0].segmentation is that of a file"
     if isinstance(value, Hierarchy):
@@ -226,7 +226,7 @@ def evaluate_hierarchy(reference: Hierarchy, estimate: Hierarchy) -> dict[str, f
 
     Notes
     -----
-    Frames are 0.1 s. T-measures compare frames up to 15 s apart, L-measures all frames. If all
+    Frames are 0.1 s long. T-measures compare frames up to 15 s apart, L-measures all frames. If all
     pairs of frames are equally close, as in a reference whose levels have one segment each, the
     scores are 0. Boundaries need not be nested.
 

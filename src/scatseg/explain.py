@@ -59,9 +59,9 @@ class Reason:
     relevance : float
         Contribution of its features to the score; may be negative.
     evidence : float
-        Audible part of the relevance: that of features above average, weighted by their share of
-        the energy. Narrow and wide filters respond to the same modulation; the evidence is largest
-        where it is strongest. Non-negative.
+        Audible part of the relevance: what is positive, of features above average, weighted by
+        their share of the energy. Narrow and wide filters respond to the same modulation; the
+        evidence is largest where it is strongest. Non-negative.
     rate, carrier : float or None
         Hz: geometric means over features, weighted by evidence or, without any, by absolute
         relevance.
@@ -214,7 +214,7 @@ def reasons_for(
     names : sequence of FeatureName, length n_features
         Feature names.
     Z : array_like of float, shape (n_features,), optional
-        Standardized features; those at or below 0 give no evidence. By default, all do.
+        Standardized features; those at or below 0 give no evidence. By default, all count.
     energy : array_like of float, shape (n_features,), optional
         Non-negative; normalized within each family and order. Uniform by default.
 

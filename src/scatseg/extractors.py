@@ -127,6 +127,6 @@ class Stack:
 
 
 def unit_variance(X: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Scale features (n_frames, n_features) to a total variance of 1, unless they are constant."""
+    """Scale features (n_frames, n_features) to a total variance of 1, unless nearly constant."""
     total = float(np.sqrt(X.var(axis=0).sum()))
     return X / total if total > 1e-6 * float(np.abs(X).max()) else X

@@ -54,7 +54,7 @@ class FeatureName:
     place: int | None = None
 
     def at(self, place: int | None) -> FeatureName:
-        """Return the name at another position in the frame, or None for the whole frame."""
+        """Return the name at another position in the frame; None is the whole frame."""
         return FeatureName(
             self.family,
             self.index,
@@ -504,7 +504,7 @@ def _check(extract: Scattering | JointScattering) -> None:
 def _streamed(
     extract: Scattering | JointScattering, chunks: Iterable[NDArray[np.floating]], sr: int
 ) -> Features:
-    """Compute features of a streamed signal as of the whole; short ones are concatenated."""
+    """Compute features of a streamed signal as of the whole; those shorter than 16 T are joined."""
     pieces = iter(chunks)
     long = _FITS * (2**extract.J if extract.T is None else extract.T)
     head, n_samples = [], 0

@@ -23,8 +23,9 @@ def checkerboard_novelty(S: NDArray[np.floating], *, half_width_frames: int) -> 
     Returns
     -------
     novelty : ndarray of float64, shape (n_frames + 1,)
-        Mean similarity within both sides minus that across; non-negative, 0 at both ends. Near the
-        ends a side has fewer frames; sides are normalized, so a constant has no novelty.
+        Twice the difference of the mean similarity within sides and that across; non-negative, 0 at
+        both ends. Near the ends a side has fewer frames; sides are normalized, so a constant has no
+        novelty.
 
     References
     ----------

@@ -189,7 +189,7 @@ def fetch(
     retries : int, default 1
         Number of retries when the connection or the checksum fails.
     timeout : float, default 30
-        Connection timeout in seconds.
+        Seconds without an answer after which the connection fails.
 
     Returns
     -------
@@ -299,7 +299,10 @@ def verify(folder: str | Path) -> tuple[Problem, ...]:
 
 
 def _check_folder(folder: Path, receipt: Receipt | None, *, force: bool) -> None:
-    """Raise a DatasetError if the folder was not downloaded, or has changed."""
+    """Raise a DatasetError if the folder was not downloaded, or has changed.
+
+    With `force`, only files that are not part of the dataset matter.
+    """
     if receipt is None:
         if folder.exists():
             msg = f"{folder} exists, but was not fetched; move it away, or name another folder"

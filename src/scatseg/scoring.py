@@ -112,8 +112,9 @@ def score_folder(
     RunLockedError
         When another process writes to the folder.
     ValueError
-        When two folders annotate a track, two systems have the same name, `partners` names an
-        unknown reference, the metadata cannot be used, or the folder has a damaged run.json.
+        When two folders annotate a track, two systems share their own and their folder's name,
+        `partners` names an unknown reference, the metadata cannot be used, or the folder has a
+        damaged run.json.
     """
     runs.read_run_facts(out)  # fails early if it cannot be extended afterwards
     groups = read_groups(metadata, group_by) if metadata is not None else {}

@@ -169,7 +169,7 @@ def recurrence(S: NDArray[np.floating], *, n_neighbors: int, min_lag: int = 1) -
     n_neighbors : int
         Number of most similar frames that are neighbors of each frame, plus ties.
     min_lag : int, default 1
-        Minimum distance in frames between neighbors.
+        Minimum distance in time between neighbors, in frames.
 
     Returns
     -------

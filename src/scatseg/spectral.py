@@ -31,7 +31,7 @@ class LogMel:
     hop_length : int, default 512
         Samples between frames.
     eps : float, default 0.01
-        Relative to the recording's mean power.
+        Power below which the scale is linear, relative to the recording's mean.
     """
 
     n_mels: int = 64
@@ -82,7 +82,7 @@ class CQT:
     hop_length : int, default 512
         Samples between frames.
     eps : float, default 0.1
-        Relative to the recording's mean magnitude.
+        Magnitude below which the scale is linear, relative to the recording's mean.
     """
 
     n_octaves: int = 7
@@ -102,7 +102,7 @@ class CQT:
 
 @dataclass(frozen=True, kw_only=True)
 class Chroma:
-    """Chroma: constant-Q magnitudes folded into pitch classes.
+    """Chroma: constant-Q magnitudes of all octaves folded into pitch classes.
 
     Normalized by the strongest pitch class of each frame; quiet frames tend to 0.
 
@@ -113,7 +113,7 @@ class Chroma:
     hop_length : int, default 512
         Samples between frames.
     eps : float, default 0.01
-        Relative to the recording's mean magnitude.
+        Offset of the normalization, relative to the recording's mean magnitude.
     """
 
     n_octaves: int = 7

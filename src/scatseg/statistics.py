@@ -40,7 +40,7 @@ def bootstrap_intervals(
     samples : sequence of array_like of float, each of shape (n_values,)
         Finite values in any order; samples may differ in length.
     confidence : float, default 0.95
-        Share of the resampled means within the interval, in [0, 1].
+        Share of the resampled means within the interval, strictly between 0 and 1.
     n_resamples : int, default 10000
         Number of bootstrap samples.
     seed : int, default 0
@@ -332,7 +332,7 @@ def indistinct_groups(ranks: ArrayLike, difference: float) -> list[tuple[int, ..
     ranks : array_like of float, shape (n_systems,)
         Average ranks.
     difference : float
-        The critical difference.
+        The critical difference; systems whose ranks are that far apart, or further, differ.
 
     Returns
     -------

@@ -58,7 +58,8 @@ STATISTICS: Mapping[str, Callable[[Features], NDArray[np.floating]]] = {
 class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Compute one vector per signal or file: features aggregated over time.
 
-    Stateless: nothing is learned from the data. Signals may differ in length.
+    Nothing is learned from the data: `fit` checks options and names columns. Signals may differ in
+    length, vectors do not.
 
     Parameters
     ----------
@@ -192,7 +193,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return np.array(names, dtype=object)
 
     def __sklearn_tags__(self) -> Any:
-        """Declare to scikit-learn that rows are signals or paths, and fitting is not needed."""
+        """Declare to scikit-learn that rows may be paths, and dtypes are not preserved."""
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.requires_fit = True

@@ -25,7 +25,7 @@ _LONG = 1200
 @click.option("-o", "--output", type=FileArgument, help="An .npz file, or a folder.")
 @features_option
 @click.option("--sr", type=click.IntRange(min=1), default=22050, show_default=True, help="In Hz.")
-@click.option("--plan", is_flag=True, help="Only estimate time and memory.")
+@click.option("--plan", is_flag=True, help="Only estimate output, operations and memory.")
 @click.pass_obj
 def features(
     verbosity: int, paths: tuple[Path, ...], output: Path | None, features: str, sr: int, plan: bool

@@ -57,8 +57,8 @@ def index(
     """Index the passages of recordings for search.
 
     PATHS are audio files, folders (searched recursively) or patterns. Unchanged recordings are
-    kept, changed ones are recomputed. Labels and groups are read from an index.csv in a folder, if
-    present. With --info, --verify, --remove or --rebuild, the index can also be the only path.
+    kept, changed ones are recomputed. Labels and groups come from an index.csv in a folder, else
+    they are kept. With --info, --verify, --remove or --rebuild, the index can be the only path.
     """
     if sum((info, verify, remove is not None)) > 1:
         msg = "one of --info, --verify and --remove is needed, got several"

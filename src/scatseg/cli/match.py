@@ -212,7 +212,7 @@ def descend(
 
 
 def _summed_up(row: dict[str, Any]) -> str:
-    """Print the best descent of a loss, and how many found the target, in one line."""
+    """Format the best descent of a loss, and how many found the target, in one line."""
     best = " ".join(f"{name}={value:.4g}" for name, value in row["best"].items())
     found = ""
     if row["n_found"] is not None:
@@ -230,7 +230,7 @@ def _tell(output: Path, failures: Sequence[Failure]) -> None:
 
 
 def _told(descent: Descent, parameters: Sequence[Parameter]) -> str:
-    """Print the result of a descent in one line."""
+    """Format the result of a descent in one line."""
     theta = " ".join(
         f"{p.name}={value:.4g}" for p, value in zip(parameters, descent.match.theta, strict=True)
     )

@@ -92,7 +92,7 @@ def resynthesize(
     seed: int,
     device: str,
 ) -> int:
-    """Resynthesize FILE from its scattering coefficients by optimization.
+    """Resynthesize FILE from its scattering coefficients, by optimization from noise.
 
     Tone, texture and technique are preserved, exact timing is not. Rerun the same command to
     resume.

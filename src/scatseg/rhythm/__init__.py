@@ -100,12 +100,12 @@ def find_grid(
 ) -> Grid:
     """Estimate the beats and bar lines of a recording.
 
-    First, the fastest pulse that contains beats and off-beats is tracked: its period by
+    First, a pulse fast enough to contain beats and off-beats is tracked: its period by
     autocorrelation of the onset strength, its times by dynamic programming. Then all metres and
     phases of the bar lines are scored by chord changes, bass, attacks, and starts and ends of
     repetitions, with a prior on tempo. Long bars are split in two if off-beats are as strong as
     beats. Silence at the ends is ignored, and has its own bars only if it is long; a long silence
-    inside is one bar. Given beats or downbeats are used as they are, without these corrections.
+    inside is one bar. With given beats or downbeats, silence is not set apart and no bar is split.
 
     Parameters
     ----------
@@ -123,8 +123,8 @@ def find_grid(
     -------
     grid : Grid
         Bar lines from 0 to the duration. If the pulse is unclear, or weak and uneven, a fixed grid
-        of two-second bars with a warning. Gaps of more than five bars in given beats also cause a
-        warning.
+        of bars of about two seconds, with a warning that says which. Gaps of more than five bars in
+        given beats or downbeats also cause a warning.
 
     Raises
     ------

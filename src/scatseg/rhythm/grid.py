@@ -13,7 +13,7 @@ FALLBACK_BAR = 2.0
 _SLIVER = 1 / 16  # of a bar: bar lines closer than this to an end are dropped
 _SHORT = 1 / 2  # of a bar: minimum distance of bar lines
 _FEW_INSIDE = 0.1  # share of given times inside the recording that may be chance
-_MANY_BARS = 5.5  # longest gap in given times: longer ones may be unannotated
+_MANY_BARS = 5.5  # bars: longer gaps in given times are no rests, but may be unannotated
 _SHORTEST = 0.2  # seconds: shorter bars are not continued
 _NEAR_END = 9  # times used to extrapolate beyond an end
 _ON_LINE = 1e-3  # seconds: tolerance of a beat before its bar line
@@ -28,7 +28,7 @@ class Grid:
     beats : ndarray of float64, shape (n_beats,)
         Seconds, strictly increasing, from the first to the last attack. Empty on a fixed grid.
     downbeats : ndarray of float64, shape (n_downbeats,)
-        The beats that begin a bar, including the first and the last.
+        The beats that begin a bar, even where that is the first or the last one.
     edges : ndarray of float64, shape (n_bars + 1,)
         Bar lines in seconds, strictly increasing, the first 0 and the last the duration. The
         first and the last bar may be partial.
@@ -198,7 +198,7 @@ def grid_of_positions(
 def _edges(lines: NDArray[np.float64], duration: float, *, reach: float) -> NDArray[np.float64]:
     """Keep bar lines that are not too close to an end or each other, and add both ends.
 
-    `reach` is the median length of a bar in seconds.
+    `reach` is the median length of a bar in seconds; 0 keeps all lines strictly inside.
     """
     inner = lines[(lines > _SLIVER * reach) & (lines < duration - _SLIVER * reach)]
     if inner.size:

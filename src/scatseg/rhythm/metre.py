@@ -83,10 +83,10 @@ _CHANGES = {
     4: (1.1, 0.9, -0.5, 0.1, -0.2),
 }
 _AROUND = 4  # pulses before and after over which tempo is compared
-_TEMPO_CHANGE = 0.1  # log tempo ratio at which a slip costs half
-_BASS = 220.0  # Hz: upper limit
+_TEMPO_CHANGE = 0.1  # natural log of the tempo ratio at which a slip costs half
+_BASS = 220.0  # Hz: upper limit of the bass
 _ATTACK_WEIGHT, _CHANGE_WEIGHT = 0.3, 1.5
-_EVIDENCE = 20.0  # effective number of independent pulses
+_EVIDENCE = 20.0  # effective number of independent pulses, in recordings of any length
 _SLIP = 70.0  # cost of losing or inserting a part of a bar
 _SPARSE_SKEWNESS, _SPARSE_WEIGHT = 0.5, 3.0  # sixteenths are seldom all played
 _MOST_SKEWNESS = 1.5  # of music
@@ -148,7 +148,7 @@ def pulse_cues(times: NDArray[np.float64], bands: Spectrum, pitches: Spectrum) -
     Returns
     -------
     cues : Cues
-        Accents of each pulse, from features between it and the next.
+        Accents of each pulse, by onsets at it and pitches averaged from each pulse to the next.
     """
     strength = scipy.ndimage.maximum_filter1d(onset_strength(bands), _BESIDE)
     n_octaves = pitches.levels.shape[1] // 12

@@ -27,8 +27,8 @@ _DRIFT, _JUMP = 0.05, 0.5  # cost of a period change per step, and maximum cost,
 _LEAST_CONTRAST = 0.15  # of the mean strength: lower variation, as in noise, is no pulse
 _SILENT = 0.05  # of the mean power: quieter windows correlate by chance
 _FASTEST, _SLOWEST = 0.6, 1.7  # range of intervals between pulses, relative to the period
-_STEADINESS = 200.0  # cost of uneven intervals, per squared log ratio
-_SPAN, _STEADY = 8, 0.02  # pulses per span, and tolerance of its duration, of steadiness
+_STEADINESS = 200.0  # cost of uneven intervals, per squared natural log of the ratio
+_SPAN, _STEADY = 8, 0.02  # steadiness: pulses per span, and tolerance of its log duration
 _LOCAL = 6.0  # seconds of the local normalization of onset strength
 _FAINT = 0.1  # floor of the normalization, relative to loud attacks
 _RISE = 3  # frames over which an attack rises
@@ -97,7 +97,8 @@ def subdivided(beats: ArrayLike) -> Pulse:
 def attacks(levels: NDArray[np.floating]) -> NDArray[np.floating]:
     """Compute the mean rise of levels (n_frames, n_bands) around each frame: (n_frames,).
 
-    Differences span several frames, so that attacks smeared by coding or stretching are as strong.
+    Differences span several frames, so that coding or stretching, which smears attacks, does not
+    weaken them.
     """
     before, after = _RISE // 2 + 1, _RISE // 2
     rises = np.maximum(0, levels[_RISE:] - levels[:-_RISE]).mean(axis=1) / _RISE

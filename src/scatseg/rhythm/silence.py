@@ -178,5 +178,5 @@ def with_silent_ends(
 
 
 def _n_silent(seconds: float, *, bar: float) -> int:
-    """Return the number of bars of a silence of its own; 0 if it is short."""
+    """Return the number of bars that a silence at an end has of its own; 0 if it is short."""
     return max(2, math.ceil(seconds / bar)) if seconds >= LONG_END else 0

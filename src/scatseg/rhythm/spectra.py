@@ -14,7 +14,7 @@ ONSET_HOP = 0.0116
 _PITCH_HOP = 4 * ONSET_HOP
 _CHUNK = 512  # frames transformed at a time
 _QUIET = 1e-9  # of full scale: smaller magnitudes are silence
-_COMPRESSION = 40.0  # c in `Spectrum`
+_COMPRESSION = 40.0  # c in `Spectrum`: how far below loud bands a level still counts
 
 
 class Spectrum(NamedTuple):
@@ -75,7 +75,7 @@ def _spectrum(
 
 
 def _triangles(hertz: NDArray[np.floating], centers: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Compute triangular filters (n_bins, n_bands) on a log-frequency axis."""
+    """Compute triangular filters (n_bins, n_bands) on log-frequency, 0 at neighboring centers."""
     octaves = np.log2(np.maximum(hertz, centers[0] / 4))
     step = np.log2(centers[1] / centers[0])
     rise = 1 - np.abs(octaves[:, None] - np.log2(centers)) / step

@@ -43,7 +43,8 @@ class Segmenter(Protocol):
     - `is_calibrated(features)`: whether these heights are boundary probabilities; if so, boundaries
       carry them as their confidence.
     - `shortness(features)`: why the recording is too short to be segmented, or None.
-    - `level_names`: names of the levels, coarse to fine, if they are the same for all recordings.
+    - `level_names`: names of the levels, coarse to fine, if they are the same for all recordings; a
+      silent recording then has them, too.
     - `default_level`: index of the level to show, if not 0.
     """
 
@@ -184,7 +185,7 @@ def _can_predict(segmenter: object) -> bool:
 def _is_own(kind: type) -> bool:
     """Return whether `predict_with_novelty` agrees with `predict` and `novelty` of a class.
 
-    It does not if a subclass overrides only one of the latter.
+    It does not if a subclass overrides one of the latter without overriding the former.
     """
     at_once = _home(kind, "predict_with_novelty")
     return all(issubclass(at_once, _home(kind, name)) for name in ("predict", "novelty"))

@@ -96,7 +96,7 @@ class _Reading:
         return scores, cost + self.span * (0.5 - granularity)
 
     def probabilities(self, level: Level) -> NDArray[np.float64]:
-        """Compute the marginal probability of a boundary at each edge, at the default cost."""
+        """Compute the marginal probability of a boundary at each edge, at a granularity of 0.5."""
         novelty = np.zeros(len(self.bars.edges))
         if self.found:
             scores, cost = self.found[level]
@@ -151,7 +151,7 @@ class _Reading:
         return best_boundaries(hits, cost=0.5)
 
     def certainty(self) -> float | None:
-        """Compute the mean probability of the boundaries of the best segmentation, or None.
+        """Compute the mean probability of the best segmentation's boundaries; None without any.
 
         Boundaries of silences are excluded: they do not depend on the bars.
         """
@@ -190,7 +190,7 @@ class CoverSegmenter:
     """Segmentation with the highest total score of repetition, homogeneity and length.
 
     Every candidate segment is scored, and dynamic programming finds the segmentation with the
-    highest total. Optionally, a neural network adds the log odds of a boundary
+    highest total. Optionally, a neural network, the only trained part, adds log odds of boundaries
     (`scatseg.diagonals`); boundary probabilities are then marginalized over all segmentations, and
     the boundaries with the most expected hits are selected (`boundaries.expected_hits`). Repetition
     is measured by all features in temporal order, homogeneity by timbre alone (MFCC, scattering and
@@ -217,8 +217,8 @@ class CoverSegmenter:
         Weight of the network, see `diagonals.boundary_log_odds`; with it, the other weights are
         rescaled. Not used on frames shorter than bars.
     level : {"any", "phrase", "section"}, default "any"
-        The default level, see `predict`: sections, else phrases. With "any", the network looks for
-        boundaries of both levels, with "phrase" for those of phrases only.
+        The default level, see `predict`: sections for "section", else phrases. With "phrase", the
+        network looks for boundaries of phrases only, else for those of both levels.
     cost : float, default 3.0
         Cost per segment at a granularity of 0.5.
     frame : float, default 0.5
@@ -478,7 +478,7 @@ class CoverSegmenter:
 
 @dataclass(frozen=True, kw_only=True)
 class GridFreeSegmenter(CoverSegmenter):
-    """`CoverSegmenter` on half-second frames: needs no bars, finds repetitions at any tempo."""
+    """`CoverSegmenter` on half-second frames: needs no bars, repetitions may differ in tempo."""
 
     hears: ClassVar[str] = "bars:length=0.5,positions=1"
 
@@ -506,10 +506,11 @@ _TEMPERATURE = 3.5
 """Temperature of `boundary_probabilities` with the network, chosen for calibration."""
 
 _LOG_ODDS_OF_INTEREST = 1.5
-"""Added to the network's log odds: boundaries are rare, and one chance in four is worth one."""
+"""Added to the network's log odds: boundaries are rare, and a chance of one in four counts."""
 
 LEAST_BARS = 5
-"""Minimum number of bars of a recording with more than one section."""
+"""Minimum number of bars of a recording with more than one section: in fewer, even two blocks that
+have nothing in common are one."""
 
 MAX_COVERED = 2048
 """Maximum number of frames shorter than bars in `CoverSegmenter`."""

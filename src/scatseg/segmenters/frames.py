@@ -33,7 +33,7 @@ def odd_frames(features: Features, seconds: float) -> int:
 
 
 def check_seconds(frame: float, **others: float) -> None:
-    """Raise a ValueError unless `frame` is positive and finite, and the others are not negative."""
+    """Raise a ValueError unless all are finite numbers, `frame` positive, others not negative."""
     for name, value in {"frame": frame, **others}.items():
         if not isinstance(value, Real):
             msg = f"{name} must be a number of seconds, got {value!r}"
