@@ -555,7 +555,7 @@ def test_an_interrupt_exits_with_130(monkeypatch, music, tmp_path, capsys):
 
     monkeypatch.setattr("scatseg.collection.segment_collection", interrupted)
     assert scatseg("segment", music, "-o", tmp_path / "run", *FAST) == cli.INTERRUPTED
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "the same command resumes" in capsys.readouterr().err
 
 
 def test_python_m_scatseg_is_scatseg():

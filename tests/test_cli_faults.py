@@ -89,7 +89,7 @@ def test_only_commands_that_go_on_say_so(
     assert scatseg(name, tones, *options) == cli.INTERRUPTED
     said = capsys.readouterr().err
     assert "interrupted" in said
-    assert ("the same command goes on" in said) == goes_on
+    assert ("the same command resumes" in said) == goes_on
 
 
 INTERRUPTED_IMPORT = """

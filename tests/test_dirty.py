@@ -110,7 +110,7 @@ def mark_end(sheet, rng):
     else:
         short = rng.random() < 0.5
         sheet.rows.append([time, "End"] if short else [time, time, "End"])
-        sheet.tells.append("mark of the end left out" if short else "'End' at")
+        sheet.tells.append("end marker ignored" if short else "'End' at")
 
 
 def lose_last_label(sheet, _):
@@ -343,7 +343,7 @@ def understood(references):
 def test_the_dirt_is_of_every_kind_and_a_good_part_of_it_fatal(pairs):
     files = [each for pair in pairs for each in pair]
     tells = " ".join(tell for each in files for tell in each.tells)
-    for part in ("repeats", "has no length", "out of order", "mark of the end", "decimal comma"):
+    for part in ("repeats", "has no length", "out of order", "end marker", "decimal comma"):
         assert tells.count(part) > 10
     assert len({each.reason for each in files}) == 1 + len(
         {"start", "finite", "negative", "before", "overlap", "no end"}

@@ -303,11 +303,11 @@ DIRTY = {
     ),
     "end mark": (
         "0\t10\tA\n10\t20\tB\n20\tEnd\n",
-        ["line 3: mark of the end left out, each row has its own end"],
+        ["line 3: end marker ignored, each row has its own end"],
     ),
     "end mark out of order": (
         "20\tEnd\n0\t10\tA\n10\t20\tB\n",
-        ["line 1: mark of the end left out, each row has its own end"],
+        ["line 1: end marker ignored, each row has its own end"],
     ),
     "numbered, as by Isophonics": (
         "0.000\t10.0\t0\tA\n10.0\t20.0\t1\tB\n",

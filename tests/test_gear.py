@@ -493,7 +493,7 @@ def test_the_command_writes_scores_tables_and_figures(own, tmp_path, capsys):
     [
         (["--synth", "theremin"], "unknown synth"),
         (["--features", "smell"], "unknown feature"),
-        (["--features", "chance"], "one of the yardsticks"),
+        (["--features", "chance"], "one of the baselines"),
         (["--grid", "2", "--neighbors", "8"], "8 sounds have 1 to 7 neighbors"),
         (["--range", "f_m=16,4"], "low to a high"),
         (["--range", "f_m=0,4"], "must be positive"),

@@ -136,14 +136,14 @@ def test_a_target_out_of_reach_is_met_at_the_bound(optimizer):
 def test_a_descent_that_rests_ends_early():
     options = {"n_steps": 50, "optimizer": "levenberg-marquardt"}
     found = matching.match(Tremolos(), LOSS, tremolo(), START, **options)
-    assert (found.converged, found.reason) == (True, "the optimizer came to rest")
+    assert (found.converged, found.reason) == (True, "the optimizer converged")
     assert found.n_steps < 20
 
 
 def test_a_descent_under_way_has_not_converged():
     target = torch.tensor([2.0, 1.0])
     found = matching.match(Places(), squared, target, [1.0, 0.0], n_steps=6, lr=0.01)
-    assert (found.converged, found.reason) == (False, "all steps were taken")
+    assert (found.converged, found.reason) == (False, "the maximum number of steps was reached")
 
 
 def test_a_loss_that_is_lost_on_the_way_is_said():
@@ -704,7 +704,7 @@ def test_a_synth_that_plays_no_tensors_is_refused(tmp_path, monkeypatch):
 def test_a_delay_that_leaves_nothing_is_refused():
     task = tasks.task_of(CHIRP[1], ranges={}, fixed={}, truth={})
     with pytest.raises(
-        ValueError, match="nothing is heard of the target's 4096 samples, delayed by 5000"
+        ValueError, match="the target is silent in its 4096 samples, delayed by 5000"
     ):
         task.target(5000)
 

@@ -81,14 +81,14 @@ def split(
             rare = names[counts.argmin()]
             msg = (
                 f"{n_folds} folds need as many clips of every class, {rare} has {counts.min()}: "
-                "ask for fewer folds, or leave the class out"
+                "use fewer folds, or leave the class out"
             )
             raise SplitError(msg)
         return inner_folds(labels, None, n_folds, seed)
     groups = np.asarray(groups)
     n_groups = len(np.unique(groups))
     if n_groups < (2 if leave_one_group_out else n_folds):
-        msg = f"{n_folds} folds need as many groups, there are {n_groups}: ask for fewer folds" + (
+        msg = f"{n_folds} folds need as many groups, there are {n_groups}: use fewer folds" + (
             ", or to leave one group out" if n_groups > 1 else ", or check the column"
         )
         raise SplitError(msg)

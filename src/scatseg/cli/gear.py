@@ -96,7 +96,7 @@ def _systems(names: Sequence[str]) -> list[System]:
     unique = list(dict.fromkeys(names))
     for name in unique:
         if name in (IDEAL, CHANCE):
-            msg = f"{name!r} is one of the yardsticks that every table has"
+            msg = f"{name!r} is one of the baselines that every table has"
             raise ValueError(msg)
     return [System(name=name, extract=representation(name)) for name in unique]
 

@@ -195,7 +195,7 @@ def _verify(folder: Path, trust: Collection[str]) -> int:
         return SOME_FAILED
     status = _status_held(folder, len(read_state(folder, trusted=trust).tracks))
     if status == DONE:
-        click.echo(f"{folder}: all is well")
+        click.echo(f"{folder}: no problems found")
     return status
 
 

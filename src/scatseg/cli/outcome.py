@@ -28,7 +28,7 @@ def resumable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        msg = "interrupted: what was done is kept, the same command goes on"
+        msg = "interrupted: finished work is kept, the same command resumes"
         raise Interrupted(msg) from error
 
 

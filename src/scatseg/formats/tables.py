@@ -200,7 +200,7 @@ def _rows(lines: list[_Line], notes: list[str], *, spans: bool | None) -> list[R
     for line in lines:
         start = number(line.first)
         if line.marks_end and ends and (line is lines[-1] or (start or 0) >= max(ends)):
-            notes.append(f"{line.place}: mark of the end left out, each row has its own end")
+            notes.append(f"{line.place}: end marker ignored, each row has its own end")
         else:
             rows.append(_span(line))
     return rows

@@ -25,7 +25,7 @@ _SETTLED = 5
 _REST = 0.3
 """Maximum oscillation of Adam's last steps at convergence, relative to its rate."""
 
-_AT_REST = "the optimizer came to rest"
+_AT_REST = "the optimizer converged"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -131,7 +131,7 @@ def match(
         msg = f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {optimizer!r}"
         raise ValueError(msg)
     tried: list[Step] = []
-    reason, finite = "all steps were taken", True
+    reason, finite = "the maximum number of steps was reached", True
     for step in OPTIMIZERS[optimizer](problem, n_steps, lr):
         if not (np.isfinite(step.loss) and np.isfinite(step.gradient).all()):
             reason = f"the loss or its gradient is not finite after {counted(len(tried), 'step')}"

@@ -87,6 +87,6 @@ def delayed_target(x: Tensor, shift: int) -> Tensor:
     """
     sound: Tensor = delayed(x, shift)
     if not bool(sound.any()):
-        msg = f"nothing is heard of the target's {len(sound)} samples, delayed by {shift}"
+        msg = f"the target is silent in its {len(sound)} samples, delayed by {shift}"
         raise ValueError(msg)
     return sound

@@ -283,7 +283,7 @@ def connected(folder: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
         if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
             what = "written" if write else "read"
-            msg = f"{shown(path)}: the index cannot be {what} ({error}); what is in it is kept"
+            msg = f"{shown(path)}: the index cannot be {what} ({error}); its content is unchanged"
             raise SearchIndexError(msg) from error
         msg = f"{shown(path)}: the index is damaged ({error}); remove the folder, index again"
         raise SearchIndexError(msg) from error
