@@ -918,7 +918,7 @@ def test_a_full_or_read_only_disk_is_no_damage(tmp_path, setting, reason):
             database.execute("INSERT INTO meta VALUES ('x', ?)", ("x" * 100_000,))
 
     with pytest.raises(
-        SearchIndexError, match=rf"cannot be written \(.*{reason}.*\); what is in it"
+        SearchIndexError, match=rf"cannot be written \(.*{reason}.*\); its content is unchanged"
     ):
         write()
 
