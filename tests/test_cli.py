@@ -373,7 +373,7 @@ def test_features_tell_beforehand_what_they_take(music, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--plan", "--features", "mfcc"], "only scattering and jtfs"),
+        (["--plan", "--features", "mfcc"], "--plan needs scattering or jtfs"),
         (["--features", "mfcc"], "features need -o OUTPUT"),
     ],
 )
@@ -502,7 +502,7 @@ def test_wavelets_are_drawn_with_their_numbers(kind, tmp_path):
     [
         (("s1", "--from", "soon"), "'soon' is not a time like 62.5 or 1:02.5"),
         (("s1", "--from", "nan"), "'nan' is not a time"),
-        (("s1", "--from", 5, "--to", 3), "a stretch must lie within 0 and 8.000 s"),
+        (("s1", "--from", 5, "--to", 3), "an excerpt must lie within 0 and 8.000 s"),
         (("s2", "--Q", "8,1,1"), "'8,1,1' is neither one integer nor two"),
         (("s2", "--J", 1), "leaves no second-order path"),
         (("stability", "--Q", "many"), "'many' is not a list of positive integers"),

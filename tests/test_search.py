@@ -245,7 +245,7 @@ def test_a_whole_recording_is_found_transposed(built):
     assert (best.track, best.semitones) == ("melody3", -3)
     assert best.similarity > plain.similarity + 0.05
     assert len({hit.track for hit in built.search(changed, SR, transpose=4)}) == 6
-    with pytest.raises(ValueError, match="other tempi are tried of passages: name a stretch"):
+    with pytest.raises(ValueError, match="other tempi need an excerpt as query"):
         built.search(changed, SR, tempo=0.1)
 
 

@@ -96,7 +96,7 @@ def _tell_plans(extract: Extractor, found: Found, sr: int) -> int:
     from scatseg import audio
 
     if not hasattr(extract, "plan"):
-        msg = "--plan knows the cost of only scattering and jtfs, one at a time"
+        msg = "--plan needs scattering or jtfs, one at a time"
         raise click.UsageError(msg)
     failed = [f"{failure.track}: {failure.error}" for failure in found.failures]
     n_done = 0

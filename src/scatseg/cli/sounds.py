@@ -240,13 +240,14 @@ def model_tested(labelled: LabelledClips, options: Mapping[str, Any], verbosity:
     if not clips:
         return Evaluated("", (), {}, {}, failures)
     name = str(model.about.features.get("features"))
+    seen = set(model.about.files)
     result = classification.result_elsewhere(
         model.about.classes,
         model.predict_proba(vectors.X),
         [clip.label for clip in clips],
         groups=groups_of(clips),
         split=f"the model {options['model'].name}, trained before",
-        n_seen=sum(each in model.about.files for each in vectors.hashes),
+        n_seen=sum(each in seen for each in vectors.hashes),
     )
     classifier = str(model.about.summary.get("classifier", "?"))
     return Evaluated(classifier, clips, {name: result}, {}, failures)

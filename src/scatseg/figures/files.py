@@ -64,7 +64,7 @@ def read_sound(
     if not 0 <= first < last:
         asked = f"{start or 0:g} s to {'the end' if end is None else f'{end:g} s'}"
         msg = (
-            f"{path}: a stretch must lie within 0 and {recording.duration:.3f} s and not be "
+            f"{path}: an excerpt must lie within 0 and {recording.duration:.3f} s and not be "
             f"empty, got {asked}"
         )
         raise ValueError(msg)

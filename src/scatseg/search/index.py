@@ -281,7 +281,7 @@ class Index:
         self._check(sr, top, transpose, tempo)
         is_whole = start is None and end is None and len(y) > 2 * max(LENGTHS) * sr
         if is_whole and tempo:
-            msg = "other tempi are tried of passages: name a stretch, by its start and end"
+            msg = "other tempi need an excerpt as query: give its start and end"
             raise ValueError(msg)
         query = make_query(y, self.describer, start=start, end=end)
         shifts = sorted(range(-transpose, transpose + 1), key=abs)

@@ -182,7 +182,7 @@ def check_stretch(duration: float, start: float | None, end: float | None) -> tu
     first = 0.0 if start is None else start
     last = duration if end is None else end
     if not 0 <= first < last:
-        msg = f"a stretch must begin before it ends, got {first:g} s to {last:g} s"
+        msg = f"an excerpt must begin before it ends, got {first:g} s to {last:g} s"
         if end is None and start is not None and first >= 0:
             msg = f"the recording ends at {duration:.2f} s, before the start at {first:g} s"
         raise ValueError(msg)
