@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import importlib
 
 import librosa
 import numpy as np
@@ -34,6 +35,12 @@ SMALL = {
     "sum": "waveform+mss:n_fft=64",
 }
 each_metric = pytest.mark.parametrize("metric", SMALL.values(), ids=SMALL)
+
+
+def torch_module(name):
+    """Import a module that needs torch, or skip the test."""
+    pytest.importorskip("torch")
+    return importlib.import_module(name)
 
 
 def noise(*shape, seed=0):
@@ -202,7 +209,7 @@ def tensors(*shape, seed=0):
 
 @each_metric
 def test_losses_equal_the_distances(metric):
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     x, y = tensors(2, 700)
     expected = scatseg.distance(x.numpy(), y.numpy(), metric=metric)
     assert losses.loss_named(metric)(x, y).item() == pytest.approx(expected, rel=1e-12)
@@ -210,7 +217,7 @@ def test_losses_equal_the_distances(metric):
 
 @each_metric
 def test_gradients_equal_finite_differences(metric):
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     import torch
 
     x, y = tensors(2, 24)
@@ -220,7 +227,7 @@ def test_gradients_equal_finite_differences(metric):
 @pytest.mark.parametrize("kind", ["silence", "click", "constant", "equal", "full scale"])
 @each_metric
 def test_gradients_are_finite(metric, kind):
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     y = tensors(2048).float()
     x = {
         "silence": 0 * y,
@@ -236,7 +243,7 @@ def test_gradients_are_finite(metric, kind):
 @pytest.mark.parametrize("n_samples", [1, 2, 3, 31, 2**16])
 @each_metric
 def test_gradients_are_finite_for_any_length(metric, n_samples):
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     x = tensors(n_samples).float().requires_grad_()
     losses.loss_named(metric)(x, tensors(n_samples, seed=1).float()).backward()
     assert bool(x.grad.isfinite().all())
@@ -244,7 +251,7 @@ def test_gradients_are_finite_for_any_length(metric, n_samples):
 
 @pytest.mark.parametrize(("linear", "log", "rel"), [(1.0, 0.0, 1e-6), (0.0, 1.0, 5e-3)])
 def test_mss_has_the_magnitude_terms_of_auraloss(linear, log, rel):
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     auraloss = pytest.importorskip("auraloss")
     import torch
 
@@ -255,7 +262,7 @@ def test_mss_has_the_magnitude_terms_of_auraloss(linear, log, rel):
 
 
 def test_losses_are_weighted_and_summed():
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     x, y = tensors(2, 500)
     a, b = losses.WaveformLoss(), losses.MultiScaleSpectralLoss(n_fft=(64,))
     expected = 6 * a(x, y) + 3 * b(x, y)
@@ -263,13 +270,13 @@ def test_losses_are_weighted_and_summed():
 
 
 def test_adding_anything_but_losses_raises():
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     with pytest.raises(TypeError, match="unsupported operand"):
         _ = losses.WaveformLoss() + 3
 
 
 def test_losses_are_summed_by_sum_and_divided():
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     x, target = tensors(2, 500)
     first, second = losses.WaveformLoss(), losses.MultiScaleSpectralLoss(n_fft=(64,))
     mean = sum([first, second]) / 2
@@ -279,21 +286,21 @@ def test_losses_are_summed_by_sum_and_divided():
 
 @pytest.mark.parametrize("name", COMPARISONS)
 def test_help_lists_every_option_and_its_default(name):
-    kind = pytest.importorskip("scatseg.losses").LOSSES[name]
+    kind = torch_module("scatseg.losses").LOSSES[name]
     told = " ".join(kind.__doc__.split()).replace('"', "'")
     for option in dataclasses.fields(kind().comparison):
         assert f"{option.name}={option.default!r}" in told
 
 
 def test_an_unknown_option_raises_naming_the_loss():
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     with pytest.raises(TypeError, match="JTFSLoss has no option 'j': there are reduction, J, J_fr"):
         losses.JTFSLoss(j=8)
 
 
 @pytest.mark.parametrize("which", ["x", "target"])
 def test_arrays_raise_with_advice_to_convert(which):
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     sounds = {"x": tensors(100), "target": tensors(100), which: np.zeros(100)}
     with pytest.raises(TypeError, match=f"{which} must be a tensor, got ndarray: torch.as_tensor"):
         losses.WaveformLoss()(**sounds)
@@ -301,7 +308,7 @@ def test_arrays_raise_with_advice_to_convert(which):
 
 @pytest.mark.parametrize(("reduction", "shape"), [("none", (3,)), ("mean", ()), ("sum", ())])
 def test_batches_are_reduced_as_requested(reduction, shape):
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     loss = losses.WaveformLoss(reduction=reduction)
     assert loss(tensors(3, 50), tensors(50, seed=1)).shape == shape
 
@@ -323,7 +330,7 @@ class Counting:
 
 
 def test_a_target_is_transformed_once():
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     comparison = Counting()
     loss, y = losses.FeatureLoss(comparison), tensors(50)
     for seed in range(3):
@@ -332,7 +339,7 @@ def test_a_target_is_transformed_once():
 
 
 def test_a_changed_target_is_transformed_again():
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     loss, x, y = losses.LogMelLoss(n_fft=16, hop_length=8, n_mels=4), tensors(50), tensors(50)
     before = loss(x, y).item()
     y += 1
@@ -341,7 +348,7 @@ def test_a_changed_target_is_transformed_again():
 
 
 def test_a_target_with_changed_array_is_transformed_again():
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     import torch
 
     loss, buffer, x = losses.MultiScaleSpectralLoss(n_fft=(16,)), noise(50), tensors(50)
@@ -353,7 +360,7 @@ def test_a_target_with_changed_array_is_transformed_again():
 
 @pytest.mark.parametrize("name", ["waveform", "scattering:J=4,Q=2"])
 def test_gradients_follow_inference_with_the_same_target(name):
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     import torch
 
     loss, x, y = losses.loss_named(name), tensors(50).requires_grad_(), tensors(50, seed=1)
@@ -368,39 +375,39 @@ def test_gradients_follow_inference_with_the_same_target(name):
 
 
 def test_gradients_pass_through_a_target_that_is_learnt():
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     x, y = tensors(50), tensors(50, seed=1).requires_grad_()
     losses.WaveformLoss(p=1)(x, y).backward()
     assert y.grad.abs().tolist() == [1.0] * 50
 
 
 def test_a_loss_can_be_copied():
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     loss, (x, y) = losses.JTFSLoss(J=5, J_fr=2, Q=4), tensors(2, 200)
     assert loss(x, y).item() == copy.deepcopy(loss)(x, y).item()
 
 
 def test_every_metric_has_a_loss():
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     assert list(losses.LOSSES) == list(COMPARISONS)
 
 
 def test_a_custom_loss_is_found_by_name(tmp_path, monkeypatch):
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     (tmp_path / "my_losses.py").write_text("def peak(x, y):\n    return (x - y).abs().max()\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert losses.loss_named("my_losses:peak")(tensors(9), tensors(9)).item() == 0
 
 
 def test_an_unknown_reduction_raises():
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     with pytest.raises(ValueError, match='"mean", "sum" or "none", got \'max\''):
         losses.WaveformLoss(reduction="max")
 
 
 def am_tones():
     """Return a synthesizer of short tremolo tones that start and end in silence."""
-    synth = pytest.importorskip("scatseg.synth")
+    synth = torch_module("scatseg.synth")
     torch = pytest.importorskip("torch")
 
     class Tremolos:
@@ -421,7 +428,7 @@ def am_tones():
 
 @pytest.mark.parametrize("eps", [None, 1.0])
 def test_pnp_approximates_the_squared_loss_to_second_order(eps):
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     import torch
 
     synth, loss = am_tones(), losses.JTFSLoss(J=7, J_fr=2, Q=4, T=256, eps=eps)
@@ -437,7 +444,7 @@ def test_pnp_approximates_the_squared_loss_to_second_order(eps):
 
 
 def test_pnp_has_the_gradient_of_a_quadratic_form():
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     import torch
 
     loss = losses.PNPLoss(am_tones(), losses.WaveformLoss(), damping=0.1)
@@ -447,7 +454,7 @@ def test_pnp_has_the_gradient_of_a_quadratic_form():
 
 
 def test_pnp_works_in_inference_mode():
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     import torch
 
     loss = losses.PNPLoss(am_tones(), losses.WaveformLoss())
@@ -459,13 +466,13 @@ def test_pnp_works_in_inference_mode():
 
 
 def test_pnp_requires_a_loss_of_order_2():
-    losses = pytest.importorskip("scatseg.losses")
+    losses = torch_module("scatseg.losses")
     with pytest.raises(ValueError, match="norm of order 2"):
         losses.PNPLoss(am_tones(), losses.MultiScaleSpectralLoss())
 
 
 def test_the_jacobian_equals_automatic_differentiation():
-    sensitivity = pytest.importorskip("scatseg.sensitivity")
+    sensitivity = torch_module("scatseg.sensitivity")
     import torch
 
     places, synth = torch.tensor([8.5, 4.2], dtype=torch.float64), am_tones()
