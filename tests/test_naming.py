@@ -135,7 +135,11 @@ def test_code_of_this_package_has_no_separate_version():
     assert not code_of((AMChirp(), AMChirp, 3, "text"))
 
 
-@pytest.mark.parametrize("made", [brew, Tea(), (1, brew), SideBySide(parts=(brew,))], ids=str)
+@pytest.mark.parametrize(
+    "made",
+    [brew, Tea(), (1, brew), SideBySide(parts=(brew,))],
+    ids=["function", "instance", "tuple", "attribute"],
+)
 def test_custom_code_is_found_in_nested_objects(made):
     assert code_of(made) == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
 
