@@ -184,7 +184,26 @@ def test_bar_lines_are_read_from_a_beat_file(sources, tmp_path, name):
     edges = np.load(run / "arrays" / "one.npz")["novelty_edges_default"]
     np.testing.assert_allclose(edges, [0, *np.arange(0.25, 8, 1), 8])
     facts = formats.read_jams(run / "tracks" / "two.jams").sandbox["scatseg"]
-    assert "no beats of this name in beats: they were estimated" in facts["warnings"]
+    assert "no beats of this name in beats, or several: they were estimated" in facts["warnings"]
+
+
+@pytest.mark.parametrize(
+    ("ids", "files", "pairs"),
+    [
+        (["a__1", "b__1"], ["a/1.txt", "b/1.txt"], {"a__1": "a/1.txt", "b__1": "b/1.txt"}),
+        (["a__1", "b__1"], ["1.txt"], {}),
+        (["a__1", "a__2"], ["1.txt", "2.csv"], {"a__1": "1.txt", "a__2": "2.csv"}),
+        (["1", "2"], ["a/1.txt", "b/1.txt", "b/2.txt"], {"2": "b/2.txt"}),
+        (["1_piano"], ["a/1.beats.txt"], {"1_piano": "a/1.beats.txt"}),
+    ],
+)
+def test_beat_files_are_matched_by_folder_or_by_a_unique_name(tmp_path, ids, files, pairs):
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    job = dataclasses.replace(BARS, beats=tmp_path)
+    found = job.beats_of([Source(id_, Path("nowhere")) for id_ in ids])
+    assert found == {id_: tmp_path / name for id_, name in pairs.items()}
 
 
 class EachRow:

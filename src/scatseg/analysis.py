@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
@@ -20,7 +21,7 @@ from scatseg.features import Extractor, Features, uniform_edges
 from scatseg.formats import Annotation
 from scatseg.partners import match_ids
 from scatseg.rhythm import Grid, find_grid, read_beats
-from scatseg.runs import Source
+from scatseg.runs import Source, safe_id
 from scatseg.segmentation import SILENCE, Hierarchy, Segmentation
 from scatseg.segmenters import Curve, Segmenter, predict_with_novelty
 from scatseg.similarity import self_similarity
@@ -112,12 +113,26 @@ class SegmentJob:
             for name, each in self.systems().items()
         }
 
-    def beats_of(self, source: Source) -> Path | None:
-        """Find the beat file of a recording, or return None."""
-        if self.beats is None or self.beats.is_file():
-            return self.beats
+    def beats_of(self, sources: Sequence[Source]) -> dict[str, Path]:
+        """Find the beat files of recordings, by id; those with none, or several, are left out.
+
+        In a folder, a file matches by its path relative to the folder, or by its name alone if that
+        is unique.
+        """
+        if self.beats is None or not sources:
+            return {}
+        if self.beats.is_file():
+            if len(sources) > 1:
+                msg = f"{len(sources)} recordings need a folder of beats, but {self.beats} is one file"
+                raise ValueError(msg)
+            return {sources[0].id: self.beats}
         files = _beat_files(self.beats)
-        return files.get(match_ids([source.id], list(files)).pairs.get(source.id, ""))
+        pairs = dict(match_ids([source.id for source in sources], list(files)).pairs)
+        left = [source.id for source in sources if source.id not in pairs]
+        names = Counter(id_.rpartition("__")[2] for id_ in files)
+        by_name = {name: id_ for id_ in files if names[name := id_.rpartition("__")[2]] == 1}
+        pairs |= {id_: by_name[name] for id_, name in match_ids(left, list(by_name)).pairs.items()}
+        return {id_: files[matched] for id_, matched in pairs.items()}
 
     def systems(self) -> dict[str, Segmenter]:
         """Create the segmenters, with the settings that apply to each."""
@@ -299,7 +314,7 @@ def _grid(y: NDArray[np.floating], sr: int, folder: Path, file: Path | None) -> 
     """Read the bar lines of a recording, or estimate them if there is no beat file."""
     if file is None:
         found = find_grid(y, sr)
-        missing = f"no beats of this name in {folder.name}: they were estimated"
+        missing = f"no beats of this name in {folder.name}, or several: they were estimated"
         return dataclasses.replace(found, warnings=(*found.warnings, missing))
     beats, downbeats = read_beats(file)
     try:
@@ -310,14 +325,14 @@ def _grid(y: NDArray[np.floating], sr: int, folder: Path, file: Path | None) -> 
 
 
 def _beat_files(folder: Path) -> dict[str, Path]:
-    """Find the beat files below a folder by stem: `one` for one.beats.txt."""
+    """Find the beat files below a folder by id: `album__one` for album/one.beats.txt."""
     files: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
-        name = Path(path.name)
+        name = path.relative_to(folder)
         while name.suffix.lower() in BEAT_EXTENSIONS:
             name = name.with_suffix("")
         if name.name != path.name:
-            files.setdefault(name.name, path)
+            files.setdefault(safe_id(os.fspath(name)), path)
     return files
 
 

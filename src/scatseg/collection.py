@@ -68,9 +68,7 @@ def segment_collection(
         When one file of beats is given for several recordings, or the run holds another recording
         under the id of one of the sources.
     """
-    if job.beats is not None and job.beats.is_file() and len(sources) > 1:
-        msg = f"{len(sources)} recordings need a folder of beats, but {job.beats} is one file"
-        raise ValueError(msg)
+    beats = job.beats_of(sources)
     with runs.locked(run):
         _refuse_namesakes(sources, run)
         for name in ("tracks", "arrays", *(["exports"] if job.exports else [])):
@@ -80,7 +78,7 @@ def segment_collection(
         listed += failures
         runs.write_failures(run, listed)
         receipts: dict[str, Receipt] = {}
-        work = functools.partial(segment_source, run=run, job=job, force=force)
+        work = functools.partial(segment_source, run=run, job=job, beats=beats, force=force)
         for receipt in map_sources(work, sources, n_jobs=n_jobs, marks=run / ".running"):
             receipts[receipt.track] = receipt
             if receipt.failure:
@@ -106,12 +104,14 @@ def _refuse_namesakes(sources: Sequence[Source], run: Path) -> None:
             raise ValueError(msg)
 
 
-def segment_source(source: Source, *, run: Path, job: SegmentJob, force: bool = False) -> Receipt:
-    """Segment one track into a run folder; failures are in the receipt."""
+def segment_source(
+    source: Source, *, run: Path, job: SegmentJob, beats: Mapping[str, Path], force: bool = False
+) -> Receipt:
+    """Segment one track into a run folder; failures are in the receipt. `beats` is by id."""
     started = time.perf_counter()
     stage = Stage()
     try:
-        done, warnings = _segment_source(source, run, job, force, stage)
+        done, warnings = _segment_source(source, run, job, beats.get(source.id), force, stage)
     except Exception as error:  # one track must not affect the others
         failure = Failure(source.id, stage.name, f"{type(error).__name__}: {error}")
         return Receipt(source.id, "failed", time.perf_counter() - started, failure)
@@ -120,12 +120,11 @@ def segment_source(source: Source, *, run: Path, job: SegmentJob, force: bool = 
 
 
 def _segment_source(
-    source: Source, run: Path, job: SegmentJob, force: bool, stage: Stage
+    source: Source, run: Path, job: SegmentJob, beats: Path | None, force: bool, stage: Stage
 ) -> tuple[bool, tuple[str, ...]]:
     """Segment one track unless finished; return whether it was necessary, and warnings."""
     target = run / "tracks" / f"{source.id}.jams"
     arrays = run / "arrays" / f"{source.id}.npz"
-    beats = job.beats_of(source)
     facts = {
         "audio_sha256": audio.file_hash(source.path),
         "beats_sha256": None if beats is None else audio.file_hash(beats),

@@ -171,7 +171,8 @@ def _print_segments(sources: Sequence[Source], failures: Sequence[Failure], job:
     for source in sources:
         try:
             recording = decode(source.path, sr=job.sr, strict=job.strict)
-            analysis = analyze(recording.y, recording.sr, job, beats=job.beats_of(source))
+            beats = job.beats_of([source]).get(source.id)
+            analysis = analyze(recording.y, recording.sr, job, beats=beats)
         except (AudioError, ValueError, TypeError) as error:
             click.echo(str(error), err=True)
             return NOTHING_DONE
