@@ -123,7 +123,8 @@ class SegmentJob:
             return {}
         if self.beats.is_file():
             if len(sources) > 1:
-                msg = f"{len(sources)} recordings need a folder of beats, but {self.beats} is one file"
+                n, file = len(sources), self.beats
+                msg = f"{n} recordings need a folder of beats, but {file} is one file"
                 raise ValueError(msg)
             return {sources[0].id: self.beats}
         files = _beat_files(self.beats)

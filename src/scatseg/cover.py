@@ -70,48 +70,44 @@ class Comparison:
         return self.features.edges
 
 
-def compare(features: Features, *, bar: float) -> Comparison:
+def compare(features: Features, *, frames_per_bar: int) -> Comparison:
     """Compute the self-similarity matrices of a recording.
 
     Parameters
     ----------
     features : Features
         One row per bar, beat or shorter frame; all-zero rows are silent.
-    bar : float
-        Nominal bar in seconds, used if at least three frames fit into it.
+    frames_per_bar : int
+        1 if frames are about as long as bars; else, timbre is not compared in temporal order, and
+        repetitions may differ in tempo.
     """
-    n_frames = frames_per_bar(features, bar)
     features, silences = _with_joined_silence(features)
     heard = heard_frames(features)
     kinds = by_family(features)
-    if n_frames > 1:
+    if frames_per_bar > 1:
         kinds = {name: X for name, X in kinds.items() if name.split()[0] not in TIMBRE} or kinds
     in_order = fused_similarity(list(kinds.values()), heard=heard)
     families = by_family(without_places(features))
     timbre = [X for name, X in families.items() if name.split()[0] in TIMBRE]
     averaged = [
-        scipy.ndimage.uniform_filter1d(X, n_frames, axis=0, mode="nearest")
+        scipy.ndimage.uniform_filter1d(X, frames_per_bar, axis=0, mode="nearest")
         for X in timbre or families.values()
     ]
     copies = None
-    if n_frames > 1:
+    if frames_per_bar > 1:
         copies = best_copies(
-            in_order, max_frames=_LONGEST_COPY * n_frames, min_lag=_NEAREST_COPY * n_frames
+            in_order,
+            max_frames=_LONGEST_COPY * frames_per_bar,
+            min_lag=_NEAREST_COPY * frames_per_bar,
         )
     return Comparison(
         features=features,
         in_order=in_order,
         by_timbre=fused_similarity(averaged, heard=heard),
         silences=silences,
-        frames_per_bar=n_frames,
+        frames_per_bar=frames_per_bar,
         copies=copies,
     )
-
-
-def frames_per_bar(features: Features, bar: float) -> int:
-    """Return the number of frames per nominal bar; 1 if frames are about as long as bars."""
-    n_frames = min(features.seconds_to_frames(bar), len(features))
-    return n_frames if n_frames > 2 else 1
 
 
 def cover_scores(

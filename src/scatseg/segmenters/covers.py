@@ -21,7 +21,6 @@ from scatseg.cover import (
     compare,
     cover_labels,
     cover_scores,
-    frames_per_bar,
     median_bar,
 )
 from scatseg.diagonals import (
@@ -39,7 +38,13 @@ from scatseg.places import can_be_halved, halved
 from scatseg.rhythm import LONG_BAR
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters.answers import Curve, Prediction
-from scatseg.segmenters.frames import MAX_FRAMES, check_seconds, on_uniform_frames, too_short
+from scatseg.segmenters.frames import (
+    MAX_FRAMES,
+    check_seconds,
+    frame_length,
+    on_uniform_frames,
+    too_short,
+)
 from scatseg.similarity import heard_frames
 
 Evidence = dict[Level, tuple[NDArray[np.float64], float]]
@@ -312,13 +317,13 @@ class CoverSegmenter:
         >>> len(two.levels[1]), len(four.levels[1])
         (2, 4)
         """
-        frames = self._frames(features)
-        is_learned = self._is_learned(features, frames)
-        prepared = self._prepared(frames, is_learned=is_learned)
+        frames, per_bar = self._frames(features)
+        is_learned = self._is_learned(features)
+        prepared = self._prepared(frames, per_bar, is_learned=is_learned)
         may_be_two = is_learned and median_bar(frames) > LONG_BAR and can_be_halved(frames)
         if not may_be_two or 2 * len(frames) > MAX_COVERED:
             return prepared
-        return replace(prepared, halves=self._prepared(halved(frames), is_learned=True))
+        return replace(prepared, halves=self._prepared(halved(frames), 1, is_learned=True))
 
     def predict_prepared(self, prepared: Prepared) -> Hierarchy:
         """Segment a recording as `predict` does, given the result of `prepare`.
@@ -400,28 +405,35 @@ class CoverSegmenter:
 
         Calibration was measured at the default cost.
         """
-        return self._is_learned(features, self._frames(features))
+        return self._is_learned(features)
 
-    def _is_learned(self, features: Features, frames: Features) -> bool:
+    def _is_learned(self, features: Features) -> bool:
         """Return whether the network is used: only on the bars given."""
-        return self.network > 0 and frames is features and frames_per_bar(frames, self.bar) == 1
+        return self.network > 0 and self._frames(features) == (features, 1)
 
     def shortness(self, features: Features) -> str | None:
         """Explain why the recording is too short, or return None; silence does not count."""
-        frames = self._frames(features)
-        per_bar, n_heard = frames.seconds_to_frames(self.bar), int(heard_frames(frames).sum())
-        if per_bar <= 2:
+        frames, per_bar = self._frames(features)
+        n_heard = int(heard_frames(frames).sum())
+        if per_bar == 1:
             return too_short(n_heard, LEAST_BARS, "bars")
         frame = frames.duration / len(frames)
         return too_short(n_heard * frame, LEAST_BARS * per_bar * frame, "s")
 
-    def _frames(self, features: Features) -> Features:
-        are_bars = frames_per_bar(features, self.bar) == 1
-        max_frames = MAX_FRAMES if are_bars else MAX_COVERED
-        return on_uniform_frames(features, self.frame, max_frames=max_frames)
+    def _frames(self, features: Features) -> tuple[Features, int]:
+        """Return uniform frames and how many are a bar; 1 if they are about as long as bars.
 
-    def _prepared(self, frames: Features, *, is_learned: bool) -> Prepared:
-        bars = compare(frames, bar=self.bar)
+        Frames shorter than bars are longer in a long recording, but do not become bars.
+        """
+        are_bars = round(self.bar / frame_length(features, self.frame)) <= 2
+        max_frames = MAX_FRAMES if are_bars else MAX_COVERED
+        frames = on_uniform_frames(features, self.frame, max_frames=max_frames)
+        if are_bars:
+            return frames, 1
+        return frames, min(max(2, frames.seconds_to_frames(self.bar)), len(frames))
+
+    def _prepared(self, frames: Features, per_bar: int, *, is_learned: bool) -> Prepared:
+        bars = compare(frames, frames_per_bar=per_bar)
         if not (is_learned and bars.in_order.any()):
             return Prepared(bars=bars, logits=None)
         seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)

@@ -22,9 +22,22 @@ def on_uniform_frames(
     """
     most = MAX_FRAMES if max_frames is None else min(max_frames, MAX_FRAMES)
     frame = max(frame, features.duration / most)
-    if len(features) <= most and np.median(np.diff(features.edges)) >= 0.75 * frame:
+    if len(features) <= most and _are_kept(features, frame):
         return features
     return features.pooled(uniform_edges(features.duration, frame))
+
+
+def frame_length(features: Features, frame: float) -> float:
+    """Return the median frame length after `on_uniform_frames`, if the number was not limited."""
+    return _median_length(features) if _are_kept(features, frame) else frame
+
+
+def _are_kept(features: Features, frame: float) -> bool:
+    return _median_length(features) >= 0.75 * frame
+
+
+def _median_length(features: Features) -> float:
+    return float(np.median(np.diff(features.edges)))
 
 
 def odd_frames(features: Features, seconds: float) -> int:
