@@ -336,6 +336,14 @@ def test_fewer_sections_than_requested_warn(sources, asked, warnings):
     assert analyze(y, sr, job).warnings == expected
 
 
+@pytest.mark.parametrize(
+    ("y", "message"), [(np.zeros(0), "n_samples > 0"), (np.full(SR, np.nan), "must be finite")]
+)
+def test_a_signal_that_is_empty_or_not_finite_raises(y, message):
+    with pytest.raises(ValueError, match=message):
+        analyze(y, SR, JOB)
+
+
 def test_beats_that_cannot_be_read_are_a_failure_with_the_reason(sources, tmp_path):
     (tmp_path / "one.csv").write_text("verse,chorus\n", encoding="utf-8")
     job = dataclasses.replace(BARS, beats=tmp_path / "one.csv")

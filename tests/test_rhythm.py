@@ -417,6 +417,25 @@ def test_empty_beats_equal_no_beats(strummed, strummed_grid):
     assert grid.warnings == strummed_grid.warnings
 
 
+def test_empty_beats_do_not_replace_those_of_downbeats(strummed):
+    lines = [0.5, 2.5, 4.5]
+    empty, none = (find_grid(strummed, SR, downbeats=lines, beats=beats) for beats in ([], None))
+    np.testing.assert_array_equal(empty.beats, lines)
+    assert empty.metre == none.metre == 1
+
+
+def test_too_few_given_beats_warn_that_they_are_few(strummed):
+    grid = find_grid(strummed, SR, beats=[1.0, 1.5, 2.0])
+    assert not grid.is_regular
+    assert grid.warnings == ("too few beats given: bars could not be estimated",)
+
+
+def test_a_sampling_rate_too_low_for_rhythm_has_a_fixed_grid(rng):
+    grid = find_grid(rng.normal(size=500), 50)
+    np.testing.assert_allclose(grid.edges, np.arange(0, 12, 2), atol=0.02)
+    assert grid.warnings == ("no clear pulse: bars could not be estimated",)
+
+
 def test_beats_after_the_end_are_ignored():
     np.testing.assert_array_equal(grid_of_bars(3.0, downbeats=[1, 2, 3, 4]).edges, [0, 1, 2, 3])
 

@@ -3,10 +3,11 @@
 import dataclasses
 import itertools
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 import scatseg.segmenters.frames
 from scatseg.evaluation import evaluate
@@ -602,10 +603,30 @@ def test_segmenter_names_cannot_be_combined():
 # Input and output of custom segmenters
 
 
+class CountsThreads:
+    """A segmenter that keeps the number of BLAS threads."""
+
+    def predict(self, features):
+        pools = ThreadpoolController().select(user_api="blas").info()
+        self.n_threads = {each["num_threads"] for each in pools}
+        return Segmentation([0, features.duration], ["A"])
+
+
+@pytest.mark.parametrize(
+    "call", [lambda each, song: segment(song, segmenter=each), predict_with_novelty]
+)
+def test_segmenters_use_one_thread(call, aba_features):
+    each = CountsThreads()
+    with threadpool_limits(2):
+        call(each, aba_features)
+    assert each.n_threads == {1}
+
+
 @pytest.mark.parametrize("given", [np.zeros(22050), [[1.0]], None])
 def test_a_signal_in_place_of_features_raises(given):
-    with pytest.raises(TypeError, match=r"features of a recording are needed, got .*Bars\(\)"):
-        segment(given)
+    for call in (segment, partial(predict_with_novelty, FooteSegmenter())):
+        with pytest.raises(TypeError, match=r"features of a recording are needed, got .*Bars\(\)"):
+            call(given)
 
 
 @pytest.mark.parametrize("wrong", [FooteSegmenter, len, None, 3])

@@ -22,6 +22,7 @@ from scatseg.formats import Annotation
 from scatseg.partners import match_ids
 from scatseg.rhythm import Grid, find_grid, read_beats
 from scatseg.runs import Source, safe_id
+from scatseg.scattering.arguments import check_mono
 from scatseg.segmentation import SILENCE, Hierarchy, Segmentation
 from scatseg.segmenters import Curve, Segmenter, predict_with_novelty
 from scatseg.similarity import self_similarity
@@ -238,7 +239,13 @@ def analyze(
     -------
     found : Analysis
         Segmentations, figure data and warnings.
+
+    Raises
+    ------
+    ValueError
+        When the signal is not mono, real and finite, or is empty.
     """
+    y = check_mono(y, sr)
     stage = Stage() if stage is None else stage
     pictures: dict[str, NDArray[Any]] = {"waveform": _waveform(y)}
     if np.abs(y).max() <= SILENT_PEAK:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import scipy.ndimage
@@ -230,12 +231,8 @@ def bar_levels(y: NDArray[np.floating], sr: int, edges: NDArray[np.float64]) -> 
     array([0. , 0.5])
     """
     limits = np.clip(np.round(edges * sr).astype(int), 0, len(y))
-    n_samples = np.maximum(np.diff(limits), 1)
-    mean, power = (
-        np.diff(np.concatenate([[0.0], np.cumsum(part, dtype=np.float64)])[limits]) / n_samples
-        for part in (y, np.square(y, dtype=np.float64))
-    )
-    return np.asarray(np.sqrt(np.maximum(power - np.square(mean), 0)))
+    bars = (y[start:stop] for start, stop in pairwise(limits))
+    return np.array([bar.std(dtype=np.float64) if bar.size else 0.0 for bar in bars])
 
 
 @dataclass(frozen=True, kw_only=True)

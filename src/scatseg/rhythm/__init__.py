@@ -85,6 +85,7 @@ SLIVER = 0.25
 
 NO_PULSE = "no clear pulse: bars could not be estimated"
 UNEVEN_PULSE = "weak and uneven pulse: bars could not be estimated"
+TOO_FEW_BEATS = "too few beats given: bars could not be estimated"
 """Warnings of a fixed grid."""
 
 SURE_BARS = 0.25
@@ -122,9 +123,9 @@ def find_grid(
     Returns
     -------
     grid : Grid
-        Bar lines from 0 to the duration. If the pulse is unclear, or weak and uneven, a fixed grid
-        of bars of about two seconds, with a warning that says which. Gaps of more than five bars in
-        given beats or downbeats also cause a warning.
+        Bar lines from 0 to the duration. If the pulse is unclear, or weak and uneven, or too few
+        beats are given, a fixed grid of bars of about two seconds, with a warning that says which.
+        Gaps of more than five bars in given beats or downbeats also cause a warning.
 
     Raises
     ------
@@ -148,11 +149,11 @@ def find_grid(
     """
     y = check_mono(y, sr)
     duration = len(y) / sr
+    if beats is not None and not np.size(beats):
+        beats = None
     if downbeats is not None and np.size(downbeats):
         return grid_of_bars(duration, downbeats=downbeats, beats=beats)
-    given = None
-    if beats is not None and np.size(beats):
-        given = checked_times("beats", beats, duration)
+    given = None if beats is None else checked_times("beats", beats, duration)
     known = None if given is None else subdivided(given)
     start, stop, margin = 0, len(y), 0
     if known is None:
@@ -181,7 +182,11 @@ def _pulse_in_bars(
     y: NDArray[np.floating], sr: int, known: Pulse | None
 ) -> tuple[Pulse, BarPositions] | str:
     """Find the pulse, unless it is known, and its bars; or return why there are none."""
+    if known is not None and len(known.times) < MIN_PULSES:
+        return TOO_FEW_BEATS
     bands = band_spectrum(y, sr)
+    if not bands.centers.size:
+        return NO_PULSE
     pulse = find_pulse(bands) if known is None else known
     if len(pulse.times) < MIN_PULSES or pulse.clarity < CLEAR_PULSE:
         return NO_PULSE

@@ -14,6 +14,7 @@ from scatseg.segmenters.covers import CoverSegmenter, GridFreeSegmenter
 from scatseg.segmenters.frames import MAX_FRAMES, on_uniform_frames
 from scatseg.segmenters.laplacian import LaplacianSegmenter
 from scatseg.segmenters.peaks import FooteSegmenter, StructureFeaturesSegmenter
+from scatseg.threads import one_thread
 
 __all__ = [
     "MAX_FRAMES",
@@ -126,7 +127,8 @@ def segment(
         raise TypeError(msg)
     else:
         chosen = segmenter
-    found = _predicted(chosen, features)
+    with one_thread():  # many small products, which threads slow down
+        found = _predicted(chosen, features)
     return found if isinstance(found, Segmentation) else found.levels[found.default]
 
 
@@ -149,23 +151,29 @@ def predict_with_novelty(
     curve : Curve or None
         As from `segmenter.novelty`; None if there is no such method.
     """
+    _check_features(features)
     at_once = getattr(segmenter, "predict_with_novelty", None)
-    if at_once is not None and _is_own(type(segmenter)):
-        answer: Prediction[Segmentation | Hierarchy] = at_once(features)
-        return answer
-    novelty = getattr(segmenter, "novelty", None)
-    curve = None if novelty is None else Curve(*novelty(features))
-    return Prediction(_predicted(segmenter, features), curve)
+    with one_thread():
+        if at_once is not None and _is_own(type(segmenter)):
+            answer: Prediction[Segmentation | Hierarchy] = at_once(features)
+            return answer
+        novelty = getattr(segmenter, "novelty", None)
+        curve = None if novelty is None else Curve(*novelty(features))
+        return Prediction(_predicted(segmenter, features), curve)
 
 
-def _predicted(segmenter: Segmenter, features: Features) -> Segmentation | Hierarchy:
-    """Call `predict` with checks of input and output, for custom segmenters."""
+def _check_features(features: object) -> None:
     if not isinstance(features, Features):
         msg = (
             f"features of a recording are needed, got {type(features).__name__}: "
             "compute them by an extractor, as scatseg.Bars()(y, sr)"
         )
         raise TypeError(msg)
+
+
+def _predicted(segmenter: Segmenter, features: Features) -> Segmentation | Hierarchy:
+    """Call `predict` with checks of input and output, for custom segmenters."""
+    _check_features(features)
     if isinstance(segmenter, type) or not _can_predict(segmenter):
         what = repr(segmenter) if isinstance(segmenter, type) else type(segmenter).__name__
         msg = f"an object with a method predict(features) is needed, got {what}"

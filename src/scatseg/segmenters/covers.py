@@ -46,6 +46,7 @@ from scatseg.segmenters.frames import (
     too_short,
 )
 from scatseg.similarity import heard_frames
+from scatseg.threads import one_thread
 
 Evidence = dict[Level, tuple[NDArray[np.float64], float]]
 """Level -> scores of all candidate segments, and the cost per segment at a granularity of 0.5."""
@@ -319,11 +320,12 @@ class CoverSegmenter:
         """
         frames, per_bar = self._frames(features)
         is_learned = self._is_learned(features)
-        prepared = self._prepared(frames, per_bar, is_learned=is_learned)
-        may_be_two = is_learned and median_bar(frames) > LONG_BAR and can_be_halved(frames)
-        if not may_be_two or 2 * len(frames) > MAX_COVERED:
-            return prepared
-        return replace(prepared, halves=self._prepared(halved(frames), 1, is_learned=True))
+        with one_thread():  # many small products, which threads slow down
+            prepared = self._prepared(frames, per_bar, is_learned=is_learned)
+            may_be_two = is_learned and median_bar(frames) > LONG_BAR and can_be_halved(frames)
+            if not may_be_two or 2 * len(frames) > MAX_COVERED:
+                return prepared
+            return replace(prepared, halves=self._prepared(halved(frames), 1, is_learned=True))
 
     def predict_prepared(self, prepared: Prepared) -> Hierarchy:
         """Segment a recording as `predict` does, given the result of `prepare`.
