@@ -116,6 +116,11 @@ def test_window_that_is_no_length_of_time_is_refused(window):
         evaluate(ABA, ABA, windows=[0.5, window])
 
 
+def test_windows_may_come_from_a_generator():
+    expected = evaluate(ABA, ABA, windows=[0.5, 2])
+    np.testing.assert_equal(evaluate(ABA, ABA, windows=(w for w in (0.5, 2))), expected)
+
+
 def test_one_window_is_told_to_be_written_as_several():
     with pytest.raises(TypeError, match=r"windows are several, .* got 0.5: write \[0.5\] for one"):
         evaluate(ABA, ABA, windows=0.5)
