@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -207,7 +208,7 @@ class Features:
         if times.ndim != 1 or times.size < 2:
             msg = f"edges must have shape (n_pooled + 1,), n_pooled > 0, got {times.shape}"
             raise ValueError(msg)
-        if times[0] != 0 or abs(times[-1] - self.duration) > 1e-6:
+        if times[0] != 0 or not abs(times[-1] - self.duration) <= 1e-6:  # true for NaN
             msg = f"edges must span 0 to {self.duration:g} s, got {times[0]:g} to {times[-1]:g} s"
             raise ValueError(msg)
         times[-1] = self.duration
@@ -246,18 +247,28 @@ def uniform_edges(duration: float, frame: float) -> NDArray[np.float64]:
     duration : float
         Seconds, positive.
     frame : float
-        Approximate frame length in seconds; the nearest that divides the duration is used.
+        Approximate frame length in seconds, positive; the nearest that divides the duration is
+        used.
 
     Returns
     -------
     edges : ndarray of float64, shape (n_frames + 1,)
         From 0 to exactly `duration`.
 
+    Raises
+    ------
+    ValueError
+        When either is not positive and finite.
+
     Examples
     --------
     >>> uniform_edges(2.2, 0.5)
     array([0.  , 0.55, 1.1 , 1.65, 2.2 ])
     """
+    for name, value in (("duration", duration), ("frame", frame)):
+        if not 0 < value < math.inf:
+            msg = f"{name} must be a positive, finite number of seconds, got {value:g}"
+            raise ValueError(msg)
     n_frames = max(1, round(duration / frame))
     edges = np.linspace(0, duration, n_frames + 1)
     edges[-1] = duration
