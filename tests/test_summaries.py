@@ -219,6 +219,12 @@ def test_systems_are_compared_with_each_other_and_with_baselines_but_not_with_th
     ]
 
 
+def test_system_whose_name_only_begins_like_a_baseline_is_compared():
+    names = ("baseline:mine", "baseline:other")
+    (found,) = compare(paired([0.1, 0.5], [0.2, 0.3], names=names))
+    assert (found.system, found.other) == names
+
+
 def test_p_values_are_adjusted_within_each_level_and_metric():
     scores = [
         score(f"t{i}", i * weight, system=name, metric=metric)

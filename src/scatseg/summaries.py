@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import statistics
-from scatseg.baselines import EVENLY_SPACED, NO_BOUNDARY, RANDOM
+from scatseg.baselines import BASELINES, EVENLY_SPACED, NO_BOUNDARY, RANDOM
 from scatseg.evaluation import (
     CEILING,
     ESTIMATED_SEGMENTS,
@@ -306,7 +306,7 @@ def system_title(system: str) -> str:
 
 def is_baseline(system: str) -> bool:
     """Return whether a system is a baseline or the human ceiling."""
-    return system == CEILING or system.startswith("baseline:")
+    return system == CEILING or system in BASELINES
 
 
 def summarize(
