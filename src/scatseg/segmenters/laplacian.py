@@ -37,7 +37,9 @@ class LaplacianSegmenter:
     min_duration : float, default 4.0
         Shortest section in seconds; shorter ones are merged with the more similar neighbor.
     max_labels : int, default 8
-        Number of distinct labels at the finest level; the coarsest has 2.
+        Largest number of distinct labels. Frames are clustered into 2, 3, ... `max_labels` labels
+        (fewer in short recordings), one level each. Levels are ordered by their number of sections,
+        so that a finer level may have fewer labels.
     granularity : float, default 0.5
         In [0, 1]: selects the default level, from coarsest to finest.
     n_segments : int, optional
@@ -70,7 +72,7 @@ class LaplacianSegmenter:
         )
 
     def predict(self, features: Features) -> Hierarchy:
-        """Segment one recording at levels of 2, 3, ... `max_labels` labels."""
+        """Segment one recording at up to `max_labels - 1` levels, fewest sections first."""
         features = on_uniform_frames(features, self.frame)
         return self._levels(features, self.embedding(features))
 
