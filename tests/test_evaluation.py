@@ -16,6 +16,7 @@ from scatseg.baselines import EVENLY_SPACED, NO_BOUNDARY, RANDOM, no_boundary
 from scatseg.evaluation import (
     CEILING,
     HIERARCHY,
+    at_level,
     evaluate,
     evaluate_hierarchy,
     reference_hierarchies,
@@ -504,6 +505,12 @@ def test_answer_of_several_levels_is_scored_at_its_default_and_as_a_whole():
 def test_answers_of_one_level_have_no_scores_of_a_hierarchy():
     scores = score_track("song", [ONE, PHRASE], {"flat": ABA, "single": Hierarchy([ABA])})
     assert HIERARCHY not in {score.level for score in scores}
+
+
+def test_level_named_by_a_superscript_is_compared_with_its_namesake():
+    answer = Hierarchy([ABA, PHRASE.segmentation], ["section", "\N{SUPERSCRIPT TWO}"])
+    assert at_level(answer, "\N{SUPERSCRIPT TWO}") == PHRASE.segmentation
+    assert at_level(answer, "2") == ABA
 
 
 def test_levels_of_two_annotators_have_a_ceiling_and_baselines():

@@ -406,7 +406,7 @@ def at_level(answer: Answer, level: str) -> Segmentation:
     else:
         default = answer[0].segmentation
         named = {each.level: each.segmentation for each in answer}
-    return default if level.isdigit() else named.get(level, default)
+    return default if level.isdecimal() else named.get(level, default)
 
 
 def _all_levels(answer: Answer) -> Hierarchy | None:
