@@ -19,7 +19,7 @@ from scatseg.scattering.arguments import check_integer
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters.answers import Curve, Prediction
 from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames, too_short
-from scatseg.similarity import cosine, enhance_paths, recurrence, self_similarity
+from scatseg.similarity import cosine, enhance_paths, recurrence, self_similarity, unit_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class LaplacianSegmenter:
             counts = [len(frames) - 1 for frames in boundary_frames]
             default = min(bisect_left(counts, self.n_segments), len(levels) - 1)
             boundary_frames[default] = join_segments(
-                boundary_frames[default], _unit_rows(E), n_segments=self.n_segments
+                boundary_frames[default], unit_rows(E)[0], n_segments=self.n_segments
             )
         return Hierarchy(
             [
@@ -165,11 +165,6 @@ def _balanced(R: NDArray[np.float64], P: NDArray[np.float64]) -> NDArray[np.floa
     return mu * R + (1 - mu) * P
 
 
-def _unit_rows(E: NDArray[np.float64]) -> NDArray[np.float64]:
-    norms = np.linalg.norm(E, axis=1, keepdims=True)
-    return E / np.where(norms > 0, norms, 1)
-
-
 def _first_eigenvectors(A: NDArray[np.float64], n_vectors: int) -> NDArray[np.float64]:
     """Compute the eigenvectors of the smallest eigenvalues of the normalized graph Laplacian."""
     degree = np.sqrt(np.maximum(A.sum(axis=1), np.finfo(float).tiny))
@@ -182,6 +177,6 @@ def _first_eigenvectors(A: NDArray[np.float64], n_vectors: int) -> NDArray[np.fl
 
 def _codes_of_level(E: NDArray[np.float64], min_frames: int) -> NDArray[np.intp]:
     """Cluster frames into as many labels as dimensions, and merge short sections."""
-    rows = _unit_rows(E)
+    rows, _ = unit_rows(E)
     codes = cluster_rows(rows, n_clusters=rows.shape[1])
     return absorb_short_runs(codes, rows, min_frames=min_frames)
