@@ -21,7 +21,7 @@ from scatseg.features import Features
 from scatseg.runs import versions
 from scatseg.search.descriptions import Describer, read_description
 from scatseg.search.ordered import MOMENT, SCATTERING, alike_in_order, evened, shapes
-from scatseg.search.passages import LENGTHS, passages, relative, stretch
+from scatseg.search.passages import LENGTHS, excerpt_statistics, passages, relative
 from scatseg.search.projection import fit_projection
 from scatseg.search.retrieval import query_scores
 from scatseg.search.sliding import Pattern, slide
@@ -73,7 +73,7 @@ def scored(features, options):
         rows = [(a, b, label) for a, b, label in form if b - a >= SHORTEST]
         labels = np.array([label for _, _, label in rows])
         vectors = projection(
-            relative(np.stack([stretch(description, a, b) for a, b, _ in rows]), columns)
+            relative(np.stack([excerpt_statistics(description, a, b) for a, b, _ in rows]), columns)
         )
         timbre = vectors @ vectors.T
         course = courses(description, rows)

@@ -264,6 +264,13 @@ def test_n_segments_is_limited_by_the_number_of_frames(rng):
     assert best_boundaries(rng.normal(size=(4, 4)), n_segments=9).tolist() == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("n_segments", [0, -1, 2.5])
+def test_best_boundaries_need_a_positive_number_of_segments(n_segments):
+    message = f"n_segments must be an integer of at least 1, got {n_segments}"
+    with pytest.raises(ValueError, match=message):
+        best_boundaries(np.zeros((4, 4)), n_segments=n_segments)
+
+
 def test_a_higher_cost_never_gives_more_segments(rng):
     scores = rng.normal(size=(60, 60))
     counts = [len(best_boundaries(scores, cost=cost)) for cost in np.linspace(-3, 3, 50)]

@@ -447,7 +447,7 @@ SMALL = {
 
 
 @pytest.mark.parametrize("kind", SMALL)
-def test_scattering_of_a_stretch_is_drawn_with_its_numbers(kind, music, tmp_path):
+def test_scattering_of_an_excerpt_is_drawn_with_its_numbers(kind, music, tmp_path):
     target = tmp_path / f"{kind}.png"
     where = ("--sr", SR, "--from", "0:03", "--to", 5)
     assert scatseg("plot", kind, music / "one.wav", "-o", target, *where, *SMALL[kind]) == 0
@@ -457,7 +457,7 @@ def test_scattering_of_a_stretch_is_drawn_with_its_numbers(kind, music, tmp_path
         assert all(np.size(saved[name]) for name in saved.files)
 
 
-def test_a_stretch_is_shown_at_its_place_in_the_recording(music, tmp_path):
+def test_an_excerpt_is_shown_at_its_place_in_the_recording(music, tmp_path):
     target = tmp_path / "s1.png"
     where = ("--sr", SR, "--from", "0:03", "--to", 5)
     assert scatseg("plot", "s1", music / "one.wav", "-o", target, *where, "--J", 8) == 0
@@ -470,7 +470,7 @@ def test_a_stretch_is_shown_at_its_place_in_the_recording(music, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["waveform", "features"])
-def test_a_stretch_is_drawn_at_its_place(kind, music, tmp_path, monkeypatch):
+def test_an_excerpt_is_drawn_at_its_place(kind, music, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(plotting, "save_figure", lambda figure, _: drawn.append(figure))
     where = ("--from", "0:03", "--to", 5)

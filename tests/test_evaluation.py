@@ -16,6 +16,7 @@ from scatseg.baselines import EVENLY_SPACED, NO_BOUNDARY, RANDOM, no_boundary
 from scatseg.evaluation import (
     CEILING,
     HIERARCHY,
+    at_level,
     evaluate,
     evaluate_hierarchy,
     reference_hierarchies,
@@ -114,6 +115,11 @@ def test_pairwise_counts_pairs_of_moments_that_share_a_label():
 def test_window_that_is_no_length_of_time_is_refused(window):
     with pytest.raises(ValueError, match="windows are positive seconds"):
         evaluate(ABA, ABA, windows=[0.5, window])
+
+
+def test_windows_may_come_from_a_generator():
+    expected = evaluate(ABA, ABA, windows=[0.5, 2])
+    np.testing.assert_equal(evaluate(ABA, ABA, windows=(w for w in (0.5, 2))), expected)
 
 
 def test_one_window_is_told_to_be_written_as_several():
@@ -499,6 +505,12 @@ def test_answer_of_several_levels_is_scored_at_its_default_and_as_a_whole():
 def test_answers_of_one_level_have_no_scores_of_a_hierarchy():
     scores = score_track("song", [ONE, PHRASE], {"flat": ABA, "single": Hierarchy([ABA])})
     assert HIERARCHY not in {score.level for score in scores}
+
+
+def test_level_named_by_a_superscript_is_compared_with_its_namesake():
+    answer = Hierarchy([ABA, PHRASE.segmentation], ["section", "\N{SUPERSCRIPT TWO}"])
+    assert at_level(answer, "\N{SUPERSCRIPT TWO}") == PHRASE.segmentation
+    assert at_level(answer, "2") == ABA
 
 
 def test_levels_of_two_annotators_have_a_ceiling_and_baselines():

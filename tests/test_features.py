@@ -172,6 +172,7 @@ def test_pooling_keeps_the_mean_over_time(case):
         ([0, 2, 2, 4], "edges must increase"),
         ([0, 3, 2, 4], "edges must increase"),
         ([0, np.nan, 4], "edges must increase"),
+        ([0, 2, np.nan], "edges must span 0 to 4 s, got 0 to nan s"),
         ([0, 4, 4], "edges must increase"),
         ([0], r"edges must have shape \(n_pooled \+ 1,\)"),
         ([], r"edges must have shape \(n_pooled \+ 1,\)"),
@@ -197,6 +198,14 @@ def test_uniform_edges_end_at_the_duration_in_equal_steps(duration, frame):
 def test_uniform_edges_have_nearly_the_requested_step(duration, frame):
     step = uniform_edges(duration, frame)[1]
     assert step == duration or 2 / 3 <= step / frame <= 3 / 2
+
+
+@pytest.mark.parametrize("value", [0, -1, np.nan, np.inf])
+def test_uniform_edges_need_positive_seconds(value):
+    with pytest.raises(ValueError, match=f"frame must be a positive, finite .*, got {value:g}"):
+        uniform_edges(10, value)
+    with pytest.raises(ValueError, match=f"duration must be a positive, finite .*, got {value:g}"):
+        uniform_edges(value, 1)
 
 
 def test_frame_edges_lie_halfway_between_centers():

@@ -245,7 +245,7 @@ def test_levelled_sounds_are_equally_loud():
     np.testing.assert_allclose(x.square().mean(-1).sqrt(), 0.1, rtol=1e-5)
 
 
-def test_a_recording_is_cut_to_its_loudest_stretch():
+def test_a_recording_is_cut_to_its_loudest_excerpt():
     y = np.concatenate([np.zeros(50), np.arange(1.0, 11.0), np.zeros(20)])
     fitted = matching.fitted(y, 10, level=1)
     np.testing.assert_allclose(fitted, np.arange(1, 11) / np.sqrt(38.5), rtol=1e-6)
@@ -861,13 +861,13 @@ def test_an_average_longer_than_the_sound_is_said(tmp_path):
     assert done.notes == (f"T={SMALL.T} is more than the sound's 200 samples: averaged over these",)
 
 
-def test_a_stretch_of_a_recording_is_made_again(tmp_path):
+def test_an_excerpt_of_a_recording_is_made_again(tmp_path):
     audio.save(tmp_path / "bell.wav", bell(), 8192)
     sounds = renderings.read(job_of(tmp_path / "bell.wav", stretch=(0.1, 0.3)))
     np.testing.assert_allclose(sounds.targets[0], bell()[819:2458], atol=1e-4)
 
 
-def test_a_stretch_beyond_the_end_is_refused(tmp_path):
+def test_an_excerpt_beyond_the_end_is_refused(tmp_path):
     audio.save(tmp_path / "bell.wav", bell(), 8192)
     with pytest.raises(ValueError, match=r"lasts 0.500 s: nothing of it is left from 1 to 0.5 s"):
         renderings.read(job_of(tmp_path / "bell.wav", stretch=(1.0, None)))

@@ -34,11 +34,11 @@ from scatseg.search.hits import Hit, weighed
 from scatseg.search.matching import nearest_rows, one_per_passage
 from scatseg.search.passages import (
     LENGTHS,
+    excerpt_statistics,
     nearest_length,
     passages,
     relative,
     statistics,
-    stretch,
     window_cells,
 )
 from scatseg.search.projection import fit_projection
@@ -146,7 +146,7 @@ def test_faster_music_is_found_by_how_much(built):
     assert hits[0].tempo == pytest.approx(1 / 1.05, abs=0.021)  # the hit is slower
 
 
-def test_a_stretch_of_a_recording_is_what_is_looked_for(built):
+def test_an_excerpt_of_a_recording_is_what_is_looked_for(built):
     hits = built.search(melody(5), SR, start=4.0, end=9.0)
     assert_found(hits, 5, 4.0, 0.03)
     assert hits[0].similarity > 0.97
@@ -280,7 +280,7 @@ def test_the_rate_that_tells_sounds_apart_is_named(tremolos):
 
 
 @pytest.mark.parametrize(
-    ("stretch_", "message"),
+    ("span", "message"),
     [
         ((5.0, 3.0), "begin before it ends"),
         ((20.0, None), "ends at 14.00 s, before the start"),
@@ -289,9 +289,9 @@ def test_the_rate_that_tells_sounds_apart_is_named(tremolos):
         ((1.0, 1.01), "too short"),
     ],
 )
-def test_stretches_that_are_not_there_are_refused(built, stretch_, message):
+def test_excerpts_that_are_not_there_are_refused(built, span, message):
     with pytest.raises(ValueError, match=message):
-        built.search(melody(0), SR, start=stretch_[0], end=stretch_[1])
+        built.search(melody(0), SR, start=span[0], end=span[1])
 
 
 def test_silence_is_refused(built):
@@ -319,7 +319,7 @@ def test_a_folder_is_opened_and_not_made_an_index(built):
 
 def test_an_index_keeps_features_by_name(tmp_path):
     with pytest.raises(TypeError, match="one's own as module:callable, got <function"):
-        Index.build([tmp_path], tmp_path / "index", features=stretch)
+        Index.build([tmp_path], tmp_path / "index", features=excerpt_statistics)
 
 
 def test_another_sampling_rate_is_refused(built):
@@ -366,7 +366,7 @@ def test_sliding_is_correlation_at_every_place(rng):
         assert similarity == pytest.approx(expected, abs=1e-5)
 
 
-def test_a_query_longer_than_the_stretch_slides_under_it(rng):
+def test_a_query_longer_than_the_excerpt_slides_under_it(rng):
     query = rng.normal(size=(40, 3)).astype(np.float32)
     (found,) = slide(query[12:30], Pattern([query]))
     best = found.similarities.argmax()
@@ -403,11 +403,11 @@ def test_passages_hold_the_statistics_of_their_frames():
         expected = statistics(features, found.starts[i], found.ends[i])
         both = relative(np.stack([found.X[i], expected]), describer.columns())
         np.testing.assert_allclose(both[0], both[1], rtol=1e-3, atol=1e-5)
-    whole = stretch(description, found.starts[2], found.ends[2])
+    whole = excerpt_statistics(description, found.starts[2], found.ends[2])
     np.testing.assert_allclose(whole, found.X[2], rtol=1e-6)
 
 
-def test_a_stretch_counts_cells_by_the_time_that_it_spends_in_them():
+def test_an_excerpt_counts_cells_by_the_time_that_it_spends_in_them():
     means = np.array([[0.0], [1.0], [4.0]], dtype=np.float32)
     description = Description(
         means=means,
@@ -416,10 +416,10 @@ def test_a_stretch_counts_cells_by_the_time_that_it_spends_in_them():
         duration=3.0,
         hop=2048 / SR,
     )
-    mean, deviation = stretch(description, 0.5, 2.0)
+    mean, deviation = excerpt_statistics(description, 0.5, 2.0)
     assert mean == pytest.approx(2 / 3)
     assert deviation == pytest.approx(np.sqrt(2) / 3)
-    assert stretch(description, 2.2, 2.2)[0] == 4
+    assert excerpt_statistics(description, 2.2, 2.2)[0] == 4
 
 
 def test_loudness_plays_no_role():
@@ -481,7 +481,7 @@ def test_nothing_makes_passages_alike_and_apart_at_once(rng):
     assert alike.isdisjoint(apart)
 
 
-def test_of_overlapping_stretches_the_first_is_kept():
+def test_of_overlapping_excerpts_the_first_is_kept():
     kept = one_per_passage("aaab", np.array([0, 1, 3, 0.5]), np.array([4, 5, 7, 4.5]))
     assert kept == [0, 2, 3]
 

@@ -96,7 +96,9 @@ def test_from_intervals_reads_what_intervals_writes():
             [[0, 1000], [1000.00001, 2000]],
             "a gap after segment 0: it ends at 1000.0 s and the next starts at 1000.00001 s",
         ),
-        ([[0, np.nan], [1, 2]], "it ends at nan s"),
+        ([[0, np.nan], [1, 2]], "must be finite, but the end of segment 0 is nan s"),
+        ([[0, 1], [np.nan, 2]], "must be finite, but the start of segment 1 is nan s"),
+        ([[0, 1], [1, np.inf]], "must be finite, but the end of segment 1 is inf s"),
         (np.zeros((0, 2)), r"need shape \(n_segments, 2\), n_segments > 0, got \(0, 2\)"),
         ([[0, 1, 2]], r"need shape \(n_segments, 2\), n_segments > 0, got \(1, 3\)"),
         ([0, 1], r"need shape \(n_segments, 2\), n_segments > 0, got \(2,\)"),
@@ -177,7 +179,11 @@ def test_another_default_is_another_hierarchy():
             {},
             "level 2 spans 0 to 39 s and level 0 0 to",
         ),
-        ([FORM, Segmentation([0, 40.00001], ["A"])], {}, "levels must share start and end"),
+        (
+            [FORM, Segmentation([0, 40.00001], ["A"])],
+            {},
+            "level 1 spans 0 to 40.00001 s and level 0 0 to 40 s",
+        ),
         ([FORM, FORM], {"names": ["a"]}, r"each level needs a name of its own, got \['a'\] for 2"),
         ([FORM, FORM], {"names": ["a", "a"]}, r"a name of its own, got \['a', 'a'\] for 2"),
         ([FORM, FORM], {"default": 2}, "default must be 0 to 1, got 2"),
@@ -187,6 +193,11 @@ def test_another_default_is_another_hierarchy():
 def test_what_is_not_a_hierarchy_is_refused(levels, options, reason):
     with pytest.raises(ValueError, match=reason):
         Hierarchy(levels, **options)
+
+
+def test_levels_may_differ_by_rounding_also_at_0():
+    rounded = Segmentation([1e-12, 40 - 1e-9], ["A"])
+    assert Hierarchy([FORM, rounded]).levels == (FORM, rounded)
 
 
 @pytest.mark.parametrize("levels", [FORM, [FORM, [0, 40]]])

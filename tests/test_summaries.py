@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
+import scatseg.statistics
 from scatseg.baselines import EVENLY_SPACED, NO_BOUNDARY, RANDOM, no_boundary
 from scatseg.evaluation import (
     CEILING,
@@ -219,6 +220,12 @@ def test_systems_are_compared_with_each_other_and_with_baselines_but_not_with_th
     ]
 
 
+def test_system_whose_name_only_begins_like_a_baseline_is_compared():
+    names = ("baseline:mine", "baseline:other")
+    (found,) = compare(paired([0.1, 0.5], [0.2, 0.3], names=names))
+    assert (found.system, found.other) == names
+
+
 def test_p_values_are_adjusted_within_each_level_and_metric():
     scores = [
         score(f"t{i}", i * weight, system=name, metric=metric)
@@ -231,6 +238,21 @@ def test_p_values_are_adjusted_within_each_level_and_metric():
     # All seven differences that are not zero have one sign: p = 2 / 2**7, three times.
     assert {each.p for each in found} == {2 / 2**7}
     assert {each.p_holm for each in found} == {3 * 2 / 2**7}
+
+
+def test_comparisons_of_equally_many_tracks_share_their_resampling(monkeypatch):
+    sizes = []
+    resampled_means = scatseg.statistics._resampled_means
+
+    def counting(columns, *options):
+        sizes.append(len(columns))
+        return resampled_means(columns, *options)
+
+    monkeypatch.setattr(scatseg.statistics, "_resampled_means", counting)
+    metrics = ("F-measure@0.5", "F-measure@3.0", "V-measure")
+    first, second = [0.1, 0.9, 0.5], [0.4, 0.2, 0.6]
+    compare([each for metric in metrics for each in paired(first, second, metric)])
+    assert sizes == [3]
 
 
 def test_annotators_are_averaged_before_systems_are_compared():

@@ -194,6 +194,7 @@ def test_without_pandas_the_error_says_how_to_get_it(joint, monkeypatch):
 def test_a_transform_describes_its_paths_in_hertz_too(transform):
     plain, physical = transform.meta(), transform.meta(sr=SR)
     assert plain.keys() < physical.keys()
+    assert physical["key"] == plain["key"]
     assert len(physical["modulation_hz"]) == transform.output_size()
     if "spin" in physical:
         assert np.isnan(physical["spin"][physical["order"] == 1]).all()

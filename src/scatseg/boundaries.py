@@ -285,8 +285,8 @@ def best_boundaries(
     Raises
     ------
     ValueError
-        When every segmentation (with `n_segments`, if given) contains a forbidden segment, or
-        scores are NaN.
+        When every segmentation (with `n_segments`, if given) contains a forbidden segment, scores
+        are NaN, or n_segments is not a positive integer.
 
     Examples
     --------
@@ -301,6 +301,7 @@ def best_boundaries(
     """
     n = len(scores) - 1
     if n_segments is not None:
+        check_integer("n_segments", n_segments, 1)
         return _best_of_so_many(scores, min(n_segments, n))
     best = np.zeros(n + 1)
     came_from = np.zeros(n + 1, dtype=np.intp)

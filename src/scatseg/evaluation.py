@@ -65,7 +65,7 @@ class Score(NamedTuple):
 
 
 def evaluate(
-    reference: Segmentation, estimate: Segmentation, *, windows: Sequence[float] = WINDOWS
+    reference: Segmentation, estimate: Segmentation, *, windows: Iterable[float] = WINDOWS
 ) -> dict[str, float]:
     """Score an estimate against a reference with every metric of `mir_eval.segment`.
 
@@ -79,7 +79,7 @@ def evaluate(
         The annotation.
     estimate : Segmentation
         The estimate.
-    windows : sequence of float, default (0.5, 3.0)
+    windows : iterable of float, default (0.5, 3.0)
         Hit windows of boundaries in seconds; positive.
 
     Returns
@@ -123,6 +123,7 @@ def evaluate(
     if not isinstance(windows, Iterable) or isinstance(windows, str):
         msg = f"windows are several, in seconds, got {windows!r}: write [{windows!r}] for one"
         raise TypeError(msg)
+    windows = tuple(windows)
     wrong = [window for window in windows if not (window > 0 and math.isfinite(window))]
     if wrong:
         msg = f"windows are positive seconds, got {wrong[0]}"
@@ -405,7 +406,7 @@ def at_level(answer: Answer, level: str) -> Segmentation:
     else:
         default = answer[0].segmentation
         named = {each.level: each.segmentation for each in answer}
-    return default if level.isdigit() else named.get(level, default)
+    return default if level.isdecimal() else named.get(level, default)
 
 
 def _all_levels(answer: Answer) -> Hierarchy | None:

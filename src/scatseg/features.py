@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
@@ -55,16 +56,7 @@ class FeatureName:
 
     def at(self, place: int | None) -> FeatureName:
         """Return the name at another position in the frame; None is the whole frame."""
-        return FeatureName(
-            self.family,
-            self.index,
-            self.order,
-            self.carrier,
-            self.modulation,
-            self.scale,
-            self.spin,
-            place,
-        )
+        return replace(self, place=place)
 
     def __str__(self) -> str:
         parts = [self.family if self.order is None else f"{self.family} S{self.order}"]
@@ -207,7 +199,7 @@ class Features:
         if times.ndim != 1 or times.size < 2:
             msg = f"edges must have shape (n_pooled + 1,), n_pooled > 0, got {times.shape}"
             raise ValueError(msg)
-        if times[0] != 0 or abs(times[-1] - self.duration) > 1e-6:
+        if times[0] != 0 or not abs(times[-1] - self.duration) <= 1e-6:  # true for NaN
             msg = f"edges must span 0 to {self.duration:g} s, got {times[0]:g} to {times[-1]:g} s"
             raise ValueError(msg)
         times[-1] = self.duration
@@ -246,18 +238,28 @@ def uniform_edges(duration: float, frame: float) -> NDArray[np.float64]:
     duration : float
         Seconds, positive.
     frame : float
-        Approximate frame length in seconds; the nearest that divides the duration is used.
+        Approximate frame length in seconds, positive; the nearest that divides the duration is
+        used.
 
     Returns
     -------
     edges : ndarray of float64, shape (n_frames + 1,)
         From 0 to exactly `duration`.
 
+    Raises
+    ------
+    ValueError
+        When either is not positive and finite.
+
     Examples
     --------
     >>> uniform_edges(2.2, 0.5)
     array([0.  , 0.55, 1.1 , 1.65, 2.2 ])
     """
+    for name, value in (("duration", duration), ("frame", frame)):
+        if not 0 < value < math.inf:
+            msg = f"{name} must be a positive, finite number of seconds, got {value:g}"
+            raise ValueError(msg)
     n_frames = max(1, round(duration / frame))
     edges = np.linspace(0, duration, n_frames + 1)
     edges[-1] = duration
@@ -339,16 +341,11 @@ class Scattering:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
-        y = check_mono(y, sr)
-        T, stride = averaging_grid(len(y), J=self.J, T=self.T, stride=self.stride)
-        transform = self._transform(T if len(y) >= T else None, stride)
-        S = cast(NDArray[np.floating], transform(y))
-        return _described(self, transform, S, len(y), sr)
+        return _extracted(self, y, sr)
 
     def plan(self, n_samples: int) -> Cost:
         """Estimate the cost of a recording of `n_samples`."""
-        T, stride = averaging_grid(n_samples, J=self.J, T=self.T, stride=self.stride)
-        return self._transform(T if n_samples >= T else None, stride).plan(n_samples)
+        return _fitting(self, n_samples).plan(n_samples)
 
     def stream(self, chunks: Iterable[NDArray[np.floating]], sr: int) -> Features:
         """Compute the features of a signal streamed in chunks (n,) of any lengths."""
@@ -423,16 +420,11 @@ class JointScattering:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
-        y = check_mono(y, sr)
-        T, stride = averaging_grid(len(y), J=self.J, T=self.T, stride=self.stride)
-        transform = self._transform(T if len(y) >= T else None, stride)
-        S = cast(NDArray[np.floating], transform(y))
-        return _described(self, transform, S, len(y), sr)
+        return _extracted(self, y, sr)
 
     def plan(self, n_samples: int) -> Cost:
         """Estimate the cost of a recording of `n_samples`."""
-        T, stride = averaging_grid(n_samples, J=self.J, T=self.T, stride=self.stride)
-        return self._transform(T if n_samples >= T else None, stride).plan(n_samples)
+        return _fitting(self, n_samples).plan(n_samples)
 
     def stream(self, chunks: Iterable[NDArray[np.floating]], sr: int) -> Features:
         """Compute the features of a signal streamed in chunks (n,) of any lengths."""
@@ -501,6 +493,22 @@ def _check(extract: Scattering | JointScattering) -> None:
     check_compression(extract.compression, extract.eps)
 
 
+def _fitting(
+    extract: Scattering | JointScattering, n_samples: int
+) -> Scattering1D | TimeFrequencyScattering:
+    """Return the transform for the length of a recording."""
+    T, stride = averaging_grid(n_samples, J=extract.J, T=extract.T, stride=extract.stride)
+    return extract._transform(T if n_samples >= T else None, stride)
+
+
+def _extracted(extract: Scattering | JointScattering, y: NDArray[np.floating], sr: int) -> Features:
+    """Compute features of a whole signal."""
+    y = check_mono(y, sr)
+    transform = _fitting(extract, len(y))
+    S = cast(NDArray[np.floating], transform(y))
+    return _described(extract, transform, S, len(y), sr)
+
+
 def _streamed(
     extract: Scattering | JointScattering, chunks: Iterable[NDArray[np.floating]], sr: int
 ) -> Features:
@@ -523,8 +531,7 @@ def _streamed(
             n_samples += len(piece)
             yield piece
 
-    grid = averaging_grid(n_samples, J=extract.J, T=extract.T, stride=extract.stride)
-    transform = extract._transform(*grid)
+    transform = _fitting(extract, n_samples)
     S = np.concatenate(list(transform.stream(measured())), axis=-1)
     return _described(extract, transform, S, n_samples, sr)
 

@@ -12,7 +12,7 @@ from scipy.spatial.distance import squareform
 
 from scatseg.scattering.arguments import check_integer
 from scatseg.segmentation import letter_labels
-from scatseg.similarity import centered, cosine, diagonal_sums
+from scatseg.similarity import centered, check_square, cosine, diagonal_sums
 from scatseg.threads import one_thread
 
 
@@ -160,7 +160,7 @@ def segment_similarity(
     array([[4., 2.],
            [2., 4.]])
     """
-    _check_frames(Z, boundary_frames)
+    _check_boundaries(boundary_frames, check_square(Z))
     starts, lengths = boundary_frames[:-1], np.diff(boundary_frames)
     similarity = np.empty((len(lengths), len(lengths)))
     for i, (start, length) in enumerate(zip(starts, lengths, strict=True)):
@@ -298,14 +298,6 @@ def check_n_labels(n_labels: int | None) -> None:
     """Raise a ValueError unless n_labels is None or a positive integer."""
     if n_labels is not None:
         check_integer("n_labels", n_labels, 1)
-
-
-def _check_frames(Z: NDArray[np.floating], boundary_frames: NDArray[np.integer]) -> None:
-    """Raise a ValueError unless Z is square and the boundaries match it."""
-    if Z.ndim != 2 or Z.shape[0] != Z.shape[1]:
-        msg = f"Z must have shape (n_frames, n_frames), got {Z.shape}"
-        raise ValueError(msg)
-    _check_boundaries(boundary_frames, len(Z))
 
 
 def _check_boundaries(boundary_frames: NDArray[np.integer], n_frames: int) -> None:

@@ -15,7 +15,7 @@ SILENCE = "silence"
 """The label of silent segments."""
 
 ROUNDING = 1e-6
-"""Seconds by which the end of a segment and the start of the next may differ."""
+"""Seconds by which times that should be equal may differ."""
 
 
 @dataclass(frozen=True)
@@ -97,15 +97,20 @@ class Segmentation:
         Raises
         ------
         ValueError
-            When intervals are empty, have another shape, a gap or an overlap, or do not match the
-            labels.
+            When intervals are empty or not finite, have another shape, a gap or an overlap, or do
+            not match the labels.
         """
         spans = np.asarray(intervals, dtype=np.float64)
         if spans.ndim != 2 or spans.shape[1] != 2 or not len(spans):
             msg = f"intervals need shape (n_segments, 2), n_segments > 0, got {spans.shape}"
             raise ValueError(msg)
+        if not np.isfinite(spans).all():
+            i, side = np.argwhere(~np.isfinite(spans))[0]
+            where = f"the {('start', 'end')[side]} of segment {i}"
+            msg = f"intervals must be finite, but {where} is {spans[i, side]} s"
+            raise ValueError(msg)
         joins = spans[1:, 0] - spans[:-1, 1]
-        apart = ~(np.abs(joins) <= ROUNDING)  # true for NaN
+        apart = np.abs(joins) > ROUNDING
         if apart.any():
             i = int(np.flatnonzero(apart)[0])
             what = "a gap" if joins[i] > 0 else "an overlap"
@@ -172,7 +177,7 @@ class Hierarchy:
     Parameters
     ----------
     levels : sequence of Segmentation
-        Coarse to fine, with the same start and end.
+        Coarse to fine, with the same start and end up to a microsecond.
     names : sequence of str, optional
         One name per level; "1", "2", ... when absent.
     default : int, default 0
@@ -204,12 +209,13 @@ class Hierarchy:
                 msg = f"levels are Segmentations, several in a list, got {type(level).__name__}"
                 raise TypeError(msg)
             if not (
-                math.isclose(level.start, levels[0].start)
-                and math.isclose(level.end, levels[0].end)
+                math.isclose(level.start, levels[0].start, abs_tol=ROUNDING)
+                and math.isclose(level.end, levels[0].end, abs_tol=ROUNDING)
             ):
+                first = levels[0]
                 msg = (
-                    f"levels must share start and end, but level {i} spans {level.start:g} to "
-                    f"{level.end:g} s and level 0 {levels[0].start:g} to {levels[0].end:g} s"
+                    f"levels must share start and end, but level {i} spans {level.start:.10g} to "
+                    f"{level.end:.10g} s and level 0 {first.start:.10g} to {first.end:.10g} s"
                 )
                 raise ValueError(msg)
         if len(names) != len(levels) or len(set(names)) != len(names):

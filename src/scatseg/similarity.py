@@ -105,13 +105,13 @@ def cosine(
            [-1.,  0.,  1.,  0.],
            [ 0.,  1.,  0.,  1.]])
     """
-    unit, nowhere = _unit(rows)
-    other_unit, other_nowhere = (unit, nowhere) if others is None else _unit(others)
+    unit, nowhere = unit_rows(rows)
+    other_unit, other_nowhere = (unit, nowhere) if others is None else unit_rows(others)
     both = unit @ other_unit.T + np.outer(nowhere, other_nowhere)
     return np.asarray(both, dtype=np.float64)
 
 
-def _unit(rows: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+def unit_rows(rows: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
     """Scale vectors to unit length, and return which are 0."""
     norms = np.linalg.norm(rows, axis=1)
     return rows / np.where(norms > 0, norms, 1)[:, None], norms == 0

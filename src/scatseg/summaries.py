@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import statistics
-from scatseg.baselines import EVENLY_SPACED, NO_BOUNDARY, RANDOM
+from scatseg.baselines import BASELINES, EVENLY_SPACED, NO_BOUNDARY, RANDOM
 from scatseg.evaluation import (
     CEILING,
     ESTIMATED_SEGMENTS,
@@ -306,7 +306,7 @@ def system_title(system: str) -> str:
 
 def is_baseline(system: str) -> bool:
     """Return whether a system is a baseline or the human ceiling."""
-    return system == CEILING or system.startswith("baseline:")
+    return system == CEILING or system in BASELINES
 
 
 def summarize(
@@ -418,34 +418,36 @@ def compare(scores: Iterable[Score], *, seed: int = 0) -> list[Comparison]:
         systems against baselines. The human ceiling is not compared, as it is limited to tracks
         with several annotators.
     """
-    found: list[Comparison] = []
+    pairs: list[tuple[str, str, str, str]] = []
+    samples: list[NDArray[np.float64]] = []
+    tests: list[tuple[float, float]] = []
     for (level, metric), systems in track_values(scores).items():
-        pairs, samples = [], []
+        here = []
         for system, other in _pairs(systems):
             values = _paired(systems[system], systems[other])
             if len(values):
-                pairs.append((system, other))
-                samples.append(values[:, 0] - values[:, 1])
-        intervals = statistics.bootstrap_intervals(samples, seed=seed)
-        p_values = [statistics.signed_rank_test(sample) for sample in samples]
-        p_holm = statistics.holm(p_values).tolist()
-        for i, (pair, sample) in enumerate(zip(pairs, samples, strict=True)):
-            low, high = intervals[i].tolist()
-            found.append(
-                Comparison(
-                    level,
-                    metric,
-                    *pair,
-                    n=len(sample),
-                    difference=finite_mean(sample.tolist()),
-                    low=low,
-                    high=high,
-                    p=p_values[i],
-                    p_holm=p_holm[i],
-                    **statistics.count_outcomes(sample)._asdict(),
-                )
-            )
-    return found
+                pairs.append((level, metric, system, other))
+                here.append(values[:, 0] - values[:, 1])
+        p_values = [statistics.signed_rank_test(sample) for sample in here]
+        tests += zip(p_values, statistics.holm(p_values).tolist(), strict=True)
+        samples += here
+    # All at once, as samples of equal length share the draws.
+    intervals = statistics.bootstrap_intervals(samples, seed=seed).tolist()
+    return [
+        Comparison(
+            *pair,
+            n=len(sample),
+            difference=finite_mean(sample.tolist()),
+            low=low,
+            high=high,
+            p=p,
+            p_holm=p_holm,
+            **statistics.count_outcomes(sample)._asdict(),
+        )
+        for pair, sample, (p, p_holm), (low, high) in zip(
+            pairs, samples, tests, intervals, strict=True
+        )
+    ]
 
 
 def rank(scores: Iterable[Score]) -> list[Ranking]:

@@ -67,7 +67,7 @@ _output = click.option(
 )
 _file = click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 _segmenter = click.option("--segmenter", default="default", show_default=True, help="Segmenter.")
-_stretch = joined(
+_excerpt = joined(
     _option(
         "from",
         str,
@@ -120,7 +120,7 @@ def track(path: Path, output: Path, **options: Any) -> int:
 @_file
 @_output
 @features_option
-@_stretch
+@_excerpt
 def features(path: Path, output: Path, **options: Any) -> int:
     """Draw features over time."""
     return _written("draw_features", path, output, **options)
@@ -154,7 +154,7 @@ def novelty(path: Path, output: Path, **options: Any) -> int:
 @plot.command()
 @_file
 @_output
-@_stretch
+@_excerpt
 def waveform(path: Path, output: Path, **options: Any) -> int:
     """Draw the outline of the signal."""
     return _written("draw_waveform", path, output, **options)
@@ -217,7 +217,7 @@ def techniques(output: Path, **options: Any) -> int:
 @plot.command()
 @_file
 @_output
-@_stretch
+@_excerpt
 @_J(12)
 @_Q(12)
 @_sr()
@@ -229,7 +229,7 @@ def scalogram(path: Path, output: Path, **options: Any) -> int:
 @plot.command()
 @_file
 @_output
-@_stretch
+@_excerpt
 @_J(12)
 @_Q(12)
 @_T
@@ -242,7 +242,7 @@ def s1(path: Path, output: Path, **options: Any) -> int:
 @plot.command()
 @_file
 @_output
-@_stretch
+@_excerpt
 @_J(14)
 @_Q_pair("8,1")
 @_T
@@ -259,7 +259,7 @@ def s2(path: Path, output: Path, **options: Any) -> int:
 @plot.command()
 @_file
 @_output
-@_stretch
+@_excerpt
 @_J(13)
 @_option("J-fr", click.IntRange(1), 4, "Log2 of the largest scale along log-frequency.")
 @_Q_pair("8,1")
@@ -283,7 +283,7 @@ def jtfs(path: Path, output: Path, **options: Any) -> int:
 @plot.command()
 @_file
 @_output
-@_stretch
+@_excerpt
 @_J(12)
 @_Q(12)
 @_sr()
@@ -295,7 +295,7 @@ def compare(path: Path, output: Path, **options: Any) -> int:
 @plot.command()
 @_file
 @_output
-@_stretch
+@_excerpt
 @_J(13)
 @_Q_pair("8,1")
 @_T
@@ -308,7 +308,7 @@ def orders(path: Path, output: Path, **options: Any) -> int:
 @plot.command()
 @_file
 @_output
-@_stretch
+@_excerpt
 @_J(10)
 @_Q(8)
 @_option("T", str, "512,2048,8192", "Samples to average over: a curve each.", callback=_integers)
@@ -321,7 +321,7 @@ def invariance(path: Path, output: Path, **options: Any) -> int:
 @plot.command()
 @_file
 @_output
-@_stretch
+@_excerpt
 @_J(10)
 @_option("Q", str, "1,8", "Wavelets per octave: a curve each.", callback=_integers)
 @_sr()

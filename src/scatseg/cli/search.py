@@ -193,8 +193,8 @@ def _lines(answer: Answer) -> list[str]:
         unit = "semitone" if abs(hit.semitones) == 1 else "semitones"
         moved = f"  {hit.semitones:+d} {unit}" if hit.semitones else ""
         moved += f"  tempo x{hit.tempo:.2f}" if hit.tempo != 1 else ""
-        stretch = f"{_clock(hit.start)}-{_clock(hit.end)}"
-        lines.append(f"{i:3d}  {hit.similarity:.3f}  {stretch}  {hit.track}{moved}")
+        excerpt = f"{_clock(hit.start)}-{_clock(hit.end)}"
+        lines.append(f"{i:3d}  {hit.similarity:.3f}  {excerpt}  {hit.track}{moved}")
         if hit.likeness is not None and (why := hit.likeness.sentence()):
             lines.append(f"            {why}")
     return lines or ["nothing: all that is indexed is left out, see --exclude"]

@@ -20,7 +20,7 @@ from scatseg.plotting import clock
 Panels = Callable[[NDArray[Any]], object]
 Timed = TypeVar("Timed", TimeFrequency, pictures.SecondOrder, pictures.Joint, pictures.Orders)
 
-Stretch = tuple[float | None, float | None]
+Excerpt = tuple[float | None, float | None]
 """Start and end in seconds; None is the start or end of the recording."""
 
 SHORT = 6.0
@@ -48,15 +48,15 @@ class Sound:
 
 def read_sound(
     path: Path,
-    stretch: Stretch = (None, None),
+    excerpt: Excerpt = (None, None),
     sr: int = 22050,
     *,
     longest: float | None = None,
 ) -> Sound:
     """Read an excerpt of a file; by default all of it, or its middle `longest` seconds."""
     recording = decode(path, sr=sr)
-    start, end = stretch
-    if longest is not None and stretch == (None, None) and recording.duration > longest:
+    start, end = excerpt
+    if longest is not None and excerpt == (None, None) and recording.duration > longest:
         start = (recording.duration - longest) / 2
         end = start + longest
     first = 0 if start is None else round(start * sr)

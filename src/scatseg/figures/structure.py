@@ -15,7 +15,7 @@ from scatseg.analysis import PICTURE_FRAME, PICTURE_FRAMES, SegmentJob, analyze
 from scatseg.audio import SILENT_PEAK, Recording, decode
 from scatseg.extractors import extracted, extractor
 from scatseg.features import Features
-from scatseg.figures.files import Stretch, check_output, plot_outline, read_sound, write
+from scatseg.figures.files import Excerpt, check_output, plot_outline, read_sound, write
 from scatseg.formats import Annotation
 from scatseg.plotting import NoveltyCurve
 from scatseg.segmenters.frames import on_uniform_frames
@@ -73,7 +73,7 @@ def draw_track(
     return output
 
 
-def draw_waveform(path: Path, output: Path, *, stretch: Stretch = (None, None)) -> Path:
+def draw_waveform(path: Path, output: Path, *, stretch: Excerpt = (None, None)) -> Path:
     """Draw the envelope of a recording, or of an excerpt (from and to, in seconds)."""
     check_output(output)
     sound = read_sound(path, stretch)
@@ -87,7 +87,7 @@ def draw_features(
     output: Path,
     *,
     features: str = "scattering",
-    stretch: Stretch = (None, None),
+    stretch: Excerpt = (None, None),
 ) -> Path:
     """Draw the standardized features of a recording or an excerpt."""
     check_output(output)

@@ -170,7 +170,7 @@ def read(job: Job) -> Sounds:
         When a file cannot be read.
     """
     notes: list[str] = []
-    sounds = [_stretch(_channels(path, job, notes), job) for path in job.files]
+    sounds = [_excerpt(_channels(path, job, notes), job) for path in job.files]
     shape = (len(sounds[0]), max(y.shape[-1] for y in sounds))
     targets, *others = (_fitted(y, shape) for y in sounds)
     if not targets.any():
@@ -273,7 +273,7 @@ def _channels(path: Path, job: Job, notes: list[str]) -> NDArray[np.float32]:
     return np.asarray(together / max(1.0, float(np.abs(together).max())), dtype=np.float32)
 
 
-def _stretch(y: NDArray[np.float32], job: Job) -> NDArray[np.float32]:
+def _excerpt(y: NDArray[np.float32], job: Job) -> NDArray[np.float32]:
     """Cut out the excerpt."""
     first, last = (None if t is None else round(t * job.sr) for t in job.stretch)
     cut = y[:, first:last]

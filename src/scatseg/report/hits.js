@@ -7,13 +7,13 @@
 
   document.title = `${data.title} · scatseg search`;
   place("title").textContent = `What sounds like ${data.title}`;
-  place("subtitle").textContent = stretch(data.query);
+  place("subtitle").textContent = excerpt(data.query);
   place("query").append(element("h2", {}, "Query"), soundPlayer(data.query, "Query"));
   place("hits").append(element("h2", {}, `Hits (${data.hits.length})`), listing());
   place("notes").append(...data.notes.map((text) => element("p", { className: "note" }, text)));
   place("downloads").append(element("h2", {}, "Files"), downloads(data.downloads));
 
-  function stretch({ from, to }) {
+  function excerpt({ from, to }) {
     return `${clock(from, 0.01)}–${clock(to, 0.01)}`;
   }
 
@@ -46,7 +46,7 @@
     ];
     return element("div", { className: "track-name" },
       element("div", {}, hit.track),
-      element("div", { className: "hint" }, stretch(hit)),
+      element("div", { className: "hint" }, excerpt(hit)),
       ...tags.map((text) => element("span", { className: "tag" }, text)));
   }
 

@@ -22,7 +22,7 @@ _OURS = re.compile(r"query\.flac|hit-\d{2,}\.flac")
 """Names of the sound files of a page."""
 
 
-class _Stretch(NamedTuple):
+class _Excerpt(NamedTuple):
     """An excerpt of a recording, and the file to write it to."""
 
     path: Path
@@ -73,19 +73,19 @@ def build_hits(answer: Answer, folder: Path) -> Path:
 
 def _sounds(answer: Answer, folder: Path, page: Path) -> list[dict[str, Any]]:
     """Write the audio of the query and every hit, at the sampling rates of their recordings."""
-    stretches = [_Stretch(answer.path, answer.start, answer.end, folder / "query.flac")]
-    stretches += [
-        _Stretch(Path(hit.path), hit.start, hit.end, folder / f"hit-{i:02d}.flac")
+    excerpts = [_Excerpt(answer.path, answer.start, answer.end, folder / "query.flac")]
+    excerpts += [
+        _Excerpt(Path(hit.path), hit.start, hit.end, folder / f"hit-{i:02d}.flac")
         for i, hit in enumerate(answer.hits, 1)
     ]
     decoded = functools.lru_cache(maxsize=1)(functools.partial(decode, sr=None))
     # Grouped by recording, so that each is decoded once.
-    sounds = {each: _sound(each, decoded, page) for each in sorted(stretches)}
-    return [sounds[each] for each in stretches]
+    sounds = {each: _sound(each, decoded, page) for each in sorted(excerpts)}
+    return [sounds[each] for each in excerpts]
 
 
-def _sound(stretch: _Stretch, decoded: Callable[[Path], Recording], page: Path) -> dict[str, Any]:
-    path, start, end, file = stretch
+def _sound(excerpt: _Excerpt, decoded: Callable[[Path], Recording], page: Path) -> dict[str, Any]:
+    path, start, end, file = excerpt
     try:
         recording = decoded(path)
         first, last = (round(t * recording.sr) for t in (start, min(end, start + _LONGEST)))

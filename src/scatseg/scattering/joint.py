@@ -325,7 +325,10 @@ class TimeFrequencyScattering:
             per first-order wavelet. NaN where there is none.
         """
         meta = _meta(self.options, self.format == "joint", self.out_type == "array")
-        return meta if sr is None else meta | physical_meta(meta, sr, self.options.Q[0])
+        if sr is None:
+            return meta
+        # The columns of physical_meta are arrays, also "key".
+        return meta | physical_meta(meta, sr, self.options.Q[0]) | {"key": meta["key"]}
 
     def to_frame(self, sr: float | None = None) -> Any:
         """Return `meta` as a pandas.DataFrame, one row per path of the output."""

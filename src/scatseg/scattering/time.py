@@ -261,7 +261,8 @@ class Scattering1D:
             Frequencies in cycles per sample.
         """
         meta = _meta(self.options)
-        return meta if sr is None else meta | physical_meta(meta, sr)
+        # The columns of physical_meta are arrays, also "key".
+        return meta if sr is None else meta | physical_meta(meta, sr) | {"key": meta["key"]}
 
     def to_frame(self, sr: float | None = None) -> Any:
         """Return `meta` as a pandas.DataFrame, one row per path of the output."""

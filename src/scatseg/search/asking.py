@@ -11,7 +11,7 @@ from scatseg import audio
 from scatseg.explain import Reason, described
 from scatseg.search.hits import Hit
 from scatseg.search.index import Index
-from scatseg.search.queries import check_stretch
+from scatseg.search.queries import check_excerpt
 from scatseg.search.store import IndexedTrack
 
 Exclude = Literal["none", "self", "track", "group"]
@@ -113,7 +113,7 @@ def ask(
             msg += f"; there are {', '.join(near)}"
         raise audio.AudioError(msg)
     recording = audio.decode(path, sr=index.describer.sr)
-    first, last = check_stretch(recording.duration, start, end)
+    first, last = check_excerpt(recording.duration, start, end)
     excluded, passage = _excluded(index, track, exclude, first, last)
     hits = index.search(
         recording.y,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scatseg.search.descriptions import Describer, Description
 from scatseg.search.explaining import explain_likeness
 from scatseg.search.hits import Hit, order, weighed
-from scatseg.search.passages import relative, stretch
+from scatseg.search.passages import excerpt_statistics, relative
 from scatseg.search.projection import Projection
 from scatseg.search.queries import Query, heard_ratio
 from scatseg.search.sliding import Pattern, slide
@@ -69,7 +69,7 @@ def compared(
         before, after = (margin / hit.tempo for margin in query.margins)
         found.append(hit)
         rows.append(asked(hit.semitones, heard_ratio(hit.tempo)))
-        rows.append(stretch(description, hit.start + before, hit.end - after))
+        rows.append(excerpt_statistics(description, hit.start + before, hit.end - after))
     if not found:
         return []
     X = relative(np.stack(rows), columns)

@@ -91,7 +91,7 @@ def passages(description: Description, length: float) -> Passages:
     return Passages(edges[windows[:, 0]], ends, X)
 
 
-def stretch(description: Description, start: float, end: float) -> NDArray[np.float64]:
+def excerpt_statistics(description: Description, start: float, end: float) -> NDArray[np.float64]:
     """Compute the statistics of an excerpt from its cells, shape (2 * n_columns,).
 
     Parameters

@@ -146,7 +146,7 @@ def make_query(
         When the excerpt is empty, beyond the end, too short, or silent.
     """
     duration = len(y) / describer.sr
-    first, last = check_stretch(duration, start, end)
+    first, last = check_excerpt(duration, start, end)
     samples = [round(time * describer.sr) for time in (first, last)]
     check_sound(np.asarray(y)[samples[0] : samples[1]], describer.sr)
     origin = max(0.0, first - _CONTEXT)
@@ -166,7 +166,7 @@ def make_query(
     )
 
 
-def check_stretch(duration: float, start: float | None, end: float | None) -> tuple[float, float]:
+def check_excerpt(duration: float, start: float | None, end: float | None) -> tuple[float, float]:
     """Return start and end of an excerpt.
 
     Raises
@@ -176,7 +176,7 @@ def check_stretch(duration: float, start: float | None, end: float | None) -> tu
 
     Examples
     --------
-    >>> check_stretch(60.0, 12.0, None)
+    >>> check_excerpt(60.0, 12.0, None)
     (12.0, 60.0)
     """
     first = 0.0 if start is None else start

@@ -107,8 +107,8 @@ def _best_phases(found: NDArray[np.float64], pattern: Pattern) -> Course:
 
 def _under(frames: NDArray[np.float32], pattern: Pattern) -> Course:
     """Correlate an excerpt with each position and phase of a longer query."""
-    stretch = Pattern([frames])
-    turned = np.concatenate([_correlations(each, [stretch])[0] for each in pattern.phases])
+    excerpt = Pattern([frames])
+    turned = np.concatenate([_correlations(each, [excerpt])[0] for each in pattern.phases])
     best = turned.argmax(axis=0)
     starts = -np.arange(turned.shape[1]) - pattern.fractions[best]
     return Course(turned.max(axis=0)[::-1], starts[::-1])

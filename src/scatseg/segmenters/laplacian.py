@@ -19,7 +19,7 @@ from scatseg.scattering.arguments import check_integer
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters.answers import Curve, Prediction
 from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames, too_short
-from scatseg.similarity import cosine, enhance_paths, recurrence, self_similarity
+from scatseg.similarity import cosine, enhance_paths, recurrence, self_similarity, unit_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,9 @@ class LaplacianSegmenter:
     min_duration : float, default 4.0
         Shortest section in seconds; shorter ones are merged with the more similar neighbor.
     max_labels : int, default 8
-        Number of distinct labels at the finest level; the coarsest has 2.
+        Largest number of distinct labels. Frames are clustered into 2, 3, ... `max_labels` labels
+        (fewer in short recordings), one level each. Levels are ordered by their number of sections,
+        so that a finer level may have fewer labels.
     granularity : float, default 0.5
         In [0, 1]: selects the default level, from coarsest to finest.
     n_segments : int, optional
@@ -70,7 +72,7 @@ class LaplacianSegmenter:
         )
 
     def predict(self, features: Features) -> Hierarchy:
-        """Segment one recording at levels of 2, 3, ... `max_labels` labels."""
+        """Segment one recording at up to `max_labels - 1` levels, fewest sections first."""
         features = on_uniform_frames(features, self.frame)
         return self._levels(features, self.embedding(features))
 
@@ -97,7 +99,7 @@ class LaplacianSegmenter:
             counts = [len(frames) - 1 for frames in boundary_frames]
             default = min(bisect_left(counts, self.n_segments), len(levels) - 1)
             boundary_frames[default] = join_segments(
-                boundary_frames[default], _unit_rows(E), n_segments=self.n_segments
+                boundary_frames[default], unit_rows(E)[0], n_segments=self.n_segments
             )
         return Hierarchy(
             [
@@ -163,11 +165,6 @@ def _balanced(R: NDArray[np.float64], P: NDArray[np.float64]) -> NDArray[np.floa
     return mu * R + (1 - mu) * P
 
 
-def _unit_rows(E: NDArray[np.float64]) -> NDArray[np.float64]:
-    norms = np.linalg.norm(E, axis=1, keepdims=True)
-    return E / np.where(norms > 0, norms, 1)
-
-
 def _first_eigenvectors(A: NDArray[np.float64], n_vectors: int) -> NDArray[np.float64]:
     """Compute the eigenvectors of the smallest eigenvalues of the normalized graph Laplacian."""
     degree = np.sqrt(np.maximum(A.sum(axis=1), np.finfo(float).tiny))
@@ -180,6 +177,6 @@ def _first_eigenvectors(A: NDArray[np.float64], n_vectors: int) -> NDArray[np.fl
 
 def _codes_of_level(E: NDArray[np.float64], min_frames: int) -> NDArray[np.intp]:
     """Cluster frames into as many labels as dimensions, and merge short sections."""
-    rows = _unit_rows(E)
+    rows, _ = unit_rows(E)
     codes = cluster_rows(rows, n_clusters=rows.shape[1])
     return absorb_short_runs(codes, rows, min_frames=min_frames)

@@ -59,9 +59,7 @@ class FooteSegmenter:
 
     def predict_with_novelty(self, features: Features) -> Prediction[Segmentation]:
         """Segment a recording and compute its novelty curve in one pass."""
-        features = on_uniform_frames(features, self.frame)
-        edges, novelty = self.novelty(features)
-        return Prediction(_cut_at_peaks(self, features, novelty), Curve(edges, novelty))
+        return _cut_at_peaks(self, features)
 
     def shortness(self, features: Features) -> str | None:
         """Explain why the recording is too short for two sections, or return None."""
@@ -138,9 +136,7 @@ class StructureFeaturesSegmenter:
 
     def predict_with_novelty(self, features: Features) -> Prediction[Segmentation]:
         """Segment a recording and compute its novelty curve in one pass."""
-        features = on_uniform_frames(features, self.frame)
-        edges, novelty = self.novelty(features)
-        return Prediction(_cut_at_peaks(self, features, novelty), Curve(edges, novelty))
+        return _cut_at_peaks(self, features)
 
     def shortness(self, features: Features) -> str | None:
         """Explain why the recording is too short for two sections, or return None."""
@@ -167,16 +163,17 @@ class StructureFeaturesSegmenter:
 
 
 def _cut_at_peaks(
-    options: FooteSegmenter | StructureFeaturesSegmenter,
-    features: Features,
-    novelty: NDArray[np.float64],
-) -> Segmentation:
-    """Cut at the peaks of the novelty curve and label the segments."""
+    segmenter: FooteSegmenter | StructureFeaturesSegmenter, features: Features
+) -> Prediction[Segmentation]:
+    """Cut at the peaks of the segmenter's novelty curve and label the segments."""
+    features = on_uniform_frames(features, segmenter.frame)
+    edges, novelty = segmenter.novelty(features)
     boundary_frames = pick_boundaries(
         novelty,
-        min_frames=features.seconds_to_frames(options.min_duration),
-        granularity=options.granularity,
-        n_segments=options.n_segments,
+        min_frames=features.seconds_to_frames(segmenter.min_duration),
+        granularity=segmenter.granularity,
+        n_segments=segmenter.n_segments,
     )
-    labels = cluster_segments(features.X, boundary_frames, n_labels=options.n_labels)
-    return Segmentation(features.edges[boundary_frames], labels)
+    labels = cluster_segments(features.X, boundary_frames, n_labels=segmenter.n_labels)
+    found = Segmentation(features.edges[boundary_frames], labels)
+    return Prediction(found, Curve(edges, novelty))
