@@ -192,9 +192,9 @@ def remove_recordings(folder: Path, pattern: str, *, trusted: Collection[str] = 
             if fnmatch.fnmatchcase(track.id, pattern) or fnmatch.fnmatchcase(track.path, pattern)
         ]
         if removed:
-            tracks = {id_: t for id_, t in state.tracks.items() if id_ not in set(removed)}
-            _make_count(state, tracks, _describer(state), rebuild=False)
             gone = set(removed)
+            tracks = {id_: t for id_, t in state.tracks.items() if id_ not in gone}
+            _write_tracks(state, tracks, _describer(state), rebuild=False)
             kept = [f for f in runs.read_failures(folder) if f.track not in gone]
             runs.write_failures(folder, kept)
     return removed
@@ -205,7 +205,7 @@ def rebuild_index(folder: Path, *, trusted: Collection[str] = ()) -> State:
     read_state(folder, trusted=trusted)
     with runs.locked(folder):
         state = read_state(folder, trusted=trusted)
-        return _make_count(state, dict(state.tracks), _describer(state), rebuild=True)
+        return _write_tracks(state, dict(state.tracks), _describer(state), rebuild=True)
 
 
 def describe_source(
@@ -307,7 +307,7 @@ def _commit(
             group=own.group,
             description=name,
         )
-    return _make_count(state, tracks, describer, rebuild=rebuild, waiting=True)
+    return _write_tracks(state, tracks, describer, rebuild=rebuild, waiting=True)
 
 
 def _own(path: Path, belonging: Mapping[Path, Belonging], before: IndexedTrack | None) -> Belonging:
@@ -318,7 +318,7 @@ def _own(path: Path, belonging: Mapping[Path, Belonging], before: IndexedTrack |
     return Belonging() if before is None else Belonging(labels=before.labels, group=before.group)
 
 
-def _make_count(
+def _write_tracks(
     state: State,
     tracks: Mapping[str, IndexedTrack],
     describer: Describer,
