@@ -398,13 +398,23 @@ def test_passages_hold_the_statistics_of_their_frames():
     describer = Describer()
     y = melody(0)
     description, features = describer.describe(y), describer.extract(y)
-    found = passages(description, 4.0)
+    windows = window_cells(len(description.cells) - 1, 4.0)
+    found = passages(description, windows)
     for i in (0, 2):
-        expected = statistics(features, found.starts[i], found.ends[i])
-        both = relative(np.stack([found.X[i], expected]), describer.columns())
+        expected = statistics(features, *description.cells[windows[i]])
+        both = relative(np.stack([found[i], expected]), describer.columns())
         np.testing.assert_allclose(both[0], both[1], rtol=1e-3, atol=1e-5)
-    whole = stretch(description, found.starts[2], found.ends[2])
-    np.testing.assert_allclose(whole, found.X[2], rtol=1e-6)
+    whole = stretch(description, *description.cells[windows[2]])
+    np.testing.assert_allclose(whole, found[2], rtol=1e-6)
+
+
+def test_passages_of_all_lengths_are_computed_at_once(few, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        building, "passages", lambda *arguments: calls.append(1) or passages(*arguments)
+    )
+    rebuild_index(shutil.copytree(few / "whole.index", tmp_path / "rebuilt.index"))
+    assert len(calls) == 2 * 2  # of two tracks, to fit the projection, then to apply it
 
 
 def test_a_stretch_counts_cells_by_the_time_that_it_spends_in_them():

@@ -23,10 +23,11 @@ from scatseg.search import approximate
 from scatseg.search.descriptions import (
     Columns,
     Describer,
+    Description,
     DescriptionError,
     read_description,
 )
-from scatseg.search.passages import passages, relative
+from scatseg.search.passages import passages, relative, window_cells
 from scatseg.search.projection import Projection, fit_projection
 from scatseg.search.store import (
     ALL_LENGTHS,
@@ -398,8 +399,8 @@ def _fitted(folder: Path, tracks: Mapping[str, IndexedTrack], columns: Columns) 
     drawn = []
     for id_ in sorted(tracks):
         description = read_description(folder / "tracks" / tracks[id_].description)
-        X = np.concatenate([passages(description, length).X for length in ALL_LENGTHS])
-        drawn.append(relative(X[:: min(step, len(X))], columns))
+        windows = np.concatenate(_windows(description))
+        drawn.append(relative(passages(description, windows[:: min(step, len(windows))]), columns))
     return fit_projection(np.concatenate(drawn), np.tile(columns.uncompressed, 2))
 
 
@@ -451,10 +452,19 @@ def _vectors(
     """Compute the vectors of tracks, one by one, by window length."""
     for track in tracks:
         description = read_description(folder / "tracks" / track.description)
+        windows = _windows(description)
+        X = passages(description, np.concatenate(windows))
+        parts = np.split(X, np.cumsum([len(each) for each in windows])[:-1])
         yield {
-            length: projection(relative(passages(description, length).X, columns))
-            for length in ALL_LENGTHS
+            length: projection(relative(part, columns))
+            for length, part in zip(ALL_LENGTHS, parts, strict=True)
         }
+
+
+def _windows(description: Description) -> list[NDArray[np.intp]]:
+    """Divide a recording into windows of each length."""
+    n_cells = len(description.cells) - 1
+    return [window_cells(n_cells, length) for length in ALL_LENGTHS]
 
 
 def _compacted(state: State) -> State:
