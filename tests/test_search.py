@@ -25,9 +25,14 @@ from scatseg.explain import kind_of
 from scatseg.features import FeatureName
 from scatseg.plotting.search import map_figure
 from scatseg.report import hits
-from scatseg.runs import read_failures
+from scatseg.runs import find_sources, read_failures
 from scatseg.search import Index, SearchIndexError, ask, building, store
-from scatseg.search.building import rebuild_index, remove_recordings, verify_index
+from scatseg.search.building import (
+    add_recordings,
+    rebuild_index,
+    remove_recordings,
+    verify_index,
+)
 from scatseg.search.descriptions import Describer, Description, cell_edges, read_description
 from scatseg.search.explaining import explain_likeness
 from scatseg.search.hits import Hit, weighed
@@ -580,6 +585,39 @@ def test_a_rebuilt_index_is_a_new_one(music, folder, tmp_path):
         shutil.copy2(music / f"melody{seed}.flac", tmp_path)
     fresh = Index.build([tmp_path / f"melody{seed}.flac" for seed in range(5)], tmp_path / "fresh")
     np.testing.assert_array_equal(Index.open(folder).whole_vectors()[1], fresh.whole_vectors()[1])
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"other")])
+def test_a_file_that_goes_or_changes_once_described_loses_nothing(tmp_path, change):
+    for seed in range(3):
+        audio.save(tmp_path / f"melody{seed}.wav", melody(seed, seconds=3), SR)
+    sources = find_sources([tmp_path], extensions=[".wav"]).sources
+
+    def changing(receipt):
+        if receipt.track == "melody1":
+            change(tmp_path / "melody1.wav")
+
+    folder = tmp_path / "music.index"
+    add_recordings(folder, sources, Describer(), on_receipt=changing)
+    assert [track.id for track in Index.open(folder).tracks] == ["melody0", "melody1", "melody2"]
+    assert verify_index(folder) == []
+    audio.save(tmp_path / "melody1.wav", melody(50, seconds=4), SR)
+    assert Index.build([tmp_path], folder).track("melody1").duration == pytest.approx(4)
+
+
+def test_a_file_that_changes_while_it_is_described_is_described_anew(tmp_path, monkeypatch):
+    path, decode = tmp_path / "melody.wav", audio.decode
+    audio.save(path, melody(0, seconds=3), SR)
+
+    def late(source, **options):
+        recording = decode(source, **options)
+        audio.save(path, melody(50, seconds=4), SR)
+        return recording
+
+    with monkeypatch.context() as patched:
+        patched.setattr(audio, "decode", late)
+        assert Index.build([path], tmp_path / "index").track("melody").duration == pytest.approx(3)
+    assert Index.build([path], tmp_path / "index").track("melody").duration == pytest.approx(4)
 
 
 def test_two_recordings_of_one_name_are_two(folder, tmp_path):
