@@ -681,6 +681,28 @@ def test_an_index_of_one_short_sound_is_searched(tmp_path):
     assert index.search(melody(0, seconds=1.5)[:4000], SR)[0].similarity > 0.99
 
 
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """An index of sounds shorter than the second to which they are padded."""
+    folder = tmp_path_factory.mktemp("short")
+    for seconds in (0.06, 0.3, 0.5):
+        audio.save(folder / f"{seconds}.wav", melody(0, seconds=2)[: round(seconds * SR)], SR)
+    return Index.build([folder], folder / "short.index")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "start", "end"), [(0.5, 0.25, 0.5), (2.0, 0.1, 0.16), (2.0, 0.1, 0.7)]
+)
+def test_hits_do_not_lie_in_the_silence_after_short_sounds(short, seconds, start, end):
+    y = melody(0, seconds=2)[: round(seconds * SR)]
+    hits = short.search(y, SR, start=start, end=end)
+    assert {hit.track for hit in hits} == {"0.06", "0.3", "0.5"}
+    for hit in hits:
+        duration = short.track(hit.track).duration
+        assert 0 <= hit.start < hit.end <= duration
+        assert hit.end - hit.start >= min(end - start, duration) / 2 - 1e-9
+
+
 @pytest.mark.parametrize("kind", [str, Path])
 def test_a_single_path_is_no_list_of_its_letters(kind, tmp_path):
     with pytest.raises(TypeError, match=r"paths are several, got '(.*)': write \['\1'\] for one"):

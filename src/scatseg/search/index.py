@@ -38,7 +38,7 @@ from scatseg.search.passages import (
 )
 from scatseg.search.projection import Projection
 from scatseg.search.queries import RATE_STEP, Query, make_query, rate_step, tempo_ratios
-from scatseg.search.sliding import Course, Pattern, slide
+from scatseg.search.sliding import Course, Pattern, overlapping, slide
 from scatseg.search.store import DATABASE, IndexedTrack, SearchIndexError, State, read_state
 
 _CANDIDATES = 100
@@ -477,7 +477,9 @@ class Index:
             patterns, slide(frames[first:last], *patterns.values()), strict=True
         ):
             starts = (course.starts + first) * hop - query.trimmed[0] / ratio
-            courses.append((ratio, Course(course.similarities, starts)))
+            course = Course(course.similarities, starts)
+            duration = region.track.duration
+            courses.append((ratio, overlapping(course, query.duration / ratio, duration)))
         hits = []
         for start, end, timbre in zip(region.starts, region.ends, region.timbres, strict=True):
             best = max(
@@ -499,8 +501,8 @@ class Index:
         hit = Hit(
             track=track.id,
             path=track.path,
-            start=min(max(0.0, start), track.duration),
-            end=max(0.0, min(start + query.duration / ratio, track.duration)),
+            start=max(0.0, start),
+            end=min(start + query.duration / ratio, track.duration),
             similarity=0.0,
             timbre=timbre,
             course=course,
