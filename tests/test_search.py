@@ -299,6 +299,39 @@ def test_stretches_that_are_not_there_are_refused(built, stretch_, message):
         built.search(melody(0), SR, start=stretch_[0], end=stretch_[1])
 
 
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"start": "1:02"}, ValueError, "start must be a number of seconds, got '1:02'"),
+        ({"end": [3.0]}, ValueError, r"end must be a number of seconds, got \[3.0\]"),
+        ({"top": 2.5}, ValueError, "top must be an integer of at least 1, got 2.5"),
+        ({"top": 0}, ValueError, "top must be an integer of at least 1, got 0"),
+        ({"transpose": 1.5}, ValueError, "transpose must be an integer of at least 0, got 1.5"),
+        ({"transpose": 25}, ValueError, "transpose must be at most 24 semitones, got 25"),
+        ({"tempo": "5%"}, ValueError, "tempo must be a share from 0 to 1, got '5%'"),
+        ({"tempo": 2}, ValueError, "tempo must be a share from 0 to 1, got 2"),
+        ({"exclude": "melody0"}, TypeError, r"write \['melody0'\] for one"),
+    ],
+)
+def test_invalid_options_are_refused(built, options, error, message):
+    with pytest.raises(error, match=message):
+        built.search(melody(0), SR, **options)
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "message"),
+    [
+        (np.ones((2, 4 * SR)), ValueError, r"mono, .* got shape \(2, 88200\): average its"),
+        ("melody0.flac", TypeError, "scatseg.load reads the samples of a file"),
+        (np.full(4 * SR, np.nan), ValueError, "must be finite, got nan at index"),
+        (np.ones(0), ValueError, "n_samples > 0"),
+    ],
+)
+def test_signals_that_are_not_mono_are_refused_before_the_excerpt(built, y, error, message):
+    with pytest.raises(error, match=message):
+        built.search(y, SR, start=1, end=2)
+
+
 def test_silence_is_refused(built):
     with pytest.raises(ValueError, match="silent"):
         built.search(np.zeros(SR, dtype=np.float32), SR)
