@@ -21,7 +21,7 @@ from scatseg.features import Features
 from scatseg.runs import versions
 from scatseg.search.descriptions import Describer, read_description
 from scatseg.search.ordered import MOMENT, SCATTERING, alike_in_order, evened, shapes
-from scatseg.search.passages import LENGTHS, excerpt_statistics, passages, relative
+from scatseg.search.passages import LENGTHS, excerpt_statistics, passages, relative, window_cells
 from scatseg.search.projection import fit_projection
 from scatseg.search.retrieval import query_scores
 from scatseg.search.sliding import Pattern, slide
@@ -63,10 +63,12 @@ def scored(features, options):
         found = formats.read(options.annotations / f"{song}.{options.suffix}")
         songs[path.stem] = (read_description(kept), found[0].segmentation)
     columns = describer.columns()
-    X = np.concatenate(
-        [passages(each, length).X for each, _ in songs.values() for length in LENGTHS]
-    )
-    projection = fit_projection(relative(X, columns)[::4], np.tile(columns.uncompressed, 2))
+    X = []
+    for description, _ in songs.values():
+        windows = [window_cells(len(description.cells) - 1, length) for length in LENGTHS]
+        X.append(passages(description, np.concatenate(windows)))
+    drawn = relative(np.concatenate(X), columns)[::4]
+    projection = fit_projection(drawn, np.tile(columns.uncompressed, 2))
     values = {f"{features}{way}": {} for way in WAYS}
     ordered = in_order(features, songs, options)
     for song, (description, form) in songs.items():

@@ -1,6 +1,7 @@
 """Retrieval scores by definition, excluding the group of each query."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -177,6 +178,29 @@ def test_a_learned_metric_does_not_see_the_groups_of_its_queries(rng):
     swapped[:8] = labels[:8][::-1]  # only the first group
     after = learned_similarity(X, list(swapped), groups=groups)
     np.testing.assert_allclose(after[:8], before[:8])
+
+
+def test_a_learned_metric_needs_memory_for_its_result_alone(rng, monkeypatch):
+    class Unmoved:
+        """Stands for a metric whose fit needs no memory."""
+
+        def __init__(self, **options):
+            del options
+
+        def fit(self, X, labels):
+            del X, labels
+
+        def transform(self, X):
+            return X
+
+    monkeypatch.setattr("scatseg.search.metric.NeighborhoodComponentsAnalysis", Unmoved)
+    X, labels = rng.normal(size=(400, 16)), list("ab" * 200)
+    tracemalloc.start()
+    similarity = learned_similarity(X, labels, groups=None)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_allclose(similarity, -np.linalg.norm(X[:, None] - X, axis=-1), atol=1e-12)
+    assert peak < 2 * similarity.nbytes
 
 
 @pytest.fixture(scope="module")

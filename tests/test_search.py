@@ -25,9 +25,14 @@ from scatseg.explain import kind_of
 from scatseg.features import FeatureName
 from scatseg.plotting.search import map_figure
 from scatseg.report import hits
-from scatseg.runs import read_failures
+from scatseg.runs import find_sources, read_failures
 from scatseg.search import Index, SearchIndexError, ask, building, store
-from scatseg.search.building import rebuild_index, remove_recordings, verify_index
+from scatseg.search.building import (
+    add_recordings,
+    rebuild_index,
+    remove_recordings,
+    verify_index,
+)
 from scatseg.search.descriptions import Describer, Description, cell_edges, read_description
 from scatseg.search.explaining import explain_likeness
 from scatseg.search.hits import Hit, weighed
@@ -294,6 +299,39 @@ def test_excerpts_that_are_not_there_are_refused(built, span, message):
         built.search(melody(0), SR, start=span[0], end=span[1])
 
 
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"start": "1:02"}, ValueError, "start must be a number of seconds, got '1:02'"),
+        ({"end": [3.0]}, ValueError, r"end must be a number of seconds, got \[3.0\]"),
+        ({"top": 2.5}, ValueError, "top must be an integer of at least 1, got 2.5"),
+        ({"top": 0}, ValueError, "top must be an integer of at least 1, got 0"),
+        ({"transpose": 1.5}, ValueError, "transpose must be an integer of at least 0, got 1.5"),
+        ({"transpose": 25}, ValueError, "transpose must be at most 24 semitones, got 25"),
+        ({"tempo": "5%"}, ValueError, "tempo must be a share from 0 to 1, got '5%'"),
+        ({"tempo": 2}, ValueError, "tempo must be a share from 0 to 1, got 2"),
+        ({"exclude": "melody0"}, TypeError, r"write \['melody0'\] for one"),
+    ],
+)
+def test_invalid_options_are_refused(built, options, error, message):
+    with pytest.raises(error, match=message):
+        built.search(melody(0), SR, **options)
+
+
+@pytest.mark.parametrize(
+    ("y", "error", "message"),
+    [
+        (np.ones((2, 4 * SR)), ValueError, r"mono, .* got shape \(2, 88200\): average its"),
+        ("melody0.flac", TypeError, "scatseg.load reads the samples of a file"),
+        (np.full(4 * SR, np.nan), ValueError, "must be finite, got nan at index"),
+        (np.ones(0), ValueError, "n_samples > 0"),
+    ],
+)
+def test_signals_that_are_not_mono_are_refused_before_the_excerpt(built, y, error, message):
+    with pytest.raises(error, match=message):
+        built.search(y, SR, start=1, end=2)
+
+
 def test_silence_is_refused(built):
     with pytest.raises(ValueError, match="silent"):
         built.search(np.zeros(SR, dtype=np.float32), SR)
@@ -398,13 +436,23 @@ def test_passages_hold_the_statistics_of_their_frames():
     describer = Describer()
     y = melody(0)
     description, features = describer.describe(y), describer.extract(y)
-    found = passages(description, 4.0)
+    windows = window_cells(len(description.cells) - 1, 4.0)
+    found = passages(description, windows)
     for i in (0, 2):
-        expected = statistics(features, found.starts[i], found.ends[i])
-        both = relative(np.stack([found.X[i], expected]), describer.columns())
+        expected = statistics(features, *description.cells[windows[i]])
+        both = relative(np.stack([found[i], expected]), describer.columns())
         np.testing.assert_allclose(both[0], both[1], rtol=1e-3, atol=1e-5)
-    whole = excerpt_statistics(description, found.starts[2], found.ends[2])
-    np.testing.assert_allclose(whole, found.X[2], rtol=1e-6)
+    whole = excerpt_statistics(description, *description.cells[windows[2]])
+    np.testing.assert_allclose(whole, found[2], rtol=1e-6)
+
+
+def test_passages_of_all_lengths_are_computed_at_once(few, tmp_path, monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        building, "passages", lambda *arguments: calls.append(1) or passages(*arguments)
+    )
+    rebuild_index(shutil.copytree(few / "whole.index", tmp_path / "rebuilt.index"))
+    assert len(calls) == 2 * 2  # of two tracks, to fit the projection, then to apply it
 
 
 def test_an_excerpt_counts_cells_by_the_time_that_it_spends_in_them():
@@ -572,6 +620,39 @@ def test_a_rebuilt_index_is_a_new_one(music, folder, tmp_path):
     np.testing.assert_array_equal(Index.open(folder).whole_vectors()[1], fresh.whole_vectors()[1])
 
 
+@pytest.mark.parametrize("change", [Path.unlink, lambda path: path.write_bytes(b"other")])
+def test_a_file_that_goes_or_changes_once_described_loses_nothing(tmp_path, change):
+    for seed in range(3):
+        audio.save(tmp_path / f"melody{seed}.wav", melody(seed, seconds=3), SR)
+    sources = find_sources([tmp_path], extensions=[".wav"]).sources
+
+    def changing(receipt):
+        if receipt.track == "melody1":
+            change(tmp_path / "melody1.wav")
+
+    folder = tmp_path / "music.index"
+    add_recordings(folder, sources, Describer(), on_receipt=changing)
+    assert [track.id for track in Index.open(folder).tracks] == ["melody0", "melody1", "melody2"]
+    assert verify_index(folder) == []
+    audio.save(tmp_path / "melody1.wav", melody(50, seconds=4), SR)
+    assert Index.build([tmp_path], folder).track("melody1").duration == pytest.approx(4)
+
+
+def test_a_file_that_changes_while_it_is_described_is_described_anew(tmp_path, monkeypatch):
+    path, decode = tmp_path / "melody.wav", audio.decode
+    audio.save(path, melody(0, seconds=3), SR)
+
+    def late(source, **options):
+        recording = decode(source, **options)
+        audio.save(path, melody(50, seconds=4), SR)
+        return recording
+
+    with monkeypatch.context() as patched:
+        patched.setattr(audio, "decode", late)
+        assert Index.build([path], tmp_path / "index").track("melody").duration == pytest.approx(3)
+    assert Index.build([path], tmp_path / "index").track("melody").duration == pytest.approx(4)
+
+
 def test_two_recordings_of_one_name_are_two(folder, tmp_path):
     audio.save(tmp_path / "melody0.flac", melody(60), SR)
     index = Index.build([tmp_path / "melody0.flac"], folder)
@@ -631,6 +712,28 @@ def test_an_index_of_one_short_sound_is_searched(tmp_path):
     audio.save(tmp_path / "hit.wav", melody(0, seconds=1.5)[:4000], SR)
     index = Index.build([tmp_path], tmp_path / "index")
     assert index.search(melody(0, seconds=1.5)[:4000], SR)[0].similarity > 0.99
+
+
+@pytest.fixture(scope="module")
+def short(tmp_path_factory):
+    """An index of sounds shorter than the second to which they are padded."""
+    folder = tmp_path_factory.mktemp("short")
+    for seconds in (0.06, 0.3, 0.5):
+        audio.save(folder / f"{seconds}.wav", melody(0, seconds=2)[: round(seconds * SR)], SR)
+    return Index.build([folder], folder / "short.index")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "start", "end"), [(0.5, 0.25, 0.5), (2.0, 0.1, 0.16), (2.0, 0.1, 0.7)]
+)
+def test_hits_do_not_lie_in_the_silence_after_short_sounds(short, seconds, start, end):
+    y = melody(0, seconds=2)[: round(seconds * SR)]
+    hits = short.search(y, SR, start=start, end=end)
+    assert {hit.track for hit in hits} == {"0.06", "0.3", "0.5"}
+    for hit in hits:
+        duration = short.track(hit.track).duration
+        assert 0 <= hit.start < hit.end <= duration
+        assert hit.end - hit.start >= min(end - start, duration) / 2 - 1e-9
 
 
 @pytest.mark.parametrize("kind", [str, Path])

@@ -28,8 +28,8 @@ _DEATHS_ALLOWED = 2
 class Receipt(NamedTuple):
     """The outcome of one track.
 
-    `status` is "done", "kept" (finished before) or "failed"; `failure` is the reason, and
-    `warnings` are reasons to doubt the result.
+    `status` is "done", "kept" (finished before) or "failed"; `failure` is the reason,
+    `warnings` are reasons to doubt the result, and `result` is what the caller needs of it.
     """
 
     track: str
@@ -37,6 +37,7 @@ class Receipt(NamedTuple):
     seconds: float = 0.0
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
+    result: object = None
 
 
 def map_sources(

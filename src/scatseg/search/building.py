@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import audio, naming, runs
+from scatseg.audio.sources import opened
 from scatseg.formats import atomic_write
 from scatseg.labelled import INDEX
 from scatseg.runs import Failure, Source
@@ -23,10 +24,11 @@ from scatseg.search import approximate
 from scatseg.search.descriptions import (
     Columns,
     Describer,
+    Description,
     DescriptionError,
     read_description,
 )
-from scatseg.search.passages import passages, relative
+from scatseg.search.passages import passages, relative, window_cells
 from scatseg.search.projection import Projection, fit_projection
 from scatseg.search.store import (
     ALL_LENGTHS,
@@ -149,9 +151,9 @@ def add_recordings(
                 runs.write_failures(folder, listed)
             if on_receipt is not None:
                 on_receipt(receipt)
-        failed = {receipt.track for receipt in receipts.values() if receipt.failure}
-        done = [source for source in sources if source.id not in failed]
-        state = _commit(state, done, describer, belonging or {}, rebuild)
+        results = [receipts[source.id].result for source in sources]
+        described = [each for each in results if isinstance(each, IndexedTrack)]
+        state = _commit(state, described, describer, belonging or {}, rebuild)
         if not state.generation:
             discard(folder)
     return [receipts[source.id] for source in sources]
@@ -192,9 +194,9 @@ def remove_recordings(folder: Path, pattern: str, *, trusted: Collection[str] = 
             if fnmatch.fnmatchcase(track.id, pattern) or fnmatch.fnmatchcase(track.path, pattern)
         ]
         if removed:
-            tracks = {id_: t for id_, t in state.tracks.items() if id_ not in set(removed)}
-            _make_count(state, tracks, _describer(state), rebuild=False)
             gone = set(removed)
+            tracks = {id_: t for id_, t in state.tracks.items() if id_ not in gone}
+            _write_tracks(state, tracks, _describer(state), rebuild=False)
             kept = [f for f in runs.read_failures(folder) if f.track not in gone]
             runs.write_failures(folder, kept)
     return removed
@@ -205,36 +207,55 @@ def rebuild_index(folder: Path, *, trusted: Collection[str] = ()) -> State:
     read_state(folder, trusted=trusted)
     with runs.locked(folder):
         state = read_state(folder, trusted=trusted)
-        return _make_count(state, dict(state.tracks), _describer(state), rebuild=True)
+        return _write_tracks(state, dict(state.tracks), _describer(state), rebuild=True)
 
 
 def describe_source(
     source: Source, *, folder: Path, describer: Describer, known: Mapping[str, IndexedTrack]
 ) -> Receipt:
-    """Compute the features of a recording, unless unchanged; failures are in the receipt."""
+    """Compute the features of a recording, unless unchanged; its receipt has the track or failure.
+
+    The track is without labels and group.
+    """
     started = time.perf_counter()
-    stage = "read"
+    stage, recording = "read", None
     try:
-        if _unchanged(source, known.get(source.id), folder):
-            return Receipt(source.id, "kept", time.perf_counter() - started)
-        path = folder / "tracks" / _description_name(source.id, audio.file_hash(source.path))
-        if _is_description(path):
-            return Receipt(source.id, "kept", time.perf_counter() - started)
-        recording = audio.decode(source.path, sr=describer.sr)
-        stage = "features"
-        data = describer.describe(recording.y).npz()
-        stage = "write"
-        atomic_write(path, data)
+        before = known.get(source.id)
+        if before is not None and _unchanged(source, before, folder):
+            return Receipt(source.id, "kept", time.perf_counter() - started, result=before)
+        with opened(source.path) as file:
+            stat = os.fstat(file.fileno())  # before its content: a later change is then noticed
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        path = folder / "tracks" / _description_name(source.id, sha256)
+        duration = _described_duration(path)
+        if duration is None:
+            recording = audio.decode(source.path, sr=describer.sr)
+            stage = "features"
+            description = describer.describe(recording.y)
+            stage = "write"
+            atomic_write(path, description.npz())
+            duration = description.duration
     except Exception as error:  # one recording must not affect the others
         failure = Failure(source.id, stage, f"{type(error).__name__}: {error}")
         return Receipt(source.id, "failed", time.perf_counter() - started, failure)
+    track = IndexedTrack(
+        id=source.id,
+        path=_absolute(source.path),
+        size=stat.st_size,
+        modified=stat.st_mtime_ns,
+        sha256=sha256,
+        duration=duration,
+        description=path.name,
+    )
     seconds = time.perf_counter() - started
-    return Receipt(source.id, "done", seconds, warnings=recording.warnings)
+    if recording is None:
+        return Receipt(source.id, "kept", seconds, result=track)
+    return Receipt(source.id, "done", seconds, warnings=recording.warnings, result=track)
 
 
-def _unchanged(source: Source, track: IndexedTrack | None, folder: Path) -> bool:
+def _unchanged(source: Source, track: IndexedTrack, folder: Path) -> bool:
     """Return whether a file is unchanged, by size and modification time."""
-    if track is None or track.path != _absolute(source.path):
+    if track.path != _absolute(source.path):
         return False
     stat = source.path.stat()
     same = (track.size, track.modified) == (stat.st_size, stat.st_mtime_ns)
@@ -245,12 +266,12 @@ def _description_name(id_: str, sha256: str) -> str:
     return f"{id_}.{sha256[:16]}.npz"
 
 
-def _is_description(path: Path) -> bool:
+def _described_duration(path: Path) -> float | None:
+    """Return the duration in seconds of a stored description; None if it cannot be read."""
     try:
-        read_description(path, frames_only=True)
+        return read_description(path, frames_only=True).duration
     except DescriptionError:
-        return False
-    return True
+        return None
 
 
 def _absolute(path: Path) -> str:
@@ -280,34 +301,17 @@ def _describer(state: State) -> Describer:
 
 def _commit(
     state: State,
-    sources: Sequence[Source],
+    described: Sequence[IndexedTrack],
     describer: Describer,
     belonging: Mapping[Path, Belonging],
     rebuild: bool,
 ) -> State:
     """Commit the features of recordings to the index."""
     tracks = dict(state.tracks)
-    for source in sources:
-        path = _absolute(source.path)
-        before = tracks.get(source.id)
-        own = _own(Path(path), belonging, before)
-        if before is not None and _unchanged(source, before, state.folder):
-            tracks[source.id] = dataclasses.replace(before, labels=own.labels, group=own.group)
-            continue
-        sha256, stat = audio.file_hash(source.path), source.path.stat()
-        name = _description_name(source.id, sha256)
-        tracks[source.id] = IndexedTrack(
-            id=source.id,
-            path=path,
-            size=stat.st_size,
-            modified=stat.st_mtime_ns,
-            sha256=sha256,
-            duration=read_description(state.folder / "tracks" / name, frames_only=True).duration,
-            labels=own.labels,
-            group=own.group,
-            description=name,
-        )
-    return _make_count(state, tracks, describer, rebuild=rebuild, waiting=True)
+    for track in described:
+        own = _own(Path(track.path), belonging, tracks.get(track.id))
+        tracks[track.id] = dataclasses.replace(track, labels=own.labels, group=own.group)
+    return _write_tracks(state, tracks, describer, rebuild=rebuild, waiting=True)
 
 
 def _own(path: Path, belonging: Mapping[Path, Belonging], before: IndexedTrack | None) -> Belonging:
@@ -318,7 +322,7 @@ def _own(path: Path, belonging: Mapping[Path, Belonging], before: IndexedTrack |
     return Belonging() if before is None else Belonging(labels=before.labels, group=before.group)
 
 
-def _make_count(
+def _write_tracks(
     state: State,
     tracks: Mapping[str, IndexedTrack],
     describer: Describer,
@@ -398,8 +402,8 @@ def _fitted(folder: Path, tracks: Mapping[str, IndexedTrack], columns: Columns) 
     drawn = []
     for id_ in sorted(tracks):
         description = read_description(folder / "tracks" / tracks[id_].description)
-        X = np.concatenate([passages(description, length).X for length in ALL_LENGTHS])
-        drawn.append(relative(X[:: min(step, len(X))], columns))
+        windows = np.concatenate(_windows(description))
+        drawn.append(relative(passages(description, windows[:: min(step, len(windows))]), columns))
     return fit_projection(np.concatenate(drawn), np.tile(columns.uncompressed, 2))
 
 
@@ -451,10 +455,19 @@ def _vectors(
     """Compute the vectors of tracks, one by one, by window length."""
     for track in tracks:
         description = read_description(folder / "tracks" / track.description)
+        windows = _windows(description)
+        X = passages(description, np.concatenate(windows))
+        parts = np.split(X, np.cumsum([len(each) for each in windows])[:-1])
         yield {
-            length: projection(relative(passages(description, length).X, columns))
-            for length in ALL_LENGTHS
+            length: projection(relative(part, columns))
+            for length, part in zip(ALL_LENGTHS, parts, strict=True)
         }
+
+
+def _windows(description: Description) -> list[NDArray[np.intp]]:
+    """Divide a recording into windows of each length."""
+    n_cells = len(description.cells) - 1
+    return [window_cells(n_cells, length) for length in ALL_LENGTHS]
 
 
 def _compacted(state: State) -> State:

@@ -15,7 +15,7 @@ from scatseg.search.hits import Hit, order, weighed
 from scatseg.search.passages import excerpt_statistics, relative
 from scatseg.search.projection import Projection
 from scatseg.search.queries import Query, heard_ratio
-from scatseg.search.sliding import Pattern, slide
+from scatseg.search.sliding import Course, Pattern, overlapping, slide
 
 _FINE_PHASES = 16
 """Number of sub-frame offsets tried at a hit: 6 ms apart."""
@@ -102,13 +102,16 @@ def _refined(query: Query, hit: Hit, pattern: Pattern, description: Description)
     if len(frames) < len(pattern):
         return hit  # it extends beyond its recording
     (course,) = slide(frames, pattern)
+    starts = (course.starts + first) * query.hop - before
+    duration = query.duration / hit.tempo
+    course = overlapping(Course(course.similarities, starts), duration, description.duration)
     best = int(course.similarities.argmax())
     if hit.course is not None and course.similarities[best] <= hit.course:
         return hit
-    start = float(course.starts[best] + first) * query.hop - before
+    start = float(course.starts[best])
     return dataclasses.replace(
         hit,
-        start=min(max(0.0, start), hit.end),
-        end=min(start + query.duration / hit.tempo, description.duration),
+        start=max(0.0, start),
+        end=min(start + duration, description.duration),
         course=float(course.similarities[best]),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from scatseg import naming
 from scatseg.audio import AUDIO_EXTENSIONS
 from scatseg.counts import counted
 from scatseg.runs import find_sources, read_failures
+from scatseg.scattering.arguments import check_integer, check_mono
 from scatseg.search import approximate
 from scatseg.search.building import add_recordings
 from scatseg.search.comparing import compared, explained
@@ -38,7 +40,7 @@ from scatseg.search.passages import (
 )
 from scatseg.search.projection import Projection
 from scatseg.search.queries import RATE_STEP, Query, make_query, rate_step, tempo_ratios
-from scatseg.search.sliding import Course, Pattern, slide
+from scatseg.search.sliding import Course, Pattern, overlapping, slide
 from scatseg.search.store import DATABASE, IndexedTrack, SearchIndexError, State, read_state
 
 _CANDIDATES = 100
@@ -49,6 +51,9 @@ _THROUGH_FILTERS = 1.5
 
 _SHORTLIST = 3
 """Number of hits compared exactly, relative to the number requested."""
+
+_MOST_SEMITONES = 24
+"""Furthest transposition."""
 
 _CACHED = 256
 """Tracks whose frames are kept in memory."""
@@ -273,12 +278,16 @@ class Index:
 
         Raises
         ------
+        TypeError
+            When the signal is a path, or `exclude` a single id.
         ValueError
-            When the signal or excerpt is invalid, or `tempo` is given for a whole recording.
+            When the signal, excerpt or an option is invalid, or `tempo` is given for a whole
+            recording.
         SearchIndexError
             When the index is empty.
         """
-        self._check(sr, top, transpose, tempo)
+        y = np.asarray(check_mono(y, sr))
+        self._check(sr, top, transpose, tempo, exclude)
         is_whole = start is None and end is None and len(y) > 2 * max(LENGTHS) * sr
         if is_whole and tempo:
             msg = "other tempi need an excerpt as query: give its start and end"
@@ -300,18 +309,25 @@ class Index:
             found = [hit for hit in found if not overlaps(hit, passage)]
         return self._compared(query, found, top, explain=explain)
 
-    def _check(self, sr: int, top: int, transpose: int, tempo: float) -> None:
+    def _check(
+        self, sr: int, top: int, transpose: int, tempo: float, exclude: Collection[str]
+    ) -> None:
         if sr != self.describer.sr:
             msg = (
                 f"the index is of {self.describer.sr} Hz, got {sr} Hz: load(path, sr=...) resamples"
             )
             raise ValueError(msg)
-        if top < 1 or not 0 <= transpose <= 24 or not 0 <= tempo <= 1:
-            msg = (
-                "top must be at least 1, transpose 0 to 24 semitones, tempo 0 to 1, got "
-                f"{top}, {transpose} and {tempo:g}"
-            )
+        check_integer("top", top, 1)
+        check_integer("transpose", transpose, 0)
+        if transpose > _MOST_SEMITONES:
+            msg = f"transpose must be at most {_MOST_SEMITONES} semitones, got {transpose}"
             raise ValueError(msg)
+        if not isinstance(tempo, Real) or not 0 <= tempo <= 1:
+            msg = f"tempo must be a share from 0 to 1, got {tempo!r}"
+            raise ValueError(msg)
+        if isinstance(exclude, str):
+            msg = f"exclude has several ids, got {exclude!r}: write [{exclude!r}] for one"
+            raise TypeError(msg)
         if self.projection is None or not self._state.tracks:
             msg = f"nothing is indexed in {self.folder}: scatseg index PATH... -o {self.folder}"
             raise SearchIndexError(msg)
@@ -477,7 +493,9 @@ class Index:
             patterns, slide(frames[first:last], *patterns.values()), strict=True
         ):
             starts = (course.starts + first) * hop - query.trimmed[0] / ratio
-            courses.append((ratio, Course(course.similarities, starts)))
+            course = Course(course.similarities, starts)
+            duration = region.track.duration
+            courses.append((ratio, overlapping(course, query.duration / ratio, duration)))
         hits = []
         for start, end, timbre in zip(region.starts, region.ends, region.timbres, strict=True):
             best = max(
@@ -499,8 +517,8 @@ class Index:
         hit = Hit(
             track=track.id,
             path=track.path,
-            start=min(max(0.0, start), track.duration),
-            end=max(0.0, min(start + query.duration / ratio, track.duration)),
+            start=max(0.0, start),
+            end=min(start + query.duration / ratio, track.duration),
             similarity=0.0,
             timbre=timbre,
             course=course,

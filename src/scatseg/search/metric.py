@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import NeighborhoodComponentsAnalysis
 
@@ -60,6 +61,5 @@ def learned_similarity(
             warnings.simplefilter("ignore", ConvergenceWarning)
             metric.fit(vectors[train], names[train])
         moved = metric.transform(vectors)
-        difference = moved[test][:, None] - moved[None]
-        similarity[test] = -np.sqrt((difference**2).sum(axis=-1))
+        similarity[test] = -cdist(moved[test], moved)
     return similarity

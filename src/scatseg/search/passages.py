@@ -1,8 +1,6 @@
-"""Descriptions -> passages: windows of several lengths, with their statistics."""
+"""Descriptions -> passages: windows of several lengths, and their statistics."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,22 +13,6 @@ LENGTHS = (2.0, 4.0, 8.0, 16.0, 30.0)
 
 WHOLE = 0.0
 """Window length that means the whole recording."""
-
-
-class Passages(NamedTuple):
-    """Windows of one length in a recording.
-
-    Parameters
-    ----------
-    starts, ends : ndarray of float64, shape (n_windows,)
-        Seconds.
-    X : ndarray of float64, shape (n_windows, 2 * n_columns)
-        Means, then standard deviations.
-    """
-
-    starts: NDArray[np.float64]
-    ends: NDArray[np.float64]
-    X: NDArray[np.float64]
 
 
 def window_cells(n_cells: int, length: float) -> NDArray[np.intp]:
@@ -61,23 +43,22 @@ def window_cells(n_cells: int, length: float) -> NDArray[np.intp]:
     return np.stack([starts, starts + size], axis=1)
 
 
-def passages(description: Description, length: float) -> Passages:
-    """Compute the statistics of windows of one length.
+def passages(description: Description, windows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Compute the statistics of windows, from running sums over the cells.
 
     Parameters
     ----------
     description : Description
         Description of a recording.
-    length : float
-        As in `window_cells`.
+    windows : ndarray of int, shape (n_windows, 2)
+        From `window_cells`, of any lengths.
 
     Returns
     -------
-    passages : Passages
-        In temporal order.
+    X : ndarray of float64, shape (n_windows, 2 * n_columns)
+        Means, then standard deviations.
     """
     edges = description.cells
-    windows = window_cells(len(edges) - 1, length)
     weights = np.diff(edges)[:, None]
     means = description.means.astype(np.float64)
     squares = description.deviations.astype(np.float64) ** 2 + means**2
@@ -86,9 +67,7 @@ def passages(description: Description, length: float) -> Passages:
     np.cumsum(squares * weights, axis=0, out=sums[1, 1:])
     lengths = (edges[windows[:, 1]] - edges[windows[:, 0]])[:, None]
     mean, square = (sums[:, windows[:, 1]] - sums[:, windows[:, 0]]) / lengths
-    X = np.concatenate([mean, np.sqrt(np.maximum(square - mean**2, 0))], axis=1)
-    ends = np.minimum(edges[windows[:, 1]], description.duration)
-    return Passages(edges[windows[:, 0]], ends, X)
+    return np.concatenate([mean, np.sqrt(np.maximum(square - mean**2, 0))], axis=1)
 
 
 def excerpt_statistics(description: Description, start: float, end: float) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -172,13 +173,17 @@ def check_excerpt(duration: float, start: float | None, end: float | None) -> tu
     Raises
     ------
     ValueError
-        When it is not within the duration.
+        When it is not within the duration, or a time is not a number.
 
     Examples
     --------
     >>> check_excerpt(60.0, 12.0, None)
     (12.0, 60.0)
     """
+    for name, time in (("start", start), ("end", end)):
+        if time is not None and not isinstance(time, Real):
+            msg = f"{name} must be a number of seconds, got {time!r}"
+            raise ValueError(msg)
     first = 0.0 if start is None else start
     last = duration if end is None else end
     if not 0 <= first < last:

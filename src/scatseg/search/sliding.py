@@ -99,6 +99,37 @@ def slide(frames: NDArray[np.float32], *patterns: Pattern) -> list[Course]:
     ]
 
 
+def overlapping(course: Course, query: float, recording: float) -> Course:
+    """Keep the positions at which a query overlaps a recording by half of the shorter one.
+
+    If there is none, as between frames, the nearest is kept, and moved to where there is. Only
+    recordings padded with silence have frames beyond their end.
+
+    Parameters
+    ----------
+    course : Course
+        Starts in seconds of the recording.
+    query, recording : float
+        Durations in seconds.
+
+    Returns
+    -------
+    course : Course
+        At least one position.
+
+    Examples
+    --------
+    >>> course = Course(np.array([0.1, 0.2, 0.9]), np.array([0.0, 0.2, 0.6]))
+    >>> overlapping(course, 0.4, 0.5).starts
+    array([0. , 0.2])
+    """
+    half = min(query, recording) / 2
+    starts = np.clip(course.starts, half - query, recording - half)
+    moved = np.abs(starts - course.starts)
+    kept = moved == moved.min()
+    return Course(course.similarities[kept], starts[kept])
+
+
 def _best_phases(found: NDArray[np.float64], pattern: Pattern) -> Course:
     """Choose the best phase at each position of correlations (n_phases, n_places)."""
     starts = np.arange(found.shape[1]) - pattern.fractions[found.argmax(axis=0)]
