@@ -46,7 +46,7 @@ def tune(form, rng, *, n_bars=8, noise=0.7):
 
 
 def seen(features):
-    bars = compare(features, bar=2.0)
+    bars = compare(features, frames_per_bar=1)
     return views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
 
 

@@ -293,24 +293,23 @@ def _pooled_stripes(
     point, point_bias = weights[f"{name}.point.weight"], weights[f"{name}.point.bias"]
     n_lags = channels[0].shape[1]
     n_edges = len(channels[0]) - TAPS + 1
-    flat = kernel.reshape(len(kernel), -1)  # (to, channels * taps)
+    flat = kernel.transpose(0, 2, 1).reshape(len(kernel), -1)  # (to, taps * channels)
     pooled = np.zeros((n_edges, 4 * len(point)), dtype=np.float32)
     if not n_lags:
         return pooled
+    there = sliding_window_view(channels[1], TAPS, axis=0).max(axis=2)  # (edges, lags)
     step = max(1, _CELLS // n_lags)
     for start in range(0, n_edges, step):
         stop = min(start + step, n_edges)
+        used = there[start:stop].any(axis=0)
         rows = slice(start, stop + TAPS - 1)
-        used = channels[1][rows].any(axis=0)
-        seen = np.stack(
-            [sliding_window_view(channel[rows, used], TAPS, axis=0) for channel in channels],
-            axis=1,
-        )  # (edges, channels, lags, taps)
-        windows = np.ascontiguousarray(seen.transpose(0, 1, 3, 2))
-        windows = windows.reshape(stop - start, flat.shape[1], -1)
-        hidden = np.maximum(flat @ windows + bias[:, None], 0)
+        part = np.stack([channel[rows, used] for channel in channels], axis=1)
+        # In this order, the window of an edge is contiguous: a view (edges, taps * channels, lags).
+        part = part.reshape(-1, part.shape[2])
+        windows = sliding_window_view(part, flat.shape[1], axis=0)[:: len(channels)]
+        hidden = np.maximum(flat @ windows.swapaxes(1, 2) + bias[:, None], 0)
         hidden = np.maximum(point[:, :, 0] @ hidden + point_bias[:, None], 0)
-        valid = seen[:, 1].max(axis=2)[:, None, :]
+        valid = there[start:stop, None, used]
         pooled[start:stop] = _pool(hidden * valid, valid)
     return pooled
 

@@ -76,7 +76,7 @@ def _percent(_: click.Context, __: click.Parameter, text: str) -> float:
     type=click.Choice(["none", "self", "track", "group"]),
     default="self",
     show_default=True,
-    help="Exclude the passage itself, its recording, or its group.",
+    help="Exclude what overlaps the passage by over half, its recording, or its group.",
 )
 @click.option(
     "--transpose",

@@ -13,7 +13,7 @@ from scatseg.features import FeatureName
 from scatseg.search.descriptions import Columns
 from scatseg.search.projection import Projection
 
-_SAME = 1e-3
+_SAME = 5e-3
 """Squared distance of unit vectors below which they are equal."""
 
 N_REASONS = 3
