@@ -101,36 +101,56 @@ def best_copies(
     """
     n = len(Z)
     gain = (Z - usual).astype(np.float32)
-    column = np.arange(n, dtype=np.int32)
     copies = Copies(
         scores=np.zeros((n + 1, n + 1), dtype=np.float32),
         first=np.zeros((n + 1, n + 1), dtype=np.int32),
         stop=np.zeros((n + 1, n + 1), dtype=np.int32),
     )
-    now, before = _nowhere(n), _nowhere(n)
-    apart = np.abs(np.subtract.outer(column, column)) >= min_lag
-    np.copyto(now.score[:, 2:], gain, where=apart)
+    block = max(1, _CELLS // n)
+    for first_row in range(0, n, block):
+        rows = np.arange(first_row, min(first_row + block, n))
+        _find_copies(copies, gain, rows, max_frames=max_frames, min_lag=min_lag, bend=bend)
+    return copies
+
+
+def _find_copies(
+    copies: Copies,
+    gain: NDArray[np.float32],
+    starts: NDArray[np.intp],
+    *,
+    max_frames: int,
+    min_lag: int,
+    bend: float,
+) -> None:
+    """Fill in the best repetitions of the passages with the given starts, consecutive frames."""
+    n = len(gain)
+    column = np.arange(n, dtype=np.int32)
+    now, before = _nowhere(len(starts), n), _nowhere(len(starts), n)
+    apart = np.abs(np.subtract.outer(starts, column)) >= min_lag
+    np.copyto(now.score[:, 2:], gain[starts], where=apart)
     now.first[:, 2:] = column
-    for length in range(1, min(max_frames, n) + 1):
-        start = np.arange(n - length + 1)
+    for length in range(1, min(max_frames, n - int(starts[0])) + 1):
+        start = starts[: n - length + 1 - int(starts[0])]
         stop = start + length
+        row = np.arange(len(start))
         now = now.of(len(start))
         score, first = now.earlier(0)
         outside = first >= stop[:, None]
         outside |= column < start[:, None]
-        end = np.where(outside, score, _NOWHERE).argmax(axis=1)
-        found = outside[start, end] & (score[start, end] > 0)
-        copies.scores[start, stop] = np.where(found, score[start, end], 0)
-        copies.first[start, stop] = np.where(found, first[start, end], 0)
+        scores_outside = score * outside  # faster than np.where, and only positive ones count
+        end = scores_outside.argmax(axis=1)
+        found = scores_outside[row, end] > 0
+        copies.scores[start, stop] = np.where(found, score[row, end], 0)
+        copies.first[start, stop] = np.where(found, first[row, end], 0)
         copies.stop[start, stop] = np.where(found, end + 1, 0)
-        before, now = now, _followed(now.of(n - length), before.of(n - length), bend)
-        now.score[:, 2:] += gain[length:]
-    return copies
+        further = start[stop < n]
+        before, now = now, _followed(now.of(len(further)), before.of(len(further)), bend)
+        now.score[:, 2:] += gain[further + length]
 
 
-def _nowhere(n: int) -> _Paths:
-    score = np.full((n, n + 2), _NOWHERE, dtype=np.float32)
-    return _Paths(score, np.zeros((n, n + 2), dtype=np.int32))
+def _nowhere(n_starts: int, n_frames: int) -> _Paths:
+    score = np.full((n_starts, n_frames + 2), _NOWHERE, dtype=np.float32)
+    return _Paths(score, np.zeros((n_starts, n_frames + 2), dtype=np.int32))
 
 
 def _followed(now: _Paths, before: _Paths, bend: float) -> _Paths:
@@ -143,8 +163,8 @@ def _followed(now: _Paths, before: _Paths, bend: float) -> _Paths:
     for other in (now.earlier(2), before.earlier(1)):
         bent = other.score - np.float32(bend)
         better = bent > score
-        np.copyto(score, bent, where=better)
-        np.copyto(first, other.first, where=better)
+        np.maximum(score, bent, out=score)
+        first += (other.first - first) * better  # faster than np.where
     return best
 
 
@@ -178,3 +198,6 @@ def label_by_copies(copies: Copies, boundary_frames: NDArray[np.integer]) -> tup
 
 _NOWHERE = np.float32(-1e6)
 """Score of an impossible path."""
+
+_CELLS = 1 << 17
+"""Cells of a block of starts, which are independent of each other: few enough for the cache."""
