@@ -480,6 +480,46 @@ def test_a_stretch_is_drawn_at_its_place(kind, music, tmp_path, monkeypatch):
     assert panel.dataLim.intervalx == pytest.approx([3, 5], abs=0.001)
 
 
+@pytest.fixture
+def drawn(monkeypatch):
+    """Figures in place of their files."""
+    figures = []
+    monkeypatch.setattr(plotting, "save_figure", lambda figure, _: figures.append(figure))
+    return figures
+
+
+def test_a_joint_path_is_named_by_its_own_rate_and_scale(music, tmp_path, drawn):
+    options = ("--sr", SR, "--J", 9, "--rate", 20, "--scale", 1)
+    assert scatseg("plot", "jtfs", music / "one.wav", "-o", tmp_path / "x.png", *options) == 0
+    rising = drawn[0].axes[1].get_title(loc="left")
+    assert rising == "rising at 21.9 Hz and 1.4 cycles per octave: 15.6 octaves per second"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("jtfs", "{}", "--J", 9, "--rate", 9999), "no rate is near 9999 Hz: they lie from "),
+        (("jtfs", "{}", "--J", 9, "--scale", 50), "no scale is near 50 cycles per octave: they"),
+        (("wavelet2d", "--J", 10, "--rate", 50000), "no rate is near 50000 Hz: they lie from "),
+    ],
+)
+def test_paths_far_from_all_are_refused(arguments, message, music, tmp_path, capsys):
+    asked = (str(each).format(music / "one.wav") for each in arguments)
+    assert scatseg("plot", *asked, "--sr", SR, "-o", tmp_path / "x.png") == cli.USAGE
+    assert message in capsys.readouterr().err
+
+
+def test_default_rates_of_joint_wavelets_may_be_far(tmp_path):
+    assert scatseg("plot", "wavelet2d", "--J", 6, "-o", tmp_path / "x.png") == 0
+
+
+def test_high_frequencies_are_written_without_exponents(tmp_path, drawn):
+    assert scatseg("plot", "wavelet", "--xi", 50000, "-o", tmp_path / "x.png") == 0
+    assert scatseg("plot", "filterbank", "--J", 5, "-o", tmp_path / "x.png") == 0
+    assert "bandwidth 4330 Hz" in drawn[0].axes[1].get_title(loc="left")
+    assert drawn[1].axes[0].get_title(loc="left").endswith("up to 9600 Hz")
+
+
 SMALL_BANKS = {
     "wavelet": ("--xi", 100, "--sr", SR),
     "filterbank": ("--J", 5, "--Q", 2),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import pictures, plotting
+from scatseg.counts import rounded
 from scatseg.figures.files import (
     SHORT,
     Sound,
@@ -105,7 +106,8 @@ def draw_s2(
     J, Q, T
         Options of `scatseg.scattering.Scattering1D`.
     carrier : float, optional
-        Carrier in Hz to show over time; by default the one with the highest modulation energy.
+        Carrier in Hz to show over time: the nearest is shown, within an octave; by default the one
+        with the highest modulation energy.
     time : float, optional
         Time in seconds at which to show all carriers; the mean over time by default.
     """
@@ -113,20 +115,18 @@ def draw_s2(
     sound = read_sound(path, stretch, sr)
     _check_time(sound, time)
     second = sound.placed(pictures.second_order(sound.y, sr, J=J, Q=Q, T=T))
-    carrier = second.busiest if carrier is None else carrier
-    if np.abs(np.log2(second.carriers / carrier)).min() > 1:
-        low, high = second.carriers.min(), second.carriers.max()
-        msg = f"no carrier is near {carrier:g} Hz: they lie from {low:.0f} to {high:.0f} Hz"
-        raise ValueError(msg)
+    if carrier is None:
+        carrier = second.busiest
+    else:
+        carrier = pictures.nearest(second.carriers, carrier, "carrier")
     one = second.by_carrier(carrier)
-    nearest = float(second.carriers[np.abs(np.log2(second.carriers / carrier)).argmin()])
     when = "mean over time" if time is None else f"at {clock(time, 0.1)}"
 
     def panels(axes: NDArray[Any]) -> None:
         plotting.plot_carriers_and_rates(second, ax=axes[0, 0], time=time)
         axes[0, 0].set_title(f"all carriers, {when}", fontsize=8, loc="left")
         plotting.plot_time_frequency(one, ax=axes[1, 0], color="ratio", what="rate", lowest=0)
-        title = f"the carrier at {nearest:.0f} Hz"
+        title = f"the carrier at {rounded(carrier)} Hz"
         axes[1, 0].set_title(title, fontsize=8, loc="left")
 
     return write(
@@ -167,7 +167,8 @@ def draw_jtfs(
     J, J_fr, Q, Q_fr, T
         Options of `scatseg.scattering.TimeFrequencyScattering`.
     rate, scale : float, optional
-        Hz and cycles per octave of the path to show over time; the strongest by default.
+        Hz and cycles per octave of the path to show over time: the nearest is shown, within an
+        octave; the strongest by default.
     time : float, optional
         Time in seconds at which to show all rates and scales; the mean over time by default.
     """
@@ -175,9 +176,12 @@ def draw_jtfs(
     sound = read_sound(path, stretch, sr)
     _check_time(sound, time)
     joint = sound.placed(pictures.joint(sound.y, sr, J=J, J_fr=J_fr, Q=Q, Q_fr=Q_fr, T=T))
-    strongest = joint.strongest
-    rate = strongest[0] if rate is None else rate
-    scale = strongest[1] if scale is None else abs(scale)
+    strongest, scales = joint.strongest, joint.scales[joint.scales > 0]
+    rate = strongest[0] if rate is None else pictures.nearest(joint.rates, rate, "rate")
+    if scale is None:
+        scale = strongest[1]
+    else:
+        scale = pictures.nearest(scales, abs(scale), "scale", "cycles per octave")
     paths = {spin: joint.by_path(rate, spin * scale) for spin in (1, -1)}
     when = "mean over time" if time is None else f"at {clock(time, 0.1)}"
 
@@ -188,8 +192,9 @@ def draw_jtfs(
         for ax, (spin, path) in zip(axes[1:, 0], paths.items(), strict=True):
             plotting.plot_time_frequency(path, ax=ax, loudest=loudest, what="carrier")
             name = "rising" if spin > 0 else "falling"
-            title = f"{name} at {rate:.3g} Hz and {scale:.2g} cycles per octave"
-            ax.set_title(f"{title}: {rate / scale:.3g} octaves per second", fontsize=8, loc="left")
+            title = f"{name} at {rounded(rate)} Hz and {rounded(scale, 2)} cycles per octave"
+            speed = f"{rounded(rate / scale)} octaves per second"
+            ax.set_title(f"{title}: {speed}", fontsize=8, loc="left")
 
     return write(
         output,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import pictures, plotting
+from scatseg.counts import rounded
 from scatseg.figures.files import check_output, numbers_of, write
 
 
@@ -75,7 +76,7 @@ def draw_filterbank(
         for ax, layer in zip(axes[:, 0], layers, strict=True):
             plotting.plot_bank(curves, ax=ax, layer=layer)
             n, (low, high) = len(curves.centers[layer]), curves.bounds[layer]
-            highest = plotting.hertz_text(curves.centers[layer][0])
+            highest = rounded(curves.centers[layer][0])
             ax.set_title(
                 f"order {layer + 1}: {n} wavelets, {curves.Q[layer]} per octave; "
                 f"sum from {low:.2f} to {high:.2f} up to {highest} Hz",
@@ -103,7 +104,7 @@ def draw_wavelet2d(
     J: int = 13,
     Q: tuple[int, int] = (8, 1),
     sr: float = 22050,
-    rates: Sequence[float] = (4.0, 8.0, 16.0),
+    rates: Sequence[float] | None = None,
 ) -> Path:
     """Draw joint wavelets: a row for each rate and spin, a column for each scale.
 
@@ -115,8 +116,9 @@ def draw_wavelet2d(
         Options of `scatseg.scattering.TimeFrequencyScattering`.
     sr : float, default 22050
         Sampling rate in Hz.
-    rates : sequence of float
-        Rates in Hz; the nearest available ones are drawn.
+    rates : sequence of float, optional
+        Rates in Hz; the nearest available ones are drawn, by default those of
+        `scatseg.pictures.joint_tiles`.
     """
     check_output(output)
     tiles = pictures.joint_tiles(J_fr, Q_fr, J=J, Q=Q, sr=sr, rates=rates)
@@ -130,7 +132,7 @@ def draw_wavelet2d(
             rate, spin = rows[row]
             plotting.plot_joint_tile(tiles, ax=ax, rate=rate, scale=scale, spin=spin)
             arrow = "\N{NORTH EAST ARROW}" if spin > 0 else "\N{SOUTH EAST ARROW}"
-            ax.set(xlabel="", ylabel=f"{tiles.rates[rate]:.3g} Hz {arrow}")
+            ax.set(xlabel="", ylabel=f"{rounded(tiles.rates[rate])} Hz {arrow}")
             if row == 0:
                 ax.set_title(f"{tiles.scales[scale]:.2g} c/o", fontsize=8)
         axes[-1, 0].set_xlabel("time (s)")
@@ -188,7 +190,7 @@ def draw_parameters(
             plotting.mark_hertz(ax.xaxis, digits=(1,))
             ax.set_title(
                 f"{name} = {value}: {len(curves.centers[0])} wavelets, {paths} paths,\n"
-                f"from {lowest:.3g} Hz, T = {1000 * curves.T / sr:.3g} ms",
+                f"from {rounded(lowest)} Hz, T = {1000 * curves.T / sr:.3g} ms",
                 fontsize=7,
                 loc="left",
             )

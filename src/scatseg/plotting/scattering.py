@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike, NDArray
 
+from scatseg.counts import rounded
 from scatseg.plotting.canvas import COLORS, INK, LINE, TIME, color_bar, mark_hertz, mark_minutes
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def plot_response(wavelet: Wavelet, *, ax: Axes) -> None:
     ax.set(xlim=(low, high), ylim=(0, 1.08), xlabel="frequency (Hz)", ylabel="magnitude")
     ax.set_title(
         f"in frequency: {wavelet.xi:g} Hz, half-power bandwidth "
-        f"{wavelet.bandwidth:.3g} Hz, quality factor {wavelet.quality:.3g}",
+        f"{rounded(wavelet.bandwidth)} Hz, quality factor {wavelet.quality:.3g}",
         fontsize=8,
         loc="left",
     )
