@@ -480,6 +480,24 @@ def test_a_stretch_is_drawn_at_its_place(kind, music, tmp_path, monkeypatch):
     assert panel.dataLim.intervalx == pytest.approx([3, 5], abs=0.001)
 
 
+def test_curve_of_the_default_is_named_a_probability(aba_signal, tmp_path, drawn):
+    audio.save(tmp_path / "aba.wav", *aba_signal)
+    asked = ("plot", "novelty", tmp_path / "aba.wav", "-o", tmp_path / "x.png")
+    for segmenter, what in (("default", "boundary probability"), ("laplacian", "novelty")):
+        assert scatseg(*asked, "--segmenter", segmenter) == 0
+        assert drawn[-1].axes[0].get_ylabel() == what
+        assert drawn[-1]._suptitle.get_text() == f"aba: {what} and boundaries"
+
+
+def test_a_reference_is_named_so(music, tmp_path, drawn):
+    (tmp_path / "one.lab").write_text("0\t8\tverse\n", encoding="utf-8")
+    asked = ("plot", "track", music / "one.wav", "--features", "logmel", "--segmenter", "foote")
+    where = ("--reference", tmp_path / "one.lab", "-o", tmp_path / "x.png")
+    assert scatseg(*asked, *where) == 0
+    names = [label.get_text() for ax in drawn[0].axes for label in ax.get_yticklabels()]
+    assert "reference" in names
+
+
 @pytest.fixture
 def drawn(monkeypatch):
     """Figures in place of their files."""

@@ -112,7 +112,7 @@ def plot() -> None:
     help="Reference annotation to draw above the estimate.",
 )
 def track(path: Path, output: Path, **options: Any) -> int:
-    """Draw sections, novelty and self-similarity over one time axis."""
+    """Draw sections, boundary probability or novelty, and self-similarity over one time axis."""
     return _written("draw_track", path, output, **options)
 
 
@@ -147,7 +147,7 @@ def similarity(path: Path, output: Path, **options: Any) -> int:
 @heard_features_option
 @_segmenter
 def novelty(path: Path, output: Path, **options: Any) -> int:
-    """Draw a novelty curve, and the boundaries picked from it."""
+    """Draw the boundaries found, over a novelty curve or, by default, their probability."""
     return _written("draw_novelty", path, output, **options)
 
 

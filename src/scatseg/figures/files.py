@@ -35,6 +35,8 @@ class Sound:
     sr: int
     start: float
     name: str
+    place: str = ""
+    """Start and end of an excerpt, for titles."""
 
     @property
     def duration(self) -> float:
@@ -68,10 +70,10 @@ def read_sound(
             f"empty, got {asked}"
         )
         raise ValueError(msg)
-    name = path.stem
+    place = ""
     if (first, last) != (0, len(recording.y)):
-        name += f" {clock(first / sr, 0.1)}\N{EN DASH}{clock(last / sr, 0.1)}"
-    return Sound(y=recording.y[first:last], sr=sr, start=first / sr, name=name)
+        place = f" {clock(first / sr, 0.1)}\N{EN DASH}{clock(last / sr, 0.1)}"
+    return Sound(y=recording.y[first:last], sr=sr, start=first / sr, name=path.stem, place=place)
 
 
 def plot_outline(sound: Sound, ax: Any) -> None:
@@ -110,12 +112,13 @@ def write(
     heights: Sequence[float],
     columns: int = 1,
     title: str = "",
+    after: str = "",
     share: bool | Literal["col"] = False,
     key: Sequence[Any] = (),
 ) -> Path:
     """Draw a figure, and save it with its data."""
     figure = plotting.axes_figure(
-        panels, heights=heights, columns=columns, title=title, share=share, key=key
+        panels, heights=heights, columns=columns, title=title, after=after, share=share, key=key
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     plotting.save_figure(figure, output.with_suffix(""))

@@ -58,7 +58,8 @@ def draw_scalogram(
         lambda axes: _plot_one(picture, axes),
         numbers_of(picture),
         heights=[3.6],
-        title=f"{sound.name}: scalogram, {Q} wavelets per octave",
+        title=sound.name,
+        after=f"{sound.place}: scalogram, {Q} wavelets per octave",
     )
 
 
@@ -81,7 +82,8 @@ def draw_s1(
         lambda axes: _plot_one(picture, axes),
         numbers_of(picture),
         heights=[3.6],
-        title=f"{sound.name}: first order, T = {average_text(T, J, sr)}",
+        title=sound.name,
+        after=f"{sound.place}: first order, T = {average_text(T, J, sr)}",
     )
 
 
@@ -139,7 +141,8 @@ def draw_s2(
             **numbers_of(one, "carrier_"),
         },
         heights=[3.4, 2.0],
-        title=f"{sound.name}: second order, T = {average_text(T, J, sr)}",
+        title=sound.name,
+        after=f"{sound.place}: second order, T = {average_text(T, J, sr)}",
     )
 
 
@@ -207,7 +210,8 @@ def draw_jtfs(
             **numbers_of(paths[-1], "falling_"),
         },
         heights=[2.4, 2.0, 2.0],
-        title=f"{sound.name}: joint scattering, T = {average_text(T, J, sr)}",
+        title=sound.name,
+        after=f"{sound.place}: joint scattering, T = {average_text(T, J, sr)}",
     )
 
 
@@ -246,7 +250,13 @@ def draw_compare(
         for key, array in numbers_of(picture, f"{name.split()[0]}_").items()
     }
     return write(
-        output, panels, numbers, heights=[0.7, 2.0, 2.0, 2.0], title=sound.name, share="col"
+        output,
+        panels,
+        numbers,
+        heights=[0.7, 2.0, 2.0, 2.0],
+        title=sound.name,
+        after=sound.place,
+        share="col",
     )
 
 
@@ -272,7 +282,8 @@ def draw_orders(
         lambda axes: plotting.plot_orders(spread, ax=axes[0, 0]),
         {"energies": spread.energies, "signal": spread.signal, "times": spread.times},
         heights=[2.4],
-        title=f"{sound.name}: energy by order, T = {average_text(T, J, sr)}",
+        title=sound.name,
+        after=f"{sound.place}: energy by order, T = {average_text(T, J, sr)}",
     )
 
 
@@ -303,7 +314,7 @@ def draw_invariance(
     sound = read_sound(path, stretch, sr, longest=SHORT)
     curves = pictures.invariance(sound.y, sr, T=T, J=J, Q=Q)
     return _write_distances(
-        output, curves, "delay (s)", f"{sound.name}: distance from itself, delayed"
+        output, sound, curves, "delay (s)", after=": distance from itself, delayed"
     )
 
 
@@ -325,9 +336,10 @@ def draw_stability(
     curves = pictures.stability(sound.y, sr, J=J, Q=Q)
     return _write_distances(
         output,
+        sound,
         curves,
         "relative increase in duration",
-        f"{sound.name}: distance from itself, played slower",
+        after=": distance from itself, played slower",
     )
 
 
@@ -336,7 +348,7 @@ def _plot_one(picture: TimeFrequency, axes: NDArray[Any]) -> None:
 
 
 def _write_distances(
-    output: Path, curves: pictures.DistanceCurves, xlabel: str, title: str
+    output: Path, sound: Sound, curves: pictures.DistanceCurves, xlabel: str, *, after: str
 ) -> Path:
     names = np.array(list(curves.distances))
     numbers = {
@@ -349,7 +361,8 @@ def _write_distances(
         lambda axes: plotting.plot_distances(curves, ax=axes[0, 0], xlabel=xlabel),
         numbers,
         heights=[3.0],
-        title=title,
+        title=sound.name,
+        after=f"{sound.place}{after}",
     )
 
 
