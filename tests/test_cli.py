@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scatseg import analysis, audio, cli, formats, plotting
+from scatseg import analysis, audio, cli, figures, formats, plotting
 from scatseg.cli import experiment
 from scatseg.cli.outcome import usage_errors
 from scatseg.figures import structure
@@ -501,9 +501,9 @@ def test_a_reference_is_named_so(music, tmp_path, drawn):
 @pytest.fixture
 def drawn(monkeypatch):
     """Figures in place of their files."""
-    figures = []
-    monkeypatch.setattr(plotting, "save_figure", lambda figure, _: figures.append(figure))
-    return figures
+    made = []
+    monkeypatch.setattr(plotting, "save_figure", lambda figure, _: made.append(figure))
+    return made
 
 
 def test_a_joint_path_is_named_by_its_own_rate_and_scale(music, tmp_path, drawn):
@@ -536,6 +536,40 @@ def test_high_frequencies_are_written_without_exponents(tmp_path, drawn):
     assert scatseg("plot", "filterbank", "--J", 5, "-o", tmp_path / "x.png") == 0
     assert "bandwidth 4330 Hz" in drawn[0].axes[1].get_title(loc="left")
     assert drawn[1].axes[0].get_title(loc="left").endswith("up to 9600 Hz")
+
+
+@pytest.mark.filterwarnings("default::scatseg.audio.AudioWarning")
+@pytest.mark.parametrize("kind", ["waveform", "s1"])
+def test_an_excerpt_that_ends_too_late_is_drawn_with_one_line(kind, music, tmp_path, capsys):
+    asked = ("plot", kind, music / "one.wav", "-o", tmp_path / "x.png", "--from", 5)
+    assert scatseg(*asked, "--to", "0:09") == 0
+    told = capsys.readouterr().err
+    assert told == f"{music / 'one.wav'}: 9 s is after its end: drawn up to 8.000 s\n"
+    assert scatseg(*asked, "--to", 8) == 0
+    assert scatseg(*asked, "--to", 9, "-q") == 0
+    assert not capsys.readouterr().err
+    assert scatseg(*asked[:-1], 8.5) == cli.USAGE
+
+
+@pytest.mark.filterwarnings("default::scatseg.plotting.FontWarning")
+def test_characters_without_a_font_are_told_in_one_line(music, tmp_path, capsys):
+    sound = music / "\N{CUNEIFORM SIGN A}.wav"
+    (music / "one.wav").rename(sound)
+    assert scatseg("plot", "waveform", sound, "-o", tmp_path / "x.png") == 0
+    told = capsys.readouterr().err
+    assert told.startswith("no known font has these characters")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["s1", "s2", "jtfs", "orders", "stability"])
+def test_too_short_an_excerpt_is_told_what_the_options_can_do(kind, music, tmp_path, capsys):
+    asked = ("plot", kind, music / "one.wav", "--from", 3, "--to", 3.1, "-o", tmp_path / "x.png")
+    needed = "4096 samples need at least as many, got 2205 (0.1 s at 22050 Hz): choose a smaller T"
+    assert scatseg(*asked, "--J", 12) == cli.USAGE
+    assert f"T = 2^J = {needed} or J, or a longer sound" in capsys.readouterr().err
+    if kind != "stability":  # which has no T
+        assert scatseg(*asked, "--T", 4096) == cli.USAGE
+        assert f"T = {needed}, or a longer sound" in capsys.readouterr().err
 
 
 SMALL_BANKS = {
@@ -573,7 +607,8 @@ def test_a_picture_that_cannot_be_drawn_is_wrong_usage(arguments, message, music
     assert message in capsys.readouterr().err
 
 
-def test_pictures_have_the_extension_of_pictures(music, tmp_path, capsys):
+def test_pictures_have_the_extension_of_pictures(music, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(figures, "draw_s1", None)  # is not called
     assert scatseg("plot", "s1", music / "one.wav", "-o", tmp_path / "s1.jpg") == cli.USAGE
     assert "figures are written as .png or .svg" in capsys.readouterr().err
 

@@ -16,6 +16,7 @@ from scatseg.figures.files import (
     Sound,
     Stretch,
     average_text,
+    check_average,
     check_output,
     numbers_of,
     plot_outline,
@@ -76,6 +77,7 @@ def draw_s1(
     """Draw first-order scattering coefficients; as `draw_scalogram`, averaged over T samples."""
     check_output(output)
     sound = read_sound(path, stretch, sr)
+    check_average(sound, T, J)
     picture = sound.placed(pictures.first_order(sound.y, sr, J=J, Q=Q, T=T))
     return write(
         output,
@@ -116,6 +118,7 @@ def draw_s2(
     check_output(output)
     sound = read_sound(path, stretch, sr)
     _check_time(sound, time)
+    check_average(sound, T, J)
     second = sound.placed(pictures.second_order(sound.y, sr, J=J, Q=Q, T=T))
     if carrier is None:
         carrier = second.busiest
@@ -178,6 +181,7 @@ def draw_jtfs(
     check_output(output)
     sound = read_sound(path, stretch, sr)
     _check_time(sound, time)
+    check_average(sound, T, J)
     joint = sound.placed(pictures.joint(sound.y, sr, J=J, J_fr=J_fr, Q=Q, Q_fr=Q_fr, T=T))
     strongest, scales = joint.strongest, joint.scales[joint.scales > 0]
     rate = strongest[0] if rate is None else pictures.nearest(joint.rates, rate, "rate")
@@ -276,6 +280,7 @@ def draw_orders(
     """
     check_output(output)
     sound = read_sound(path, stretch, sr)
+    check_average(sound, T, J)
     spread = sound.placed(pictures.orders(sound.y, sr, J=J, Q=Q, T=T))
     return write(
         output,
@@ -333,6 +338,7 @@ def draw_stability(
     """
     check_output(output)
     sound = read_sound(path, stretch, sr, longest=SHORT)
+    check_average(sound, None, J)
     curves = pictures.stability(sound.y, sr, J=J, Q=Q)
     return _write_distances(
         output,
