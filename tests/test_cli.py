@@ -572,6 +572,20 @@ def test_too_short_an_excerpt_is_told_what_the_options_can_do(kind, music, tmp_p
         assert f"T = {needed}, or a longer sound" in capsys.readouterr().err
 
 
+def test_every_axis_of_the_techniques_and_its_colors_are_labeled(tmp_path, drawn):
+    assert scatseg("plot", "techniques", "--sr", SR, "-o", tmp_path / "x.png") == 0
+    *axes, bar = drawn[0].axes
+    assert bar.get_ylabel() == "dB re largest of a panel"
+    assert {ax.get_ylabel() for ax in axes[2::3]} == {"energy re largest"}
+    ends = [ax.get_xlim() for ax in axes[-3:-1]]
+    assert ends == [(0, 3), (0, 3)]
+
+
+def test_axes_of_joint_wavelets_are_labeled(tmp_path, drawn):
+    assert scatseg("plot", "wavelet2d", "--J", 10, "-o", tmp_path / "x.png") == 0
+    assert (drawn[0].get_supxlabel(), drawn[0].get_supylabel()) == ("time (s)", "octaves")
+
+
 SMALL_BANKS = {
     "wavelet": ("--xi", 100, "--sr", SR),
     "filterbank": ("--J", 5, "--Q", 2),

@@ -383,6 +383,15 @@ def test_features_are_grouped_by_family_and_order(ax):
     assert labels == {"scattering S1": 1, "scattering S2": 3}
 
 
+def test_features_of_bars_are_named_by_their_place(ax):
+    one = [FeatureName("jtfs", i, order=1 + i % 2) for i in range(100)]
+    few = [FeatureName("mfcc", 0)]
+    names = [name.at(place) for part in (one, few) for place in range(2) for name in part]
+    plot_features(Features(np.ones((4, 202)), np.arange(5), names), ax=ax)
+    words = [label.get_text() for label in ax.get_yticklabels()]
+    assert words == ["jtfs in part 1", "jtfs in part 2", "mfcc"]
+
+
 # ---- the figure of a track ----------------------------------------------------------------
 
 

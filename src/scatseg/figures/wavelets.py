@@ -135,7 +135,7 @@ def draw_wavelet2d(
             ax.set(xlabel="", ylabel=f"{rounded(tiles.rates[rate])} Hz {arrow}")
             if row == 0:
                 ax.set_title(f"{tiles.scales[scale]:.2g} c/o", fontsize=8)
-        axes[-1, 0].set_xlabel("time (s)")
+        plotting.label_all(axes, x="time (s)", y="octaves")
 
     return write(
         output,
@@ -245,7 +245,8 @@ def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
     """
     check_output(output)
     names = list(pictures.TECHNIQUES)
-    sounds = {name: pictures.technique(name, sr=sr) for name in names}
+    duration = 3.0
+    sounds = {name: pictures.technique(name, sr=sr, duration=duration) for name in names}
     first = {name: pictures.scalogram(y, sr, J=11, Q=12) for name, y in sounds.items()}
     average = {name: pictures.first_order(y, sr, J=11, Q=12, T=2**14) for name, y in sounds.items()}
     second = {
@@ -255,13 +256,17 @@ def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
     def panels(axes: NDArray[Any]) -> None:
         for row, name in zip(axes, names, strict=True):
             for ax, picture in zip(row[:2], (first[name], average[name]), strict=True):
-                plotting.plot_time_frequency(picture, ax=ax, lowest=200, bar=False)
+                mesh = plotting.plot_time_frequency(picture, ax=ax, lowest=200, bar=False)
+                ax.set_xlim(0, duration)
                 plotting.mark_minutes(ax.xaxis, most=4)
             rates, energy = second[name]
             plotting.plot_rates(rates, energy, ax=row[2], true=pictures.TECHNIQUES[name].rate)
             plotting.mark_hertz(row[2].xaxis, digits=(1,))
             row[0].set_ylabel(f"{name}\nfrequency (Hz)")
             row[1].set_ylabel("")
+            row[2].yaxis.tick_right()
+            row[2].yaxis.set_label_position("right")
+        plotting.color_bar(axes[:, :2], mesh, "dB re largest of a panel", "min")
         for ax, title in zip(
             axes[0], ("scalogram", "first order", "second order; dashed: true rate"), strict=True
         ):
@@ -276,6 +281,6 @@ def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
         numbers,
         heights=[1.3] * len(names),
         columns=3,
-        title="Five playing techniques (colors: dB re largest, from -60)",
+        title="Five playing techniques",
         share="col",
     )

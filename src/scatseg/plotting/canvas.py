@@ -187,14 +187,33 @@ def _rendered(figure: Figure) -> tuple[bytes, bytes]:
 
 
 def color_bar(
-    ax: Axes, colored: ScalarMappable, label: str, extend: Literal["min", "max", "both"]
+    ax: Axes | NDArray[Any],
+    colored: ScalarMappable,
+    label: str,
+    extend: Literal["min", "max", "both"],
 ) -> None:
-    """Draw a color bar beside a panel."""
-    figure = ax.get_figure()
+    """Draw a color bar beside a panel, or beside several that it is for."""
+    panels = np.atleast_1d(np.asarray(ax, dtype=object))
+    figure = panels.flat[0].get_figure()
     if figure is not None:
-        bar = figure.colorbar(colored, ax=ax, pad=0.01, fraction=0.05, aspect=25, extend=extend)
+        bar = figure.colorbar(
+            colored,
+            ax=list(panels.flat),
+            pad=0.01,
+            fraction=0.05,
+            aspect=25 * len(panels),
+            extend=extend,
+            extendfrac=0.05 / len(panels),
+        )
         bar.set_label(label, fontsize=7)
         bar.ax.tick_params(labelsize=7)
+
+
+def label_all(axes: NDArray[Any], *, x: str, y: str) -> None:
+    """Label both axes of all panels of a figure, once."""
+    figure = axes.flat[0].get_figure()
+    figure.supxlabel(x, fontsize=8)
+    figure.supylabel(y, fontsize=8)
 
 
 def mark_minutes(axis: Axis, most: int = 8) -> None:

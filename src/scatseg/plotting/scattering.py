@@ -281,7 +281,8 @@ def plot_rates(
     if true is not None:
         ax.axvline(true, color=INK, linewidth=0.8, linestyle=_DASHES)
     mark_hertz(ax.xaxis)
-    ax.set(ylim=(0, 1.08), xlabel="modulation rate (Hz)", yticks=[])
+    ax.set(ylim=(0, 1.08), yticks=[0, 0.5, 1])
+    ax.set(xlabel="modulation rate (Hz)", ylabel="energy re largest")
 
 
 def plot_orders(orders: Orders, *, ax: Axes) -> None:

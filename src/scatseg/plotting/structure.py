@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,7 +13,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.features import Features
+from scatseg.features import FeatureName, Features
 from scatseg.formats import Annotation
 from scatseg.plotting.canvas import (
     INK,
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 # Hatch of each texture of a `LabelStyle`: plain, diagonals, dots, crosses.
 _HATCHES = ("", "////", "...", "xxx")
 _SIMILARITY_COLORS = "magma"
+_MOST_NAMED = 30
+"""Number of names that fit beside features."""
+
 LABEL_SIZE = 7.0
 """Points."""
 
@@ -266,8 +270,8 @@ def plot_waveform(waveform: ArrayLike, duration: float, *, ax: Axes, start: floa
 def plot_features(features: Features, *, ax: Axes, start: float = 0.0) -> ScalarMappable:
     """Draw features as an image, each column standardized; return the image.
 
-    Families and orders are named on the vertical axis, from the bottom up. `start` (seconds) is
-    where in the recording they begin.
+    Families, orders and positions in a bar are named on the vertical axis, from the bottom up.
+    `start` (seconds) is where in the recording they begin.
     """
     X = np.asarray(features.X, dtype=np.float64)
     deviation = X.std(axis=0)
@@ -280,10 +284,7 @@ def plot_features(features: Features, *, ax: Axes, start: float = 0.0) -> Scalar
         vmin=-2.5,
         vmax=2.5,
     )
-    groups = [
-        name.family if name.order is None else f"{name.family} S{name.order}"
-        for name in features.names
-    ]
+    groups = _group_names(features.names)
     firsts = [0, *(i for i in range(1, len(groups)) if groups[i] != groups[i - 1])]
     for first in firsts[1:]:
         ax.axhline(first, color="white", linewidth=0.8)
@@ -291,10 +292,25 @@ def plot_features(features: Features, *, ax: Axes, start: float = 0.0) -> Scalar
     ax.set_yticks(middles, [plain(groups[i]) for i in firsts], parse_math=False)
     ax.tick_params(axis="y", length=0)
     ax.set(xlim=(start, start + features.duration), ylim=(0, len(groups)))
-    ax.set(xlabel=TIME, ylabel="columns, by family and order")
+    ax.set(xlabel=TIME, ylabel="columns, by family")
     mark_minutes(ax.xaxis)
     color_bar(ax, image, "standard deviations from the mean", "both")
     return image
+
+
+def _group_names(names: Sequence[FeatureName]) -> list[str]:
+    """Name the family of each column, with its position in a bar, or else with its order.
+
+    Positions of few columns have no room for names.
+    """
+    sizes = Counter((name.family, name.place) for name in names)
+    groups = []
+    for name in names:
+        if name.place is not None and sizes[name.family, name.place] * _MOST_NAMED >= len(names):
+            groups.append(f"{name.family} in part {name.place + 1}")
+        else:
+            groups.append(name.family if name.order is None else f"{name.family} S{name.order}")
+    return groups
 
 
 def plot_segmentation(
