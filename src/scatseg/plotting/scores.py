@@ -301,7 +301,8 @@ def _number_points(
 
     `values`, shape (n_tracks, 2), are all points.
     """
-    taken, numbered = [_PANEL * value for value in values], []
+    taken = [_PANEL * value for value in values]
+    numbered: list[NDArray[np.float64]] = []
     for number, point in points.items():
         ax.scatter(*point, s=12, color=_ACCENT, linewidths=0, clip_on=False)
         at = _PANEL * np.asarray(point)
