@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scatseg import analysis, audio, cli, formats, plotting
+from scatseg import analysis, audio, cli, figures, formats, plotting
 from scatseg.cli import experiment
 from scatseg.cli.outcome import usage_errors
 from scatseg.figures import structure
@@ -480,6 +480,112 @@ def test_an_excerpt_is_drawn_at_its_place(kind, music, tmp_path, monkeypatch):
     assert panel.dataLim.intervalx == pytest.approx([3, 5], abs=0.001)
 
 
+def test_curve_of_the_default_is_named_a_probability(aba_signal, tmp_path, drawn):
+    audio.save(tmp_path / "aba.wav", *aba_signal)
+    asked = ("plot", "novelty", tmp_path / "aba.wav", "-o", tmp_path / "x.png")
+    for segmenter, what in (("default", "boundary probability"), ("laplacian", "novelty")):
+        assert scatseg(*asked, "--segmenter", segmenter) == 0
+        assert drawn[-1].axes[0].get_ylabel() == what
+        assert drawn[-1]._suptitle.get_text() == f"aba: {what} and boundaries"
+
+
+def test_a_reference_is_named_so(music, tmp_path, drawn):
+    (tmp_path / "one.lab").write_text("0\t8\tverse\n", encoding="utf-8")
+    asked = ("plot", "track", music / "one.wav", "--features", "logmel", "--segmenter", "foote")
+    where = ("--reference", tmp_path / "one.lab", "-o", tmp_path / "x.png")
+    assert scatseg(*asked, *where) == 0
+    names = [label.get_text() for ax in drawn[0].axes for label in ax.get_yticklabels()]
+    assert "reference" in names
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Figures in place of their files."""
+    made = []
+    monkeypatch.setattr(plotting, "save_figure", lambda figure, _: made.append(figure))
+    return made
+
+
+def test_a_joint_path_is_named_by_its_own_rate_and_scale(music, tmp_path, drawn):
+    options = ("--sr", SR, "--J", 9, "--rate", 20, "--scale", 1)
+    assert scatseg("plot", "jtfs", music / "one.wav", "-o", tmp_path / "x.png", *options) == 0
+    rising = drawn[0].axes[1].get_title(loc="left")
+    assert rising == "rising at 21.9 Hz and 1.4 cycles per octave: 15.6 octaves per second"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("jtfs", "{}", "--J", 9, "--rate", 9999), "no rate is near 9999 Hz: they lie from "),
+        (("jtfs", "{}", "--J", 9, "--scale", 50), "no scale is near 50 cycles per octave: they"),
+        (("wavelet2d", "--J", 10, "--rate", 50000), "no rate is near 50000 Hz: they lie from "),
+    ],
+)
+def test_paths_far_from_all_are_refused(arguments, message, music, tmp_path, capsys):
+    asked = (str(each).format(music / "one.wav") for each in arguments)
+    assert scatseg("plot", *asked, "--sr", SR, "-o", tmp_path / "x.png") == cli.USAGE
+    assert message in capsys.readouterr().err
+
+
+def test_default_rates_of_joint_wavelets_may_be_far(tmp_path):
+    assert scatseg("plot", "wavelet2d", "--J", 6, "-o", tmp_path / "x.png") == 0
+
+
+def test_high_frequencies_are_written_without_exponents(tmp_path, drawn):
+    assert scatseg("plot", "wavelet", "--xi", 50000, "-o", tmp_path / "x.png") == 0
+    assert scatseg("plot", "filterbank", "--J", 5, "-o", tmp_path / "x.png") == 0
+    assert "bandwidth 4330 Hz" in drawn[0].axes[1].get_title(loc="left")
+    assert drawn[1].axes[0].get_title(loc="left").endswith("up to 9600 Hz")
+
+
+@pytest.mark.filterwarnings("default::scatseg.audio.AudioWarning")
+@pytest.mark.parametrize("kind", ["waveform", "s1"])
+def test_an_excerpt_that_ends_too_late_is_drawn_with_one_line(kind, music, tmp_path, capsys):
+    asked = ("plot", kind, music / "one.wav", "-o", tmp_path / "x.png", "--from", 5)
+    assert scatseg(*asked, "--to", "0:09") == 0
+    told = capsys.readouterr().err
+    assert told == f"{music / 'one.wav'}: 9 s is after its end: drawn up to 8.000 s\n"
+    assert scatseg(*asked, "--to", 8) == 0
+    assert scatseg(*asked, "--to", 9, "-q") == 0
+    assert not capsys.readouterr().err
+    assert scatseg(*asked[:-1], 8.5) == cli.USAGE
+
+
+@pytest.mark.filterwarnings("default::scatseg.plotting.FontWarning")
+def test_characters_without_a_font_are_told_in_one_line(music, tmp_path, capsys):
+    sound = music / "\N{CUNEIFORM SIGN A}.wav"
+    (music / "one.wav").rename(sound)
+    assert scatseg("plot", "waveform", sound, "-o", tmp_path / "x.png") == 0
+    told = capsys.readouterr().err
+    assert told.startswith("no known font has these characters")
+    assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["s1", "s2", "jtfs", "orders", "stability"])
+def test_too_short_an_excerpt_is_told_what_the_options_can_do(kind, music, tmp_path, capsys):
+    asked = ("plot", kind, music / "one.wav", "--from", 3, "--to", 3.1, "-o", tmp_path / "x.png")
+    needed = "4096 samples need at least as many, got 2205 (0.1 s at 22050 Hz): choose a smaller T"
+    assert scatseg(*asked, "--J", 12) == cli.USAGE
+    assert f"T = 2^J = {needed} or J, or a longer sound" in capsys.readouterr().err
+    if kind != "stability":  # which has no T
+        assert scatseg(*asked, "--T", 4096) == cli.USAGE
+        assert f"T = {needed}, or a longer sound" in capsys.readouterr().err
+
+
+def test_every_axis_of_the_techniques_and_its_colors_are_labeled(tmp_path, drawn):
+    assert scatseg("plot", "techniques", "--sr", SR, "-o", tmp_path / "x.png") == 0
+    *axes, bar = drawn[0].axes
+    assert bar.get_ylabel() == "dB re largest of a panel"
+    assert {ax.get_ylabel() for ax in axes[2::3]} == {"energy re largest"}
+    ends = [ax.get_xlim() for ax in axes[-3:-1]]
+    assert ends == [(0, 3), (0, 3)]
+
+
+def test_axes_of_joint_wavelets_are_labeled(tmp_path, drawn):
+    assert scatseg("plot", "wavelet2d", "--J", 10, "-o", tmp_path / "x.png") == 0
+    assert (drawn[0].get_supxlabel(), drawn[0].get_supylabel()) == ("time (s)", "octaves")
+
+
 SMALL_BANKS = {
     "wavelet": ("--xi", 100, "--sr", SR),
     "filterbank": ("--J", 5, "--Q", 2),
@@ -515,7 +621,8 @@ def test_a_picture_that_cannot_be_drawn_is_wrong_usage(arguments, message, music
     assert message in capsys.readouterr().err
 
 
-def test_pictures_have_the_extension_of_pictures(music, tmp_path, capsys):
+def test_pictures_have_the_extension_of_pictures(music, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(figures, "draw_s1", None)  # is not called
     assert scatseg("plot", "s1", music / "one.wav", "-o", tmp_path / "s1.jpg") == cli.USAGE
     assert "figures are written as .png or .svg" in capsys.readouterr().err
 

@@ -9,6 +9,7 @@ import wave
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.image import imread
 from PIL import Image
 
 from scatseg import audio
@@ -21,7 +22,7 @@ from click.testing import CliRunner  # noqa: E402
 
 from scatseg import matching, plotting  # noqa: E402
 from scatseg.distances import JointCoefficients, ScatteringCoefficients  # noqa: E402
-from scatseg.figures.matching import draw_descents, draw_sweep  # noqa: E402
+from scatseg.figures.matching import draw_descents, draw_fields, draw_sweep  # noqa: E402
 from scatseg.losses import MultiScaleSpectralLoss, ScatteringLoss, WaveformLoss  # noqa: E402
 from scatseg.matching import renderings, runs, sweeps, tasks  # noqa: E402
 from scatseg.matching import resynthesis as engine  # noqa: E402
@@ -334,6 +335,18 @@ def test_a_field_of_negative_values_is_drawn_over_their_sizes(draw):
     assert ax.get_ylabel() == "-gamma (octaves/s)"
     assert [line.get_ydata()[0] for line in ax.lines] == [1.0]
     assert ax.get_ylim()[0] < 1 < ax.get_ylim()[1]
+
+
+def test_panels_of_a_field_share_their_axes_and_surfaces_fill_their_figure(tmp_path, monkeypatch):
+    made = []
+    save = plotting.save_figure
+    monkeypatch.setattr(plotting, "save_figure", lambda *each: made.append(each[0]) or save(*each))
+    fields = bowl([[2.0, 0.5]])
+    _, surface = draw_fields(tmp_path, {"one": fields, "two": fields})
+    for contour, arrows in zip(made[0].axes[:4:2], made[0].axes[1:4:2], strict=True):
+        assert (contour.get_xlim(), contour.get_ylim()) == (arrows.get_xlim(), arrows.get_ylim())
+    inked = imread(surface)[..., :3].min(axis=2) < 1
+    assert inked.mean() > 0.4
 
 
 def test_trajectories_of_both_signs_are_drawn_over_their_sizes(tmp_path, monkeypatch):

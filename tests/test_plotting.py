@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.text import Text
 
 from scatseg.features import FeatureName, Features
 from scatseg.formats import Annotation
@@ -312,6 +313,8 @@ def test_strips_are_named_by_maker_and_level(aba):
     ]
     names = [name for name, _ in annotation_strips(annotations)]
     assert names == ["SALAMI 3 · function", "foote", "segments"]
+    ((name, _),) = annotation_strips(annotations[2:], unnamed="reference")
+    assert name == "reference"
 
 
 def test_label_is_cut_to_its_segment(ax, tmp_path):
@@ -321,6 +324,21 @@ def test_label_is_cut_to_its_segment(ax, tmp_path):
     assert labels[1].startswith(cut[:-1])
     assert len(cut) > 5
     assert drawn_text(ax.figure, tmp_path) & set(labels) == {"wide enough"}
+
+
+def test_labels_stay_clear_of_the_ends_of_their_boxes(ax, monkeypatch):
+    shown = {}
+    extent = Text.get_window_extent
+    monkeypatch.setattr(Text, "draw", lambda text, _: shown.update({text.get_text(): extent(text)}))
+    for width in np.arange(2, 6, 0.05):
+        ax.clear()
+        shown.clear()
+        plot_segmentation(Segmentation([0, width, 100], ["inst", "A"]), ax=ax)
+        ax.figure.draw_without_rendering()
+        box = ax.patches[0].get_window_extent()
+        for label in shown.keys() & {"inst", "ins…", "in…", "i…"}:
+            assert box.x0 + 1 < shown[label].x0
+            assert shown[label].x1 < box.x1 - 1
 
 
 @pytest.mark.parametrize("label", ["$x$", r"$\frac{", "a_b^c", "100 %", "<b>&amp;", "--", "a -- b"])
@@ -365,6 +383,15 @@ def test_features_are_grouped_by_family_and_order(ax):
     assert labels == {"scattering S1": 1, "scattering S2": 3}
 
 
+def test_features_of_bars_are_named_by_their_place(ax):
+    one = [FeatureName("jtfs", i, order=1 + i % 2) for i in range(100)]
+    few = [FeatureName("mfcc", 0)]
+    names = [name.at(place) for part in (one, few) for place in range(2) for name in part]
+    plot_features(Features(np.ones((4, 202)), np.arange(5), names), ax=ax)
+    words = [label.get_text() for label in ax.get_yticklabels()]
+    assert words == ["jtfs in part 1", "jtfs in part 2", "mfcc"]
+
+
 # ---- the figure of a track ----------------------------------------------------------------
 
 
@@ -395,6 +422,23 @@ def test_panels_of_a_track_are_named_and_the_lowest_says_what_time_is(whole, tmp
     assert {"waveform", "novelty foote", "similarity"} <= drawn_text(whole, tmp_path)
     labels = [ax.get_xlabel() for ax in whole.axes]
     assert labels == [""] * 4 + ["time (minutes:seconds)"]
+
+
+def test_a_probability_is_named_so(tmp_path):
+    curve = NoveltyCurve(np.ones(3), np.arange(3), is_probability=True)
+    figure = track_figure(duration=2, curves={"default": curve})
+    words = drawn_text(figure, tmp_path)
+    assert {"boundary probability", "default"} <= words
+    assert "novelty default" not in words
+
+
+def test_the_scale_of_similarity_stands_beside_its_times(whole):
+    panel = whole.axes[-1]
+    whole.draw_without_rendering()
+    (scale,) = panel.child_axes
+    left = min(label.get_window_extent().x0 for label in panel.get_yticklabels())
+    gap = (left - scale.get_window_extent().x1) / whole.dpi
+    assert 0 < gap < 0.5
 
 
 def test_references_stand_above_estimates(whole):
@@ -463,6 +507,22 @@ def test_decibels_are_below_the_largest_and_stop_at_the_floor():
 
 def test_silence_is_at_the_floor():
     np.testing.assert_array_equal(decibel(np.zeros(2)), [-60, -60])
+
+
+@pytest.mark.parametrize("make", ["axes", "track"])
+def test_a_long_title_is_cut_to_the_page(make):
+    name = "WWW " * 60
+    if make == "axes":
+        figure = axes_figure(lambda _: None, heights=[1], title=name, after=" 0:01: T = 1 s")
+        text = figure._suptitle
+        assert text.get_text().endswith("… 0:01: T = 1 s")
+    else:
+        figure = track_figure(duration=2, estimates=[("x", Segmentation([0, 2], "A"))], title=name)
+        (text,) = figure.texts
+        assert text.get_text().endswith("…")
+    figure.draw_without_rendering()
+    shown = text.get_window_extent()
+    assert 0.8 * figure.bbox.x1 < shown.x1 < figure.bbox.x1
 
 
 def test_saved_figure_is_the_same_every_time(whole, tmp_path):

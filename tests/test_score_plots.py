@@ -1,5 +1,7 @@
 """Figures show the given scores."""
 
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -105,6 +107,18 @@ def test_numbers_of_points_are_written_over_nothing():
         for i, number in enumerate(numbers):
             assert not any(number.overlaps(other) for other in (*numbers[:i], title))
             assert not any(number.contains(*point) for point in points)
+
+
+@pytest.mark.parametrize("apart", [0.0, 0.03, 0.036, 0.04, 0.05])
+def test_numbers_of_neighbors_are_not_read_as_one(apart):
+    first = {"a": 0.4, "b": 0.4 + apart, "c": 0.4 + 2 * apart}
+    other = dict.fromkeys("abc", 0.1)
+    figure = pairs_figure({"x": first, "y": other, "z": other})
+    figure.draw_without_rendering()
+    *numbers, _ = (text.get_window_extent() for text in figure.axes[0].texts)
+    for one, two in itertools.combinations(numbers, 2):
+        level = abs(one.y0 - two.y0) < one.height / 2
+        assert not level or abs(one.x0 - two.x0) > 1.5 * one.width
 
 
 def test_pairs_leave_out_tracks_that_one_system_lacks():

@@ -1262,6 +1262,16 @@ def test_names_on_a_map_are_not_written_over_each_other():
     assert not any(a.overlaps(b) for a, b in itertools.combinations(boxes, 2))
 
 
+def test_long_names_are_written_in_full_on_an_empty_map(rng):
+    names = [f"{i} the name of a recording, with its artist and album" for i in range(8)]
+    figure = map_figure(rng.random((8, 2)), names, [""] * 8)
+    figure.draw_without_rendering()
+    texts = figure.axes[0].texts
+    assert [text.get_text() for text in texts] == names
+    boxes = [text.get_window_extent() for text in texts]
+    assert all(box.x0 > 0 and box.x1 < figure.bbox.x1 for box in boxes)
+
+
 def test_no_two_labels_look_alike_on_a_map(rng):
     labels = [f"label {i}" for i in range(16)]
     (ax,) = map_figure(rng.normal(size=(16, 2)), [""] * 16, labels).axes

@@ -22,3 +22,14 @@ def counted(number: int, one: str, several: str | None = None) -> str:
     """
     word = one if number == 1 else several or f"{one}s"
     return f"{number:,} {word}"
+
+
+def rounded(value: float, digits: int = 3) -> str:
+    """Format with `digits` significant digits, without an exponent below a million.
+
+    Examples
+    --------
+    >>> rounded(4332.7), rounded(11025, 4), rounded(2.8)
+    ('4330', '11020', '2.8')
+    """
+    return f"{float(f'{value:.{digits}g}'):g}"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.compression import Compression, check_compression, compressed
-from scatseg.counts import counted
+from scatseg.counts import counted, rounded
 from scatseg.scattering.arguments import check_mono
 from scatseg.scattering.costs import Cost
 from scatseg.scattering.joint import TimeFrequencyScattering
@@ -61,11 +61,11 @@ class FeatureName:
     def __str__(self) -> str:
         parts = [self.family if self.order is None else f"{self.family} S{self.order}"]
         if self.carrier is not None:
-            parts.append(f"{_rounded(self.carrier, 4)} Hz")
+            parts.append(f"{rounded(self.carrier, 4)} Hz")
         if self.modulation is not None:
-            parts.append(f"rate {_rounded(self.modulation, 3)} Hz")
+            parts.append(f"rate {rounded(self.modulation, 3)} Hz")
         if self.scale is not None:
-            parts.append(f"scale {_rounded(self.scale, 3)} c/o")
+            parts.append(f"scale {rounded(self.scale, 3)} c/o")
         if self.spin:
             parts.append("rising" if self.spin > 0 else "falling")
         if len(parts) == 1:
@@ -73,11 +73,6 @@ class FeatureName:
         if self.place is not None:
             parts.append(f"in part {self.place + 1}")
         return " ".join(parts)
-
-
-def _rounded(value: float, digits: int) -> str:
-    """Format with `digits` significant digits: 11025 is 11020, not 1.102e+04."""
-    return f"{float(f'{value:.{digits}g}'):g}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -6,9 +6,11 @@ group of commands has its own module; anything heavier than click is imported wh
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any, NoReturn
 
 import click
@@ -39,11 +41,12 @@ __all__ = ["DONE", "INTERRUPTED", "NOTHING_DONE", "SOME_FAILED", "USAGE", "cli",
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status."""
     try:
-        status = cli.main(
-            args=None if arguments is None else list(arguments),
-            prog_name="scatseg",
-            standalone_mode=False,
-        )
+        with _plain_warnings():
+            status = cli.main(
+                args=None if arguments is None else list(arguments),
+                prog_name="scatseg",
+                standalone_mode=False,
+            )
     except (click.exceptions.Abort, KeyboardInterrupt) as error:
         click.echo(str(error) or "interrupted", err=True)
         status = INTERRUPTED
@@ -55,6 +58,24 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         status = NOTHING_DONE
     _let_go_of_output()
     sys.exit(status if isinstance(status, int) else DONE)
+
+
+@contextlib.contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """Print the package's own warnings as one line each, without code; none if quiet."""
+    with warnings.catch_warnings():
+        python = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if not category.__module__.startswith("scatseg."):
+                python(message, category, *place, **more)
+                return
+            context = click.get_current_context(silent=True)
+            if context is None or context.obj is None or context.obj >= 0:
+                click.echo(str(message), err=True)
+
+        warnings.showwarning = show
+        yield
 
 
 def _let_go_of_output() -> None:

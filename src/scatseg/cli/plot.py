@@ -62,8 +62,21 @@ def _sr(default: int = 22050) -> Callable[[Any], Any]:
     return _option("sr", click.IntRange(1), default, "Sampling rate in Hz.")
 
 
+def _picture(_: click.Context, __: click.Parameter, path: Path) -> Path:
+    """Reject other files than pictures at once, before anything heavy is imported."""
+    if path.suffix not in (".png", ".svg"):
+        msg = f"figures are written as .png or .svg, got {path.name!r}"
+        raise click.BadParameter(msg)
+    return path
+
+
 _output = click.option(
-    "-o", "--output", required=True, type=FileArgument, help="A .png or .svg file."
+    "-o",
+    "--output",
+    required=True,
+    type=FileArgument,
+    callback=_picture,
+    help="A .png or .svg file.",
 )
 _file = click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 _segmenter = click.option("--segmenter", default="default", show_default=True, help="Segmenter.")
@@ -112,7 +125,7 @@ def plot() -> None:
     help="Reference annotation to draw above the estimate.",
 )
 def track(path: Path, output: Path, **options: Any) -> int:
-    """Draw sections, novelty and self-similarity over one time axis."""
+    """Draw sections, boundary probability or novelty, and self-similarity over one time axis."""
     return _written("draw_track", path, output, **options)
 
 
@@ -147,7 +160,7 @@ def similarity(path: Path, output: Path, **options: Any) -> int:
 @heard_features_option
 @_segmenter
 def novelty(path: Path, output: Path, **options: Any) -> int:
-    """Draw a novelty curve, and the boundaries picked from it."""
+    """Draw the boundaries found, over a novelty curve or, by default, their probability."""
     return _written("draw_novelty", path, output, **options)
 
 

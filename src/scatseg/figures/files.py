@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg import pictures, plotting
-from scatseg.audio import decode
+from scatseg.audio import AudioWarning, decode
 from scatseg.formats import atomic_write
 from scatseg.pictures import TimeFrequency
 from scatseg.plotting import clock
@@ -35,6 +36,8 @@ class Sound:
     sr: int
     start: float
     name: str
+    place: str = ""
+    """Start and end of an excerpt, for titles."""
 
     @property
     def duration(self) -> float:
@@ -53,7 +56,13 @@ def read_sound(
     *,
     longest: float | None = None,
 ) -> Sound:
-    """Read an excerpt of a file; by default all of it, or its middle `longest` seconds."""
+    """Read an excerpt of a file; by default all of it, or its middle `longest` seconds.
+
+    Warns
+    -----
+    AudioWarning
+        When the excerpt should end after the recording.
+    """
     recording = decode(path, sr=sr)
     start, end = excerpt
     if longest is not None and excerpt == (None, None) and recording.duration > longest:
@@ -68,16 +77,32 @@ def read_sound(
             f"empty, got {asked}"
         )
         raise ValueError(msg)
-    name = path.stem
+    if end is not None and round(end * sr) > len(recording.y):
+        msg = f"{path}: {end:g} s is after its end: drawn up to {recording.duration:.3f} s"
+        warnings.warn(msg, AudioWarning, stacklevel=3)
+    place = ""
     if (first, last) != (0, len(recording.y)):
-        name += f" {clock(first / sr, 0.1)}\N{EN DASH}{clock(last / sr, 0.1)}"
-    return Sound(y=recording.y[first:last], sr=sr, start=first / sr, name=name)
+        place = f" {clock(first / sr, 0.1)}\N{EN DASH}{clock(last / sr, 0.1)}"
+    return Sound(y=recording.y[first:last], sr=sr, start=first / sr, name=path.stem, place=place)
 
 
 def plot_outline(sound: Sound, ax: Any) -> None:
     """Draw the envelope of an excerpt at its time in the recording."""
     outline = pictures.outline(sound.y)
     plotting.plot_waveform(outline, sound.duration, ax=ax, start=sound.start)
+
+
+def check_average(sound: Sound, T: int | None, J: int) -> None:
+    """Raise a ValueError for an averaging scale (2**J samples by default) over the excerpt."""
+    scale, n_samples = 2**J if T is None else T, len(sound.y)
+    if n_samples < scale:
+        named = f"T = {scale}" if T is not None else f"T = 2^J = {scale}"
+        msg = (
+            f"{named} samples need at least as many, got {n_samples} ({sound.duration:.3g} s at "
+            f"{sound.sr} Hz): choose a smaller {'T' if T is not None else 'T or J'}, or a longer "
+            "sound"
+        )
+        raise ValueError(msg)
 
 
 def average_text(T: int | None, J: int, sr: int) -> str:
@@ -110,12 +135,13 @@ def write(
     heights: Sequence[float],
     columns: int = 1,
     title: str = "",
+    after: str = "",
     share: bool | Literal["col"] = False,
     key: Sequence[Any] = (),
 ) -> Path:
     """Draw a figure, and save it with its data."""
     figure = plotting.axes_figure(
-        panels, heights=heights, columns=columns, title=title, share=share, key=key
+        panels, heights=heights, columns=columns, title=title, after=after, share=share, key=key
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     plotting.save_figure(figure, output.with_suffix(""))

@@ -119,6 +119,7 @@ def draw_fields(out: Path, by_loss: Mapping[str, Sequence[Field]]) -> list[Path]
         for row, (loss, field) in zip(axes, chosen, strict=True):
             plotting.plot_contour(field, ax=row[0])
             plotting.plot_arrows(field, ax=row[1])
+            row[0].set(xlim=row[1].get_xlim(), ylim=row[1].get_ylim())
             row[0].set_title(_titled(loss, field.shift), fontsize=8, loc="left")
             row[1].set_title(
                 f"{field.pointing:.0%} of arrows lead towards the target", fontsize=8, loc="left"
@@ -136,7 +137,7 @@ def draw_fields(out: Path, by_loss: Mapping[str, Sequence[Field]]) -> list[Path]
     # Rows are losses and columns are shifts; with one shift, losses are side by side.
     n_shifts = len(chosen) // len(by_loss)
     columns = n_shifts if n_shifts > 1 else min(3, len(chosen))
-    standing = [_HEIGHT] * -(-len(chosen) // columns)
+    standing = [min(3.6, 7.2 / columns + 0.2)] * -(-len(chosen) // columns)
     surface = plotting.axes_figure(solid, heights=standing, columns=columns, solid=True)
     return [
         plotting.save_figure(levels, out / "field")[0],

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import pictures, plotting
+from scatseg.counts import rounded
 from scatseg.figures.files import (
     SHORT,
     Excerpt,
     Sound,
     average_text,
+    check_average,
     check_output,
     numbers_of,
     plot_outline,
@@ -57,7 +59,8 @@ def draw_scalogram(
         lambda axes: _plot_one(picture, axes),
         numbers_of(picture),
         heights=[3.6],
-        title=f"{sound.name}: scalogram, {Q} wavelets per octave",
+        title=sound.name,
+        after=f"{sound.place}: scalogram, {Q} wavelets per octave",
     )
 
 
@@ -74,13 +77,15 @@ def draw_s1(
     """Draw first-order scattering coefficients; as `draw_scalogram`, averaged over T samples."""
     check_output(output)
     sound = read_sound(path, stretch, sr)
+    check_average(sound, T, J)
     picture = sound.placed(pictures.first_order(sound.y, sr, J=J, Q=Q, T=T))
     return write(
         output,
         lambda axes: _plot_one(picture, axes),
         numbers_of(picture),
         heights=[3.6],
-        title=f"{sound.name}: first order, T = {average_text(T, J, sr)}",
+        title=sound.name,
+        after=f"{sound.place}: first order, T = {average_text(T, J, sr)}",
     )
 
 
@@ -105,28 +110,28 @@ def draw_s2(
     J, Q, T
         Options of `scatseg.scattering.Scattering1D`.
     carrier : float, optional
-        Carrier in Hz to show over time; by default the one with the highest modulation energy.
+        Carrier in Hz to show over time: the nearest is shown, within an octave; by default the one
+        with the highest modulation energy.
     time : float, optional
         Time in seconds at which to show all carriers; the mean over time by default.
     """
     check_output(output)
     sound = read_sound(path, stretch, sr)
     _check_time(sound, time)
+    check_average(sound, T, J)
     second = sound.placed(pictures.second_order(sound.y, sr, J=J, Q=Q, T=T))
-    carrier = second.busiest if carrier is None else carrier
-    if np.abs(np.log2(second.carriers / carrier)).min() > 1:
-        low, high = second.carriers.min(), second.carriers.max()
-        msg = f"no carrier is near {carrier:g} Hz: they lie from {low:.0f} to {high:.0f} Hz"
-        raise ValueError(msg)
+    if carrier is None:
+        carrier = second.busiest
+    else:
+        carrier = pictures.nearest(second.carriers, carrier, "carrier")
     one = second.by_carrier(carrier)
-    nearest = float(second.carriers[np.abs(np.log2(second.carriers / carrier)).argmin()])
     when = "mean over time" if time is None else f"at {clock(time, 0.1)}"
 
     def panels(axes: NDArray[Any]) -> None:
         plotting.plot_carriers_and_rates(second, ax=axes[0, 0], time=time)
         axes[0, 0].set_title(f"all carriers, {when}", fontsize=8, loc="left")
         plotting.plot_time_frequency(one, ax=axes[1, 0], color="ratio", what="rate", lowest=0)
-        title = f"the carrier at {nearest:.0f} Hz"
+        title = f"the carrier at {rounded(carrier)} Hz"
         axes[1, 0].set_title(title, fontsize=8, loc="left")
 
     return write(
@@ -139,7 +144,8 @@ def draw_s2(
             **numbers_of(one, "carrier_"),
         },
         heights=[3.4, 2.0],
-        title=f"{sound.name}: second order, T = {average_text(T, J, sr)}",
+        title=sound.name,
+        after=f"{sound.place}: second order, T = {average_text(T, J, sr)}",
     )
 
 
@@ -167,17 +173,22 @@ def draw_jtfs(
     J, J_fr, Q, Q_fr, T
         Options of `scatseg.scattering.TimeFrequencyScattering`.
     rate, scale : float, optional
-        Hz and cycles per octave of the path to show over time; the strongest by default.
+        Hz and cycles per octave of the path to show over time: the nearest is shown, within an
+        octave; the strongest by default.
     time : float, optional
         Time in seconds at which to show all rates and scales; the mean over time by default.
     """
     check_output(output)
     sound = read_sound(path, stretch, sr)
     _check_time(sound, time)
+    check_average(sound, T, J)
     joint = sound.placed(pictures.joint(sound.y, sr, J=J, J_fr=J_fr, Q=Q, Q_fr=Q_fr, T=T))
-    strongest = joint.strongest
-    rate = strongest[0] if rate is None else rate
-    scale = strongest[1] if scale is None else abs(scale)
+    strongest, scales = joint.strongest, joint.scales[joint.scales > 0]
+    rate = strongest[0] if rate is None else pictures.nearest(joint.rates, rate, "rate")
+    if scale is None:
+        scale = strongest[1]
+    else:
+        scale = pictures.nearest(scales, abs(scale), "scale", "cycles per octave")
     paths = {spin: joint.by_path(rate, spin * scale) for spin in (1, -1)}
     when = "mean over time" if time is None else f"at {clock(time, 0.1)}"
 
@@ -188,8 +199,9 @@ def draw_jtfs(
         for ax, (spin, path) in zip(axes[1:, 0], paths.items(), strict=True):
             plotting.plot_time_frequency(path, ax=ax, loudest=loudest, what="carrier")
             name = "rising" if spin > 0 else "falling"
-            title = f"{name} at {rate:.3g} Hz and {scale:.2g} cycles per octave"
-            ax.set_title(f"{title}: {rate / scale:.3g} octaves per second", fontsize=8, loc="left")
+            title = f"{name} at {rounded(rate)} Hz and {rounded(scale, 2)} cycles per octave"
+            speed = f"{rounded(rate / scale)} octaves per second"
+            ax.set_title(f"{title}: {speed}", fontsize=8, loc="left")
 
     return write(
         output,
@@ -202,7 +214,8 @@ def draw_jtfs(
             **numbers_of(paths[-1], "falling_"),
         },
         heights=[2.4, 2.0, 2.0],
-        title=f"{sound.name}: joint scattering, T = {average_text(T, J, sr)}",
+        title=sound.name,
+        after=f"{sound.place}: joint scattering, T = {average_text(T, J, sr)}",
     )
 
 
@@ -241,7 +254,13 @@ def draw_compare(
         for key, array in numbers_of(picture, f"{name.split()[0]}_").items()
     }
     return write(
-        output, panels, numbers, heights=[0.7, 2.0, 2.0, 2.0], title=sound.name, share="col"
+        output,
+        panels,
+        numbers,
+        heights=[0.7, 2.0, 2.0, 2.0],
+        title=sound.name,
+        after=sound.place,
+        share="col",
     )
 
 
@@ -261,13 +280,15 @@ def draw_orders(
     """
     check_output(output)
     sound = read_sound(path, stretch, sr)
+    check_average(sound, T, J)
     spread = sound.placed(pictures.orders(sound.y, sr, J=J, Q=Q, T=T))
     return write(
         output,
         lambda axes: plotting.plot_orders(spread, ax=axes[0, 0]),
         {"energies": spread.energies, "signal": spread.signal, "times": spread.times},
         heights=[2.4],
-        title=f"{sound.name}: energy by order, T = {average_text(T, J, sr)}",
+        title=sound.name,
+        after=f"{sound.place}: energy by order, T = {average_text(T, J, sr)}",
     )
 
 
@@ -298,7 +319,7 @@ def draw_invariance(
     sound = read_sound(path, stretch, sr, longest=SHORT)
     curves = pictures.invariance(sound.y, sr, T=T, J=J, Q=Q)
     return _write_distances(
-        output, curves, "delay (s)", f"{sound.name}: distance from itself, delayed"
+        output, sound, curves, "delay (s)", after=": distance from itself, delayed"
     )
 
 
@@ -317,12 +338,14 @@ def draw_stability(
     """
     check_output(output)
     sound = read_sound(path, stretch, sr, longest=SHORT)
+    check_average(sound, None, J)
     curves = pictures.stability(sound.y, sr, J=J, Q=Q)
     return _write_distances(
         output,
+        sound,
         curves,
         "relative increase in duration",
-        f"{sound.name}: distance from itself, played slower",
+        after=": distance from itself, played slower",
     )
 
 
@@ -331,7 +354,7 @@ def _plot_one(picture: TimeFrequency, axes: NDArray[Any]) -> None:
 
 
 def _write_distances(
-    output: Path, curves: pictures.DistanceCurves, xlabel: str, title: str
+    output: Path, sound: Sound, curves: pictures.DistanceCurves, xlabel: str, *, after: str
 ) -> Path:
     names = np.array(list(curves.distances))
     numbers = {
@@ -344,7 +367,8 @@ def _write_distances(
         lambda axes: plotting.plot_distances(curves, ax=axes[0, 0], xlabel=xlabel),
         numbers,
         heights=[3.0],
-        title=title,
+        title=sound.name,
+        after=f"{sound.place}{after}",
     )
 
 

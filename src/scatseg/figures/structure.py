@@ -60,7 +60,7 @@ def draw_track(
         references = formats.read(reference, duration=found.duration)
     figure = plotting.track_figure(
         duration=found.duration,
-        references=plotting.annotation_strips(references),
+        references=plotting.annotation_strips(references, unnamed="reference"),
         estimates=plotting.annotation_strips(found.annotations[:1]),
         waveform=found.pictures["waveform"] / 127,
         S=found.S,
@@ -78,7 +78,11 @@ def draw_waveform(path: Path, output: Path, *, stretch: Excerpt = (None, None)) 
     check_output(output)
     sound = read_sound(path, stretch)
     return write(
-        output, lambda axes: plot_outline(sound, axes[0, 0]), heights=[1.5], title=sound.name
+        output,
+        lambda axes: plot_outline(sound, axes[0, 0]),
+        heights=[1.5],
+        title=sound.name,
+        after=sound.place,
     )
 
 
@@ -98,7 +102,8 @@ def draw_features(
         output,
         lambda axes: plotting.plot_features(described, ax=axes[0, 0], start=sound.start),
         heights=[4.0],
-        title=f"{sound.name}: {features}",
+        title=sound.name,
+        after=f"{sound.place}: {features}",
     )
 
 
@@ -147,7 +152,8 @@ def draw_similarity(
             S, edges, ax=axes[0, 0], boundaries=found.boundaries, z_scores=any_key
         ),
         heights=[6.0],
-        title=f"{path.stem}: self-similarity{' in any key' * any_key} and boundaries",
+        title=path.stem,
+        after=f": self-similarity{' in any key' * any_key} and boundaries",
     )
 
 
@@ -167,7 +173,7 @@ def _in_any_key(features: Features, name: str) -> tuple[NDArray[np.float64], NDA
 def draw_novelty(
     path: Path, output: Path, *, features: str | None = None, segmenter: str = "default"
 ) -> Path:
-    """Draw a segmenter's novelty curve, and the boundaries picked from it.
+    """Draw a segmenter's novelty curve or boundary probability, and its boundaries.
 
     Raises
     ------
@@ -186,10 +192,15 @@ def draw_novelty(
     return write(
         output,
         lambda axes: plotting.plot_novelty(
-            curve.novelty, curve.edges, ax=axes[0, 0], boundaries=curve.boundaries
+            curve.novelty,
+            curve.edges,
+            ax=axes[0, 0],
+            boundaries=curve.boundaries,
+            what=curve.what,
         ),
         heights=[1.8],
-        title=f"{path.stem}: novelty and boundaries",
+        title=path.stem,
+        after=f": {curve.what} and boundaries",
     )
 
 
@@ -221,7 +232,13 @@ def _analysis(
     novelty, edges = (found.get(f"{name}_{segmenter}") for name in ("novelty", "novelty_edges"))
     curve = None
     if novelty is not None and edges is not None:
-        curve = NoveltyCurve(novelty, edges, annotations[0].segmentation.boundaries[1:-1])
+        curve = NoveltyCurve(
+            novelty,
+            edges,
+            annotations[0].segmentation.boundaries[1:-1],
+            # Only calibrated curves give boundaries a confidence.
+            is_probability=bool(annotations[0].confidence),
+        )
     return _Analysis(
         duration=recording.duration, annotations=annotations, pictures=found, curve=curve
     )

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import pictures, plotting
+from scatseg.counts import rounded
 from scatseg.figures.files import check_output, numbers_of, write
 
 
@@ -75,7 +76,7 @@ def draw_filterbank(
         for ax, layer in zip(axes[:, 0], layers, strict=True):
             plotting.plot_bank(curves, ax=ax, layer=layer)
             n, (low, high) = len(curves.centers[layer]), curves.bounds[layer]
-            highest = plotting.hertz_text(curves.centers[layer][0])
+            highest = rounded(curves.centers[layer][0])
             ax.set_title(
                 f"order {layer + 1}: {n} wavelets, {curves.Q[layer]} per octave; "
                 f"sum from {low:.2f} to {high:.2f} up to {highest} Hz",
@@ -103,7 +104,7 @@ def draw_wavelet2d(
     J: int = 13,
     Q: tuple[int, int] = (8, 1),
     sr: float = 22050,
-    rates: Sequence[float] = (4.0, 8.0, 16.0),
+    rates: Sequence[float] | None = None,
 ) -> Path:
     """Draw joint wavelets: a row for each rate and spin, a column for each scale.
 
@@ -115,8 +116,9 @@ def draw_wavelet2d(
         Options of `scatseg.scattering.TimeFrequencyScattering`.
     sr : float, default 22050
         Sampling rate in Hz.
-    rates : sequence of float
-        Rates in Hz; the nearest available ones are drawn.
+    rates : sequence of float, optional
+        Rates in Hz; the nearest available ones are drawn, by default those of
+        `scatseg.pictures.joint_tiles`.
     """
     check_output(output)
     tiles = pictures.joint_tiles(J_fr, Q_fr, J=J, Q=Q, sr=sr, rates=rates)
@@ -130,10 +132,10 @@ def draw_wavelet2d(
             rate, spin = rows[row]
             plotting.plot_joint_tile(tiles, ax=ax, rate=rate, scale=scale, spin=spin)
             arrow = "\N{NORTH EAST ARROW}" if spin > 0 else "\N{SOUTH EAST ARROW}"
-            ax.set(xlabel="", ylabel=f"{tiles.rates[rate]:.3g} Hz {arrow}")
+            ax.set(xlabel="", ylabel=f"{rounded(tiles.rates[rate])} Hz {arrow}")
             if row == 0:
                 ax.set_title(f"{tiles.scales[scale]:.2g} c/o", fontsize=8)
-        axes[-1, 0].set_xlabel("time (s)")
+        plotting.label_all(axes, x="time (s)", y="octaves")
 
     return write(
         output,
@@ -188,7 +190,7 @@ def draw_parameters(
             plotting.mark_hertz(ax.xaxis, digits=(1,))
             ax.set_title(
                 f"{name} = {value}: {len(curves.centers[0])} wavelets, {paths} paths,\n"
-                f"from {lowest:.3g} Hz, T = {1000 * curves.T / sr:.3g} ms",
+                f"from {rounded(lowest)} Hz, T = {1000 * curves.T / sr:.3g} ms",
                 fontsize=7,
                 loc="left",
             )
@@ -243,7 +245,8 @@ def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
     """
     check_output(output)
     names = list(pictures.TECHNIQUES)
-    sounds = {name: pictures.technique(name, sr=sr) for name in names}
+    duration = 3.0
+    sounds = {name: pictures.technique(name, sr=sr, duration=duration) for name in names}
     first = {name: pictures.scalogram(y, sr, J=11, Q=12) for name, y in sounds.items()}
     average = {name: pictures.first_order(y, sr, J=11, Q=12, T=2**14) for name, y in sounds.items()}
     second = {
@@ -253,13 +256,17 @@ def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
     def panels(axes: NDArray[Any]) -> None:
         for row, name in zip(axes, names, strict=True):
             for ax, picture in zip(row[:2], (first[name], average[name]), strict=True):
-                plotting.plot_time_frequency(picture, ax=ax, lowest=200, bar=False)
+                mesh = plotting.plot_time_frequency(picture, ax=ax, lowest=200, bar=False)
+                ax.set_xlim(0, duration)
                 plotting.mark_minutes(ax.xaxis, most=4)
             rates, energy = second[name]
             plotting.plot_rates(rates, energy, ax=row[2], true=pictures.TECHNIQUES[name].rate)
             plotting.mark_hertz(row[2].xaxis, digits=(1,))
             row[0].set_ylabel(f"{name}\nfrequency (Hz)")
             row[1].set_ylabel("")
+            row[2].yaxis.tick_right()
+            row[2].yaxis.set_label_position("right")
+        plotting.color_bar(axes[:, :2], mesh, "dB re largest of a panel", "min")
         for ax, title in zip(
             axes[0], ("scalogram", "first order", "second order; dashed: true rate"), strict=True
         ):
@@ -274,6 +281,6 @@ def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
         numbers,
         heights=[1.3] * len(names),
         columns=3,
-        title="Five playing techniques (colors: dB re largest, from -60)",
+        title="Five playing techniques",
         share="col",
     )

@@ -9,6 +9,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg.counts import rounded
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering
 from scatseg.spectral import CQT
 
@@ -191,7 +192,9 @@ class SecondOrder:
         there = ~np.isnan(self.values[row, :, 0])
         if not there.any():
             lowest = self.carriers[~np.isnan(self.values[..., 0]).all(axis=1)].min()
-            msg = f"carriers below {lowest:.3g} Hz have no second-order path, got {carrier:g} Hz"
+            msg = (
+                f"carriers below {rounded(lowest)} Hz have no second-order path, got {carrier:g} Hz"
+            )
             raise ValueError(msg)
         return TimeFrequency(
             values=self.values[row, there], frequencies=self.rates[there], times=self.times
@@ -376,7 +379,10 @@ class Joint:
         return float(self.rates[rate]), float(self.scales[scale])
 
     def by_path(self, rate: float, scale: float) -> TimeFrequency:
-        """Return the path nearest to a rate and a scale (signed by its spin) over time."""
+        """Return the path nearest to a rate and a scale (signed by its spin) over time.
+
+        `nearest` tells which it is.
+        """
         row = _nearest(self.rates, rate)
         if scale:
             same = np.flatnonzero(np.sign(self.scales) == np.sign(scale))
@@ -455,6 +461,27 @@ def _fine_stride(n_samples: int, T: int) -> int:
 
 def _power_of_two(value: float) -> int:
     return int(2 ** max(0, math.ceil(math.log2(max(value, 1)) - 1e-9)))
+
+
+def nearest(values: NDArray[np.float64], wanted: float, what: str, unit: str = "Hz") -> float:
+    """Return the value nearest in octaves, of positive ones.
+
+    Raises
+    ------
+    ValueError
+        When `wanted` is not positive, or over an octave from all of them.
+
+    Examples
+    --------
+    >>> nearest(np.array([4.0, 8.0, 16.0]), 9, "rate")
+    8.0
+    """
+    found = float(values[_nearest(values, wanted)])
+    if abs(math.log2(found / wanted)) > 1:
+        low, high = rounded(values.min()), rounded(values.max())
+        msg = f"no {what} is near {wanted:g} {unit}: they lie from {low} to {high} {unit}"
+        raise ValueError(msg)
+    return found
 
 
 def _nearest(frequencies: NDArray[np.float64], wanted: float) -> int:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg.pictures.transforms import nearest
 from scatseg.scattering import Scattering1D
 from scatseg.scattering.analysis import HALF_POWER_WIDTH, frame_bounds, littlewood_paley
 from scatseg.scattering.filterbank import Filter, filterbank, frequential_bank
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _REACH = 8.0
 """Support of a wavelet on each side, in standard deviations in time."""
+
+_RATES = (4.0, 8.0, 16.0)
+"""Default rates of joint wavelets in Hz."""
 
 _N_POINTS = 2000
 """Number of frequencies at which curves are evaluated, more than a figure has columns."""
@@ -230,7 +234,7 @@ def joint_tiles(
     J: int = 13,
     Q: tuple[int, int] = (8, 1),
     sr: float = 22050,
-    rates: Sequence[float] = (4.0, 8.0, 16.0),
+    rates: Sequence[float] | None = None,
     n_points: int = 161,
 ) -> JointTiles:
     """Evaluate the wavelets of joint time-frequency scattering on one grid.
@@ -241,20 +245,26 @@ def joint_tiles(
         Options of `scatseg.scattering.TimeFrequencyScattering`.
     sr : float, default 22050
         Sampling rate in Hz.
-    rates : sequence of float
-        Rates in Hz; the nearest wavelets of the second layer are used.
+    rates : sequence of float, optional
+        Rates in Hz; the nearest wavelets of the second layer are used. By default those nearest to
+        4, 8 and 16 Hz, however far.
     n_points : int, default 161
         Points along time and along log-frequency.
 
     Raises
     ------
     ValueError
-        When there is no rate, or one is not positive.
+        When there is no rate, or one is not positive or over an octave from all wavelets.
     """
-    if not len(rates) or not min(rates) > 0:
-        msg = f"rates must be positive, in Hz, got {list(rates)}"
-        raise ValueError(msg)
-    in_time = _nearest(filterbank(J, Q, 2**J).psi2, np.asarray(rates) / sr)
+    layer = filterbank(J, Q, 2**J).psi2
+    if rates is not None:
+        if not len(rates) or not min(rates) > 0:
+            msg = f"rates must be positive, in Hz, got {list(rates)}"
+            raise ValueError(msg)
+        available = np.array([psi.xi for psi in layer]) * sr
+        for rate in rates:
+            nearest(available, rate, "rate")
+    in_time = _nearest(layer, np.asarray(_RATES if rates is None else rates) / sr)
     along = [psi.wavelet for psi in frequential_bank(J_fr, Q_fr, 2**J_fr).psi if psi.spin > 0]
     along.sort(key=lambda psi: psi.xi)
     # Three standard deviations of the longest wavelet.

@@ -17,7 +17,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLo
 from numpy.typing import NDArray
 
 from scatseg.formats import atomic_write
-from scatseg.plotting.fonts import FONT, drawn_with_fonts
+from scatseg.plotting.fonts import FONT, drawn_with_fonts, fitted, text_inches
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -50,6 +50,7 @@ _STYLE = {
 LEFT, RIGHT, TOP, BOTTOM, GAP = 1.75, 0.2, 0.42, 0.35, 0.09
 WIDTH = 8.0
 _KEY = 0.25
+TITLE_FONT: dict[str, Any] = {"fontsize": 10, "fontweight": "bold"}
 PANEL_WIDTH = WIDTH - LEFT - RIGHT
 
 
@@ -75,6 +76,7 @@ def axes_figure(
     heights: Sequence[float],
     columns: int = 1,
     title: str = "",
+    after: str = "",
     share: bool | Literal["row", "col", "all"] = False,
     solid: bool = False,
     key: Sequence[Artist] = (),
@@ -90,7 +92,9 @@ def axes_figure(
     columns : int, default 1
         Panels per row.
     title : str, optional
-        Title of the figure.
+        Title of the figure, truncated to its width.
+    after : str, optional
+        End of the title, truncated only beyond three quarters of the width.
     share : bool or {"row", "col", "all"}, default False
         Which panels share axes: those of a row the vertical one, of a column the horizontal one.
         Shared axes are labeled at the edge only.
@@ -128,12 +132,21 @@ def axes_figure(
                 fontsize=7,
                 columnspacing=1.6,
             )
-        if title:
-            name = shortened(title, 90)
-            figure.suptitle(name, x=0.01, ha="left", fontsize=10, fontweight="bold").set_parse_math(
-                False
-            )
+        if title or after:
+            text = fitted_title(title, after, inches=0.98 * WIDTH)
+            written = figure.suptitle(text, x=0.01, ha="left", **TITLE_FONT)
+            written.set_parse_math(False)
     return figure
+
+
+def fitted_title(title: str, after: str = "", *, inches: float) -> str:
+    """Truncate a title so that it fits together with what comes after it, most of which is kept."""
+
+    def width(text: str) -> float:
+        return text_inches(text, TITLE_FONT["fontsize"], weight=TITLE_FONT["fontweight"])
+
+    end = fitted(after, 0.75 * inches, width)
+    return fitted(plain(title), inches - width(end), width) + end
 
 
 def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
@@ -174,14 +187,33 @@ def _rendered(figure: Figure) -> tuple[bytes, bytes]:
 
 
 def color_bar(
-    ax: Axes, colored: ScalarMappable, label: str, extend: Literal["min", "max", "both"]
+    ax: Axes | NDArray[Any],
+    colored: ScalarMappable,
+    label: str,
+    extend: Literal["min", "max", "both"],
 ) -> None:
-    """Draw a color bar beside a panel."""
-    figure = ax.get_figure()
+    """Draw a color bar beside a panel, or beside several that it is for."""
+    panels = np.atleast_1d(np.asarray(ax, dtype=object))
+    figure = panels.flat[0].get_figure()
     if figure is not None:
-        bar = figure.colorbar(colored, ax=ax, pad=0.01, fraction=0.05, aspect=25, extend=extend)
+        bar = figure.colorbar(
+            colored,
+            ax=list(panels.flat),
+            pad=0.01,
+            fraction=0.05,
+            aspect=25 * len(panels),
+            extend=extend,
+            extendfrac=0.05 / len(panels),
+        )
         bar.set_label(label, fontsize=7)
         bar.ax.tick_params(labelsize=7)
+
+
+def label_all(axes: NDArray[Any], *, x: str, y: str) -> None:
+    """Label both axes of all panels of a figure, once."""
+    figure = axes.flat[0].get_figure()
+    figure.supxlabel(x, fontsize=8)
+    figure.supylabel(y, fontsize=8)
 
 
 def mark_minutes(axis: Axis, most: int = 8) -> None:

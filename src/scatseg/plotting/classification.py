@@ -10,6 +10,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.classification.confusion import Reliability
+from scatseg.counts import rounded
 from scatseg.explain import Reason, carriers_and_rates, decisive
 from scatseg.plotting.canvas import INK, LINE, axes_figure, hertz_text, shortened
 
@@ -210,9 +211,9 @@ def _band_text(reason: Reason) -> str:
     band = reason.band
     words = [band.family if band.order is None else f"S{band.order}"]
     if band.carrier is not None:
-        words.append(f"{hertz_text(2.0**band.carrier)}-{hertz_text(2.0 ** (band.carrier + 1))} Hz")
+        words.append(f"{rounded(2.0**band.carrier)}-{rounded(2.0 ** (band.carrier + 1))} Hz")
     if band.rate is not None:
-        words.append(f"at {hertz_text(2.0**band.rate)} Hz")
+        words.append(f"at {rounded(2.0**band.rate)} Hz")
     if band.spin:
         words.append("rising" if band.spin > 0 else "falling")
     return " ".join(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import functools
 import re
 import unicodedata
@@ -160,7 +161,17 @@ def one_font_warning() -> Iterator[None]:
         warnings.warn(FontWarning("".join(sorted(characters))), stacklevel=3)
 
 
-def text_inches(text: str, size: float) -> float:
+def fitted(text: str, room: float, width: Callable[[str], float]) -> str:
+    """Truncate a text to be narrower than `room`; empty if no letter fits."""
+    if width(text) < room:
+        return text
+    kept = bisect.bisect_left(
+        range(1, len(text)), True, key=lambda n: width(f"{text[:n].rstrip()}…") >= room
+    )
+    return f"{text[:kept].rstrip()}…" if kept else ""
+
+
+def text_inches(text: str, size: float, *, weight: str = "normal") -> float:
     """Return an upper bound of the width of a text in inches, at a font size in points."""
     wide = [c for c in text if unicodedata.east_asian_width(c) in "WF"]
     others = "".join(c for c in text if c not in wide)
@@ -168,6 +179,6 @@ def text_inches(text: str, size: float) -> float:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=_MISSING)
         if others:
-            font = font_manager.FontProperties(family=FONT, size=size)
+            font = font_manager.FontProperties(family=FONT, size=size, weight=weight)
             points += text_to_path.get_text_width_height_descent(others, font, ismath=False)[0]
     return points / 72

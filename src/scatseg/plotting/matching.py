@@ -57,10 +57,9 @@ def plot_arrows(field: Field, *, ax: Axes) -> None:
     arrows = -field.gradients / np.maximum(lengths, np.finfo(float).tiny)
     ax.quiver(x, y, arrows[..., 0], arrows[..., 1], color=INK, pivot="mid", scale=1.5 * len(x))
     _mark_target(target, ax)
-    around = [
-        parameter.decode(np.concatenate([p[:1] - (p[1] - p[0]), p, p[-1:] + (p[1] - p[0])]))
-        for parameter, p in zip(parameters, field.places, strict=True)
-    ]
+    # Half a step around the grid has room for the arrows at its edge.
+    ends = [np.array([1.5 * p[0] - 0.5 * p[1], 1.5 * p[-1] - 0.5 * p[-2]]) for p in field.places]
+    around = [each.decode(p) for each, p in zip(parameters, ends, strict=True)]
     _mark_plane(ax, *parameters, *around)
 
 
@@ -72,6 +71,7 @@ def plot_surface(field: Field, *, ax: Any) -> None:
     ax.scatter(*field.target_places[:, None], [low], color=_TARGET, s=30, depthshade=False)
     for axis, parameter in zip((ax.xaxis, ax.yaxis), _shown(field)[0], strict=True):
         axis.set_label_text(parameter_text(parameter))
+        axis.labelpad = 6
         steps = MultipleLocator(1) if parameter.scale == "log" else MaxNLocator(4)
         axis.set_major_locator(steps)
         axis.set_major_formatter(FuncFormatter(lambda v, _, p=parameter: f"{_decoded(p, v):.4g}"))
@@ -79,7 +79,7 @@ def plot_surface(field: Field, *, ax: Any) -> None:
     # A label beside the axis would be clipped with three surfaces in a row.
     top = (float(x.max()), float(y.max()), ax.get_zlim()[1])
     ax.text(*top, "loss", va="bottom")
-    ax.set_box_aspect(None, zoom=0.8)
+    ax.set_box_aspect(None, zoom=0.95)
 
 
 def plot_trajectories(

@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 from numpy.typing import ArrayLike, NDArray
 
+from scatseg.counts import rounded
 from scatseg.plotting.canvas import COLORS, INK, LINE, TIME, color_bar, mark_hertz, mark_minutes
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def plot_response(wavelet: Wavelet, *, ax: Axes) -> None:
     ax.set(xlim=(low, high), ylim=(0, 1.08), xlabel="frequency (Hz)", ylabel="magnitude")
     ax.set_title(
         f"in frequency: {wavelet.xi:g} Hz, half-power bandwidth "
-        f"{wavelet.bandwidth:.3g} Hz, quality factor {wavelet.quality:.3g}",
+        f"{rounded(wavelet.bandwidth)} Hz, quality factor {wavelet.quality:.3g}",
         fontsize=8,
         loc="left",
     )
@@ -280,7 +281,8 @@ def plot_rates(
     if true is not None:
         ax.axvline(true, color=INK, linewidth=0.8, linestyle=_DASHES)
     mark_hertz(ax.xaxis)
-    ax.set(ylim=(0, 1.08), xlabel="modulation rate (Hz)", yticks=[])
+    ax.set(ylim=(0, 1.08), yticks=[0, 0.5, 1])
+    ax.set(xlabel="modulation rate (Hz)", ylabel="energy re largest")
 
 
 def plot_orders(orders: Orders, *, ax: Axes) -> None:

@@ -29,6 +29,7 @@ _N_NAMED = 3  # tracks named beside their points
 _PANEL = 145.0  # points from score 0 to score 1, with three panels in a row
 _PLACES = ((0, 6), (5, 0), (-5, 0), (0, -6))  # offsets of a number from its point, by preference
 _APART = 5.0  # minimum distance in points from a number to other numbers and points
+_NARROW = 0.5  # of a horizontal distance between numbers, side by side they read as one
 
 
 def systems_figure(
@@ -301,13 +302,14 @@ def _number_points(
     `values`, shape (n_tracks, 2), are all points.
     """
     taken = [_PANEL * value for value in values]
+    numbered: list[NDArray[np.float64]] = []
     for number, point in points.items():
         ax.scatter(*point, s=12, color=_ACCENT, linewidths=0, clip_on=False)
         at = _PANEL * np.asarray(point)
         spots = [at + place for place in _PLACES if 0 <= at[1] + place[1] <= _PANEL]
         # The first with room for a number, else that with the most.
-        spot = max(spots, key=lambda spot: min(_near(spot, taken), _APART))
-        taken.append(spot)
+        spot = max(spots, key=lambda spot: min(_near(spot, taken, numbered), _APART))
+        numbered.append(spot)
         ax.annotate(
             str(number),
             point,
@@ -320,6 +322,11 @@ def _number_points(
         )
 
 
-def _near(spot: NDArray[np.float64], others: Sequence[NDArray[np.float64]]) -> float:
-    """Return the distance of a spot to the nearest of others."""
-    return float(np.linalg.norm(np.subtract(others, spot), axis=1).min())
+def _near(
+    spot: NDArray[np.float64],
+    points: Sequence[NDArray[np.float64]],
+    numbers: Sequence[NDArray[np.float64]],
+) -> float:
+    """Return the distance of a spot to the nearest point or number."""
+    offsets = [*np.subtract(points, spot), *((each - spot) * (_NARROW, 1) for each in numbers)]
+    return float(np.linalg.norm(offsets, axis=1).min())

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _NAMED = 60
 """Maximum number of recordings to name; of more, only labels are shown."""
 
+_FEW = 12
+"""Number of recordings up to which there is room for names of twice the length."""
+
 _NEAR = 0.01
 """Fraction of the map's width below which recordings share one place for their names."""
 
@@ -161,7 +164,7 @@ def _named_places(
         together, _ = next(near, ([], place))
         if not together:
             joined.append((together, place))
-        together.append(shortened(name, 24))
+        together.append(shortened(name, 60 if len(names) <= _FEW else 24))
     return [("\n".join(_listed(together)), place) for together, place in joined]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import bisect
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib
@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.features import Features
+from scatseg.features import FeatureName, Features
 from scatseg.formats import Annotation
 from scatseg.plotting.canvas import (
     INK,
@@ -24,6 +24,7 @@ from scatseg.plotting.canvas import (
     plain,
     shortened,
 )
+from scatseg.plotting.fonts import fitted
 from scatseg.plotting.looks import LabelStyle, label_styles
 from scatseg.segmentation import Segmentation
 
@@ -35,12 +36,18 @@ if TYPE_CHECKING:
 # Hatch of each texture of a `LabelStyle`: plain, diagonals, dots, crosses.
 _HATCHES = ("", "////", "...", "xxx")
 _SIMILARITY_COLORS = "magma"
+_MOST_NAMED = 30
+"""Number of names that fit beside features."""
+
 LABEL_SIZE = 7.0
 """Points."""
 
+LABEL_MARGIN = 3.0
+"""Points of a section's width that its label leaves free."""
+
 
 class NoveltyCurve(NamedTuple):
-    """A novelty curve and the boundaries picked from it.
+    """A novelty curve and the boundaries found.
 
     Parameters
     ----------
@@ -50,15 +57,25 @@ class NoveltyCurve(NamedTuple):
         Seconds.
     boundaries : sequence of float
         Seconds.
+    is_probability : bool
+        Whether the curve is the probability of a boundary.
     """
 
     novelty: NDArray[np.floating]
     edges: NDArray[np.floating]
     boundaries: Sequence[float] = ()
+    is_probability: bool = False
+
+    @property
+    def what(self) -> str:
+        """What the curve shows."""
+        return "boundary probability" if self.is_probability else "novelty"
 
 
-def annotation_names(annotations: Sequence[Annotation]) -> list[str]:
+def annotation_names(annotations: Sequence[Annotation], *, unnamed: str = "segments") -> list[str]:
     """Name each annotation by its system or annotator, and by its level if necessary.
+
+    Those with none of these are named `unnamed`.
 
     Examples
     --------
@@ -75,14 +92,16 @@ def annotation_names(annotations: Sequence[Annotation]) -> list[str]:
     for maker, each in zip(makers, annotations, strict=True):
         only_a_number = makers.count(maker) == 1 and each.level.isdecimal()
         parts = (maker, "" if only_a_number else each.level)
-        names.append(" · ".join(part for part in parts if part) or "segments")
+        names.append(" · ".join(part for part in parts if part) or unnamed)
     return names
 
 
-def annotation_strips(annotations: Sequence[Annotation]) -> list[tuple[str, Segmentation]]:
+def annotation_strips(
+    annotations: Sequence[Annotation], *, unnamed: str = "segments"
+) -> list[tuple[str, Segmentation]]:
     """Return the input of `plot_strips`: `annotation_names` and segmentations."""
     forms = (each.segmentation for each in annotations)
-    return list(zip(annotation_names(annotations), forms, strict=True))
+    return list(zip(annotation_names(annotations, unnamed=unnamed), forms, strict=True))
 
 
 def similarity_limits(S: ArrayLike, *, z_scores: bool = False) -> tuple[float, float]:
@@ -179,9 +198,14 @@ def plot_similarity(
 
 
 def plot_novelty(
-    novelty: ArrayLike, edges: ArrayLike, *, ax: Axes, boundaries: Sequence[float] = ()
+    novelty: ArrayLike,
+    edges: ArrayLike,
+    *,
+    ax: Axes,
+    boundaries: Sequence[float] = (),
+    what: str = "novelty",
 ) -> None:
-    """Draw a novelty curve and the boundaries picked from it.
+    """Draw a novelty curve and the boundaries found.
 
     Parameters
     ----------
@@ -193,6 +217,8 @@ def plot_novelty(
         Axes to draw on.
     boundaries : sequence of float, optional
         Seconds, marked by a line and a dot on the curve.
+    what : str, default "novelty"
+        What the curve shows.
     """
     times = np.asarray(edges, dtype=np.float64)
     heights = np.asarray(novelty, dtype=np.float64)
@@ -212,7 +238,7 @@ def plot_novelty(
         ax.plot(boundaries, picked, "o", color=INK, markersize=2.8, clip_on=False)
     top = float(heights.max())
     ax.set(xlim=(times[0], times[-1]), ylim=(0, 1.08 * top if top > 0 else 1))
-    ax.set(xlabel=TIME, ylabel="novelty")
+    ax.set(xlabel=TIME, ylabel=what)
     ax.yaxis.set_major_locator(MaxNLocator(3))
     mark_minutes(ax.xaxis)
 
@@ -244,8 +270,8 @@ def plot_waveform(waveform: ArrayLike, duration: float, *, ax: Axes, start: floa
 def plot_features(features: Features, *, ax: Axes, start: float = 0.0) -> ScalarMappable:
     """Draw features as an image, each column standardized; return the image.
 
-    Families and orders are named on the vertical axis, from the bottom up. `start` (seconds) is
-    where in the recording they begin.
+    Families, orders and positions in a bar are named on the vertical axis, from the bottom up.
+    `start` (seconds) is where in the recording they begin.
     """
     X = np.asarray(features.X, dtype=np.float64)
     deviation = X.std(axis=0)
@@ -258,10 +284,7 @@ def plot_features(features: Features, *, ax: Axes, start: float = 0.0) -> Scalar
         vmin=-2.5,
         vmax=2.5,
     )
-    groups = [
-        name.family if name.order is None else f"{name.family} S{name.order}"
-        for name in features.names
-    ]
+    groups = _group_names(features.names)
     firsts = [0, *(i for i in range(1, len(groups)) if groups[i] != groups[i - 1])]
     for first in firsts[1:]:
         ax.axhline(first, color="white", linewidth=0.8)
@@ -269,10 +292,25 @@ def plot_features(features: Features, *, ax: Axes, start: float = 0.0) -> Scalar
     ax.set_yticks(middles, [plain(groups[i]) for i in firsts], parse_math=False)
     ax.tick_params(axis="y", length=0)
     ax.set(xlim=(start, start + features.duration), ylim=(0, len(groups)))
-    ax.set(xlabel=TIME, ylabel="columns, by family and order")
+    ax.set(xlabel=TIME, ylabel="columns, by family")
     mark_minutes(ax.xaxis)
     color_bar(ax, image, "standard deviations from the mean", "both")
     return image
+
+
+def _group_names(names: Sequence[FeatureName]) -> list[str]:
+    """Name the family of each column, with its position in a bar, or else with its order.
+
+    Positions of few columns have no room for names.
+    """
+    sizes = Counter((name.family, name.place) for name in names)
+    groups = []
+    for name in names:
+        if name.place is not None and sizes[name.family, name.place] * _MOST_NAMED >= len(names):
+            groups.append(f"{name.family} in part {name.place + 1}")
+        else:
+            groups.append(name.family if name.order is None else f"{name.family} S{name.order}")
+    return groups
 
 
 def plot_segmentation(
@@ -371,16 +409,7 @@ class _SegmentText(Text):
         def width(text: str) -> float:
             return renderer.get_text_width_height_descent(text, font, ismath=False)[0]
 
-        self.set_text(_fitted(label, right - left, width))
+        margin = renderer.points_to_pixels(LABEL_MARGIN)
+        self.set_text(fitted(label, right - left - margin, width))
         super().draw(renderer)
         self.set_text(label)
-
-
-def _fitted(text: str, room: float, width: Callable[[str], float]) -> str:
-    """Truncate a text to be narrower than `room`; empty if no letter fits."""
-    if width(text) < room:
-        return text
-    kept = bisect.bisect_left(
-        range(1, len(text)), True, key=lambda n: width(f"{text[:n].rstrip()}…") >= room
-    )
-    return f"{text[:kept].rstrip()}…" if kept else ""

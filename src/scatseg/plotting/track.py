@@ -15,8 +15,10 @@ from scatseg.plotting.canvas import (
     LEFT,
     PANEL_WIDTH,
     TIME,
+    TITLE_FONT,
     TOP,
     WIDTH,
+    fitted_title,
     mark_minutes,
     plain,
     shortened,
@@ -25,6 +27,7 @@ from scatseg.plotting.canvas import (
 from scatseg.plotting.fonts import text_inches
 from scatseg.plotting.looks import LabelStyle, matched_styles
 from scatseg.plotting.structure import (
+    LABEL_MARGIN,
     LABEL_SIZE,
     NoveltyCurve,
     plot_novelty,
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 _LEGEND_ROW, _SWATCH, _LEGEND_GAP = 0.17, 0.22, 0.15
 _MOST_IN_LEGEND = 60
 _TIME_LABEL = 0.15
+_BAR = 0.75  # from the color bar to the panel, with times of over an hour between them
 
 
 def track_figure(
@@ -107,7 +111,7 @@ def _never_whole(
     longest: dict[tuple[str, LabelStyle], float] = {}
     for (_, form), looks in zip(strips, styles, strict=True):
         for start, end, label in form:
-            inches = (end - start) / duration * PANEL_WIDTH
+            inches = (end - start) / duration * PANEL_WIDTH - LABEL_MARGIN / 72
             key = label, looks[label]
             longest[key] = max(longest.get(key, 0.0), inches)
     return [
@@ -172,11 +176,10 @@ def _stacked(
     figure.text(
         LEFT / WIDTH,
         1 - 0.5 * TOP / height,
-        shortened(title, 80),
-        fontsize=10,
-        fontweight="bold",
+        fitted_title(title, inches=PANEL_WIDTH),
         va="center",
         parse_math=False,
+        **TITLE_FONT,
     )
     return figure
 
@@ -190,7 +193,8 @@ def _strips_panel(
 def _novelty_panel(name: str, curve: NoveltyCurve) -> Callable[[Axes], None]:
     def draw(ax: Axes) -> None:
         plot_novelty(curve.novelty, curve.edges, ax=ax, boundaries=curve.boundaries)
-        _name_panel(ax, f"novelty {name}")
+        between = "\n" if curve.is_probability else " "  # too long for one line
+        _name_panel(ax, f"{curve.what}{between}{shortened(name)}")
 
     return draw
 
@@ -205,22 +209,22 @@ def _waveform_panel(waveform: ArrayLike, duration: float) -> Callable[[Axes], No
 
 def _name_panel(ax: Axes, name: str) -> None:
     """Label a panel at the position of strip names, in place of its scale."""
-    ax.set_yticks([sum(ax.get_ylim()) / 2], [shortened(name)], parse_math=False)
+    ax.set_yticks([sum(ax.get_ylim()) / 2], [name], parse_math=False)
     ax.tick_params(axis="y", length=0)
     ax.set_ylabel("")
 
 
 def _similarity_panel(S: ArrayLike, edges: ArrayLike) -> Callable[[Axes], None]:
-    """Return the drawing function of a panel with a color bar in the left margin."""
+    """Return the drawing function of a panel with a color bar left of its times."""
 
     def draw(ax: Axes) -> None:
         image = plot_similarity(S, edges, ax=ax, bar=False)
         ax.set_ylabel("")
         figure = ax.get_figure()
         if figure is not None:
-            left = 0.2 - LEFT  # inches from the panel
-            scale = ax.inset_axes((left / PANEL_WIDTH, 0.72, 0.1 / PANEL_WIDTH, 0.28))
-            bar = figure.colorbar(image, cax=scale, extend="both")
+            left = -_BAR / PANEL_WIDTH
+            scale = ax.inset_axes((left, 0.72, 0.1 / PANEL_WIDTH, 0.28))
+            bar = figure.colorbar(image, cax=scale, extend="both", ticklocation="left")
             bar.set_label("similarity", fontsize=LABEL_SIZE)
             bar.ax.tick_params(labelsize=LABEL_SIZE)
 

@@ -20,6 +20,7 @@ from scatseg.report.contents import Arrays, ArraysError, Run, Track, read_arrays
 from scatseg.report.pages import (
     asset,
     index_data,
+    is_probability,
     page_html,
     page_path,
     picked_boundaries,
@@ -117,7 +118,10 @@ def _save_track_figure(track: Track, arrays: Arrays, path: Path) -> tuple[Path, 
         S=None if arrays.S is None else arrays.S / 255,
         S_edges=arrays.S_edges,
         curves={
-            name: curve._replace(boundaries=picked_boundaries(track, name))
+            name: curve._replace(
+                boundaries=picked_boundaries(track, name),
+                is_probability=is_probability(track, name),
+            )
             for name, curve in arrays.curves.items()
         },
         title=track.title,

@@ -416,15 +416,20 @@ def _index_row(track: Track, page: Path, default: str) -> JSON:
 
 def _curve(name: str, curve: NoveltyCurve, track: Track) -> JSON:
     times, heights = thinned(curve.edges, curve.novelty)
-    is_probability = any(each.confidence for each in track.jams.annotations if each.system == name)
-    peak = 1.0 if is_probability else float(np.max(heights))
+    is_calibrated = is_probability(track, name)
+    peak = 1.0 if is_calibrated else float(np.max(heights))
     return {
         "name": name,
-        "title": f"{'probability of a boundary,' if is_probability else 'novelty'} {name}",
+        "title": f"{'probability of a boundary,' if is_calibrated else 'novelty'} {name}",
         "times": _rounded(times),
         "heights": _rounded(heights / peak if peak > 0 else heights, 4),
         "boundaries": [round(time, 3) for time in picked_boundaries(track, name)],
     }
+
+
+def is_probability(track: Track, system: str) -> bool:
+    """Return whether the curve of a system on a track is a calibrated probability."""
+    return any(each.confidence for each in track.jams.annotations if each.system == system)
 
 
 def picked_boundaries(track: Track, system: str) -> Sequence[float]:
