@@ -760,3 +760,20 @@ def test_one_name_in_a_config_stands_for_a_list(music, tmp_path):
 def test_a_reader_that_has_gone_is_not_the_users_mistake():
     with pytest.raises(BrokenPipeError), usage_errors():
         raise BrokenPipeError
+
+
+def test_segmenting_again_after_an_evaluation_warns_of_outdated_scores(music, tmp_path, capsys):
+    run, references = tmp_path / "run", tmp_path / "references"
+    references.mkdir()
+    for name in ("one", "two"):
+        (references / f"{name}.lab").write_text("0\t4\tA\n4\t8\tB\n")
+    assert scatseg("segment", music, "-o", run, *FAST) == 0
+    assert scatseg("evaluate", run, references, "-o", run, "--jobs", 1) == 0
+    assert scatseg("segment", music, "-o", run, *FAST) == 0
+    assert "outdated" not in capsys.readouterr().err
+    assert scatseg("segment", music, "-o", run, *FAST, "--segmenter", "foote", "--no-report") == 0
+    told = "warning: the scores are outdated: 2 of 2 scored tracks changed since the evaluation"
+    assert told in capsys.readouterr().err
+    assert (run / "summary.md").read_text().startswith("**Outdated:** 2 of 2 scored tracks")
+    assert scatseg("report", run, "--no-figures") == 0
+    assert told in capsys.readouterr().err

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from scatseg import freshness
 from scatseg.evaluation import HIERARCHY, evaluate_hierarchy, reference_hierarchies
 from scatseg.formats import Annotation, Jams, write, write_jams
 from scatseg.runs import Failure, Note, read_failures, write_failures
@@ -96,6 +97,40 @@ def test_answer_that_cannot_be_compared_hinders_no_other_system(folders, tmp_pat
     assert [failure.error.split(": ")[0] for failure in outcome.failures] == [
         f"late against annotator '{annotator}', level 'section'" for annotator in "12"
     ]
+
+
+def test_scores_are_outdated_once_a_scored_track_changes(folders):
+    _, references, out = folders
+    (out / "tracks").mkdir(parents=True)
+    before, after = (
+        Jams(annotations=(Annotation(segmentation=form, system="x", level="1"),), duration=40)
+        for form in (FINE, COARSE)
+    )
+    for name in ("one", "two"):
+        write_jams(out / "tracks" / f"{name}.jams", before)
+    score_folder([out], [references], out)
+    clean = (out / "summary.md").read_text()
+    told = "1 of 2 scored tracks changed since the evaluation"
+    for jams in (before, after, before):
+        write_jams(out / "tracks" / "one.jams", jams)
+        for _ in range(2):
+            freshness.mark_outdated(out)
+        marked = (out / "summary.md").read_text()
+        assert freshness.outdated(out).startswith(told) == (jams is after)
+        assert marked.startswith(f"**Outdated:** {told}") == (jams is after)
+        assert marked.endswith(clean)
+        assert (marked == clean) == (jams is before)
+    write_jams(out / "tracks" / "one.jams", after)
+    freshness.mark_outdated(out)
+    score_folder([out], [references], out)
+    assert freshness.outdated(out) == ""
+    assert "Outdated" not in (out / "summary.md").read_text()
+
+
+def test_scores_of_estimates_elsewhere_do_not_become_outdated(folders):
+    estimates, references, out = folders
+    score_folder([estimates], [references], out)
+    assert freshness.scored_fingerprints(out) == {}
 
 
 # --- odd names ---------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg import audio, formats, runs
+from scatseg import audio, formats, freshness, runs
 from scatseg.analysis import SegmentJob, Stage, analyze
 from scatseg.formats import Annotation, FormatError, Jams
 from scatseg.runs import Failure, Source
@@ -86,6 +86,7 @@ def segment_collection(
                 runs.write_failures(run, listed)
             if on_receipt is not None:
                 on_receipt(receipt)
+        freshness.mark_outdated(run)
     return [receipts[source.id] for source in sources]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from scatseg import datasets, evaluation, formats, runs, score_tables, summaries
+from scatseg import datasets, evaluation, formats, freshness, runs, score_tables, summaries
 from scatseg.evaluation import Answer, Score
 from scatseg.formats import Annotation, Jams
 from scatseg.partners import duration_notes, match_systems, shared_tracks
@@ -120,6 +120,8 @@ def score_folder(
     groups = read_groups(metadata, group_by) if metadata is not None else {}
     annotated = [datasets.read_references(path) for path in references]
     known = _merged(references, annotated)
+    # Before they are read: a track that changes meanwhile counts as changed.
+    known_tracks = _fingerprints(estimates, out)
     found = [datasets.read_estimates(path) for path in estimates]
     systems = _unique_systems(estimates, found)
     tasks, task_notes = _tasks(systems, known, partners or {})
@@ -150,7 +152,7 @@ def score_folder(
         results = summaries.assess(scores, groups=groups, group_by=group_by, seed=seed)
         _clear(out, keep=references)
         if scores:
-            _write_scores(out, scores, results, Counter(note.kind for note in notes))
+            _write_scores(out, scores, results, Counter(note.kind for note in notes), known_tracks)
             _write_references(out, tasks)
         runs.write_notes(out, notes)
         listed = [f for f in runs.read_failures(out) if f.stage != "evaluate"]
@@ -161,6 +163,13 @@ def score_folder(
         failures=tuple(failures),
         notes=tuple(notes),
     )
+
+
+def _fingerprints(estimates: Sequence[Path], out: Path) -> dict[str, str]:
+    """Return the fingerprints of the tracks in the folder of the scores, if they are scored."""
+    run = out.resolve()
+    is_own = any(path.resolve().is_relative_to(run) for path in estimates)
+    return freshness.fingerprints(out) if is_own else {}
 
 
 def _merged(
@@ -295,14 +304,20 @@ def _clear(out: Path, *, keep: Sequence[Path]) -> None:
 
 
 def _write_scores(
-    out: Path, scores: Sequence[Score], results: Results, notes: Mapping[str, int]
+    out: Path,
+    scores: Sequence[Score],
+    results: Results,
+    notes: Mapping[str, int],
+    known_tracks: Mapping[str, str],
 ) -> None:
+    scored = {score.track for score in scores}
+    estimates = {id_: known for id_, known in known_tracks.items() if id_ in scored}
     shown = [score_tables.summary_markdown(results.summaries)]
     shown += [score_tables.comparison_markdown(results)] if results.comparisons else []
     texts = {
         "scores.csv": score_tables.scores_csv(scores),
         "summary.csv": score_tables.summary_csv(results.summaries),
-        "summary.json": score_tables.summary_json(results, notes=notes),
+        "summary.json": score_tables.summary_json(results, notes=notes, estimates=estimates),
         "summary.md": "\n".join(shown),
         "summary.tex": score_tables.summary_latex(results.summaries),
         "comparisons.csv": score_tables.comparisons_csv(results.comparisons),

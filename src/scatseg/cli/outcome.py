@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -36,6 +38,17 @@ def text_of(error: OSError) -> str:
     """Format an OSError as one line."""
     file = error.filename2 or error.filename
     return (error.strerror or str(error)) if file is None else f"{file}: {error.strerror}"
+
+
+def tell_outdated(run: Path) -> None:
+    """Warn if tracks of a run changed since they were scored, with the command to score them."""
+    from scatseg.freshness import outdated
+    from scatseg.runs import read_run_facts
+
+    command = read_run_facts(run).get("evaluation", {}).get("command")
+    text = outdated(run, shlex.join(command)) if command else outdated(run)
+    if text:
+        click.echo(f"warning: the scores are outdated: {text}", err=True)
 
 
 @contextlib.contextmanager

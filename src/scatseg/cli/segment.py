@@ -19,7 +19,14 @@ from scatseg.cli.options import (
     output_folder,
     settings_option,
 )
-from scatseg.cli.outcome import DONE, NOTHING_DONE, resumable, status_of, usage_errors
+from scatseg.cli.outcome import (
+    DONE,
+    NOTHING_DONE,
+    resumable,
+    status_of,
+    tell_outdated,
+    usage_errors,
+)
 from scatseg.cli.progress import Progress
 from scatseg.counts import counted
 from scatseg.formats import FORMATS
@@ -221,6 +228,7 @@ def _segment(
         click.echo(f"{counted(n_done, 'track')} segmented, {n_failed:,} failed", err=True)
         if n_failed:
             click.echo(f"what failed, and why: {output / 'failures.csv'}", err=True)
+        tell_outdated(output)
     return status_of(n_done, n_failed)
 
 
