@@ -94,14 +94,29 @@ def test_some_failures_are_listed_and_exit_with_1(music, tmp_path, capsys):
     assert 'broken,read,"NotAudioError' in (tmp_path / "run" / "failures.csv").read_text()
 
 
-@pytest.mark.parametrize("what", ["broken.wav", "missing.wav", "empty", "*.ogg"])
-def test_nothing_done_exits_with_3(what, tmp_path):
+def test_nothing_done_exits_with_3(tmp_path):
     (tmp_path / "broken.wav").write_text("no music")
+    run = tmp_path / "run"
+    assert scatseg("segment", tmp_path / "broken.wav", "-o", run, *FAST) == cli.NOTHING_DONE
+    assert (run / "failures.csv").read_text().count("\n") == 2
+    assert (run / "index.html").is_file()
+
+
+@pytest.mark.parametrize("what", ["missing.wav", "empty", "*.ogg"])
+def test_nothing_found_exits_with_3_and_writes_nothing(what, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     run = tmp_path / "run"
     assert scatseg("segment", tmp_path / what, "-o", run, *FAST) == cli.NOTHING_DONE
-    assert (run / "failures.csv").read_text().count("\n") == 2
-    assert (run / "index.html").is_file()
+    assert f"{tmp_path / what}: " in capsys.readouterr().err
+    assert not run.exists()
+
+
+def test_a_mistyped_path_is_forgotten_by_the_next_call(music, tmp_path):
+    run, typo = tmp_path / "run", tmp_path / "musci"
+    assert scatseg("segment", music, typo, "-o", run, *FAST) == cli.SOME_FAILED
+    assert f"{typo},find,no such file or folder" in (run / "failures.csv").read_text()
+    assert scatseg("segment", music, "-o", run, *FAST) == 0
+    assert (run / "failures.csv").read_text().count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -154,6 +154,10 @@ def segment(
             msg = "several segmenters, and other formats, need a run folder: add -o FOLDER"
             raise click.UsageError(msg)
         return _print_segments(found.sources, found.failures, job)
+    if not found.sources:  # an empty run would only list these
+        for failure in found.failures:
+            click.echo(f"{failure.track}: {failure.error}", err=True)
+        return NOTHING_DONE
     status = _segment(found, output, job, jobs, force, verbosity)
     page = output
     if report:
