@@ -133,6 +133,25 @@ def test_scores_of_estimates_elsewhere_do_not_become_outdated(folders):
     assert freshness.scored_fingerprints(out) == {}
 
 
+@pytest.mark.parametrize("which", ["estimates", "references"])
+def test_a_file_that_cannot_be_read_is_not_reported_as_missing(folders, which):
+    estimates, references, out = folders
+    for path in (estimates if which == "estimates" else references).glob("one*"):
+        path.write_text("0\t10\tA\n10\tno time\tB\n")
+    outcome = score_folder([estimates], [references], out)
+    assert {failure.track for failure in outcome.failures} == {"one"}
+    assert outcome.notes == ()
+
+
+def test_a_map_may_name_a_reference_that_cannot_be_read(folders):
+    estimates, references, out = folders
+    (estimates / "one.lab").rename(estimates / "Song No. 1.lab")
+    for path in references.glob("one*"):
+        path.write_text("0\t10\tA\n10\tno time\tB\n")
+    outcome = score_folder([estimates], [references], out, partners={"Song No. 1": "one"})
+    assert (outcome.n_tracks, outcome.notes) == (1, ())
+
+
 # --- odd names ---------------------------------------------------------------------------------
 
 

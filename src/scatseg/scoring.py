@@ -12,7 +12,7 @@ from typing import NamedTuple
 from scatseg import datasets, evaluation, formats, freshness, runs, score_tables, summaries
 from scatseg.evaluation import Answer, Score
 from scatseg.formats import Annotation, Jams
-from scatseg.partners import duration_notes, match_systems, shared_tracks
+from scatseg.partners import duration_notes, match_ids, match_systems, shared_tracks
 from scatseg.runs import Failure, Note
 from scatseg.summaries import Results
 from scatseg.track_tables import groups_of, read_groups
@@ -52,6 +52,13 @@ class Outcome:
     n_tracks: int
     failures: tuple[Failure, ...]
     notes: tuple[Note, ...]
+
+
+class _Rejected(NamedTuple):
+    """Ids of files that cannot be used, which are failures: they are not missing."""
+
+    estimates: frozenset[str]
+    references: frozenset[str]
 
 
 class _Task(NamedTuple):
@@ -124,7 +131,13 @@ def score_folder(
     known_tracks = _fingerprints(estimates, out)
     found = [datasets.read_estimates(path) for path in estimates]
     systems = _unique_systems(estimates, found)
-    tasks, task_notes = _tasks(systems, known, partners or {})
+    rejected = _Rejected(
+        *(
+            frozenset(_track_id(problem) for one in some for problem in one.problems)
+            for some in (found, annotated)
+        )
+    )
+    tasks, task_notes = _tasks(systems, known, partners or {}, rejected)
     groups, group_notes = groups_of({task.track: task.reference for task in tasks}, groups)
     read: list[datasets.References | datasets.Estimates] = [*annotated, *found]
     notes = [*(note for one in read for note in one.notes), *task_notes, *group_notes]
@@ -139,7 +152,7 @@ def score_folder(
         if not (one.systems or one.problems)
     ]
     failures = [
-        Failure(datasets.parse_name(problem.path).track_id, "evaluate", problem.reason)
+        Failure(_track_id(problem), "evaluate", problem.reason)
         for one in read
         for problem in one.problems
     ]
@@ -217,31 +230,39 @@ def _unique_systems(
     return systems
 
 
+def _track_id(problem: datasets.Problem) -> str:
+    return datasets.parse_name(problem.path).track_id
+
+
 def _tasks(
     systems: Mapping[str, Answers],
     references: Mapping[str, tuple[Annotation, ...]],
     partners: Mapping[str, str],
+    rejected: _Rejected,
 ) -> tuple[list[_Task], list[Note]]:
     """Match estimates with references, and group the systems' estimates by reference."""
     ids = {id_ for answers in systems.values() for id_ in answers}
-    strangers = sorted(set(partners.values()) - references.keys())
+    strangers = sorted(set(partners.values()) - references.keys() - rejected.references)
     if strangers:
         msg = f"the map names {strangers[0]!r}, but no reference has that id"
         raise ValueError(msg)
-    given = {id_: reference for id_, reference in partners.items() if id_ in ids}
+    given = {
+        id_: reference
+        for id_, reference in partners.items()
+        if id_ in ids and reference in references
+    }
     matching = match_systems(
-        {name: answers.keys() - given.keys() for name, answers in systems.items()}, references
+        {name: answers.keys() - partners.keys() for name, answers in systems.items()}, references
     )
     pairs = {**matching.pairs, **given}
     unused = [id_ for id_ in matching.unmatched_references if id_ not in given.values()]
+    unused = list(match_ids(rejected.estimates, unused).unmatched_references)
+    alone = match_ids(matching.unmatched_estimates, rejected.references).unmatched_estimates
     notes = [
         Note("several references", id_, "", f"fits {', '.join(candidates)}; not scored")
         for id_, candidates in matching.ambiguous.items()
     ]
-    notes += [
-        Note("no reference", id_, "", _without_reference(id_, references))
-        for id_ in matching.unmatched_estimates
-    ]
+    notes += [Note("no reference", id_, "", _without_reference(id_, references)) for id_ in alone]
     for kind, names, message in (
         ("no estimate", unused, "is a reference without an estimate"),
         ("map", sorted(partners.keys() - ids), "is in the map, but no estimate has that id"),
