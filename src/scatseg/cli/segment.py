@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,7 +154,7 @@ def segment(
         if len(names) > 1 or exports:
             msg = "several segmenters, and other formats, need a run folder: add -o FOLDER"
             raise click.UsageError(msg)
-        return _print_segments(found.sources, found.failures, job)
+        return _print_segments(found.sources, found.failures, job, verbosity)
     if not found.sources:  # an empty run would only list these
         for failure in found.failures:
             click.echo(f"{failure.track}: {failure.error}", err=True)
@@ -168,9 +169,11 @@ def segment(
     return status
 
 
-def _print_segments(sources: Sequence[Source], failures: Sequence[Failure], job: SegmentJob) -> int:
+def _print_segments(
+    sources: Sequence[Source], failures: Sequence[Failure], job: SegmentJob, verbosity: int
+) -> int:
     """Segment one file and print it as LAB."""
-    from scatseg.analysis import analyze
+    from scatseg.analysis import Stage, analyze
     from scatseg.audio import AudioError, decode
     from scatseg.formats.tables import lab_text
 
@@ -180,12 +183,19 @@ def _print_segments(sources: Sequence[Source], failures: Sequence[Failure], job:
         msg = f"{len(sources)} tracks need a run folder: add -o FOLDER"
         raise click.UsageError(msg)
     for source in sources:
+        stage = Stage()
         try:
             recording = decode(source.path, sr=job.sr, strict=job.strict)
             beats = job.beats_of([source]).get(source.id)
-            analysis = analyze(recording.y, recording.sr, job, beats=beats)
+            analysis = analyze(recording.y, recording.sr, job, stage, beats=beats)
         except (AudioError, ValueError, TypeError) as error:
             click.echo(str(error), err=True)
+            return NOTHING_DONE
+        except Exception as error:  # custom code may raise anything
+            if verbosity > 0:
+                traceback.print_exception(error)
+            text = f"{source.path}: {stage.name}: {type(error).__name__}: {error}"
+            click.echo(text, err=True)
             return NOTHING_DONE
         for warning in (*recording.warnings, *analysis.warnings):
             click.echo(f"{source.path}: {warning}", err=True)
