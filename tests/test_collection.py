@@ -444,6 +444,35 @@ def test_settings_apply_to_the_segmenters_that_have_them():
     assert {each.frame for each in job.systems().values()} == {1}
 
 
+class Even:
+    """A segmenter that is no dataclass: segments of equal length."""
+
+    hears = "logmel"
+
+    def __init__(self, n_segments=4):
+        self.n_segments = n_segments
+
+    def predict(self, features):
+        edges = np.linspace(0, features.duration, self.n_segments + 1)
+        return Segmentation(edges, [str(i) for i in range(self.n_segments)])
+
+
+def test_settings_apply_to_segmenters_that_are_no_dataclasses(sources, tmp_path):
+    for n, status in ((3, "done"), (3, "kept"), (5, "done")):
+        job = SegmentJob(segmenters=(f"{__name__}:Even",), settings={"n_segments": n})
+        (receipt,) = segment_collection(sources[:1], tmp_path / "run", job)
+        assert receipt.status == status
+        (found,) = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams").annotations
+        assert len(found.segmentation) == n
+
+
+def test_a_setting_that_no_segmenter_has_names_those_there_are():
+    with pytest.raises(ValueError, match=r"has an option 'frame': there are n_segments$"):
+        SegmentJob(segmenters=(f"{__name__}:Even",), settings={"frame": 1})
+    with pytest.raises(ValueError, match=r"has an option 'frame': there are none$"):
+        SegmentJob(segmenters=(f"{__name__}:EachRow",), settings={"frame": 1})
+
+
 DEADLY = """
 import os
 from scatseg.spectral import LogMel

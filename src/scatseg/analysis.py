@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
@@ -138,15 +138,22 @@ class SegmentJob:
     def systems(self) -> dict[str, Segmenter]:
         """Create the segmenters, with the settings that apply to each."""
         made = {name: segmenters.segmenter(name) for name in self.segmenters}
+        if not self.settings:
+            return made
+        options = {name: _option_names(each, name) for name, each in made.items()}
+        known = sorted(set().union(*options.values()))
         for key in self.settings:
-            if not any(key in _option_names(each) for each in made.values()):
-                known = sorted({name for each in made.values() for name in _option_names(each)})
-                msg = f"no segmenter here has an option {key!r}; there are {', '.join(known)}"
+            if key not in known:
+                there = f"there are {', '.join(known)}" if known else "there are none"
+                msg = f"no segmenter here has an option {key!r}: {there}"
                 raise ValueError(msg)
         return {
-            name: _with_settings(each, self.settings) if self.settings else each
+            name: _with_settings(each, name, self._settings_of(options[name]))
             for name, each in made.items()
         }
+
+    def _settings_of(self, options: Collection[str]) -> dict[str, Any]:
+        return {key: value for key, value in self.settings.items() if key in options}
 
     def described(self) -> dict[str, Any]:
         """Return everything that determines the result, including defaults and custom code.
@@ -160,29 +167,37 @@ class SegmentJob:
             "features": {
                 name: _described(extracts[features], features) for name, features in heard.items()
             },
-            "segmenters": {name: _described(each, name) for name, each in systems.items()},
+            "segmenters": {
+                name: _described(each, name, self._settings_of(_option_names(each, name)))
+                for name, each in systems.items()
+            },
             "sr": self.sr,
             "strict": self.strict,
         } | ({"code": own} if own else {})
 
 
-def _described(made: object, name: str) -> str:
-    """Return the repr of a dataclass, else the name, as other reprs may contain an address."""
-    return repr(made) if dataclasses.is_dataclass(made) else name
+def _described(made: object, name: str, settings: Mapping[str, Any] | None = None) -> str:
+    """Return the repr of a dataclass, else name and settings, as its repr may hold an address."""
+    if dataclasses.is_dataclass(made):
+        return repr(made)
+    return f"{name} with {dict(sorted(settings.items()))}" if settings else name
 
 
-def _option_names(segmenter: Segmenter) -> set[str]:
+def _option_names(segmenter: Segmenter, name: str) -> frozenset[str]:
     if not dataclasses.is_dataclass(segmenter):
-        return set()
-    return {option.name for option in dataclasses.fields(segmenter)}
+        return segmenters.option_names(name)
+    return frozenset(option.name for option in dataclasses.fields(segmenter))
 
 
-def _with_settings(segmenter: Segmenter, settings: Mapping[str, Any]) -> Segmenter:
-    known = {key: value for key, value in settings.items() if key in _option_names(segmenter)}
+def _with_settings(segmenter: Segmenter, name: str, settings: Mapping[str, Any]) -> Segmenter:
+    if not settings:
+        return segmenter
+    if not dataclasses.is_dataclass(segmenter):
+        return segmenters.segmenter(name, **settings)
     try:
-        return dataclasses.replace(segmenter, **known) if known else segmenter  # type: ignore[type-var]
+        return dataclasses.replace(segmenter, **settings)
     except TypeError as error:
-        msg = f"{type(segmenter).__name__} cannot be made with {known}: {error}"
+        msg = f"{type(segmenter).__name__} cannot be made with {dict(settings)}: {error}"
         raise ValueError(msg) from error
 
 
