@@ -285,7 +285,7 @@ def test_points_of_a_sweep_over_shifts_are_refused(tmp_path, capsys):
     ("arguments", "message"),
     [
         (("convert", "{empty}", "-o", "out", "--format", "lab"), "no segmentation in this folder"),
-        (("convert", "no.lab", "-o", "out.csv"), "no.lab: No such file or directory\n"),
+        (("convert", "no.lab", "-o", "out.csv"), "no.lab: no such file or folder\n"),
         (("plot", "track", "{sound}", "-o", "a.png", "--reference", "no"), "'no' does not exist"),
         (("plot", "s1", "{sound}", "-o", "a.png", "--from", "50"), "got 50 s to the end"),
         (

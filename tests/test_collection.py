@@ -15,7 +15,7 @@ import soundfile
 from joblib.externals.loky import get_reusable_executor
 from tests import hostile
 
-from scatseg import audio, formats, pieces
+from scatseg import audio, formats, pieces, workers
 from scatseg.analysis import SegmentJob, analyze
 from scatseg.collection import segment_collection
 from scatseg.report import build
@@ -93,6 +93,24 @@ def test_a_second_call_keeps_finished_tracks(sources, tmp_path):
     again = segment_collection(sources, tmp_path / "run", JOB)
     assert set(statuses(again).values()) == {"kept"}
     assert contents(tmp_path / "run") == before
+
+
+def test_finished_tracks_need_no_worker(sources, tmp_path, monkeypatch):
+    segment_collection(sources[:2], tmp_path / "run", JOB)
+    in_workers = []
+
+    def in_processes(work, batch, **_):
+        in_workers.extend(source.id for source in batch)
+        return map(work, batch)
+
+    monkeypatch.setattr(workers, "_in_processes", in_processes)
+    job = dataclasses.replace(JOB, exports=("lab",))
+    for named in (sources[:2], sources):
+        segment_collection(named, tmp_path / "run", job, n_jobs=2)
+    assert in_workers == [sources[2].id]
+    assert len(list((tmp_path / "run" / "exports").iterdir())) == len(sources)
+    segment_collection(sources, tmp_path / "run", job, n_jobs=2, force=True)
+    assert in_workers[1:] == [source.id for source in sources]
 
 
 def test_force_recomputes_finished_tracks(sources, tmp_path):

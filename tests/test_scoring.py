@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from scatseg import freshness
+from scatseg import freshness, scoring
 from scatseg.evaluation import HIERARCHY, evaluate_hierarchy, reference_hierarchies
 from scatseg.formats import Annotation, Jams, write, write_jams
 from scatseg.runs import Failure, Note, read_failures, write_failures
@@ -47,12 +47,23 @@ def test_everything_is_written_in_every_form(folders):
     }  # fmt: skip
 
 
-def test_results_do_not_depend_on_the_number_of_processes(folders, tmp_path):
+def test_results_do_not_depend_on_the_number_of_processes(folders, tmp_path, monkeypatch):
     estimates, references, out = folders
     score_folder([estimates], [references], out)
+    monkeypatch.setattr(scoring, "_FEW_TRACKS", 0)
     score_folder([estimates], [references], tmp_path / "two", n_jobs=2)
     for path in out.glob("*.*"):
         assert (tmp_path / "two" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_few_tracks_are_scored_without_workers(folders, monkeypatch):
+    def in_one_process(function, items, *, n_jobs):
+        assert n_jobs == 1
+        return map(function, items)
+
+    estimates, references, out = folders
+    monkeypatch.setattr(scoring, "map_pure", in_one_process)
+    assert score_folder([estimates], [references], out, n_jobs=2).n_tracks == 2
 
 
 @pytest.mark.parametrize("place", ["estimates", "references/out", "out"])

@@ -26,6 +26,9 @@ _Scored = tuple[list[Score], list[Failure]]
 Follow = Callable[[Iterable[_Scored], int], Iterable[_Scored]]
 """A function that iterates over the scores of n tracks, such as a progress bar."""
 
+_FEW_TRACKS = 16
+"""Fewer are scored in this process: faster than workers start."""
+
 _SCORE_FILES = (
     *("scores.csv", "summary.csv", "summary.json", "summary.md", "summary.tex"),
     "comparisons.csv",
@@ -103,7 +106,7 @@ def score_folder(
     seed : int, default 0
         Seed of the bootstrap.
     n_jobs : int, default 1
-        Number of processes.
+        Maximum number of processes; few tracks are scored in this one.
     follow : callable, optional
         Called with the iterable over scores and the number of tracks; returns an iterable that
         shows progress, as `tqdm` does.
@@ -158,6 +161,7 @@ def score_folder(
     ]
     scores: list[Score] = []
     with runs.locked(out):
+        n_jobs = 1 if len(tasks) < _FEW_TRACKS else n_jobs
         scored: Iterable[_Scored] = map_pure(_score, tasks, n_jobs=n_jobs)
         for found_scores, refused in follow(scored, len(tasks)) if follow else scored:
             scores += found_scores
