@@ -345,10 +345,16 @@ def test_a_form_with_few_probable_boundaries_warns(sources, tmp_path, share, war
 
 
 @pytest.mark.parametrize(
-    ("asked", "warnings"), [(2, []), (40, ["{}: 40 sections requested, 2 found"])]
+    ("settings", "warnings"),
+    [
+        ({"n_segments": 2}, []),
+        ({"n_segments": 40}, ["{}: 40 sections requested, 2 found"]),
+        ({"n_labels": 2}, []),
+        ({"n_labels": 9}, ["{}: 9 labels requested, 2 found"]),
+    ],
 )
-def test_fewer_sections_than_requested_warn(sources, asked, warnings):
-    job = dataclasses.replace(JOB, settings={"n_segments": asked})
+def test_fewer_sections_or_labels_than_requested_warn(sources, settings, warnings):
+    job = dataclasses.replace(JOB, settings=settings)
     y, sr = audio.load(sources[0].path, sr=SR)
     expected = tuple(warning.format(job.segmenters[0]) for warning in warnings)
     assert analyze(y, sr, job).warnings == expected
@@ -409,6 +415,14 @@ def test_silence_warns_once(tmp_path, height):
     facts = formats.read_jams(tmp_path / "run" / "tracks" / "quiet.jams").sandbox["scatseg"]
     (warning,) = facts["warnings"]
     assert warning.startswith("silent: ")
+
+
+@pytest.mark.parametrize("sr", [SR, 22050])
+def test_a_constant_warns_that_nothing_is_heard(tmp_path, sr):
+    soundfile.write(tmp_path / "constant.wav", np.full(20 * sr, 0.5), sr)
+    y, sr = audio.load(tmp_path / "constant.wav", sr=22050)
+    warnings = analyze(y, sr, SegmentJob()).warnings
+    assert warnings[1:] == ("nothing is heard: the signal is a constant 0.5",)
 
 
 def test_a_recording_too_short_for_two_sections_warns():

@@ -43,6 +43,7 @@ _SLOWEST, _FASTEST = 1000, 1_000_000
 _WAVEFORM_POINTS = 2048
 _CONFIDENCE_DIGITS = 4
 _FEW_RIGHT = 0.5
+_RINGING = 0.1  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,6 +276,7 @@ def _analyzed(
     described: dict[str, Features],
 ) -> Analysis:
     heard = job.features_of_systems()
+    constant = _constancy(y, sr)
     for name in dict.fromkeys(heard.values()):
         if name in described:
             continue
@@ -291,8 +293,8 @@ def _analyzed(
         features = described[heard[name]]
         sections, curve = predict_with_novelty(system, features)
         found = _annotations(name, sections)
-        doubts += _shortness(name, system, features)
-        doubts += _other_number(found[0], asked=getattr(system, "n_segments", None))
+        doubts += constant or _shortness(name, system, features)
+        doubts += _other_numbers(found[0], system)
         if curve is not None:
             if _is_calibrated(system, features):
                 found = _with_confidence(found, curve)
@@ -393,12 +395,28 @@ def _shortness(name: str, system: Segmenter, features: Features) -> list[str]:
     return [f"{name}: {short}"] if short else []
 
 
-def _other_number(found: Annotation, *, asked: int | None) -> list[str]:
-    """Warn if the number of sections is not the requested one."""
-    n_found = len(found.segmentation)
-    if asked is None or asked == n_found:
+def _constancy(y: NDArray[np.floating], sr: int) -> list[str]:
+    """Warn if a signal is constant, except near its ends, where resampling makes it ring."""
+    end = min(round(_RINGING * sr), len(y) // 4)
+    inner = y[end : len(y) - end]
+    level = float(np.median(inner))
+    if abs(level) <= SILENT_PEAK or np.ptp(inner) > SILENT_PEAK:
         return []
-    return [f"{found.system}: {counted(asked, 'section')} requested, {n_found:,} found"]
+    return [f"nothing is heard: the signal is a constant {level:.3g}"]
+
+
+def _other_numbers(found: Annotation, system: Segmenter) -> list[str]:
+    """Warn if the number of sections or labels is not the requested one."""
+    labels = found.segmentation.labels
+    numbers = {
+        "section": (getattr(system, "n_segments", None), len(labels)),
+        "label": (getattr(system, "n_labels", None), len({*labels} - {SILENCE})),
+    }
+    return [
+        f"{found.system}: {counted(asked, what)} requested, {n_found:,} found"
+        for what, (asked, n_found) in numbers.items()
+        if asked is not None and asked != n_found
+    ]
 
 
 def _doubts(found: Annotation) -> list[str]:
