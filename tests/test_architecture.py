@@ -26,7 +26,7 @@ FLOW = [
     {"evaluation", "gear", "labelled", "matching"},
     {"summaries", "classification"},
     {"score_tables"},
-    {"datasets", "partners"},
+    {"datasets", "freshness", "partners"},
     {"loaders", "pairing", "registry", "track_tables"},
     {"analysis", "sound_sets", "workers"},
     {"clips", "collection"},

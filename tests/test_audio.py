@@ -214,6 +214,21 @@ def test_strict_refuses_what_is_not_whole(hostiles, name):
         decode(hostiles[name].path, strict=True)
 
 
+def test_ogg_without_its_last_page_has_no_end(write, passage):
+    path = write("a.ogg", passage, 48000)
+    data = path.read_bytes()
+    path.write_bytes(data[: data.rindex(b"OggS")])
+    assert decode(path).warnings[0] == "cut off or damaged: the Ogg stream has no end"
+
+
+@pytest.mark.parametrize(("sr", "resampled"), [(48000, True), (22050, False)])
+def test_too_short_files_tell_their_samples_once(write, sr, resampled):
+    path = write("short.wav", np.zeros(1), sr)
+    with pytest.raises(audio.TooShortError, match=f"got 1 at {sr} Hz") as caught:
+        decode(path, sr=22050)
+    assert ("which makes" in str(caught.value)) == resampled
+
+
 @pytest.mark.parametrize("name", ["a.ogg", "constant.mp3"])
 def test_joined_files_are_noticed(write, passage, name):
     data = write(name, passage, 48000, **ENCODINGS[name]).read_bytes()

@@ -399,6 +399,14 @@ def test_more_clips_teach_more(clusters):
     assert points[0]["accuracy"]["low"] <= points[0]["accuracy"]["mean"]
 
 
+def test_one_draw_has_no_interval(clusters):
+    X, labels, _ = clusters
+    classifier = make_classifier("knn:n_neighbors=1", calibration_folds=2)
+    (point,) = learning_curve(classifier, X, labels, groups=None, sizes=(2,), n_draws=1)
+    assert np.isfinite(point["accuracy"]["mean"])
+    assert np.isnan([point["accuracy"][key] for key in ("low", "high")]).all()
+
+
 # --- scores ------------------------------------------------------------------------------------
 
 numbers = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40)

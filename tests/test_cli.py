@@ -94,14 +94,29 @@ def test_some_failures_are_listed_and_exit_with_1(music, tmp_path, capsys):
     assert 'broken,read,"NotAudioError' in (tmp_path / "run" / "failures.csv").read_text()
 
 
-@pytest.mark.parametrize("what", ["broken.wav", "missing.wav", "empty", "*.ogg"])
-def test_nothing_done_exits_with_3(what, tmp_path):
+def test_nothing_done_exits_with_3(tmp_path):
     (tmp_path / "broken.wav").write_text("no music")
+    run = tmp_path / "run"
+    assert scatseg("segment", tmp_path / "broken.wav", "-o", run, *FAST) == cli.NOTHING_DONE
+    assert (run / "failures.csv").read_text().count("\n") == 2
+    assert (run / "index.html").is_file()
+
+
+@pytest.mark.parametrize("what", ["missing.wav", "empty", "*.ogg"])
+def test_nothing_found_exits_with_3_and_writes_nothing(what, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
     run = tmp_path / "run"
     assert scatseg("segment", tmp_path / what, "-o", run, *FAST) == cli.NOTHING_DONE
-    assert (run / "failures.csv").read_text().count("\n") == 2
-    assert (run / "index.html").is_file()
+    assert f"{tmp_path / what}: " in capsys.readouterr().err
+    assert not run.exists()
+
+
+def test_a_mistyped_path_is_forgotten_by_the_next_call(music, tmp_path):
+    run, typo = tmp_path / "run", tmp_path / "musci"
+    assert scatseg("segment", music, typo, "-o", run, *FAST) == cli.SOME_FAILED
+    assert f"{typo},find,no such file or folder" in (run / "failures.csv").read_text()
+    assert scatseg("segment", music, "-o", run, *FAST) == 0
+    assert (run / "failures.csv").read_text().count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -867,3 +882,20 @@ def test_one_name_in_a_config_stands_for_a_list(music, tmp_path):
 def test_a_reader_that_has_gone_is_not_the_users_mistake():
     with pytest.raises(BrokenPipeError), usage_errors():
         raise BrokenPipeError
+
+
+def test_segmenting_again_after_an_evaluation_warns_of_outdated_scores(music, tmp_path, capsys):
+    run, references = tmp_path / "run", tmp_path / "references"
+    references.mkdir()
+    for name in ("one", "two"):
+        (references / f"{name}.lab").write_text("0\t4\tA\n4\t8\tB\n")
+    assert scatseg("segment", music, "-o", run, *FAST) == 0
+    assert scatseg("evaluate", run, references, "-o", run, "--jobs", 1) == 0
+    assert scatseg("segment", music, "-o", run, *FAST) == 0
+    assert "outdated" not in capsys.readouterr().err
+    assert scatseg("segment", music, "-o", run, *FAST, "--segmenter", "foote", "--no-report") == 0
+    told = "warning: the scores are outdated: 2 of 2 scored tracks changed since the evaluation"
+    assert told in capsys.readouterr().err
+    assert (run / "summary.md").read_text().startswith("**Outdated:** 2 of 2 scored tracks")
+    assert scatseg("report", run, "--no-figures") == 0
+    assert told in capsys.readouterr().err

@@ -285,7 +285,7 @@ def test_points_of_a_sweep_over_shifts_are_refused(tmp_path, capsys):
     ("arguments", "message"),
     [
         (("convert", "{empty}", "-o", "out", "--format", "lab"), "no segmentation in this folder"),
-        (("convert", "no.lab", "-o", "out.csv"), "no.lab: No such file or directory\n"),
+        (("convert", "no.lab", "-o", "out.csv"), "no.lab: no such file or folder\n"),
         (("plot", "track", "{sound}", "-o", "a.png", "--reference", "no"), "'no' does not exist"),
         (("plot", "s1", "{sound}", "-o", "a.png", "--from", "50"), "got 50 s to the end"),
         (
@@ -429,3 +429,31 @@ def test_an_index_has_no_report(tones, tmp_path, capsys):
     assert scatseg("index", tones, "-o", tmp_path / "index", "--jobs", 1) == 0
     assert scatseg("report", tmp_path / "index") == cli.USAGE
     assert "is no run of segment or evaluate" in capsys.readouterr().err
+
+
+# ---- custom code --------------------------------------------------------------------------
+
+BOOM = """
+class Boom:
+    def predict(self, features):
+        raise RuntimeError("the model is gone")
+"""
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+@pytest.mark.parametrize("command", [["segment"], ["plot", "track", "-o", "out.png"]])
+def test_an_error_of_a_custom_segmenter_is_one_line(
+    command, verbose, tones, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_boom.py").write_text(BOOM)
+    loudness = ["-v"] if verbose else []
+    options = ["--segmenter", "my_boom:Boom", "--features", "mfcc"]
+    assert scatseg(*command, tones, *options, *loudness) != cli.DONE
+    said = capsys.readouterr().err
+    last = said.splitlines()[-1]
+    assert "my_boom:Boom" in last
+    assert last.endswith("RuntimeError: the model is gone")
+    assert ("Traceback" in said) == verbose
+    assert (said.count("\n") == 1) != verbose

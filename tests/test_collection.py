@@ -15,7 +15,7 @@ import soundfile
 from joblib.externals.loky import get_reusable_executor
 from tests import hostile
 
-from scatseg import audio, formats, pieces
+from scatseg import audio, formats, pieces, workers
 from scatseg.analysis import SegmentJob, analyze
 from scatseg.collection import segment_collection
 from scatseg.report import build
@@ -93,6 +93,24 @@ def test_a_second_call_keeps_finished_tracks(sources, tmp_path):
     again = segment_collection(sources, tmp_path / "run", JOB)
     assert set(statuses(again).values()) == {"kept"}
     assert contents(tmp_path / "run") == before
+
+
+def test_finished_tracks_need_no_worker(sources, tmp_path, monkeypatch):
+    segment_collection(sources[:2], tmp_path / "run", JOB)
+    in_workers = []
+
+    def in_processes(work, batch, **_):
+        in_workers.extend(source.id for source in batch)
+        return map(work, batch)
+
+    monkeypatch.setattr(workers, "_in_processes", in_processes)
+    job = dataclasses.replace(JOB, exports=("lab",))
+    for named in (sources[:2], sources):
+        segment_collection(named, tmp_path / "run", job, n_jobs=2)
+    assert in_workers == [sources[2].id]
+    assert len(list((tmp_path / "run" / "exports").iterdir())) == len(sources)
+    segment_collection(sources, tmp_path / "run", job, n_jobs=2, force=True)
+    assert in_workers[1:] == [source.id for source in sources]
 
 
 def test_force_recomputes_finished_tracks(sources, tmp_path):
@@ -327,10 +345,16 @@ def test_a_form_with_few_probable_boundaries_warns(sources, tmp_path, share, war
 
 
 @pytest.mark.parametrize(
-    ("asked", "warnings"), [(2, []), (40, ["{}: 40 sections requested, 2 found"])]
+    ("settings", "warnings"),
+    [
+        ({"n_segments": 2}, []),
+        ({"n_segments": 40}, ["{}: 40 sections requested, 2 found"]),
+        ({"n_labels": 2}, []),
+        ({"n_labels": 9}, ["{}: 9 labels requested, 2 found"]),
+    ],
 )
-def test_fewer_sections_than_requested_warn(sources, asked, warnings):
-    job = dataclasses.replace(JOB, settings={"n_segments": asked})
+def test_fewer_sections_or_labels_than_requested_warn(sources, settings, warnings):
+    job = dataclasses.replace(JOB, settings=settings)
     y, sr = audio.load(sources[0].path, sr=SR)
     expected = tuple(warning.format(job.segmenters[0]) for warning in warnings)
     assert analyze(y, sr, job).warnings == expected
@@ -401,6 +425,14 @@ def test_silence_warns_once(tmp_path, height):
     assert warning.startswith("silent: ")
 
 
+@pytest.mark.parametrize("sr", [SR, 22050])
+def test_a_constant_warns_that_nothing_is_heard(tmp_path, sr):
+    soundfile.write(tmp_path / "constant.wav", np.full(20 * sr, 0.5), sr)
+    y, sr = audio.load(tmp_path / "constant.wav", sr=22050)
+    warnings = analyze(y, sr, SegmentJob()).warnings
+    assert warnings[1:] == ("nothing is heard: the signal is a constant 0.5",)
+
+
 def test_a_recording_too_short_for_two_sections_warns():
     y = np.sin(np.arange(3 * SR) / 5).astype(np.float32)
     (warning,) = analyze(y, SR, JOB).warnings
@@ -450,6 +482,35 @@ def test_settings_apply_to_the_segmenters_that_have_them():
     job = SegmentJob(segmenters=("foote", "laplacian"), settings={"n_labels": 3, "frame": 1})
     assert job.systems()["foote"].n_labels == 3
     assert {each.frame for each in job.systems().values()} == {1}
+
+
+class Even:
+    """A segmenter that is no dataclass: segments of equal length."""
+
+    hears = "logmel"
+
+    def __init__(self, n_segments=4):
+        self.n_segments = n_segments
+
+    def predict(self, features):
+        edges = np.linspace(0, features.duration, self.n_segments + 1)
+        return Segmentation(edges, [str(i) for i in range(self.n_segments)])
+
+
+def test_settings_apply_to_segmenters_that_are_no_dataclasses(sources, tmp_path):
+    for n, status in ((3, "done"), (3, "kept"), (5, "done")):
+        job = SegmentJob(segmenters=(f"{__name__}:Even",), settings={"n_segments": n})
+        (receipt,) = segment_collection(sources[:1], tmp_path / "run", job)
+        assert receipt.status == status
+        (found,) = formats.read_jams(tmp_path / "run" / "tracks" / "one.jams").annotations
+        assert len(found.segmentation) == n
+
+
+def test_a_setting_that_no_segmenter_has_names_those_there_are():
+    with pytest.raises(ValueError, match=r"has an option 'frame': there are n_segments$"):
+        SegmentJob(segmenters=(f"{__name__}:Even",), settings={"frame": 1})
+    with pytest.raises(ValueError, match=r"has an option 'frame': there are none$"):
+        SegmentJob(segmenters=(f"{__name__}:EachRow",), settings={"frame": 1})
 
 
 DEADLY = """

@@ -401,6 +401,14 @@ def test_an_interrupted_run_goes_on(own, tmp_path):
     assert len(log.read_text()) == 49
 
 
+def test_a_rerun_says_that_vectors_are_kept(own, tmp_path):
+    module, _ = own
+    for end in (" sounds", " sounds: kept"):
+        told = []
+        examined(tmp_path, tones(module, 7), module, "spectrum", step=told.append)
+        assert all(line.endswith(end) for line in told)
+
+
 def test_vectors_that_cannot_be_read_are_told(own, tmp_path):
     module, _ = own
     examined(tmp_path, tones(module, 4), module, "spectrum")

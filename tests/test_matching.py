@@ -761,6 +761,13 @@ def test_the_command_draws_fields_and_their_numbers(tmp_path):
     assert {"field.png", "surface.png", "field.csv"} <= {p.name for p in tmp_path.iterdir()}
 
 
+def test_the_rows_of_a_field_are_numbered(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["match", "field", *CHIRP, "--loss", "waveform", "--grid", "3", "-o", str(tmp_path)])
+    told = [line for line in capsys.readouterr().err.splitlines() if "row" in line]
+    assert told == [f"[{i}/3] waveform: row {i} of 3 of the field" for i in (1, 2, 3)]
+
+
 def test_surfaces_of_two_losses_stand_side_by_side_and_say_what_is_up(tmp_path):
     losses = ("--loss", "mss:n_fft=256", "--loss", "waveform")
     assert invoke("match", "field", *CHIRP, *losses, "--grid", 3, "-o", tmp_path).exit_code == 0

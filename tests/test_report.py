@@ -14,7 +14,8 @@ from matplotlib.image import imread
 
 from scatseg.audio import save
 from scatseg.evaluation import Score, score_collection
-from scatseg.formats import Annotation, Jams, write_jams
+from scatseg.formats import Annotation, Jams, read_jams, write_jams
+from scatseg.freshness import fingerprint
 from scatseg.plotting import similarity_colors
 from scatseg.report import build
 from scatseg.report.contents import Run, Track
@@ -736,3 +737,21 @@ def test_size_of_what_is_no_image_is_refused():
 def test_image_refuses_colors_that_it_has_not():
     with pytest.raises(ValueError, match="below the number of colors, 1, got 1"):
         palette_png([[0, 1]], [[0, 0, 0]])
+
+
+def test_outdated_scores_are_left_out_and_the_page_says_so(run):
+    jams = {path.stem: read_jams(path) for path in (run / "tracks").glob("*.jams")}
+    summary = json.loads((run / "summary.json").read_text())
+    summary["estimates"] = {id_: fingerprint(each.annotations) for id_, each in jams.items()}
+    (run / "summary.json").write_text(json.dumps(summary))
+    build(run, figures=False)
+    assert data_of(run / "index.html")["outdated"] == ""
+    assert page_data(run)["scores"]["rows"]
+    write_track(run, "first", [Annotation(segmentation=HALF, system="other", level="section")])
+    build(run, figures=False)
+    index = data_of(run / "index.html")
+    assert index["outdated"].startswith("1 of 2 scored tracks changed since the evaluation")
+    assert index["summary"] == []
+    assert page_data(run)["scores"]["rows"] == []
+    assert "its scores are left out" in page_data(run)["warnings"][0]
+    assert page_data(run, ODD_ID)["scores"]["rows"]

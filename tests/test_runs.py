@@ -59,11 +59,13 @@ def test_a_file_whose_name_looks_like_a_pattern_is_a_file(tmp_path):
 
 def test_paths_that_lead_nowhere_are_listed(tmp_path):
     touch(tmp_path, "empty/readme.txt")
-    found = find_sources([tmp_path / "empty", tmp_path / "*.ogg"], extensions=[".ogg"])
+    paths = [tmp_path / "empty", tmp_path / "*.ogg", tmp_path / "gone.ogg"]
+    found = find_sources(paths, extensions=[".ogg"])
     assert found.sources == ()
-    assert [failure.stage for failure in found.failures] == ["find", "find"]
+    assert [failure.stage for failure in found.failures] == ["find", "find", "find"]
     assert "no audio in this folder" in found.failures[0].error
     assert "matches no file" in found.failures[1].error
+    assert found.failures[2].error == "no such file or folder"
 
 
 def test_a_file_given_twice_is_one_track(tmp_path):

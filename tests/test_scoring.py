@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from scatseg import freshness, scoring
 from scatseg.evaluation import HIERARCHY, evaluate_hierarchy, reference_hierarchies
 from scatseg.formats import Annotation, Jams, write, write_jams
 from scatseg.runs import Failure, Note, read_failures, write_failures
@@ -46,12 +47,23 @@ def test_everything_is_written_in_every_form(folders):
     }  # fmt: skip
 
 
-def test_results_do_not_depend_on_the_number_of_processes(folders, tmp_path):
+def test_results_do_not_depend_on_the_number_of_processes(folders, tmp_path, monkeypatch):
     estimates, references, out = folders
     score_folder([estimates], [references], out)
+    monkeypatch.setattr(scoring, "_FEW_TRACKS", 0)
     score_folder([estimates], [references], tmp_path / "two", n_jobs=2)
     for path in out.glob("*.*"):
         assert (tmp_path / "two" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_few_tracks_are_scored_without_workers(folders, monkeypatch):
+    def in_one_process(function, items, *, n_jobs):
+        assert n_jobs == 1
+        return map(function, items)
+
+    estimates, references, out = folders
+    monkeypatch.setattr(scoring, "map_pure", in_one_process)
+    assert score_folder([estimates], [references], out, n_jobs=2).n_tracks == 2
 
 
 @pytest.mark.parametrize("place", ["estimates", "references/out", "out"])
@@ -96,6 +108,59 @@ def test_answer_that_cannot_be_compared_hinders_no_other_system(folders, tmp_pat
     assert [failure.error.split(": ")[0] for failure in outcome.failures] == [
         f"late against annotator '{annotator}', level 'section'" for annotator in "12"
     ]
+
+
+def test_scores_are_outdated_once_a_scored_track_changes(folders):
+    _, references, out = folders
+    (out / "tracks").mkdir(parents=True)
+    before, after = (
+        Jams(annotations=(Annotation(segmentation=form, system="x", level="1"),), duration=40)
+        for form in (FINE, COARSE)
+    )
+    for name in ("one", "two"):
+        write_jams(out / "tracks" / f"{name}.jams", before)
+    score_folder([out], [references], out)
+    clean = (out / "summary.md").read_text()
+    told = "1 of 2 scored tracks changed since the evaluation"
+    for jams in (before, after, before):
+        write_jams(out / "tracks" / "one.jams", jams)
+        for _ in range(2):
+            freshness.mark_outdated(out)
+        marked = (out / "summary.md").read_text()
+        assert freshness.outdated(out).startswith(told) == (jams is after)
+        assert marked.startswith(f"**Outdated:** {told}") == (jams is after)
+        assert marked.endswith(clean)
+        assert (marked == clean) == (jams is before)
+    write_jams(out / "tracks" / "one.jams", after)
+    freshness.mark_outdated(out)
+    score_folder([out], [references], out)
+    assert freshness.outdated(out) == ""
+    assert "Outdated" not in (out / "summary.md").read_text()
+
+
+def test_scores_of_estimates_elsewhere_do_not_become_outdated(folders):
+    estimates, references, out = folders
+    score_folder([estimates], [references], out)
+    assert freshness.scored_fingerprints(out) == {}
+
+
+@pytest.mark.parametrize("which", ["estimates", "references"])
+def test_a_file_that_cannot_be_read_is_not_reported_as_missing(folders, which):
+    estimates, references, out = folders
+    for path in (estimates if which == "estimates" else references).glob("one*"):
+        path.write_text("0\t10\tA\n10\tno time\tB\n")
+    outcome = score_folder([estimates], [references], out)
+    assert {failure.track for failure in outcome.failures} == {"one"}
+    assert outcome.notes == ()
+
+
+def test_a_map_may_name_a_reference_that_cannot_be_read(folders):
+    estimates, references, out = folders
+    (estimates / "one.lab").rename(estimates / "Song No. 1.lab")
+    for path in references.glob("one*"):
+        path.write_text("0\t10\tA\n10\tno time\tB\n")
+    outcome = score_folder([estimates], [references], out, partners={"Song No. 1": "one"})
+    assert (outcome.n_tracks, outcome.notes) == (1, ())
 
 
 # --- odd names ---------------------------------------------------------------------------------

@@ -10,20 +10,55 @@ from scatseg.similarity import (
     by_family,
     centered,
     cosine,
+    diagonal_sums,
     enhance_paths,
     fused_similarity,
     heard_frames,
     path_contrast,
+    principal_directions,
     recurrence,
     self_similarity,
     stacked,
     to_lags,
+    usual_similarity,
     whitened,
     without_places,
     z_scored,
 )
 
 METRICS = ["cosine", "euclidean"]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        self_similarity,
+        cosine,
+        whitened,
+        principal_directions,
+        usual_similarity,
+        z_scored,
+        to_lags,
+        path_contrast,
+        diagonal_sums,
+        lambda X: centered(X, around=X),
+        lambda X: stacked(X, n_frames=3),
+        lambda S: recurrence(S, n_neighbors=1),
+        lambda S: enhance_paths(S, n_frames=3),
+        lambda S: checkerboard_novelty(S, half_width_frames=2),
+        lambda S: structure_novelty(S, time_width_frames=1, lag_width_frames=1),
+    ],
+)
+def test_features_instead_of_their_rows_raise(function):
+    features = Features(np.eye(3), np.arange(4))
+    with pytest.raises(TypeError, match=r"an array is needed, got Features: .* are features\.X"):
+        function(features)
+
+
+@pytest.mark.parametrize("function", [heard_frames, by_family, without_places])
+def test_rows_instead_of_features_raise(function):
+    with pytest.raises(TypeError, match="Features are needed, got ndarray"):
+        function(np.eye(3))
 
 
 @pytest.mark.parametrize("metric", METRICS)

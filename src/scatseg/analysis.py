@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
@@ -44,6 +44,7 @@ _SLOWEST, _FASTEST = 1000, 1_000_000
 _WAVEFORM_POINTS = 2048
 _CONFIDENCE_DIGITS = 4
 _FEW_RIGHT = 0.5
+_RINGING = 0.1  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,15 +140,22 @@ class SegmentJob:
     def systems(self) -> dict[str, Segmenter]:
         """Create the segmenters, with the settings that apply to each."""
         made = {name: segmenters.segmenter(name) for name in self.segmenters}
+        if not self.settings:
+            return made
+        options = {name: _option_names(each, name) for name, each in made.items()}
+        known = sorted(set().union(*options.values()))
         for key in self.settings:
-            if not any(key in _option_names(each) for each in made.values()):
-                known = sorted({name for each in made.values() for name in _option_names(each)})
-                msg = f"no segmenter here has an option {key!r}; there are {', '.join(known)}"
+            if key not in known:
+                there = f"there are {', '.join(known)}" if known else "there are none"
+                msg = f"no segmenter here has an option {key!r}: {there}"
                 raise ValueError(msg)
         return {
-            name: _with_settings(each, self.settings) if self.settings else each
+            name: _with_settings(each, name, self._settings_of(options[name]))
             for name, each in made.items()
         }
+
+    def _settings_of(self, options: Collection[str]) -> dict[str, Any]:
+        return {key: value for key, value in self.settings.items() if key in options}
 
     def described(self) -> dict[str, Any]:
         """Return everything that determines the result, including defaults and custom code.
@@ -161,29 +169,37 @@ class SegmentJob:
             "features": {
                 name: _described(extracts[features], features) for name, features in heard.items()
             },
-            "segmenters": {name: _described(each, name) for name, each in systems.items()},
+            "segmenters": {
+                name: _described(each, name, self._settings_of(_option_names(each, name)))
+                for name, each in systems.items()
+            },
             "sr": self.sr,
             "strict": self.strict,
         } | ({"code": own} if own else {})
 
 
-def _described(made: object, name: str) -> str:
-    """Return the repr of a dataclass, else the name, as other reprs may contain an address."""
-    return repr(made) if dataclasses.is_dataclass(made) else name
+def _described(made: object, name: str, settings: Mapping[str, Any] | None = None) -> str:
+    """Return the repr of a dataclass, else name and settings, as its repr may hold an address."""
+    if dataclasses.is_dataclass(made):
+        return repr(made)
+    return f"{name} with {dict(sorted(settings.items()))}" if settings else name
 
 
-def _option_names(segmenter: Segmenter) -> set[str]:
+def _option_names(segmenter: Segmenter, name: str) -> frozenset[str]:
     if not dataclasses.is_dataclass(segmenter):
-        return set()
-    return {option.name for option in dataclasses.fields(segmenter)}
+        return segmenters.option_names(name)
+    return frozenset(option.name for option in dataclasses.fields(segmenter))
 
 
-def _with_settings(segmenter: Segmenter, settings: Mapping[str, Any]) -> Segmenter:
-    known = {key: value for key, value in settings.items() if key in _option_names(segmenter)}
+def _with_settings(segmenter: Segmenter, name: str, settings: Mapping[str, Any]) -> Segmenter:
+    if not settings:
+        return segmenter
+    if not dataclasses.is_dataclass(segmenter):
+        return segmenters.segmenter(name, **settings)
     try:
-        return dataclasses.replace(segmenter, **known) if known else segmenter  # type: ignore[type-var]
+        return dataclasses.replace(segmenter, **settings)
     except TypeError as error:
-        msg = f"{type(segmenter).__name__} cannot be made with {known}: {error}"
+        msg = f"{type(segmenter).__name__} cannot be made with {dict(settings)}: {error}"
         raise ValueError(msg) from error
 
 
@@ -267,6 +283,7 @@ def _analyzed(
     described: dict[str, Features],
 ) -> Analysis:
     heard = job.features_of_systems()
+    constant = _constancy(y, sr)
     for name in dict.fromkeys(heard.values()):
         if name in described:
             continue
@@ -283,8 +300,8 @@ def _analyzed(
         features = described[heard[name]]
         sections, curve = predict_with_novelty(system, features)
         found = _annotations(name, sections)
-        doubts += _shortness(name, system, features)
-        doubts += _other_number(found[0], asked=getattr(system, "n_segments", None))
+        doubts += constant or _shortness(name, system, features)
+        doubts += _other_numbers(found[0], system)
         if curve is not None:
             if _is_calibrated(system, features):
                 found = _with_confidence(found, curve)
@@ -385,12 +402,28 @@ def _shortness(name: str, system: Segmenter, features: Features) -> list[str]:
     return [f"{name}: {short}"] if short else []
 
 
-def _other_number(found: Annotation, *, asked: int | None) -> list[str]:
-    """Warn if the number of sections is not the requested one."""
-    n_found = len(found.segmentation)
-    if asked is None or asked == n_found:
+def _constancy(y: NDArray[np.floating], sr: int) -> list[str]:
+    """Warn if a signal is constant, except near its ends, where resampling makes it ring."""
+    end = min(round(_RINGING * sr), len(y) // 4)
+    inner = y[end : len(y) - end]
+    level = float(np.median(inner))
+    if abs(level) <= SILENT_PEAK or np.ptp(inner) > SILENT_PEAK:
         return []
-    return [f"{found.system}: {counted(asked, 'section')} requested, {n_found:,} found"]
+    return [f"nothing is heard: the signal is a constant {level:.3g}"]
+
+
+def _other_numbers(found: Annotation, system: Segmenter) -> list[str]:
+    """Warn if the number of sections or labels is not the requested one."""
+    labels = found.segmentation.labels
+    numbers = {
+        "section": (getattr(system, "n_segments", None), len(labels)),
+        "label": (getattr(system, "n_labels", None), len({*labels} - {SILENCE})),
+    }
+    return [
+        f"{found.system}: {counted(asked, what)} requested, {n_found:,} found"
+        for what, (asked, n_found) in numbers.items()
+        if asked is not None and asked != n_found
+    ]
 
 
 def _doubts(found: Annotation) -> list[str]:

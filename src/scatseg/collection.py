@@ -9,14 +9,14 @@ import functools
 import hashlib
 import io
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg import audio, formats, runs
+from scatseg import audio, formats, freshness, runs
 from scatseg.analysis import SegmentJob, Stage, analyze
 from scatseg.formats import Annotation, FormatError, Jams
 from scatseg.runs import Failure, Source
@@ -78,14 +78,14 @@ def segment_collection(
         listed += failures
         runs.write_failures(run, listed)
         receipts: dict[str, Receipt] = {}
-        work = functools.partial(segment_source, run=run, job=job, beats=beats, force=force)
-        for receipt in map_sources(work, sources, n_jobs=n_jobs, marks=run / ".running"):
+        for receipt in _receipts(sources, run, job, beats, force=force, n_jobs=n_jobs):
             receipts[receipt.track] = receipt
             if receipt.failure:
                 listed.append(receipt.failure)
                 runs.write_failures(run, listed)
             if on_receipt is not None:
                 on_receipt(receipt)
+        freshness.mark_outdated(run)
     return [receipts[source.id] for source in sources]
 
 
@@ -102,6 +102,44 @@ def _refuse_namesakes(sources: Sequence[Source], run: Path) -> None:
                 "are named in one call"
             )
             raise ValueError(msg)
+
+
+def _receipts(
+    sources: Sequence[Source],
+    run: Path,
+    job: SegmentJob,
+    beats: Mapping[str, Path],
+    *,
+    force: bool,
+    n_jobs: int,
+) -> Iterator[Receipt]:
+    """Keep finished tracks in this process, then segment the others in workers."""
+    left = []
+    facts = _job_facts(job)
+    for source in sources:
+        kept = None if force else _kept(source, run, job, beats.get(source.id), facts)
+        if kept is None:
+            left.append(source)
+        else:
+            yield kept
+    work = functools.partial(segment_source, run=run, job=job, beats=beats, force=force)
+    isolate = len(sources) > 1
+    yield from map_sources(work, left, n_jobs=n_jobs, marks=run / ".running", isolate=isolate)
+
+
+def _kept(
+    source: Source, run: Path, job: SegmentJob, beats: Path | None, facts: Mapping[str, Any]
+) -> Receipt | None:
+    """Export a track if it is finished; None if there is more to do, or to report."""
+    started = time.perf_counter()
+    try:
+        jams = _finished(source, run, beats, facts)
+        if jams is None:
+            return None
+        _export_all(jams, run, source.id, job)
+    except Exception:  # met again, and reported, when the track is processed
+        return None
+    return Receipt(source.id, "kept", time.perf_counter() - started)
 
 
 def segment_source(
@@ -123,18 +161,13 @@ def _segment_source(
     source: Source, run: Path, job: SegmentJob, beats: Path | None, force: bool, stage: Stage
 ) -> tuple[bool, tuple[str, ...]]:
     """Segment one track unless finished; return whether it was necessary, and warnings."""
-    target = run / "tracks" / f"{source.id}.jams"
-    arrays = run / "arrays" / f"{source.id}.npz"
-    facts = {
-        "audio_sha256": audio.file_hash(source.path),
-        "beats_sha256": None if beats is None else audio.file_hash(beats),
-        "options": job.described(),
-        "versions": runs.versions(("scatseg", "kymatio", "librosa")),
-    }
-    jams = None if force else _done_before(target, arrays, facts)
+    target, arrays = _target(run, source.id), _arrays(run, source.id)
+    facts = _job_facts(job)
+    jams = None if force else _finished(source, run, beats, facts)
     needed = jams is None
     warnings: tuple[str, ...] = ()
     if jams is None:
+        facts = _file_facts(source, beats) | facts
         recording = audio.decode(source.path, sr=job.sr, strict=job.strict)
         found = analyze(recording.y, recording.sr, job, stage, beats=beats)
         stage.name = "write"
@@ -151,20 +184,44 @@ def _segment_source(
         formats.atomic_write(arrays, drawn)
         formats.write_jams(target, jams)
     stage.name = "export"
-    for name in job.exports:
-        _export(jams.annotations, run / "exports", source.id, name)
+    _export_all(jams, run, source.id, job)
     return needed, warnings
 
 
-def _done_before(target: Path, arrays: Path, facts: Mapping[str, Any]) -> Jams | None:
-    """Read a finished track, if it is complete and was made from the same facts."""
+def _target(run: Path, id_: str) -> Path:
+    return run / "tracks" / f"{id_}.jams"
+
+
+def _arrays(run: Path, id_: str) -> Path:
+    return run / "arrays" / f"{id_}.npz"
+
+
+def _job_facts(job: SegmentJob) -> dict[str, Any]:
+    """Return what determines the result, besides the files."""
+    versions = runs.versions(("scatseg", "kymatio", "librosa"))
+    return {"options": job.described(), "versions": versions}
+
+
+def _file_facts(source: Source, beats: Path | None) -> dict[str, Any]:
+    return {
+        "audio_sha256": audio.file_hash(source.path),
+        "beats_sha256": None if beats is None else audio.file_hash(beats),
+    }
+
+
+def _finished(
+    source: Source, run: Path, beats: Path | None, facts: Mapping[str, Any]
+) -> Jams | None:
+    """Read a finished track, if it is complete and was made from the same files and facts."""
     try:
-        jams = formats.read_jams(target)
-        drawn_hash = hashlib.sha256(arrays.read_bytes()).hexdigest()
+        jams = formats.read_jams(_target(run, source.id))
+        drawn_hash = hashlib.sha256(_arrays(run, source.id).read_bytes()).hexdigest()
     except (FileNotFoundError, FormatError):
         return None
     known = jams.sandbox.get("scatseg", {})
-    expected = {**facts, "arrays_sha256": drawn_hash}
+    if any(known.get(key) != value for key, value in facts.items()):
+        return None
+    expected = {**_file_facts(source, beats), "arrays_sha256": drawn_hash}
     return jams if all(known.get(key) == value for key, value in expected.items()) else None
 
 
@@ -184,6 +241,11 @@ def _remove_exports(target: Path, folder: Path) -> None:
     for known in formats.FORMATS.values():
         for stem in stems:
             (folder / f"{stem}{known.extension}").unlink(missing_ok=True)
+
+
+def _export_all(jams: Jams, run: Path, id_: str, job: SegmentJob) -> None:
+    for name in job.exports:
+        _export(jams.annotations, run / "exports", id_, name)
 
 
 def _export(annotations: Sequence[Annotation], folder: Path, id_: str, name: str) -> None:

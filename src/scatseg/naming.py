@@ -118,23 +118,41 @@ def build(
     ValueError
         When the name is unknown, cannot be imported, or does not accept the options.
     """
-    if name in table:
-        known = table[name]
-        factory = _import(known, what) if isinstance(known, str) else known
-    elif ":" in name:
-        factory = _import(name, what)
-        if not options and not isinstance(factory, type):
-            return factory
-    else:
-        names = ", ".join(table)
-        msg = f"unknown {what} {name!r}: choose from {names}, or name your own as module:callable"
-        raise ValueError(msg)
+    factory = _factory(name, table, what)
+    if name not in table and not options and not isinstance(factory, type):
+        return factory
     _check_options(factory, options, f"{what} {name!r}")
     try:
         return factory(**options)
     except TypeError as error:
         msg = f"{what} {name!r} cannot be made with {dict(options)}: {error}"
         raise ValueError(msg) from error
+
+
+def option_names(
+    name: str, table: Mapping[str, str | Callable[..., Any]], what: str
+) -> frozenset[str]:
+    """Return the names of the options that `build` accepts; the parameters are those of `build`."""
+    try:
+        parameters = inspect.signature(_factory(name, table, what)).parameters.values()
+    except (TypeError, ValueError):  # not callable, or not written in Python
+        return frozenset()
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return frozenset(each.name for each in parameters if each.kind in named)
+
+
+def _factory(
+    name: str, table: Mapping[str, str | Callable[..., Any]], what: str
+) -> Callable[..., Any]:
+    """Find what makes the objects of a name."""
+    if name in table:
+        known = table[name]
+        return _import(known, what) if isinstance(known, str) else known
+    if ":" in name:
+        return _import(name, what)
+    names = ", ".join(table)
+    msg = f"unknown {what} {name!r}: choose from {names}, or name your own as module:callable"
+    raise ValueError(msg)
 
 
 def placeless(made: object) -> str:

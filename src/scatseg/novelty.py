@@ -80,6 +80,7 @@ def structure_novelty(
     J. Serrà et al., "Unsupervised music structure annotation by time series structure features
     and segment similarity", IEEE Transactions on Multimedia 16(5), 2014.
     """
+    check_square(R)
     lags = to_lags(np.asarray(R, dtype=np.float64))
     features = scipy.ndimage.gaussian_filter(
         lags, sigma=(lag_width_frames, time_width_frames), mode=("wrap", "nearest")

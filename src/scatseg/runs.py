@@ -115,11 +115,13 @@ def find_sources(
     for given in paths:
         path = Path(given)
         matches = [path]
-        if not _exists(path) and glob.has_magic(os.fspath(given)):
+        if not _exists(path):
+            is_pattern = glob.has_magic(os.fspath(given))
             names = glob.glob(os.fspath(given), recursive=True)  # noqa: PTH207 - may be absolute
             matches = [Path(name) for name in sorted(names)]
             if not matches:
-                failures.append(Failure(shown(path), "find", "the pattern matches no file"))
+                reason = "the pattern matches no file" if is_pattern else "no such file or folder"
+                failures.append(Failure(shown(path), "find", reason))
         for match in matches:
             if match.is_dir():
                 files = sorted(_walk(match, wanted))

@@ -105,7 +105,12 @@ def read_scores(path: str | Path) -> list[Score]:
     return scores
 
 
-def summary_json(results: Results, *, notes: Mapping[str, int] | None = None) -> str:
+def summary_json(
+    results: Results,
+    *,
+    notes: Mapping[str, int] | None = None,
+    estimates: Mapping[str, str] | None = None,
+) -> str:
     """Format results as JSON, with null for missing values.
 
     Parameters
@@ -114,6 +119,8 @@ def summary_json(results: Results, *, notes: Mapping[str, int] | None = None) ->
         Summaries and comparisons.
     notes : mapping of str to int, optional
         Number of notes of each kind in notes.csv.
+    estimates : mapping of str to str, optional
+        Fingerprints of the scored estimates by track, see `scatseg.freshness`.
 
     Returns
     -------
@@ -131,6 +138,7 @@ def summary_json(results: Results, *, notes: Mapping[str, int] | None = None) ->
         "baselines": [system for system in systems if is_baseline(system)],
         "group_by": results.group_by,
         "notes": dict(notes or {}),
+        "estimates": dict(estimates or {}),
         "intervals": {
             "method": "percentile bootstrap of the mean over tracks",
             "confidence": 0.95,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from scatseg import datasets, evaluation, formats, runs, score_tables, summaries
+from scatseg import datasets, evaluation, formats, freshness, runs, score_tables, summaries
 from scatseg.evaluation import Answer, Score
 from scatseg.formats import Annotation, Jams
-from scatseg.partners import duration_notes, match_systems, shared_tracks
+from scatseg.partners import duration_notes, match_ids, match_systems, shared_tracks
 from scatseg.runs import Failure, Note
 from scatseg.summaries import Results
 from scatseg.track_tables import groups_of, read_groups
@@ -25,6 +25,9 @@ _Scored = tuple[list[Score], list[Failure]]
 
 Follow = Callable[[Iterable[_Scored], int], Iterable[_Scored]]
 """A function that iterates over the scores of n tracks, such as a progress bar."""
+
+_FEW_TRACKS = 16
+"""Fewer are scored in this process: faster than workers start."""
 
 _SCORE_FILES = (
     *("scores.csv", "summary.csv", "summary.json", "summary.md", "summary.tex"),
@@ -52,6 +55,13 @@ class Outcome:
     n_tracks: int
     failures: tuple[Failure, ...]
     notes: tuple[Note, ...]
+
+
+class _Rejected(NamedTuple):
+    """Ids of files that cannot be used, which are failures: they are not missing."""
+
+    estimates: frozenset[str]
+    references: frozenset[str]
 
 
 class _Task(NamedTuple):
@@ -96,7 +106,7 @@ def score_folder(
     seed : int, default 0
         Seed of the bootstrap.
     n_jobs : int, default 1
-        Number of processes.
+        Maximum number of processes; few tracks are scored in this one.
     follow : callable, optional
         Called with the iterable over scores and the number of tracks; returns an iterable that
         shows progress, as `tqdm` does.
@@ -120,9 +130,17 @@ def score_folder(
     groups = read_groups(metadata, group_by) if metadata is not None else {}
     annotated = [datasets.read_references(path) for path in references]
     known = _merged(references, annotated)
+    # Before they are read: a track that changes meanwhile counts as changed.
+    known_tracks = _fingerprints(estimates, out)
     found = [datasets.read_estimates(path) for path in estimates]
     systems = _unique_systems(estimates, found)
-    tasks, task_notes = _tasks(systems, known, partners or {})
+    rejected = _Rejected(
+        *(
+            frozenset(_track_id(problem) for one in some for problem in one.problems)
+            for some in (found, annotated)
+        )
+    )
+    tasks, task_notes = _tasks(systems, known, partners or {}, rejected)
     groups, group_notes = groups_of({task.track: task.reference for task in tasks}, groups)
     read: list[datasets.References | datasets.Estimates] = [*annotated, *found]
     notes = [*(note for one in read for note in one.notes), *task_notes, *group_notes]
@@ -137,12 +155,13 @@ def score_folder(
         if not (one.systems or one.problems)
     ]
     failures = [
-        Failure(datasets.parse_name(problem.path).track_id, "evaluate", problem.reason)
+        Failure(_track_id(problem), "evaluate", problem.reason)
         for one in read
         for problem in one.problems
     ]
     scores: list[Score] = []
     with runs.locked(out):
+        n_jobs = 1 if len(tasks) < _FEW_TRACKS else n_jobs
         scored: Iterable[_Scored] = map_pure(_score, tasks, n_jobs=n_jobs)
         for found_scores, refused in follow(scored, len(tasks)) if follow else scored:
             scores += found_scores
@@ -150,7 +169,7 @@ def score_folder(
         results = summaries.assess(scores, groups=groups, group_by=group_by, seed=seed)
         _clear(out, keep=references)
         if scores:
-            _write_scores(out, scores, results, Counter(note.kind for note in notes))
+            _write_scores(out, scores, results, Counter(note.kind for note in notes), known_tracks)
             _write_references(out, tasks)
         runs.write_notes(out, notes)
         listed = [f for f in runs.read_failures(out) if f.stage != "evaluate"]
@@ -161,6 +180,13 @@ def score_folder(
         failures=tuple(failures),
         notes=tuple(notes),
     )
+
+
+def _fingerprints(estimates: Sequence[Path], out: Path) -> dict[str, str]:
+    """Return the fingerprints of the tracks in the folder of the scores, if they are scored."""
+    run = out.resolve()
+    is_own = any(path.resolve().is_relative_to(run) for path in estimates)
+    return freshness.fingerprints(out) if is_own else {}
 
 
 def _merged(
@@ -208,31 +234,39 @@ def _unique_systems(
     return systems
 
 
+def _track_id(problem: datasets.Problem) -> str:
+    return datasets.parse_name(problem.path).track_id
+
+
 def _tasks(
     systems: Mapping[str, Answers],
     references: Mapping[str, tuple[Annotation, ...]],
     partners: Mapping[str, str],
+    rejected: _Rejected,
 ) -> tuple[list[_Task], list[Note]]:
     """Match estimates with references, and group the systems' estimates by reference."""
     ids = {id_ for answers in systems.values() for id_ in answers}
-    strangers = sorted(set(partners.values()) - references.keys())
+    strangers = sorted(set(partners.values()) - references.keys() - rejected.references)
     if strangers:
         msg = f"the map names {strangers[0]!r}, but no reference has that id"
         raise ValueError(msg)
-    given = {id_: reference for id_, reference in partners.items() if id_ in ids}
+    given = {
+        id_: reference
+        for id_, reference in partners.items()
+        if id_ in ids and reference in references
+    }
     matching = match_systems(
-        {name: answers.keys() - given.keys() for name, answers in systems.items()}, references
+        {name: answers.keys() - partners.keys() for name, answers in systems.items()}, references
     )
     pairs = {**matching.pairs, **given}
     unused = [id_ for id_ in matching.unmatched_references if id_ not in given.values()]
+    unused = list(match_ids(rejected.estimates, unused).unmatched_references)
+    alone = match_ids(matching.unmatched_estimates, rejected.references).unmatched_estimates
     notes = [
         Note("several references", id_, "", f"fits {', '.join(candidates)}; not scored")
         for id_, candidates in matching.ambiguous.items()
     ]
-    notes += [
-        Note("no reference", id_, "", _without_reference(id_, references))
-        for id_ in matching.unmatched_estimates
-    ]
+    notes += [Note("no reference", id_, "", _without_reference(id_, references)) for id_ in alone]
     for kind, names, message in (
         ("no estimate", unused, "is a reference without an estimate"),
         ("map", sorted(partners.keys() - ids), "is in the map, but no estimate has that id"),
@@ -295,14 +329,20 @@ def _clear(out: Path, *, keep: Sequence[Path]) -> None:
 
 
 def _write_scores(
-    out: Path, scores: Sequence[Score], results: Results, notes: Mapping[str, int]
+    out: Path,
+    scores: Sequence[Score],
+    results: Results,
+    notes: Mapping[str, int],
+    known_tracks: Mapping[str, str],
 ) -> None:
+    scored = {score.track for score in scores}
+    estimates = {id_: known for id_, known in known_tracks.items() if id_ in scored}
     shown = [score_tables.summary_markdown(results.summaries)]
     shown += [score_tables.comparison_markdown(results)] if results.comparisons else []
     texts = {
         "scores.csv": score_tables.scores_csv(scores),
         "summary.csv": score_tables.summary_csv(results.summaries),
-        "summary.json": score_tables.summary_json(results, notes=notes),
+        "summary.json": score_tables.summary_json(results, notes=notes, estimates=estimates),
         "summary.md": "\n".join(shown),
         "summary.tex": score_tables.summary_latex(results.summaries),
         "comparisons.csv": score_tables.comparisons_csv(results.comparisons),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Literal, TypeVar, cast
 
 import numpy as np
 import scipy.ndimage
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scatseg.features import FeatureName, Features
 
 Metric = Literal["cosine", "euclidean"]
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 def self_similarity(X: NDArray[np.floating], *, metric: Metric = "cosine") -> NDArray[np.float64]:
@@ -30,6 +31,11 @@ def self_similarity(X: NDArray[np.floating], *, metric: Metric = "cosine") -> ND
     S : ndarray of float64, shape (n_frames, n_frames)
         Symmetric, in [0, 1], 1 on the diagonal. Equal frames have similarity 1.
 
+    Raises
+    ------
+    TypeError
+        When Features are given instead of their rows, as in all functions of arrays here.
+
     References
     ----------
     J. Foote, "Visualizing music and audio using self-similarity", ACM Multimedia 1999.
@@ -41,6 +47,7 @@ def self_similarity(X: NDArray[np.floating], *, metric: Metric = "cosine") -> ND
            [0., 1., 0.],
            [1., 0., 1.]])
     """
+    X = _array(X)
     rows = centered(X, around=X)
     if metric == "cosine":
         S = (1 + cosine(rows)) / 2
@@ -75,6 +82,7 @@ def centered(rows: NDArray[np.floating], *, around: NDArray[np.floating]) -> NDA
     rows : ndarray of float64, shape (n_rows, n_features)
         Exactly 0 where a vector equals the mean up to rounding.
     """
+    rows, around = _array(rows), _array(around)
     relative = np.asarray(rows - around.mean(axis=0, dtype=np.float64))
     relative[np.abs(relative).max(axis=1) <= _ROUNDING * np.abs(around).max()] = 0
     return relative
@@ -113,8 +121,26 @@ def cosine(
 
 def unit_rows(rows: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
     """Scale vectors to unit length, and return which are 0."""
+    rows = _array(rows)
     norms = np.linalg.norm(rows, axis=1)
     return rows / np.where(norms > 0, norms, 1)[:, None], norms == 0
+
+
+def _array(X: NDArray[Scalar]) -> NDArray[Scalar]:
+    """Convert to an array; raise a TypeError for Features, which hold one."""
+    if isinstance(X, Features):
+        msg = "an array is needed, got Features: its rows, one per frame, are features.X"
+        raise TypeError(msg)
+    return np.asarray(X)
+
+
+def _check_features(features: Features) -> None:
+    if not isinstance(features, Features):
+        msg = (
+            f"Features are needed, got {type(features).__name__}: "
+            "an extractor makes them, or Features(X, edges)"
+        )
+        raise TypeError(msg)
 
 
 _ROUNDING = 1e-6
@@ -122,7 +148,8 @@ _ROUNDING = 1e-6
 
 
 def check_square(S: NDArray[np.generic]) -> int:
-    """Return the size of a square matrix; raise a ValueError if it is not square."""
+    """Return the size of a square matrix; raise an error if it is none."""
+    S = _array(S)
     if S.ndim != 2 or S.shape[0] != S.shape[1]:
         msg = (
             f"a matrix that compares frames must have shape (n_frames, n_frames), got {S.shape}: "
@@ -154,6 +181,7 @@ def stacked(X: NDArray[np.floating], *, n_frames: int) -> NDArray[np.floating]:
            [1., 2., 3.],
            [2., 3., 3.]])
     """
+    X = _array(X)
     at = np.arange(len(X))[:, None] + np.arange(n_frames) - n_frames // 2
     joined: NDArray[np.floating] = X[np.clip(at, 0, len(X) - 1)]
     return joined.reshape(len(X), -1)
@@ -289,6 +317,7 @@ def principal_directions(
     >>> abs(directions[:, 0]), singular.round(2)
     (array([1., 0., 0.]), array([4.24]))
     """
+    rows = _array(rows)
     singular, vectors = _singular(rows)
     return rows.T @ vectors / singular if _is_wide(rows) else vectors, singular
 
@@ -366,6 +395,7 @@ def z_scored(
            [ 1.2,  4. ,  0. ],
            [-1.2,  0. ,  4. ]])
     """
+    S = _array(S)
     mean, deviation = usual_similarity(S) if usual is None else usual
     if not deviation:
         return np.zeros(S.shape)
@@ -410,6 +440,7 @@ def heard_frames(features: Features) -> NDArray[np.bool_]:
     -------
     heard : ndarray of bool, shape (n_frames,)
     """
+    _check_features(features)
     loudest = np.abs(features.X).max(axis=1)
     return np.asarray(loudest > _ROUNDING * loudest.max())
 
@@ -427,6 +458,7 @@ def by_family(features: Features) -> dict[str, NDArray[np.floating]]:
         One per family, with "scattering 1" and "scattering 2" for the orders of scattering.
         Families of a single column (without orders) are joined, as cosines need two.
     """
+    _check_features(features)
     columns: dict[str, list[int]] = {}
     for i, name in enumerate(features.names):
         kind = name.family if name.order is None else f"{name.family} {name.order}"
@@ -449,6 +481,7 @@ def without_places(features: Features) -> Features:
     features : Features
         The input, if its frames have no positions.
     """
+    _check_features(features)
     columns: dict[FeatureName, list[int]] = {}
     for i, name in enumerate(features.names):
         columns.setdefault(name.at(None), []).append(i)
@@ -477,6 +510,7 @@ def diagonal_sums(Z: NDArray[np.floating]) -> NDArray[np.float64]:
     >>> sums[2, 2] - sums[0, 0]
     np.float64(3.0)
     """
+    Z = _array(Z)
     sums = np.zeros((Z.shape[0] + 1, Z.shape[1] + 1))
     for i, row in enumerate(Z):
         sums[i + 1, 1:] = sums[i, :-1] + row

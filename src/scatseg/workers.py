@@ -41,7 +41,12 @@ class Receipt(NamedTuple):
 
 
 def map_sources(
-    work: Callable[[Source], Receipt], sources: Sequence[Source], *, n_jobs: int, marks: Path
+    work: Callable[[Source], Receipt],
+    sources: Sequence[Source],
+    *,
+    n_jobs: int,
+    marks: Path,
+    isolate: bool = False,
 ) -> Iterator[Receipt]:
     """Process every source, in worker processes that may crash.
 
@@ -58,13 +63,15 @@ def map_sources(
         Number of processes; 1 uses the current one.
     marks : Path
         A temporary folder in which workers mark the tracks in progress.
+    isolate : bool, default False
+        Whether a single source, too, is processed in a worker if `n_jobs` is more than 1.
 
     Yields
     ------
     receipt : Receipt
         In order of completion.
     """
-    if n_jobs == 1 or len(sources) == 1:
+    if n_jobs == 1 or len(sources) <= (0 if isolate else 1):
         _remove(marks)
         yield from map(work, sources)
         return

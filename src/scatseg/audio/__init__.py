@@ -500,9 +500,11 @@ def _check_amount(take: _Take, name: str, faults: list[str], *, strict: bool) ->
         msg = f"{name}: audio is needed, but nothing could be decoded: {missing}"
         raise NotAudioError(msg)
     if min(n_frames, take.n_samples) < 2:
+        resampled = f", which makes {take.n_samples} at {take.sr} Hz"
         msg = (
-            f"{name}: at least 2 samples are needed, got {n_frames} at {take.source.sr} Hz, "
-            f"which makes {take.n_samples} at {take.sr} Hz; leave the file out or record it again"
+            f"{name}: at least 2 samples are needed, got {n_frames} at {take.source.sr} Hz"
+            f"{resampled if take.sr != take.source.sr else ''}; leave the file out or record it "
+            "again"
         )
         raise TooShortError(msg)
     if faults and strict:

@@ -206,8 +206,8 @@ def _ogg_faults(file: FileIO) -> Iterator[str]:
         file.seek(position)
         header = file.read(27)
     if not ended or position > n_bytes:
-        stop = min(position, n_bytes)
-        yield f"cut off or damaged: the Ogg stream stops at byte {stop} of {n_bytes}"
+        stop = f"stops at byte {position} of {n_bytes}" if position < n_bytes else "has no end"
+        yield f"cut off or damaged: the Ogg stream {stop}"
 
 
 def _mpeg_start(file: FileIO) -> int | None:

@@ -507,8 +507,9 @@ def learning_curve(
     Returns
     -------
     points : list of dict
-        For each size: `clips` per class, and `mean`, `low` and `high` over draws of each score.
-        Sizes larger than all classes in the training folds are left out.
+        For each size: `clips` per class, and `mean`, `low` and `high` over draws of each score; of
+        one draw, `low` and `high` are NaN. Sizes larger than all classes in the training folds are
+        left out.
     """
     rows, labels = np.asarray(X), np.asarray(labels)
     classes, truth = np.unique(labels, return_inverse=True)
@@ -531,7 +532,9 @@ def learning_curve(
                 counts += confusion_matrix(truth[test], predicted, len(classes))
             drawn.append(scores_of(counts))
         values = np.array(drawn)
-        statistics = {"mean": values.mean(0), "low": values.min(0), "high": values.max(0)}
+        unknown = np.full(len(SCORES), np.nan)
+        low, high = (values.min(0), values.max(0)) if n_draws > 1 else (unknown, unknown)
+        statistics = {"mean": values.mean(0), "low": low, "high": high}
         points.append(
             {"clips": size}
             | {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scatseg.cli.options import FileArgument, audio_option, config_option, jobs_option
-from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
+from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, tell_outdated, usage_errors
 from scatseg.cli.progress import followed
 
 if TYPE_CHECKING:
@@ -177,11 +177,14 @@ def _shown(notes: Iterable[Note], output: Path, *, every: bool) -> Iterator[str]
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @audio_option
 @click.option("--figures/--no-figures", default=True, help="Draw PNG and SVG.  [default: figures]")
-def report(run: Path, audio: AudioMode, figures: bool) -> int:
+@click.pass_obj
+def report(verbosity: int, run: Path, audio: AudioMode, figures: bool) -> int:
     """Build the report and figures of a run; print the report's path last."""
     from scatseg.report import build
 
     with usage_errors():
         page = build(run, audio=audio, figures=figures)
+        if verbosity >= 0:
+            tell_outdated(run)
     click.echo(page)
     return DONE

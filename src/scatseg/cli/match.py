@@ -342,11 +342,12 @@ def field(
         with Progress(grid * len(known), verbosity) as progress:
 
             def mapped(name: str) -> list[Field]:
-                by_row = itertools.count(1)
+                points_done = itertools.count(1)
 
                 def on_point() -> None:
-                    if next(by_row) % grid == 0:
-                        progress.step(f"{name}: a row of the field")
+                    row, column = divmod(next(points_done), grid)
+                    if column == 0:
+                        progress.step(f"{name}: row {row} of {grid} of the field")
 
                 found = _fields(task, known[name], points, plane, grid, shifts, device, on_point)
                 values = sensitivities(task.synth, known[name], points[len(points) // 2])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -36,6 +39,39 @@ def text_of(error: OSError) -> str:
     """Format an OSError as one line."""
     file = error.filename2 or error.filename
     return (error.strerror or str(error)) if file is None else f"{file}: {error.strerror}"
+
+
+def tell_outdated(run: Path) -> None:
+    """Warn if tracks of a run changed since they were scored, with the command to score them."""
+    from scatseg.freshness import outdated
+    from scatseg.runs import read_run_facts
+
+    command = read_run_facts(run).get("evaluation", {}).get("command")
+    text = outdated(run, shlex.join(command)) if command else outdated(run)
+    if text:
+        click.echo(f"warning: the scores are outdated: {text}", err=True)
+
+
+@contextlib.contextmanager
+def custom_errors(*names: str | None, verbosity: int) -> Iterator[None]:
+    """Report errors of custom code as one line, and with -v as a traceback, too.
+
+    `names` are features and segmenters; errors of those that are not `module:callable` are raised.
+    """
+    from scatseg.naming import foreign_code
+
+    try:
+        yield
+    except (OSError, ValueError, click.ClickException):
+        raise
+    except Exception as error:  # custom code may raise anything
+        custom = sorted(set().union(*(foreign_code(name) for name in names if name)))
+        if not custom:
+            raise
+        if verbosity > 0:
+            traceback.print_exception(error)
+        msg = f"{' or '.join(custom)}: {type(error).__name__}: {error}"
+        raise click.ClickException(msg) from error
 
 
 @contextlib.contextmanager

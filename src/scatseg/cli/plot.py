@@ -15,7 +15,7 @@ from scatseg.cli.options import (
     joined,
     parse_time,
 )
-from scatseg.cli.outcome import DONE, usage_errors
+from scatseg.cli.outcome import DONE, custom_errors, usage_errors
 
 
 def _integers(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
@@ -101,7 +101,9 @@ def _written(draw: str, *arguments: Path, **options: Any) -> int:
 
     if "from" in options:
         options["stretch"] = (options.pop("from"), options.pop("to"))
-    with usage_errors():
+    names = options.get("features"), options.get("segmenter")
+    verbosity = click.get_current_context().obj
+    with usage_errors(), custom_errors(*names, verbosity=verbosity):
         click.echo(getattr(figures, draw)(*arguments, **options))
     return DONE
 

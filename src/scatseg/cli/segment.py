@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,14 @@ from scatseg.cli.options import (
     output_folder,
     settings_option,
 )
-from scatseg.cli.outcome import DONE, NOTHING_DONE, resumable, status_of, usage_errors
+from scatseg.cli.outcome import (
+    DONE,
+    NOTHING_DONE,
+    resumable,
+    status_of,
+    tell_outdated,
+    usage_errors,
+)
 from scatseg.cli.progress import Progress
 from scatseg.counts import counted
 from scatseg.formats import FORMATS
@@ -146,7 +154,11 @@ def segment(
         if len(names) > 1 or exports:
             msg = "several segmenters, and other formats, need a run folder: add -o FOLDER"
             raise click.UsageError(msg)
-        return _print_segments(found.sources, found.failures, job)
+        return _print_segments(found.sources, found.failures, job, verbosity)
+    if not found.sources:  # an empty run would only list these
+        for failure in found.failures:
+            click.echo(f"{failure.track}: {failure.error}", err=True)
+        return NOTHING_DONE
     status = _segment(found, output, job, jobs, force, verbosity)
     page = output
     if report:
@@ -157,9 +169,11 @@ def segment(
     return status
 
 
-def _print_segments(sources: Sequence[Source], failures: Sequence[Failure], job: SegmentJob) -> int:
+def _print_segments(
+    sources: Sequence[Source], failures: Sequence[Failure], job: SegmentJob, verbosity: int
+) -> int:
     """Segment one file and print it as LAB."""
-    from scatseg.analysis import analyze
+    from scatseg.analysis import Stage, analyze
     from scatseg.audio import AudioError, decode
     from scatseg.formats.tables import lab_text
 
@@ -169,12 +183,19 @@ def _print_segments(sources: Sequence[Source], failures: Sequence[Failure], job:
         msg = f"{len(sources)} tracks need a run folder: add -o FOLDER"
         raise click.UsageError(msg)
     for source in sources:
+        stage = Stage()
         try:
             recording = decode(source.path, sr=job.sr, strict=job.strict)
             beats = job.beats_of([source]).get(source.id)
-            analysis = analyze(recording.y, recording.sr, job, beats=beats)
+            analysis = analyze(recording.y, recording.sr, job, stage, beats=beats)
         except (AudioError, ValueError, TypeError) as error:
             click.echo(str(error), err=True)
+            return NOTHING_DONE
+        except Exception as error:  # custom code may raise anything
+            if verbosity > 0:
+                traceback.print_exception(error)
+            text = f"{source.path}: {stage.name}: {type(error).__name__}: {error}"
+            click.echo(text, err=True)
             return NOTHING_DONE
         for warning in (*recording.warnings, *analysis.warnings):
             click.echo(f"{source.path}: {warning}", err=True)
@@ -221,6 +242,7 @@ def _segment(
         click.echo(f"{counted(n_done, 'track')} segmented, {n_failed:,} failed", err=True)
         if n_failed:
             click.echo(f"what failed, and why: {output / 'failures.csv'}", err=True)
+        tell_outdated(output)
     return status_of(n_done, n_failed)
 
 

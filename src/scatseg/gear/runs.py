@@ -151,7 +151,8 @@ def _fill(
                 del going[name]
                 text = str(error) if isinstance(error, ValueError) else repr(error)
                 yield name, Failure(name, "describe", f"sounds {start} to {end - 1}: {text}")
-        step(f"{end} of {n_sounds} sounds")
+        is_kept = bool(going) and not lacking
+        step(f"{end} of {n_sounds} sounds{': kept' if is_kept else ''}")
 
 
 class _Store:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from scatseg.evaluation import Score
 from scatseg.formats import Annotation, FormatError, Jams, read_jams
+from scatseg.freshness import changed, fingerprint, scored_fingerprints
 from scatseg.plotting import NoveltyCurve
 from scatseg.runs import Failure, read_failures, read_run_facts
 from scatseg.score_tables import read_scores
@@ -77,13 +78,17 @@ class Run:
     failures : tuple of Failure
         Failures listed by the run, and unreadable files.
     summary : tuple of Summary
-        Scores over tracks; empty before an evaluation.
+        Scores over tracks; empty before an evaluation, or if any track changed since.
     comparisons : tuple of Comparison
         Paired comparisons of systems.
     baselines : frozenset of str
         Names of the baseline systems.
     group_by : str
         Metadata column by which the summary groups tracks, or "".
+    changed : frozenset of str
+        Tracks that were segmented again since they were scored; they have no scores.
+    n_scored : int
+        Number of tracks of the run that were scored.
     """
 
     folder: Path
@@ -94,6 +99,8 @@ class Run:
     comparisons: tuple[Comparison, ...] = ()
     baselines: frozenset[str] = frozenset()
     group_by: str = ""
+    changed: frozenset[str] = frozenset()
+    n_scored: int = 0
 
     @property
     def audio(self) -> Mapping[str, str]:
@@ -167,16 +174,24 @@ def read_run(folder: Path) -> Run:
         except FormatError as error:
             failures.append(Failure(path.stem, "report", str(error)))
             continue
-        tracks.append(replace(track, scores=tuple(scores.get(path.stem, ()))))
+        tracks.append(track)
+    scored = scored_fingerprints(folder)
+    now = {track.id: fingerprint(track.jams.annotations) for track in tracks} if scored else {}
+    outdated = changed(now, scored)
+    if outdated:
+        rows = {}
+        scores = {id_: valid for id_, valid in scores.items() if id_ not in outdated}
     return Run(
         folder=folder,
         facts=facts,
-        tracks=tuple(tracks),
+        tracks=tuple(replace(track, scores=tuple(scores.get(track.id, ()))) for track in tracks),
         failures=tuple(failures),
         summary=tuple(_row(Summary, row) for row in rows.get("rows", ())),
         comparisons=tuple(_row(Comparison, row) for row in rows.get("comparisons", ())),
         baselines=frozenset(rows.get("baselines", ())),
         group_by=str(rows.get("group_by", "")),
+        changed=outdated,
+        n_scored=len(scored),
     )
 
 

@@ -30,7 +30,11 @@
 
   function summary() {
     if (data.summary.length) return data.summary.flatMap(levelScores);
-    if (!data.systems.length) return [];
+    const outdated = data.outdated
+      ? [element("h2", {}, "Scores"), element("p", { className: "note", role: "status" },
+          `The scores are outdated, and left out. ${data.outdated}.`)]
+      : [];
+    if (!data.systems.length) return outdated;
     const columns = [
       { text: "System" },
       { text: "Tracks", number: true },
@@ -39,8 +43,9 @@
     ];
     const rows = data.systems.map((row) =>
       [row.system, String(row.tracks), row.segments.toFixed(1), row.length.toFixed(1)]);
-    return [element("h2", {}, "Systems"), table(columns, rows),
-      element("p", { className: "hint" }, "No references: nothing was scored.")];
+    return [...outdated, element("h2", {}, "Systems"), table(columns, rows),
+      ...(outdated.length ? []
+        : [element("p", { className: "hint" }, "No references: nothing was scored.")])];
   }
 
   function levelScores(level) {

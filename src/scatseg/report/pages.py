@@ -21,6 +21,7 @@ from scatseg.evaluation import (
     HIERARCHY,
     Score,
 )
+from scatseg.freshness import warning
 from scatseg.plotting import (
     NoveltyCurve,
     annotation_names,
@@ -47,6 +48,7 @@ from scatseg.summaries import (
 )
 
 _MAX_CURVE_POINTS = 2048
+_OUTDATED = "segmented again since it was scored: its scores are left out"
 
 JSON = dict[str, Any]
 
@@ -141,6 +143,7 @@ def index_data(run: Run, figures: Sequence[ScoreFigure] = ()) -> JSON:
         "evaluation": _flat(_evaluation_options(evaluation.get("options", {}))),
         "versions": _flat(run.facts.get("versions", evaluation.get("versions", {}))),
         "summary": _levels(run),
+        "outdated": warning(len(run.changed), run.n_scored) if run.changed else "",
         "groupBy": run.group_by,
         "systems": [] if run.summary else _segment_counts(run.tracks),
         "columns": list(FLAT_METRICS),
@@ -205,7 +208,7 @@ def track_data(
         },
         "curves": [_curve(name, curve, track) for name, curve in arrays.curves.items()],
         "scores": _track_scores(track, run.baselines),
-        "warnings": _warnings(track),
+        "warnings": [*_warnings(track), *([_OUTDATED] if track.id in run.changed else [])],
         "repairs": _repairs(track),
         "downloads": _downloads(run, track, page, pictures),
         "previous": _neighbor(run, number - 1),

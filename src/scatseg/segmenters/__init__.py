@@ -28,6 +28,7 @@ __all__ = [
     "Segmenter",
     "StructureFeaturesSegmenter",
     "on_uniform_frames",
+    "option_names",
     "predict_with_novelty",
     "segment",
     "segmenter",
@@ -64,7 +65,7 @@ SEGMENTERS: Mapping[str, Callable[..., Segmenter]] = {
 }
 
 
-def segmenter(text: str) -> Segmenter:
+def segmenter(text: str, **options: Any) -> Segmenter:
     """Create a segmenter by name.
 
     Parameters
@@ -73,13 +74,26 @@ def segmenter(text: str) -> Segmenter:
         `name[:key=value,...]`, as in "foote:half_width=8". The names are default, repetition, cbm,
         grid-free, laplacian, foote and structure-features; `help(type(segmenter("foote")))` shows
         the options of one. `module:callable` names a custom one.
+    **options
+        Further options, which take precedence.
 
     Examples
     --------
     >>> segmenter("foote:half_width=8").half_width
     8
     """
-    return _by_name(text)
+    return _by_name(text, options)
+
+
+def option_names(text: str) -> frozenset[str]:
+    """Return the names of the options that a segmenter can be made with.
+
+    Examples
+    --------
+    >>> "half_width" in option_names("foote")
+    True
+    """
+    return naming.option_names(_parsed(text)[0], SEGMENTERS, "segmenter")
 
 
 def segment(
@@ -204,12 +218,16 @@ def _home(kind: type, name: str) -> type:
     return next((each for each in kind.__mro__ if name in vars(each)), object)
 
 
-def _by_name(text: str, options: Mapping[str, Any] | None = None) -> Segmenter:
+def _parsed(text: str) -> tuple[str, naming.Options]:
     names = naming.parse_names(text)
     if len(names) != 1:
         msg = f"segmenters cannot be joined by +, got {text!r}"
         raise ValueError(msg)
-    name, written = names[0]
+    return names[0]
+
+
+def _by_name(text: str, options: Mapping[str, Any] | None = None) -> Segmenter:
+    name, written = _parsed(text)
     made: Segmenter = naming.build(name, {**written, **(options or {})}, SEGMENTERS, "segmenter")
     if not _can_predict(made):
         kind = type(made).__name__

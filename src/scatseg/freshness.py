@@ -1,0 +1,89 @@
+"""Whether the scores of a run still apply: tracks may be segmented again after an evaluation."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from scatseg.counts import counted
+from scatseg.formats import Annotation, FormatError, atomic_write, read_jams
+
+_MARKS = {"summary.md": "**Outdated:** ", "summary.tex": "% Outdated: "}
+"""Beginning of the first line of outdated files."""
+
+
+def fingerprint(annotations: Iterable[Annotation]) -> str:
+    """Hash the boundaries and labels of estimates, with their systems and levels."""
+    parts = [
+        (each.system, each.level, each.segmentation.boundaries, each.segmentation.labels)
+        for each in annotations
+    ]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def fingerprints(run: Path) -> dict[str, str]:
+    """Return the fingerprints of the tracks of a run by id; unreadable tracks are left out."""
+    found = {}
+    for path in sorted((run / "tracks").glob("*.jams")):
+        try:
+            found[path.stem] = fingerprint(read_jams(path).annotations)
+        except (FormatError, OSError):
+            continue
+    return found
+
+
+def scored_fingerprints(run: Path) -> dict[str, str]:
+    """Read the fingerprints of the tracks of a run when they were scored; empty if unknown."""
+    try:
+        summary = json.loads((run / "summary.json").read_text(encoding="utf-8"))
+        return dict(summary.get("estimates", {}))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return {}
+
+
+def changed(now: Mapping[str, str], scored: Mapping[str, str]) -> frozenset[str]:
+    """Return the tracks whose estimates differ from those that were scored.
+
+    Examples
+    --------
+    >>> changed({"one": "a", "two": "b", "new": "c"}, {"one": "a", "two": "x", "gone": "y"})
+    frozenset({'two'})
+    """
+    return frozenset(id_ for id_, known in scored.items() if now.get(id_, known) != known)
+
+
+def warning(n_changed: int, n_scored: int, command: str = "scatseg evaluate") -> str:
+    """Return the message about outdated scores.
+
+    Examples
+    --------
+    >>> warning(1, 2)
+    '1 of 2 scored tracks changed since the evaluation: score them again by `scatseg evaluate`'
+    """
+    tracks = counted(n_scored, "scored track")
+    return (
+        f"{n_changed:,} of {tracks} changed since the evaluation: score them again by `{command}`"
+    )
+
+
+def outdated(run: Path, command: str = "scatseg evaluate") -> str:
+    """Return a message about outdated scores of a run; "" if they apply, or there are none."""
+    scored = scored_fingerprints(run)
+    n_changed = len(changed(fingerprints(run), scored)) if scored else 0
+    return warning(n_changed, len(scored), command) if n_changed else ""
+
+
+def mark_outdated(run: Path) -> None:
+    """Begin the summaries of a run with a line that they are outdated, or remove that line."""
+    text = outdated(run)
+    for name, mark in _MARKS.items():
+        try:
+            before = (run / name).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            continue
+        rest = before.partition("\n\n")[2] if before.startswith(mark) else before
+        after = f"{mark}{text}\n\n{rest}" if text else rest
+        if after != before:
+            atomic_write(run / name, after.encode())
