@@ -27,7 +27,7 @@ demo: $(STAMP)
 	$(BIN)/scatseg demo -o $(RUN)
 
 test: lint types
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal $(PYTEST_FLAGS)
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -774,7 +774,7 @@ def test_surfaces_of_two_losses_stand_side_by_side_and_say_what_is_up(tmp_path):
     svg = (tmp_path / "surface.svg").read_text(encoding="utf-8")
     assert svg.count("<!-- loss -->") == 2
     width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()
-    assert float(width) > 2 * float(height)
+    assert float(width) > 1.5 * float(height)
 
 
 def test_the_command_sweeps_delays(tmp_path, monkeypatch):
