@@ -772,9 +772,10 @@ def test_surfaces_of_two_losses_stand_side_by_side_and_say_what_is_up(tmp_path):
     losses = ("--loss", "mss:n_fft=256", "--loss", "waveform")
     assert invoke("match", "field", *CHIRP, *losses, "--grid", 3, "-o", tmp_path).exit_code == 0
     svg = (tmp_path / "surface.svg").read_text(encoding="utf-8")
-    assert svg.count("<!-- loss -->") == 2
+    (left, right) = re.findall(r'<!-- loss -->\s*<g [^>]*"translate\(([\d.]+) ([\d.]+)\)', svg)
     width, height = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', svg).groups()
-    assert float(width) > 1.5 * float(height)
+    assert float(right[0]) - float(left[0]) > 0.4 * float(width)
+    assert abs(float(right[1]) - float(left[1])) < 0.1 * float(height)
 
 
 def test_the_command_sweeps_delays(tmp_path, monkeypatch):

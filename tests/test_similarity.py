@@ -57,7 +57,7 @@ def test_features_instead_of_their_rows_raise(function):
 
 @pytest.mark.parametrize("function", [heard_frames, by_family, without_places])
 def test_rows_instead_of_features_raise(function):
-    with pytest.raises(TypeError, match="Features are needed, got ndarray"):
+    with pytest.raises(TypeError, match="features of a recording are needed, got ndarray"):
         function(np.eye(3))
 
 

@@ -225,6 +225,16 @@ def _numbered(names: Sequence[FeatureName | str]) -> tuple[FeatureName, ...]:
     return tuple(numbered)
 
 
+def check_features(features: object) -> None:
+    """Raise a TypeError unless `features` are Features."""
+    if not isinstance(features, Features):
+        msg = (
+            f"features of a recording are needed, got {type(features).__name__}: compute them by "
+            "an extractor, as scatseg.Bars()(y, sr), or make them of rows by Features(X, edges)"
+        )
+        raise TypeError(msg)
+
+
 def uniform_edges(duration: float, frame: float) -> NDArray[np.float64]:
     """Divide a duration into equal frames.
 

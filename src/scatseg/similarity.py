@@ -9,7 +9,7 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
-from scatseg.features import FeatureName, Features
+from scatseg.features import FeatureName, Features, check_features
 
 Metric = Literal["cosine", "euclidean"]
 Scalar = TypeVar("Scalar", bound=np.generic)
@@ -132,15 +132,6 @@ def _array(X: NDArray[Scalar]) -> NDArray[Scalar]:
         msg = "an array is needed, got Features: its rows, one per frame, are features.X"
         raise TypeError(msg)
     return np.asarray(X)
-
-
-def _check_features(features: Features) -> None:
-    if not isinstance(features, Features):
-        msg = (
-            f"Features are needed, got {type(features).__name__}: "
-            "an extractor makes them, or Features(X, edges)"
-        )
-        raise TypeError(msg)
 
 
 _ROUNDING = 1e-6
@@ -440,7 +431,7 @@ def heard_frames(features: Features) -> NDArray[np.bool_]:
     -------
     heard : ndarray of bool, shape (n_frames,)
     """
-    _check_features(features)
+    check_features(features)
     loudest = np.abs(features.X).max(axis=1)
     return np.asarray(loudest > _ROUNDING * loudest.max())
 
@@ -458,7 +449,7 @@ def by_family(features: Features) -> dict[str, NDArray[np.floating]]:
         One per family, with "scattering 1" and "scattering 2" for the orders of scattering.
         Families of a single column (without orders) are joined, as cosines need two.
     """
-    _check_features(features)
+    check_features(features)
     columns: dict[str, list[int]] = {}
     for i, name in enumerate(features.names):
         kind = name.family if name.order is None else f"{name.family} {name.order}"
@@ -481,7 +472,7 @@ def without_places(features: Features) -> Features:
     features : Features
         The input, if its frames have no positions.
     """
-    _check_features(features)
+    check_features(features)
     columns: dict[FeatureName, list[int]] = {}
     for i, name in enumerate(features.names):
         columns.setdefault(name.at(None), []).append(i)

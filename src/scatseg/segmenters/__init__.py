@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from scatseg import naming
-from scatseg.features import Features
+from scatseg.features import Features, check_features
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters.answers import Curve, Prediction
 from scatseg.segmenters.covers import CoverSegmenter, GridFreeSegmenter
@@ -165,7 +165,7 @@ def predict_with_novelty(
     curve : Curve or None
         As from `segmenter.novelty`; None if there is no such method.
     """
-    _check_features(features)
+    check_features(features)
     at_once = getattr(segmenter, "predict_with_novelty", None)
     with one_thread():
         if at_once is not None and _is_own(type(segmenter)):
@@ -176,18 +176,9 @@ def predict_with_novelty(
         return Prediction(_predicted(segmenter, features), curve)
 
 
-def _check_features(features: object) -> None:
-    if not isinstance(features, Features):
-        msg = (
-            f"features of a recording are needed, got {type(features).__name__}: "
-            "compute them by an extractor, as scatseg.Bars()(y, sr)"
-        )
-        raise TypeError(msg)
-
-
 def _predicted(segmenter: Segmenter, features: Features) -> Segmentation | Hierarchy:
     """Call `predict` with checks of input and output, for custom segmenters."""
-    _check_features(features)
+    check_features(features)
     if isinstance(segmenter, type) or not _can_predict(segmenter):
         what = repr(segmenter) if isinstance(segmenter, type) else type(segmenter).__name__
         msg = f"an object with a method predict(features) is needed, got {what}"
