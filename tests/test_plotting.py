@@ -392,6 +392,12 @@ def test_features_of_bars_are_named_by_their_place(ax):
     assert words == ["jtfs in part 1", "jtfs in part 2", "mfcc"]
 
 
+def test_features_of_frames_without_parts_are_named_by_order(ax):
+    names = [FeatureName("jtfs", i, order=order, place=0) for i, order in enumerate((1, 1, 2))]
+    plot_features(Features(np.eye(3), [0, 1, 2, 3], names), ax=ax)
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["jtfs S1", "jtfs S2"]
+
+
 # ---- the figure of a track ----------------------------------------------------------------
 
 

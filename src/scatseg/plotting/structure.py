@@ -301,12 +301,14 @@ def plot_features(features: Features, *, ax: Axes, start: float = 0.0) -> Scalar
 def _group_names(names: Sequence[FeatureName]) -> list[str]:
     """Name the family of each column, with its position in a bar, or else with its order.
 
-    Positions of few columns have no room for names.
+    Positions of few columns have no room for names, and a single one needs none.
     """
     sizes = Counter((name.family, name.place) for name in names)
+    n_places = Counter(family for family, _ in sizes)
     groups = []
     for name in names:
-        if name.place is not None and sizes[name.family, name.place] * _MOST_NAMED >= len(names):
+        has_room = sizes[name.family, name.place] * _MOST_NAMED >= len(names)
+        if name.place is not None and n_places[name.family] > 1 and has_room:
             groups.append(f"{name.family} in part {name.place + 1}")
         else:
             groups.append(name.family if name.order is None else f"{name.family} S{name.order}")
