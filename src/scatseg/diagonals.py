@@ -298,19 +298,22 @@ def _pooled_stripes(
     if not n_lags:
         return pooled
     there = sliding_window_view(channels[1], TAPS, axis=0).max(axis=2)  # (edges, lags)
+    # In this order, the window of an edge is contiguous: a view (edges, taps * channels, lags).
+    rows = np.stack(channels, axis=1).reshape(-1, n_lags)
+    windows = sliding_window_view(rows, flat.shape[1], axis=0)[:: len(channels)].swapaxes(1, 2)
     step = max(1, _CELLS // n_lags)
     for start in range(0, n_edges, step):
-        stop = min(start + step, n_edges)
-        used = there[start:stop].any(axis=0)
-        rows = slice(start, stop + TAPS - 1)
-        part = np.stack([channel[rows, used] for channel in channels], axis=1)
-        # In this order, the window of an edge is contiguous: a view (edges, taps * channels, lags).
-        part = part.reshape(-1, part.shape[2])
-        windows = sliding_window_view(part, flat.shape[1], axis=0)[:: len(channels)]
-        hidden = np.maximum(flat @ windows.swapaxes(1, 2) + bias[:, None], 0)
-        hidden = np.maximum(point[:, :, 0] @ hidden + point_bias[:, None], 0)
-        valid = there[start:stop, None, used]
-        pooled[start:stop] = _pool(hidden * valid, valid)
+        block = slice(start, start + step)
+        used = np.flatnonzero(there[block].any(axis=0))
+        lags = slice(used[0], used[-1] + 1)
+        valid = there[block, None, lags]
+        hidden = windows[block, :, lags]
+        for layer, offset in ((flat, bias), (point[:, :, 0], point_bias)):
+            hidden = layer @ hidden
+            hidden += offset[:, None]
+            np.maximum(hidden, 0, out=hidden)
+        hidden *= valid
+        pooled[block] = _pool(hidden, valid)
     return pooled
 
 
@@ -318,7 +321,9 @@ def _pool(hidden: NDArray[np.float32], valid: NDArray[np.float32]) -> NDArray[np
     """Pool over lags: maximum, second largest, mean of the six largest, mean."""
     n_edges, _, n_lags = hidden.shape
     k = min(N_LARGEST, n_lags)
-    top = -np.sort(np.partition(-hidden, k - 1, axis=2)[:, :, :k], axis=2)
+    negative = -hidden
+    negative.partition(k - 1, axis=2)
+    top = -np.sort(negative[:, :, :k], axis=2)
     second = top[:, :, 1] if k > 1 else np.zeros_like(top[:, :, 0])
     mean = hidden.sum(axis=2) / np.maximum(valid.sum(axis=2), 1)
     parts = (top[:, :, 0], second, top.sum(axis=2) / N_LARGEST, mean)
