@@ -11,6 +11,7 @@ from scatseg.similarity import (
     centered,
     cosine,
     diagonal_sums,
+    different_frames,
     enhance_paths,
     fused_similarity,
     heard_frames,
@@ -36,6 +37,7 @@ METRICS = ["cosine", "euclidean"]
         cosine,
         whitened,
         principal_directions,
+        different_frames,
         usual_similarity,
         z_scored,
         to_lags,
@@ -248,6 +250,7 @@ def test_diagonals_are_enhanced_independently(rng):
     "compare",
     [
         to_lags,
+        different_frames,
         z_scored,
         path_contrast,
         lambda S: enhance_paths(S, n_frames=3),

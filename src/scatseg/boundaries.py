@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+import scipy.linalg
 import scipy.signal
 from numpy.typing import NDArray
 
 from scatseg.scattering.arguments import check_integer
-from scatseg.similarity import diagonal_sums
+from scatseg.similarity import diagonal_sums, near_frames
 
 _ROUNDING = 1e-9
 """Novelty at or below this is rounding error."""
@@ -157,26 +158,21 @@ def repetition_scores(
     >>> repetition_scores(Z, n_copies=(2,))[[0, 0, 0], [3, 4, 5]]
     array([3., 4., 0.])
     """
-    n, most = len(Z), max(n_copies)
+    n = len(Z)
     sums = diagonal_sums(Z)
-    lag = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
     scores = np.zeros((n + 1, n + 1))
     for length in range(1, min(max_frames, n // 2) + 1):
-        along = sums[length:, length:] - sums[:-length, :-length]
-        n_starts = len(along)
-        apart = lag[:n_starts, :n_starts] >= max(length, min_lag)
-        best = _largest(np.where(apart, np.maximum(along, 0), 0), most)
+        negative = sums[:-length, :-length] - sums[length:, length:]  # to partition in place
+        n_starts = len(negative)
+        negative[near_frames(n_starts, max_lag=max(length, min_lag) - 1)] = 0
+        most = min(max(n_copies), n_starts)
+        negative.partition(most - 1, axis=1)
+        best = np.maximum(-np.sort(negative[:, :most], axis=1), 0)
         start = np.arange(n_starts)
         scores[start, start + length] = np.mean(
             [best[:, :k].sum(axis=1) / k for k in n_copies], axis=0
         )
     return scores
-
-
-def _largest(rows: NDArray[np.floating], n: int) -> NDArray[np.floating]:
-    """Return the n largest values of each row in descending order."""
-    n = min(n, rows.shape[1])
-    return -np.sort(np.partition(-rows, n - 1, axis=1)[:, :n], axis=1)
 
 
 def block_scores(Z: NDArray[np.floating], *, n_bands: int = 7) -> NDArray[np.float64]:
@@ -207,14 +203,16 @@ def block_scores(Z: NDArray[np.floating], *, n_bands: int = 7) -> NDArray[np.flo
     array([0., 0., 1., 2., 3.])
     """
     n = len(Z)
-    lag = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    near = near_frames(n, max_lag=n_bands)
+    np.fill_diagonal(near, False)
     sums = np.zeros((n + 1, n + 1))
-    np.cumsum(np.where((lag > 0) & (lag <= n_bands), Z, 0), axis=0, out=sums[1:, 1:])
+    np.cumsum(np.where(near, Z, 0), axis=0, out=sums[1:, 1:])
     np.cumsum(sums, axis=1, out=sums)
     before = np.diag(sums)
     inside = before[:, None] + before[None, :] - sums - sums.T
-    length = np.subtract.outer(np.arange(n + 1), np.arange(n + 1)).T
-    return np.asarray(np.where(length > 0, inside / np.maximum(length, 1), 0))
+    length = np.maximum(np.arange(n + 1) - np.arange(n + 1)[:, None], 1)
+    inside /= length
+    return np.triu(inside, 1)
 
 
 def length_scores(
@@ -250,8 +248,7 @@ def length_scores(
     if two_bars:
         as_one, as_two = np.exp(by_length), np.exp(_log_share(2 * bars))
         by_length = np.log((1 - two_bars) * as_one + two_bars * as_two)
-    length = np.subtract.outer(np.arange(n_frames + 1), np.arange(n_frames + 1)).T
-    return np.asarray(np.where(length > 0, by_length[np.maximum(length, 0)], 0))
+    return np.asarray(scipy.linalg.toeplitz(np.zeros(n_frames + 1), by_length))
 
 
 def _log_share(n_bars: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -457,18 +454,16 @@ def expected_hits(
     at = np.concatenate([[0.0], probabilities[1:-1], [0.0]])
     free = np.concatenate([[0.0], 1 - at[1:-1], [0.0]])
     sums = np.concatenate([[0.0], np.cumsum(at)])
-    edge = np.arange(n_edges)
     scores = np.tile(at, (n_edges, 1))
     for tolerance in tolerances:
         first = np.searchsorted(edges, edges - tolerance - _SAME_TIME)
         after = np.searchsorted(edges, edges + tolerance + _SAME_TIME, side="right")
         after[0], first[-1] = 1, n_edges - 1  # the ends have no window
-        # Edges in the window after `start`, and in the window before `stop`.
-        until = np.minimum.outer(after, edge)
-        since = np.maximum.outer(edge + 1, first)
-        of_start = sums[until] - sums[edge + 1][:, None]
-        of_stop = sums[edge] - sums[since]
-        near = of_start + of_stop - np.maximum(sums[until] - sums[since], 0)
+        # Sums until the end of the window after `start` and the beginning of that before `stop`.
+        until = np.minimum.outer(sums[after], sums[:-1])
+        since = np.maximum.outer(sums[1:], sums[first])
+        near = (until - sums[1:, None]) + (sums[:-1] - since)
+        near -= np.maximum(until - since, 0)
         scores += _NEAR * np.minimum(near, np.add.outer(free, free)) / len(tolerances)
     return np.triu(scores, 1)
 

@@ -12,7 +12,7 @@ from scipy.spatial.distance import squareform
 
 from scatseg.scattering.arguments import check_integer
 from scatseg.segmentation import letter_labels
-from scatseg.similarity import centered, check_square, cosine, diagonal_sums
+from scatseg.similarity import centered, check_square, cosine, diagonal_sums, different_frames
 from scatseg.threads import one_thread
 
 
@@ -113,7 +113,7 @@ def label_by_repetition(
     n_segments = len(similarity)
     if n_segments == 1:
         return ("A",)
-    different = Z[np.triu_indices(len(Z), 1)]
+    different = different_frames(Z)
     if n_labels is None and np.ptp(different) <= _ROUNDING * np.abs(different).max():
         return ("A",) * n_segments
     if in_other_keys is not None:

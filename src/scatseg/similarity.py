@@ -115,8 +115,9 @@ def cosine(
     """
     unit, nowhere = unit_rows(rows)
     other_unit, other_nowhere = (unit, nowhere) if others is None else unit_rows(others)
-    both = unit @ other_unit.T + np.outer(nowhere, other_nowhere)
-    return np.asarray(both, dtype=np.float64)
+    both = np.asarray(unit @ other_unit.T, dtype=np.float64)
+    both[np.ix_(nowhere, other_nowhere)] = 1
+    return both
 
 
 def unit_rows(rows: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
@@ -343,13 +344,44 @@ def usual_similarity(S: NDArray[np.floating]) -> tuple[float, float]:
     >>> usual_similarity(np.array([[1.0, 0.5, 0.5], [0.5, 1.0, 0.5], [0.5, 0.5, 1.0]]))
     (0.5, 0.0)
     """
-    different = S[np.triu_indices(check_square(S), 1)]
+    different = different_frames(S)
     if not different.size:
         return 0.0, 0.0
     mean = float(different.mean())
     if np.ptp(different) <= _ROUNDING * np.abs(different).max():
         return mean, 0.0
     return mean, float(different.std())
+
+
+def different_frames(S: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Select the similarity of each pair of different frames, from above the diagonal.
+
+    Examples
+    --------
+    >>> different_frames(np.array([[1.0, 0.5, 0.2], [0.5, 1.0, 0.3], [0.2, 0.3, 1.0]]))
+    array([0.5, 0.2, 0.3])
+    """
+    different: NDArray[np.floating] = S[~np.tri(check_square(S), dtype=np.bool_)]
+    return different
+
+
+def near_frames(n_frames: int, *, max_lag: int) -> NDArray[np.bool_]:
+    """Find the pairs of frames that are at most `max_lag` frames apart.
+
+    Returns
+    -------
+    near : ndarray of bool, shape (n_frames, n_frames)
+
+    Examples
+    --------
+    >>> near_frames(4, max_lag=1).astype(int)
+    array([[1, 1, 0, 0],
+           [1, 1, 1, 0],
+           [0, 1, 1, 1],
+           [0, 0, 1, 1]])
+    """
+    before = np.tri(n_frames, k=-max_lag - 1, dtype=np.bool_)
+    return np.tri(n_frames, k=max_lag, dtype=np.bool_) & ~before
 
 
 def z_scored(
@@ -390,8 +422,8 @@ def z_scored(
     mean, deviation = usual_similarity(S) if usual is None else usual
     if not deviation:
         return np.zeros(S.shape)
-    Z = (S - mean) / max(deviation, least_spread)
-    return np.asarray(np.clip(Z, -limit, limit), dtype=np.float64)
+    Z = np.asarray((S - mean) / max(deviation, least_spread), dtype=np.float64)
+    return np.clip(Z, -limit, limit, out=Z)
 
 
 def fused_similarity(
@@ -416,11 +448,11 @@ def fused_similarity(
     """
     Z = np.zeros((len(heard), len(heard)))
     if heard.any():
-        parts = [
+        parts = (  # a generator: the matrices are large
             z_scored(cosine(whitened(X[heard], power=power)), least_spread=LEAST_SPREAD)
             for X in families
-        ]
-        Z[np.ix_(heard, heard)] = np.mean(parts, axis=0)
+        )
+        Z[np.ix_(heard, heard)] = sum(parts) / len(families)
     return (Z + Z.T) / 2
 
 

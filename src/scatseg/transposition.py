@@ -172,7 +172,7 @@ def transposed_similarities(
     ]
     for shift in shifts:
         Z = np.zeros((len(heard), len(heard)))
-        Z[np.ix_(heard, heard)] = np.mean([kind.similarity(shift) for kind in kinds], axis=0)
+        Z[np.ix_(heard, heard)] = sum(kind.similarity(shift) for kind in kinds) / len(kinds)
         yield Z
 
 
@@ -229,7 +229,8 @@ class _Kind:
         length = np.linalg.norm(rows, axis=1)
         share = np.ones_like(length)  # stays 1 for a frame equal to the mean
         np.divide(np.linalg.norm(inside, axis=1), length, out=share, where=length > 0)
-        S = cosine(self.whitened, inside * self.scale) * share
+        S = cosine(self.whitened, inside * self.scale)
+        S *= share
         # Whitening decorrelates the original frames, but not the transposed ones.
         mean, deviation = self.usual
         if deviation and semitones:
