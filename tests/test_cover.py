@@ -333,6 +333,13 @@ def test_terms_with_weight_0_have_no_effect(rng):
     assert not cover_scores(bars, repetition=0, blocks=0, lengths=0)[:, :-1].any()
 
 
+def test_similarity_in_order_is_the_mean_over_kinds(rng):
+    names = ["mfcc"] * 3 + ["chroma"] * 12
+    bars = compare(on_bars(rng.normal(size=(20, 15)), names), frames_per_bar=1)
+    assert list(bars.by_kind) == ["mfcc", "chroma"]
+    np.testing.assert_allclose(bars.in_order, np.mean(list(bars.by_kind.values()), axis=0))
+
+
 def test_block_scores_of_short_frames_are_per_bar(rng):
     bars = compare(Features(rng.normal(size=(44, 6)), np.arange(45) / 2), frames_per_bar=4)
     scores = cover_scores(bars, repetition=0, blocks=1, lengths=0)
@@ -364,6 +371,7 @@ def test_timbre_and_order_have_equal_weight_for_labels():
     for in_order, labels in ((1.5, ("A", "A", "B")), (3.0, ("A", "A", "A"))):
         bars = Comparison(
             features=features,
+            by_kind={},
             in_order=np.where(same, 4.0, in_order),
             by_timbre=by_timbre,
             silences=np.empty(0, dtype=np.intp),

@@ -47,7 +47,13 @@ def tune(form, rng, *, n_bars=8, noise=0.7):
 
 def seen(features):
     bars = compare(features, frames_per_bar=1)
-    return views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
+    return views_of(bars)
+
+
+def views_of(bars):
+    return views(
+        bars.features, by_kind=bars.by_kind, in_order=bars.in_order, by_timbre=bars.by_timbre
+    )
 
 
 def some_weights(rng):

@@ -43,9 +43,11 @@ class Comparison:
     ----------
     features : Features
         Frames are bars or shorter; each long silence is one frame.
+    by_kind : dict of str to ndarray of float64, shape (n_frames, n_frames)
+        Z-scored similarity of bars by each kind of features, see `similarity.by_family`, in
+        temporal order. For frames shorter than bars: by each but timbre.
     in_order : ndarray of float64, shape (n_frames, n_frames)
-        Z-scored similarity of bars by all features, in temporal order. For frames shorter than
-        bars: by all features but timbre.
+        Mean of `by_kind`: similarity by all these features.
     by_timbre : ndarray of float64, shape (n_frames, n_frames)
         Z-scored similarity of bars regardless of temporal order, by timbre features if there are
         any.
@@ -58,6 +60,7 @@ class Comparison:
     """
 
     features: Features
+    by_kind: dict[str, NDArray[np.float64]]
     in_order: NDArray[np.float64]
     by_timbre: NDArray[np.float64]
     silences: NDArray[np.intp]
@@ -86,13 +89,15 @@ def compare(features: Features, *, frames_per_bar: int) -> Comparison:
     kinds = by_family(features)
     if frames_per_bar > 1:
         kinds = {name: X for name, X in kinds.items() if name.split()[0] not in TIMBRE} or kinds
-    in_order = fused_similarity(list(kinds.values()), heard=heard)
     families = by_family(without_places(features))
     timbre = [X for name, X in families.items() if name.split()[0] in TIMBRE]
     averaged = [
         scipy.ndimage.uniform_filter1d(X, frames_per_bar, axis=0, mode="nearest")
         for X in timbre or families.values()
     ]
+    by_timbre = fused_similarity(averaged, heard=heard)
+    by_kind = {name: fused_similarity([X], heard=heard) for name, X in kinds.items()}
+    in_order = np.asarray(sum(by_kind.values()) / len(by_kind))
     copies = None
     if frames_per_bar > 1:
         copies = best_copies(
@@ -102,8 +107,9 @@ def compare(features: Features, *, frames_per_bar: int) -> Comparison:
         )
     return Comparison(
         features=features,
+        by_kind=by_kind,
         in_order=in_order,
-        by_timbre=fused_similarity(averaged, heard=heard),
+        by_timbre=by_timbre,
         silences=silences,
         frames_per_bar=frames_per_bar,
         copies=copies,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scatseg.features import Features
 from scatseg.novelty import checkerboard_novelty
-from scatseg.similarity import by_family, cosine, fused_similarity, heard_frames, z_scored
+from scatseg.similarity import by_family, cosine, heard_frames, near_frames, z_scored
 
 OUTPUTS = ("phrase1", "phrase2", "section1", "section2")
 """Network outputs: boundaries of each level by each of the two annotators of the training data."""
@@ -55,7 +55,11 @@ class Views:
 
 
 def views(
-    features: Features, *, in_order: NDArray[np.floating], by_timbre: NDArray[np.floating]
+    features: Features,
+    *,
+    by_kind: Mapping[str, NDArray[np.floating]],
+    in_order: NDArray[np.floating],
+    by_timbre: NDArray[np.floating],
 ) -> Views:
     """Compute the network inputs of a recording.
 
@@ -63,8 +67,10 @@ def views(
     ----------
     features : Features
         One row per bar.
+    by_kind : mapping of str to ndarray of float, shape (n_bars, n_bars)
+        Z-scored similarity of bars by each kind of features, as in `cover.Comparison`.
     in_order, by_timbre : ndarray of float, shape (n_bars, n_bars)
-        Z-scored similarity of bars, as in `cover.Comparison`.
+        Z-scored similarity of bars, as there.
     """
     heard = heard_frames(features)
     quarters = _outer_quarters(features)
@@ -77,23 +83,22 @@ def views(
         axis=1,
     )
     begins, ends = ({}, {}) if quarters is None else map(by_family, quarters)
-    matrices, cues = [], []
+    cues = []
     for kind, X in by_family(features).items():
-        Z = fused_similarity([X], heard=heard)
         begin, end = begins.get(kind, X), ends.get(kind, X)
         own = np.concatenate(
             [
-                _novelties(Z, widths=(1, 2, 4, 8, 16)),
+                _novelties(by_kind[kind], widths=(1, 2, 4, 8, 16)),
                 _amounts(X, end, heard),
                 _oddness(begin, heard, after=True)[:, None],
                 _oddness(end, heard, after=False)[:, None],
             ],
             axis=1,
         )
-        matrices.append(Z)
         cues.append(np.concatenate([own, shared], axis=1))
     return Views(
-        matrices=np.array(matrices, dtype=np.float32), cues=np.array(cues, dtype=np.float32)
+        matrices=np.array(list(by_kind.values()), dtype=np.float32),
+        cues=np.array(cues, dtype=np.float32),
     )
 
 
@@ -195,9 +200,10 @@ def _oddness(
     if heard.any():
         part = X[heard]
         Z[np.ix_(heard, heard)] = z_scored(cosine(part - part.mean(axis=0)), least_spread=0.05)
-    lag = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
-    near = (lag > 0) & (lag <= 8)
-    like = (Z * near).sum(axis=1) / np.maximum(near.sum(axis=1), 1)
+    near = near_frames(n, max_lag=8)
+    np.fill_diagonal(near, False)
+    Z *= near
+    like = Z.sum(axis=1) / np.maximum(near.sum(axis=1), 1)
     return np.pad(like, (0, 1) if after else (1, 0), mode="edge")
 
 

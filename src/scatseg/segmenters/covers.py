@@ -62,7 +62,7 @@ class Prepared:
     Parameters
     ----------
     bars : Comparison
-        Bars or half-bars.
+        Bars or half-bars, without `by_kind`.
     logits : ndarray of float32, shape (n_bars + 1, n_outputs), or None
         Network output, see `diagonals.boundary_logits`; None if the network is not used, or all
         bars are equal.
@@ -436,10 +436,17 @@ class CoverSegmenter:
 
     def _prepared(self, frames: Features, per_bar: int, *, is_learned: bool) -> Prepared:
         bars = compare(frames, frames_per_bar=per_bar)
-        if not (is_learned and bars.in_order.any()):
-            return Prepared(bars=bars, logits=None)
-        seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
-        return Prepared(bars=bars, logits=boundary_logits(seen))
+        logits = None
+        if is_learned and bars.in_order.any():
+            seen = views(
+                bars.features,
+                by_kind=bars.by_kind,
+                in_order=bars.in_order,
+                by_timbre=bars.by_timbre,
+            )
+            logits = boundary_logits(seen)
+        # The matrices of `by_kind` are large, and only the network needs them.
+        return Prepared(bars=replace(bars, by_kind={}), logits=logits)
 
     def _weighed(self, prepared: Prepared) -> _Reading:
         """Score bars, and half-bars if given; return the reading with more probable boundaries."""
