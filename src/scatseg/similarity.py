@@ -446,14 +446,43 @@ def fused_similarity(
         Mean over families of the z-scored cosine similarity of whitened frames; symmetric. Rows
         and columns of silent frames are 0.
     """
-    Z = np.zeros((len(heard), len(heard)))
-    if heard.any():
-        parts = (  # a generator: the matrices are large
-            z_scored(cosine(whitened(X[heard], power=power)), least_spread=LEAST_SPREAD)
-            for X in families
-        )
-        Z[np.ix_(heard, heard)] = sum(parts) / len(families)
+    if not heard.any():
+        return np.zeros((len(heard), len(heard)))
+    parts = (  # a generator: the matrices are large
+        z_scored(cosine(whitened(X[heard], power=power)), least_spread=LEAST_SPREAD)
+        for X in families
+    )
+    Z = with_silence(np.asarray(sum(parts) / len(families)), heard=heard)
     return (Z + Z.T) / 2
+
+
+def with_silence(Z: NDArray[np.float64], *, heard: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Insert rows and columns of 0 for silent frames.
+
+    Parameters
+    ----------
+    Z : ndarray of float64, shape (n_heard, n_heard)
+        Similarity of the non-silent frames.
+    heard : ndarray of bool, shape (n_frames,)
+        False for silent frames, see `heard_frames`.
+
+    Returns
+    -------
+    Z : ndarray of float64, shape (n_frames, n_frames)
+        The input, if no frame is silent.
+
+    Examples
+    --------
+    >>> with_silence(np.array([[4.0, 2.0], [2.0, 4.0]]), heard=np.array([True, False, True]))
+    array([[4., 0., 2.],
+           [0., 0., 0.],
+           [2., 0., 4.]])
+    """
+    if heard.all():
+        return Z
+    among_all = np.zeros((len(heard), len(heard)))
+    among_all[np.ix_(heard, heard)] = Z
+    return among_all
 
 
 def heard_frames(features: Features) -> NDArray[np.bool_]:

@@ -15,6 +15,7 @@ from scatseg.similarity import (
     cosine,
     principal_directions,
     usual_similarity,
+    with_silence,
     z_scored,
 )
 
@@ -171,9 +172,8 @@ def transposed_similarities(
         for (*_, bins), columns in scales.items()
     ]
     for shift in shifts:
-        Z = np.zeros((len(heard), len(heard)))
-        Z[np.ix_(heard, heard)] = sum(kind.similarity(shift) for kind in kinds) / len(kinds)
-        yield Z
+        Z = np.asarray(sum(kind.similarity(shift) for kind in kinds) / len(kinds))
+        yield with_silence(Z, heard=heard)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
