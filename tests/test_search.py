@@ -736,6 +736,16 @@ def test_hits_do_not_lie_in_the_silence_after_short_sounds(short, seconds, start
         assert hit.end - hit.start >= min(end - start, duration) / 2 - 1e-9
 
 
+def test_an_excerpt_of_a_short_sound_ends_where_asked(built):
+    y = melody(0, seconds=2)[: round(0.8 * SR)]
+    of_excerpt = make_query(y, built.describer, start=0.1, end=0.4)
+    assert (of_excerpt.start, of_excerpt.end) == pytest.approx((0.1, 0.4))
+    assert of_excerpt.unpadded == pytest.approx(0.3)
+    for whole in (make_query(y, built.describer), make_query(y, built.describer, end=0.8)):
+        assert (whole.start, whole.end) == (0.0, 1.0)  # with the silence, as in an index
+        assert whole.unpadded == pytest.approx(0.8)
+
+
 @pytest.mark.parametrize("kind", [str, Path])
 def test_a_single_path_is_no_list_of_its_letters(kind, tmp_path):
     with pytest.raises(TypeError, match=r"paths are several, got '(.*)': write \['\1'\] for one"):
