@@ -472,6 +472,23 @@ def test_scattering_of_an_excerpt_is_drawn_with_its_numbers(kind, music, tmp_pat
         assert all(np.size(saved[name]) for name in saved.files)
 
 
+@pytest.mark.parametrize(("kind", "n"), [("compare", 3), ("invariance", 48), ("stability", 26)])
+def test_on_a_terminal_a_bar_shows_how_far_slow_figures_are(
+    kind, n, music, tmp_path, monkeypatch, capsys
+):
+    excerpt = ("-o", tmp_path / "x.png", "--sr", SR, "--from", 3, "--to", 4, *SMALL[kind])
+    for is_terminal, options, shown in (
+        (True, (), True),
+        (True, ("-q",), False),
+        (False, (), False),
+    ):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda answer=is_terminal: answer)
+        assert scatseg(*options, "plot", kind, music / "one.wav", *excerpt) == 0
+        out, err = capsys.readouterr()
+        assert out == f"{tmp_path / 'x.png'}\n"
+        assert (f"0/{n} " in err) is shown
+
+
 def test_an_excerpt_is_shown_at_its_place_in_the_recording(music, tmp_path):
     target = tmp_path / "s1.png"
     where = ("--sr", SR, "--from", "0:03", "--to", 5)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from scatseg.cli.options import (
     parse_time,
 )
 from scatseg.cli.outcome import DONE, custom_errors, usage_errors
+from scatseg.cli.progress import followed
 
 
 def _integers(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
@@ -106,6 +108,12 @@ def _written(draw: str, *arguments: Path, **options: Any) -> int:
     with usage_errors(), custom_errors(*names, verbosity=verbosity):
         click.echo(getattr(figures, draw)(*arguments, **options))
     return DONE
+
+
+def _followed() -> Callable[[Iterable[Any], int], Iterable[Any]]:
+    """Return what shows progress over the transforms of a figure that takes long."""
+    verbosity = click.get_current_context().obj
+    return functools.partial(followed, verbosity=verbosity, unit="transform")
 
 
 @click.group()
@@ -304,7 +312,7 @@ def jtfs(path: Path, output: Path, **options: Any) -> int:
 @_sr()
 def compare(path: Path, output: Path, **options: Any) -> int:
     """Draw waveform, spectrogram, CQT and scalogram over one time axis."""
-    return _written("draw_compare", path, output, **options)
+    return _written("draw_compare", path, output, follow=_followed(), **options)
 
 
 @plot.command()
@@ -330,7 +338,7 @@ def orders(path: Path, output: Path, **options: Any) -> int:
 @_sr()
 def invariance(path: Path, output: Path, **options: Any) -> int:
     """Draw how far coefficients move when the sound is delayed."""
-    return _written("draw_invariance", path, output, **options)
+    return _written("draw_invariance", path, output, follow=_followed(), **options)
 
 
 @plot.command()
@@ -342,4 +350,4 @@ def invariance(path: Path, output: Path, **options: Any) -> int:
 @_sr()
 def stability(path: Path, output: Path, **options: Any) -> int:
     """Draw how far coefficients move when the sound is played slower."""
-    return _written("draw_stability", path, output, **options)
+    return _written("draw_stability", path, output, follow=_followed(), **options)
