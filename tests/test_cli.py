@@ -512,6 +512,29 @@ def test_an_excerpt_is_drawn_at_its_place(kind, music, tmp_path, monkeypatch):
     assert panel.dataLim.intervalx == pytest.approx([3, 5], abs=0.001)
 
 
+@pytest.mark.parametrize("kind", ["track", "similarity", "novelty"])
+def test_an_excerpt_shows_a_part_of_the_structure_of_the_whole(kind, music, tmp_path, drawn):
+    asked = ("plot", kind, music / "one.wav", "-o", tmp_path / "x.png", "--features", "logmel")
+    for start, end in ((None, None), (3, 5), (5, 7)):
+        where = () if start is None else ("--from", start, "--to", end)
+        assert scatseg(*asked, "--segmenter", "foote", *where) == 0
+    spans = [[ax.get_xlim() for ax in figure.axes if ax.get_xlabel()] for figure in drawn]
+    assert spans == [[(0, 8)], [(3, 5)], [(5, 7)]]
+    titles = [(figure._suptitle or figure.texts[0]).get_text()[:15] for figure in drawn]
+    assert [" 0:0" in title for title in titles] == [False, True, True]
+
+
+def test_boundaries_in_an_excerpt_are_those_of_the_whole(music, tmp_path, drawn):
+    asked = ("plot", "novelty", music / "one.wav", "-o", tmp_path / "x.png", *FAST[:4])
+    found = []
+    for where in ((), ("--from", 3, "--to", 5), ("--from", 5, "--to", 7)):
+        assert scatseg(*asked, *where) == 0
+        dots = [line.get_xdata() for line in drawn[-1].axes[0].lines if line.get_marker() == "o"]
+        found.append([time for each in dots for time in each])
+    assert found[0] == pytest.approx([4], abs=0.5)
+    assert found[1:] == [found[0], []]
+
+
 def test_curve_of_the_default_is_named_a_probability(aba_signal, tmp_path, drawn):
     audio.save(tmp_path / "aba.wav", *aba_signal)
     asked = ("plot", "novelty", tmp_path / "aba.wav", "-o", tmp_path / "x.png")

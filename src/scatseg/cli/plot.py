@@ -129,13 +129,17 @@ def plot() -> None:
 @_output
 @heard_features_option
 @_segmenter
+@_excerpt
 @click.option(
     "--reference",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Reference annotation to draw above the estimate.",
 )
 def track(path: Path, output: Path, **options: Any) -> int:
-    """Draw sections, boundary probability or novelty, and self-similarity over one time axis."""
+    """Draw sections, boundary probability or novelty, and self-similarity over one time axis.
+
+    The whole recording is analyzed, also for an excerpt (--from, --to).
+    """
     return _written("draw_track", path, output, **options)
 
 
@@ -154,13 +158,17 @@ def features(path: Path, output: Path, **options: Any) -> int:
 @_output
 @heard_features_option
 @_segmenter
+@_excerpt
 @click.option(
     "--any-key",
     is_flag=True,
     help="Draw the maximum over transpositions, as z-scores.",
 )
 def similarity(path: Path, output: Path, **options: Any) -> int:
-    """Draw self-similarity, and the sections found."""
+    """Draw self-similarity, and the sections found.
+
+    The whole recording is analyzed, also for an excerpt (--from, --to).
+    """
     return _written("draw_similarity", path, output, **options)
 
 
@@ -169,8 +177,12 @@ def similarity(path: Path, output: Path, **options: Any) -> int:
 @_output
 @heard_features_option
 @_segmenter
+@_excerpt
 def novelty(path: Path, output: Path, **options: Any) -> int:
-    """Draw the boundaries found, over a novelty curve or, by default, their probability."""
+    """Draw the boundaries found, over a novelty curve or, by default, their probability.
+
+    The whole recording is analyzed, also for an excerpt (--from, --to).
+    """
     return _written("draw_novelty", path, output, **options)
 
 

@@ -258,7 +258,7 @@ def draw_compare(
         for ax, (name, picture) in zip(axes[1:, 0], made.items(), strict=True):
             plotting.plot_time_frequency(picture, ax=ax)
             ax.set_title(name, fontsize=8, loc="left")
-            ax.set(xlim=(sound.start, sound.start + sound.duration), ylim=(20, sr / 2))
+            ax.set(xlim=(sound.start, sound.end), ylim=(20, sr / 2))
 
     numbers = {
         key: array
@@ -390,7 +390,6 @@ def _write_distances(
 
 def _check_time(sound: Sound, time: float | None) -> None:
     """Raise a ValueError for a time outside the excerpt."""
-    end = sound.start + sound.duration
-    if time is not None and not sound.start <= time <= end:
-        msg = f"a time must lie from {sound.start:g} to {end:.3f} s, got {time:g}"
+    if time is not None and not sound.start <= time <= sound.end:
+        msg = f"a time must lie from {sound.start:g} to {sound.end:.3f} s, got {time:g}"
         raise ValueError(msg)
