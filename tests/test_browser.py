@@ -16,6 +16,7 @@ from scatseg.audio import save
 from scatseg.evaluation import HIERARCHY, Score, score_collection
 from scatseg.explain import Band, Reason
 from scatseg.formats import Annotation, Jams, write_jams
+from scatseg.freshness import fingerprints
 from scatseg.report import build, hits
 from scatseg.report.hits import build_hits
 from scatseg.score_tables import scores_csv, summary_csv, summary_json
@@ -592,6 +593,23 @@ def test_figures_of_the_scores_are_seen(context, run, tmp_path):
     assert page.locator("#figures img").count() > 0
     assert page.evaluate("document.body.scrollHeight") == height
     page.close()
+
+
+def test_outdated_scores_give_way_to_what_to_do_and_what_was_found(visit, run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    facts = json.loads((copy / "summary.json").read_text())
+    facts["estimates"] = {**fingerprints(copy), "minute": "of another estimate"}
+    (copy / "summary.json").write_text(json.dumps(facts))
+    page = visit(build(copy, audio="none", figures=False))
+    said = page.locator("#summary").get_by_role("status").inner_text()
+    assert said.startswith("The scores are outdated, and left out. 1 of 2 scored tracks changed")
+    assert said.endswith("score them again by `scatseg evaluate`.")
+    assert page.locator("#summary h2").all_inner_texts() == ["Scores", "Systems"]
+    assert page.locator("#summary .scores").count() == 0
+    rows = page.evaluate(ROWS, "#summary table")
+    assert [row[0] for row in rows] == ["System", "foote · section", "even · section"]
+    assert page.get_by_text("nothing was scored").count() == 0
 
 
 ROWS = """(selector) => [...document.querySelectorAll(`${selector} tr`)]

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 import sys
 import textwrap
@@ -884,6 +885,19 @@ def test_train_then_predict_then_explain(drums, tmp_path, capsys):
     assert capsys.readouterr().out.startswith("kick3: called kick; ")
     assert scatseg("-q", "classify", "explain", model) == 0
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["hat", "kick"]
+
+
+def test_modulations_slower_than_a_sound_are_not_named(drums, tmp_path, capsys):
+    model = tmp_path / "drums.model"
+    how = ("--features", "scattering:J=12,Q=1", "--sr", 8000, "--jobs", 1)
+    assert scatseg("-q", "classify", "train", drums, "-o", model, *how) == 0
+    for label in ("kick", "hat"):
+        command = ("-q", "classify", "explain", model, drums / "audio", "--as", label)
+        assert scatseg(*command, "--jobs", 1) == 0
+    out = capsys.readouterr().out
+    rates = [float(rate) for rate in re.findall(r"modulation at ([\d.]+) Hz", out)]
+    assert rates
+    assert min(rates) >= 4  # the sounds last a quarter of a second
 
 
 def test_a_figure_of_reasons_shows_the_whole_sentence():

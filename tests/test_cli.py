@@ -472,6 +472,23 @@ def test_scattering_of_an_excerpt_is_drawn_with_its_numbers(kind, music, tmp_pat
         assert all(np.size(saved[name]) for name in saved.files)
 
 
+@pytest.mark.parametrize(("kind", "n"), [("compare", 3), ("invariance", 48), ("stability", 26)])
+def test_on_a_terminal_a_bar_shows_how_far_slow_figures_are(
+    kind, n, music, tmp_path, monkeypatch, capsys
+):
+    excerpt = ("-o", tmp_path / "x.png", "--sr", SR, "--from", 3, "--to", 4, *SMALL[kind])
+    for is_terminal, options, shown in (
+        (True, (), True),
+        (True, ("-q",), False),
+        (False, (), False),
+    ):
+        monkeypatch.setattr(sys.stderr, "isatty", lambda answer=is_terminal: answer)
+        assert scatseg(*options, "plot", kind, music / "one.wav", *excerpt) == 0
+        out, err = capsys.readouterr()
+        assert out == f"{tmp_path / 'x.png'}\n"
+        assert (f"0/{n} " in err) is shown
+
+
 def test_an_excerpt_is_shown_at_its_place_in_the_recording(music, tmp_path):
     target = tmp_path / "s1.png"
     where = ("--sr", SR, "--from", "0:03", "--to", 5)
@@ -493,6 +510,29 @@ def test_an_excerpt_is_drawn_at_its_place(kind, music, tmp_path, monkeypatch):
     panel = drawn[0].axes[0]
     assert panel.get_xlim() == (3, 5)
     assert panel.dataLim.intervalx == pytest.approx([3, 5], abs=0.001)
+
+
+@pytest.mark.parametrize("kind", ["track", "similarity", "novelty"])
+def test_an_excerpt_shows_a_part_of_the_structure_of_the_whole(kind, music, tmp_path, drawn):
+    asked = ("plot", kind, music / "one.wav", "-o", tmp_path / "x.png", "--features", "logmel")
+    for start, end in ((None, None), (3, 5), (5, 7)):
+        where = () if start is None else ("--from", start, "--to", end)
+        assert scatseg(*asked, "--segmenter", "foote", *where) == 0
+    spans = [[ax.get_xlim() for ax in figure.axes if ax.get_xlabel()] for figure in drawn]
+    assert spans == [[(0, 8)], [(3, 5)], [(5, 7)]]
+    titles = [(figure._suptitle or figure.texts[0]).get_text()[:15] for figure in drawn]
+    assert [" 0:0" in title for title in titles] == [False, True, True]
+
+
+def test_boundaries_in_an_excerpt_are_those_of_the_whole(music, tmp_path, drawn):
+    asked = ("plot", "novelty", music / "one.wav", "-o", tmp_path / "x.png", *FAST[:4])
+    found = []
+    for where in ((), ("--from", 3, "--to", 5), ("--from", 5, "--to", 7)):
+        assert scatseg(*asked, *where) == 0
+        dots = [line.get_xdata() for line in drawn[-1].axes[0].lines if line.get_marker() == "o"]
+        found.append([time for each in dots for time in each])
+    assert found[0] == pytest.approx([4], abs=0.5)
+    assert found[1:] == [found[0], []]
 
 
 def test_curve_of_the_default_is_named_a_probability(aba_signal, tmp_path, drawn):

@@ -450,10 +450,23 @@ def test_an_error_of_a_custom_segmenter_is_one_line(
     (tmp_path / "my_boom.py").write_text(BOOM)
     loudness = ["-v"] if verbose else []
     options = ["--segmenter", "my_boom:Boom", "--features", "mfcc"]
-    assert scatseg(*command, tones, *options, *loudness) != cli.DONE
+    assert scatseg(*command, tones, *options, *loudness) == cli.NOTHING_DONE
     said = capsys.readouterr().err
     last = said.splitlines()[-1]
     assert "my_boom:Boom" in last
     assert last.endswith("RuntimeError: the model is gone")
     assert ("Traceback" in said) == verbose
     assert (said.count("\n") == 1) != verbose
+
+
+def test_an_error_of_custom_features_is_one_line_per_recording(
+    tones, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_deaf.py").write_text("def hear(y, sr):\n    raise RuntimeError('deaf')\n")
+    copy = shutil.copy(tones, tmp_path / "copy.wav")
+    asked = ("features", tones, copy, "--features", "my_deaf:hear", "-o", tmp_path / "out")
+    assert scatseg(*asked) == cli.NOTHING_DONE
+    said = "my_deaf:hear: RuntimeError: deaf"
+    lines = [f"[1/2] copy: {said}", f"[2/2] tones: {said}"]
+    assert capsys.readouterr().err.splitlines() == lines

@@ -453,6 +453,25 @@ def test_other_formats_are_written_beside(sources, tmp_path):
     assert written.segmentation.labels == jams.annotations[0].segmentation.labels
 
 
+def test_a_finished_track_that_cannot_be_exported_fails_and_is_not_tried_again(
+    sources, tmp_path, monkeypatch
+):
+    run, tried = tmp_path / "run", []
+    segment_collection(sources, run, JOB)
+    before = {path: path.read_bytes() for path in sorted((run / "tracks").iterdir())}
+
+    def export(path, *_, **__):
+        tried.append(path.name)
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(formats, "write", export)
+    job = dataclasses.replace(JOB, exports=("lab",))
+    receipts = segment_collection(sources, run, job)
+    assert {receipt.failure.stage for receipt in receipts} == {"export"}
+    assert sorted(tried) == sorted(f"{source.id}.lab" for source in sources)
+    assert {path: path.read_bytes() for path in sorted((run / "tracks").iterdir())} == before
+
+
 def test_exports_of_kept_tracks_are_written_too(sources, tmp_path):
     segment_collection(sources, tmp_path / "run", JOB)
     job = SegmentJob(segmenters=JOB.segmenters, features=JOB.features, exports=("lab",))

@@ -471,3 +471,12 @@ def test_averages_over_the_whole_clip_lose_the_direction():
 def test_invalid_options_raise_on_construction(extract, options, message):
     with pytest.raises(ValueError, match=message):
         extract(**options)
+
+
+@pytest.mark.parametrize("extract", [Scattering(J=6), JointScattering(J=6, J_fr=2)])
+def test_columns_are_named_once_for_all_recordings_of_one_rate(extract, rng):
+    y = rng.normal(size=4096)
+    first, again, other = extract(y, 8000), extract(-y, 8000), extract(y, 4000)
+    assert all(a is b for a, b in zip(first.names, again.names, strict=True))
+    carriers = [np.array([name.carrier for name in each.names]) for each in (first, other)]
+    np.testing.assert_allclose(carriers[0], 2 * carriers[1])

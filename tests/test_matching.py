@@ -615,6 +615,16 @@ def test_the_command_descends_and_says_how_far_it_came(tmp_path):
 
 
 @pytest.mark.usefixtures("undrawn")
+def test_the_landscape_of_a_descent_is_told_row_by_row(tmp_path):
+    asked = ("match", "descend", *CHIRP, *KNOWN, "--start", "f_m=8,gamma=1.4", "--steps", 1)
+    where = ("--loss", "waveform", "--contour", 3, "-o", tmp_path)
+    done = CliRunner().invoke(cli, [*map(str, (*asked, *where))])
+    assert done.exit_code == 0, done.output
+    told = [f"[{row}/3] waveform: row {row} of 3 of the field" for row in (1, 2, 3)]
+    assert [line for line in done.stderr.splitlines() if "field" in line] == told
+
+
+@pytest.mark.usefixtures("undrawn")
 def test_a_recording_is_a_target_of_unknown_truth(tmp_path):
     chirp = AMChirp(gain="unit", sr=4096, duration=1.0)(np.array([512.0, 8.0, 1.5]))[1000:]
     audio.save(tmp_path / "target.wav", 0.5 * chirp, 4096)

@@ -461,6 +461,25 @@ def test_panels_do_not_overlap(whole):
     assert all(low[1] < high[0] for low, high in itertools.pairwise(spans))
 
 
+def test_an_excerpt_is_cut_from_the_figure_of_the_whole(aba, tmp_path):
+    edges = np.arange(61.0)
+    curve = NoveltyCurve(np.ones(61), edges, [20, 40])
+    before = ("early", Segmentation([0, 25], ["x"]))
+    how = {"references": [("by ear", aba), before], "curves": {"foote": curve}}
+    how |= {"S": np.eye(60), "S_edges": edges, "title": "A title", "after": " 0:30"}
+    figure = track_figure(start=30, duration=20, **how)
+    strips, novelty, similarity = figure.axes
+    assert {ax.get_xlim() for ax in figure.axes} == {(30, 50)}
+    assert similarity.get_ylim() == (50, 30)
+    assert [label.get_text() for label in strips.get_yticklabels()] == ["by ear"]
+    assert [patch.get_x() for patch in strips.patches] == [30, 40]
+    assert [line.get_xdata().tolist() for line in novelty.lines[1:]] == [[40]]
+    whole = track_figure(duration=60, **how).axes[0]
+    colors = [[patch.get_facecolor() for patch in ax.patches] for ax in (whole, strips)]
+    assert colors[1] == colors[0][1:3]
+    assert "A title 0:30" in drawn_text(figure, tmp_path)
+
+
 def test_estimates_alone_make_a_figure(aba, tmp_path):
     figure = track_figure(duration=60, estimates=[("foote", aba)])
     assert "foote" in drawn_text(figure, tmp_path)

@@ -284,6 +284,16 @@ def test_the_rate_that_tells_sounds_apart_is_named(tremolos):
     assert min(abs(np.log2(named / 4)), abs(np.log2(named / 16))) < 0.5
 
 
+def test_modulations_slower_than_a_sound_are_not_named(short):
+    for seconds in (0.1, 0.4):
+        for hit in short.search(melody(0, seconds=2)[: round(seconds * SR)], SR):
+            length = short.track(hit.track).duration
+            both, longer = min(length, seconds), max(length, seconds)
+            alike, apart = hit.likeness[1:]
+            assert all(each.rate is None or each.rate >= 1 / both for each in alike)
+            assert all(each.rate is None or each.rate >= 1 / longer for each in apart)
+
+
 @pytest.mark.parametrize(
     ("span", "message"),
     [
@@ -511,7 +521,7 @@ def test_the_parts_of_a_likeness_sum_to_the_cosine(rng):
     columns = Describer().columns()
     X = rng.gamma(2.0, size=(40, 2 * len(columns.names)))
     projection = fit_projection(X, np.tile(columns.uncompressed, 2))
-    likeness = explain_likeness(X[0], X[1], projection, columns)
+    likeness = explain_likeness(X[0], X[1], projection, columns, seconds=(2.0, 2.0))
     vectors = projection(X[:2]).astype(np.float64)
     assert likeness.similarity == pytest.approx(vectors[0] @ vectors[1], abs=1e-5)
 
@@ -522,7 +532,7 @@ def test_nothing_makes_passages_alike_and_apart_at_once(rng):
     X[:2, : len(columns.names)] *= 20  # more than usual of everything, and not the same
     X[1] *= rng.uniform(0.5, 2, size=X.shape[1])
     projection = fit_projection(X, np.tile(columns.uncompressed, 2))
-    likeness = explain_likeness(X[0], X[1], projection, columns)
+    likeness = explain_likeness(X[0], X[1], projection, columns, seconds=(2.0, 2.0))
     alike, apart = ({kind_of(each.band) for each in part} for part in likeness[1:])
     assert alike
     assert apart
@@ -734,6 +744,16 @@ def test_hits_do_not_lie_in_the_silence_after_short_sounds(short, seconds, start
         duration = short.track(hit.track).duration
         assert 0 <= hit.start < hit.end <= duration
         assert hit.end - hit.start >= min(end - start, duration) / 2 - 1e-9
+
+
+def test_an_excerpt_of_a_short_sound_ends_where_asked(built):
+    y = melody(0, seconds=2)[: round(0.8 * SR)]
+    of_excerpt = make_query(y, built.describer, start=0.1, end=0.4)
+    assert (of_excerpt.start, of_excerpt.end) == pytest.approx((0.1, 0.4))
+    assert of_excerpt.unpadded == pytest.approx(0.3)
+    for whole in (make_query(y, built.describer), make_query(y, built.describer, end=0.8)):
+        assert (whole.start, whole.end) == (0.0, 1.0)  # with the silence, as in an index
+        assert whole.unpadded == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize("kind", [str, Path])

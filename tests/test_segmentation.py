@@ -122,6 +122,27 @@ def test_nothing_sounds_outside(time):
         FORM.label_at(time)
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "boundaries", "labels"),
+    [
+        (0, 60, [0, 20, 40, 60], "ABA"),
+        (25, 60, [25, 40, 60], "BA"),
+        (20, 40, [20, 40], "B"),
+        (30, 99, [30, 40, 60], "BA"),
+        (22, 23, [22, 23], "B"),
+    ],
+)
+def test_a_part_keeps_its_times_and_labels(start, end, boundaries, labels):
+    form = Segmentation([0, 20, 40, 60], "ABA")
+    assert form.between(start, end) == Segmentation(boundaries, labels)
+
+
+@pytest.mark.parametrize(("start", "end"), [(60, 70), (30, 30), (40, 20)])
+def test_a_part_without_segments_is_refused(start, end):
+    with pytest.raises(ValueError, match="the segments span 0 to 60 s, none lies between"):
+        Segmentation([0, 20, 40, 60], "ABA").between(start, end)
+
+
 def test_merging_joins_neighbors_of_one_label_only():
     form = Segmentation([0, 1, 2, 3, 4, 5], ["A", "A", "B", "A", "A"])
     assert form.merged() == Segmentation([0, 2, 3, 5], ["A", "B", "A"])

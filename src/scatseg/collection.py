@@ -11,7 +11,7 @@ import io
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,7 +122,7 @@ def _receipts(
             left.append(source)
         else:
             yield kept
-    work = functools.partial(segment_source, run=run, job=job, beats=beats, force=force)
+    work = functools.partial(segment_source, run=run, job=job, beats=beats)
     isolate = len(sources) > 1
     yield from map_sources(work, left, n_jobs=n_jobs, marks=run / ".running", isolate=isolate)
 
@@ -130,62 +130,60 @@ def _receipts(
 def _kept(
     source: Source, run: Path, job: SegmentJob, beats: Path | None, facts: Mapping[str, Any]
 ) -> Receipt | None:
-    """Export a track if it is finished; None if there is more to do, or to report."""
-    started = time.perf_counter()
+    """Export a track if it is finished; None if it is not. Failures are in the receipt."""
+    started, stage = time.perf_counter(), Stage()
     try:
         jams = _finished(source, run, beats, facts)
         if jams is None:
             return None
+        stage.name = "export"
         _export_all(jams, run, source.id, job)
-    except Exception:  # met again, and reported, when the track is processed
-        return None
+    except Exception as error:  # one track must not affect the others
+        return _failed(source, stage, error, started)
     return Receipt(source.id, "kept", time.perf_counter() - started)
 
 
 def segment_source(
-    source: Source, *, run: Path, job: SegmentJob, beats: Mapping[str, Path], force: bool = False
+    source: Source, *, run: Path, job: SegmentJob, beats: Mapping[str, Path]
 ) -> Receipt:
     """Segment one track into a run folder; failures are in the receipt. `beats` is by id."""
-    started = time.perf_counter()
-    stage = Stage()
+    started, stage = time.perf_counter(), Stage()
     try:
-        done, warnings = _segment_source(source, run, job, beats.get(source.id), force, stage)
+        warnings = _segment_source(source, run, job, beats.get(source.id), stage)
     except Exception as error:  # one track must not affect the others
-        failure = Failure(source.id, stage.name, f"{type(error).__name__}: {error}")
-        return Receipt(source.id, "failed", time.perf_counter() - started, failure)
-    status: Literal["done", "kept"] = "done" if done else "kept"
-    return Receipt(source.id, status, time.perf_counter() - started, warnings=warnings)
+        return _failed(source, stage, error, started)
+    return Receipt(source.id, "done", time.perf_counter() - started, warnings=warnings)
+
+
+def _failed(source: Source, stage: Stage, error: Exception, started: float) -> Receipt:
+    failure = Failure(source.id, stage.name, f"{type(error).__name__}: {error}")
+    return Receipt(source.id, "failed", time.perf_counter() - started, failure)
 
 
 def _segment_source(
-    source: Source, run: Path, job: SegmentJob, beats: Path | None, force: bool, stage: Stage
-) -> tuple[bool, tuple[str, ...]]:
-    """Segment one track unless finished; return whether it was necessary, and warnings."""
+    source: Source, run: Path, job: SegmentJob, beats: Path | None, stage: Stage
+) -> tuple[str, ...]:
+    """Segment one track, and return its warnings."""
     target, arrays = _target(run, source.id), _arrays(run, source.id)
-    facts = _job_facts(job)
-    jams = None if force else _finished(source, run, beats, facts)
-    needed = jams is None
-    warnings: tuple[str, ...] = ()
-    if jams is None:
-        facts = _file_facts(source, beats) | facts
-        recording = audio.decode(source.path, sr=job.sr, strict=job.strict)
-        found = analyze(recording.y, recording.sr, job, stage, beats=beats)
-        stage.name = "write"
-        warnings = (*recording.warnings, *found.warnings)
-        drawn = _npz(found.pictures)
-        drawn_hash = hashlib.sha256(drawn).hexdigest()
-        jams = Jams(
-            annotations=found.annotations,
-            duration=recording.duration,
-            title=source.path.stem,
-            sandbox={"scatseg": facts | {"arrays_sha256": drawn_hash, "warnings": list(warnings)}},
-        )
-        _remove_exports(target, run / "exports")
-        formats.atomic_write(arrays, drawn)
-        formats.write_jams(target, jams)
+    facts = _file_facts(source, beats) | _job_facts(job)
+    recording = audio.decode(source.path, sr=job.sr, strict=job.strict)
+    found = analyze(recording.y, recording.sr, job, stage, beats=beats)
+    stage.name = "write"
+    warnings = (*recording.warnings, *found.warnings)
+    drawn = _npz(found.pictures)
+    drawn_hash = hashlib.sha256(drawn).hexdigest()
+    jams = Jams(
+        annotations=found.annotations,
+        duration=recording.duration,
+        title=source.path.stem,
+        sandbox={"scatseg": facts | {"arrays_sha256": drawn_hash, "warnings": list(warnings)}},
+    )
+    _remove_exports(target, run / "exports")
+    formats.atomic_write(arrays, drawn)
+    formats.write_jams(target, jams)
     stage.name = "export"
     _export_all(jams, run, source.id, job)
-    return needed, warnings
+    return warnings
 
 
 def _target(run: Path, id_: str) -> Path:

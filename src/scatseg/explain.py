@@ -290,6 +290,30 @@ def _reason(
     )
 
 
+def audible_in(seconds: float, reasons: Sequence[Reason]) -> list[Reason]:
+    """Keep the bands that a sound can show: of modulations, those with a period or more in it.
+
+    Coefficients at slower rates depend on the duration and decay of the sound.
+
+    Parameters
+    ----------
+    seconds : float
+        Duration of the sound, without padding.
+    reasons : sequence of Reason
+        From `reasons_for`.
+
+    Examples
+    --------
+    >>> slow, fast = (
+    ...     Reason(band=Band(family="jtfs", rate=rate), relevance=1.0, rate=2.0**rate)
+    ...     for rate in (1, 4)
+    ... )
+    >>> audible_in(0.1, [slow, fast]) == [fast]
+    True
+    """
+    return [each for each in reasons if each.rate is None or each.rate * seconds >= 1]
+
+
 def carriers_and_rates(
     reasons: Sequence[Reason], *, spin: int | None = None
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:

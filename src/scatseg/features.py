@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -549,7 +550,9 @@ def _described(
     sr: int,
 ) -> Features:
     """Convert coefficients (n_paths, n_frames) of a whole recording to Features."""
-    meta = transform.meta()
+    family = "jtfs" if isinstance(extract, JointScattering) else "scattering"
+    Q1 = extract.Q[0] if isinstance(extract.Q, tuple) else extract.Q
+    meta, names = _paths(transform, family, Q1, sr)
     X = compressed(
         S.T,
         meta,
@@ -558,9 +561,16 @@ def _described(
         renormalize=extract.renormalize,
     )
     edges = frame_edges(np.arange(len(X)) * cast(int, transform.stride) / sr, n_samples / sr)
-    family = "jtfs" if isinstance(extract, JointScattering) else "scattering"
-    Q1 = extract.Q[0] if isinstance(extract.Q, tuple) else extract.Q
-    return Features(X, edges, _names(family, physical_meta(meta, sr, Q1)))
+    return Features(X, edges, names)
+
+
+@functools.lru_cache(maxsize=16)  # as long as the transform of a short sound
+def _paths(
+    transform: Scattering1D | TimeFrequencyScattering, family: str, Q1: int, sr: int
+) -> tuple[dict[str, Any], tuple[FeatureName, ...]]:
+    """Return the parameters of the paths, and the names of all but order 0."""
+    meta = transform.meta()
+    return meta, tuple(_names(family, physical_meta(meta, sr, Q1)))
 
 
 def _names(family: str, columns: dict[str, NDArray[Any]]) -> list[FeatureName]:

@@ -157,6 +157,27 @@ class Segmentation:
         i = int(np.searchsorted(self.boundaries, time, side="right")) - 1
         return self.labels[min(i, len(self) - 1)]
 
+    def between(self, start: float, end: float) -> Segmentation:
+        """Return the part from `start` to `end`, in seconds, at its times.
+
+        Raises
+        ------
+        ValueError
+            When no segment lies between them.
+
+        Examples
+        --------
+        >>> Segmentation([0, 10, 25, 40], ["A", "B", "C"]).between(12, 30)
+        Segmentation(boundaries=(12.0, 25.0, 30.0), labels=('B', 'C'))
+        """
+        intervals = np.clip(self.intervals, start, end)
+        there = intervals[:, 0] < intervals[:, 1]
+        if not there.any():
+            whole = f"the segments span {self.start:g} to {self.end:g} s"
+            msg = f"{whole}, none lies between {start:g} and {end:g} s"
+            raise ValueError(msg)
+        return Segmentation.from_intervals(intervals[there], np.asarray(self.labels)[there])
+
     def merged(self) -> Segmentation:
         """Merge adjacent segments with equal labels.
 

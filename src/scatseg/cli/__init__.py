@@ -32,7 +32,15 @@ from scatseg.cli import (
     synth,
 )
 from scatseg.cli.match import match
-from scatseg.cli.outcome import DONE, INTERRUPTED, NOTHING_DONE, SOME_FAILED, USAGE, text_of
+from scatseg.cli.outcome import (
+    DONE,
+    INTERRUPTED,
+    NOTHING_DONE,
+    SOME_FAILED,
+    USAGE,
+    CustomCodeError,
+    text_of,
+)
 from scatseg.cli.resynthesize import distance
 
 __all__ = ["DONE", "INTERRUPTED", "NOTHING_DONE", "SOME_FAILED", "USAGE", "cli", "main"]
@@ -52,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         status = INTERRUPTED
     except click.ClickException as error:
         error.show()
-        status = USAGE
+        status = NOTHING_DONE if isinstance(error, CustomCodeError) else USAGE
     except OSError as error:
         click.echo(f"Error: {text_of(error)}", err=True)
         status = NOTHING_DONE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import datetime
+import math
 import sys
 import time
 from dataclasses import asdict
@@ -438,11 +439,13 @@ def explain(
     clips, failures = found(paths, how, jobs=jobs, verbosity=verbosity)
     tell(failures, (), verbosity)
     with usage_errors():
-        for clip, x in zip(clips.clips, clips.X, strict=True):
+        for clip, x, seconds in zip(clips.clips, clips.X, clips.seconds, strict=True):
             z = loaded.standardized(x[None])[0]
             best = int(loaded.scores(z[None])[0].argmax())
             number = best if label is None else loaded.about.classes.index(label)
-            _explain(loaded, z, number, clip.id, output, called=loaded.about.classes[best])
+            called = loaded.about.classes[best]
+            heard = min(seconds, how.seconds or seconds)
+            _explain(loaded, z, number, clip.id, output, called=called, seconds=heard)
     return status_of(len(clips.clips), len(failures))
 
 
@@ -454,11 +457,12 @@ def _explain(
     output: Path | None,
     *,
     called: str | None = None,
+    seconds: float = math.inf,
 ) -> None:
-    from scatseg.explain import sentence
+    from scatseg.explain import audible_in, sentence
     from scatseg.runs import safe_id
 
-    reasons = loaded.reasons(z, number)
+    reasons = audible_in(seconds, loaded.reasons(z, number))
     text = sentence(loaded.about.classes[number], reasons, called=called)
     click.echo(f"{title}: {text}")
     if output is not None:

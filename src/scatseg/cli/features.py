@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from scatseg.cli.options import FileArgument, features_option
-from scatseg.cli.outcome import status_of, text_of, usage_errors
+from scatseg.cli.outcome import (
+    CustomCodeError,
+    custom_errors,
+    status_of,
+    text_of,
+    usage_errors,
+)
 from scatseg.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -57,10 +63,11 @@ def features(
     with Progress(len(found.sources), verbosity) as progress:
         for source in found.sources:
             try:
-                described, warnings = _described(extract, source.path, sr)
+                with custom_errors(features, verbosity=verbosity):
+                    described, warnings = _described(extract, source.path, sr)
                 target = output if one_file else output / f"{source.id}.npz"
                 atomic_write(target, _features_npz(described))
-            except (AudioError, OSError, ValueError) as error:
+            except (AudioError, OSError, ValueError, CustomCodeError) as error:
                 text = text_of(error) if isinstance(error, OSError) else str(error)
                 failed.append(text)
                 progress.step(f"{source.id}: {text}", important=True)

@@ -70,7 +70,7 @@ def gear(verbosity: int, /, folder: Path | None, output: Path, **options: Any) -
         check_neighbors(options["neighbors"], len(sounds.theta))
         source = options["synth"] if folder is None else str(folder)
         steps = -(-len(sounds.theta) // BATCH)
-        with runs.locked(output), Progress(steps, verbosity) as progress:
+        with runs.locked(output), Progress(steps, verbosity, unit="batch") as progress:
             examined, failures = run(
                 output,
                 sounds,

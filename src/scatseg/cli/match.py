@@ -175,7 +175,7 @@ def descend(
         _say(task.notes)
         rows = task.starts(start, starts, signed=signed, seed=seed)
         known = {name: loss_named(name, task.synth.sr) for name in losses}
-        with Progress(len(known) * len(shifts) * len(rows), verbosity) as progress:
+        with Progress(len(known) * len(shifts) * len(rows), verbosity, unit="descent") as progress:
             descents, failures = runs.descents(
                 output / "matches",
                 task,
@@ -191,13 +191,16 @@ def descend(
         facts = {"synth": synth, "target": truth or str(target), "optimizer": optimizer}
         scores = runs.write_descents(output, descents, task.parameters, facts | {"seed": seed})
         plane = task.plane() if len(task.parameters) > 1 else None
-        contours = {}
+        contours: dict[tuple[str, int], Field] = {}
         if contour and plane is not None and task.truth is not None:
-            contours = {
-                (name, each.shift): each
-                for name in dict.fromkeys(each.loss for each in descents)
-                for each in _fields(task, known[name], [task.truth], plane, contour, shifts, device)
-            }
+            drawn = list(dict.fromkeys(each.loss for each in descents))
+            with Progress(contour * len(drawn), verbosity, unit="row") as progress:
+                for name in drawn:
+                    done = _rows_told(progress, name, contour)
+                    for each in _fields(
+                        task, known[name], [task.truth], plane, contour, shifts, device, done
+                    ):
+                        contours[name, each.shift] = each
         if descents:
             draw_descents(output, descents, task.parameters, plane, contours)
         _tell(output, failures)
@@ -253,7 +256,7 @@ def _fields(
     n: int,
     shifts: Sequence[int],
     device: str,
-    on_point: Callable[[], object] | None = None,
+    on_point: Callable[[], object],
 ) -> list[Field]:
     from scatseg.matching import fields
 
@@ -269,6 +272,18 @@ def _fields(
         batch=1 if device == "cpu" else 16,
         on_point=on_point,
     )
+
+
+def _rows_told(progress: Progress, name: str, n: int) -> Callable[[], None]:
+    """Return what counts the points of a field of n by n, and reports each row."""
+    points_done = itertools.count(1)
+
+    def on_point() -> None:
+        row, column = divmod(next(points_done), n)
+        if column == 0:
+            progress.step(f"{name}: row {row} of {n} of the field")
+
+    return on_point
 
 
 @match.command()
@@ -339,17 +354,11 @@ def field(
             points = list(inner_points(task.parameters, points[0], plane, grid, n_side))
         known = {name: loss_named(name, task.synth.sr) for name in losses}
         heard: dict[str, Any] = {}
-        with Progress(grid * len(known), verbosity) as progress:
+        with Progress(grid * len(known), verbosity, unit="row") as progress:
 
             def mapped(name: str) -> list[Field]:
-                points_done = itertools.count(1)
-
-                def on_point() -> None:
-                    row, column = divmod(next(points_done), grid)
-                    if column == 0:
-                        progress.step(f"{name}: row {row} of {grid} of the field")
-
-                found = _fields(task, known[name], points, plane, grid, shifts, device, on_point)
+                done = _rows_told(progress, name, grid)
+                found = _fields(task, known[name], points, plane, grid, shifts, device, done)
                 values = sensitivities(task.synth, known[name], points[len(points) // 2])
                 heard[name] = None if values is None else values.tolist()
                 return found

@@ -21,6 +21,12 @@ def status_of(n_done: int, n_failed: int) -> int:
     return SOME_FAILED if n_failed else DONE
 
 
+class CustomCodeError(click.ClickException):
+    """An error of custom features or a custom segmenter, which nothing could be done with."""
+
+    exit_code = NOTHING_DONE
+
+
 class Interrupted(click.exceptions.Abort):
     """An interrupt with a message for the user."""
 
@@ -71,7 +77,7 @@ def custom_errors(*names: str | None, verbosity: int) -> Iterator[None]:
         if verbosity > 0:
             traceback.print_exception(error)
         msg = f"{' or '.join(custom)}: {type(error).__name__}: {error}"
-        raise click.ClickException(msg) from error
+        raise CustomCodeError(msg) from error
 
 
 @contextlib.contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from scatseg.cli.options import (
     parse_time,
 )
 from scatseg.cli.outcome import DONE, custom_errors, usage_errors
+from scatseg.cli.progress import followed
 
 
 def _integers(_: click.Context, __: click.Parameter, text: str) -> tuple[int, ...]:
@@ -108,6 +110,12 @@ def _written(draw: str, *arguments: Path, **options: Any) -> int:
     return DONE
 
 
+def _followed() -> Callable[[Iterable[Any], int], Iterable[Any]]:
+    """Return what shows progress over the transforms of a figure that takes long."""
+    verbosity = click.get_current_context().obj
+    return functools.partial(followed, verbosity=verbosity, unit="transform")
+
+
 @click.group()
 def plot() -> None:
     """Draw recordings, and the wavelets of the transform.
@@ -121,13 +129,17 @@ def plot() -> None:
 @_output
 @heard_features_option
 @_segmenter
+@_excerpt
 @click.option(
     "--reference",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Reference annotation to draw above the estimate.",
 )
 def track(path: Path, output: Path, **options: Any) -> int:
-    """Draw sections, boundary probability or novelty, and self-similarity over one time axis."""
+    """Draw sections, boundary probability or novelty, and self-similarity over one time axis.
+
+    The whole recording is analyzed, also for an excerpt (--from, --to).
+    """
     return _written("draw_track", path, output, **options)
 
 
@@ -146,13 +158,17 @@ def features(path: Path, output: Path, **options: Any) -> int:
 @_output
 @heard_features_option
 @_segmenter
+@_excerpt
 @click.option(
     "--any-key",
     is_flag=True,
     help="Draw the maximum over transpositions, as z-scores.",
 )
 def similarity(path: Path, output: Path, **options: Any) -> int:
-    """Draw self-similarity, and the sections found."""
+    """Draw self-similarity, and the sections found.
+
+    The whole recording is analyzed, also for an excerpt (--from, --to).
+    """
     return _written("draw_similarity", path, output, **options)
 
 
@@ -161,8 +177,12 @@ def similarity(path: Path, output: Path, **options: Any) -> int:
 @_output
 @heard_features_option
 @_segmenter
+@_excerpt
 def novelty(path: Path, output: Path, **options: Any) -> int:
-    """Draw the boundaries found, over a novelty curve or, by default, their probability."""
+    """Draw the boundaries found, over a novelty curve or, by default, their probability.
+
+    The whole recording is analyzed, also for an excerpt (--from, --to).
+    """
     return _written("draw_novelty", path, output, **options)
 
 
@@ -304,7 +324,7 @@ def jtfs(path: Path, output: Path, **options: Any) -> int:
 @_sr()
 def compare(path: Path, output: Path, **options: Any) -> int:
     """Draw waveform, spectrogram, CQT and scalogram over one time axis."""
-    return _written("draw_compare", path, output, **options)
+    return _written("draw_compare", path, output, follow=_followed(), **options)
 
 
 @plot.command()
@@ -330,7 +350,7 @@ def orders(path: Path, output: Path, **options: Any) -> int:
 @_sr()
 def invariance(path: Path, output: Path, **options: Any) -> int:
     """Draw how far coefficients move when the sound is delayed."""
-    return _written("draw_invariance", path, output, **options)
+    return _written("draw_invariance", path, output, follow=_followed(), **options)
 
 
 @plot.command()
@@ -342,4 +362,4 @@ def invariance(path: Path, output: Path, **options: Any) -> int:
 @_sr()
 def stability(path: Path, output: Path, **options: Any) -> int:
     """Draw how far coefficients move when the sound is played slower."""
-    return _written("draw_stability", path, output, **options)
+    return _written("draw_stability", path, output, follow=_followed(), **options)

@@ -16,22 +16,27 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 
-def followed(items: Iterable[Item], total: int, verbosity: int) -> Iterable[Item]:
-    """Iterate over tracks, with a progress bar if standard error is a terminal."""
+def followed(
+    items: Iterable[Item], total: int, verbosity: int, *, unit: str = "track"
+) -> Iterable[Item]:
+    """Iterate over tracks, or other units, with a progress bar if standard error is a terminal."""
     shown = verbosity >= 0 and sys.stderr.isatty()
     bar: Iterable[Item] = tqdm(
-        items, total=total, unit="track", file=sys.stderr, leave=False, disable=not shown
+        items, total=total, unit=unit, file=sys.stderr, leave=False, disable=not shown
     )
     return bar
 
 
 class Progress:
-    """Progress on standard error: a bar on a terminal, one line per track elsewhere."""
+    """Progress on standard error: a bar on a terminal, one line per track elsewhere.
 
-    def __init__(self, total: int, verbosity: int) -> None:
+    Other units than tracks are named on the bar.
+    """
+
+    def __init__(self, total: int, verbosity: int, *, unit: str = "track") -> None:
         self._total, self._done, self._verbosity = total, 0, verbosity
         bar = verbosity >= 0 and sys.stderr.isatty()
-        self._bar = tqdm(total=total, unit="track", file=sys.stderr) if bar else None
+        self._bar = tqdm(total=total, unit=unit, file=sys.stderr) if bar else None
 
     def __enter__(self) -> Progress:
         return self
@@ -41,7 +46,7 @@ class Progress:
             self._bar.close()
 
     def step(self, text: str, *, important: bool = False) -> None:
-        """Count a track and report its outcome."""
+        """Count a track, or another unit, and report its outcome."""
         self._done += 1
         if self._bar is not None:
             self._bar.update()

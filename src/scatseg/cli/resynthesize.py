@@ -126,7 +126,7 @@ def resynthesize(
             device=device,
         )
         sounds = renderings.read(job)
-        with Progress((steps + 1) * len(sounds.targets), verbosity) as progress:
+        with Progress((steps + 1) * len(sounds.targets), verbosity, unit="step") as progress:
             done = renderings.run(
                 job, sounds, output, lambda error: progress.step(f"error {error:.5f}")
             )

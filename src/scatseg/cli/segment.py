@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import time
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ from scatseg.cli.options import (
 from scatseg.cli.outcome import (
     DONE,
     NOTHING_DONE,
+    custom_errors,
     resumable,
     status_of,
     tell_outdated,
@@ -173,7 +173,7 @@ def _print_segments(
     sources: Sequence[Source], failures: Sequence[Failure], job: SegmentJob, verbosity: int
 ) -> int:
     """Segment one file and print it as LAB."""
-    from scatseg.analysis import Stage, analyze
+    from scatseg.analysis import analyze
     from scatseg.audio import AudioError, decode
     from scatseg.formats.tables import lab_text
 
@@ -183,19 +183,13 @@ def _print_segments(
         msg = f"{len(sources)} tracks need a run folder: add -o FOLDER"
         raise click.UsageError(msg)
     for source in sources:
-        stage = Stage()
         try:
             recording = decode(source.path, sr=job.sr, strict=job.strict)
             beats = job.beats_of([source]).get(source.id)
-            analysis = analyze(recording.y, recording.sr, job, stage, beats=beats)
+            with custom_errors(*job.segmenters, job.features, verbosity=verbosity):
+                analysis = analyze(recording.y, recording.sr, job, beats=beats)
         except (AudioError, ValueError, TypeError) as error:
             click.echo(str(error), err=True)
-            return NOTHING_DONE
-        except Exception as error:  # custom code may raise anything
-            if verbosity > 0:
-                traceback.print_exception(error)
-            text = f"{source.path}: {stage.name}: {type(error).__name__}: {error}"
-            click.echo(text, err=True)
             return NOTHING_DONE
         for warning in (*recording.warnings, *analysis.warnings):
             click.echo(f"{source.path}: {warning}", err=True)

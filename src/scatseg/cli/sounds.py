@@ -80,7 +80,7 @@ def described(
     from scatseg.clips import describe_clips
 
     kept = contextlib.nullcontext() if store is None else resumable()
-    with kept, Progress(len(clips), verbosity) as progress:
+    with kept, Progress(len(clips), verbosity, unit="sound") as progress:
         done = describe_clips(clips, how, store=store, n_jobs=jobs, on_clip=progress.step)
     _tell_short(done, how.averaging_seconds, verbosity)
     return done

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg import pictures, plotting
-from scatseg.audio import AudioWarning, decode
+from scatseg.audio import AudioWarning, Recording, decode
 from scatseg.formats import atomic_write
 from scatseg.pictures import TimeFrequency
 from scatseg.plotting import clock
@@ -32,6 +32,7 @@ SHORT = 6.0
 class Sound:
     """An excerpt of a recording."""
 
+    recording: Recording
     y: NDArray[np.floating]
     sr: int
     start: float
@@ -43,6 +44,11 @@ class Sound:
     def duration(self) -> float:
         """Duration in seconds."""
         return len(self.y) / self.sr
+
+    @property
+    def end(self) -> float:
+        """End in the recording in seconds."""
+        return self.start + self.duration
 
     def placed(self, picture: Timed) -> Timed:
         """Shift the times of a picture of the excerpt to those of the recording."""
@@ -83,7 +89,14 @@ def read_sound(
     place = ""
     if (first, last) != (0, len(recording.y)):
         place = f" {clock(first / sr, 0.1)}\N{EN DASH}{clock(last / sr, 0.1)}"
-    return Sound(y=recording.y[first:last], sr=sr, start=first / sr, name=path.stem, place=place)
+    return Sound(
+        recording=recording,
+        y=recording.y[first:last],
+        sr=sr,
+        start=first / sr,
+        name=path.stem,
+        place=place,
+    )
 
 
 def plot_outline(sound: Sound, ax: Any) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,9 @@ from scatseg.figures.files import (
 )
 from scatseg.pictures import TimeFrequency
 from scatseg.plotting import clock
+
+Follow = Callable[[Iterable[TimeFrequency], int], Iterable[TimeFrequency]]
+"""Iterates over pictures as they are computed, given their number, to show progress."""
 
 
 def draw_scalogram(
@@ -227,26 +231,34 @@ def draw_compare(
     sr: int = 22050,
     J: int = 12,
     Q: int = 12,
+    follow: Follow | None = None,
 ) -> Path:
     """Draw waveform, spectrogram, constant-Q transform and scalogram over one time axis.
 
-    Parameters are those of `draw_scalogram`.
+    Parameters are those of `draw_scalogram`, and
+
+    Parameters
+    ----------
+    follow : callable, optional
+        Iterates over the transforms as they are computed, given their number.
     """
     check_output(output)
     sound = read_sound(path, stretch, sr)
-    made = {
-        "spectrogram": pictures.spectrogram(sound.y, sr),
-        "constant-Q transform": pictures.constant_q(sound.y, sr),
-        "scalogram": pictures.scalogram(sound.y, sr, J=J, Q=Q),
+    transforms: dict[str, Callable[[NDArray[np.floating], int], TimeFrequency]] = {
+        "spectrogram": pictures.spectrogram,
+        "constant-Q transform": pictures.constant_q,
+        "scalogram": partial(pictures.scalogram, J=J, Q=Q),
     }
-    made = {name: sound.placed(picture) for name, picture in made.items()}
+    computed = (sound.placed(transform(sound.y, sr)) for transform in transforms.values())
+    shown = follow(computed, len(transforms)) if follow else computed
+    made = dict(zip(transforms, shown, strict=True))
 
     def panels(axes: NDArray[Any]) -> None:
         plot_outline(sound, axes[0, 0])
         for ax, (name, picture) in zip(axes[1:, 0], made.items(), strict=True):
             plotting.plot_time_frequency(picture, ax=ax)
             ax.set_title(name, fontsize=8, loc="left")
-            ax.set(xlim=(sound.start, sound.start + sound.duration), ylim=(20, sr / 2))
+            ax.set(xlim=(sound.start, sound.end), ylim=(20, sr / 2))
 
     numbers = {
         key: array
@@ -301,6 +313,7 @@ def draw_invariance(
     J: int = 10,
     Q: int = 8,
     T: Sequence[int] = (2**9, 2**11, 2**13),
+    follow: pictures.Follow | None = None,
 ) -> Path:
     """Draw the relative change of coefficients as a function of delay.
 
@@ -314,10 +327,12 @@ def draw_invariance(
         Options of `scatseg.scattering.Scattering1D`.
     T : sequence of int
         Averaging scales in samples: one curve each.
+    follow : callable, optional
+        As for `scatseg.pictures.invariance`, to show progress.
     """
     check_output(output)
     sound = read_sound(path, stretch, sr, longest=SHORT)
-    curves = pictures.invariance(sound.y, sr, T=T, J=J, Q=Q)
+    curves = pictures.invariance(sound.y, sr, T=T, J=J, Q=Q, follow=follow)
     return _write_distances(
         output, sound, curves, "delay (s)", after=": distance from itself, delayed"
     )
@@ -331,6 +346,7 @@ def draw_stability(
     sr: int = 22050,
     J: int = 10,
     Q: Sequence[int] = (1, 8),
+    follow: pictures.Follow | None = None,
 ) -> Path:
     """Draw the relative change of time-averaged coefficients under time stretching by resampling.
 
@@ -339,7 +355,7 @@ def draw_stability(
     check_output(output)
     sound = read_sound(path, stretch, sr, longest=SHORT)
     check_average(sound, None, J)
-    curves = pictures.stability(sound.y, sr, J=J, Q=Q)
+    curves = pictures.stability(sound.y, sr, J=J, Q=Q, follow=follow)
     return _write_distances(
         output,
         sound,
@@ -374,7 +390,6 @@ def _write_distances(
 
 def _check_time(sound: Sound, time: float | None) -> None:
     """Raise a ValueError for a time outside the excerpt."""
-    end = sound.start + sound.duration
-    if time is not None and not sound.start <= time <= end:
-        msg = f"a time must lie from {sound.start:g} to {end:.3f} s, got {time:g}"
+    if time is not None and not sound.start <= time <= sound.end:
+        msg = f"a time must lie from {sound.start:g} to {sound.end:.3f} s, got {time:g}"
         raise ValueError(msg)

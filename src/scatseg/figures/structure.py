@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg import formats, plotting
+from scatseg import formats, pictures, plotting
 from scatseg.analysis import PICTURE_FRAME, PICTURE_FRAMES, SegmentJob, analyze
-from scatseg.audio import SILENT_PEAK, Recording, decode
+from scatseg.audio import SILENT_PEAK, Recording
 from scatseg.extractors import extracted, extractor
 from scatseg.features import Features
 from scatseg.figures.files import Excerpt, check_output, plot_outline, read_sound, write
@@ -31,6 +31,7 @@ def draw_track(
     features: str | None = None,
     segmenter: str = "default",
     reference: Path | None = None,
+    stretch: Excerpt = (None, None),
 ) -> Path:
     """Draw all analyses of a recording on one time axis.
 
@@ -46,6 +47,9 @@ def draw_track(
         Segmenter name with options.
     reference : Path, optional
         An annotation, drawn above the estimate.
+    stretch : (float or None, float or None)
+        Start and end in seconds of the excerpt to draw. Sections, novelty and similarity are those
+        of the whole recording.
 
     Raises
     ------
@@ -54,19 +58,22 @@ def draw_track(
         this module.
     """
     check_output(output)
-    found = _analysis(decode(path), SegmentJob(segmenters=(segmenter,), features=features))
+    sound = read_sound(path, stretch)
+    found = _analysis(sound.recording, SegmentJob(segmenters=(segmenter,), features=features))
     references: tuple[Annotation, ...] = ()
     if reference is not None:
         references = formats.read(reference, duration=found.duration)
     figure = plotting.track_figure(
-        duration=found.duration,
+        duration=sound.duration,
+        start=sound.start,
         references=plotting.annotation_strips(references, unnamed="reference"),
         estimates=plotting.annotation_strips(found.annotations[:1]),
-        waveform=found.pictures["waveform"] / 127,
+        waveform=pictures.outline(sound.y),
         S=found.S,
         S_edges=found.pictures.get("S_edges"),
         curves={} if found.curve is None else {segmenter: found.curve},
-        title=path.stem,
+        title=sound.name,
+        after=sound.place,
     )
     output.parent.mkdir(parents=True, exist_ok=True)
     plotting.save_figure(figure, output.with_suffix(""))
@@ -114,12 +121,13 @@ def draw_similarity(
     features: str | None = None,
     segmenter: str = "default",
     any_key: bool = False,
+    stretch: Excerpt = (None, None),
 ) -> Path:
     """Draw the self-similarity of a recording and its boundaries.
 
     Parameters
     ----------
-    path, output, features, segmenter
+    path, output, features, segmenter, stretch
         As for `draw_track`.
     any_key : bool, default False
         Whether to draw transposition-invariant similarity, from the transposable features (by
@@ -133,7 +141,8 @@ def draw_similarity(
     """
     check_output(output)
     job = SegmentJob(segmenters=(segmenter,), features=features)
-    recording = decode(path)
+    sound = read_sound(path, stretch)
+    recording = sound.recording
     if np.abs(recording.y).max() <= SILENT_PEAK:
         msg = f"{path}: silence has no self-similarity to draw"
         raise ValueError(msg)
@@ -149,11 +158,16 @@ def draw_similarity(
     return write(
         output,
         lambda axes: plotting.plot_similarity(
-            S, edges, ax=axes[0, 0], boundaries=found.boundaries, z_scores=any_key
+            S,
+            edges,
+            ax=axes[0, 0],
+            boundaries=found.boundaries,
+            z_scores=any_key,
+            span=(sound.start, sound.end),
         ),
         heights=[6.0],
-        title=path.stem,
-        after=f": self-similarity{' in any key' * any_key} and boundaries",
+        title=sound.name,
+        after=f"{sound.place}: self-similarity{' in any key' * any_key} and boundaries",
     )
 
 
@@ -171,9 +185,16 @@ def _in_any_key(features: Features, name: str) -> tuple[NDArray[np.float64], NDA
 
 
 def draw_novelty(
-    path: Path, output: Path, *, features: str | None = None, segmenter: str = "default"
+    path: Path,
+    output: Path,
+    *,
+    features: str | None = None,
+    segmenter: str = "default",
+    stretch: Excerpt = (None, None),
 ) -> Path:
     """Draw a segmenter's novelty curve or boundary probability, and its boundaries.
+
+    Parameters are those of `draw_track`.
 
     Raises
     ------
@@ -181,7 +202,8 @@ def draw_novelty(
         When the segmenter has no novelty curve, or the recording is silent.
     """
     check_output(output)
-    found = _analysis(decode(path), SegmentJob(segmenters=(segmenter,), features=features))
+    sound = read_sound(path, stretch)
+    found = _analysis(sound.recording, SegmentJob(segmenters=(segmenter,), features=features))
     curve = found.curve
     if "S" not in found.pictures:
         msg = f"{path}: silence has no novelty to draw"
@@ -197,10 +219,11 @@ def draw_novelty(
             ax=axes[0, 0],
             boundaries=curve.boundaries,
             what=curve.what,
+            span=(sound.start, sound.end),
         ),
         heights=[1.8],
-        title=path.stem,
-        after=f": {curve.what} and boundaries",
+        title=sound.name,
+        after=f"{sound.place}: {curve.what} and boundaries",
     )
 
 

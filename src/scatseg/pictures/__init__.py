@@ -4,7 +4,7 @@ Pure functions of signals and options; `scatseg.plotting` draws their results. F
 and ascending, times in seconds, log-frequencies in octaves.
 """
 
-from scatseg.pictures.robustness import DistanceCurves, invariance, stability
+from scatseg.pictures.robustness import DistanceCurves, Follow, invariance, stability
 from scatseg.pictures.techniques import TECHNIQUES, technique
 from scatseg.pictures.transforms import (
     Joint,
@@ -34,6 +34,7 @@ __all__ = [
     "TECHNIQUES",
     "BankCurves",
     "DistanceCurves",
+    "Follow",
     "Joint",
     "JointTiles",
     "Orders",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,6 +14,10 @@ from scatseg.pictures.transforms import spectrogram
 from scatseg.scattering import Scattering1D
 
 _Signal = NDArray[np.floating]
+_Transforms = Mapping[str, Callable[[_Signal], _Signal]]
+
+Follow = Callable[[Iterable[float], int], Iterable[float]]
+"""Iterates over distances as they are computed, given their number, to show progress."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,6 +44,7 @@ def invariance(
     shifts: ArrayLike | None = None,
     J: int = 10,
     Q: int = 8,
+    follow: Follow | None = None,
 ) -> DistanceCurves:
     """Compare a zero-padded signal with its delayed copy.
 
@@ -55,6 +60,8 @@ def invariance(
         Seconds; 1 ms to 0.5 s by default.
     J, Q : int
         Options of `scatseg.scattering.Scattering1D`, the same for all T.
+    follow : callable, optional
+        Iterates over the distances as they are computed, given their number.
 
     Returns
     -------
@@ -67,18 +74,21 @@ def invariance(
     around = 4 * max(*T, 2**J)
     still = np.pad(y, (around, around + samples[-1]))
     delayed = [np.roll(still, s) for s in samples]
-    transforms: dict[str, Callable[[_Signal], _Signal]] = {
+    transforms = {
         f"scattering, T = {_milliseconds(each / sr)}": _scattering(J, Q, each) for each in sorted(T)
     }
     transforms[f"spectrogram, windows of {_milliseconds(1024 / sr)}"] = _stft(sr, 1024)
-    return DistanceCurves(
-        sizes=samples / sr,
-        distances={name: _distances(S, still, delayed) for name, S in transforms.items()},
-    )
+    return _curves(samples / sr, transforms, still, delayed, follow)
 
 
 def stability(
-    y: _Signal, sr: int, *, factors: ArrayLike | None = None, J: int = 10, Q: Sequence[int] = (1, 8)
+    y: _Signal,
+    sr: int,
+    *,
+    factors: ArrayLike | None = None,
+    J: int = 10,
+    Q: Sequence[int] = (1, 8),
+    follow: Follow | None = None,
 ) -> DistanceCurves:
     """Compare time-averaged transforms of a signal and of a time-stretched copy (by resampling).
 
@@ -95,6 +105,8 @@ def stability(
         Log2 of the largest scale in samples.
     Q : sequence of int
         Wavelets per octave: one curve each.
+    follow : callable, optional
+        As for `invariance`.
 
     Returns
     -------
@@ -107,10 +119,7 @@ def stability(
         f"scattering, Q = {each}": _mean(_scattering(J, each, 2**J), 2 ** (J - 1)) for each in Q
     }
     transforms[f"spectrogram, windows of {_milliseconds(2048 / sr)}"] = _mean(_stft(sr, 2048), 512)
-    return DistanceCurves(
-        sizes=parts,
-        distances={name: _distances(S, y, stretched) for name, S in transforms.items()},
-    )
+    return _curves(parts, transforms, y, stretched, follow)
 
 
 def stretch(y: _Signal, part: float) -> _Signal:
@@ -143,15 +152,34 @@ def _mean(transform: Callable[[_Signal], _Signal], hop: int) -> Callable[[_Signa
     return averaged
 
 
+def _curves(
+    sizes: NDArray[np.float64],
+    transforms: _Transforms,
+    still: _Signal,
+    moved: Sequence[_Signal],
+    follow: Follow | None,
+) -> DistanceCurves:
+    distances = (
+        distance
+        for transform in transforms.values()
+        for distance in _distances(transform, still, moved)
+    )
+    n_distances = len(transforms) * len(moved)
+    values = np.fromiter(follow(distances, n_distances) if follow else distances, np.float64)
+    curves = values.reshape(len(transforms), len(moved))
+    return DistanceCurves(sizes=sizes, distances=dict(zip(transforms, curves, strict=True)))
+
+
 def _distances(
     transform: Callable[[_Signal], _Signal], still: _Signal, moved: Sequence[_Signal]
-) -> NDArray[np.float64]:
+) -> Iterator[float]:
     S = transform(still)
     norm = np.linalg.norm(S)
     if norm == 0:
         msg = "silence has no relative distance from itself: choose an excerpt with sound"
         raise ValueError(msg)
-    return np.array([np.linalg.norm(transform(each) - S) / norm for each in moved])
+    for each in moved:
+        yield float(np.linalg.norm(transform(each) - S) / norm)
 
 
 def _milliseconds(seconds: float) -> str:

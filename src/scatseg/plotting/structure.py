@@ -151,6 +151,7 @@ def plot_similarity(
     boundaries: Sequence[float] = (),
     bar: bool = True,
     z_scores: bool = False,
+    span: tuple[float, float] | None = None,
 ) -> ScalarMappable:
     """Draw a self-similarity matrix; time runs right and down.
 
@@ -168,18 +169,23 @@ def plot_similarity(
         Whether to draw a color bar.
     z_scores : bool, default False
         Whether S has z-scores instead of values in [0, 1].
+    span : (float, float), optional
+        Start and end of the excerpt to draw, in seconds; by default, all is drawn.
 
     Returns
     -------
     image : ScalarMappable
         The image.
     """
-    times = np.asarray(edges, dtype=np.float64)
-    low, high = similarity_limits(S, z_scores=z_scores)
+    times, values = np.asarray(edges, dtype=np.float64), np.asarray(S)
+    if span is None:
+        span = times[0], times[-1]
+    heard = (times[1:] > span[0]) & (times[:-1] < span[1])
+    low, high = similarity_limits(values[np.ix_(heard, heard)], z_scores=z_scores)
     image = ax.pcolorfast(
         times,
         times,
-        np.asarray(S),
+        values,
         cmap=matplotlib.colormaps[_SIMILARITY_COLORS],
         vmin=low,
         vmax=high,
@@ -187,7 +193,7 @@ def plot_similarity(
     for time in boundaries:
         ax.axvline(time, color="white", linewidth=0.5, alpha=0.6)
         ax.axhline(time, color="white", linewidth=0.5, alpha=0.6)
-    ax.set(xlim=(times[0], times[-1]), ylim=(times[-1], times[0]), aspect="equal")
+    ax.set(xlim=span, ylim=span[::-1], aspect="equal")
     ax.set(xlabel=TIME, ylabel=TIME)
     mark_minutes(ax.xaxis)
     mark_minutes(ax.yaxis)
@@ -204,6 +210,7 @@ def plot_novelty(
     ax: Axes,
     boundaries: Sequence[float] = (),
     what: str = "novelty",
+    span: tuple[float, float] | None = None,
 ) -> None:
     """Draw a novelty curve and the boundaries found.
 
@@ -219,12 +226,16 @@ def plot_novelty(
         Seconds, marked by a line and a dot on the curve.
     what : str, default "novelty"
         What the curve shows.
+    span : (float, float), optional
+        Start and end of the excerpt to draw, in seconds; by default, all is drawn.
     """
     times = np.asarray(edges, dtype=np.float64)
+    low, high = (times[0], times[-1]) if span is None else span
+    boundaries = [time for time in boundaries if low <= time <= high]
     heights = np.asarray(novelty, dtype=np.float64)
     ax.fill_between(times, heights, color=LINE, alpha=0.15, linewidth=0)
     ax.plot(times, heights, color=LINE, linewidth=0.9)
-    if len(boundaries):
+    if boundaries:
         picked = np.interp(boundaries, times, heights)
         ax.vlines(
             boundaries,
@@ -237,7 +248,7 @@ def plot_novelty(
         )
         ax.plot(boundaries, picked, "o", color=INK, markersize=2.8, clip_on=False)
     top = float(heights.max())
-    ax.set(xlim=(times[0], times[-1]), ylim=(0, 1.08 * top if top > 0 else 1))
+    ax.set(xlim=(low, high), ylim=(0, 1.08 * top if top > 0 else 1))
     ax.set(xlabel=TIME, ylabel=what)
     ax.yaxis.set_major_locator(MaxNLocator(3))
     mark_minutes(ax.xaxis)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -48,9 +48,16 @@ _TIME_LABEL = 0.15
 _BAR = 0.75  # from the color bar to the panel, with times of over an hour between them
 
 
+class _Strip(NamedTuple):
+    name: str
+    form: Segmentation
+    looks: Mapping[str, LabelStyle]
+
+
 def track_figure(
     *,
     duration: float,
+    start: float = 0.0,
     references: Sequence[tuple[str, Segmentation]] = (),
     estimates: Sequence[tuple[str, Segmentation]] = (),
     waveform: ArrayLike | None = None,
@@ -58,58 +65,71 @@ def track_figure(
     S_edges: ArrayLike | None = None,
     curves: Mapping[str, NoveltyCurve] | None = None,
     title: str = "",
+    after: str = "",
 ) -> Figure:
-    """Draw all analyses of a recording on one time axis.
+    """Draw all analyses of a recording, or what an excerpt shows of them, on one time axis.
 
     Labels that fit in no segment are listed above the strips.
 
     Parameters
     ----------
     duration : float
-        Duration of the recording in seconds.
+        Duration of the recording, or of the excerpt, in seconds.
+    start : float, default 0
+        Start of the excerpt in the recording in seconds.
     references, estimates : sequence of (str, Segmentation)
         Strips of the annotators, and of the systems below them.
     waveform : array_like of float, shape (2, n_stretches), optional
-        As for `plot_waveform`.
+        As for `plot_waveform`, of the excerpt.
     S, S_edges : array_like of float, shapes (n_frames, n_frames) and (n_frames + 1,), optional
         As for `plot_similarity`; both or neither.
     curves : mapping from str to NoveltyCurve, optional
         One novelty curve per system.
     title : str, optional
         Title of the figure.
+    after : str, optional
+        Text after the title, which is not shortened.
 
     Returns
     -------
     figure : Figure
         8 inches wide, as high as necessary.
     """
-    strips = [*references, *estimates]
+    span = (start, start + duration)
     n = len(references)
-    forms = [form for _, form in strips]
-    styles = matched_styles(forms[:n], forms[n:])
+    # The styles are those of the whole recording.
+    styles = matched_styles([form for _, form in references], [form for _, form in estimates])
+    groups = [_within(span, references, styles[:n]), _within(span, estimates, styles[n:])]
     panels: list[tuple[float, Callable[[Axes], None]]] = []
     if waveform is not None:
-        panels.append((0.7, _waveform_panel(waveform, duration)))
-    if unwritten := _never_whole(strips, duration, styles):
+        panels.append((0.7, _waveform_panel(waveform, span)))
+    if unwritten := _never_whole(list(itertools.chain(*groups)), duration):
         panels.append(_legend_panel(unwritten))
-    for group, looks in ((references, styles[:n]), (estimates, styles[n:])):
-        if group:
-            panels.append((0.26 * len(group), _strips_panel(group, looks)))
-    panels.extend((0.55, _novelty_panel(name, each)) for name, each in (curves or {}).items())
+    panels.extend((0.26 * len(group), _strips_panel(group)) for group in groups if group)
+    panels.extend((0.55, _novelty_panel(name, each, span)) for name, each in (curves or {}).items())
     if S is not None and S_edges is not None:
-        panels.append((PANEL_WIDTH, _similarity_panel(S, S_edges)))
+        panels.append((PANEL_WIDTH, _similarity_panel(S, S_edges, span)))
     with style():
-        return _stacked(panels, duration, title)
+        return _stacked(panels, span, title, after)
 
 
-def _never_whole(
+def _within(
+    span: tuple[float, float],
     strips: Sequence[tuple[str, Segmentation]],
-    duration: float,
     styles: Sequence[Mapping[str, LabelStyle]],
-) -> list[tuple[str, LabelStyle]]:
+) -> list[_Strip]:
+    """Cut strips to an excerpt, without those that lie outside."""
+    return [
+        _Strip(name, form.between(*span), looks)
+        for (name, form), looks in zip(strips, styles, strict=True)
+        if form.start < span[1] and form.end > span[0]
+    ]
+
+
+def _never_whole(strips: Sequence[_Strip], duration: float) -> list[tuple[str, LabelStyle]]:
     """Return the labels that fit in no segment of a track figure, and their styles."""
     longest: dict[tuple[str, LabelStyle], float] = {}
-    for (_, form), looks in zip(strips, styles, strict=True):
+    for _, form, looks in strips:
         for start, end, label in form:
             inches = (end - start) / duration * PANEL_WIDTH - LABEL_MARGIN / 72
             key = label, looks[label]
@@ -155,7 +175,10 @@ def _write(ax: Axes, x: float, y: float, text: str) -> None:
 
 
 def _stacked(
-    panels: Sequence[tuple[float, Callable[[Axes], None]]], duration: float, title: str
+    panels: Sequence[tuple[float, Callable[[Axes], None]]],
+    span: tuple[float, float],
+    title: str,
+    after: str,
 ) -> Figure:
     below = BOTTOM + _TIME_LABEL
     height = TOP + below + sum(h for h, _ in panels) + GAP * (len(panels) - 1)
@@ -166,7 +189,7 @@ def _stacked(
             (LEFT / WIDTH, (top - inches) / height, PANEL_WIDTH / WIDTH, inches / height)
         )
         draw(ax)
-        ax.set_xlim(0, duration)
+        ax.set_xlim(*span)
         mark_minutes(ax.xaxis)
         ax.set_xlabel(TIME if i == len(panels) - 1 else "")
         if i < len(panels) - 1:  # only the lowest panel has time labels
@@ -176,7 +199,7 @@ def _stacked(
     figure.text(
         LEFT / WIDTH,
         1 - 0.5 * TOP / height,
-        fitted_title(title, inches=PANEL_WIDTH),
+        fitted_title(title, after, inches=PANEL_WIDTH),
         va="center",
         parse_math=False,
         **TITLE_FONT,
@@ -184,24 +207,25 @@ def _stacked(
     return figure
 
 
-def _strips_panel(
-    strips: Sequence[tuple[str, Segmentation]], styles: Sequence[Mapping[str, LabelStyle]]
+def _strips_panel(strips: Sequence[_Strip]) -> Callable[[Axes], None]:
+    named, styles = [(name, form) for name, form, _ in strips], [looks for *_, looks in strips]
+    return lambda ax: plot_strips(named, ax=ax, styles=styles)
+
+
+def _novelty_panel(
+    name: str, curve: NoveltyCurve, span: tuple[float, float]
 ) -> Callable[[Axes], None]:
-    return lambda ax: plot_strips(strips, ax=ax, styles=styles)
-
-
-def _novelty_panel(name: str, curve: NoveltyCurve) -> Callable[[Axes], None]:
     def draw(ax: Axes) -> None:
-        plot_novelty(curve.novelty, curve.edges, ax=ax, boundaries=curve.boundaries)
+        plot_novelty(curve.novelty, curve.edges, ax=ax, boundaries=curve.boundaries, span=span)
         between = "\n" if curve.is_probability else " "  # too long for one line
         _name_panel(ax, f"{curve.what}{between}{shortened(name)}")
 
     return draw
 
 
-def _waveform_panel(waveform: ArrayLike, duration: float) -> Callable[[Axes], None]:
+def _waveform_panel(waveform: ArrayLike, span: tuple[float, float]) -> Callable[[Axes], None]:
     def draw(ax: Axes) -> None:
-        plot_waveform(waveform, duration, ax=ax)
+        plot_waveform(waveform, span[1] - span[0], ax=ax, start=span[0])
         _name_panel(ax, "waveform")
 
     return draw
@@ -214,11 +238,13 @@ def _name_panel(ax: Axes, name: str) -> None:
     ax.set_ylabel("")
 
 
-def _similarity_panel(S: ArrayLike, edges: ArrayLike) -> Callable[[Axes], None]:
+def _similarity_panel(
+    S: ArrayLike, edges: ArrayLike, span: tuple[float, float]
+) -> Callable[[Axes], None]:
     """Return the drawing function of a panel with a color bar left of its times."""
 
     def draw(ax: Axes) -> None:
-        image = plot_similarity(S, edges, ax=ax, bar=False)
+        image = plot_similarity(S, edges, ax=ax, bar=False, span=span)
         ax.set_ylabel("")
         figure = ax.get_figure()
         if figure is not None:

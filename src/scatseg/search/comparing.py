@@ -83,14 +83,19 @@ def compared(
 
 
 def explained(
-    pairs: Sequence[tuple[Hit, NDArray[np.float64]]], describer: Describer, projection: Projection
+    query: Query,
+    pairs: Sequence[tuple[Hit, NDArray[np.float64]]],
+    describer: Describer,
+    projection: Projection,
 ) -> list[Hit]:
     """Add explanations to hits, given the result of `compared`."""
     columns = describer.columns()
-    return [
-        dataclasses.replace(hit, likeness=explain_likeness(X[0], X[1], projection, columns))
-        for hit, X in pairs
-    ]
+    found = []
+    for hit, X in pairs:
+        seconds = (query.unpadded / hit.tempo, hit.end - hit.start)
+        likeness = explain_likeness(X[0], X[1], projection, columns, seconds=seconds)
+        found.append(dataclasses.replace(hit, likeness=likeness))
+    return found
 
 
 def _refined(query: Query, hit: Hit, pattern: Pattern, description: Description) -> Hit:

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.explain import Reason, described, kind_of, reasons_for
-from scatseg.features import FeatureName
+from scatseg.explain import Reason, audible_in, described, kind_of, reasons_for
 from scatseg.search.descriptions import Columns
 from scatseg.search.projection import Projection
 
@@ -50,7 +49,12 @@ class Likeness(NamedTuple):
 
 
 def explain_likeness(
-    query: ArrayLike, hit: ArrayLike, projection: Projection, columns: Columns
+    query: ArrayLike,
+    hit: ArrayLike,
+    projection: Projection,
+    columns: Columns,
+    *,
+    seconds: tuple[float, float],
 ) -> Likeness:
     """Attribute the similarity of two passages to features, and sum it by band.
 
@@ -62,6 +66,9 @@ def explain_likeness(
         That of the index.
     columns : Columns
         Columns of the statistics.
+    seconds : (float, float)
+        Durations of query and hit. Modulations alike have a period or more in both, those apart in
+        the longer one.
 
     Returns
     -------
@@ -76,30 +83,33 @@ def explain_likeness(
     units = Z / lengths[:, None]
     difference = units[0] - units[1]
     distance = difference * projection.metric(difference[None])[0]
-    alike = _strongest(shared, columns.names, Z.min(axis=0), X.min(axis=0))
+    reasons = _reasons(shared, columns, Z.min(axis=0), X.min(axis=0))
+    alike = _strongest(audible_in(min(seconds), reasons))
     apart: tuple[Reason, ...] = ()
     if float(distance.sum()) > _SAME:
-        apart = _strongest(distance, columns.names, np.abs(Z[0] - Z[1]), X.max(axis=0), but=alike)
+        reasons = _reasons(distance, columns, np.abs(Z[0] - Z[1]), X.max(axis=0))
+        apart = _strongest(audible_in(max(seconds), reasons), but=alike)
     return Likeness(float(np.clip(shared.sum(), -1, 1)), alike, apart)
 
 
-def _strongest(
+def _reasons(
     relevance: NDArray[np.float64],
-    names: tuple[FeatureName, ...],
+    columns: Columns,
     there: NDArray[np.float64],
     energy: NDArray[np.float64],
-    but: Sequence[Reason] = (),
-) -> tuple[Reason, ...]:
+) -> list[Reason]:
+    """Sum relevance by band, over means and standard deviations."""
+    return reasons_for(relevance, columns.names * 2, Z=there, energy=np.maximum(energy, 0))
+
+
+def _strongest(reasons: Sequence[Reason], but: Sequence[Reason] = ()) -> tuple[Reason, ...]:
     """Find the rates, summed over carriers, and the carriers with the most evidence.
 
     Each rate is represented by its strongest band. Without evidence, relevance is used. Bands with
     the rates and carriers of the reasons `but` are left out.
     """
-    found = [
-        each
-        for each in reasons_for(relevance, names * 2, Z=there, energy=np.maximum(energy, 0))
-        if kind_of(each.band) not in {kind_of(named.band) for named in but}
-    ]
+    named = {kind_of(each.band) for each in but}
+    found = [each for each in reasons if kind_of(each.band) not in named]
     heard = [each for each in found if each.evidence > 0 and each.relevance > 0]
     if not heard:
         return tuple(each for each in found[:N_REASONS] if each.relevance > 0)

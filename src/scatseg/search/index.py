@@ -533,7 +533,7 @@ class Index:
         best = best_hits(hits, _SHORTLIST * top)
         pairs = compared(query, best, self.describer, self.projection, self._read)[:top]
         if explain:
-            return explained(pairs, self.describer, self.projection)
+            return explained(query, pairs, self.describer, self.projection)
         return [hit for hit, _ in pairs]
 
     def _read(self, id_: str, *, frames_only: bool = False) -> Description | None:

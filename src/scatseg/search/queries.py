@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Real
 
 import numpy as np
@@ -63,6 +63,9 @@ class Query:
     trimmed : (float, float)
         Seconds at either end that are not used for alignment, as they depend on the end of the
         recording.
+    unpadded : float
+        Seconds of the excerpt without the silence to which recordings shorter than a second are
+        padded.
     """
 
     features: Features = field(repr=False)
@@ -71,6 +74,7 @@ class Query:
     origin: float
     hop: float
     trimmed: tuple[float, float]
+    unpadded: float
 
     @property
     def duration(self) -> float:
@@ -88,14 +92,7 @@ class Query:
             return self
         matrix = shift_matrix(columns.names, semitones / 12, float(np.log2(ratio)))
         X = self.features.X @ matrix
-        return Query(
-            features=features_like(self.features, X),
-            start=self.start,
-            end=self.end,
-            origin=self.origin,
-            hop=self.hop,
-            trimmed=self.trimmed,
-        )
+        return replace(self, features=features_like(self.features, X))
 
     def statistics(self) -> NDArray[np.float64]:
         """Compute means, then standard deviations, between the margins, shape (2 * n_columns,)."""
@@ -156,14 +153,15 @@ def make_query(
     hop = describer.hop
     edge = hop * min(_EDGE, int((last - first) / hop / _MOST_EDGE))
     at_edges = (first - origin < edge, duration - last < edge)
-    padded = features.duration if duration < LEAST_SECONDS else last - origin
+    padded = max(last, LEAST_SECONDS) if last == duration else last
     return Query(
         features=features,
         start=first - origin,
-        end=padded,
+        end=padded - origin,
         origin=origin,
         hop=hop,
         trimmed=(edge if at_edges[0] else 0.0, edge if at_edges[1] else 0.0),
+        unpadded=last - first,
     )
 
 
