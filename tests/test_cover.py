@@ -135,9 +135,10 @@ def test_too_many_bars_are_merged_and_no_longer_treated_as_bars(monkeypatch, rng
     monkeypatch.setattr(scatseg.segmenters.covers, "MAX_FRAMES", 20)
     song = tune("ABCABC", rng)
     default = segmenter("default")
-    assert default.is_calibrated(on_bars(song.X[:20]))
-    assert not default.is_calibrated(song)
-    assert default.predict(song).levels[0].end == song.duration
+    few = default.predict_with_novelty(on_bars(song.X[:20]))
+    many = default.predict_with_novelty(song)
+    assert (few.curve.is_probability, many.curve.is_probability) == (True, False)
+    assert many.found.levels[0].end == song.duration
 
 
 def test_boundary_probabilities_are_invariant_to_granularity(rng):
@@ -152,20 +153,22 @@ def test_boundary_probabilities_are_invariant_to_granularity(rng):
 def test_a_recording_is_too_short_if_two_blocks_give_one_section(name, n_bars, rng):
     sounds = np.repeat(3 * rng.normal(size=(2, 40)), [2, n_bars - 2], axis=0)
     blocks = on_bars(np.tile(sounds, 8) + rng.normal(size=(n_bars, 320)))
-    is_too_short = segmenter(name).shortness(blocks) is not None
-    assert is_too_short == (len(segment(blocks, segmenter=name)) == 1)
+    found, _, warnings = segmenter(name).predict_with_novelty(blocks)
+    assert bool(warnings) == (len(found.levels[found.default]) == 1)
 
 
 def test_silent_bars_do_not_count_as_length(rng):
     X = np.concatenate([rng.normal(size=(4, 40)), np.zeros((20, 40))])
-    assert CoverSegmenter().shortness(on_bars(X)) == (
-        "too short to find sections: 4 of at least 5 bars"
+    assert CoverSegmenter().predict_with_novelty(on_bars(X)).warnings == (
+        "too short to find sections: 4 of at least 5 bars",
     )
 
 
-def test_shortness_without_bars_is_in_seconds(rng):
+def test_the_length_needed_without_bars_is_in_seconds(rng):
     noise = Features(rng.normal(size=(12, 40)), np.arange(13) / 2)
-    assert CoverSegmenter().shortness(noise) == ("too short to find sections: 6 of at least 10 s")
+    assert CoverSegmenter().predict_with_novelty(noise).warnings == (
+        "too short to find sections: 6 of at least 10 s",
+    )
 
 
 def test_n_labels_sets_the_number_of_labels(rng):
