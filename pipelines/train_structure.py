@@ -24,7 +24,7 @@ from sklearn.metrics import average_precision_score
 from torch import nn
 from torch.nn import functional
 
-from scatseg.cover import compare
+from scatseg.cover import bar_similarity
 from scatseg.diagonals import (
     N_CUES,
     N_LARGEST,
@@ -103,7 +103,7 @@ def examples(folder: Path, kept: Path, *, positions: int) -> list[Example]:
             if not file.exists():
                 with np.load(path) as opened:
                     arrays = dict(opened)
-                bars = compare(features_of(arrays, grid, positions), frames_per_bar=1)
+                bars = bar_similarity(features_of(arrays, grid, positions), frames_per_bar=1)
                 seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
                 levels = [arrays[f"boundaries/{level}"] for level in OUTPUTS]
                 np.savez(
@@ -178,7 +178,7 @@ def inventions(n: int, seed: int) -> list[Example]:
     found = []
     for i in range(n):
         features, boundaries = invented(np.random.default_rng([seed, i]))
-        bars = compare(features, frames_per_bar=1)
+        bars = bar_similarity(features, frames_per_bar=1)
         seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
         targets = targets_of(boundaries, bars.edges)
         found += 2 * [Example(song=f"invented {i}", sketched=True, seen=seen, targets=targets)]

@@ -64,7 +64,7 @@ def views(
     features : Features
         One row per bar.
     in_order, by_timbre : ndarray of float, shape (n_bars, n_bars)
-        Z-scored similarity of bars, as in `cover.Comparison`.
+        Z-scored similarity of bars, as in `cover.BarSimilarity`.
     """
     heard = heard_frames(features)
     quarters = _outer_quarters(features)

@@ -17,8 +17,8 @@ from scatseg.boundaries import (
     within,
 )
 from scatseg.cover import (
-    Comparison,
-    compare,
+    BarSimilarity,
+    bar_similarity,
     cover_labels,
     cover_scores,
     median_bar,
@@ -61,7 +61,7 @@ class Prepared:
 
     Parameters
     ----------
-    bars : Comparison
+    bars : BarSimilarity
         Bars or half-bars.
     logits : ndarray of float32, shape (n_bars + 1, n_outputs), or None
         Network output, see `diagonals.boundary_logits`; None if the network is not used, or all
@@ -70,7 +70,7 @@ class Prepared:
         The same for half-bars, if bars are so long that each may be two.
     """
 
-    bars: Comparison
+    bars: BarSimilarity
     logits: Logits | None
     halves: Prepared | None = None
 
@@ -107,7 +107,7 @@ class _Reading:
 
     Parameters
     ----------
-    bars : Comparison
+    bars : BarSimilarity
         Bars or half-bars.
     found : dict
         Scores and cost per level; empty if all bars are equal.
@@ -117,7 +117,7 @@ class _Reading:
         Difference of the cost per segment between granularity 0 and 1.
     """
 
-    bars: Comparison
+    bars: BarSimilarity
     found: Evidence
     is_learned: bool
     span: float = 0.0
@@ -448,7 +448,7 @@ class CoverSegmenter:
             return replace(prepared, halves=self._compared(grid._replace(frames=halved(frames))))
 
     def _compared(self, grid: _Grid) -> Prepared:
-        bars = compare(grid.frames, frames_per_bar=grid.frames_per_bar)
+        bars = bar_similarity(grid.frames, frames_per_bar=grid.frames_per_bar)
         if not (grid.is_learned and bars.in_order.any()):
             return Prepared(bars=bars, logits=None)
         seen = views(bars.features, in_order=bars.in_order, by_timbre=bars.by_timbre)
@@ -495,7 +495,7 @@ class CoverSegmenter:
             found[level] = here, cost + _COST_OF_SECTIONS * (level == "section")
         return _Reading(bars, found, logits is not None, span)
 
-    def _labeled(self, bars: Comparison, *levels: NDArray[np.intp]) -> list[Segmentation]:
+    def _labeled(self, bars: BarSimilarity, *levels: NDArray[np.intp]) -> list[Segmentation]:
         labels = cover_labels(bars, *levels, n_labels=self.n_labels)
         return [
             Segmentation(bars.edges[level], names)
