@@ -22,7 +22,7 @@ from scipy.signal import chirp
 from scipy.stats import mannwhitneyu
 
 from scatseg.bars import Bars
-from scatseg.cover import compare
+from scatseg.cover import bar_similarity
 from scatseg.statistics import bootstrap_intervals
 
 SR = 22050
@@ -67,7 +67,7 @@ def told_apart(y: NDArray[np.float32], kinds: NDArray[np.intp], features: str) -
     """Compute how often bars of one kind are more similar than bars of two kinds (AUC)."""
     bars = Bars(features=features).on_grid(y, SR, BAR * np.arange(N_BARS + 1))
     i, j = np.triu_indices(N_BARS, 2)
-    alike, same = compare(bars, frames_per_bar=1).by_timbre[i, j], kinds[i] == kinds[j]
+    alike, same = bar_similarity(bars, frames_per_bar=1).by_timbre[i, j], kinds[i] == kinds[j]
     rank_sum = mannwhitneyu(alike[same], alike[~same]).statistic
     return float(rank_sum / (same.sum() * (~same).sum()))
 

@@ -24,7 +24,7 @@ from sklearn.metrics import average_precision_score
 from torch import nn
 from torch.nn import functional
 
-from scatseg.cover import Comparison, compare
+from scatseg.cover import BarSimilarity, bar_similarity
 from scatseg.diagonals import (
     N_CUES,
     N_LARGEST,
@@ -103,7 +103,7 @@ def examples(folder: Path, kept: Path, *, positions: int) -> list[Example]:
             if not file.exists():
                 with np.load(path) as opened:
                     arrays = dict(opened)
-                bars = compare(features_of(arrays, grid, positions), frames_per_bar=1)
+                bars = bar_similarity(features_of(arrays, grid, positions), frames_per_bar=1)
                 seen = views_of(bars)
                 levels = [arrays[f"boundaries/{level}"] for level in OUTPUTS]
                 np.savez(
@@ -173,7 +173,7 @@ def invented(rng: np.random.Generator) -> tuple[Features, list[NDArray[np.float6
     return features, [phrase, phrase, section, section]
 
 
-def views_of(bars: Comparison) -> Views:
+def views_of(bars: BarSimilarity) -> Views:
     """Compute the network inputs of a recording."""
     return views(
         bars.features, by_kind=bars.by_kind, in_order=bars.in_order, by_timbre=bars.by_timbre
@@ -185,7 +185,7 @@ def inventions(n: int, seed: int) -> list[Example]:
     found = []
     for i in range(n):
         features, boundaries = invented(np.random.default_rng([seed, i]))
-        bars = compare(features, frames_per_bar=1)
+        bars = bar_similarity(features, frames_per_bar=1)
         seen = views_of(bars)
         targets = targets_of(boundaries, bars.edges)
         found += 2 * [Example(song=f"invented {i}", sketched=True, seen=seen, targets=targets)]

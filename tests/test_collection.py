@@ -21,6 +21,7 @@ from scatseg.collection import segment_collection
 from scatseg.report import build
 from scatseg.runs import Source, find_sources, read_failures
 from scatseg.segmentation import Hierarchy, Segmentation
+from scatseg.segmenters import Curve, Prediction
 from scatseg.workers import Receipt
 
 JOB = SegmentJob(segmenters=("foote:half_width=4,min_duration=2",), features="logmel:n_mels=12")
@@ -294,13 +295,11 @@ class Sure:
         assert features.duration == 8
         return Hierarchy(levels, ["section", "phrase"], default=1)
 
-    def novelty(self, features):
+    def predict_with_novelty(self, features):
         edges = np.arange(17) / 2
-        return edges, self.share * edges / features.duration
-
-    def is_calibrated(self, features):
-        assert features.duration == 8
-        return self.calibrated
+        heights = self.share * edges / features.duration
+        curve = Curve(edges, heights, is_probability=self.calibrated)
+        return Prediction(self.predict(features), curve)
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import scatseg.segmenters.covers
 from scatseg.boundaries import block_scores, repetition_scores
 from scatseg.cover import (
     LONG_BAR,
-    Comparison,
+    BarSimilarity,
+    bar_similarity,
     block_share,
-    compare,
     cover_labels,
     cover_scores,
     median_bar,
@@ -135,9 +135,10 @@ def test_too_many_bars_are_merged_and_no_longer_treated_as_bars(monkeypatch, rng
     monkeypatch.setattr(scatseg.segmenters.covers, "MAX_FRAMES", 20)
     song = tune("ABCABC", rng)
     default = segmenter("default")
-    assert default.is_calibrated(on_bars(song.X[:20]))
-    assert not default.is_calibrated(song)
-    assert default.predict(song).levels[0].end == song.duration
+    few = default.predict_with_novelty(on_bars(song.X[:20]))
+    many = default.predict_with_novelty(song)
+    assert (few.curve.is_probability, many.curve.is_probability) == (True, False)
+    assert many.found.levels[0].end == song.duration
 
 
 def test_boundary_probabilities_are_invariant_to_granularity(rng):
@@ -152,20 +153,22 @@ def test_boundary_probabilities_are_invariant_to_granularity(rng):
 def test_a_recording_is_too_short_if_two_blocks_give_one_section(name, n_bars, rng):
     sounds = np.repeat(3 * rng.normal(size=(2, 40)), [2, n_bars - 2], axis=0)
     blocks = on_bars(np.tile(sounds, 8) + rng.normal(size=(n_bars, 320)))
-    is_too_short = segmenter(name).shortness(blocks) is not None
-    assert is_too_short == (len(segment(blocks, segmenter=name)) == 1)
+    found, _, warnings = segmenter(name).predict_with_novelty(blocks)
+    assert bool(warnings) == (len(found.levels[found.default]) == 1)
 
 
 def test_silent_bars_do_not_count_as_length(rng):
     X = np.concatenate([rng.normal(size=(4, 40)), np.zeros((20, 40))])
-    assert CoverSegmenter().shortness(on_bars(X)) == (
-        "too short to find sections: 4 of at least 5 bars"
+    assert CoverSegmenter().predict_with_novelty(on_bars(X)).warnings == (
+        "too short to find sections: 4 of at least 5 bars",
     )
 
 
-def test_shortness_without_bars_is_in_seconds(rng):
+def test_the_length_needed_without_bars_is_in_seconds(rng):
     noise = Features(rng.normal(size=(12, 40)), np.arange(13) / 2)
-    assert CoverSegmenter().shortness(noise) == ("too short to find sections: 6 of at least 10 s")
+    assert CoverSegmenter().predict_with_novelty(noise).warnings == (
+        "too short to find sections: 6 of at least 10 s",
+    )
 
 
 def test_n_labels_sets_the_number_of_labels(rng):
@@ -199,20 +202,22 @@ def test_a_single_silent_bar_is_no_section(rng):
 @pytest.mark.parametrize(("bar", "n_silences"), [(1.25, 1), (1.2, 0)])
 def test_silence_is_long_from_2_5_seconds(bar, n_silences, rng):
     X = np.insert(rng.normal(size=(20, 4)), [10] * 2, 0.0, axis=0)
-    bars = compare(Features(X, bar * np.arange(23)), frames_per_bar=1)
+    bars = bar_similarity(Features(X, bar * np.arange(23)), frames_per_bar=1)
     assert len(bars.silences) == n_silences
 
 
 def test_a_silent_recording_is_one_silence():
     silence = on_bars(np.zeros((8, 3)))
     assert median_bar(silence) == BAR
-    assert cover_labels(compare(silence, frames_per_bar=1), np.array([0, 1])) == [("silence",)]
+    assert cover_labels(bar_similarity(silence, frames_per_bar=1), np.array([0, 1])) == [
+        ("silence",)
+    ]
 
 
 def test_silence_is_not_a_repetition():
     X = np.random.default_rng(3).normal(size=(40, 40))
     X[[5, 6, 7, 15, 16, 17, 25, 26, 27]] = 0
-    bars = compare(on_bars(X), frames_per_bar=1)
+    bars = bar_similarity(on_bars(X), frames_per_bar=1)
     assert len(bars.silences) == 3
     assert not bars.in_order[bars.silences].any()
 
@@ -241,7 +246,7 @@ def test_order_matters_for_repetition_but_not_for_timbre(rng):
     names = [FeatureName("mfcc", i, place=place) for place in range(2) for i in range(60)]
     X = rng.normal(size=(12, 120))
     X[5] = np.roll(X[3], 60)  # bar 3 with its halves swapped
-    bars = compare(on_bars(X, names), frames_per_bar=1)
+    bars = bar_similarity(on_bars(X, names), frames_per_bar=1)
     assert bars.by_timbre[3, 5] == bars.by_timbre[np.triu_indices(12, 1)].max()
     assert bars.in_order[3, 5] < 1
 
@@ -251,14 +256,14 @@ def test_timbre_is_measured_by_mfcc_and_not_chroma(rng):
         FeatureName("chroma", i) for i in range(6)
     ]
     X = rng.normal(size=(12, 12))
-    bars = compare(on_bars(X, names), frames_per_bar=1)
-    alone = compare(on_bars(X[:, :6], names[:6]), frames_per_bar=1)
+    bars = bar_similarity(on_bars(X, names), frames_per_bar=1)
+    alone = bar_similarity(on_bars(X[:, :6], names[:6]), frames_per_bar=1)
     np.testing.assert_allclose(bars.by_timbre, alone.by_timbre)
     assert np.abs(bars.in_order - alone.in_order).max() > 0.1
 
 
 def test_timbre_is_measured_by_all_features_if_no_family_is_known(rng):
-    bars = compare(on_bars(rng.normal(size=(12, 5))), frames_per_bar=1)
+    bars = bar_similarity(on_bars(rng.normal(size=(12, 5))), frames_per_bar=1)
     np.testing.assert_allclose(bars.by_timbre, bars.in_order)
 
 
@@ -295,21 +300,21 @@ def test_short_frames_of_a_long_recording_do_not_become_bars(most, together, mon
 def test_timbre_features_alone_are_also_compared_in_order(rng):
     X = rng.normal(size=(40, 6))
     short = np.arange(41) / 2
-    alone = compare(Features(X, short, ["mfcc"] * 6), frames_per_bar=4)
-    any_features = compare(Features(X, short, ["feature"] * 6), frames_per_bar=4)
+    alone = bar_similarity(Features(X, short, ["mfcc"] * 6), frames_per_bar=4)
+    any_features = bar_similarity(Features(X, short, ["feature"] * 6), frames_per_bar=4)
     np.testing.assert_array_equal(alone.in_order, any_features.in_order)
 
 
 def test_copies_start_at_least_two_bars_apart(rng):
     features = Features(rng.normal(size=(60, 6)), np.arange(61) / 2)
-    copies = compare(features, frames_per_bar=4).copies
+    copies = bar_similarity(features, frames_per_bar=4).copies
     start, stop = np.nonzero(copies.scores)
     apart = np.abs(copies.first[start, stop] - start)
     assert apart.min() == 2 * 4
 
 
 def share(features):
-    bars = compare(features, frames_per_bar=1)
+    bars = bar_similarity(features, frames_per_bar=1)
     return block_share(bars, repetition_scores(bars.in_order))
 
 
@@ -319,7 +324,9 @@ def test_blocks_weigh_more_if_passages_are_homogeneous(rng):
 
 
 def test_weak_repetition_counts_as_none(rng):
-    bars = compare(on_bars(rng.normal(size=40) + rng.normal(size=(24, 40))), frames_per_bar=1)
+    bars = bar_similarity(
+        on_bars(rng.normal(size=40) + rng.normal(size=(24, 40))), frames_per_bar=1
+    )
     shares = [block_share(bars, np.full((25, 25), 8 * each)) for each in (0.0, 0.4, 0.8)]
     assert shares[0] == shares[1] > shares[2]
 
@@ -329,19 +336,19 @@ def test_block_weight_is_neutral_for_a_few_bars(rng):
 
 
 def test_terms_with_weight_0_have_no_effect(rng):
-    bars = compare(tune("ABA", rng), frames_per_bar=1)
+    bars = bar_similarity(tune("ABA", rng), frames_per_bar=1)
     assert not cover_scores(bars, repetition=0, blocks=0, lengths=0)[:, :-1].any()
 
 
 def test_similarity_in_order_is_the_mean_over_kinds(rng):
     names = ["mfcc"] * 3 + ["chroma"] * 12
-    bars = compare(on_bars(rng.normal(size=(20, 15)), names), frames_per_bar=1)
+    bars = bar_similarity(on_bars(rng.normal(size=(20, 15)), names), frames_per_bar=1)
     assert list(bars.by_kind) == ["mfcc", "chroma"]
     np.testing.assert_allclose(bars.in_order, np.mean(list(bars.by_kind.values()), axis=0))
 
 
 def test_block_scores_of_short_frames_are_per_bar(rng):
-    bars = compare(Features(rng.normal(size=(44, 6)), np.arange(45) / 2), frames_per_bar=4)
+    bars = bar_similarity(Features(rng.normal(size=(44, 6)), np.arange(45) / 2), frames_per_bar=4)
     scores = cover_scores(bars, repetition=0, blocks=1, lengths=0)
     expected = block_scores(bars.by_timbre, n_bands=7 * 4) / 4
     np.testing.assert_allclose(scores[:, :-1], expected[:, :-1])
@@ -349,7 +356,7 @@ def test_block_scores_of_short_frames_are_per_bar(rng):
 
 @pytest.mark.parametrize(("n_bars", "n_refused"), [(11, 0), (12, 2), (40, 2)])
 def test_short_final_segments_are_rejected_except_in_short_recordings(n_bars, n_refused, rng):
-    bars = compare(on_bars(rng.normal(size=(n_bars, 6))), frames_per_bar=1)
+    bars = bar_similarity(on_bars(rng.normal(size=(n_bars, 6))), frames_per_bar=1)
     scores = cover_scores(bars, repetition=1, blocks=1, lengths=1)
     assert np.flatnonzero(scores[:, -1] < -500).tolist() == [*range(n_bars)][n_bars - n_refused :]
 
@@ -369,7 +376,7 @@ def test_timbre_and_order_have_equal_weight_for_labels():
     by_timbre = np.where(np.equal.outer(sound, sound), 1.5, -1.0)
     features = on_bars(np.ones((24, 1)))
     for in_order, labels in ((1.5, ("A", "A", "B")), (3.0, ("A", "A", "A"))):
-        bars = Comparison(
+        bars = BarSimilarity(
             features=features,
             by_kind={},
             in_order=np.where(same, 4.0, in_order),
@@ -383,7 +390,7 @@ def test_timbre_and_order_have_equal_weight_for_labels():
 
 def test_letters_skip_silence(rng):
     X = np.insert(tune("ABA", rng).X, [8] * 3, 0.0, axis=0)
-    bars = compare(on_bars(X), frames_per_bar=1)
+    bars = bar_similarity(on_bars(X), frames_per_bar=1)
     assert cover_labels(bars, np.array([0, 8, 9, 17, 25])) == [("A", "silence", "B", "A")]
 
 
@@ -475,14 +482,14 @@ def in_keys(form, keys, rng, *, n_bars=8, silence=0):
 @pytest.mark.parametrize("key", [-3, 1, 2, 5, 6])
 def test_a_transposed_section_keeps_its_label(key, rng):
     features, edges = in_keys("ABABCB", [0, 0, 0, 0, 0, key], rng)
-    bars = compare(features, frames_per_bar=1)
+    bars = bar_similarity(features, frames_per_bar=1)
     assert cover_labels(bars, edges) == [tuple("ABABCB")]
     assert cover_labels(bars, edges, n_labels=3) == [tuple("ABABCB")]
 
 
 def test_two_transposed_sections_keep_different_labels(rng):
     features, edges = in_keys("ABABAB", [0, 0, 0, 0, 2, 2], rng)
-    assert cover_labels(compare(features, frames_per_bar=1), edges) == [tuple("ABABAB")]
+    assert cover_labels(bar_similarity(features, frames_per_bar=1), edges) == [tuple("ABABAB")]
 
 
 def test_sections_similar_at_several_shifts_are_not_joined(rng):
@@ -492,13 +499,13 @@ def test_sections_similar_at_several_shifts_are_not_joined(rng):
     roots = rng.integers(12, size=(2, 8, 8))
     played = np.concatenate([roots[0], roots[1], roots[0] + 2, roots[1]])
     X = augmented[played % 12].reshape(len(played), -1)
-    bars = compare(on_bars(X + 0.2 * rng.uniform(size=X.shape), names), frames_per_bar=1)
+    bars = bar_similarity(on_bars(X + 0.2 * rng.uniform(size=X.shape), names), frames_per_bar=1)
     assert cover_labels(bars, 8 * np.arange(5)) == [("A", "B", "C", "B")]
 
 
 def test_labeling_levels_together_equals_labeling_each(rng):
     features, edges = in_keys("ABABCB", [0, 0, 0, 0, 0, 2], rng, silence=3)
-    bars = compare(features, frames_per_bar=1)
+    bars = bar_similarity(features, frames_per_bar=1)
     finer = np.union1d(edges, edges[:-2] + 4)
     both = cover_labels(bars, edges, finer)
     assert both == [*cover_labels(bars, edges), *cover_labels(bars, finer)]
@@ -507,10 +514,10 @@ def test_labeling_levels_together_equals_labeling_each(rng):
 
 def test_silence_before_a_transposed_section_keeps_its_label(rng):
     features, edges = in_keys("ABAB", [0, 0, 0, 2], rng, silence=3)
-    (found,) = cover_labels(compare(features, frames_per_bar=1), edges)
+    (found,) = cover_labels(bar_similarity(features, frames_per_bar=1), edges)
     assert found == ("A", "B", "A", "silence", "B")
 
 
 def test_three_bars_are_too_few_to_find_a_transposition(rng):
     features, edges = in_keys("ABAB", [0, 0, 0, 2], rng, n_bars=3)
-    assert cover_labels(compare(features, frames_per_bar=1), edges) == [tuple("ABAC")]
+    assert cover_labels(bar_similarity(features, frames_per_bar=1), edges) == [tuple("ABAC")]

@@ -9,7 +9,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 import scatseg.diagonals
-from scatseg.cover import compare
+from scatseg.cover import bar_similarity
 from scatseg.diagonals import (
     LEVELS,
     N_CUES,
@@ -46,7 +46,7 @@ def tune(form, rng, *, n_bars=8, noise=0.7):
 
 
 def seen(features):
-    bars = compare(features, frames_per_bar=1)
+    bars = bar_similarity(features, frames_per_bar=1)
     return views_of(bars)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import pickle
+import re
 from functools import partial
 
 import numpy as np
@@ -16,9 +17,11 @@ from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters import (
     MAX_FRAMES,
     CoverSegmenter,
+    Curve,
     FooteSegmenter,
     GridFreeSegmenter,
     LaplacianSegmenter,
+    Prediction,
     StructureFeaturesSegmenter,
     on_uniform_frames,
     predict_with_novelty,
@@ -216,23 +219,23 @@ def test_long_features_are_pooled_to_few_frames(each, monkeypatch, rng):
 
 @keep_the_contract
 def test_sections_and_curve_equal_separate_calls(each, song):
-    found, curve = predict_with_novelty(each, song)
+    found, curve, _ = predict_with_novelty(each, song)
     assert found == each.predict(song)
     for answer, expected in zip(curve[:2], each.novelty(song), strict=True):
         np.testing.assert_array_equal(answer, expected)
 
 
 @keep_the_contract
-def test_sections_and_curve_can_be_pickled(each, song):
-    found, curve = predict_with_novelty(each, song)
-    sent, of_sent = pickle.loads(pickle.dumps((found, curve)))
-    assert sent == found
-    np.testing.assert_array_equal(of_sent.heights, curve.heights)
+def test_a_prediction_can_be_pickled(each, song):
+    found, curve, warnings = predict_with_novelty(each, song)
+    sent = pickle.loads(pickle.dumps(Prediction(found, curve, warnings)))
+    assert (sent.found, sent.warnings) == (found, warnings)
+    np.testing.assert_array_equal(sent.curve.heights, curve.heights)
 
 
 @keep_the_contract
 def test_the_curve_of_a_level_equals_that_with_the_level_as_default(each, song):
-    found, curve = predict_with_novelty(each, song)
+    found, curve, _ = predict_with_novelty(each, song)
     assert isinstance(each, CoverSegmenter) == bool(curve.of_other_levels)
     for name, heights in curve.of_other_levels.items():
         assert name in set(found.names) - {found.names[found.default]}
@@ -245,7 +248,7 @@ def test_a_subclass_with_its_own_predict_is_used(song, aba):
         def predict(self, features):  # noqa: ARG002
             return aba
 
-    found, curve = predict_with_novelty(Mine(), song)
+    found, curve, _ = predict_with_novelty(Mine(), song)
     assert found is aba
     np.testing.assert_array_equal(curve.heights, FooteSegmenter().novelty(song)[1])
 
@@ -255,7 +258,33 @@ def test_a_segmenter_without_a_curve_has_none(song, aba):
         def predict(self, features):  # noqa: ARG002
             return aba
 
-    assert predict_with_novelty(Always(), song) == (aba, None)
+    assert predict_with_novelty(Always(), song) == Prediction(aba, curve=None, warnings=())
+
+
+def test_a_custom_prediction_is_used_as_it_is(song, aba):
+    prediction = Prediction(aba, Curve(song.edges, song.edges, is_probability=True), ("quiet",))
+
+    class AtOnce:
+        def predict_with_novelty(self, features):  # noqa: ARG002
+            return prediction
+
+    assert predict_with_novelty(AtOnce(), song) is prediction
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (("A", None), "AtOnce.predict_with_novelty must return a Prediction, got tuple"),
+        (Prediction("A"), "AtOnce must predict a Segmentation or a Hierarchy, got str"),
+    ],
+)
+def test_anything_but_a_prediction_is_refused(returned, message, song):
+    class AtOnce:
+        def predict_with_novelty(self, features):  # noqa: ARG002
+            return returned
+
+    with pytest.raises(TypeError, match=re.escape(message)):
+        predict_with_novelty(AtOnce(), song)
 
 
 def test_every_named_segmenter_is_covered_by_the_contract():
@@ -283,10 +312,11 @@ def test_no_section_is_shorter_than_min_duration(make, noise):
 @pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter])
 def test_a_recording_shorter_than_two_sections_is_too_short(make, noise):
     least = make(min_duration=noise.duration / 2, granularity=1)
-    assert least.shortness(noise) is None
+    assert least.predict_with_novelty(noise).warnings == ()
     more = make(min_duration=noise.duration / 2 + 1, granularity=1)
-    assert more.shortness(noise) == (
-        f"too short to find sections: {noise.duration:.3g} of at least {noise.duration + 2:.3g} s"
+    length, needed = noise.duration, noise.duration + 2
+    assert more.predict_with_novelty(noise).warnings == (
+        f"too short to find sections: {length:.3g} of at least {needed:.3g} s",
     )
     assert {len(level) for level in levels(more.predict(noise))} == {1}
 
@@ -407,7 +437,8 @@ def test_structure_features_find_repeated_passages(rng):
 )
 def test_probabilities_are_calibrated_with_the_network_on_bars(network, frame, calibrated, rng):
     features = Features(rng.normal(size=(40, 12)), frame * np.arange(41))
-    assert CoverSegmenter(network=network).is_calibrated(features) == calibrated
+    curve = CoverSegmenter(network=network).predict_with_novelty(features).curve
+    assert curve.is_probability == calibrated
 
 
 # The levels of the Laplacian segmenter

@@ -298,12 +298,12 @@ def _analyzed(
     for name, system in job.systems().items():
         stage.name = f"segment ({name})"
         features = described[heard[name]]
-        sections, curve = predict_with_novelty(system, features)
+        sections, curve, warnings = predict_with_novelty(system, features)
         found = _annotations(name, sections)
-        doubts += constant or _shortness(name, system, features)
+        doubts += constant or [f"{name}: {warning}" for warning in warnings]
         doubts += _other_numbers(found[0], system)
         if curve is not None:
-            if _is_calibrated(system, features):
+            if curve.is_probability:
                 found = _with_confidence(found, curve)
                 doubts += _doubts(found[0])
             pictures[f"novelty_{name}"] = np.asarray(curve.heights, dtype=np.float32)
@@ -312,8 +312,7 @@ def _analyzed(
     stage.name = "pictures"
     pictures |= _similarity_picture(described[heard[job.segmenters[0]]])
     notes = [note for features in described.values() for note in features.notes]
-    warnings = dict.fromkeys((*notes, *doubts))
-    return Analysis(tuple(annotations), pictures, tuple(warnings))
+    return Analysis(tuple(annotations), pictures, tuple(dict.fromkeys((*notes, *doubts))))
 
 
 def _silence(duration: float, job: SegmentJob) -> tuple[Annotation, ...]:
@@ -368,11 +367,6 @@ def _annotations(system: str, found: Segmentation | Hierarchy) -> list[Annotatio
     return [*formats.annotations_of_levels(found, system=system)]
 
 
-def _is_calibrated(system: Segmenter, features: Features) -> bool:
-    told = getattr(system, "is_calibrated", None)
-    return told is not None and bool(told(features))
-
-
 def _with_confidence(levels: list[Annotation], curve: Curve) -> list[Annotation]:
     """Add the probability of each segment's first boundary, except for the first segment.
 
@@ -393,13 +387,6 @@ def _as_probable(
         return found
     probable = np.interp(starts, edges, probabilities).round(_CONFIDENCE_DIGITS)
     return dataclasses.replace(found, confidence=(None, *probable.tolist()))
-
-
-def _shortness(name: str, system: Segmenter, features: Features) -> list[str]:
-    """Warn if a recording is too short to be segmented."""
-    told = getattr(system, "shortness", None)
-    short = told(features) if told is not None else None
-    return [f"{name}: {short}"] if short else []
 
 
 def _constancy(y: NDArray[np.floating], sr: int) -> list[str]:

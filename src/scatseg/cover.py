@@ -36,7 +36,7 @@ TIMBRE = ("mfcc", "scattering", "jtfs")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Comparison:
+class BarSimilarity:
     """Self-similarity matrices of the bars of a recording.
 
     Parameters
@@ -73,7 +73,7 @@ class Comparison:
         return self.features.edges
 
 
-def compare(features: Features, *, frames_per_bar: int) -> Comparison:
+def bar_similarity(features: Features, *, frames_per_bar: int) -> BarSimilarity:
     """Compute the self-similarity matrices of a recording.
 
     Parameters
@@ -105,7 +105,7 @@ def compare(features: Features, *, frames_per_bar: int) -> Comparison:
             max_frames=_LONGEST_COPY * frames_per_bar,
             min_lag=_NEAREST_COPY * frames_per_bar,
         )
-    return Comparison(
+    return BarSimilarity(
         features=features,
         by_kind=by_kind,
         in_order=in_order,
@@ -117,7 +117,7 @@ def compare(features: Features, *, frames_per_bar: int) -> Comparison:
 
 
 def cover_scores(
-    bars: Comparison,
+    bars: BarSimilarity,
     *,
     repetition: float,
     blocks: float,
@@ -127,12 +127,12 @@ def cover_scores(
 
     Parameters
     ----------
-    bars : Comparison
+    bars : BarSimilarity
         The recording.
     repetition, blocks, lengths : float
         Weights of `boundaries.repetition_scores`, `block_scores` and `length_scores`, each in
         units of bars. On bars, `blocks` is multiplied by `block_share` if `repetition` is not 0. On
-        shorter frames, repetition is scored by `Comparison.copies`.
+        shorter frames, repetition is scored by `BarSimilarity.copies`.
 
     Returns
     -------
@@ -156,7 +156,7 @@ def cover_scores(
     return _without_scraps(scores, bars)
 
 
-def _without_scraps(scores: NDArray[np.float64], bars: Comparison) -> NDArray[np.float64]:
+def _without_scraps(scores: NDArray[np.float64], bars: BarSimilarity) -> NDArray[np.float64]:
     """Penalize short final segments, and segments that contain a long silence and more."""
     scores, bar = scores.copy(), bars.frames_per_bar
     end = len(bars.in_order)
@@ -198,12 +198,12 @@ _AROUND_LONG = 0.2
 """Width in seconds of the transition around `LONG_BAR`."""
 
 
-def block_share(bars: Comparison, repeats: NDArray[np.float64]) -> float:
+def block_share(bars: BarSimilarity, repeats: NDArray[np.float64]) -> float:
     """Measure how homogeneous the blocks of a recording are relative to its repetitions.
 
     Parameters
     ----------
-    bars : Comparison
+    bars : BarSimilarity
         The recording.
     repeats : ndarray of float64, shape (n_frames + 1, n_frames + 1)
         From `boundaries.repetition_scores`.
@@ -248,17 +248,17 @@ _NEXT_TO_NOTHING = 1e3
 
 
 def cover_labels(
-    bars: Comparison, *levels: NDArray[np.intp], n_labels: int | None = None
+    bars: BarSimilarity, *levels: NDArray[np.intp], n_labels: int | None = None
 ) -> list[tuple[str, ...]]:
     """Label segments by repetition and timbre; long silences are labeled as such.
 
     Timbre often distinguishes a verse from a chorus. Segments of four bars or more that are
     transposed repetitions share a label, as a last chorus a tone up. Without `n_labels`,
-    repetitions that may differ in tempo (`Comparison.copies`), if any, alone determine the labels.
+    repetitions that may differ in tempo (`BarSimilarity.copies`), if any, determine the labels.
 
     Parameters
     ----------
-    bars : Comparison
+    bars : BarSimilarity
         The recording.
     *levels : ndarray of int, shape (n_segments + 1,)
         Edge indices, increasing, the first 0, the last n_frames. Levels are labeled independently.
@@ -336,12 +336,12 @@ def _labels_by_copies(copies: Copies | None, part: _Part) -> tuple[str, ...] | N
     return labels if len(set(labels)) < len(labels) else None
 
 
-def _alike(in_order: NDArray[np.float64], bars: Comparison) -> NDArray[np.float64]:
+def _alike(in_order: NDArray[np.float64], bars: BarSimilarity) -> NDArray[np.float64]:
     """Average the similarity in temporal order and that by timbre."""
     return (1 - _BY_TIMBRE) * in_order + _BY_TIMBRE * bars.by_timbre
 
 
-def _in_other_keys(bars: Comparison, parts: Sequence[_Part]) -> list[NDArray[np.float64] | None]:
+def _in_other_keys(bars: BarSimilarity, parts: Sequence[_Part]) -> list[NDArray[np.float64] | None]:
     """Find transposed repetitions in each part; None if too few segments are long enough.
 
     All shifts are compared by the same features: those that can be transposed, and timbre.

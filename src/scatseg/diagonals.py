@@ -68,7 +68,7 @@ def views(
     features : Features
         One row per bar.
     by_kind : mapping of str to ndarray of float, shape (n_bars, n_bars)
-        Z-scored similarity of bars by each kind of features, as in `cover.Comparison`.
+        Z-scored similarity of bars by each kind of features, as in `cover.BarSimilarity`.
     in_order, by_timbre : ndarray of float, shape (n_bars, n_bars)
         Z-scored similarity of bars, as there.
     """

@@ -42,9 +42,8 @@ class Segmenter(Protocol):
 
     - `hears`: name of the default features, if not "scattering".
     - `novelty(features)`: a curve to draw, as (edges, heights).
-    - `is_calibrated(features)`: whether these heights are boundary probabilities; if so, boundaries
-      carry them as their confidence.
-    - `shortness(features)`: why the recording is too short to be segmented, or None.
+    - `predict_with_novelty(features)`: a `Prediction`, which holds both. The only way to have
+      boundary probabilities, which boundaries carry as their confidence, and warnings.
     - `level_names`: names of the levels, coarse to fine, if they are the same for all recordings; a
       silent recording then has them, too.
     - `default_level`: index of the level to show, if not 0.
@@ -149,7 +148,7 @@ def segment(
 def predict_with_novelty(
     segmenter: Segmenter, features: Features
 ) -> Prediction[Segmentation | Hierarchy]:
-    """Segment a recording and compute its novelty curve, in one pass if the segmenter supports it.
+    """Segment a recording, with novelty curve and warnings, in one pass if the segmenter can.
 
     Parameters
     ----------
@@ -160,17 +159,20 @@ def predict_with_novelty(
 
     Returns
     -------
-    found : Segmentation or Hierarchy
-        As from `segmenter.predict`.
-    curve : Curve or None
-        As from `segmenter.novelty`; None if there is no such method.
+    prediction : Prediction
+        Segmentation, curve and warnings. From a segmenter without a method `predict_with_novelty`,
+        the results of its methods `predict` and, if it has one, `novelty`.
+
+    Raises
+    ------
+    TypeError
+        As in `segment`, or when the segmenter does not return a Prediction.
     """
     check_features(features)
     at_once = getattr(segmenter, "predict_with_novelty", None)
     with one_thread():
         if at_once is not None and _is_own(type(segmenter)):
-            answer: Prediction[Segmentation | Hierarchy] = at_once(features)
-            return answer
+            return _checked(segmenter, at_once(features))
         novelty = getattr(segmenter, "novelty", None)
         curve = None if novelty is None else Curve(*novelty(features))
         return Prediction(_predicted(segmenter, features), curve)
@@ -183,7 +185,19 @@ def _predicted(segmenter: Segmenter, features: Features) -> Segmentation | Hiera
         what = repr(segmenter) if isinstance(segmenter, type) else type(segmenter).__name__
         msg = f"an object with a method predict(features) is needed, got {what}"
         raise TypeError(msg)
-    found = segmenter.predict(features)
+    return _checked_segmentation(segmenter, segmenter.predict(features))
+
+
+def _checked(segmenter: Segmenter, prediction: object) -> Prediction[Segmentation | Hierarchy]:
+    if not isinstance(prediction, Prediction):
+        name, what = type(segmenter).__name__, type(prediction).__name__
+        msg = f"{name}.predict_with_novelty must return a Prediction, got {what}"
+        raise TypeError(msg)
+    _checked_segmentation(segmenter, prediction.found)
+    return prediction
+
+
+def _checked_segmentation(segmenter: Segmenter, found: object) -> Segmentation | Hierarchy:
     if not isinstance(found, Segmentation | Hierarchy):
         name, what = type(segmenter).__name__, type(found).__name__
         msg = f"{name} must predict a Segmentation or a Hierarchy, got {what}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,8 @@ from scatseg.boundaries import (
     within,
 )
 from scatseg.cover import (
-    Comparison,
-    compare,
+    BarSimilarity,
+    bar_similarity,
     cover_labels,
     cover_scores,
     median_bar,
@@ -43,7 +43,7 @@ from scatseg.segmenters.frames import (
     check_seconds,
     frame_length,
     on_uniform_frames,
-    too_short,
+    warnings_of_length,
 )
 from scatseg.similarity import heard_frames
 from scatseg.threads import one_thread
@@ -61,7 +61,7 @@ class Prepared:
 
     Parameters
     ----------
-    bars : Comparison
+    bars : BarSimilarity
         Bars or half-bars, without `by_kind`.
     logits : ndarray of float32, shape (n_bars + 1, n_outputs), or None
         Network output, see `diagonals.boundary_logits`; None if the network is not used, or all
@@ -70,9 +70,35 @@ class Prepared:
         The same for half-bars, if bars are so long that each may be two.
     """
 
-    bars: Comparison
+    bars: BarSimilarity
     logits: Logits | None
     halves: Prepared | None = None
+
+
+class _Grid(NamedTuple):
+    """Uniform frames of a recording.
+
+    Parameters
+    ----------
+    frames : Features
+        Bars or shorter.
+    frames_per_bar : int
+        1 if frames are about as long as bars.
+    is_learned : bool
+        Whether the network is used: only on bars as given.
+    """
+
+    frames: Features
+    frames_per_bar: int
+    is_learned: bool
+
+    def warnings(self) -> tuple[str, ...]:
+        """Warn if the recording is too short; silence does not count."""
+        n_heard = int(heard_frames(self.frames).sum())
+        if self.frames_per_bar == 1:
+            return warnings_of_length(n_heard, LEAST_BARS, "bars")
+        frame = self.frames.duration / len(self.frames)
+        return warnings_of_length(n_heard * frame, LEAST_BARS * self.frames_per_bar * frame, "s")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +107,7 @@ class _Reading:
 
     Parameters
     ----------
-    bars : Comparison
+    bars : BarSimilarity
         Bars or half-bars.
     found : dict
         Scores and cost per level; empty if all bars are equal.
@@ -91,7 +117,7 @@ class _Reading:
         Difference of the cost per segment between granularity 0 and 1.
     """
 
-    bars: Comparison
+    bars: BarSimilarity
     found: Evidence
     is_learned: bool
     span: float = 0.0
@@ -318,14 +344,7 @@ class CoverSegmenter:
         >>> len(two.levels[1]), len(four.levels[1])
         (2, 4)
         """
-        frames, per_bar = self._frames(features)
-        is_learned = self._is_learned(features)
-        with one_thread():  # many small products, which threads slow down
-            prepared = self._prepared(frames, per_bar, is_learned=is_learned)
-            may_be_two = is_learned and median_bar(frames) > LONG_BAR and can_be_halved(frames)
-            if not may_be_two or 2 * len(frames) > MAX_COVERED:
-                return prepared
-            return replace(prepared, halves=self._prepared(halved(frames), 1, is_learned=True))
+        return self._prepared(self._grid(features))
 
     def predict_prepared(self, prepared: Prepared) -> Hierarchy:
         """Segment a recording as `predict` does, given the result of `prepare`.
@@ -345,15 +364,17 @@ class CoverSegmenter:
 
     def predict_with_novelty(self, features: Features) -> Prediction[Hierarchy]:
         """Segment a recording and compute its boundary probabilities in one pass."""
-        reading = self._weighed(self.prepare(features))
+        grid = self._grid(features)
+        reading = self._weighed(self._prepared(grid))
         found = self._best(reading)
         other: Level = "any" if self.level == "section" else "section"
         curve = Curve(
             reading.bars.edges,
             reading.probabilities(self.level),
             {found.names[1 - found.default]: reading.probabilities(other)},
+            is_probability=grid.is_learned,
         )
-        return Prediction(found, curve)
+        return Prediction(found, curve, grid.warnings())
 
     def _best(self, reading: _Reading) -> Hierarchy:
         if not reading.found:
@@ -390,7 +411,8 @@ class CoverSegmenter:
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute the marginal probability of a boundary at each edge.
 
-        It does not depend on granularity or number of segments.
+        It does not depend on granularity or number of segments. With the network, on bars, it is
+        calibrated at the default cost.
 
         Returns
         -------
@@ -402,28 +424,8 @@ class CoverSegmenter:
         reading = self._weighed(self.prepare(features))
         return reading.bars.edges, reading.probabilities(self.level)
 
-    def is_calibrated(self, features: Features) -> bool:
-        """Return whether `novelty` is a calibrated probability: with the network, on bars.
-
-        Calibration was measured at the default cost.
-        """
-        return self._is_learned(features)
-
-    def _is_learned(self, features: Features) -> bool:
-        """Return whether the network is used: only on the bars given."""
-        return self.network > 0 and self._frames(features) == (features, 1)
-
-    def shortness(self, features: Features) -> str | None:
-        """Explain why the recording is too short, or return None; silence does not count."""
-        frames, per_bar = self._frames(features)
-        n_heard = int(heard_frames(frames).sum())
-        if per_bar == 1:
-            return too_short(n_heard, LEAST_BARS, "bars")
-        frame = frames.duration / len(frames)
-        return too_short(n_heard * frame, LEAST_BARS * per_bar * frame, "s")
-
-    def _frames(self, features: Features) -> tuple[Features, int]:
-        """Return uniform frames and how many are a bar; 1 if they are about as long as bars.
+    def _grid(self, features: Features) -> _Grid:
+        """Average frames until they are long enough, and few enough; keep bars.
 
         Frames shorter than bars are longer in a long recording, but do not become bars.
         """
@@ -431,13 +433,24 @@ class CoverSegmenter:
         max_frames = MAX_FRAMES if are_bars else MAX_COVERED
         frames = on_uniform_frames(features, self.frame, max_frames=max_frames)
         if are_bars:
-            return frames, 1
-        return frames, min(max(2, frames.seconds_to_frames(self.bar)), len(frames))
+            return _Grid(frames, 1, is_learned=self.network > 0 and frames == features)
+        per_bar = min(max(2, frames.seconds_to_frames(self.bar)), len(frames))
+        return _Grid(frames, per_bar, is_learned=False)
 
-    def _prepared(self, frames: Features, per_bar: int, *, is_learned: bool) -> Prepared:
-        bars = compare(frames, frames_per_bar=per_bar)
+    def _prepared(self, grid: _Grid) -> Prepared:
+        """Compare bars, and half-bars if the network is used and bars are long."""
+        frames = grid.frames
+        with one_thread():  # many small products, which threads slow down
+            prepared = self._compared(grid)
+            may_be_two = grid.is_learned and median_bar(frames) > LONG_BAR and can_be_halved(frames)
+            if not may_be_two or 2 * len(frames) > MAX_COVERED:
+                return prepared
+            return replace(prepared, halves=self._compared(grid._replace(frames=halved(frames))))
+
+    def _compared(self, grid: _Grid) -> Prepared:
+        bars = bar_similarity(grid.frames, frames_per_bar=grid.frames_per_bar)
         logits = None
-        if is_learned and bars.in_order.any():
+        if grid.is_learned and bars.in_order.any():
             seen = views(
                 bars.features,
                 by_kind=bars.by_kind,
@@ -489,7 +502,7 @@ class CoverSegmenter:
             found[level] = here, cost + _COST_OF_SECTIONS * (level == "section")
         return _Reading(bars, found, logits is not None, span)
 
-    def _labeled(self, bars: Comparison, *levels: NDArray[np.intp]) -> list[Segmentation]:
+    def _labeled(self, bars: BarSimilarity, *levels: NDArray[np.intp]) -> list[Segmentation]:
         labels = cover_labels(bars, *levels, n_labels=self.n_labels)
         return [
             Segmentation(bars.edges[level], names)

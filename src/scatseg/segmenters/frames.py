@@ -60,14 +60,14 @@ def check_seconds(frame: float, **others: float) -> None:
             raise ValueError(msg)
 
 
-def too_short(length: float, needed: float, unit: str) -> str | None:
-    """Return a message if `length` is less than `needed`, else None.
+def warnings_of_length(length: float, needed: float, unit: str) -> tuple[str, ...]:
+    """Return a warning if `length` is less than `needed`, else none.
 
     Examples
     --------
-    >>> too_short(3, 5, "bars")
-    'too short to find sections: 3 of at least 5 bars'
+    >>> warnings_of_length(3, 5, "bars")
+    ('too short to find sections: 3 of at least 5 bars',)
     """
     if length >= needed:
-        return None
-    return f"too short to find sections: {length:.3g} of at least {needed:.3g} {unit}"
+        return ()
+    return (f"too short to find sections: {length:.3g} of at least {needed:.3g} {unit}",)

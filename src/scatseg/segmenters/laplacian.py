@@ -18,7 +18,12 @@ from scatseg.novelty import checkerboard_novelty
 from scatseg.scattering.arguments import check_integer
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters.answers import Curve, Prediction
-from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames, too_short
+from scatseg.segmenters.frames import (
+    check_seconds,
+    odd_frames,
+    on_uniform_frames,
+    warnings_of_length,
+)
 from scatseg.similarity import cosine, enhance_paths, recurrence, self_similarity, unit_rows
 
 
@@ -81,11 +86,8 @@ class LaplacianSegmenter:
         features = on_uniform_frames(features, self.frame)
         E = self.embedding(features)
         curve = Curve(features.edges, self._change(features, E))
-        return Prediction(self._levels(features, E), curve)
-
-    def shortness(self, features: Features) -> str | None:
-        """Explain why the recording is too short for two sections, or return None."""
-        return too_short(features.duration, 2 * self.min_duration, "s")
+        warnings = warnings_of_length(features.duration, 2 * self.min_duration, "s")
+        return Prediction(self._levels(features, E), curve, warnings)
 
     def _levels(self, features: Features, E: NDArray[np.float64]) -> Hierarchy:
         if E.shape[1] < 2:

@@ -13,7 +13,12 @@ from scatseg.labels import check_n_labels, cluster_segments
 from scatseg.novelty import checkerboard_novelty, structure_novelty
 from scatseg.segmentation import Segmentation
 from scatseg.segmenters.answers import Curve, Prediction
-from scatseg.segmenters.frames import check_seconds, odd_frames, on_uniform_frames, too_short
+from scatseg.segmenters.frames import (
+    check_seconds,
+    odd_frames,
+    on_uniform_frames,
+    warnings_of_length,
+)
 from scatseg.similarity import recurrence, self_similarity, stacked
 
 
@@ -60,10 +65,6 @@ class FooteSegmenter:
     def predict_with_novelty(self, features: Features) -> Prediction[Segmentation]:
         """Segment a recording and compute its novelty curve in one pass."""
         return _cut_at_peaks(self, features)
-
-    def shortness(self, features: Features) -> str | None:
-        """Explain why the recording is too short for two sections, or return None."""
-        return too_short(features.duration, 2 * self.min_duration, "s")
 
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute the novelty curve whose peaks are the boundaries.
@@ -138,10 +139,6 @@ class StructureFeaturesSegmenter:
         """Segment a recording and compute its novelty curve in one pass."""
         return _cut_at_peaks(self, features)
 
-    def shortness(self, features: Features) -> str | None:
-        """Explain why the recording is too short for two sections, or return None."""
-        return too_short(features.duration, 2 * self.min_duration, "s")
-
     def novelty(self, features: Features) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute the novelty curve whose peaks are the boundaries.
 
@@ -176,4 +173,5 @@ def _cut_at_peaks(
     )
     labels = cluster_segments(features.X, boundary_frames, n_labels=segmenter.n_labels)
     found = Segmentation(features.edges[boundary_frames], labels)
-    return Prediction(found, Curve(edges, novelty))
+    warnings = warnings_of_length(features.duration, 2 * segmenter.min_duration, "s")
+    return Prediction(found, Curve(edges, novelty), warnings)
