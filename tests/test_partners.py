@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scatseg.datasets import read_references
 from scatseg.formats import Annotation
 from scatseg.partners import duration_notes, match_ids, match_systems, shared_tracks
+from scatseg.runs import safe_id
 from scatseg.segmentation import Segmentation
 
 ABA = Segmentation([0, 10, 25, 40], ["A", "B", "A"])
@@ -37,6 +38,14 @@ UNHURRIED = settings(deadline=None)
         (["A__song1", "B__song1"], ["song1"], {}),
         ([], ["a"], {}),
         (["a"], [], {}),
+        ([safe_id("Help!")], ["Help!"], {safe_id("Help!"): "Help!"}),
+        ([safe_id("Help!")], ["Help", "Help!"], {safe_id("Help!"): "Help!"}),
+        ([safe_id("Help!"), safe_id("Help?")], ["Help!"], {safe_id("Help!"): "Help!"}),
+        (["Help!"], [safe_id("Help!")], {"Help!": safe_id("Help!")}),
+        ([safe_id("é" * 99)], ["é" * 99], {safe_id("é" * 99): "é" * 99}),
+        ([f"{safe_id('Help!')}.foote"], ["Help!"], {f"{safe_id('Help!')}.foote": "Help!"}),
+        ([safe_id("A/Help!")], ["Help!"], {safe_id("A/Help!"): "Help!"}),
+        ([safe_id("A/Help!")], ["Help!", "Help?"], {}),
     ],
 )
 def test_ids_match(estimates, references, pairs):

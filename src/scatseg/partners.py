@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from scatseg.evaluation import Answer, at_level
 from scatseg.formats import Annotation
-from scatseg.runs import Note
+from scatseg.runs import Note, safe_id
 from scatseg.segmentation import Hierarchy, Segmentation
 
 _SAME_RECORDING = 1.0  # seconds: maximum difference of ends of one recording
+_HASH = re.compile("-[0-9a-f]{8}$")
 _SAME_END = 0.1  # seconds; levels are compared in steps of this size
 
 
@@ -40,11 +42,12 @@ class Matching:
 def match_ids(estimate_ids: Iterable[str], reference_ids: Iterable[str]) -> Matching:
     """Match estimates with references by id.
 
-    An estimate matches the reference of the same id. Otherwise, one id must be a prefix of the
+    An estimate matches the reference of the same id, or of the same name: a run stores "Help!"
+    under the id `runs.safe_id("Help!")`. Otherwise, one id must be a prefix of the
     other, followed by "_", "-" or "."; the candidate with the longest common prefix is used, if it
     is unique. A reference with an estimate of the same id matches no other: "song_2" is not a
     version of "song" if there is a "song". Likewise, a reference matches only the estimates with
-    the longest common prefix. Remaining estimates are matched by id without folders ("A__song" as
+    the longest common prefix. Remaining estimates are matched by name without folders ("A__song" as
     "song"), if it is unique.
 
     Parameters
@@ -65,7 +68,40 @@ def match_ids(estimate_ids: Iterable[str], reference_ids: Iterable[str]) -> Matc
     >>> matching.unmatched_references
     ('other',)
     """
-    estimates, references = sorted(set(estimate_ids)), sorted(set(reference_ids))
+    estimates, references = set(estimate_ids), set(reference_ids)
+    as_estimate = _stored(estimates, among=references)
+    as_reference = _stored(references, among=estimates)
+    matching = _match_stored(sorted(as_estimate), sorted(as_reference))
+    return Matching(
+        pairs={as_estimate[e]: as_reference[r] for e, r in sorted(matching.pairs.items())},
+        ambiguous={
+            as_estimate[e]: tuple(sorted(as_reference[r] for r in several))
+            for e, several in sorted(matching.ambiguous.items())
+        },
+        unmatched_estimates=tuple(sorted(as_estimate[e] for e in matching.unmatched_estimates)),
+        unmatched_references=tuple(sorted(as_reference[r] for r in matching.unmatched_references)),
+    )
+
+
+def _stored(ids: Collection[str], *, among: Collection[str]) -> dict[str, str]:
+    """Map each id to itself, but those stored `among` others under a safe id from that.
+
+    Examples
+    --------
+    >>> _stored({"Help!", "Plain"}, among={"Help_-cd9b8e68.foote"}) == {
+    ...     "Help_-cd9b8e68": "Help!", "Plain": "Plain"}
+    True
+    """
+    found = {}
+    for each in ids:
+        safe = safe_id(each)
+        is_stored = safe not in ids and any(other.startswith(safe) for other in among)
+        found[safe if is_stored else each] = each
+    return found
+
+
+def _match_stored(estimates: Sequence[str], references: Sequence[str]) -> Matching:
+    """Match ids that are equal if those of the recordings are."""
     equal = set(estimates) & set(references)
     others = set(estimates) - equal
     free = set(references) - equal
@@ -86,12 +122,15 @@ def match_ids(estimate_ids: Iterable[str], reference_ids: Iterable[str]) -> Matc
         elif candidates:
             ambiguous[estimate] = tuple(candidates)
     left = [each for each in estimates if each not in pairs and each not in ambiguous]
-    names = [each.rpartition("__")[2] for each in left]
-    still_free = free - set(pairs.values()) - {each for some in ambiguous.values() for each in some}
+    names = [_name(each).rpartition("__")[2] for each in left]
+    taken = {*pairs.values(), *(each for some in ambiguous.values() for each in some)}
+    by_name: dict[str, list[str]] = {}
+    for each in sorted(free - taken):
+        by_name.setdefault(_name(each), []).append(each)
     pairs |= {
-        each: name
+        each: by_name[name][0]
         for each, name in zip(left, names, strict=True)
-        if name in still_free and names.count(name) == 1
+        if len(by_name.get(name, [])) == 1 and names.count(name) == 1
     }
     used = set(pairs.values())
     return Matching(
@@ -186,6 +225,17 @@ def shared_tracks(
         one = max(map(len, several)) == 1
         tracks |= {id_: names.most_common(1)[0][0] if one else id_ for id_ in names}
     return tracks
+
+
+def _name(id_: str) -> str:
+    """Return an id in safe characters, without the hash of a name that had others.
+
+    Examples
+    --------
+    >>> _name("A__Help_-7bcd1234"), _name("Help!")
+    ('A__Help_', 'Help_')
+    """
+    return _HASH.sub("", safe_id(id_))
 
 
 def _stems(id_: str) -> Iterator[str]:
