@@ -337,6 +337,12 @@ def test_a_name_makes_its_extractor(text, expected):
     assert extractor(text) == expected
 
 
+@pytest.mark.parametrize("name", scatseg.extractors.EXTRACTORS)
+def test_columns_have_different_names(name, rng):
+    names = [str(each) for each in extractor(name)(rng.normal(size=22050), 22050).names]
+    assert len(set(names)) == len(names)
+
+
 def loudness(y, sr):
     return Features([[np.abs(y).mean()]], [0, len(y) / sr])
 

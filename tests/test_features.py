@@ -65,6 +65,40 @@ def test_frames_are_counted_and_timed(three_frames):
     np.testing.assert_array_equal(three_frames.centers, [0.5, 1.5, 3])
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"), [("float16", "float32"), ("longdouble", "float64"), (">f4", "float64")]
+)
+def test_floats_that_scipy_does_not_take_are_converted(given, kept):
+    assert Features(np.eye(3, dtype=given), np.arange(4)).X.dtype == kept
+
+
+def test_complex_features_are_refused():
+    with pytest.raises(ValueError, match="X must be real, got complex128"):
+        Features(1j * np.eye(3), np.arange(4))
+
+
+@pytest.mark.parametrize(
+    ("kept", "got"),
+    [
+        ([0, 1], r"int64 of shape \(2,\)"),
+        ([1, 0, 1], r"int64 of shape \(3,\)"),
+        ([True, False], r"bool of shape \(2,\)"),
+    ],
+)
+def test_columns_are_selected_by_a_mask_only(kept, got):
+    features = Features(np.eye(3), np.arange(4))
+    with pytest.raises(ValueError, match=rf"a mask of bool, shape \(3,\), is needed, got {got}"):
+        features.columns(kept)
+
+
+def test_a_mask_selects_columns_and_their_names():
+    features = Features(np.eye(3), np.arange(4), ["a", "b", "c"]).columns([True, False, True])
+    np.testing.assert_array_equal(features.X, np.eye(3)[:, [0, 2]])
+    assert [name.family for name in features.names] == ["a", "c"]
+    with pytest.raises(ValueError, match="the mask selects none of 2 features"):
+        features.columns([False, False])
+
+
 def test_integers_become_floats_and_single_precision_stays():
     assert Features([[1]], [0, 1]).X.dtype == np.float64
     assert Features(np.ones((1, 1), dtype=np.float32), [0, 1]).X.dtype == np.float32
@@ -234,7 +268,7 @@ def test_one_center_is_one_frame():
             FeatureName("scattering", 9, order=2, carrier=1234.56, modulation=4.126),
             "scattering S2 1235 Hz rate 4.13 Hz",
         ),
-        (FeatureName("scattering", 9, modulation=1378.1), "scattering rate 1380 Hz"),
+        (FeatureName("tempogram", 9, modulation=0.14531), "tempogram rate 0.1453 Hz"),
         (FeatureName("jtfs", 0, order=2, scale=0.5, spin=1), "jtfs S2 scale 0.5 c/o rising"),
         (FeatureName("jtfs", 0, order=2, scale=0.5, spin=-1), "jtfs S2 scale 0.5 c/o falling"),
         (FeatureName("jtfs", 7, order=2, spin=0), "jtfs S2 7"),

@@ -178,6 +178,11 @@ def test_invalid_signals_raise(X, message):
         fitted.transform(X)
 
 
+def test_signals_that_can_be_read_only_once_are_refused():
+    with pytest.raises(TypeError, match="a generator can be read only once: put what it yields"):
+        FeatureTransformer("mfcc", sr=SR).fit_transform(tone(220) for _ in range(2))
+
+
 # Aggregation.
 
 

@@ -64,7 +64,9 @@ class FeatureName:
         if self.carrier is not None:
             parts.append(f"{rounded(self.carrier, 4)} Hz")
         if self.modulation is not None:
-            parts.append(f"rate {rounded(self.modulation, 3)} Hz")
+            # Neighboring lags of a tempogram, which has nothing but rates, differ by 0.3 %.
+            digits = 3 if self.carrier is not None else 4
+            parts.append(f"rate {rounded(self.modulation, digits)} Hz")
         if self.scale is not None:
             parts.append(f"scale {rounded(self.scale, 3)} c/o")
         if self.spin:
@@ -85,7 +87,8 @@ class Features:
     Parameters
     ----------
     X : ndarray of float, shape (n_frames, n_features)
-        One row per frame, finite.
+        One row per frame, finite. float32 and float64 are kept; float16 becomes float32, all else
+        float64.
     edges : ndarray of float64, shape (n_frames + 1,)
         Seconds, strictly increasing, from 0 to the duration of the recording.
     names : sequence of FeatureName or str, length n_features
@@ -99,7 +102,7 @@ class Features:
     TypeError
         When names are not as above.
     ValueError
-        When the shapes do not match, X is not finite, or edges do not increase from 0.
+        When the shapes do not match, X is complex or not finite, or edges do not increase from 0.
 
     Examples
     --------
@@ -122,8 +125,11 @@ class Features:
         notes: Sequence[str] = (),
     ) -> None:
         rows = np.asarray(X)
-        if rows.dtype.kind != "f":
-            rows = rows.astype(np.float64)
+        if rows.dtype.kind == "c":
+            msg = f"X must be real, got {rows.dtype}: pass magnitudes or powers"
+            raise ValueError(msg)
+        if rows.dtype not in (np.float32, np.float64):
+            rows = rows.astype(np.float32 if rows.dtype == np.float16 else np.float64)
         times = np.asarray(edges, dtype=np.float64)
         if rows.ndim != 2 or not rows.size:
             msg = f"X must have shape (n_frames, n_features), neither of them 0, got {rows.shape}"
@@ -174,9 +180,25 @@ class Features:
         return max(1, round(seconds / float(np.median(np.diff(self.edges)))))
 
     def columns(self, kept: NDArray[np.bool_]) -> Features:
-        """Select features by a mask of shape (n_features,)."""
-        names = [name for name, keep in zip(self.names, kept, strict=True) if keep]
-        return Features(self.X[:, kept], self.edges, names, notes=self.notes)
+        """Select features by a mask of shape (n_features,).
+
+        Raises
+        ------
+        ValueError
+            When `kept` is no such mask, or selects nothing.
+        """
+        mask = np.asarray(kept)
+        if mask.dtype != bool or mask.shape != (len(self.names),):
+            msg = (
+                f"a mask of bool, shape ({len(self.names)},), is needed, "
+                f"got {mask.dtype} of shape {mask.shape}"
+            )
+            raise ValueError(msg)
+        if not mask.any():
+            msg = f"the mask selects none of {counted(len(mask), 'feature')}"
+            raise ValueError(msg)
+        names = [self.names[i] for i in np.flatnonzero(mask)]
+        return Features(self.X[:, mask], self.edges, names, notes=self.notes)
 
     def pooled(self, edges: ArrayLike) -> Features:
         """Average over other frames, such as a coarser grid, beats or bars.

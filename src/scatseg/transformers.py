@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -326,6 +326,9 @@ def _rows(X: Any) -> list[FilePath | Signal]:
     if issparse(X):
         msg = "sparse data are no signals: pass a sequence of arrays or of paths"
         raise ValueError(msg)
+    if isinstance(X, Iterator):
+        msg = f"a {type(X).__name__} can be read only once: put what it yields into a list"
+        raise TypeError(msg)
     if not isinstance(X, Iterable):
         X = np.asarray(X)
     single = isinstance(X, str | os.PathLike) or getattr(X, "ndim", 1) == 0
