@@ -537,7 +537,8 @@ def test_index_sorts_by_a_click_and_back_by_another(visit):
 def many(visit, run):
     """Open the index of two tracks and of seven more, songs 0 to 6."""
     one = Annotation(segmentation=Segmentation([0, 60], ["A"]), system="foote")
-    songs = [run / "tracks" / f"song {i}.jams" for i in range(7)]
+    names = [*(f"song {i}" for i in range(6)), "Cafe\u0301"]
+    songs = [run / "tracks" / f"{name}.jams" for name in names]
     for path in songs:
         write_jams(path, Jams(annotations=(one,), duration=60.0))
     build(run, figures=False)
@@ -554,6 +555,8 @@ def test_tracks_are_found_by_part_of_their_name(many):
     box.fill("SONG 3")
     assert (rows.all_inner_texts()[0].split("\t")[0].strip(), rows.count()) == ("song 3", 1)
     assert not none.is_visible()
+    box.fill("caf\xe9")
+    assert rows.count() == 1
     box.fill("song 33")
     assert (rows.count(), none.is_visible()) == (0, True)
     box.fill("")

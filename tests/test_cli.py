@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -348,6 +349,16 @@ def test_report_can_be_built_again(evaluated, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == str(run / "index.html")
     assert (run / "figures" / "one.png").is_file()
     assert (run / "figures" / "one.svg").is_file()
+
+
+def test_report_names_a_track_that_it_cannot_read(evaluated, capsys):
+    run, _ = evaluated
+    (run / "tracks" / "one.jams").write_text("{")
+    capsys.readouterr()
+    assert scatseg("report", run, "--no-figures") == cli.SOME_FAILED
+    told = capsys.readouterr()
+    assert re.match(r"one: .*one\.jams.* JSON", told.err)
+    assert told.out.splitlines() == [str(run / "index.html")]
 
 
 def test_features_are_saved_with_their_names(music, tmp_path, capsys):

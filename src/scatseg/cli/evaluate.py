@@ -11,14 +11,21 @@ from typing import TYPE_CHECKING
 import click
 
 from scatseg.cli.options import FileArgument, audio_option, config_option, jobs_option
-from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, tell_outdated, usage_errors
+from scatseg.cli.outcome import (
+    DONE,
+    NOTHING_DONE,
+    SOME_FAILED,
+    status_of,
+    tell_outdated,
+    usage_errors,
+)
 from scatseg.cli.progress import followed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from scatseg.report.sound import AudioMode
-    from scatseg.runs import Note
+    from scatseg.runs import Failure, Note
 
 _N_SHOWN = 5  # notes of one kind on the screen
 
@@ -182,9 +189,12 @@ def report(verbosity: int, run: Path, audio: AudioMode, figures: bool) -> int:
     """Build the report and figures of a run; print the report's path last."""
     from scatseg.report import build
 
+    failures: list[Failure] = []
     with usage_errors():
-        page = build(run, audio=audio, figures=figures)
+        page = build(run, audio=audio, figures=figures, on_failure=failures.append)
         if verbosity >= 0:
             tell_outdated(run)
+    for failure in failures:
+        click.echo(f"{failure.track}: {failure.error}", err=True)
     click.echo(page)
-    return DONE
+    return SOME_FAILED if failures else DONE

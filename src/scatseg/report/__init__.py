@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -29,13 +29,20 @@ from scatseg.report.pages import (
 from scatseg.report.png import palette_png
 from scatseg.report.score_figures import ScoreFigure, draw_scores
 from scatseg.report.sound import AudioMode, place_sound
+from scatseg.runs import Failure
 
 __all__ = ["build"]
 
 _ASSETS = ("style.css", "page.js", "index.js", "track.js")
 
 
-def build(run: Path, *, audio: AudioMode = "copy", figures: bool = True) -> Path:
+def build(
+    run: Path,
+    *,
+    audio: AudioMode = "copy",
+    figures: bool = True,
+    on_failure: Callable[[Failure], object] | None = None,
+) -> Path:
     """Build the report of a run in its folder.
 
     Parameters
@@ -49,6 +56,8 @@ def build(run: Path, *, audio: AudioMode = "copy", figures: bool = True) -> Path
         to the originals, or build pages without audio.
     figures : bool, default True
         Also save figures of each track and, after an evaluation, of the scores, as PNG and SVG.
+    on_failure : callable, optional
+        Called with each track whose file cannot be read. The page lists them, too.
 
     Returns
     -------
@@ -61,6 +70,9 @@ def build(run: Path, *, audio: AudioMode = "copy", figures: bool = True) -> Path
         When the folder is not a run.
     """
     contents = read_run(run)
+    if on_failure is not None:
+        for failure in contents.unreadable:
+            on_failure(failure)
     written: set[Path] = set()
     for name in _ASSETS:
         _write(run / "assets" / name, asset(name))

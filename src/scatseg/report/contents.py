@@ -21,6 +21,8 @@ from scatseg.runs import Failure, read_failures, read_run_facts
 from scatseg.score_tables import read_scores
 from scatseg.summaries import Comparison, Summary
 
+_UNREADABLE = "report"  # stage of failures to read a file
+
 Row = TypeVar("Row", Summary, Comparison)
 
 
@@ -103,6 +105,11 @@ class Run:
     n_scored: int = 0
 
     @property
+    def unreadable(self) -> tuple[Failure, ...]:
+        """Files of tracks that could not be read."""
+        return tuple(each for each in self.failures if each.stage == _UNREADABLE)
+
+    @property
     def audio(self) -> Mapping[str, str]:
         """Path of each recording, by track."""
         audio = self.facts.get("audio", {})
@@ -172,7 +179,7 @@ def read_run(folder: Path) -> Run:
         try:
             track = _track(path, folder / "references" / path.name)
         except FormatError as error:
-            failures.append(Failure(path.stem, "report", str(error)))
+            failures.append(Failure(path.stem, _UNREADABLE, str(error)))
             continue
         tracks.append(track)
     scored = scored_fingerprints(folder)

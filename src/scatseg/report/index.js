@@ -195,13 +195,15 @@
   }
 
   function filterBox(rows, none) {
+    // File names may hold an accent as a character of its own.
+    const folded = (text) => text.normalize("NFC").toLowerCase();
     const box = element("input", {
       type: "search", placeholder: "Find a track", "aria-label": "Find a track",
     });
     box.addEventListener("input", () => {
-      const wanted = box.value.toLowerCase();
+      const wanted = folded(box.value);
       rows.forEach((row, i) => {
-        row.hidden = !data.tracks[i].title.toLowerCase().includes(wanted);
+        row.hidden = !folded(data.tracks[i].title).includes(wanted);
       });
       none.hidden = rows.some((row) => !row.hidden);
     });
