@@ -337,7 +337,10 @@ def test_a_name_makes_its_extractor(text, expected):
     assert extractor(text) == expected
 
 
-@pytest.mark.parametrize("name", scatseg.extractors.EXTRACTORS)
+@pytest.mark.parametrize(
+    "name",
+    [*scatseg.extractors.EXTRACTORS, "bars:features=tempogram", "tempogram:hop_length=64"],
+)
 def test_columns_have_different_names(name, rng):
     names = [str(each) for each in extractor(name)(rng.normal(size=22050), 22050).names]
     assert len(set(names)) == len(names)

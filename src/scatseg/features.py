@@ -64,8 +64,8 @@ class FeatureName:
         if self.carrier is not None:
             parts.append(f"{rounded(self.carrier, 4)} Hz")
         if self.modulation is not None:
-            # Neighboring lags of a tempogram, which has nothing but rates, differ by 0.3 %.
-            digits = 3 if self.carrier is not None else 4
+            # A tempogram has nothing but rates. Those of lags n and n + 1 differ by 1 / n.
+            digits = 3 if self.carrier is not None else max(4, len(str(self.index)) + 1)
             parts.append(f"rate {rounded(self.modulation, digits)} Hz")
         if self.scale is not None:
             parts.append(f"scale {rounded(self.scale, 3)} c/o")
