@@ -129,6 +129,8 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises
         ------
+        TypeError
+            When X can be read only once, as a generator.
         ValueError
             When an option is invalid, or X does not hold signals.
         """
@@ -160,6 +162,8 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Raises
         ------
+        TypeError
+            When X can be read only once, as a generator.
         ValueError
             When a signal is empty, not a vector, not real or not finite; the message names it.
         AudioError
