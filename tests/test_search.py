@@ -616,6 +616,8 @@ def test_removing_all_and_adding_again_works(music, folder):
     remove_recordings(folder, "*")
     with pytest.raises(SearchIndexError, match="nothing is indexed"):
         Index.open(folder).search(melody(0), SR)
+    with pytest.raises(SearchIndexError, match="nothing is indexed"):
+        ask(Index.open(folder), "melody0")
     index = Index.build([music / "melody2.flac"], folder)
     assert index.search(melody(2), SR, start=2.0, end=8.0)[0].track == "melody2"
     assert verify_index(folder) == []
@@ -1051,6 +1053,13 @@ def test_an_index_that_cannot_be_made_on_a_full_disk_says_so(tmp_path, monkeypat
     with pytest.raises(SearchIndexError, match=r"cannot be made here \(.*disk is full"):
         store.create(tmp_path / "index", options="", features="scattering", sr=SR)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_index_in_a_file_names_the_folder_given(tmp_path):
+    (tmp_path / "file").touch()
+    inside = tmp_path / "file" / "index"
+    with pytest.raises(SearchIndexError, match=f"^{inside}: an index cannot be made here"):
+        store.create(inside, options="", features="scattering", sr=SR)
 
 
 def test_an_index_of_another_version_says_so(folder):

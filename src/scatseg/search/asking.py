@@ -96,6 +96,8 @@ def ask(
     ------
     AudioError
         When the recording cannot be read.
+    SearchIndexError
+        When nothing is indexed.
     SoundError
         When the excerpt is silent or too short.
     ValueError
@@ -107,6 +109,7 @@ def ask(
     track = index.track(query)
     path = Path(query if track is None else track.path)
     if track is None and not path.exists():
+        index.check_not_empty()
         msg = f"{query}: neither a file, nor the id of a recording of the index"
         near = difflib.get_close_matches(query, [each.id for each in index.tracks])
         if near:

@@ -328,6 +328,10 @@ class Index:
         if isinstance(exclude, str):
             msg = f"exclude has several ids, got {exclude!r}: write [{exclude!r}] for one"
             raise TypeError(msg)
+        self.check_not_empty()
+
+    def check_not_empty(self) -> None:
+        """Raise a SearchIndexError if no recording is indexed."""
         if self.projection is None or not self._state.tracks:
             msg = f"nothing is indexed in {self.folder}: scatseg index PATH... -o {self.folder}"
             raise SearchIndexError(msg)

@@ -217,10 +217,9 @@ def create(folder: Path, *, options: str, features: str, sr: int) -> None:
     if left - _OF_FAILURES or (folder.exists() and not folder.is_dir()):
         msg = f"{shown(folder)} holds something else than an index: choose another -o"
         raise SearchIndexError(msg)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     made = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
-    made.mkdir()
     try:
+        made.mkdir(parents=True)
         with contextlib.closing(sqlite3.connect(made / DATABASE)) as database:
             database.execute("PRAGMA journal_mode=WAL")
             database.executescript(_SCHEMA)
