@@ -13,7 +13,7 @@ from scatseg.runs import Note, safe_id
 from scatseg.segmentation import Hierarchy, Segmentation
 
 _SAME_RECORDING = 1.0  # seconds: maximum difference of ends of one recording
-_HASH = re.compile("-[0-9a-f]{8}$")
+_HASH, _HASHED = re.compile("-[0-9a-f]{8}$"), "#"  # at the end of safe ids, and a mark for it
 _SAME_END = 0.1  # seconds; levels are compared in steps of this size
 
 
@@ -122,11 +122,13 @@ def _match_stored(estimates: Sequence[str], references: Sequence[str]) -> Matchi
         elif candidates:
             ambiguous[estimate] = tuple(candidates)
     left = [each for each in estimates if each not in pairs and each not in ambiguous]
-    names = [_name(each).rpartition("__")[2] for each in left]
     taken = {*pairs.values(), *(each for some in ambiguous.values() for each in some)}
     by_name: dict[str, list[str]] = {}
     for each in sorted(free - taken):
-        by_name.setdefault(_name(each), []).append(each)
+        for name in _names(each):
+            by_name.setdefault(name, []).append(each)
+    names = [each.rpartition("__")[2] for each in left]
+    names = [name if name in by_name else _HASH.sub(_HASHED, name) for name in names]
     pairs |= {
         each: by_name[name][0]
         for each, name in zip(left, names, strict=True)
@@ -227,15 +229,16 @@ def shared_tracks(
     return tracks
 
 
-def _name(id_: str) -> str:
-    """Return an id in safe characters, without the hash of a name that had others.
+def _names(reference: str) -> set[str]:
+    """Return an id, and its safe id with a mark for the hash, which depends on folders.
 
     Examples
     --------
-    >>> _name("A__Help_-7bcd1234"), _name("Help!")
-    ('A__Help_', 'Help_')
+    >>> sorted(_names("Help!"))
+    ['Help!', 'Help_#']
     """
-    return _HASH.sub("", safe_id(id_))
+    safe = safe_id(reference)
+    return {reference} if safe == reference else {reference, _HASH.sub(_HASHED, safe)}
 
 
 def _stems(id_: str) -> Iterator[str]:
