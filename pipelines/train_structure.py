@@ -24,7 +24,7 @@ from sklearn.metrics import average_precision_score
 from torch import nn
 from torch.nn import functional
 
-from scatseg.cover import BarSimilarity, bar_similarity
+from scatseg.cover import bar_similarity
 from scatseg.diagonals import (
     N_CUES,
     N_LARGEST,
@@ -104,7 +104,7 @@ def examples(folder: Path, kept: Path, *, positions: int) -> list[Example]:
                 with np.load(path) as opened:
                     arrays = dict(opened)
                 bars = bar_similarity(features_of(arrays, grid, positions), frames_per_bar=1)
-                seen = views_of(bars)
+                seen = views(bars)
                 levels = [arrays[f"boundaries/{level}"] for level in OUTPUTS]
                 np.savez(
                     file,
@@ -173,20 +173,13 @@ def invented(rng: np.random.Generator) -> tuple[Features, list[NDArray[np.float6
     return features, [phrase, phrase, section, section]
 
 
-def views_of(bars: BarSimilarity) -> Views:
-    """Compute the network inputs of a recording."""
-    return views(
-        bars.features, by_kind=bars.by_kind, in_order=bars.in_order, by_timbre=bars.by_timbre
-    )
-
-
 def inventions(n: int, seed: int) -> list[Example]:
     """Prepare n synthetic songs, each twice in place of a second grid."""
     found = []
     for i in range(n):
         features, boundaries = invented(np.random.default_rng([seed, i]))
         bars = bar_similarity(features, frames_per_bar=1)
-        seen = views_of(bars)
+        seen = views(bars)
         targets = targets_of(boundaries, bars.edges)
         found += 2 * [Example(song=f"invented {i}", sketched=True, seen=seen, targets=targets)]
     return found

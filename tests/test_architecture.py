@@ -15,13 +15,14 @@ SOURCE = Path(scatseg.__file__).parent
 # A module imports only from layers above its own.
 FLOW = [
     {"", "counts", "naming", "rates", "threads"},
-    {"segmentation", "scattering", "compression"},
+    {"segmentation", "scattering", "compression", "feature_names"},
     {"features"},
     {"places"},
     {"audio", "spectral", "extractors", "pieces", "rhythm", "synth"},
     {"bars", "distances", "explain", "sensitivity", "similarity", "transformers", "pictures"},
     {"alignment", "novelty", "boundaries", "labels", "losses", "transposition"},
-    {"cover", "diagonals", "formats"},
+    {"cover", "formats"},
+    {"diagonals"},
     {"segmenters", "runs", "agreement", "baselines", "statistics"},
     {"evaluation", "gear", "labelled", "matching"},
     {"summaries", "classification"},

@@ -46,14 +46,7 @@ def tune(form, rng, *, n_bars=8, noise=0.7):
 
 
 def seen(features):
-    bars = bar_similarity(features, frames_per_bar=1)
-    return views_of(bars)
-
-
-def views_of(bars):
-    return views(
-        bars.features, by_kind=bars.by_kind, in_order=bars.in_order, by_timbre=bars.by_timbre
-    )
+    return views(bar_similarity(features, frames_per_bar=1))
 
 
 def some_weights(rng):

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from scatseg.cover import BarSimilarity
 from scatseg.features import Features
 from scatseg.novelty import checkerboard_novelty
 from scatseg.similarity import by_family, cosine, heard_frames, near_frames, z_scored
@@ -54,30 +55,21 @@ class Views:
     cues: NDArray[np.float32]
 
 
-def views(
-    features: Features,
-    *,
-    by_kind: Mapping[str, NDArray[np.floating]],
-    in_order: NDArray[np.floating],
-    by_timbre: NDArray[np.floating],
-) -> Views:
+def views(bars: BarSimilarity) -> Views:
     """Compute the network inputs of a recording.
 
     Parameters
     ----------
-    features : Features
-        One row per bar.
-    by_kind : mapping of str to ndarray of float, shape (n_bars, n_bars)
-        Z-scored similarity of bars by each kind of features, as in `cover.BarSimilarity`.
-    in_order, by_timbre : ndarray of float, shape (n_bars, n_bars)
-        Z-scored similarity of bars, as there.
+    bars : BarSimilarity
+        From `cover.bar_similarity`, with one frame per bar.
     """
+    features = bars.features
     heard = heard_frames(features)
     quarters = _outer_quarters(features)
     shared = np.concatenate(
         [
-            *(block_cues(Z, widths=(2, 4, 8, 16)) for Z in (in_order, by_timbre)),
-            _novelties(by_timbre, widths=(2, 4, 8, 16)),
+            *(block_cues(Z, widths=(2, 4, 8, 16)) for Z in (bars.in_order, bars.by_timbre)),
+            _novelties(bars.by_timbre, widths=(2, 4, 8, 16)),
             _distances(len(features)),
         ],
         axis=1,
@@ -88,7 +80,7 @@ def views(
         begin, end = begins.get(kind, X), ends.get(kind, X)
         own = np.concatenate(
             [
-                _novelties(by_kind[kind], widths=(1, 2, 4, 8, 16)),
+                _novelties(bars.by_kind[kind], widths=(1, 2, 4, 8, 16)),
                 _amounts(X, end, heard),
                 _oddness(begin, heard, after=True)[:, None],
                 _oddness(end, heard, after=False)[:, None],
@@ -97,7 +89,7 @@ def views(
         )
         cues.append(np.concatenate([own, shared], axis=1))
     return Views(
-        matrices=np.array(list(by_kind.values()), dtype=np.float32),
+        matrices=np.array(list(bars.by_kind.values()), dtype=np.float32),
         cues=np.array(cues, dtype=np.float32),
     )
 

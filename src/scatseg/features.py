@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import functools
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.compression import Compression, check_compression, compressed
-from scatseg.counts import counted, rounded
+from scatseg.counts import counted
+from scatseg.feature_names import FeatureName, numbered
 from scatseg.scattering.arguments import check_mono
 from scatseg.scattering.costs import Cost
 from scatseg.scattering.joint import TimeFrequencyScattering
@@ -21,61 +21,17 @@ from scatseg.scattering.plan import Accuracy
 from scatseg.scattering.time import Scattering1D
 from scatseg.scattering.units import physical_meta
 
-
-@dataclass(frozen=True)
-class FeatureName:
-    """The name of a column of `Features.X`, in physical units.
-
-    Parameters
-    ----------
-    family : str
-        Feature family: "scattering", "mfcc", "chroma", ...
-    index : int
-        Index within the family.
-    order : int or None
-        Scattering order.
-    carrier : float or None
-        Center frequency in Hz.
-    modulation : float or None
-        Modulation rate of the carrier's envelope in Hz.
-    scale : float or None
-        Modulation along log-frequency in cycles per octave.
-    spin : int or None
-        Direction of a joint modulation: +1 rising, -1 falling, 0 neither.
-    place : int or None
-        Position in the frame, from 0, for frames with several positions, such as bars.
-    """
-
-    family: str
-    index: int
-    order: int | None = None
-    carrier: float | None = None
-    modulation: float | None = None
-    scale: float | None = None
-    spin: int | None = None
-    place: int | None = None
-
-    def at(self, place: int | None) -> FeatureName:
-        """Return the name at another position in the frame; None is the whole frame."""
-        return replace(self, place=place)
-
-    def __str__(self) -> str:
-        parts = [self.family if self.order is None else f"{self.family} S{self.order}"]
-        if self.carrier is not None:
-            parts.append(f"{rounded(self.carrier, 4)} Hz")
-        if self.modulation is not None:
-            # A tempogram has nothing but rates. Those of lags n and n + 1 differ by 1 / n.
-            digits = 3 if self.carrier is not None else max(4, len(str(self.index)) + 1)
-            parts.append(f"rate {rounded(self.modulation, digits)} Hz")
-        if self.scale is not None:
-            parts.append(f"scale {rounded(self.scale, 3)} c/o")
-        if self.spin:
-            parts.append("rising" if self.spin > 0 else "falling")
-        if len(parts) == 1:
-            parts.append(str(self.index))
-        if self.place is not None:
-            parts.append(f"in part {self.place + 1}")
-        return " ".join(parts)
+__all__ = [
+    "Extractor",
+    "FeatureName",
+    "Features",
+    "JointScattering",
+    "Scattering",
+    "averaging_grid",
+    "check_features",
+    "frame_edges",
+    "uniform_edges",
+]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -153,7 +109,7 @@ class Features:
             raise ValueError(msg)
         object.__setattr__(self, "X", rows)
         object.__setattr__(self, "edges", times)
-        object.__setattr__(self, "names", _numbered(names))
+        object.__setattr__(self, "names", numbered(names))
         object.__setattr__(self, "notes", (notes,) if isinstance(notes, str) else tuple(notes))
 
     def __repr__(self) -> str:
@@ -232,20 +188,6 @@ class Features:
         integral = sums[frame] + part * self.X[frame]
         X = np.diff(integral, axis=0) / np.diff(times)[:, None]
         return Features(X.astype(self.X.dtype), times, self.names, notes=self.notes)
-
-
-def _numbered(names: Sequence[FeatureName | str]) -> tuple[FeatureName, ...]:
-    """Convert strings to names, numbered within their families."""
-    if isinstance(names, str) or not all(isinstance(each, FeatureName | str) for each in names):
-        msg = f"names must be a FeatureName or a str for each column, got {names!r:.100}"
-        raise TypeError(msg)
-    counted: Counter[str] = Counter()
-    numbered = []
-    for each in names:
-        name = FeatureName(each, counted[each]) if isinstance(each, str) else each
-        counted[name.family] += 1
-        numbered.append(name)
-    return tuple(numbered)
 
 
 def check_features(features: object) -> None:

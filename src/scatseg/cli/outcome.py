@@ -24,8 +24,6 @@ def status_of(n_done: int, n_failed: int) -> int:
 class CustomCodeError(click.ClickException):
     """An error of custom features or a custom segmenter, which nothing could be done with."""
 
-    exit_code = NOTHING_DONE
-
 
 class Interrupted(click.exceptions.Abort):
     """An interrupt with a message for the user."""

@@ -75,29 +75,29 @@ class Prepared:
     halves: Prepared | None = None
 
 
-class _Grid(NamedTuple):
+class _Frames(NamedTuple):
     """Uniform frames of a recording.
 
     Parameters
     ----------
-    frames : Features
-        Bars or shorter.
+    features : Features
+        One row per bar or shorter frame.
     frames_per_bar : int
         1 if frames are about as long as bars.
     is_learned : bool
         Whether the network is used: only on bars as given.
     """
 
-    frames: Features
+    features: Features
     frames_per_bar: int
     is_learned: bool
 
     def warnings(self) -> tuple[str, ...]:
         """Warn if the recording is too short; silence does not count."""
-        n_heard = int(heard_frames(self.frames).sum())
+        n_heard = int(heard_frames(self.features).sum())
         if self.frames_per_bar == 1:
             return warnings_of_length(n_heard, LEAST_BARS, "bars")
-        frame = self.frames.duration / len(self.frames)
+        frame = self.features.duration / len(self.features)
         return warnings_of_length(n_heard * frame, LEAST_BARS * self.frames_per_bar * frame, "s")
 
 
@@ -344,7 +344,7 @@ class CoverSegmenter:
         >>> len(two.levels[1]), len(four.levels[1])
         (2, 4)
         """
-        return self._prepared(self._grid(features))
+        return self._prepared(self._frames(features))
 
     def predict_prepared(self, prepared: Prepared) -> Hierarchy:
         """Segment a recording as `predict` does, given the result of `prepare`.
@@ -364,17 +364,17 @@ class CoverSegmenter:
 
     def predict_with_novelty(self, features: Features) -> Prediction[Hierarchy]:
         """Segment a recording and compute its boundary probabilities in one pass."""
-        grid = self._grid(features)
-        reading = self._weighed(self._prepared(grid))
+        frames = self._frames(features)
+        reading = self._weighed(self._prepared(frames))
         found = self._best(reading)
         other: Level = "any" if self.level == "section" else "section"
         curve = Curve(
             reading.bars.edges,
             reading.probabilities(self.level),
             {found.names[1 - found.default]: reading.probabilities(other)},
-            is_probability=grid.is_learned,
+            is_probability=frames.is_learned,
         )
-        return Prediction(found, curve, grid.warnings())
+        return Prediction(found, curve, frames.warnings())
 
     def _best(self, reading: _Reading) -> Hierarchy:
         if not reading.found:
@@ -424,40 +424,35 @@ class CoverSegmenter:
         reading = self._weighed(self.prepare(features))
         return reading.bars.edges, reading.probabilities(self.level)
 
-    def _grid(self, features: Features) -> _Grid:
+    def _frames(self, features: Features) -> _Frames:
         """Average frames until they are long enough, and few enough; keep bars.
 
         Frames shorter than bars are longer in a long recording, but do not become bars.
         """
         are_bars = round(self.bar / frame_length(features, self.frame)) <= 2
         max_frames = MAX_FRAMES if are_bars else MAX_COVERED
-        frames = on_uniform_frames(features, self.frame, max_frames=max_frames)
+        uniform = on_uniform_frames(features, self.frame, max_frames=max_frames)
         if are_bars:
-            return _Grid(frames, 1, is_learned=self.network > 0 and frames == features)
-        per_bar = min(max(2, frames.seconds_to_frames(self.bar)), len(frames))
-        return _Grid(frames, per_bar, is_learned=False)
+            return _Frames(uniform, 1, is_learned=self.network > 0 and uniform == features)
+        per_bar = min(max(2, uniform.seconds_to_frames(self.bar)), len(uniform))
+        return _Frames(uniform, per_bar, is_learned=False)
 
-    def _prepared(self, grid: _Grid) -> Prepared:
+    def _prepared(self, frames: _Frames) -> Prepared:
         """Compare bars, and half-bars if the network is used and bars are long."""
-        frames = grid.frames
+        features = frames.features
         with one_thread():  # many small products, which threads slow down
-            prepared = self._compared(grid)
-            may_be_two = grid.is_learned and median_bar(frames) > LONG_BAR and can_be_halved(frames)
-            if not may_be_two or 2 * len(frames) > MAX_COVERED:
+            prepared = self._compared(frames)
+            is_long = frames.is_learned and median_bar(features) > LONG_BAR
+            if not (is_long and can_be_halved(features)) or 2 * len(features) > MAX_COVERED:
                 return prepared
-            return replace(prepared, halves=self._compared(grid._replace(frames=halved(frames))))
+            halves = self._compared(frames._replace(features=halved(features)))
+            return replace(prepared, halves=halves)
 
-    def _compared(self, grid: _Grid) -> Prepared:
-        bars = bar_similarity(grid.frames, frames_per_bar=grid.frames_per_bar)
+    def _compared(self, frames: _Frames) -> Prepared:
+        bars = bar_similarity(frames.features, frames_per_bar=frames.frames_per_bar)
         logits = None
-        if grid.is_learned and bars.in_order.any():
-            seen = views(
-                bars.features,
-                by_kind=bars.by_kind,
-                in_order=bars.in_order,
-                by_timbre=bars.by_timbre,
-            )
-            logits = boundary_logits(seen)
+        if frames.is_learned and bars.in_order.any():
+            logits = boundary_logits(views(bars))
         # The matrices of `by_kind` are large, and only the network needs them.
         return Prepared(bars=replace(bars, by_kind={}), logits=logits)
 
