@@ -429,6 +429,13 @@ def test_saving_names_the_known_formats(tmp_path):
         save(tmp_path / "a.xyz", [0.0], 22050)
 
 
+def test_saving_into_no_folder_names_the_file_given(tmp_path):
+    path = tmp_path / "none" / "a.wav"
+    with pytest.raises(FileNotFoundError) as caught:
+        save(path, [0.0], 22050)
+    assert caught.value.filename == str(path)
+
+
 def test_saving_wants_one_channel(tmp_path):
     with pytest.raises(AudioError, match=r"shape \(n_samples,\), got \(3, 2\)"):
         save(tmp_path / "a.wav", np.zeros((3, 2)), 22050)

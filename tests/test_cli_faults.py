@@ -257,6 +257,10 @@ def test_an_experiment_that_is_no_toml_is_named(tmp_path, capsys):
         ("search", "{file}", "{sound}", "-o", "{file}"),
         ("synth", "ripple", "--grid", "2", "-o", "{file}"),
         ("synth", "ripple", "-o", "{file}/a.wav"),
+        ("features", "{sound}", "-o", "{file}"),
+        ("features", "{sound}", "-o", "{file}/a.npz"),
+        ("plot", "waveform", "{sound}", "-o", "{file}/a.png"),
+        ("convert", "{answer}", "-o", "{file}/a.csv"),
         ("gear", "-o", "{file}"),
         ("match", "sweep", "-o", "{file}"),
     ],
@@ -264,7 +268,10 @@ def test_an_experiment_that_is_no_toml_is_named(tmp_path, capsys):
 def test_a_file_in_the_place_of_a_folder_is_refused_at_once(arguments, tones, tmp_path, capsys):
     file = tmp_path / "file"
     file.touch()
-    assert scatseg(*(each.format(sound=tones, file=file) for each in arguments)) == cli.USAGE
+    answer = tmp_path / "a.lab"
+    formats.write(answer, Segmentation([0, 4], "A"))
+    places = {"sound": tones, "answer": answer, "file": file}
+    assert scatseg(*(each.format(**places) for each in arguments)) == cli.USAGE
     assert f"{file} is a file, a folder is needed" in capsys.readouterr().err
 
 

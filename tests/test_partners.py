@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scatseg.datasets import read_references
 from scatseg.formats import Annotation
 from scatseg.partners import duration_notes, match_ids, match_systems, shared_tracks
-from scatseg.runs import safe_id
+from scatseg.runs import find_sources, safe_id
 from scatseg.segmentation import Segmentation
 
 ABA = Segmentation([0, 10, 25, 40], ["A", "B", "A"])
@@ -45,7 +45,16 @@ UNHURRIED = settings(deadline=None)
         ([safe_id("é" * 99)], ["é" * 99], {safe_id("é" * 99): "é" * 99}),
         ([f"{safe_id('Help!')}.foote"], ["Help!"], {f"{safe_id('Help!')}.foote": "Help!"}),
         ([safe_id("A/Help!")], ["Help!"], {safe_id("A/Help!"): "Help!"}),
-        ([safe_id("A/Help!")], ["Help!", "Help?"], {}),
+        ([safe_id("A/Help!")], ["Help!", "Help?"], {safe_id("A/Help!"): "Help!"}),
+        ([safe_id("A?/Help!")], ["Help!", "Help?"], {}),
+        ([safe_id("A/Help!"), safe_id("B/Help!")], ["Help!"], {}),
+        ([safe_id("A/Help!"), safe_id("B?/Help?")], ["Help!"], {safe_id("A/Help!"): "Help!"}),
+        (
+            [safe_id(f"A/B/{'é' * 60} 2")],
+            [f"{'é' * 60} {i}" for i in (1, 2)],
+            {safe_id(f"A/B/{'é' * 60} 2"): f"{'é' * 60} 2"},
+        ),
+        ([safe_id(f"A/{'é' * 99}")], ["é" * 99], {safe_id(f"A/{'é' * 99}"): "é" * 99}),
     ],
 )
 def test_ids_match(estimates, references, pairs):
@@ -57,6 +66,21 @@ def test_ambiguous_ids_are_listed_with_their_candidates():
     assert matching.ambiguous == {"a": ("a_1", "a_2")}
     assert matching.unmatched_estimates == ("b",)
     assert matching.unmatched_references == ("a_1", "a_2", "c")
+
+
+def test_a_recording_matches_the_annotation_of_the_same_file_name(tmp_path):
+    album = "Ludwig van Beethoven/Piano Sonatas Nos. 1-32 (Complete)"
+    sonata = f"{album}/Piano Sonata No. 14 in C-sharp minor, Op. 27 No. 2"
+    titles = ["Help!", "Don\u2019t Stop", "Artist \u2013 Song", "\xe9" * 80]
+    titles += [f"{sonata} - {movement}" for movement in ("I. Adagio", "II. Allegretto")]
+    for title in titles:
+        for path in (tmp_path / "music" / f"{title}.flac", tmp_path / "labels" / f"{title}.lab"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("0\t9\tA\n")
+    sources = find_sources([tmp_path / "music"], extensions=[".flac"]).sources
+    references = read_references(tmp_path / "labels").tracks
+    pairs = match_ids([source.id for source in sources], references).pairs
+    assert {s.path.stem: pairs.get(s.id) for s in sources} == {name: name for name in references}
 
 
 ID_LISTS = st.lists(st.text("ab_.-", min_size=1, max_size=6), max_size=8)

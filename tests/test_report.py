@@ -554,6 +554,16 @@ def test_damaged_jams_is_listed_among_the_failures(run):
     assert data["failures"][-1][:2] == ["first", "report"]
 
 
+def test_jams_that_cannot_be_opened_is_listed_among_the_failures(run):
+    path = run / "tracks" / "first.jams"
+    path.unlink()
+    path.mkdir()
+    data = data_of(build(run, figures=False))
+    assert len(data["tracks"]) == 1
+    assert data["failures"][-1][:2] == ["first", "report"]
+    assert data["failures"][-1][2].startswith(f"{path}: ")
+
+
 def test_thinned_curve_keeps_its_highest_peaks(rng):
     novelty = rng.random(10_000)
     peaks = rng.choice(10_000, 5, replace=False)

@@ -48,7 +48,7 @@ def match_ids(estimate_ids: Iterable[str], reference_ids: Iterable[str]) -> Matc
     is unique. A reference with an estimate of the same id matches no other: "song_2" is not a
     version of "song" if there is a "song". Likewise, a reference matches only the estimates with
     the longest common prefix. Remaining estimates are matched by name without folders ("A__song" as
-    "song"), if it is unique.
+    "song", `runs.safe_id("A/Help!")` as "Help!"), if it is unique.
 
     Parameters
     ----------
@@ -123,6 +123,10 @@ def _match_stored(estimates: Sequence[str], references: Sequence[str]) -> Matchi
             ambiguous[estimate] = tuple(candidates)
     left = [each for each in estimates if each not in pairs and each not in ambiguous]
     taken = {*pairs.values(), *(each for some in ambiguous.values() for each in some)}
+    proven = _match_hashes(left, sorted(free - taken))
+    pairs |= proven
+    left = [each for each in left if each not in proven]
+    taken |= set(proven.values())
     by_name: dict[str, list[str]] = {}
     for each in sorted(free - taken):
         for name in _names(each):
@@ -141,6 +145,28 @@ def _match_stored(estimates: Sequence[str], references: Sequence[str]) -> Matchi
         unmatched_estimates=tuple(e for e in estimates if e not in pairs and e not in ambiguous),
         unmatched_references=tuple(r for r in references if r not in used),
     )
+
+
+def _match_hashes(estimates: Sequence[str], references: Sequence[str]) -> dict[str, str]:
+    """Match safe ids with the only reference whose name in the same folders has that hash.
+
+    Examples
+    --------
+    >>> _match_hashes(["A__Help_-d901c5e6"], ["Help!", "Help?"])
+    {'A__Help_-d901c5e6': 'Help!'}
+    """
+    readable = {each: _HASH.sub("", safe_id(each)) for each in references}
+    found = {}
+    for estimate in estimates:
+        folders, _, start = _HASH.sub("", estimate).rpartition("__")
+        if not folders or not _HASH.search(estimate):
+            continue
+        folder = folders.replace("__", "/")
+        for reference, name in readable.items():
+            if name.startswith(start) and safe_id(f"{folder}/{reference}") == estimate:
+                found[estimate] = reference
+    counts = Counter(found.values())
+    return {each: reference for each, reference in found.items() if counts[reference] == 1}
 
 
 def match_systems(

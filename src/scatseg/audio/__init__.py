@@ -335,7 +335,11 @@ def save(path: AnyPath, y: ArrayLike, sr: int) -> None:
         raise InvalidSamplesError(msg)
     temporary = target.with_name(f".scatseg-{secrets.token_hex(8)}.tmp")
     try:
-        with temporary.open("xb") as file:
+        temporary.touch(exist_ok=False)
+    except OSError as error:  # report the target instead of the temporary name
+        raise OSError(error.errno, error.strerror, os.fspath(target)) from error
+    try:
+        with temporary.open("wb") as file:
             with soundfile.SoundFile(
                 file.fileno(), "w", sr, 1, codec, format=container, closefd=False
             ) as sound:

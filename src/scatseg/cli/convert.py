@@ -61,8 +61,7 @@ def convert(
     if into_folder and target_format is None:
         msg = "converting into a folder needs --format"
         raise click.UsageError(msg)
-    if into_folder:
-        refuse_file(output)
+    refuse_file(output if into_folder else output.parent)
     with usage_errors():
         kind = FORMATS[format_of(output, target_format)]
     for failure in found.failures:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from scatseg.cli.options import FileArgument, features_option
+from scatseg.cli.options import FileArgument, features_option, refuse_file
 from scatseg.cli.outcome import (
     CustomCodeError,
     custom_errors,
@@ -57,9 +57,11 @@ def features(
     if one_file and len(found.sources) > 1:
         msg = f"{len(found.sources)} tracks need a folder, got -o {output}"
         raise click.UsageError(msg)
+    folder = output.parent if one_file else output
+    refuse_file(folder)
     failed = [f"{failure.track}: {failure.error}" for failure in found.failures]
     with usage_errors():
-        (output.parent if one_file else output).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     with Progress(len(found.sources), verbosity) as progress:
         for source in found.sources:
             try:

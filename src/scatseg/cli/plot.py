@@ -15,6 +15,7 @@ from scatseg.cli.options import (
     heard_features_option,
     joined,
     parse_time,
+    refuse_file,
 )
 from scatseg.cli.outcome import DONE, custom_errors, usage_errors
 from scatseg.cli.progress import followed
@@ -65,10 +66,11 @@ def _sr(default: int = 22050) -> Callable[[Any], Any]:
 
 
 def _picture(_: click.Context, __: click.Parameter, path: Path) -> Path:
-    """Reject other files than pictures at once, before anything heavy is imported."""
+    """Reject what cannot be a picture at once, before anything heavy is imported."""
     if path.suffix not in (".png", ".svg"):
         msg = f"figures are written as .png or .svg, got {path.name!r}"
         raise click.BadParameter(msg)
+    refuse_file(path.parent)
     return path
 
 

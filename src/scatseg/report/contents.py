@@ -181,6 +181,10 @@ def read_run(folder: Path) -> Run:
         except FormatError as error:
             failures.append(Failure(path.stem, _UNREADABLE, str(error)))
             continue
+        except OSError as error:
+            text = f"{error.filename or path}: {error.strerror or error}"
+            failures.append(Failure(path.stem, _UNREADABLE, text))
+            continue
         tracks.append(track)
     scored = scored_fingerprints(folder)
     now = {track.id: fingerprint(track.jams.annotations) for track in tracks} if scored else {}
