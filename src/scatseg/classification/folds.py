@@ -87,9 +87,13 @@ def split(
         return inner_folds(labels, None, n_folds, seed)
     groups = np.asarray(groups)
     n_groups = len(np.unique(groups))
-    if n_groups < (2 if leave_one_group_out else n_folds):
-        msg = f"{n_folds} folds need as many groups, there are {n_groups}: use fewer folds" + (
-            ", or to leave one group out" if n_groups > 1 else ", or check the column"
+    if n_groups < 2:
+        msg = "clips of at least 2 groups are needed, all are of one: check the column of groups"
+        raise SplitError(msg)
+    if n_groups < n_folds and not leave_one_group_out:
+        msg = (
+            f"{n_folds} folds need as many groups, there are {n_groups}: use fewer folds, or leave "
+            "one group out"
         )
         raise SplitError(msg)
     if leave_one_group_out:
