@@ -130,6 +130,14 @@ def test_similarity_does_not_modify_its_input(metric, rng):
     np.testing.assert_array_equal(X, before)
 
 
+@pytest.mark.parametrize(
+    "X", [np.arange(5.0), np.ones((0, 3)), np.ones((3, 0)), np.array([[1.0, np.nan], [0.0, 1.0]])]
+)
+def test_rows_that_cannot_be_compared_raise_with_what_is_needed(X):
+    with pytest.raises(ValueError, match=r"X must be finite, of shape \(n_frames, n_features\)"):
+        self_similarity(X)
+
+
 def test_an_unknown_metric_raises_with_the_available_ones():
     with pytest.raises(ValueError, match='must be "cosine" or "euclidean", got \'manhattan\''):
         self_similarity(np.eye(3), metric="manhattan")

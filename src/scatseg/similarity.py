@@ -35,6 +35,8 @@ def self_similarity(X: NDArray[np.floating], *, metric: Metric = "cosine") -> ND
     ------
     TypeError
         When Features are given instead of their rows, as in all functions of arrays here.
+    ValueError
+        When X has another shape, is empty or is not finite.
 
     References
     ----------
@@ -48,6 +50,9 @@ def self_similarity(X: NDArray[np.floating], *, metric: Metric = "cosine") -> ND
            [1., 0., 1.]])
     """
     X = _array(X)
+    if X.ndim != 2 or not X.size or not np.isfinite(X).all():
+        msg = f"X must be finite, of shape (n_frames, n_features), neither of them 0, got {X.shape}"
+        raise ValueError(msg)
     rows = centered(X, around=X)
     if metric == "cosine":
         S = (1 + cosine(rows)) / 2
