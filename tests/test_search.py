@@ -321,6 +321,8 @@ def test_excerpts_that_are_not_there_are_refused(built, span, message):
         ({"tempo": "5%"}, ValueError, "tempo must be a share from 0 to 1, got '5%'"),
         ({"tempo": 2}, ValueError, "tempo must be a share from 0 to 1, got 2"),
         ({"exclude": "melody0"}, TypeError, r"write \['melody0'\] for one"),
+        ({"exclude": ["melody0", "melody0.flac"]}, ValueError, "has the id 'melody0.flac', which"),
+        ({"passage": ("melody", 0.0, 4.0)}, ValueError, "no recording .* has the id 'melody'"),
     ],
 )
 def test_invalid_options_are_refused(built, options, error, message):

@@ -281,13 +281,15 @@ class Index:
         TypeError
             When the signal is a path, or `exclude` a single id.
         ValueError
-            When the signal, excerpt or an option is invalid, or `tempo` is given for a whole
-            recording.
+            When the signal, excerpt or an option is invalid, an id to exclude is not in the index,
+            or `tempo` is given for a whole recording.
         SearchIndexError
             When the index is empty.
         """
         y = np.asarray(check_mono(y, sr))
         self._check(sr, top, transpose, tempo, exclude)
+        excluded = {*exclude, *(() if passage is None else passage[:1])}
+        self._check_known(excluded)
         is_whole = start is None and end is None and len(y) > 2 * max(LENGTHS) * sr
         if is_whole and tempo:
             msg = "other tempi need an excerpt as query: give its start and end"
@@ -295,7 +297,6 @@ class Index:
         query = make_query(y, self.describer, start=start, end=end)
         shifts = sorted(range(-transpose, transpose + 1), key=abs)
         if is_whole:
-            excluded = {*exclude, *(() if passage is None else passage[:1])}
             return self._whole_hits(query, top, excluded, shifts, explain=explain)
         found: list[Hit] = []
         allowed = self._allowed(nearest_length(query.duration), exclude, passage)
@@ -329,6 +330,13 @@ class Index:
             msg = f"exclude has several ids, got {exclude!r}: write [{exclude!r}] for one"
             raise TypeError(msg)
         self.check_not_empty()
+
+    def _check_known(self, ids: Iterable[str]) -> None:
+        """Raise a ValueError if an id to exclude is not in the index, and would exclude nothing."""
+        unknown = [id_ for id_ in ids if id_ not in self._state.tracks]
+        if unknown:
+            msg = f"no recording of the index has the id {unknown[0]!r}, which is to be excluded"
+            raise ValueError(msg)
 
     def check_not_empty(self) -> None:
         """Raise a SearchIndexError if no recording is indexed."""
