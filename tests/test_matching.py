@@ -182,12 +182,25 @@ def test_progress_is_told_step_by_step():
     assert said == found.losses.tolist()
 
 
+def test_a_start_outside_the_ranges_begins_at_the_nearest_bound():
+    f_c, f_m = (parameter.low for parameter in Tremolos().parameters)
+    start = [f_c / 2, f_m / 2]
+    found = matching.match(Tremolos(), LOSS, tremolo(), start, n_steps=0)
+    assert found.trajectory[0] == pytest.approx([f_c, f_m])
+    found = matching.match(Tremolos(), LOSS, tremolo(), start, n_steps=0, fixed=["f_c"])
+    assert found.trajectory[0] == pytest.approx([f_c / 2, f_m])
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"optimizer": "sgd"}, "optimizer must be one of adam"),
         ({"fixed": ["g"]}, "unknown parameter 'g'"),
         ({"fixed": ["f_c", "f_m"]}, "every parameter is fixed"),
+        ({"n_steps": -1}, "n_steps must be an integer of at least 0, got -1"),
+        ({"n_steps": 2.5}, "n_steps must be an integer of at least 0, got 2.5"),
+        ({"lr": 0.0}, "lr must be positive and finite, got 0.0"),
+        ({"lr": np.nan}, "lr must be positive and finite, got nan"),
     ],
 )
 def test_what_cannot_be_matched_is_refused(options, message):
@@ -542,6 +555,7 @@ def test_an_edit_that_makes_no_sense_is_refused(arguments, message):
         (bell(), SMALL, {"start": "zeros"}, '"spectrum", "noise" or a sound'),
         (bell(), SMALL, {"other": bell(), "mix": 1.5}, "mix must be between 0 and 1"),
         (bell(), SMALL, {"optimizer": "adam"}, "one of l-bfgs, bold-driver"),
+        (bell(), SMALL, {"n_steps": -1}, "n_steps must be an integer of at least 0, got -1"),
         (np.full(512, np.nan), SMALL, {}, "finite sound"),
         (bell(), ScatteringCoefficients(J=6, eps=0.1), {}, "eps must be None and p 2, got 0.1"),
         (bell(), ScatteringCoefficients(J=6, p=1), {}, "eps must be None and p 2, got None and 1"),

@@ -17,6 +17,7 @@ from torch import Tensor
 from scatseg.counts import counted
 from scatseg.matching.optimizers import OPTIMIZERS, Optimizer
 from scatseg.matching.problems import Problem, Step, bounds, problem_of
+from scatseg.scattering.arguments import check_integer
 from scatseg.synth import Parameter, Synth
 
 _SETTLED = 5
@@ -95,12 +96,13 @@ def match(
     target : Tensor or array_like of float, shape (n_samples,)
         As long as the synthesizer's sounds. A tensor determines device and precision.
     theta : array_like of float, shape (n_params,)
-        Starting point. The signs of parameters on a logarithmic scale do not change.
+        Starting point; free parameters outside their ranges begin at the nearest bound. The signs
+        of parameters on a logarithmic scale do not change.
     n_steps : int, default 40
-        Maximum number of steps.
+        Maximum number of steps, at least 0.
     lr : float, default 0.1
-        Learning rate in octaves or fractions of the range: of Adam initially, with cosine decay to
-        a tenth; of the first step of the bold driver. Not used by the others.
+        Positive. Learning rate in octaves or fractions of the range: of Adam initially, with cosine
+        decay to a tenth; of the first step of the bold driver. Not used by the others.
     optimizer : {"adam", "bold-driver", "l-bfgs", "levenberg-marquardt"}
         The last uses finite differences of features, so it needs few steps and no gradient, but a
         `FeatureLoss` of order 2.
@@ -123,8 +125,13 @@ def match(
     ------
     ValueError
         When the target differs in length from the sounds, the start is invalid, a parameter is
-        unknown or none is free, or the optimizer is unknown or incompatible with the loss.
+        unknown or none is free, n_steps or lr is out of range, or the optimizer is unknown or
+        incompatible with the loss.
     """
+    check_integer("n_steps", n_steps, 0)
+    if not 0 < lr < np.inf:
+        msg = f"lr must be positive and finite, got {lr}"
+        raise ValueError(msg)
     ranges = tuple(synth.parameters if parameters is None else parameters)
     problem = problem_of(synth, loss, target, theta, fixed, ranges)
     if optimizer not in OPTIMIZERS:

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from scatseg.distances import JointCoefficients, ScatteringCoefficients
+from scatseg.scattering.arguments import check_integer
 
 Coefficients = ScatteringCoefficients | JointCoefficients
 
@@ -118,7 +119,7 @@ def resynthesize(
     sr : int, default 22050
         Sampling rate in Hz. Only used by `edits`.
     n_steps : int, default 100
-        Steps of the optimizer.
+        Steps of the optimizer, at least 0.
     optimizer : {"l-bfgs", "bold-driver"}
         L-BFGS with a strong Wolfe line search; or steepest descent that increases its rate after
         each improvement, and otherwise goes back and halves it.
@@ -153,6 +154,7 @@ def resynthesize(
         When the target is silent or shorter than T, lengths differ, coefficients are compressed
         (`eps`) or not of order 2 (`p`), or an option is out of range.
     """
+    check_integer("n_steps", n_steps, 0)
     sound = _sound(target)
     sound = sound if device is None else sound.to(device)
     level = float(sound.square().mean().sqrt())
