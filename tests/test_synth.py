@@ -291,10 +291,18 @@ def test_torch_plays_what_numpy_plays(name):
     theta = synth.grid(play.parameters, 2)
     double = play(torch.from_numpy(theta))
     assert double.dtype == torch.float64
-    np.testing.assert_allclose(double.numpy(), play(theta), atol=1e-7)
+    np.testing.assert_allclose(double.numpy(), play(theta), atol=1e-11)
     single = play(torch.from_numpy(theta).float())
     assert single.dtype == torch.float32
     np.testing.assert_allclose(single.numpy(), play(theta), atol=5e-3)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("gain", ["unit", "energy"])
+def test_sounds_have_the_precision_of_their_parameters(name, gain):
+    play = replace(synth.synthesizer(name), duration=0.1, gain=gain)
+    theta = synth.theta_of(play, {})
+    assert [play(theta.astype(dtype)).dtype for dtype in ("f4", "f8", "i8")] == ["f4", "f8", "f8"]
 
 
 @pytest.mark.parametrize("name", NAMES)

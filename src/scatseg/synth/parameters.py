@@ -110,7 +110,7 @@ class Synth(Protocol):
         """Parameters of the columns of theta."""
 
     def __call__(self, theta: Tensor) -> Tensor:
-        """Synthesize sounds (..., n_samples) from parameters (..., n_params)."""
+        """Synthesize sounds (..., n_samples) in the precision of parameters (..., n_params)."""
 
 
 def ranged(synth: Synth, ranges: Mapping[str, tuple[float, float]]) -> tuple[Parameter, ...]:

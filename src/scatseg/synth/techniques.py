@@ -47,8 +47,8 @@ class _Technique(ABC):
         motion = self._motion(xp, rate, depth, pitch, t)
         x = xp.zeros_like(motion.cycles)
         for k in range(1, self.n_partials + 1):
-            audible = xp.where(k * motion.top + rate < self.sr / 2, 1.0 / k, 0.0)
-            x = x + audible * xp.sin(2 * np.pi * k * motion.cycles)
+            audible = k * motion.top + rate < self.sr / 2
+            x = x + audible * (1.0 / k * xp.sin(2 * np.pi * k * motion.cycles))
         ends = xp.where(t < self.duration / 2, t, self.duration - t) / _ATTACK
         loudest = sum(1.0 / k for k in range(1, self.n_partials + 1))
         return finished(xp, motion.amplitude * faded(xp, ends) * x / loudest, self)
@@ -108,7 +108,7 @@ class Trill(_Technique):
     def _motion(self, xp: Any, rate: Tensor, depth: Tensor, pitch: Tensor, t: Tensor) -> _Motion:
         ratio = xp.exp2(depth / 12)
         # The integral of `_square`, from 0.
-        swing = np.arcsin(_CORNER) - xp.arcsin(_CORNER * xp.cos(2 * np.pi * rate * t))
+        swing = math.asin(_CORNER) - xp.arcsin(_CORNER * xp.cos(2 * np.pi * rate * t))
         swing = swing / (2 * np.pi * _CORNER * rate)
         return _Motion(pitch * (t + (ratio - 1) * (t + swing) / 2), ratio * pitch, 1.0)
 

@@ -88,11 +88,11 @@ class AMChirp:
         envelope = xp.exp(-((octaves / sigma) ** 2) / 2) * xp.sin(2 * np.pi * f_m * t)
         top = f_c * xp.exp2(octaves) + xp.abs(f_m)
         envelope = envelope * faded(xp, xp.log2(self.sr / 2 / top) / _FADE)
-        x = envelope * xp.sin(2 * np.pi * f_c * t * _relative_growth(xp, np.log(2) * octaves))
+        x = envelope * xp.sin(2 * np.pi * f_c * t * _relative_growth(xp, math.log(2) * octaves))
         if self.gain == "gamma":
             x = xp.abs(gamma) * x
         elif self.gain == "energy":
-            x = scaled(xp, x, self.sr * sigma * np.sqrt(np.pi) / 4)
+            x = scaled(xp, x, self.sr * sigma * math.sqrt(math.pi) / 4)
         return delayed(x, self.shift)
 
 
