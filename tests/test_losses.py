@@ -121,6 +121,16 @@ def test_distances_are_symmetric(metric):
 
 
 @each_metric
+def test_a_tensor_and_an_array_have_the_distance_of_two_arrays(metric):
+    torch = pytest.importorskip("torch")
+    x, y = noise(2, 700)
+    tensor = torch.tensor(x, requires_grad=True)
+    expected = scatseg.distance(x, y, metric=metric)
+    assert scatseg.distance(tensor, y, metric=metric) == expected
+    assert scatseg.distance(y, tensor, metric=metric) == expected
+
+
+@each_metric
 def test_distances_satisfy_the_triangle_inequality(metric):
     x, y = noise(2, 30, 400)
     z = (x + y) / 2

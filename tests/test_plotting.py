@@ -258,6 +258,16 @@ def test_what_draws_an_image_returns_it(ax):
     assert plot_similarity(features.X, features.edges, ax=ax) is ax.images[0]
 
 
+@pytest.mark.parametrize("engine", ["tight", "constrained"])
+def test_the_color_bar_stands_beside_a_panel_under_either_layout(engine):
+    figure = Figure(layout=engine)
+    ax = figure.subplots()
+    plot_similarity(np.eye(4), np.arange(5), ax=ax)
+    figure.draw_without_rendering()
+    bar = next(each for each in figure.axes if each is not ax)
+    assert bar.get_position().x0 > ax.get_position().x1
+
+
 def test_similarity_has_times_and_the_scale_of_its_colors(ax):
     plot_similarity([[1, 0.5], [0.5, 1]], [0, 1, 2], ax=ax)
     (bar,) = (each for each in ax.figure.axes if each is not ax)

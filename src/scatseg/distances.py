@@ -51,8 +51,8 @@ def distance(x: ArrayLike, y: ArrayLike, *, metric: str = "jtfs", sr: int = 2205
     ----------
     x, y : array_like of float, shape (..., n_samples)
         Sounds of equal length; leading axes are broadcast. float64 is computed in float64, all
-        other dtypes in float32. Tensors are accepted, but without gradients (see
-        `scatseg.losses`).
+        other dtypes in float32. Tensors are accepted, also beside an array, but without gradients
+        (see `scatseg.losses`).
     metric : str, default "jtfs"
         `name[:key=value,...]`: jtfs, scattering, mss, logmel, mfcc, waveform, or `module:callable`
         for a custom `Comparison`. Distances joined by + are added.
@@ -78,6 +78,8 @@ def distance(x: ArrayLike, y: ArrayLike, *, metric: str = "jtfs", sr: int = 2205
     """
     X, Y = check_signal(x), check_signal(y)
     check_lengths(X, Y)
+    if is_tensor(X) != is_tensor(Y):
+        X, Y = (each.numpy(force=True) if is_tensor(each) else each for each in (X, Y))
     total = sum(norm(each.difference(each(X), each(Y)), each.p) for each in comparisons(metric, sr))
     values = np.asarray(total.detach().cpu() if is_tensor(total) else total)
     return float(values) if values.ndim == 0 else values

@@ -198,7 +198,7 @@ def color_bar(
     if figure is not None:
         bar = figure.colorbar(
             colored,
-            ax=list(panels.flat),
+            ax=list(panels.flat) if panels.size > 1 else panels.flat[0],  # for `tight_layout`
             pad=0.01,
             fraction=0.05,
             aspect=25 * len(panels),
