@@ -919,6 +919,11 @@ def test_confusions_have_a_panel_for_each_system():
     assert counts == [["3", "1", "2"], ["3", "3"]]
 
 
+def test_a_class_of_no_clips_has_no_recall():
+    ax = confusion_figure({"mfcc": [[3, 1], [0, 0]]}, ["hat", "kick"]).axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["hat  0.75", "kick"]
+
+
 def test_a_figure_of_reasons_frames_what_the_sentence_names():
     # Of 14 bands only the last is heard; it would not be among the twelve bars.
     bands = [Band(family="scattering", order=1, carrier=carrier) for carrier in range(14)]

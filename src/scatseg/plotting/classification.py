@@ -104,20 +104,19 @@ def plot_confusion(confusion: ArrayLike, classes: Sequence[str], *, ax: Axes) ->
         Names of the classes.
     ax : Axes
         Axes to draw on: cells show counts, colored by their share of the row, so that classes of
-        equal recall are equally dark.
+        equal recall are equally dark. Classes without clips have none.
     """
     counts = np.asarray(confusion)
-    share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    n_true = counts.sum(axis=1)
+    share = counts / np.maximum(n_true, 1)[:, None]
     ax.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), count in np.ndenumerate(counts):
         if count:
             color = "white" if share[row, column] > 0.55 else INK
             ax.text(column, row, str(count), ha="center", va="center", color=color, fontsize=7)
     names = [shortened(name, 18) for name in classes]
-    recall = np.diagonal(share)
-    ax.set_yticks(
-        range(len(names)), [f"{name}  {r:.2f}" for name, r in zip(names, recall, strict=True)]
-    )
+    recalls = [f"  {r:.2f}" if n else "" for r, n in zip(np.diagonal(share), n_true, strict=True)]
+    ax.set_yticks(range(len(names)), [name + r for name, r in zip(names, recalls, strict=True)])
     ax.set_xticks(range(len(names)), names, rotation=35, ha="right", rotation_mode="anchor")
     for label in (*ax.get_xticklabels(), *ax.get_yticklabels()):
         label.set_parse_math(False)
