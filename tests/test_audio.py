@@ -424,6 +424,19 @@ def test_saving_clips_nothing(tmp_path, bad):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("sr", [22050, 22050.0, np.int64(22050)])
+def test_saving_accepts_the_rates_that_loading_does(tmp_path, sr):
+    save(tmp_path / "a.wav", [0.0, 0.5], sr)
+    assert decode(tmp_path / "a.wav", sr=sr).native_sr == 22050
+
+
+@pytest.mark.parametrize("sr", [0, 22050.5, "22050"])
+def test_saving_refuses_rates_that_are_none(tmp_path, sr):
+    with pytest.raises(ValueError, match="sr must be a positive whole number of Hz, got"):
+        save(tmp_path / "a.wav", [0.0, 0.5], sr)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_saving_names_the_known_formats(tmp_path):
     with pytest.raises(AudioError, match=r"cannot save as '\.xyz'; use one of \.wav, \.flac"):
         save(tmp_path / "a.xyz", [0.0], 22050)

@@ -314,6 +314,8 @@ def save(path: AnyPath, y: ArrayLike, sr: int) -> None:
     ------
     InvalidSamplesError
         When y is not finite, or exceeds full scale.
+    ValueError
+        When sr is not a positive whole number.
     AudioError
         When y is not one-dimensional, or the format is unknown or does not support the sampling
         rate.
@@ -331,8 +333,10 @@ def save(path: AnyPath, y: ArrayLike, sr: int) -> None:
         raise AudioError(msg)
     peak = float(np.abs(samples).max(initial=0))
     if not peak <= 1:
-        msg = f"{name}: y must be finite and in [-1, 1], but its peak is {peak:g}; divide by it"
+        advice = "; divide by it" if np.isfinite(peak) else ""
+        msg = f"{name}: y must be finite and in [-1, 1], but its peak is {peak:g}{advice}"
         raise InvalidSamplesError(msg)
+    check_rate(sr)
     temporary = target.with_name(f".scatseg-{secrets.token_hex(8)}.tmp")
     try:
         temporary.touch(exist_ok=False)
@@ -341,7 +345,7 @@ def save(path: AnyPath, y: ArrayLike, sr: int) -> None:
     try:
         with temporary.open("wb") as file:
             with soundfile.SoundFile(
-                file.fileno(), "w", sr, 1, codec, format=container, closefd=False
+                file.fileno(), "w", int(sr), 1, codec, format=container, closefd=False
             ) as sound:
                 sound.write(samples)
             os.fsync(file.fileno())
