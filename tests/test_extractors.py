@@ -162,6 +162,13 @@ def test_double_precision_gives_the_same_features(case):
 
 
 @every
+def test_a_tensor_gives_the_features_of_its_samples(case):
+    torch = pytest.importorskip("torch")
+    tensor = torch.tensor(EXCERPT, requires_grad=True)
+    np.testing.assert_array_equal(case.extract(tensor, SR).X, of_excerpt(case.extract).X)
+
+
+@every
 @pytest.mark.parametrize(("sr", "n_samples"), [(8000, 20_001), (44_100, 1000)])
 def test_other_sampling_rates_work(case, sr, n_samples):
     features = case.extract(EXCERPT[:n_samples], sr)

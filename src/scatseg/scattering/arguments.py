@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -147,10 +147,14 @@ def check_pieces(chunks: Iterable[ArrayLike | Tensor], T: Scale) -> Iterator[Ten
         check_fits(T, n_samples)
 
 
-def check_mono(y: ArrayLike, sr: float) -> NDArray[np.floating]:
-    """Return finite real samples of one channel (n_samples,), at `sr` Hz, as float32 or float64."""
+def check_mono(y: ArrayLike | Tensor, sr: float) -> NDArray[np.floating]:
+    """Return finite real samples of one channel (n_samples,), at `sr` Hz, as float32 or float64.
+
+    Tensors become arrays.
+    """
     check_rate(sr)
-    signal = cast(NDArray[np.floating], check_signal(y, name="y"))
+    samples = check_signal(y, name="y")
+    signal: NDArray[np.floating] = samples.numpy(force=True) if is_tensor(samples) else samples
     if signal.ndim > 1:
         msg = (
             f"y must be mono, shape (n_samples,), got shape {tuple(signal.shape)}: average its "
