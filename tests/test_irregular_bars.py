@@ -52,6 +52,13 @@ def test_several_irregular_bars_add_up(per_bar):
     assert np.flatnonzero(np.diff(moves)).size == 2
 
 
+def test_moves_of_three_cycles_are_relative_to_the_first():
+    X = pulses_of("ABCABCABC", lengths=[0, -2, 0, 0, -2, 0, 0, -2, 0], seed=1)
+    moves = moves_of(X)
+    inside = np.arange(3) * (36 * PER_BAR - 2) + 12 * PER_BAR
+    assert moves[inside].tolist() == [0, 2, 4]
+
+
 @settings(max_examples=20, deadline=None)
 @given(
     form=st.text(alphabet="ABC", min_size=1, max_size=6),

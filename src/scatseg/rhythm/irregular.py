@@ -9,7 +9,6 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from scatseg.rhythm.metre import BarPositions, Cues, evidence_of, lead_of, taken
-from scatseg.rhythm.pulse import backtracked
 
 MORE_AGREEMENT = 1.8
 """Minimum ratio of the agreement of repetitions with irregular bars to that with regular ones.
@@ -24,7 +23,7 @@ _MOST_APART = 96  # bars
 _ALIKE = 2.0  # standard deviations: minimum similarity of repetitions
 _COST = 30.0  # of an irregular bar, in bars times standard deviations
 _NEAR_BEST = 3.0  # same unit: places that explain the repetitions equally well
-_STARTS = 5
+_STARTS = 5  # first steps by each number of pulses
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -127,18 +126,17 @@ def _similar_along(X: NDArray[np.floating], *, per_bar: int) -> NDArray[np.float
 def find_moves(repetitions: Repetitions) -> NDArray[np.intp]:
     """Find the moves (n_pulses,) of positions with the highest agreement of repetitions.
 
-    Steps of all later pulses, one after another, and the most probable moves of each pulse given
-    those of its partners alternate, from several first steps.
+    Steps, which move all later pulses, are added one after another, from several first ones.
     """
     unmoved = np.zeros(repetitions.n_pulses, dtype=np.intp)
     gain = _gain(repetitions, unmoved)
-    largest = gain.max(axis=0)
-    apart = scipy.ndimage.maximum_filter1d(largest, 2 * _WIDTH * repetitions.per_bar + 1)
-    peaks = np.flatnonzero((largest > _COST) & (largest >= apart))
-    peaks = peaks[np.argsort(-largest[peaks], kind="stable")][:_STARTS]
-    firsts = [_stepped(unmoved, int(at), -int(gain[:, at].argmax()), repetitions) for at in peaks]
-    found = [_climbed(repetitions, first) for first in firsts]
-    return max([unmoved, *found], key=repetitions.agreement)
+    apart = scipy.ndimage.maximum_filter1d(gain, 2 * _WIDTH * repetitions.per_bar + 1, axis=1)
+    found = [unmoved]
+    for turn, (largest, gains) in enumerate(zip(apart, gain, strict=True)):
+        peaks = np.flatnonzero((gains > _COST) & (gains >= largest))
+        for at in peaks[np.argsort(-gains[peaks], kind="stable")][:_STARTS]:
+            found.append(_climbed(repetitions, _stepped(unmoved, int(at), -turn, repetitions)))
+    return max(found, key=repetitions.agreement)
 
 
 def _gain(repetitions: Repetitions, moves: NDArray[np.intp]) -> NDArray[np.float64]:
@@ -156,33 +154,13 @@ def _stepped(
 
 
 def _climbed(repetitions: Repetitions, moves: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Improve moves until neither kind of change improves them."""
-    agreement = repetitions.agreement(moves)
+    """Add steps while one gains more than it costs."""
     while True:
-        stepped = moves
-        gain = _gain(repetitions, stepped)
-        while gain.max() > _COST:
-            turn, at = np.unravel_index(int(gain.argmax()), gain.shape)
-            stepped = _stepped(stepped, int(at), -int(turn), repetitions)
-            gain = _gain(repetitions, stepped)
-        better = max(
-            (stepped, _most_wanted(repetitions.wanted(stepped))), key=repetitions.agreement
-        )
-        if repetitions.agreement(better) <= agreement:
+        gain = _gain(repetitions, moves)
+        turn, at = np.unravel_index(int(gain.argmax()), gain.shape)
+        if gain[turn, at] <= _COST:
             return moves
-        moves, agreement = better, repetitions.agreement(better)
-
-
-def _most_wanted(wanted: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Find the moves (n_pulses,) with the largest total, less the cost of changes."""
-    best = wanted[0]
-    origin = np.tile(np.arange(wanted.shape[1]), (len(wanted), 1))
-    for t in range(1, len(wanted)):
-        top = int(best.argmax())
-        changed = best[top] - 2 * _COST  # each pair is counted twice
-        origin[t, changed > best] = top
-        best = np.maximum(best, changed) + wanted[t]
-    return backtracked(origin, int(best.argmax()))
+        moves = _stepped(moves, int(at), -int(turn), repetitions)
 
 
 def with_irregular_bars(bars: BarPositions, cues: Cues) -> BarPositions:
