@@ -17,6 +17,7 @@ from scatseg.rhythm.grid import (
     grid_of_positions,
     untold,
 )
+from scatseg.rhythm.irregular import with_irregular_bars
 from scatseg.rhythm.metre import (
     LONG_BAR,
     BarPositions,
@@ -104,9 +105,11 @@ def find_grid(
     First, a pulse fast enough to contain beats and off-beats is tracked: its period by
     autocorrelation of the onset strength, its times by dynamic programming. Then all metres and
     phases of the bar lines are scored by chord changes, bass, attacks, and starts and ends of
-    repetitions, with a prior on tempo. Long bars are split in two if off-beats are as strong as
-    beats. Silence at the ends is ignored, and has its own bars only if it is long; a long silence
-    inside is one bar. With given beats or downbeats, silence is not set apart and no bar is split.
+    repetitions, with a prior on tempo. Where most repeated passages would otherwise have other bar
+    lines than before, one bar is shorter or longer. Long bars are split in two if off-beats are as
+    strong as beats. Silence at the ends is ignored, and has its own bars only if it is long; a long
+    silence inside is one bar. With given beats or downbeats, silence is not set apart, no bar is
+    split, and all have the same number of beats if only beats are given.
 
     Parameters
     ----------
@@ -204,6 +207,7 @@ def _pulse_in_bars(
         rival = find_bars(between, rival_cues)
         if rival.score > bars.score + RIVAL_LEAD:
             pulse, bars, cues = between, rival, rival_cues
+    bars = with_irregular_bars(bars, cues)
     if _is_twice_as_fast(pulse, bars, strength, bands.hop):
         bars = at_double_tempo(bars, cues)
     return pulse, bars

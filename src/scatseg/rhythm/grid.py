@@ -11,7 +11,7 @@ FALLBACK_BAR = 2.0
 """Bar length of a fixed grid in seconds."""
 
 _SLIVER = 1 / 16  # of a bar: bar lines closer than this to an end are dropped
-_SHORT = 1 / 2  # of a bar: minimum distance of bar lines
+_SHORT = 0.45  # of a bar: minimum distance of bar lines
 _FEW_INSIDE = 0.1  # share of given times inside the recording that may be chance
 _MANY_BARS = 5.5  # bars: longer gaps in given times are no rests, but may be unannotated
 _SHORTEST = 0.2  # seconds: shorter bars are not continued
@@ -159,9 +159,9 @@ def grid_of_positions(
     times : ndarray of float64, shape (n_pulses,)
         Seconds, increasing, at least two; the outer ones may lie slightly outside.
     positions : ndarray of int, shape (n_pulses,)
-        Pulses since the last bar line: 0 on it.
+        Pulses since the last bar line: 0 on it. Bars may have any number of pulses.
     pulses_per_bar, pulses_per_beat : int
-        Number of pulses.
+        Number of pulses, the former in most bars.
     metre, confidence, warnings
         As in `Grid`.
     """
@@ -183,7 +183,9 @@ def grid_of_positions(
             positions[-1] + np.arange(1, n_after + 1),
         ]
     )
-    lines = places[ranks % pulses_per_bar == 0]
+    is_line = ranks % pulses_per_bar == 0
+    is_line[n_before : n_before + len(times)] = positions == 0
+    lines = places[is_line]
     bar = pulses_per_bar * float(np.median(np.diff(times)))
     return Grid(
         beats=times[positions % pulses_per_beat == 0],

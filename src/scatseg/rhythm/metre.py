@@ -105,10 +105,13 @@ class Cues(NamedTuple):
         Onset strength.
     changes : ndarray of float, shape (n_pulses,)
         Weighted sum of harmonic change, bass level, and starts and ends of repetitions.
+    pitches : ndarray of float, shape (n_pulses, n_pitches)
+        Levels from each pulse to the next, with mean 0 over pulses.
     """
 
     attacks: NDArray[np.floating]
     changes: NDArray[np.floating]
+    pitches: NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -120,7 +123,7 @@ class BarPositions:
     metre : Metre
         The most probable metre.
     positions : ndarray of int, shape (n_pulses,)
-        Pulses since the last bar line.
+        Pulses since the last bar line, in long bars more than the metre has.
     score : float
         Log probability of metre and positions, up to a constant of the recording; at double
         tempo, that of the slower bars.
@@ -163,7 +166,8 @@ def pulse_cues(times: NDArray[np.float64], bands: Spectrum, pitches: Spectrum) -
         + _standardized(repetition_steps(X, width=_WIDE))
         + _standardized(X[:, pitches.centers < _BASS].mean(axis=1))
     )
-    return Cues(_standardized(at_times(strength, bands.hop, times)), _standardized(changes))
+    attacks = _standardized(at_times(strength, bands.hop, times))
+    return Cues(attacks, _standardized(changes), X)
 
 
 def _standardized(x: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -238,16 +242,16 @@ def find_bars(pulse: Pulse, cues: Cues) -> BarPositions:
     slips = None if pulse.per_beat else slip_costs(pulse.times)
     found = []
     for metre in metres:
-        evidence = _evidence(metre, cues)
+        evidence = evidence_of(metre, cues)
         start = evidence[0]
         if slips is None:  # the first pulse is a beat
             on_beat = np.arange(len(metre.pattern)) % metre.pulses_per_beat == 0
             start = np.where(on_beat, start, -np.inf)
         positions = _follow(evidence, start, slips)
-        score = _EVIDENCE * float(_taken(evidence, positions).mean()) + _habit(metre, pulse.period)
+        score = _EVIDENCE * float(taken(evidence, positions).mean()) + _habit(metre, pulse.period)
         if metre.pulses_per_tactus == 4:
             score += _SPARSE_WEIGHT * (sparseness - _SPARSE_SKEWNESS)
-        lead = _lead(evidence, positions)
+        lead = lead_of(evidence, positions)
         found.append(BarPositions(metre=metre, positions=positions, score=score, lead=lead))
     return max(found, key=lambda bars: bars.score)
 
@@ -261,12 +265,12 @@ def at_double_tempo(bars: BarPositions, cues: Cues) -> BarPositions:
     for metre in (*METRES, *KNOWN_BEATS):
         if (metre.beats, 2 * metre.pulses_per_beat) == (beats, per_beat):
             positions = bars.positions % len(metre.pattern)
-            lead = _lead(_evidence(metre, cues), positions)
+            lead = lead_of(evidence_of(metre, cues), positions)
             return replace(bars, metre=metre, positions=positions, lead=lead)
     return bars
 
 
-def _taken(
+def taken(
     evidence: NDArray[np.float64], positions: NDArray[np.intp], turn: int = 0
 ) -> NDArray[np.float64]:
     """Return the evidence (n_pulses,) for positions, rotated by `turn` pulses."""
@@ -274,11 +278,11 @@ def _taken(
     return np.asarray(np.take_along_axis(evidence, columns[:, None], axis=1)[:, 0])
 
 
-def _lead(evidence: NDArray[np.float64], positions: NDArray[np.intp]) -> float:
+def lead_of(evidence: NDArray[np.float64], positions: NDArray[np.intp]) -> float:
     """Compute the lead of positions over their best rotation, in standard errors."""
     n_pulses, n_positions = evidence.shape
-    ahead = _taken(evidence, positions)[:, None] - np.stack(
-        [_taken(evidence, positions, turn) for turn in range(1, n_positions)], axis=1
+    ahead = taken(evidence, positions)[:, None] - np.stack(
+        [taken(evidence, positions, turn) for turn in range(1, n_positions)], axis=1
     )
     error = ahead.std(axis=0) / np.sqrt(max(1.0, n_pulses / n_positions))
     return float((ahead.mean(axis=0) / np.maximum(error, 1e-9)).min())
@@ -291,7 +295,7 @@ def _habit(metre: Metre, period: float) -> float:
     return float(metre.preference - (bar**2 + beat**2) / 2)
 
 
-def _evidence(metre: Metre, cues: Cues) -> NDArray[np.float64]:
+def evidence_of(metre: Metre, cues: Cues) -> NDArray[np.float64]:
     """Compute the log likelihood (n_pulses, n_positions) of the cues at each position."""
     ranks = ["DHbos".index(rank) for rank in metre.pattern]
     total = np.zeros((len(cues.attacks), len(ranks)))
