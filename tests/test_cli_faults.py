@@ -160,6 +160,64 @@ def test_output_that_cannot_be_written_is_one_line():
     assert done.stderr == "Error: No space left on device\n"
 
 
+@pytest.fixture
+def fill_disk(monkeypatch):
+    """Let no file of more than the given number of bytes be written, as on a full disk."""
+
+    def filled(largest):
+        fsync = os.fsync
+
+        def full(descriptor):
+            if os.fstat(descriptor).st_size > largest:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", full)
+
+    return filled
+
+
+def test_a_full_disk_stops_a_run_that_goes_on_where_it_was(
+    tmp_path, fill_disk, monkeypatch, capsys
+):
+    folder, run = tmp_path / "music", tmp_path / "run"
+    command = ("segment", folder, "-o", run, "--no-report", *FAST)
+    write_tones(folder / "a.wav")
+    assert scatseg(*command) == 0
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    write_tones(folder / "b.wav", low=330)
+    fill_disk(0)
+    assert scatseg(*command) == cli.NOTHING_DONE
+    told = capsys.readouterr().err.splitlines()[-1]
+    full = f"{run / 'failures.csv'}: No space left on device"
+    assert told == f"Error: {full}: make room there, then run the same command again"
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    monkeypatch.undo()
+    assert scatseg(*command) == 0
+    assert "a: kept" in capsys.readouterr().err
+
+
+def test_a_track_that_finds_no_room_is_named_and_the_others_are_done(tmp_path, fill_disk, rng):
+    run, noise, silence = (tmp_path / name for name in ("run", "noise.wav", "silence.wav"))
+    audio.save(noise, rng.uniform(-1, 1, 60 * SR), SR)
+    audio.save(silence, np.zeros(60 * SR), SR)
+    fill_disk(6000)  # the arrays of silence take less
+    arguments = ("segment", noise, silence, "-o", run, "--no-report", *FAST)
+    assert scatseg(*arguments) == cli.SOME_FAILED
+    (failure,) = runs.read_failures(run)
+    assert (failure.track, failure.stage) == ("noise", "write")
+    assert failure.error.endswith(f"No space left on device: '{run / 'arrays' / 'noise.npz'}'")
+    assert [path.name for path in (run / "tracks").iterdir()] == ["silence.jams"]
+    assert [path.name for path in (run / "arrays").iterdir()] == ["silence.npz"]
+
+
+def test_a_sound_that_finds_no_room_is_named(tmp_path, fill_disk, capsys):
+    sound = tmp_path / "ripple.wav"
+    fill_disk(0)
+    assert scatseg("synth", "ripple", "-o", sound) == cli.NOTHING_DONE
+    assert f"Error: {sound}: No space left on device: make room" in capsys.readouterr().err
+
+
 def test_features_that_cannot_be_written_do_not_stop_the_others(tmp_path, capsys):
     folder = tmp_path / "music"
     for name in ("a", "b"):

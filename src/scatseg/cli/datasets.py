@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scatseg.cli.options import FileArgument, output_file
-from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
+from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, text_of, usage_errors
 from scatseg.cli.progress import Progress
 from scatseg.counts import counted
 
@@ -120,7 +120,7 @@ def fetch(
             else:
                 here = _fetch_loader(name, folder, verbosity)
         except (DatasetError, LoaderError, OSError) as error:
-            click.echo(str(error), err=True)
+            click.echo(text_of(error), err=True)
             n_failed += 1
             continue
         click.echo(here)

@@ -70,7 +70,7 @@ def features(
                 target = output if one_file else output / f"{source.id}.npz"
                 atomic_write(target, _features_npz(described))
             except (AudioError, OSError, ValueError, CustomCodeError) as error:
-                text = text_of(error) if isinstance(error, OSError) else str(error)
+                text = text_of(error)
                 failed.append(text)
                 progress.step(f"{source.id}: {text}", important=True)
                 continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shlex
 import traceback
 from collections.abc import Iterator
@@ -12,6 +13,9 @@ import click
 
 DONE, SOME_FAILED, USAGE, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 3, 130
 """Exit statuses."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+"""Errors of a full disk, or of a user's share of it."""
 
 
 def status_of(n_done: int, n_failed: int) -> int:
@@ -39,10 +43,15 @@ def resumable() -> Iterator[None]:
         raise Interrupted(msg) from error
 
 
-def text_of(error: OSError) -> str:
-    """Format an OSError as one line."""
+def text_of(error: Exception) -> str:
+    """Format an error as one line: of a file with its name, of a full disk with what to do."""
+    if not isinstance(error, OSError):
+        return str(error)
     file = error.filename2 or error.filename
-    return (error.strerror or str(error)) if file is None else f"{file}: {error.strerror}"
+    if file is None:
+        return error.strerror or str(error)
+    advice = ": make room there, then run the same command again" if error.errno in _FULL else ""
+    return f"{file}: {error.strerror}{advice}"
 
 
 def tell_outdated(run: Path) -> None:
@@ -80,7 +89,7 @@ def custom_errors(*names: str | None, verbosity: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def usage_errors() -> Iterator[None]:
-    """Report user errors as one line instead of a traceback."""
+    """Report user errors as one line instead of a traceback; a full disk is not one of them."""
     from scatseg.runs import RunLockedError
 
     try:
@@ -88,6 +97,8 @@ def usage_errors() -> Iterator[None]:
     except BrokenPipeError:
         raise  # the reader of what is printed has gone, which is nobody's mistake
     except OSError as error:
+        if error.errno in _FULL:
+            raise
         raise click.UsageError(text_of(error)) from error
     except (ValueError, MemoryError, RunLockedError) as error:
         raise click.UsageError(str(error) or "there is not enough memory") from error
