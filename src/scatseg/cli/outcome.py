@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import errno
 import shlex
+import signal
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-DONE, SOME_FAILED, USAGE, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, SOME_FAILED, USAGE, NOTHING_DONE, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 """Exit statuses."""
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -30,7 +32,37 @@ class CustomCodeError(click.ClickException):
 
 
 class Interrupted(click.exceptions.Abort):
-    """An interrupt with a message for the user."""
+    """An interrupt with a message for the user: what it leaves."""
+
+
+@contextlib.contextmanager
+def termination_as_interrupt() -> Iterator[list[int]]:
+    """Let SIGTERM interrupt the work as Ctrl-C does, so that it is tidied up.
+
+    Further ones are ignored: `timeout` and others send two. Where the calling program handles or
+    ignores the signal, and in other threads than the main one, nothing is changed.
+
+    Yields
+    ------
+    received : list of int
+        The signal, once it came.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        if not received:
+            received.append(number)
+            raise KeyboardInterrupt
+
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield received
+        return
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
@@ -39,7 +71,7 @@ def resumable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        msg = "interrupted: finished work is kept, the same command resumes"
+        msg = "finished work is kept, the same command resumes"
         raise Interrupted(msg) from error
 
 

@@ -45,6 +45,7 @@ from scatseg.search.store import (
     write_state,
 )
 from scatseg.workers import Receipt, map_sources
+from scatseg.writing import tidied
 
 _FITTED_ON = 20_000
 """Maximum number of passages to fit a projection."""
@@ -119,7 +120,7 @@ def add_recordings(
         When another process writes to it.
     """
     create(folder, options=describer.fingerprint(), features=describer.features, sr=describer.sr)
-    with runs.locked(folder):
+    with runs.locked(folder), tidied([folder / "tracks"]):
         state = read_state(folder, trusted=naming.foreign_code(describer.features))
         if state.options != describer.fingerprint():
             kept, asked = (f"{each.features} at {each.sr} Hz" for each in (state, describer))
