@@ -12,8 +12,8 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from scatseg.formats import atomic_write
 from scatseg.runs import versions
+from scatseg.writing import atomic_write
 
 Options = Mapping[str, Any]
 

@@ -14,7 +14,7 @@ SOURCE = Path(scatseg.__file__).parent
 
 # A module imports only from layers above its own.
 FLOW = [
-    {"", "counts", "naming", "rates", "threads"},
+    {"", "counts", "naming", "rates", "threads", "writing"},
     {"segmentation", "scattering", "compression", "feature_names"},
     {"features"},
     {"places"},

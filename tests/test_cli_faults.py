@@ -1,10 +1,13 @@
 """The command line when something is wrong: what it says, what it leaves alone, how it exits."""
 
 import errno
+import functools
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import click
@@ -12,6 +15,8 @@ import numpy as np
 import pytest
 
 from scatseg import audio, cli, datasets, formats, runs, workers
+from scatseg.analysis import SegmentJob
+from scatseg.collection import segment_source
 from scatseg.runs import Source
 from scatseg.segmentation import Segmentation
 
@@ -92,6 +97,76 @@ def test_only_commands_that_go_on_say_so(
     assert ("the same command resumes" in said) == goes_on
 
 
+posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no signals")
+
+
+@posix
+def test_sigterm_interrupts_once_and_has_its_own_status(tones, tmp_path, monkeypatch, capsys):
+    said = []
+
+    def terminated(*_, **__):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:  # what is tidied up here is not interrupted
+            signal.raise_signal(signal.SIGTERM)
+            said.append("tidied up")
+
+    monkeypatch.setattr("scatseg.collection.segment_collection", terminated)
+    assert scatseg("segment", tones, "-o", tmp_path / "run", *FAST) == cli.TERMINATED == 143
+    told = capsys.readouterr().err
+    assert told == "terminated: finished work is kept, the same command resumes\n"
+    assert said == ["tidied up"]
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
+@posix
+def test_sigterm_is_left_to_a_program_that_handles_it(monkeypatch, tones, tmp_path):
+    seen = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: seen.append(number))
+    try:
+        monkeypatch.setattr(
+            "scatseg.audio.decode", lambda *_, **__: signal.raise_signal(signal.SIGTERM)
+        )
+        with pytest.raises(AttributeError):  # of None, after the signal
+            cli.main(["features", str(tones), "-o", str(tmp_path / "out"), "--features", "mfcc"])
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen == [signal.SIGTERM]
+
+
+@posix
+def test_the_command_line_runs_in_other_threads_too(capsys):
+    thread = threading.Thread(target=lambda: scatseg("--version"))
+    thread.start()
+    thread.join()
+    assert capsys.readouterr().out.startswith("scatseg")
+
+
+@posix
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("command", "options"), [("segment", FAST), ("index", ("--features", "mfcc"))]
+)
+def test_a_terminated_run_is_tidy_and_keeps_what_is_done(command, options, tmp_path):
+    for number in range(40):
+        write_tones(tmp_path / "music" / f"{number:02}.wav", low=200 + number)
+    out = tmp_path / "out"
+    arguments = ["-m", "scatseg", command, tmp_path / "music", "-o", out, *options, "--jobs", 2]
+    words = [sys.executable, *map(str, arguments)]
+    with subprocess.Popen(words, stderr=subprocess.PIPE, text=True) as process:
+        first = process.stderr.readline()
+        assert first.startswith("[1/40]")
+        # A worker that is killed while it writes leaves such a file.
+        (out / "tracks" / f".scatseg-{'0' * 16}.tmp").touch()
+        process.send_signal(signal.SIGTERM)
+        *_, last = process.stderr.readlines()
+        assert process.wait() == cli.TERMINATED
+    assert last == "terminated: finished work is kept, the same command resumes\n"
+    assert not (out / ".running").exists()
+    assert not list(out.rglob("*.tmp"))
+    assert 0 < len(list((out / "tracks").iterdir())) < 40
+
+
 INTERRUPTED_IMPORT = """
 import sys
 
@@ -123,6 +198,18 @@ def test_an_interrupt_takes_the_marks_of_workers_along(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         list(workers.map_sources(_received, sources, n_jobs=2, marks=tmp_path / ".running"))
     assert not (tmp_path / ".running").exists()
+
+
+def test_work_that_is_given_up_is_not_warned_of(tmp_path):
+    job = SegmentJob(segmenters=("foote",), features="logmel")
+    work = functools.partial(segment_source, run=tmp_path, job=job, beats={})
+    sources = [Source(f"{number}", tmp_path / "gone.wav") for number in range(50)]
+    receipts = workers.map_sources(work, sources, n_jobs=2, marks=tmp_path / ".running")
+    assert next(receipts).status == "failed"
+    receipts.close()  # any warning is an error here
+    numbers = workers.map_pure(abs, range(50), n_jobs=2)
+    assert next(numbers) == 0
+    numbers.close()
 
 
 def test_marks_that_a_killed_run_left_go_with_one_process_too(tmp_path):
@@ -158,6 +245,64 @@ def test_output_that_cannot_be_written_is_one_line():
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert done.returncode == cli.NOTHING_DONE
     assert done.stderr == "Error: No space left on device\n"
+
+
+@pytest.fixture
+def fill_disk(monkeypatch):
+    """Let no file of more than the given number of bytes be written, as on a full disk."""
+
+    def filled(largest):
+        fsync = os.fsync
+
+        def full(descriptor):
+            if os.fstat(descriptor).st_size > largest:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", full)
+
+    return filled
+
+
+def test_a_full_disk_stops_a_run_that_goes_on_where_it_was(
+    tmp_path, fill_disk, monkeypatch, capsys
+):
+    folder, run = tmp_path / "music", tmp_path / "run"
+    command = ("segment", folder, "-o", run, "--no-report", *FAST)
+    write_tones(folder / "a.wav")
+    assert scatseg(*command) == 0
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    write_tones(folder / "b.wav", low=330)
+    fill_disk(0)
+    assert scatseg(*command) == cli.NOTHING_DONE
+    told = capsys.readouterr().err.splitlines()[-1]
+    full = f"{run / 'failures.csv'}: No space left on device"
+    assert told == f"Error: {full}: make room there, then run the same command again"
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+    monkeypatch.undo()
+    assert scatseg(*command) == 0
+    assert "a: kept" in capsys.readouterr().err
+
+
+def test_a_track_that_finds_no_room_is_named_and_the_others_are_done(tmp_path, fill_disk, rng):
+    run, noise, silence = (tmp_path / name for name in ("run", "noise.wav", "silence.wav"))
+    audio.save(noise, rng.uniform(-1, 1, 60 * SR), SR)
+    audio.save(silence, np.zeros(60 * SR), SR)
+    fill_disk(6000)  # the arrays of silence take less
+    arguments = ("segment", noise, silence, "-o", run, "--no-report", *FAST)
+    assert scatseg(*arguments) == cli.SOME_FAILED
+    (failure,) = runs.read_failures(run)
+    assert (failure.track, failure.stage) == ("noise", "write")
+    assert failure.error.endswith(f"No space left on device: '{run / 'arrays' / 'noise.npz'}'")
+    assert [path.name for path in (run / "tracks").iterdir()] == ["silence.jams"]
+    assert [path.name for path in (run / "arrays").iterdir()] == ["silence.npz"]
+
+
+def test_a_sound_that_finds_no_room_is_named(tmp_path, fill_disk, capsys):
+    sound = tmp_path / "ripple.wav"
+    fill_disk(0)
+    assert scatseg("synth", "ripple", "-o", sound) == cli.NOTHING_DONE
+    assert f"Error: {sound}: No space left on device: make room" in capsys.readouterr().err
 
 
 def test_features_that_cannot_be_written_do_not_stop_the_others(tmp_path, capsys):

@@ -14,7 +14,6 @@ from scatseg.formats import (
     Annotation,
     FormatError,
     Jams,
-    atomic_write,
     jams_text,
     read,
     read_jams,
@@ -866,42 +865,6 @@ def test_a_failed_write_leaves_the_old_file_and_names_the_new(tmp_path):
     with pytest.raises(FormatError, match=r"x\.lab: segment 1 .* nanosecond"):
         write(path, form(0, 1e-12, labels="A"))
     assert path.read_text() == "old"
-
-
-def test_atomic_write_replaces_the_whole_file(tmp_path):
-    path = tmp_path / "x"
-    path.write_bytes(b"a longer content")
-    atomic_write(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_atomic_write_that_fails_keeps_the_old_file_and_cleans_up(tmp_path, monkeypatch):
-    path = tmp_path / "x"
-    path.write_bytes(b"old")
-
-    def full(_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        atomic_write(path, b"new")
-    assert path.read_bytes() == b"old"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_atomic_write_is_on_disk_before_it_has_the_name(tmp_path, monkeypatch):
-    events = []
-    replace = Path.replace
-    monkeypatch.setattr("os.fsync", lambda _: events.append("fsync"))
-    monkeypatch.setattr(Path, "replace", lambda *a: (events.append("replace"), replace(*a)))
-    atomic_write(tmp_path / "x", b"new")
-    assert events == ["fsync", "replace"]
-
-
-def test_atomic_write_into_no_folder_says_so(tmp_path):
-    with pytest.raises(FileNotFoundError, match="nowhere"):
-        atomic_write(tmp_path / "nowhere" / "x", b"new")
 
 
 # ---- The corpus ---------------------------------------------------------------------------

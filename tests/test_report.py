@@ -12,11 +12,12 @@ import pytest
 import soundfile
 from matplotlib.image import imread
 
+from scatseg import report
 from scatseg.audio import save
 from scatseg.evaluation import Score, score_collection
 from scatseg.formats import Annotation, Jams, read_jams, write_jams
 from scatseg.freshness import fingerprint
-from scatseg.plotting import similarity_colors
+from scatseg.plotting import FontWarning, similarity_colors
 from scatseg.report import build
 from scatseg.report.contents import Run, Track
 from scatseg.report.pages import PAGES, asset, index_data, page_html, thinned
@@ -678,6 +679,21 @@ def test_data_are_no_template():
 def test_assets_name_no_other_host(name):
     text = asset(name).decode().replace("xmlns='http://www.w3.org/2000/svg'", "")
     assert "//" not in re.sub(r"^\s*// .*$|%3E.*$", "", text, flags=re.M)
+
+
+def test_any_number_of_processes_gives_the_same_bytes(run, monkeypatch):
+    write_track(run, "wide", (Annotation(segmentation=EVEN),), title="\N{CUNEIFORM SIGN A}")
+    (run / "arrays" / f"{ODD_ID}.npz").write_bytes(b"damaged")
+    monkeypatch.setattr(report, "_FEW_TRACKS", 2)
+    found = []
+    for n_jobs in (1, 2):
+        with pytest.warns(FontWarning, match="drawn as boxes in figures: \N{CUNEIFORM SIGN A};"):
+            build(run, n_jobs=n_jobs)
+        found.append(contents(run))
+        assert page_data(run, ODD_ID)["warnings"][-1].endswith("--force")
+        for name in ("pages", "figures", "assets"):
+            shutil.rmtree(run / name)
+    assert found[0] == found[1]
 
 
 def test_building_twice_gives_the_same_bytes(run):

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from scatseg import __version__, audio, naming
 from scatseg.extractors import Stack, built, extracted
 from scatseg.features import Extractor, FeatureName, JointScattering, Scattering
-from scatseg.formats import atomic_write
 from scatseg.labelled import Clip
 from scatseg.runs import Failure
 from scatseg.transformers import FeatureTransformer
 from scatseg.workers import map_pure
+from scatseg.writing import atomic_write
 
 # Defaults of names. Coefficients are uncompressed, as medians are learned from the training set.
 # J=12 resolves modulations down to 5.4 Hz at 22050 Hz.

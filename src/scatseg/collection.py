@@ -21,6 +21,7 @@ from scatseg.analysis import SegmentJob, Stage, analyze
 from scatseg.formats import Annotation, FormatError, Jams
 from scatseg.runs import Failure, Source
 from scatseg.workers import Receipt, map_sources
+from scatseg.writing import atomic_write, tidied
 
 
 def segment_collection(
@@ -69,10 +70,11 @@ def segment_collection(
         under the id of one of the sources.
     """
     beats = job.beats_of(sources)
-    with runs.locked(run):
+    folders = [run / name for name in ("tracks", "arrays", "exports")]
+    with runs.locked(run), tidied(folders):
         _refuse_namesakes(sources, run)
-        for name in ("tracks", "arrays", *(["exports"] if job.exports else [])):
-            (run / name).mkdir(exist_ok=True)
+        for folder in folders if job.exports else folders[:2]:
+            folder.mkdir(exist_ok=True)
         here = {source.id for source in sources}
         listed = [f for f in runs.read_failures(run) if f.track not in here and f.stage != "find"]
         listed += failures
@@ -179,7 +181,7 @@ def _segment_source(
         sandbox={"scatseg": facts | {"arrays_sha256": drawn_hash, "warnings": list(warnings)}},
     )
     _remove_exports(target, run / "exports")
-    formats.atomic_write(arrays, drawn)
+    atomic_write(arrays, drawn)
     formats.write_jams(target, jams)
     stage.name = "export"
     _export_all(jams, run, source.id, job)

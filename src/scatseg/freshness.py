@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from scatseg.counts import counted
-from scatseg.formats import Annotation, FormatError, atomic_write, read_jams
+from scatseg.formats import Annotation, FormatError, read_jams
+from scatseg.writing import atomic_write
 
 _MARKS = {"summary.md": "**Outdated:** ", "summary.tex": "% Outdated: "}
 """Beginning of the first line of outdated files."""

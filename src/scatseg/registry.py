@@ -20,7 +20,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from scatseg.datasets import Problem
-from scatseg.formats import atomic_write
+from scatseg.writing import atomic_write, naming_file
 
 RECEIPT = "fetched.json"
 """File name of the receipt in a downloaded folder."""
@@ -213,7 +213,7 @@ def fetch(
     known = earlier.sha256 if earlier and earlier.url == dataset.url else ""
     expected = dataset.sha256 or known
     root.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".scatseg-", dir=root) as work:
+    with naming_file(folder), tempfile.TemporaryDirectory(prefix=".scatseg-", dir=root) as work:
         if archive is None:
             archive = _download(dataset, expected, Path(work), retries=retries, timeout=timeout)
         sha256 = _sha256(Path(archive))

@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from scatseg.formats import atomic_write
+from scatseg.writing import atomic_write
 
 _LONGEST_ID = 120
 """Bytes; longer ones are cut, so that `<id>.<system>.<extension>` fits every file system."""

@@ -17,6 +17,7 @@ from scatseg.runs import Failure, Note
 from scatseg.summaries import Results
 from scatseg.track_tables import groups_of, read_groups
 from scatseg.workers import map_pure
+from scatseg.writing import atomic_write
 
 Answers = Mapping[str, Answer]
 """Track -> estimate of one system."""
@@ -348,7 +349,7 @@ def _write_scores(
         "comparisons.csv": score_tables.comparisons_csv(results.comparisons),
     }
     for name, text in texts.items():
-        formats.atomic_write(out / name, text.encode("utf-8"))
+        atomic_write(out / name, text.encode("utf-8"))
 
 
 def _write_references(out: Path, tasks: Sequence[_Task]) -> None:

@@ -9,8 +9,9 @@ import shutil
 import sys
 import threading
 import time
+import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
@@ -112,7 +113,18 @@ def _in_processes(
         n_jobs=n_jobs, batch_size=1, backend="loky", return_as="generator_unordered"
     )
     jobs = (joblib.delayed(_marked_work)(work, source, marks, os.getpid()) for source in batch)
-    yield from parallel(jobs)
+    yield from _results(parallel(jobs))
+
+
+def _results(running: Generator[Result]) -> Iterator[Result]:
+    """Yield the results of joblib's processes, and end these without a warning if given up."""
+    try:
+        for result in running:  # noqa: UP028 - `yield from` would close it here, with a warning
+            yield result
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            running.close()
 
 
 def _marked_work(
@@ -168,4 +180,4 @@ def map_pure(
         yield from map(function, items)
         return
     parallel = joblib.Parallel(n_jobs=n_jobs, backend="loky", return_as="generator")
-    yield from parallel(joblib.delayed(function)(item) for item in items)
+    yield from _results(parallel(joblib.delayed(function)(item) for item in items))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import reduce
-from io import FileIO
+from io import BytesIO, FileIO
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +35,7 @@ from scatseg.audio.sources import (
     source_of,
 )
 from scatseg.rates import check_rate
+from scatseg.writing import atomic_write
 
 __all__ = [
     "AUDIO_EXTENSIONS",
@@ -337,27 +337,17 @@ def save(path: AnyPath, y: ArrayLike, sr: int) -> None:
         msg = f"{name}: y must be finite and in [-1, 1], but its peak is {peak:g}{advice}"
         raise InvalidSamplesError(msg)
     check_rate(sr)
-    temporary = target.with_name(f".scatseg-{secrets.token_hex(8)}.tmp")
+    encoded = BytesIO()
     try:
-        temporary.touch(exist_ok=False)
-    except OSError as error:  # report the target instead of the temporary name
-        raise OSError(error.errno, error.strerror, os.fspath(target)) from error
-    try:
-        with temporary.open("wb") as file:
-            with soundfile.SoundFile(
-                file.fileno(), "w", int(sr), 1, codec, format=container, closefd=False
-            ) as sound:
-                sound.write(samples)
-            os.fsync(file.fileno())
-        temporary.replace(target)
+        with soundfile.SoundFile(encoded, "w", int(sr), 1, codec, format=container) as sound:
+            sound.write(samples)
     except soundfile.LibsndfileError as error:
         msg = (
             f"{name}: {container} {codec} at {sr} Hz cannot be written: {error.error_string} "
             "Try another sr, or .wav"
         )
         raise AudioError(msg) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    atomic_write(target, encoded.getvalue())
 
 
 @dataclass(kw_only=True)

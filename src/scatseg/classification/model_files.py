@@ -31,7 +31,7 @@ from scatseg.classification.models import (
     is_built_in,
 )
 from scatseg.features import FeatureName
-from scatseg.formats import atomic_write
+from scatseg.writing import atomic_write
 
 FORMAT, VERSION = "scatseg-model", 1
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from scatseg.classification.confusion import SCORES, confusion_matrix, scores_of
 from scatseg.classification.validation import CrossValidation, describe_scores, paired_differences
-from scatseg.formats import atomic_write
 from scatseg.labelled import Clip
+from scatseg.writing import atomic_write
 
 BASELINES = ("baseline:majority", "baseline:duration")
 """Baselines of every evaluation."""

@@ -37,33 +37,45 @@ from scatseg.cli.outcome import (
     INTERRUPTED,
     NOTHING_DONE,
     SOME_FAILED,
+    TERMINATED,
     USAGE,
     CustomCodeError,
+    termination_as_interrupt,
     text_of,
 )
 from scatseg.cli.resynthesize import distance
 
-__all__ = ["DONE", "INTERRUPTED", "NOTHING_DONE", "SOME_FAILED", "USAGE", "cli", "main"]
+__all__ = [
+    "DONE",
+    "INTERRUPTED",
+    "NOTHING_DONE",
+    "SOME_FAILED",
+    "TERMINATED",
+    "USAGE",
+    "cli",
+    "main",
+]
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status."""
-    try:
-        with _plain_warnings():
-            status = cli.main(
-                args=None if arguments is None else list(arguments),
-                prog_name="scatseg",
-                standalone_mode=False,
-            )
-    except (click.exceptions.Abort, KeyboardInterrupt) as error:
-        click.echo(str(error) or "interrupted", err=True)
-        status = INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        status = NOTHING_DONE if isinstance(error, CustomCodeError) else USAGE
-    except OSError as error:
-        click.echo(f"Error: {text_of(error)}", err=True)
-        status = NOTHING_DONE
+    with termination_as_interrupt() as received:
+        try:
+            with _plain_warnings():
+                status = cli.main(
+                    args=None if arguments is None else list(arguments),
+                    prog_name="scatseg",
+                    standalone_mode=False,
+                )
+        except (click.exceptions.Abort, KeyboardInterrupt) as error:
+            status, what = (TERMINATED, "terminated") if received else (INTERRUPTED, "interrupted")
+            click.echo(f"{what}: {error}" if str(error) else what, err=True)
+        except click.ClickException as error:
+            error.show()
+            status = NOTHING_DONE if isinstance(error, CustomCodeError) else USAGE
+        except OSError as error:
+            click.echo(f"Error: {text_of(error)}", err=True)
+            status = NOTHING_DONE
     _let_go_of_output()
     sys.exit(status if isinstance(status, int) else DONE)
 

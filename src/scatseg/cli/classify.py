@@ -239,7 +239,7 @@ def predict(
 ) -> int:
     """Predict the class of each of PATHS (files, folders, patterns), with probabilities."""
     from scatseg.classification.tables import csv_text
-    from scatseg.formats import atomic_write
+    from scatseg.writing import atomic_write
 
     with usage_errors():
         loaded, how = loaded_model(model, trust)
@@ -356,7 +356,7 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
     from scatseg.classification import learning_curve, make_classifier
     from scatseg.classification.confusion import SCORES
     from scatseg.classification.tables import csv_text
-    from scatseg.formats import atomic_write
+    from scatseg.writing import atomic_write
 
     with usage_errors():
         check_classifier(options["classifier"], tune=options["nested"])

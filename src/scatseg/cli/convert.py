@@ -77,7 +77,7 @@ def convert(
             written = annotations if kind.several else annotations[:1]
             write(target, written, format=target_format)
         except (FormatError, OSError, ValueError) as error:
-            text = text_of(error) if isinstance(error, OSError) else str(error)
+            text = text_of(error)
             click.echo(text if str(source.path) in text else f"{source.path}: {text}", err=True)
             n_failed += 1
             continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scatseg.cli.options import FileArgument, output_file
-from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
+from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, text_of, usage_errors
 from scatseg.cli.progress import Progress
 from scatseg.counts import counted
 
@@ -120,7 +120,7 @@ def fetch(
             else:
                 here = _fetch_loader(name, folder, verbosity)
         except (DatasetError, LoaderError, OSError) as error:
-            click.echo(str(error), err=True)
+            click.echo(text_of(error), err=True)
             n_failed += 1
             continue
         click.echo(here)
@@ -184,9 +184,9 @@ def index(verbosity: int, name: str, folder: Path, output: Path | None, fetch_fi
     and split where the set has them. NAME is as shown by `datasets list`.
     """
     from scatseg.classification.tables import csv_text
-    from scatseg.formats import atomic_write
     from scatseg.loaders import LoaderError
     from scatseg.sound_sets import tabulate
+    from scatseg.writing import atomic_write
 
     try:
         there = folder if output is None else output.parent
@@ -280,8 +280,8 @@ def match(
     from scatseg import pairing
     from scatseg.audio import AUDIO_EXTENSIONS, AudioError
     from scatseg.datasets import read_references
-    from scatseg.formats import atomic_write
     from scatseg.runs import find_sources
+    from scatseg.writing import atomic_write
 
     with usage_errors():
         annotated = read_references(references)

@@ -156,7 +156,7 @@ def evaluate(
     if report:
         from scatseg.report import build
 
-        click.echo(build(output, audio=audio, figures=figures))
+        click.echo(build(output, audio=audio, figures=figures, n_jobs=jobs))
     elif figures:
         from scatseg.report.score_figures import draw_scores
 
@@ -184,14 +184,15 @@ def _shown(notes: Iterable[Note], output: Path, *, every: bool) -> Iterator[str]
 @click.argument("run", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @audio_option
 @click.option("--figures/--no-figures", default=True, help="Draw PNG and SVG.  [default: figures]")
+@jobs_option
 @click.pass_obj
-def report(verbosity: int, run: Path, audio: AudioMode, figures: bool) -> int:
+def report(verbosity: int, run: Path, audio: AudioMode, figures: bool, jobs: int) -> int:
     """Build the report and figures of a run; print the report's path last."""
     from scatseg.report import build
 
     failures: list[Failure] = []
     with usage_errors():
-        page = build(run, audio=audio, figures=figures, on_failure=failures.append)
+        page = build(run, audio=audio, figures=figures, n_jobs=jobs, on_failure=failures.append)
         if verbosity >= 0:
             tell_outdated(run)
     for failure in failures:

@@ -42,8 +42,8 @@ def features(
     """
     from scatseg.audio import AUDIO_EXTENSIONS, AudioError
     from scatseg.extractors import extractor
-    from scatseg.formats import atomic_write
     from scatseg.runs import find_sources
+    from scatseg.writing import atomic_write
 
     with usage_errors():
         extract = extractor(features)
@@ -70,7 +70,7 @@ def features(
                 target = output if one_file else output / f"{source.id}.npz"
                 atomic_write(target, _features_npz(described))
             except (AudioError, OSError, ValueError, CustomCodeError) as error:
-                text = text_of(error) if isinstance(error, OSError) else str(error)
+                text = text_of(error)
                 failed.append(text)
                 progress.step(f"{source.id}: {text}", important=True)
                 continue

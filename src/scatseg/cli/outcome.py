@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shlex
+import signal
+import threading
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-DONE, SOME_FAILED, USAGE, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 3, 130
+DONE, SOME_FAILED, USAGE, NOTHING_DONE, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 """Exit statuses."""
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+"""Errors of a full disk, or of a user's share of it."""
 
 
 def status_of(n_done: int, n_failed: int) -> int:
@@ -26,7 +32,37 @@ class CustomCodeError(click.ClickException):
 
 
 class Interrupted(click.exceptions.Abort):
-    """An interrupt with a message for the user."""
+    """An interrupt with a message for the user: what it leaves."""
+
+
+@contextlib.contextmanager
+def termination_as_interrupt() -> Iterator[list[int]]:
+    """Let SIGTERM interrupt the work as Ctrl-C does, so that it is tidied up.
+
+    Further ones are ignored: `timeout` and others send two. Where the calling program handles or
+    ignores the signal, and in other threads than the main one, nothing is changed.
+
+    Yields
+    ------
+    received : list of int
+        The signal, once it came.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        if not received:
+            received.append(number)
+            raise KeyboardInterrupt
+
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield received
+        return
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield received
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 @contextlib.contextmanager
@@ -35,14 +71,19 @@ def resumable() -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        msg = "interrupted: finished work is kept, the same command resumes"
+        msg = "finished work is kept, the same command resumes"
         raise Interrupted(msg) from error
 
 
-def text_of(error: OSError) -> str:
-    """Format an OSError as one line."""
+def text_of(error: Exception) -> str:
+    """Format an error as one line: of a file with its name, of a full disk with what to do."""
+    if not isinstance(error, OSError):
+        return str(error)
     file = error.filename2 or error.filename
-    return (error.strerror or str(error)) if file is None else f"{file}: {error.strerror}"
+    if file is None:
+        return error.strerror or str(error)
+    advice = ": make room there, then run the same command again" if error.errno in _FULL else ""
+    return f"{file}: {error.strerror}{advice}"
 
 
 def tell_outdated(run: Path) -> None:
@@ -80,7 +121,7 @@ def custom_errors(*names: str | None, verbosity: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def usage_errors() -> Iterator[None]:
-    """Report user errors as one line instead of a traceback."""
+    """Report user errors as one line instead of a traceback; a full disk is not one of them."""
     from scatseg.runs import RunLockedError
 
     try:
@@ -88,6 +129,8 @@ def usage_errors() -> Iterator[None]:
     except BrokenPipeError:
         raise  # the reader of what is printed has gone, which is nobody's mistake
     except OSError as error:
+        if error.errno in _FULL:
+            raise
         raise click.UsageError(text_of(error)) from error
     except (ValueError, MemoryError, RunLockedError) as error:
         raise click.UsageError(str(error) or "there is not enough memory") from error

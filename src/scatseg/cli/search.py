@@ -150,6 +150,7 @@ def _draw_map(opened: Index, output: Path | None) -> int:
     from scatseg.plotting import save_figure
     from scatseg.plotting.search import map_figure
     from scatseg.search.plane import plane, plane_csv
+    from scatseg.writing import atomic_write
 
     if output is None or (output.suffix not in ("", ".png", ".svg") and not output.is_dir()):
         msg = "a map needs -o: a folder, or a file that ends with .png or .svg"
@@ -165,8 +166,7 @@ def _draw_map(opened: Index, output: Path | None) -> int:
     with usage_errors():
         output.parent.mkdir(parents=True, exist_ok=True)
         save_figure(map_figure(places, ids, labels), output.with_suffix(""))
-        table_path = output.with_suffix(".csv")
-        table_path.write_text(plane_csv(ids, labels, places), encoding="utf-8")
+        atomic_write(output.with_suffix(".csv"), plane_csv(ids, labels, places).encode())
     click.echo(output)
     return DONE
 

@@ -136,8 +136,8 @@ def _save_grid(
 ) -> None:
     """Write audio/ and index.csv; sounds are synthesized twice, to find the loudest first."""
     from scatseg import audio
-    from scatseg.formats import atomic_write
     from scatseg.synth import grid, ranged
+    from scatseg.writing import atomic_write
 
     parameters = ranged(play, ranges)
     thetas = grid(parameters, n, signed=signed)

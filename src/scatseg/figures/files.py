@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from scatseg import pictures, plotting
 from scatseg.audio import AudioWarning, Recording, decode
-from scatseg.formats import atomic_write
 from scatseg.pictures import TimeFrequency
 from scatseg.plotting import clock
+from scatseg.writing import atomic_write
 
 Panels = Callable[[NDArray[Any]], object]
 Timed = TypeVar("Timed", TimeFrequency, pictures.SecondOrder, pictures.Joint, pictures.Orders)

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import math
 import os
-import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +36,7 @@ from scatseg.formats.svl import parse_svl, svl_text
 from scatseg.formats.tables import audacity_text, csv_text, lab_text, parse_csv, parse_lab
 from scatseg.formats.textgrid import parse_textgrid, textgrid_text
 from scatseg.segmentation import Hierarchy, Segmentation
+from scatseg.writing import atomic_write
 
 __all__ = [
     "FORMATS",
@@ -45,7 +45,6 @@ __all__ = [
     "FormatError",
     "Jams",
     "annotations_of_levels",
-    "atomic_write",
     "format_of",
     "jams_text",
     "read",
@@ -269,39 +268,6 @@ def read_jams(path: str | os.PathLike[str]) -> Jams:
 def write_jams(path: str | os.PathLike[str], jams: Jams) -> None:
     """Write a JAMS file atomically, see `jams_text`."""
     atomic_write(path, jams_text(jams).encode())
-
-
-def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file atomically.
-
-    Parameters
-    ----------
-    path : path-like
-        The file; replaced when it exists. Its folder must exist.
-    data : bytes
-        The content, written to a temporary file in the same folder (`.scatseg-*.tmp`), which is
-        flushed to disk and renamed, or removed on failure.
-
-    Raises
-    ------
-    OSError
-        When the file cannot be written.
-    """
-    target = Path(path)
-    temporary = target.with_name(f".scatseg-{secrets.token_hex(8)}.tmp")
-    try:
-        temporary.touch(exist_ok=False)
-    except OSError as error:  # report the target instead of the temporary name
-        raise OSError(error.errno, error.strerror, os.fspath(target)) from error
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def format_of(path: str | os.PathLike[str], name: str | None = None) -> str:

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import __version__, naming
-from scatseg.formats import atomic_write
 from scatseg.gear.neighbors import QUANTILES, Evaluation, chance, coordinates, examine
 from scatseg.gear.representations import Representation, describe
 from scatseg.gear.sounds import Sounds
 from scatseg.runs import Failure, safe_id, write_csv, write_json
+from scatseg.writing import atomic_write
 
 BATCH = 32
 """Sounds per batch; an interruption loses at most one batch."""

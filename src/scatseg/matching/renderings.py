@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from scatseg import __version__, audio, naming
 from scatseg.distances import JointCoefficients, ScatteringCoefficients
-from scatseg.formats import atomic_write
 from scatseg.matching.resynthesis import Coefficients, Edit, Resynthesis, resynthesize
 from scatseg.runs import write_csv, write_json
+from scatseg.writing import atomic_write
 
 _PRESETS: Mapping[str, tuple[type[Any], dict[str, Any]]] = {
     "scattering": (ScatteringCoefficients, {"J": 12, "Q": (12, 1), "T": 2**13}),

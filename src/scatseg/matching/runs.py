@@ -19,7 +19,6 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from scatseg import __version__, naming
-from scatseg.formats import atomic_write
 from scatseg.losses import Loss
 from scatseg.matching.descent import Match, errors, match, opposed
 from scatseg.matching.landscapes import Field
@@ -27,6 +26,7 @@ from scatseg.matching.sweeps import Sweep
 from scatseg.matching.tasks import Task
 from scatseg.runs import Failure, attempted, write_csv, write_json
 from scatseg.synth import Parameter
+from scatseg.writing import atomic_write
 
 WITHIN = 0.05
 """Octaves or fractions of the range: maximum error of a successful descent."""

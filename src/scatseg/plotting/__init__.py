@@ -11,7 +11,7 @@ from scatseg.plotting.canvas import (
     panel_figure,
     save_figure,
 )
-from scatseg.plotting.fonts import FontWarning, one_font_warning
+from scatseg.plotting.fonts import FontWarning, missing_characters
 from scatseg.plotting.looks import (
     NEUTRAL,
     PALETTE,
@@ -78,7 +78,7 @@ __all__ = [
     "mark_hertz",
     "mark_minutes",
     "matched_styles",
-    "one_font_warning",
+    "missing_characters",
     "panel_figure",
     "plot_arrows",
     "plot_bank",

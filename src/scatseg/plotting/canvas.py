@@ -16,8 +16,8 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, LogLocator, MultipleLocator, NullLocator
 from numpy.typing import NDArray
 
-from scatseg.formats import atomic_write
 from scatseg.plotting.fonts import FONT, drawn_with_fonts, fitted, text_inches
+from scatseg.writing import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist

@@ -146,19 +146,17 @@ def cjk_fonts() -> tuple[str, ...]:
 
 
 @contextmanager
-def one_font_warning() -> Iterator[None]:
-    """Merge the font warnings of several figures into one."""
+def missing_characters() -> Iterator[set[str]]:
+    """Collect the characters that no font has, instead of a warning for each figure."""
+    characters: set[str] = set()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", FontWarning)
-        yield
-    characters = set()
+        yield characters
     for each in caught:
         if isinstance(each.message, FontWarning):
             characters |= set(each.message.characters)
         else:
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
-    if characters:
-        warnings.warn(FontWarning("".join(sorted(characters))), stacklevel=3)
 
 
 def fitted(text: str, room: float, width: Callable[[str], float]) -> str:

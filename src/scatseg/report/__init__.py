@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from scatseg.formats import atomic_write
 from scatseg.plotting import (
+    FontWarning,
     annotation_strips,
-    one_font_warning,
+    missing_characters,
     save_figure,
     similarity_colors,
     similarity_limits,
@@ -30,10 +33,13 @@ from scatseg.report.png import palette_png
 from scatseg.report.score_figures import ScoreFigure, draw_scores
 from scatseg.report.sound import AudioMode, place_sound
 from scatseg.runs import Failure
+from scatseg.workers import map_pure
+from scatseg.writing import atomic_write, tidied
 
 __all__ = ["build"]
 
 _ASSETS = ("style.css", "page.js", "index.js", "track.js")
+_FEW_TRACKS = 8  # fewer are done before processes have started
 
 
 def build(
@@ -41,6 +47,7 @@ def build(
     *,
     audio: AudioMode = "copy",
     figures: bool = True,
+    n_jobs: int = 1,
     on_failure: Callable[[Failure], object] | None = None,
 ) -> Path:
     """Build the report of a run in its folder.
@@ -56,6 +63,8 @@ def build(
         to the originals, or build pages without audio.
     figures : bool, default True
         Also save figures of each track and, after an evaluation, of the scores, as PNG and SVG.
+    n_jobs : int, default 1
+        Maximum number of processes; few tracks are done in this one.
     on_failure : callable, optional
         Called with each track whose file cannot be read. The page lists them, too.
 
@@ -68,6 +77,11 @@ def build(
     ------
     FileNotFoundError
         When the folder is not a run.
+
+    Warns
+    -----
+    FontWarning
+        Once, when no font has some characters of the figures.
     """
     contents = read_run(run)
     if on_failure is not None:
@@ -76,29 +90,54 @@ def build(
     written: set[Path] = set()
     for name in _ASSETS:
         _write(run / "assets" / name, asset(name))
-    with one_font_warning():
-        for number in range(len(contents.tracks)):
-            written |= _build_track(contents, number, audio, figures)
+    owned = [run / name for name in ("pages", "assets/audio", "assets/similarity", "figures")]
+    parts = [_around(contents, number) for number in range(len(contents.tracks))]
+    missing: set[str] = set()
+    with tidied(owned):
+        n_jobs = 1 if len(parts) < _FEW_TRACKS else n_jobs
+        work = functools.partial(_build_track, audio=audio, figures=figures)
+        for paths, characters in map_pure(work, parts, n_jobs=n_jobs):
+            written |= paths
+            missing |= characters
+    if missing:
+        warnings.warn(FontWarning("".join(sorted(missing))), stacklevel=2)
     drawn: tuple[ScoreFigure, ...] = ()
     if figures and contents.summary and (run / "scores.csv").exists():
         drawn = draw_scores(run)
     _write(run / "index.html", page_html("index", index_data(contents, drawn)))
     if not (run / "tracks").is_dir():  # not a run: other files in the folder are not the report's
         return run / "index.html"
-    owned = ["pages", "assets/audio", "assets/similarity", *(["figures"] if figures else [])]
-    _remove_others((run / name for name in owned), written)
+    _remove_others(owned if figures else owned[:-1], written)
     return run / "index.html"
 
 
-def _build_track(run: Run, number: int, audio: AudioMode, figures: bool) -> set[Path]:
-    """Write the files of one track and return their paths."""
+def _around(run: Run, number: int) -> tuple[Run, int]:
+    """Return a run of a track and its neighbors, which its page links to, and its number there."""
+    first = max(number - 1, 0)
+    tracks = run.tracks[first : number + 2]
+    audio = {track.id: run.audio[track.id] for track in tracks if track.id in run.audio}
+    few = replace(
+        run, tracks=tracks, facts={"audio": audio}, failures=(), summary=(), comparisons=()
+    )
+    return few, number - first
+
+
+def _build_track(
+    part: tuple[Run, int], *, audio: AudioMode, figures: bool
+) -> tuple[set[Path], set[str]]:
+    """Write the files of one track; return their paths, and the characters that no font has."""
+    with missing_characters() as missing:
+        return _write_track(*part, audio, figures), missing
+
+
+def _write_track(run: Run, number: int, audio: AudioMode, figures: bool) -> set[Path]:
     track, page = run.tracks[number], page_path(run.folder, run.tracks[number])
-    warnings: list[str] = []
+    problems: list[str] = []
     try:
         arrays = read_arrays(run.folder / "arrays" / f"{track.id}.npz")
     except ArraysError as error:
         arrays = Arrays()
-        warnings.append(str(error))
+        problems.append(str(error))
     source = run.audio.get(track.id)
     folder = run.folder / "assets" / "audio"
     sound = place_sound(Path(source) if source else None, page, folder, mode=audio)
@@ -110,7 +149,7 @@ def _build_track(run: Run, number: int, audio: AudioMode, figures: bool) -> set[
         png, svg = _save_track_figure(track, arrays, run.folder / "figures" / track.id)
         pictures |= {"figure (PNG)": png, "figure (SVG)": svg}
     data = track_data(run, number, arrays, sound, pictures)
-    _write(page, page_html("track", data | {"warnings": data["warnings"] + warnings}))
+    _write(page, page_html("track", data | {"warnings": data["warnings"] + problems}))
     return {page, *pictures.values(), *([sound.file] if sound.file else [])}
 
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from scatseg.formats import atomic_write
 from scatseg.matching.listening import SoundNames, play, sound_names, write_sounds
 from scatseg.matching.runs import WITHIN, Descent
 from scatseg.matching.tasks import Task
 from scatseg.report.pages import JSON, asset, page_html, picture
+from scatseg.writing import atomic_write
 
 _ASSETS = ("style.css", "page.js", "descents.js")
 _FIGURES = {"convergence": "Convergence", "trajectories": "Trajectories"}

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scatseg.audio import AudioError, Recording, decode, save
-from scatseg.formats import atomic_write
 from scatseg.report.pages import asset, page_html
 from scatseg.report.sound import relative_url
 from scatseg.search.asking import Answer
+from scatseg.writing import atomic_write
 
 _LONGEST = 60.0
 """Maximum playable seconds of a hit."""

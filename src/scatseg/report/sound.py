@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 from urllib.parse import quote
 
 from scatseg.audio import AudioError, decode, save
+from scatseg.writing import replaced
 
 AudioMode = Literal["copy", "link", "none"]
 
@@ -100,14 +101,10 @@ def _refresh(source: Path, copy: Path, *, convert: bool) -> None:
     if copy.is_file() and copy.stat().st_mtime_ns == stamp:
         return
     copy.parent.mkdir(parents=True, exist_ok=True)
-    partial = copy.with_name(f".{copy.stem}.partial{copy.suffix}")
-    try:
-        if convert:
-            recording = decode(source, sr=44100)
-            save(partial, recording.y, recording.sr)
-        else:
-            shutil.copyfile(source, partial)
-        os.utime(partial, ns=(stamp, stamp))
-        partial.replace(copy)
-    finally:
-        partial.unlink(missing_ok=True)
+    if convert:
+        recording = decode(source, sr=44100)
+        save(copy, recording.y, recording.sr)
+    else:
+        with replaced(copy) as temporary:
+            shutil.copyfile(source, temporary)
+    os.utime(copy, ns=(stamp, stamp))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg.search.matching import Nearest, nearest_rows
+from scatseg.writing import replaced
 
 ABOVE = 200_000
 """Rows from which on a graph is built, if faiss is installed; below, exact search is fast."""
@@ -44,12 +44,8 @@ def write_graph(matrix: NDArray[np.float32], path: Path) -> None:
     import faiss
 
     graph = _graph(matrix)
-    temporary = path.with_name(f".scatseg-{secrets.token_hex(8)}.tmp")
-    try:
+    with replaced(path) as temporary:
         faiss.write_index(graph, os.fspath(temporary))
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _graph(matrix: NDArray[np.float32]) -> Any:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from scatseg import audio, naming, runs
 from scatseg.audio.sources import opened
-from scatseg.formats import atomic_write
 from scatseg.labelled import INDEX
 from scatseg.runs import Failure, Source
 from scatseg.search import approximate
@@ -45,6 +44,7 @@ from scatseg.search.store import (
     write_state,
 )
 from scatseg.workers import Receipt, map_sources
+from scatseg.writing import atomic_write, tidied
 
 _FITTED_ON = 20_000
 """Maximum number of passages to fit a projection."""
@@ -119,7 +119,7 @@ def add_recordings(
         When another process writes to it.
     """
     create(folder, options=describer.fingerprint(), features=describer.features, sr=describer.sr)
-    with runs.locked(folder):
+    with runs.locked(folder), tidied([folder / "tracks"]):
         state = read_state(folder, trusted=naming.foreign_code(describer.features))
         if state.options != describer.fingerprint():
             kept, asked = (f"{each.features} at {each.sr} Hz" for each in (state, describer))

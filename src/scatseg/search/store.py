@@ -23,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import naming
-from scatseg.formats import atomic_write
 from scatseg.runs import shown
 from scatseg.search.approximate import graph_name
 from scatseg.search.passages import LENGTHS, WHOLE
 from scatseg.search.projection import Projection, read_projection
+from scatseg.writing import atomic_write, naming_file
 
 FORMAT = 1
 """Version of the folder."""
@@ -439,7 +439,7 @@ def _window_rows(state: State) -> set[tuple[str, float, int, int]]:
 def append_rows(path: Path, n_rows: int, blocks: Sequence[NDArray[np.float32]]) -> None:
     """Append rows after the first n_rows of a matrix, overwriting any others."""
     n_dims = blocks[0].shape[1]
-    with path.open("r+b" if path.exists() else "w+b") as file:
+    with naming_file(path), path.open("r+b" if path.exists() else "w+b") as file:
         file.truncate(4 * n_rows * n_dims)
         file.seek(0, os.SEEK_END)
         for block in blocks:

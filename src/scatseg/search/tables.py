@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from scatseg.formats import atomic_write
 from scatseg.search.retrieval import METRICS, Retrieval
+from scatseg.writing import atomic_write
 
 
 def write_retrieval(
