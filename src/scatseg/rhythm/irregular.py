@@ -56,20 +56,22 @@ class Repetitions:
 
     def across(self, moves: NDArray[np.intp]) -> NDArray[np.float64]:
         """Weigh the pairs on both sides of each pulse by turn: (per_bar, n_pulses)."""
-        total = np.zeros((self.per_bar, self.n_pulses + 1))
-        turn = self._turned(moves)
-        np.add.at(total, (turn, self.earlier + 1), self.weight)
-        np.subtract.at(total, (turn, self.later + 1), self.weight)
+        row = self._turned(moves) * (self.n_pulses + 1)
+        entered, left = (
+            np.bincount(row + pulse + 1, self.weight, self.per_bar * (self.n_pulses + 1))
+            for pulse in (self.earlier, self.later)
+        )
+        total = (entered - left).reshape(self.per_bar, -1)
         return np.asarray(total[:, :-1].cumsum(axis=1))
 
     def wanted(self, moves: NDArray[np.intp]) -> NDArray[np.float64]:
         """Weigh the moves of each pulse that agree with its partners: (n_pulses, per_bar)."""
-        total = np.zeros((self.n_pulses, self.per_bar))
         later = (moves[self.earlier] - self.turn) % self.per_bar
         earlier = (moves[self.later] + self.turn) % self.per_bar
-        np.add.at(total, (self.later, later), self.weight)
-        np.add.at(total, (self.earlier, earlier), self.weight)
-        return total
+        total = np.zeros(self.n_pulses * self.per_bar)
+        for pulse, move in ((self.later, later), (self.earlier, earlier)):
+            total += np.bincount(pulse * self.per_bar + move, self.weight, total.size)
+        return total.reshape(-1, self.per_bar)
 
     def _turned(self, moves: NDArray[np.intp]) -> NDArray[np.intp]:
         return np.asarray((self.turn + moves[self.later] - moves[self.earlier]) % self.per_bar)
