@@ -2,7 +2,7 @@
 
     python pipelines/cost.py ../shared/corpus/real_lyrics/audio -o reports/structure/cost.md
 
-CPU seconds on one thread for each step: decoding to 22,050 Hz, bar line estimation, bar features
+CPU seconds on one core for each step: decoding to 22,050 Hz, bar line estimation, bar features
 and segmentation. Imports and other one-time costs are excluded by a warm-up run on the first
 recording. Each step of each recording counts by its fastest round. A wall time well above the total
 means that the machine was busy.
@@ -11,6 +11,7 @@ means that the machine was busy.
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import time
 from collections.abc import Sequence
@@ -94,6 +95,8 @@ def main() -> None:
     files = sorted(options.audio.iterdir())
     if not files:
         parser.error(f"a folder of recordings is needed, {options.audio} is empty")
+    if hasattr(os, "sched_setaffinity"):  # Linux
+        os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])
     with one_thread():
         spent(files[0])
         found = [[spent(file) for file in files] for _ in range(options.rounds)]
