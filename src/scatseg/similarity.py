@@ -14,6 +14,8 @@ from scatseg.features import FeatureName, Features, check_features
 Metric = Literal["cosine", "euclidean"]
 Scalar = TypeVar("Scalar", bound=np.generic)
 
+_ROUNDING = 1e-6  # of the largest value: smaller differences are rounding errors
+
 
 def self_similarity(X: NDArray[np.floating], *, metric: Metric = "cosine") -> NDArray[np.float64]:
     """Compute the self-similarity matrix of frames.
@@ -138,10 +140,6 @@ def _array(X: NDArray[Scalar]) -> NDArray[Scalar]:
         msg = "an array is needed, got Features: its rows, one per frame, are features.X"
         raise TypeError(msg)
     return np.asarray(X)
-
-
-_ROUNDING = 1e-6
-"""Differences below this share of the largest value are rounding errors."""
 
 
 def check_square(S: NDArray[np.generic]) -> int:
