@@ -8,7 +8,14 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
-from scatseg.rhythm.metre import BarPositions, Cues, evidence_of, lead_of, taken
+from scatseg.rhythm.metre import (
+    BarPositions,
+    Cues,
+    diagonals_of,
+    evidence_of,
+    lead_of,
+    taken,
+)
 
 MORE_AGREEMENT = 1.8
 """Minimum ratio of the agreement of repetitions with irregular bars to that with regular ones.
@@ -112,12 +119,10 @@ def _similar_along(X: NDArray[np.floating], *, per_bar: int) -> NDArray[np.float
     In standard deviations; -inf where nothing is compared, as at lags of less than a bar.
     """
     n_pulses, width = len(X), _WIDTH * per_bar
-    unit = (X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-9)).astype(np.float32)
     n_lags = max(per_bar, min(_MOST_APART * per_bar, n_pulses - width)) + 1
     similar = np.full((n_lags, n_pulses), np.nan, dtype=np.float32)
-    for lag in range(per_bar, min(n_lags, n_pulses)):
-        products = np.einsum("ij,ij->i", unit[:-lag], unit[lag:])
-        scipy.ndimage.uniform_filter1d(products, width, mode="nearest", output=similar[lag, lag:])
+    for lag, cosines in diagonals_of(X, range(per_bar, min(n_lags, n_pulses))):
+        scipy.ndimage.uniform_filter1d(cosines, width, mode="nearest", output=similar[lag, lag:])
     compared = similar[np.isfinite(similar)]
     if compared.size:
         similar -= compared.mean()

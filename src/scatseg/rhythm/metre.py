@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -218,10 +219,8 @@ def repetition_steps(
         from `width` on.
     """
     n_pulses = len(X)
-    unit = (X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-9)).astype(np.float32)
     largest = np.zeros(n_pulses)
-    for lag in range(width, min(max_lag, n_pulses - width)):
-        similarity = np.einsum("ij,ij->i", unit[:-lag], unit[lag:])
+    for lag, similarity in diagonals_of(X, range(width, min(max_lag, n_pulses - width))):
         sums = np.concatenate([[0.0], similarity.cumsum(dtype=np.float64)])
         i = np.arange(len(similarity))
         left, right = np.maximum(i - width, 0), np.minimum(i + width, len(similarity))
@@ -229,6 +228,15 @@ def repetition_steps(
         np.maximum(largest[:-lag], step, out=largest[:-lag])
         np.maximum(largest[lag:], step, out=largest[lag:])
     return largest
+
+
+def diagonals_of(
+    X: NDArray[np.floating], lags: Iterable[int]
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Yield each lag, and the cosine of each vector with that `lag` later: (n_pulses - lag,)."""
+    unit = (X / np.maximum(np.linalg.norm(X, axis=1, keepdims=True), 1e-9)).astype(np.float32)
+    for lag in lags:
+        yield lag, np.einsum("ij,ij->i", unit[:-lag], unit[lag:])
 
 
 def find_bars(pulse: Pulse, cues: Cues) -> BarPositions:
