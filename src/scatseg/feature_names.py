@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from scatseg.counts import rounded
 
@@ -44,7 +45,7 @@ class FeatureName:
 
     def at(self, place: int | None) -> FeatureName:
         """Return the name at another position in the frame; None is the whole frame."""
-        return replace(self, place=place)
+        return _at(self, place)
 
     def __str__(self) -> str:
         parts = [self.family if self.order is None else f"{self.family} S{self.order}"]
@@ -63,6 +64,11 @@ class FeatureName:
         if self.place is not None:
             parts.append(f"in part {self.place + 1}")
         return " ".join(parts)
+
+
+@lru_cache(maxsize=2**14)  # bars and half-bars have thousands of names, the same in all recordings
+def _at(name: FeatureName, place: int | None) -> FeatureName:
+    return replace(name, place=place)
 
 
 def numbered(names: Sequence[FeatureName | str]) -> tuple[FeatureName, ...]:
