@@ -129,7 +129,7 @@ def _codes(segmentation: Segmentation, times: NDArray[np.float64]) -> NDArray[np
     return codes
 
 
-def _n_pairs(counts: NDArray[np.int64]) -> np.float64:
+def _n_pairs(counts: NDArray[np.int64] | np.signedinteger) -> np.float64:
     """Return the total number of pairs of different frames within each count."""
     return np.float64((counts * (counts - 1)).sum()) / 2
 

@@ -325,7 +325,7 @@ def _pool(hidden: NDArray[np.float32], valid: NDArray[np.float32]) -> NDArray[np
     second = top[:, :, 1] if k > 1 else np.zeros_like(top[:, :, 0])
     mean = hidden.sum(axis=2) / np.maximum(valid.sum(axis=2), 1)
     parts = (top[:, :, 0], second, top.sum(axis=2) / N_LARGEST, mean)
-    return np.concatenate(parts, axis=1).reshape(n_edges, -1)
+    return np.asarray(np.concatenate(parts, axis=1).reshape(n_edges, -1), dtype=np.float32)
 
 
 _CELLS = 1 << 12

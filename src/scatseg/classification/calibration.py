@@ -126,7 +126,7 @@ class Calibrated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most probable class of each row of X."""
         best = self._scores(X).argmax(axis=1)
-        return cast(NDArray[Any], self.classes_[best])
+        return np.asarray(self.classes_[best])
 
     def _scores(self, X: ArrayLike) -> NDArray[np.float64]:
         check_is_fitted(self)

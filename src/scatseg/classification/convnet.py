@@ -100,7 +100,7 @@ class ConvnetClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the class with the highest score of each row of X."""
         best = self.predict_proba(X).argmax(axis=1)
-        return cast(NDArray[Any], self.classes_[best])
+        return np.asarray(self.classes_[best])
 
 
 def check_torch() -> None:

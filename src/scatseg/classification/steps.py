@@ -302,7 +302,7 @@ class NeighborsClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Return the most frequent class among the neighbors of each row of X."""
         best = self.predict_proba(X).argmax(axis=1)
-        return cast(NDArray[Any], self.classes_[best])
+        return np.asarray(self.classes_[best])
 
 
 def neighbor_shares(

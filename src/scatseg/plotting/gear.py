@@ -153,7 +153,7 @@ def plot_embedding(
     ax : Axes3D
         Axes to draw on.
     """
-    logarithmic = parameter.scale == "log" and values.min() > 0
+    logarithmic = bool(parameter.scale == "log" and values.min() > 0)
     norm = LogNorm() if logarithmic else Normalize()
     size = float(np.clip(3000 / len(values), 0.8, 10))
     points = ax.scatter(

@@ -204,8 +204,7 @@ def _in_time(xi: float, sigma: float, step: float) -> NDArray[np.complex128]:
     """Compute the (Hermitian) inverse transform of `_unnormalized` at 0, `step`, ... samples."""
     t = step * np.arange(math.ceil(_VISIBLE / (2 * math.pi * sigma * step)) + 1)
     envelope = sigma * math.sqrt(2 * math.pi) * np.exp(-2 * (math.pi * sigma * t) ** 2)
-    psi: NDArray[np.complex128] = envelope * (np.exp(2j * math.pi * xi * t) - _kappa(xi, sigma))
-    return psi
+    return np.asarray(envelope * (np.exp(2j * math.pi * xi * t) - _kappa(xi, sigma)))
 
 
 def _periodic_gaussian(offset: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:
