@@ -647,7 +647,7 @@ def test_a_recording_is_a_target_of_unknown_truth(tmp_path):
         *("--loss", "mss", "-o", tmp_path / "run"),
     )
     assert done.exit_code == 0, done.output
-    assert "warning: the target lasts 0.756 s, the sounds of the synth 1.000 s" in done.stderr
+    assert "warning: the target lasts 0.756 s, the sounds of the synth 1 s" in done.stderr
     (run,) = json.loads((tmp_path / "run" / "scores.json").read_text())["runs"]
     assert run["error"] == {"f_c": None, "f_m": None, "gamma": None}
 
