@@ -101,6 +101,13 @@ def test_gradients_are_recorded_along_the_scales():
     assert found.gradient_norms.tolist() == [pytest.approx(np.hypot(2, 2))]
 
 
+def test_a_fixed_parameter_is_in_a_list():
+    with pytest.raises(TypeError, match=r"fixed takes several names, got 'f_c': write \['f_c'\]"):
+        matching.match(Tremolos(), LOSS, tremolo(), START, fixed="f_c")
+    with pytest.raises(TypeError, match="fixed maps names of parameters to values, got 'f_c'"):
+        matching.random_starts(Tremolos.parameters, 2, fixed="f_c")
+
+
 def test_fixed_parameters_stay():
     found = matching.match(Tremolos(), LOSS, tremolo(), START, n_steps=4, fixed=["f_c"])
     assert (found.trajectory[:, 0] == 300).all()
