@@ -610,7 +610,7 @@ def test_an_excerpt_that_ends_too_late_is_drawn_with_one_line(kind, music, tmp_p
     asked = ("plot", kind, music / "one.wav", "-o", tmp_path / "x.png", "--from", 5)
     assert scatseg(*asked, "--to", "0:09") == 0
     told = capsys.readouterr().err
-    assert told == f"{music / 'one.wav'}: 9 s is after its end: drawn up to 8.000 s\n"
+    assert told == f"{music / 'one.wav'}: 9 s is after its end: drawn up to 8 s\n"
     assert scatseg(*asked, "--to", 8) == 0
     assert scatseg(*asked, "--to", 9, "-q") == 0
     assert not capsys.readouterr().err

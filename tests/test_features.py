@@ -202,6 +202,8 @@ def test_pooling_keeps_the_mean_over_time(case):
     ("edges", "message"),
     [
         ([0, 1, 3], "edges must span 0 to 4 s, got 0 to 3 s"),
+        ([0, 1, 4.00001], "edges must span 0 to 4 s, got 0 to 4.00001 s"),
+        ([0, 1, 4.000002], "edges must span 0 to 4 s, got 0 to 4.000002 s"),
         ([1, 2, 4], "edges must span 0 to 4 s, got 1 to 4 s"),
         ([0, 2, 2, 4], "edges must increase"),
         ([0, 3, 2, 4], "edges must increase"),

@@ -101,6 +101,13 @@ def test_gradients_are_recorded_along_the_scales():
     assert found.gradient_norms.tolist() == [pytest.approx(np.hypot(2, 2))]
 
 
+def test_a_fixed_parameter_is_in_a_list():
+    with pytest.raises(TypeError, match=r"fixed takes several names, got 'f_c': write \['f_c'\]"):
+        matching.match(Tremolos(), LOSS, tremolo(), START, fixed="f_c")
+    with pytest.raises(TypeError, match="fixed maps names of parameters to values, got 'f_c'"):
+        matching.random_starts(Tremolos.parameters, 2, fixed="f_c")
+
+
 def test_fixed_parameters_stay():
     found = matching.match(Tremolos(), LOSS, tremolo(), START, n_steps=4, fixed=["f_c"])
     assert (found.trajectory[:, 0] == 300).all()
@@ -647,7 +654,7 @@ def test_a_recording_is_a_target_of_unknown_truth(tmp_path):
         *("--loss", "mss", "-o", tmp_path / "run"),
     )
     assert done.exit_code == 0, done.output
-    assert "warning: the target lasts 0.756 s, the sounds of the synth 1.000 s" in done.stderr
+    assert "warning: the target lasts 0.756 s, the sounds of the synth 1 s" in done.stderr
     (run,) = json.loads((tmp_path / "run" / "scores.json").read_text())["runs"]
     assert run["error"] == {"f_c": None, "f_m": None, "gamma": None}
 

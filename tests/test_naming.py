@@ -4,8 +4,14 @@ from pathlib import Path
 
 import pytest
 
+from scatseg.analysis import SegmentJob
+from scatseg.classification import load_model
 from scatseg.gear import SideBySide
+from scatseg.labelled import read_labelled
 from scatseg.naming import build, code_of, parse_names, parse_value, placeless
+from scatseg.search import Index
+from scatseg.search.retrieval import compare
+from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.synth import AMChirp
 
 
@@ -146,3 +152,20 @@ def test_custom_code_is_found_in_nested_objects(made):
 
 def test_memory_addresses_are_removed():
     assert placeless(brew) == "<function brew>"
+
+
+@pytest.mark.parametrize(
+    ("call", "argument"),
+    [
+        (lambda: Hierarchy([Segmentation([0, 1], ["A"])], "phrase"), "names"),
+        (lambda: SegmentJob(segmenters="phrase"), "segmenters"),
+        (lambda: SegmentJob(exports="phrase"), "exports"),
+        (lambda: read_labelled(".", columns="phrase"), "columns"),
+        (lambda: load_model("absent", trusted="phrase"), "trusted"),
+        (lambda: Index.open("absent", trusted="phrase"), "trusted"),
+        (lambda: compare({}, metrics="phrase"), "metrics"),
+    ],
+)
+def test_one_name_is_not_taken_for_its_letters(call, argument):
+    with pytest.raises(TypeError, match=rf"{argument} .* 'phrase': write \['phrase'\] for one"):
+        call()

@@ -1,7 +1,9 @@
 """Report pages show the content of a run folder, and nothing else."""
 
+import contextlib
 import csv
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -27,6 +29,7 @@ from scatseg.report.sound import relative_url
 from scatseg.score_tables import scores_csv, summary_csv, summary_json
 from scatseg.segmentation import Segmentation
 from scatseg.summaries import assess, summarize
+from scatseg.writing import replaced
 
 SCRIPT = "</script><script>alert(1)</script>"
 IMAGE = "<img src=x onerror=alert(1)>"
@@ -636,6 +639,42 @@ def test_silent_report_keeps_no_copy_of_an_earlier_one(run):
 
 
 # ---- safety and repetition ----------------------------------------------------------------
+
+
+FOLDERS = ("pages", "figures", "figures/scores", "assets/audio", "assets/similarity")
+
+
+def test_report_leaves_the_files_that_another_report_is_writing(run):
+    with contextlib.ExitStack() as others:
+        for folder in FOLDERS:
+            (run / folder).mkdir(parents=True)
+            others.enter_context(replaced(run / folder / "x"))
+        build(run)
+    assert all((run / folder / "x").exists() for folder in FOLDERS)
+
+
+def test_report_removes_what_a_report_left_that_was_killed_long_ago(run):
+    for folder in FOLDERS:
+        (run / folder).mkdir(parents=True)
+        left = run / folder / f".scatseg-{'0' * 16}.tmp"
+        left.touch()
+        os.utime(left, (0, 0))
+    build(run)
+    assert not list(run.rglob("*.tmp"))
+
+
+def test_report_removes_what_its_own_processes_left(run, monkeypatch):
+    (run / "pages").mkdir()
+
+    def killed(name, data):
+        if name == "track":
+            with replaced(run / "pages" / "x") as temporary:
+                shutil.copyfile(temporary, temporary.with_name(f"{temporary.stem}0.tmp"))
+        return page_html(name, data)
+
+    monkeypatch.setattr(report, "page_html", killed)
+    build(run, figures=False)
+    assert {path.suffix for path in (run / "pages").iterdir()} == {".html"}
 
 
 def test_nothing_from_the_run_becomes_markup(run):

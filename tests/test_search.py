@@ -298,10 +298,11 @@ def test_modulations_slower_than_a_sound_are_not_named(short):
     ("span", "message"),
     [
         ((5.0, 3.0), "begin before it ends"),
-        ((20.0, None), "ends at 14.00 s, before the start"),
-        ((1.0, 30.0), "ends at 14.00 s, before the end"),
+        ((20.0, None), "ends at 14 s, before the start"),
+        ((1.0, 30.0), "ends at 14 s, before the end"),
         ((-1.0, 2.0), "begin before it ends"),
-        ((1.0, 1.01), "too short"),
+        ((1.0, 1.01), "too short: 0.05 s are needed, got 0.00998 s"),
+        ((1.0, 1.04999), "too short: 0.05 s are needed, got 0.04998 s"),
     ],
 )
 def test_excerpts_that_are_not_there_are_refused(built, span, message):
@@ -1206,7 +1207,7 @@ def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):
     ("arguments", "status", "message"),
     [
         (("melody0", "--from", "9", "--to", "3"), 2, "begin before it ends"),
-        (("melody0", "--from", "90"), 2, "the recording ends at 14.00 s"),
+        (("melody0", "--from", "90"), 2, "the recording ends at 14 s"),
         (("nobody.wav",), 3, "nobody.wav: neither a file, nor the id of a recording"),
         (("melody", "--to", "3"), 3, "of the index; there are melody"),
         (("melody0", "--exclude", "group"), 2, "has no group"),

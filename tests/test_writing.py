@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scatseg.writing import atomic_write, naming_file, replaced, tidied
+from scatseg.writing import atomic_write, naming_file, replaced, tidied, writing_as
 
 
 @pytest.fixture
@@ -91,3 +91,10 @@ def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path):
         kept.touch()
         left.touch()
     assert list(tmp_path.iterdir()) == [kept]
+
+
+def test_a_writer_removes_only_its_own_temporary_files(tmp_path):
+    with replaced(tmp_path / "x") as other:
+        with tidied([tmp_path], writer="mine"), writing_as("mine"), replaced(tmp_path / "y") as own:
+            shutil.copyfile(own, own.with_name(f"{own.stem}0.tmp"))
+        assert set(tmp_path.iterdir()) == {other, tmp_path / "y"}

@@ -84,6 +84,8 @@ class SegmentJob:
     beats: Path | None = None
 
     def __post_init__(self) -> None:
+        for option in ("segmenters", "exports"):
+            naming.check_several(option, getattr(self, option))
         repeated = [name for name, n in Counter(self.segmenters).items() if n > 1]
         if repeated or not self.segmenters:
             msg = f"each system needs a name of its own, got {list(self.segmenters)}"

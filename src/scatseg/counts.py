@@ -32,4 +32,17 @@ def rounded(value: float, digits: int = 3) -> str:
     >>> rounded(4332.7), rounded(11025, 4), rounded(2.8)
     ('4330', '11020', '2.8')
     """
-    return f"{float(f'{value:.{digits}g}'):g}"
+    return f"{float(f'{value:.{digits}g}'):.{max(digits, 6)}g}"
+
+
+def told_apart(one: float, other: float, digits: int = 3) -> tuple[str, str]:
+    """Format two numbers with `digits` significant digits, or as many as it takes to differ.
+
+    Examples
+    --------
+    >>> told_apart(0.05, 0.04), told_apart(0.05, 0.04998)
+    (('0.05', '0.04'), ('0.05', '0.04998'))
+    """
+    while one != other and digits < 17 and rounded(one, digits) == rounded(other, digits):
+        digits += 1
+    return rounded(one, digits), rounded(other, digits)

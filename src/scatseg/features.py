@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.compression import Compression, check_compression, compressed
-from scatseg.counts import counted
+from scatseg.counts import counted, told_apart
 from scatseg.feature_names import FeatureName, numbered
 from scatseg.scattering.arguments import check_mono
 from scatseg.scattering.costs import Cost
@@ -174,7 +174,8 @@ class Features:
             msg = f"edges must have shape (n_pooled + 1,), n_pooled > 0, got {times.shape}"
             raise ValueError(msg)
         if times[0] != 0 or not abs(times[-1] - self.duration) <= 1e-6:  # true for NaN
-            msg = f"edges must span 0 to {self.duration:g} s, got {times[0]:g} to {times[-1]:g} s"
+            end, last = told_apart(self.duration, times[-1], digits=6)
+            msg = f"edges must span 0 to {end} s, got {times[0]:g} to {last} s"
             raise ValueError(msg)
         times[-1] = self.duration
         if not (np.diff(times) > 0).all():

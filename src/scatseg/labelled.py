@@ -14,6 +14,7 @@ from scatseg.audio import AUDIO_EXTENSIONS
 from scatseg.counts import counted
 from scatseg.formats import FormatError
 from scatseg.formats.text import decoded, plain
+from scatseg.naming import check_several
 from scatseg.runs import Failure, shown
 
 INDEX = "index.csv"
@@ -121,6 +122,7 @@ def read_labelled(
         When there is no such folder, the table lacks a column, is unreadable or empty; when other
         columns than "label" or "group" are given without a table.
     """
+    check_several("columns", columns)
     root = Path(path)
     if root.is_dir() and not (root / INDEX).is_file():
         return _from_folders(root, columns, group)

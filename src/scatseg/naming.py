@@ -141,6 +141,13 @@ def option_names(
     return frozenset(each.name for each in parameters if each.kind in named)
 
 
+def check_several(argument: str, names: object) -> None:
+    """Raise a TypeError for a single name, of which each letter would be taken for one."""
+    if isinstance(names, str):
+        msg = f"{argument} takes several names, got {names!r}: write [{names!r}] for one"
+        raise TypeError(msg)
+
+
 def _factory(
     name: str, table: Mapping[str, str | Callable[..., Any]], what: str
 ) -> Callable[..., Any]:

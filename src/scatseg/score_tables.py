@@ -17,10 +17,10 @@ from scatseg.summaries import (
     FLAT_METRICS,
     HIERARCHY_METRICS,
     MEAN_OF_ANNOTATORS,
-    Comparison,
     Disagreement,
     Results,
     Summary,
+    SystemComparison,
     is_baseline,
     level_titles,
 )
@@ -67,9 +67,9 @@ def summary_csv(summaries: Iterable[Summary]) -> str:
     return _csv_text(Summary._fields, summaries)
 
 
-def comparisons_csv(comparisons: Iterable[Comparison]) -> str:
+def comparisons_csv(comparisons: Iterable[SystemComparison]) -> str:
     """Format comparisons as CSV, with full precision and "nan" for missing values."""
-    return _csv_text(Comparison._fields, comparisons)
+    return _csv_text(SystemComparison._fields, comparisons)
 
 
 def _csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -322,7 +322,7 @@ def comparison_markdown(results: Results) -> str:
     return "\n".join(parts)
 
 
-def _comparison_cells(each: Comparison) -> list[str]:
+def _comparison_cells(each: SystemComparison) -> list[str]:
     interval = "" if math.isnan(each.low) else f" [{each.low:+.2f}, {each.high:+.2f}]"
     return [
         _escaped(each.system),

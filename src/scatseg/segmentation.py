@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.counts import counted
+from scatseg.naming import check_several
 
 SILENCE = "silence"
 """The label of silent segments."""
@@ -220,6 +221,7 @@ class Hierarchy:
     def __init__(
         self, levels: Sequence[Segmentation], names: Sequence[str] | None = None, default: int = 0
     ) -> None:
+        check_several("names", names)
         levels = tuple(levels)
         names = tuple(str(i + 1) for i in range(len(levels))) if names is None else tuple(names)
         if not levels:

@@ -105,7 +105,7 @@ class Summary(NamedTuple):
     q75: float
 
 
-class Comparison(NamedTuple):
+class SystemComparison(NamedTuple):
     """A paired comparison of two systems on their common tracks.
 
     Parameters
@@ -205,7 +205,7 @@ class Results:
     ----------
     summaries : tuple of Summary
         See `summarize`.
-    comparisons : tuple of Comparison
+    comparisons : tuple of SystemComparison
         See `compare`.
     rankings : tuple of Ranking
         See `rank`.
@@ -218,7 +218,7 @@ class Results:
     """
 
     summaries: tuple[Summary, ...]
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[SystemComparison, ...] = ()
     rankings: tuple[Ranking, ...] = ()
     disagreements: tuple[Disagreement, ...] = ()
     group_by: str = ""
@@ -401,7 +401,7 @@ def _describe(
     return Summary(*key, n, mean, interval[0], interval[1], std, median, q25, q75)
 
 
-def compare(scores: Iterable[Score], *, seed: int = 0) -> list[Comparison]:
+def compare(scores: Iterable[Score], *, seed: int = 0) -> list[SystemComparison]:
     """Compare all pairs of systems, and each system with the baselines.
 
     Parameters
@@ -413,7 +413,7 @@ def compare(scores: Iterable[Score], *, seed: int = 0) -> list[Comparison]:
 
     Returns
     -------
-    comparisons : list of Comparison
+    comparisons : list of SystemComparison
         For each level and metric (`FLAT_METRICS`, `HIERARCHY_METRICS`): pairs of systems, then
         systems against baselines. The human ceiling is not compared, as it is limited to tracks
         with several annotators.
@@ -434,7 +434,7 @@ def compare(scores: Iterable[Score], *, seed: int = 0) -> list[Comparison]:
     # All at once, as samples of equal length share the draws.
     intervals = statistics.bootstrap_intervals(samples, seed=seed).tolist()
     return [
-        Comparison(
+        SystemComparison(
             *pair,
             n=len(sample),
             difference=finite_mean(sample.tolist()),

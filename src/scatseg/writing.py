@@ -5,10 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Container, Iterable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 
 _PREFIX, _SUFFIX = ".scatseg-", ".tmp"
+
+_STALE = 3600.0
+"""Seconds after which nobody still writes a temporary file."""
+
+_writer: ContextVar[str] = ContextVar("writer", default="")
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
@@ -52,7 +59,7 @@ def replaced(path: Path) -> Iterator[Path]:
     OSError
         When the file cannot be written; it names the file, not the temporary one.
     """
-    temporary = path.with_name(f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
+    temporary = path.with_name(f"{_PREFIX}{_writer.get()}{secrets.token_hex(8)}{_SUFFIX}")
     with naming_file(path, instead_of=temporary):
         try:
             temporary.touch(exist_ok=False)
@@ -75,14 +82,42 @@ def naming_file(path: Path, *, instead_of: Path | None = None) -> Iterator[None]
 
 
 @contextlib.contextmanager
-def tidied(folders: Iterable[Path]) -> Iterator[None]:
+def writing_as(writer: str) -> Iterator[None]:
+    """Begin the names of temporary files with that of their writer, for `tidied`."""
+    token = _writer.set(writer)
+    try:
+        yield
+    finally:
+        _writer.reset(token)
+
+
+@contextlib.contextmanager
+def tidied(folders: Iterable[Path], *, writer: str = "") -> Iterator[None]:
     """Remove temporary files from folders in the end, which processes leave that are killed.
 
-    No other process may write to the folders meanwhile.
+    Parameters
+    ----------
+    folders : iterable of Path
+        Folders, which may be missing.
+    writer : str, optional
+        Whose files are removed (see `writing_as`). By default those of all, and no other process
+        may write to the folders meanwhile.
     """
     try:
         yield
     finally:
         for folder in folders:
-            for temporary in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+            for temporary in folder.glob(f"{_PREFIX}{writer}*{_SUFFIX}"):
                 temporary.unlink(missing_ok=True)
+
+
+def remove_others(folder: Path, kept: Container[Path]) -> None:
+    """Remove files from a folder but for those kept and temporary ones of the last hour."""
+    oldest = time.time() - _STALE
+    for path in folder.glob("*"):
+        if path in kept or not path.is_file():
+            continue
+        with contextlib.suppress(FileNotFoundError):  # another process renamed or removed it
+            temporary = path.name.startswith(_PREFIX) and path.suffix == _SUFFIX
+            if not (temporary and path.stat().st_mtime > oldest):
+                path.unlink()

@@ -34,6 +34,7 @@ from scatseg.audio.sources import (
     printable,
     source_of,
 )
+from scatseg.counts import rounded, told_apart
 from scatseg.rates import check_rate
 from scatseg.writing import atomic_write
 
@@ -414,7 +415,8 @@ def _take(
             if keep:
                 parts.append(block)
             if 4 * n_samples > max_bytes:
-                msg = f"{name}: it does not end, {_limit(rate, max_bytes)}"
+                limit = rounded(_hours(rate, max_bytes), 4)
+                msg = f"{name}: it does not end, {_limited(limit, rate, max_bytes)}"
                 raise TooLongError(msg)
         y = np.concatenate(parts)
     return _Take(
@@ -438,14 +440,18 @@ def _check_header(source: Source, name: str, sr: int, max_bytes: int) -> None:
         raise NotAudioError(msg)
     declared = source.declared_frames or 0
     if declared * sr / source.sr * 4 > max_bytes:
-        hours = declared / source.sr / 3600
-        msg = f"{name}: its header declares {hours:.4g} h, {_limit(sr, max_bytes)}"
+        hours, limit = told_apart(declared / source.sr / 3600, _hours(sr, max_bytes), digits=4)
+        msg = f"{name}: its header declares {hours} h, {_limited(limit, sr, max_bytes)}"
         raise TooLongError(msg)
 
 
-def _limit(sr: int, max_bytes: int) -> str:
+def _hours(sr: int, max_bytes: int) -> float:
+    return max_bytes / 4 / sr / 3600
+
+
+def _limited(hours: str, sr: int, max_bytes: int) -> str:
     return (
-        f"but at {sr} Hz the limit is {max_bytes / 4 / sr / 3600:.4g} h "
+        f"but at {sr} Hz the limit is {hours} h "
         f"({max_bytes / 2**20:.4g} MiB); cut it, lower sr, or raise max_bytes"
     )
 

@@ -119,6 +119,7 @@ def load_model(
         When the file is not a model (a pickle, another archive, object arrays, wrong sizes, another
         version), or contains untrusted types or names untrusted code for its features.
     """
+    naming.check_several("trusted", trusted)
     source = Path(path)
     try:
         with zipfile.ZipFile(source) as archive:

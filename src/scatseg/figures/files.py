@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scatseg import pictures, plotting
 from scatseg.audio import AudioWarning, Recording, decode
+from scatseg.counts import told_apart
 from scatseg.pictures import TimeFrequency
 from scatseg.plotting import clock
 from scatseg.writing import atomic_write
@@ -84,7 +85,8 @@ def read_sound(
         )
         raise ValueError(msg)
     if end is not None and round(end * sr) > len(recording.y):
-        msg = f"{path}: {end:g} s is after its end: drawn up to {recording.duration:.3f} s"
+        asked, drawn = told_apart(end, recording.duration, digits=5)
+        msg = f"{path}: {asked} s is after its end: drawn up to {drawn} s"
         warnings.warn(msg, AudioWarning, stacklevel=3)
     place = ""
     if (first, last) != (0, len(recording.y)):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import pictures, plotting
-from scatseg.counts import rounded
+from scatseg.counts import rounded, told_apart
 from scatseg.figures.files import (
     SHORT,
     Excerpt,
@@ -391,5 +391,7 @@ def _write_distances(
 def _check_time(sound: Sound, time: float | None) -> None:
     """Raise a ValueError for a time outside the excerpt."""
     if time is not None and not sound.start <= time <= sound.end:
-        msg = f"a time must lie from {sound.start:g} to {sound.end:.3f} s, got {time:g}"
+        limit, got = told_apart(sound.start if time < sound.start else sound.end, time, digits=5)
+        ends = f"{limit} to {sound.end:g}" if time < sound.start else f"{sound.start:g} to {limit}"
+        msg = f"a time must lie from {ends} s, got {got}"
         raise ValueError(msg)

@@ -194,6 +194,9 @@ def random_starts(
     starts : ndarray of float64, shape (n, n_params)
         Parameters.
     """
+    if fixed is not None and not isinstance(fixed, Mapping):
+        msg = f"fixed maps names of parameters to values, got {fixed!r}"
+        raise TypeError(msg)
     rng = np.random.default_rng(seed)
     low, high = bounds(parameters)
     places = low + (high - low) * rng.random((n, len(parameters)))

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from scatseg.losses import FeatureLoss, Loss
 from scatseg.matching.targets import delayed_target
+from scatseg.naming import check_several
 from scatseg.sensitivity import heard, places_of, signs_of, theta_at
 from scatseg.synth import Parameter, Synth, check_names, delayed
 
@@ -372,6 +373,7 @@ def _step(dtype: torch.dtype) -> float:
 
 
 def _columns(synth: Synth, names: Sequence[str]) -> Any:
+    check_several("over", names)
     check_names(synth, names)
     known = [each.name for each in synth.parameters]
     return tuple(known.index(name) for name in names)

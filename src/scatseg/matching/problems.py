@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from scatseg.naming import check_several
 from scatseg.sensitivity import places_of, signs_of, theta_at
 from scatseg.synth import Parameter, Synth, check_names, check_value
 
@@ -103,6 +104,7 @@ def problem_of(
         raise ValueError(msg)
     for each, value in zip(ranges, start.tolist(), strict=True):
         check_value(each, value, synth.sr)
+    check_several("fixed", fixed)
     check_names(synth, fixed)
     free = [i for i, each in enumerate(ranges) if each.name not in fixed]
     if not free:

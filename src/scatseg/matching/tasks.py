@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scatseg import audio, naming
+from scatseg.counts import told_apart
 from scatseg.matching.descent import random_starts
 from scatseg.matching.targets import Levelled, delayed_target, fitted
+from scatseg.naming import check_several
 from scatseg.synth import Parameter, Synth, check_names, ranged, synthesizer, theta_of
 
 
@@ -123,6 +125,7 @@ class Task:
         ValueError
             When there are not two.
         """
+        check_several("over", over)
         check_names(self.synth, over)
         chosen = over or self.free[-2:]
         if len(chosen) == 1:
@@ -235,6 +238,5 @@ def _lengths(n: int, n_samples: int, sr: int) -> list[str]:
     if n == n_samples:
         return []
     done = "only its loudest excerpt is matched" if n > n_samples else "it is padded with silence"
-    return [
-        f"the target lasts {n / sr:.3f} s, the sounds of the synth {n_samples / sr:.3f} s: {done}"
-    ]
+    target, sounds = told_apart(n / sr, n_samples / sr)
+    return [f"the target lasts {target} s, the sounds of the synth {sounds} s: {done}"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg.counts import told_apart
 from scatseg.pictures.transforms import nearest
 from scatseg.scattering import Scattering1D
 from scatseg.scattering.analysis import HALF_POWER_WIDTH, frame_bounds, littlewood_paley
@@ -93,7 +94,8 @@ def morlet(xi: float, Q: int, *, sr: float | None = None) -> Wavelet:
     """
     sr = 64 * xi if sr is None else sr
     if not 0 < xi < sr / 2:
-        msg = f"xi must lie between 0 and half the sampling rate ({sr / 2:g} Hz), got {xi:g} Hz"
+        half, got = told_apart(sr / 2, xi, digits=6)
+        msg = f"xi must lie between 0 and half the sampling rate ({half} Hz), got {got} Hz"
         raise ValueError(msg)
     sigma = xi * _relative_width(Q)
     n = 2 ** math.ceil(math.log2(16 * _REACH * sr / (2 * math.pi * sigma)))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import secrets
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +35,7 @@ from scatseg.report.score_figures import ScoreFigure, draw_scores
 from scatseg.report.sound import AudioMode, place_sound
 from scatseg.runs import Failure
 from scatseg.workers import map_pure
-from scatseg.writing import atomic_write, tidied
+from scatseg.writing import atomic_write, remove_others, tidied, writing_as
 
 __all__ = ["build"]
 
@@ -93,9 +94,10 @@ def build(
     owned = [run / name for name in ("pages", "assets/audio", "assets/similarity", "figures")]
     parts = [_around(contents, number) for number in range(len(contents.tracks))]
     missing: set[str] = set()
-    with tidied(owned):
+    writer = secrets.token_hex(8)  # another process may build the same report
+    with tidied(owned, writer=writer):
         n_jobs = 1 if len(parts) < _FEW_TRACKS else n_jobs
-        work = functools.partial(_build_track, audio=audio, figures=figures)
+        work = functools.partial(_build_track, writer=writer, audio=audio, figures=figures)
         for paths, characters in map_pure(work, parts, n_jobs=n_jobs):
             written |= paths
             missing |= characters
@@ -107,7 +109,8 @@ def build(
     _write(run / "index.html", page_html("index", index_data(contents, drawn)))
     if not (run / "tracks").is_dir():  # not a run: other files in the folder are not the report's
         return run / "index.html"
-    _remove_others(owned if figures else owned[:-1], written)
+    for folder in owned if figures else owned[:-1]:
+        remove_others(folder, written)
     return run / "index.html"
 
 
@@ -123,10 +126,10 @@ def _around(run: Run, number: int) -> tuple[Run, int]:
 
 
 def _build_track(
-    part: tuple[Run, int], *, audio: AudioMode, figures: bool
+    part: tuple[Run, int], *, writer: str, audio: AudioMode, figures: bool
 ) -> tuple[set[Path], set[str]]:
     """Write the files of one track; return their paths, and the characters that no font has."""
-    with missing_characters() as missing:
+    with writing_as(writer), missing_characters() as missing:
         return _write_track(*part, audio, figures), missing
 
 
@@ -184,10 +187,3 @@ def _save_track_figure(track: Track, arrays: Arrays, path: Path) -> tuple[Path, 
 def _write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic_write(path, data)
-
-
-def _remove_others(folders: Iterable[Path], written: set[Path]) -> None:
-    for folder in folders:
-        for path in folder.glob("*"):
-            if path.is_file() and path not in written:
-                path.unlink()

@@ -19,11 +19,11 @@ from scatseg.freshness import changed, fingerprint, scored_fingerprints
 from scatseg.plotting import NoveltyCurve
 from scatseg.runs import Failure, read_failures, read_run_facts
 from scatseg.score_tables import read_scores
-from scatseg.summaries import Comparison, Summary
+from scatseg.summaries import Summary, SystemComparison
 
 _UNREADABLE = "report"  # stage of failures to read a file
 
-Row = TypeVar("Row", Summary, Comparison)
+Row = TypeVar("Row", Summary, SystemComparison)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +81,7 @@ class Run:
         Failures listed by the run, and unreadable files.
     summary : tuple of Summary
         Scores over tracks; empty before an evaluation, or if any track changed since.
-    comparisons : tuple of Comparison
+    comparisons : tuple of SystemComparison
         Paired comparisons of systems.
     baselines : frozenset of str
         Names of the baseline systems.
@@ -98,7 +98,7 @@ class Run:
     tracks: tuple[Track, ...] = ()
     failures: tuple[Failure, ...] = ()
     summary: tuple[Summary, ...] = ()
-    comparisons: tuple[Comparison, ...] = ()
+    comparisons: tuple[SystemComparison, ...] = ()
     baselines: frozenset[str] = frozenset()
     group_by: str = ""
     changed: frozenset[str] = frozenset()
@@ -198,7 +198,7 @@ def read_run(folder: Path) -> Run:
         tracks=tuple(replace(track, scores=tuple(scores.get(track.id, ()))) for track in tracks),
         failures=tuple(failures),
         summary=tuple(_row(Summary, row) for row in rows.get("rows", ())),
-        comparisons=tuple(_row(Comparison, row) for row in rows.get("comparisons", ())),
+        comparisons=tuple(_row(SystemComparison, row) for row in rows.get("comparisons", ())),
         baselines=frozenset(rows.get("baselines", ())),
         group_by=str(rows.get("group_by", "")),
         changed=outdated,

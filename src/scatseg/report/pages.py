@@ -39,8 +39,8 @@ from scatseg.summaries import (
     HIERARCHY_METRICS,
     MEAN_OF_ANNOTATORS,
     ONLY_LEVEL,
-    Comparison,
     Summary,
+    SystemComparison,
     headed,
     is_baseline,
     level_titles,
@@ -345,7 +345,7 @@ def _level(level: str, title: str, run: Run) -> JSON:
     }
 
 
-def _comparison(each: Comparison) -> JSON:
+def _comparison(each: SystemComparison) -> JSON:
     names = {"system": each.system, "other": each.other}
     return {
         "metric": each.metric,

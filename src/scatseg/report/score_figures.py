@@ -23,6 +23,7 @@ from scatseg.summaries import (
     summarize,
     track_values,
 )
+from scatseg.writing import remove_others
 
 _FLAT_DRAWN = ("F-measure@0.5", "F-measure@3.0", "Pairwise F-measure")
 
@@ -71,9 +72,7 @@ def draw_scores(folder: Path) -> tuple[ScoreFigure, ...]:
         here = [each for each in scores if each.level == level]
         written += _draw_level(here, titles[level], stem, seed)
     kept = {path for each in written for path in (each.png, each.svg)}
-    for path in place.glob("*"):
-        if path.is_file() and path not in kept:
-            path.unlink()
+    remove_others(place, kept)
     return tuple(written)
 
 

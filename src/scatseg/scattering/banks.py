@@ -15,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg.counts import told_apart
 from scatseg.scattering.analysis import (
     HALF_POWER,
     HALF_POWER_WIDTH,
@@ -146,7 +147,8 @@ class Gammatone:
     def __post_init__(self) -> None:
         most = 2 * math.tan(math.pi * self.xi) / math.pi
         if not 0 < self.xi < 0.5 or not 0 < self.b < most:
-            msg = f"a gammatone at {self.xi} in (0, 0.5) needs b in (0, {most:.3g}), got {self.b}"
+            limit, got = told_apart(most, self.b)
+            msg = f"a gammatone at {self.xi} in (0, 0.5) needs b in (0, {limit}), got {got}"
             raise ValueError(msg)
 
     @property

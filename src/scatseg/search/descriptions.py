@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from scatseg import naming
 from scatseg.audio import SILENT_PEAK
+from scatseg.counts import told_apart
 from scatseg.extractors import built, extracted
 from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
 from scatseg.threads import one_thread
@@ -336,7 +337,8 @@ def check_sound(y: NDArray[np.floating], sr: int) -> None:
         msg = f"a signal must have shape (n_samples,), got {np.shape(y)}"
         raise ValueError(msg)
     if len(y) < SHORTEST * sr:
-        msg = f"too short: {SHORTEST:g} s are needed, got {len(y) / sr:.3g} s"
+        needed, got = told_apart(SHORTEST, len(y) / sr)
+        msg = f"too short: {needed} s are needed, got {got} s"
         raise SoundError(msg)
     peak = float(np.abs(y).max())
     if not np.isfinite(peak):

@@ -326,9 +326,7 @@ class Index:
         if not isinstance(tempo, Real) or not 0 <= tempo <= 1:
             msg = f"tempo must be a share from 0 to 1, got {tempo!r}"
             raise ValueError(msg)
-        if isinstance(exclude, str):
-            msg = f"exclude has several ids, got {exclude!r}: write [{exclude!r}] for one"
-            raise TypeError(msg)
+        naming.check_several("exclude", exclude)
         self.check_not_empty()
 
     def _check_known(self, ids: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg.counts import told_apart
 from scatseg.features import Features
 from scatseg.search.descriptions import (
     CELL,
@@ -187,10 +188,12 @@ def check_excerpt(duration: float, start: float | None, end: float | None) -> tu
     if not 0 <= first < last:
         msg = f"an excerpt must begin before it ends, got {first:g} s to {last:g} s"
         if end is None and start is not None and first >= 0:
-            msg = f"the recording ends at {duration:.2f} s, before the start at {first:g} s"
+            ends, starts = told_apart(duration, first, digits=5)
+            msg = f"the recording ends at {ends} s, before the start at {starts} s"
         raise ValueError(msg)
     if last > duration + 0.01:
-        msg = f"the recording ends at {duration:.2f} s, before the end at {last:g} s"
+        ends, asked = told_apart(duration, last, digits=5)
+        msg = f"the recording ends at {ends} s, before the end at {asked} s"
         raise ValueError(msg)
     return first, min(last, duration)
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scatseg.naming import check_several
 from scatseg.statistics import count_outcomes, grouped_intervals, holm, signed_rank_test
 
 METRICS = ("P@5", "AP@5", "MAP", "R-precision", "MRR", "recall@1", "recall@5", "recall@10")
@@ -207,6 +208,7 @@ def compare(
     seed : int, default 0
         Seed of the bootstrap.
     """
+    check_several("metrics", metrics)
     (name, first), *others = systems.items()
     made = []
     for metric in metrics:

@@ -304,6 +304,7 @@ def read_state(folder: Path, *, trusted: Collection[str] = ()) -> State:
         When it is not an index, is damaged, was written by another version, or names untrusted
         code for its features.
     """
+    naming.check_several("trusted", trusted)
     with connected(folder) as database:
         state = _state(folder, database)
     if code := sorted(naming.foreign_code(state.features) - set(trusted)):

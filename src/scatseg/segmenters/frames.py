@@ -7,6 +7,7 @@ from numbers import Real
 
 import numpy as np
 
+from scatseg.counts import told_apart
 from scatseg.features import Features, uniform_edges
 
 MAX_FRAMES = 4096
@@ -70,4 +71,5 @@ def warnings_of_length(length: float, needed: float, unit: str) -> tuple[str, ..
     """
     if length >= needed:
         return ()
-    return (f"too short to find sections: {length:.3g} of at least {needed:.3g} {unit}",)
+    there, least = told_apart(length, needed)
+    return (f"too short to find sections: {there} of at least {least} {unit}",)

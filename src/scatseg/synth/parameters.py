@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg.counts import told_apart
 from scatseg.scattering.arrays import Tensor, is_tensor
 
 
@@ -287,8 +288,6 @@ def check_audible(parameters: Sequence[Parameter], sr: int) -> None:
     """
     for each in parameters:
         if each.unit == "Hz" and each.high > sr / 2:
-            msg = (
-                f"{each.name} must be at most {sr / 2:g} Hz, half the sampling rate, "
-                f"got {each.high:g} Hz"
-            )
+            half, got = told_apart(sr / 2, each.high, digits=6)
+            msg = f"{each.name} must be at most {half} Hz, half the sampling rate, got {got} Hz"
             raise ValueError(msg)
