@@ -19,7 +19,7 @@ from scatseg import audio, formats, pieces, workers
 from scatseg.analysis import SegmentJob, analyze
 from scatseg.collection import segment_collection
 from scatseg.report import build
-from scatseg.runs import Source, find_sources, read_failures
+from scatseg.runs import Source, find_sources, read_failures, write_run
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters import Curve, Prediction
 from scatseg.workers import Receipt
@@ -172,6 +172,19 @@ def test_a_repaired_file_is_removed_from_the_failures(tmp_path):
     audio.save(bad, np.sin(np.arange(SR)), SR)
     segment_collection([Source("bad", bad)], tmp_path / "run", JOB)
     assert read_failures(tmp_path / "run") == []
+
+
+def test_a_file_that_is_gone_is_removed_from_the_failures(sources, tmp_path):
+    bad, away = tmp_path / "audio" / "bad.wav", tmp_path / "audio" / "away.wav"
+    run = tmp_path / "run"
+    for path in (bad, away):
+        path.write_text("this is not music")
+    both = [Source(path.stem, path) for path in (bad, away)]
+    segment_collection(both, run, JOB)
+    write_run(run, options={}, started="", seconds=0.0, sources=both)
+    away.unlink()
+    segment_collection(sources, run, JOB)
+    assert [failure.track for failure in read_failures(run)] == ["bad"]
 
 
 def test_receipts_are_reported_immediately(sources, tmp_path):

@@ -9,7 +9,7 @@ import functools
 import hashlib
 import io
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +75,7 @@ def segment_collection(
         _refuse_namesakes(sources, run)
         for folder in folders if job.exports else folders[:2]:
             folder.mkdir(exist_ok=True)
-        here = {source.id for source in sources}
-        listed = [f for f in runs.read_failures(run) if f.track not in here and f.stage != "find"]
-        listed += failures
+        listed = [*_past_failures(run, {source.id for source in sources}), *failures]
         runs.write_failures(run, listed)
         receipts: dict[str, Receipt] = {}
         for receipt in _receipts(sources, run, job, beats, force=force, n_jobs=n_jobs):
@@ -89,6 +87,18 @@ def segment_collection(
                 on_receipt(receipt)
         freshness.mark_outdated(run)
     return [receipts[source.id] for source in sources]
+
+
+def _past_failures(run: Path, here: Collection[str]) -> list[Failure]:
+    """Return earlier failures, except of the sources of this call and of files that are gone."""
+    known = runs.read_run_facts(run).get("audio", {})
+    return [
+        failure
+        for failure in runs.read_failures(run)
+        if failure.track not in here
+        and failure.stage != "find"
+        and (failure.track not in known or Path(known[failure.track]).exists())
+    ]
 
 
 def _refuse_namesakes(sources: Sequence[Source], run: Path) -> None:
