@@ -484,6 +484,20 @@ def test_a_finished_track_that_cannot_be_exported_fails_and_is_not_tried_again(
     assert {path: path.read_bytes() for path in sorted((run / "tracks").iterdir())} == before
 
 
+def test_a_hand_corrected_export_is_kept_until_its_track_is_segmented_again(sources, tmp_path):
+    job = dataclasses.replace(JOB, exports=("lab", "textgrid"))
+    segment_collection(sources, tmp_path / "run", job)
+    paths = [tmp_path / "run" / "exports" / f"one.{suffix}" for suffix in ("lab", "TextGrid")]
+    written = [path.read_bytes() for path in paths]
+    corrected = [data + b"\n" for data in written]
+    for path, data in zip(paths, corrected, strict=True):
+        path.write_bytes(data)
+    segment_collection(sources, tmp_path / "run", job)
+    assert [path.read_bytes() for path in paths] == corrected
+    segment_collection(sources, tmp_path / "run", job, force=True)
+    assert [path.read_bytes() for path in paths] == written
+
+
 def test_exports_of_kept_tracks_are_written_too(sources, tmp_path):
     segment_collection(sources, tmp_path / "run", JOB)
     job = SegmentJob(segmenters=JOB.segmenters, features=JOB.features, exports=("lab",))
