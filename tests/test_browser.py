@@ -548,6 +548,14 @@ def many(visit, run):
     build(run, figures=False)
 
 
+def test_tracks_of_one_title_are_told_apart_and_found_by_their_id(many):
+    names = many.locator(".tracks .track-name")
+    shown = {names.nth(i).inner_text().split("\n")[-1] for i in range(names.count())}
+    assert {"minute", SILENT_ID, "song 0"} <= shown
+    many.get_by_role("searchbox", name="Find a track").fill("minute")
+    assert many.locator(".tracks tbody tr:visible").count() == 1
+
+
 def test_tracks_are_found_by_part_of_their_name(many):
     rows, none = many.locator(".tracks tbody tr:visible"), many.get_by_text("No track has that")
     assert (rows.count(), none.is_visible()) == (9, False)

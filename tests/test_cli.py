@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -911,6 +912,22 @@ def test_references_may_lie_in_several_folders(evaluated, tmp_path, capsys):
     facts = json.loads((run / "run.json").read_text())
     assert facts["evaluation"]["options"]["references"] == [str(references), str(more)]
     assert "partner" not in capsys.readouterr().err
+
+
+def test_a_second_folder_for_the_same_tracks_says_how_to_name_two_annotators(
+    evaluated, tmp_path, capsys
+):
+    run, references = evaluated
+    more = tmp_path / "more"
+    shutil.copytree(references, more)
+    again = ("evaluate", run, references, "--references", more, "-o", run, "--no-report")
+    assert scatseg(*again) == cli.USAGE
+    assert "one.section1.lab, one.section2.lab" in capsys.readouterr().err
+    for number, folder in enumerate((references, more), 1):
+        for path in folder.glob("*.lab"):
+            path.rename(references / f"{path.stem}.section{number}.lab")
+    assert scatseg("evaluate", run, references, "-o", run, "--no-report") == 0
+    assert "human ceiling" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from scatseg import audio, formats, pieces, workers
 from scatseg.analysis import SegmentJob, analyze
 from scatseg.collection import segment_collection
 from scatseg.report import build
-from scatseg.runs import Source, find_sources, read_failures
+from scatseg.runs import Source, find_sources, read_failures, write_run
 from scatseg.segmentation import Hierarchy, Segmentation
 from scatseg.segmenters import Curve, Prediction
 from scatseg.workers import Receipt
@@ -172,6 +172,19 @@ def test_a_repaired_file_is_removed_from_the_failures(tmp_path):
     audio.save(bad, np.sin(np.arange(SR)), SR)
     segment_collection([Source("bad", bad)], tmp_path / "run", JOB)
     assert read_failures(tmp_path / "run") == []
+
+
+def test_a_file_that_is_gone_is_removed_from_the_failures(sources, tmp_path):
+    bad, away = tmp_path / "audio" / "bad.wav", tmp_path / "audio" / "away.wav"
+    run = tmp_path / "run"
+    for path in (bad, away):
+        path.write_text("this is not music")
+    both = [Source(path.stem, path) for path in (bad, away)]
+    segment_collection(both, run, JOB)
+    write_run(run, options={}, started="", seconds=0.0, sources=both)
+    away.unlink()
+    segment_collection(sources, run, JOB)
+    assert [failure.track for failure in read_failures(run)] == ["bad"]
 
 
 def test_receipts_are_reported_immediately(sources, tmp_path):
@@ -469,6 +482,20 @@ def test_a_finished_track_that_cannot_be_exported_fails_and_is_not_tried_again(
     assert {receipt.failure.stage for receipt in receipts} == {"export"}
     assert sorted(tried) == sorted(f"{source.id}.lab" for source in sources)
     assert {path: path.read_bytes() for path in sorted((run / "tracks").iterdir())} == before
+
+
+def test_a_hand_corrected_export_is_kept_until_its_track_is_segmented_again(sources, tmp_path):
+    job = dataclasses.replace(JOB, exports=("lab", "textgrid"))
+    segment_collection(sources, tmp_path / "run", job)
+    paths = [tmp_path / "run" / "exports" / f"one.{suffix}" for suffix in ("lab", "TextGrid")]
+    written = [path.read_bytes() for path in paths]
+    corrected = [data + b"\n" for data in written]
+    for path, data in zip(paths, corrected, strict=True):
+        path.write_bytes(data)
+    segment_collection(sources, tmp_path / "run", job)
+    assert [path.read_bytes() for path in paths] == corrected
+    segment_collection(sources, tmp_path / "run", job, force=True)
+    assert [path.read_bytes() for path in paths] == written
 
 
 def test_exports_of_kept_tracks_are_written_too(sources, tmp_path):

@@ -137,6 +137,12 @@ def test_what_cannot_be_imported_is_named(name, place):
         build(name, {}, TABLE, "drink")
 
 
+@pytest.mark.parametrize("place", ["tea.py", "./tea.py", "../shop/tea", "/shop/tea.py", ".tea"])
+def test_a_file_in_place_of_a_module_is_told_the_name_of_the_module(place):
+    with pytest.raises(ValueError, match="a module is named as in Python, tea:Tea"):
+        build(f"{place}:Tea", {}, TABLE, "drink")
+
+
 def test_code_of_this_package_has_no_separate_version():
     assert not code_of((AMChirp(), AMChirp, 3, "text"))
 

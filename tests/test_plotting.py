@@ -297,6 +297,14 @@ def test_segments_are_boxes_from_start_to_end(ax, aba):
     np.testing.assert_allclose(boxes, [(0, 20, 2.6), (20, 20, 2.6), (40, 20, 2.6)])
 
 
+@pytest.mark.parametrize("form", [Segmentation([0, 9], ["A"]), Segmentation([0, 4, 9], ["A", "B"])])
+def test_a_strip_is_in_view_as_a_whole(ax, form):
+    plot_segmentation(form, ax=ax, row=3)
+    bottom, top = ax.get_ylim()
+    assert bottom <= 2.6
+    assert top >= 3.4
+
+
 def test_equal_labels_of_different_strips_have_one_color(ax):
     strips = [
         ("one", Segmentation([0, 1, 2], ["A", "B"])),

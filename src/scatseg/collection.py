@@ -9,7 +9,7 @@ import functools
 import hashlib
 import io
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,9 +75,7 @@ def segment_collection(
         _refuse_namesakes(sources, run)
         for folder in folders if job.exports else folders[:2]:
             folder.mkdir(exist_ok=True)
-        here = {source.id for source in sources}
-        listed = [f for f in runs.read_failures(run) if f.track not in here and f.stage != "find"]
-        listed += failures
+        listed = [*_past_failures(run, {source.id for source in sources}), *failures]
         runs.write_failures(run, listed)
         receipts: dict[str, Receipt] = {}
         for receipt in _receipts(sources, run, job, beats, force=force, n_jobs=n_jobs):
@@ -89,6 +87,18 @@ def segment_collection(
                 on_receipt(receipt)
         freshness.mark_outdated(run)
     return [receipts[source.id] for source in sources]
+
+
+def _past_failures(run: Path, here: Collection[str]) -> list[Failure]:
+    """Return earlier failures, except of the sources of this call and of files that are gone."""
+    known = runs.read_run_facts(run).get("audio", {})
+    return [
+        failure
+        for failure in runs.read_failures(run)
+        if failure.track not in here
+        and failure.stage != "find"
+        and (failure.track not in known or Path(known[failure.track]).exists())
+    ]
 
 
 def _refuse_namesakes(sources: Sequence[Source], run: Path) -> None:
@@ -139,7 +149,7 @@ def _kept(
         if jams is None:
             return None
         stage.name = "export"
-        _export_all(jams, run, source.id, job)
+        _export_all(jams, run, source.id, job, only_missing=True)
     except Exception as error:  # one track must not affect the others
         return _failed(source, stage, error, started)
     return Receipt(source.id, "kept", time.perf_counter() - started)
@@ -243,22 +253,31 @@ def _remove_exports(target: Path, folder: Path) -> None:
             (folder / f"{stem}{known.extension}").unlink(missing_ok=True)
 
 
-def _export_all(jams: Jams, run: Path, id_: str, job: SegmentJob) -> None:
+def _export_all(
+    jams: Jams, run: Path, id_: str, job: SegmentJob, *, only_missing: bool = False
+) -> None:
+    """Write the exports of a track; those of a kept track may be corrected by hand, and stay."""
     for name in job.exports:
-        _export(jams.annotations, run / "exports", id_, name)
+        for path, found in _exported(jams.annotations, run / "exports", id_, name).items():
+            if not (only_missing and path.exists()):
+                formats.write(path, found, format=name)
 
 
-def _export(annotations: Sequence[Annotation], folder: Path, id_: str, name: str) -> None:
-    """Write a track in another format: `<id>` for the default system, `<id>.<system>` for others.
+def _exported(
+    annotations: Sequence[Annotation], folder: Path, id_: str, name: str
+) -> dict[Path, Sequence[Annotation]]:
+    """Return the content of each file of a track in another format.
 
-    Formats for a single segmentation get the default level of each system.
+    `<id>` is for the default system, `<id>.<system>` for others. Formats for a single segmentation
+    get the default level of each system.
     """
     known = formats.FORMATS[name]
     if known.several:
-        formats.write(folder / f"{id_}{known.extension}", annotations, format=name)
-        return
+        return {folder / f"{id_}{known.extension}": annotations}
     first = {found.system: found for found in reversed(annotations)}
     default = annotations[0].system
+    files: dict[Path, Sequence[Annotation]] = {}
     for system, found in first.items():
         stem = id_ if system == default else f"{id_}.{runs.safe_id(system)}"
-        formats.write(folder / f"{stem}{known.extension}", found, format=name)
+        files[folder / f"{stem}{known.extension}"] = (found,)
+    return files

@@ -197,6 +197,13 @@ def _own_files(made: object) -> Iterator[Path]:
 
 def _import(name: str, what: str) -> Callable[..., Any]:
     module, _, attribute = name.partition(":")
+    stem = module.replace(os.sep, "/").removesuffix(".py").rpartition("/")[2].lstrip(".")
+    if stem != module:
+        msg = (
+            f"cannot import the {what} {name!r}: a module is named as in Python, "
+            f"{stem}:{attribute}, and found in the working directory or on PYTHONPATH"
+        )
+        raise ValueError(msg)
     here = os.getcwd()  # noqa: PTH109 - sys.path holds strings
     if here not in sys.path:
         sys.path.append(here)  # custom modules may be in the working directory

@@ -198,7 +198,11 @@ def _merged(
     for path, each in zip(paths, annotated, strict=True):
         twice = known.keys() & each.tracks.keys()
         if twice:
-            msg = f"{path} annotates {min(twice)!r} again: keep its references in one folder"
+            track = min(twice)
+            msg = (
+                f"{path} annotates {track!r} again; annotators are told apart within one folder: "
+                f"{track}.section1.lab, {track}.section2.lab"
+            )
             raise ValueError(msg)
         known |= each.tracks
     return known

@@ -38,7 +38,7 @@ _N_SHOWN = 5  # notes of one kind on the screen
     "more_references",
     multiple=True,
     type=FileArgument,
-    help="Additional folder of references. Repeat for several.",
+    help="Folder of references of further tracks. Repeat for several.",
 )
 @click.option("-o", "--output", required=True, type=FileArgument, help="Folder for the scores.")
 @click.option(
@@ -89,10 +89,13 @@ def evaluate(
     """Score estimates against references with mir_eval.
 
     ESTIMATES are runs, or folders of files in any supported format; each is a system. REFERENCES is
-    a folder of annotations. Files are matched by name. summary.md and summary.tex hold means with
-    95 % bootstrap intervals over tracks, comparisons.csv paired tests of systems, notes.csv
-    repairs, unmatched files and mismatched durations, failures.csv files that could not be scored.
-    The report includes the tracks if the output folder is itself a run.
+    a folder of annotations. Files are matched by name. Several annotators of song.wav are either in
+    one JAMS file, or numbered after the level: song.section1.lab, song.section2.lab.
+
+    summary.md and summary.tex hold means with 95 % bootstrap intervals over tracks, comparisons.csv
+    paired tests of systems, notes.csv repairs, unmatched files and mismatched durations,
+    failures.csv files that could not be scored. The report includes the tracks if the output folder
+    is itself a run.
     """
     from scatseg.runs import write_run
     from scatseg.score_tables import summary_markdown

@@ -85,7 +85,8 @@ if TYPE_CHECKING:
     multiple=True,
     type=click.Choice(list(FORMATS)),
     help="Also export to this format, in exports/; csv includes the probability of each segment's "
-    "first boundary (confidence), where known. Repeat for several.",
+    "first boundary (confidence), where known. The exports of kept tracks are not replaced: "
+    "corrections by hand stay. Repeat for several.",
 )
 @jobs_option
 @click.option("--force", is_flag=True, help="Recompute finished tracks.")

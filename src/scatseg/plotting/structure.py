@@ -353,7 +353,7 @@ def plot_segmentation(
     joins = segmentation.boundaries[1:-1]
     ax.vlines(joins, row - 0.4, row + 0.4, color="white", linewidth=1.0)
     ax.margins(x=0)
-    ax.autoscale_view(scaley=False)
+    ax.autoscale_view()
     mark_minutes(ax.xaxis)
 
 

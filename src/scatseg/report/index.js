@@ -8,6 +8,11 @@
   } = page;
   const place = (id) => document.getElementById(id);
 
+  // Titles of several tracks, such as "01 Intro" of two albums.
+  const titles = new Set();
+  const shared = new Set();
+  for (const { title } of data.tracks) (titles.has(title) ? shared : titles).add(title);
+
   const name = folderName();
   document.title = `${name ? `${name}: ` : ""}${data.counts} · scatseg`;
   place("title").textContent = name || "scatseg";
@@ -175,6 +180,7 @@
       const text = row.warnings === 1 ? "1 warning" : `${row.warnings} warnings`;
       name.append(" ", element("span", { className: "tag warning" }, text));
     }
+    if (shared.has(row.title)) name.append(element("div", { className: "track-id" }, row.id));
     return [
       name,
       form(row),
@@ -203,7 +209,9 @@
     box.addEventListener("input", () => {
       const wanted = folded(box.value);
       rows.forEach((row, i) => {
-        row.hidden = !folded(data.tracks[i].title).includes(wanted);
+        // The id holds the folders.
+        const { title, id } = data.tracks[i];
+        row.hidden = !folded(title).includes(wanted) && !folded(id).includes(wanted);
       });
       none.hidden = rows.some((row) => !row.hidden);
     });

@@ -407,6 +407,7 @@ def _index_row(track: Track, page: Path, default: str) -> JSON:
     means = [fmean(by_metric[metric]) if metric in by_metric else None for metric in FLAT_METRICS]
     return {
         "title": track.title,
+        "id": track.id,
         "url": relative_url(page_path(page.parent, track), page),
         "duration": track.duration,
         "styles": strips.looks,
