@@ -483,6 +483,32 @@ def test_a_header_says_that_numbers_are_labels():
     assert annotation.segmentation == form(0, 1, 3, labels="12")
 
 
+REGIONS = "0.0{0}3{0}10.0{0}A\n10.0{0}3{0}5.5{0}B b\n15.5{0}3{0}4.5{0}A\n"
+
+
+@pytest.mark.parametrize(("name", "separator"), [("lab", "\t"), ("lab", " "), ("csv", ",")])
+@pytest.mark.parametrize("duration", [None, 20.0])
+def test_regions_of_sonic_visualiser_have_a_value_and_a_duration(name, separator, duration):
+    (annotation,) = parse(name, REGIONS.format(separator), duration)
+    assert annotation.segmentation == form(0, 10, 15.5, 20, labels=["A", "B b", "A"])
+    assert annotation.repairs == (
+        "read as regions: time, value, duration and label; values left out",
+    )
+
+
+@pytest.mark.parametrize("header", ["TIME,VALUE,DURATION,LABEL", "time,value,duration,name"])
+def test_a_header_may_name_durations(header):
+    (annotation,) = parse("csv", header + "\n0,7,10,A\n10,9,10,B\n")
+    assert annotation == Annotation(segmentation=AB)
+    (annotation,) = parse("csv", "start,duration,label\n0,10,A\n10,10,B\n")
+    assert annotation == Annotation(segmentation=AB)
+
+
+def test_a_wrong_end_does_not_make_regions():
+    with pytest.raises(FormatError, match=r"line 2: the end \(5 s\) comes before"):
+        lab("0\t10\t1\tA\n10\t5\t2\tB\n20\t30\t1\tA\n")
+
+
 CSV_REFUSED = {
     "empty": ("", "holds no segment"),
     "comments only": ("# nothing\n", "holds no segment"),
@@ -491,6 +517,7 @@ CSV_REFUSED = {
     "column twice": ("start,time\n0,1\n", "line 1: .* header such as"),
     "decimal commas": ("0,0,10,0,A\n", "line 1: expected start, end, label, got 5 fields"),
     "third field": ("0,A,x\n10,B\n20,End\n", "line 1: expected start and label .* third field"),
+    "duration": ("start,duration,label\n0,long,A\n", "line 2: expected the segment's end .*'long'"),
     "open quote": ('0,10,A\n10,20,"B\n20,30,C\n', "line 2: unexpected end of data"),
     "no start": ("0,10,A\n,20,B\n20,30,C\n", "line 2: expected the segment's start .* ''"),
 }

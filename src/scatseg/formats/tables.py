@@ -9,15 +9,22 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 from scatseg.formats.rows import Annotation, FormatError, Row, annotation, with_confidence
-from scatseg.formats.text import LINE_END, decoded, number, plain, written
+from scatseg.formats.text import LINE_END, decimal, decoded, number, plain, written
 
 _COLUMNS = {
     **dict.fromkeys(("start", "start_time", "begin", "onset", "time"), "start"),
     **dict.fromkeys(("end", "end_time", "stop", "offset"), "end"),
+    "duration": "duration",
+    "value": "value",
     **dict.fromkeys(("label", "labels", "name", "section", "segment", "function"), "label"),
     "confidence": "confidence",
 }
+
+_REGION = ("start", "value", "duration", "label")
+"""Columns of regions as Sonic Visualiser writes them."""
 
 # A number and a label, in separate columns.
 _NUMBERED = re.compile(r"[0-9]+\t[^\t]*\S\s*")
@@ -53,8 +60,9 @@ class _Line(NamedTuple):
 def parse_lab(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
     """Read LAB: start, end, label or start, label, separated by tabs or spaces.
 
-    A column of integers between end and label, as in Isophonics, is left out. Lines that begin with
-    "#" (comments) or a backslash (frequencies of an Audacity label) are ignored.
+    Regions of Sonic Visualiser (time, value, duration, label) are recognized. A column of integers
+    between end and label, as in Isophonics, is left out. Lines that begin with "#" (comments) or a
+    backslash (frequencies of an Audacity label) are ignored.
 
     Parameters
     ----------
@@ -75,6 +83,7 @@ def parse_lab(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
     """
     text, notes = decoded(data)
     lines = []
+    fields = []
     for line, content in enumerate(LINE_END.split(text.rstrip()), 1):
         first, second, span_label = [*content.split(maxsplit=2), "", "", ""][:3]
         point_label = [*content.split(maxsplit=1), "", ""][1]
@@ -82,11 +91,48 @@ def parse_lab(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
             notes.append(_blank(line))
         elif not first.startswith(("#", "\\")):
             lines.append(_Line(line, first, second, span_label, point_label))
+            fields.append(content.split("\t" if "\t" in content else None, maxsplit=3))
     spans = None
     if lines and lines[0].first.lower() in _COLUMNS and lines[0].second.lower() in _COLUMNS:
         spans = _COLUMNS[lines.pop(0).second.lower()] == "end"
+        del fields[0]
+    if _are_regions(fields, notes):
+        spans = True
+        lines = [
+            line._replace(second=_end(start, lasts), span_label="".join(label))
+            for line, (start, _, lasts, *label) in zip(lines, fields, strict=True)
+        ]
     rows = _rows(_unnumbered(lines, notes), notes, spans=spans)
     return (annotation(rows, end=duration, notes=notes),)
+
+
+def _are_regions(rows: Sequence[Sequence[str]], notes: list[str]) -> bool:
+    """Return whether rows without a header are `_REGION`, and note it.
+
+    All begin with three numbers, of which the second is not always an end; with the third as
+    duration, no region overlaps the next, and most end where the next begins.
+    """
+    numbers = [[number(field) for field in row[:3]] for row in rows if len(row) == len(_REGION)]
+    known = np.array([each for each in numbers if None not in each], dtype=np.float64)
+    if len(known) < max(2, len(rows)):
+        return False
+    starts, values, durations = known.T
+    gaps = starts[1:] - (starts + durations)[:-1]
+    touch = np.abs(gaps) <= _TOUCHING
+    if (values >= starts).all() or (gaps < -_TOUCHING).any() or not touch.mean() > 0.5:
+        return False
+    notes.append("read as regions: time, value, duration and label; values left out")
+    return True
+
+
+def _end(start: str, lasts: str) -> str:
+    """Return the end of a region; not a number if one of them is none."""
+    first, duration = number(start), number(lasts)
+    return lasts if first is None or duration is None else decimal(first + duration, 3)
+
+
+_TOUCHING = 0.05
+"""Maximum distance in seconds of regions that touch."""
 
 
 def _unnumbered(lines: list[_Line], notes: list[str]) -> list[_Line]:
@@ -112,7 +158,9 @@ def audacity_text(annotations: Sequence[Annotation]) -> str:
 def parse_csv(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
     """Read CSV: columns start, end, label or start, label, or as named by the header.
 
-    A header may also name a column "confidence", whose values are ignored if not numeric.
+    Regions of Sonic Visualiser (time, value, duration, label) are recognized. A header may name a
+    column "duration" in place of the end, "value", which is left out, and "confidence", whose
+    values are ignored if not numeric.
 
     Parameters
     ----------
@@ -137,7 +185,9 @@ def parse_csv(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
     columns, spans = ["start", "end", "label"], None
     if table and number(table[0][1][0]) is None:
         columns = _csv_columns(*table.pop(0))
-        spans = "end" in columns
+        spans = "end" in columns or "duration" in columns
+    elif _are_regions([fields for _, fields in table], notes):
+        columns, spans = list(_REGION), True
     lines = []
     confidence: dict[float, float] = {}
     for line, fields in table:
@@ -149,6 +199,8 @@ def parse_csv(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
             raise FormatError(msg)
         row = dict.fromkeys(("start", "end", "label", "confidence"), "")
         row.update(zip(columns, fields, strict=False))
+        if "duration" in row and "end" not in columns:
+            row["end"] = _end(row["start"], row["duration"])
         point_label: str | None = row["label"]
         if spans is None and row["end"]:
             point_label = None if row["label"] else row["end"]
