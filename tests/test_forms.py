@@ -129,6 +129,14 @@ def with_moved(piece, sections, semitones):
     return y
 
 
+# The phase vocoder of librosa 1.0 causes warnings of its own.
+in_other_keys = pytest.mark.filterwarnings(
+    "ignore:The `(hop_length|n_fft)`:FutureWarning",
+    "ignore:invalid value encountered in cast:RuntimeWarning",
+)
+
+
+@in_other_keys
 @pytest.mark.parametrize("semitones", [-2, 1, 2, 3, 5])
 def test_a_transposed_last_chorus_keeps_its_label(song, semitones):
     found = form_of(with_moved(song, [len(song.form) - 1], semitones), song.sr)
@@ -136,6 +144,7 @@ def test_a_transposed_last_chorus_keeps_its_label(song, semitones):
     assert letters(found) == letters(song.form)
 
 
+@in_other_keys
 def test_a_transposed_verse_and_chorus_keep_different_labels(song):
     labels = song.form.labels
     last = len(labels) - 1
