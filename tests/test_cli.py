@@ -703,6 +703,15 @@ def test_convert_goes_there_and_back(tmp_path, capsys):
     assert capsys.readouterr().out.splitlines()[-1] == str(tmp_path / "b.jams")
 
 
+def test_an_output_that_ends_as_a_folder_is_one(tmp_path, capsys):
+    formats.write(tmp_path / "a.lab", Segmentation([0, 4, 8], ["verse", "the chorus"]))
+    convert = ("convert", tmp_path / "a.lab", "-o", f"{tmp_path}/new/")
+    assert scatseg(*convert) == cli.USAGE
+    assert "converting into a folder needs --format" in capsys.readouterr().err
+    assert scatseg(*convert, "--format", "csv") == 0
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["a.csv"]
+
+
 def test_convert_lists_repairs_and_refuses_what_it_cannot_read(tmp_path, capsys):
     (tmp_path / "dirty.lab").write_text("5 9 b\n0 5 a\n")
     (tmp_path / "hopeless.lab").write_text("a b c\n")

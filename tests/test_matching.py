@@ -1,5 +1,6 @@
 """Descents end at the parameters a target was played from; coefficients become sounds again."""
 
+import dataclasses
 import functools
 import io
 import json
@@ -8,8 +9,10 @@ import wave
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from mpl_toolkits.mplot3d import proj3d
 from PIL import Image
 
 from scatseg import audio
@@ -367,6 +370,24 @@ def test_panels_of_a_field_share_their_axes_and_surfaces_fill_their_figure(tmp_p
         assert (contour.get_xlim(), contour.get_ylim()) == (arrows.get_xlim(), arrows.get_ylim())
     inked = imread(surface)[..., :3].min(axis=2) < 1
     assert inked.mean() > 0.4
+
+
+def test_the_target_is_on_the_surface_where_the_minimum_is_elsewhere():
+    (field,) = bowl([[2.0, 0.5]])
+    x, y = field.places
+    field = dataclasses.replace(field, losses=1.0 + x[:, None] + y[None, :] - x[0] - y[0])
+    figure = Figure()
+    canvas = FigureCanvasAgg(figure)
+    ax = figure.add_subplot(projection="3d")
+    plotting.plot_surface(field, ax=ax)
+    canvas.draw()
+    drawn = np.asarray(canvas.buffer_rgba())[..., :3].astype(int)
+    rows, columns = np.nonzero(np.abs(drawn - [0x1E, 0x9E, 0x50]).max(axis=2) < 3)
+    height = 1.0 + field.target_places.sum() - x[0] - y[0]
+    flat = proj3d.proj_transform(*field.target_places, height, ax.get_proj())[:2]
+    column, row_from_below = ax.transData.transform(flat)
+    shown = [columns.mean(), len(drawn) - rows.mean()]
+    np.testing.assert_allclose(shown, [column, row_from_below], atol=2)
 
 
 def test_trajectories_of_both_signs_are_drawn_over_their_sizes(tmp_path, monkeypatch):

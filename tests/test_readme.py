@@ -10,6 +10,7 @@ import pytest
 
 import scatseg
 from scatseg import distances, gear, pieces
+from scatseg.scattering.filterbank import filterbank
 
 README = Path(__file__).parents[1] / "README.md"
 REPORTS = sorted(README.parent.glob("reports/**/run.json"))
@@ -31,6 +32,24 @@ def test_python_examples_run_without_undeclared_libraries(tmp_path, monkeypatch)
     assert names["hierarchy"].names == ("section", "phrase")
     assert len(names["four"]) == 4
     assert set(names["paths"]) >= {"carrier_hz", "modulation_hz", "scale_cpo", "spin"}
+
+
+def test_filters_are_the_plain_arrays_that_wrappers_are_told_to_use():
+    (code,) = re.findall(
+        r"`(scatseg\.scattering\.filterbank[^`]*band[^`]*)`", README.read_text(encoding="utf-8")
+    )
+    start, values = eval(code)
+    wavelet = filterbank(12, (8, 1), 4096).psi1[0]
+    assert (start + values.argmax()) / 2**16 == pytest.approx(wavelet.xi, abs=2**-16)
+    bins = np.arange(start, start + len(values))
+    np.testing.assert_allclose(values, wavelet.response(bins / 2**16), atol=1e-6)
+
+
+def test_links_lead_to_files():
+    links = re.findall(r"\]\(([^)#]+)\)", README.read_text(encoding="utf-8"))
+    inside = [link for link in links if "://" not in link]
+    assert len(inside) > 10
+    assert [link for link in inside if not (README.parent / link).exists()] == []
 
 
 @pytest.mark.parametrize(

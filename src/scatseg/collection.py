@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from scatseg import audio, formats, freshness, runs
 from scatseg.analysis import SegmentJob, Stage, analyze
+from scatseg.cluster import map_on_cluster
 from scatseg.formats import Annotation, FormatError, Jams
 from scatseg.runs import Failure, Source
 from scatseg.workers import Receipt, map_sources
@@ -30,6 +31,7 @@ def segment_collection(
     job: SegmentJob,
     *,
     n_jobs: int = 1,
+    cluster: str | None = None,
     force: bool = False,
     failures: Sequence[Failure] = (),
     on_receipt: Callable[[Receipt], object] | None = None,
@@ -49,6 +51,9 @@ def segment_collection(
         The configuration.
     n_jobs : int, default 1
         Number of processes. With more than one, a crash affects only one track.
+    cluster : str, optional
+        Process tracks on the workers of this dask scheduler instead: an address, or "" for that of
+        dask's configuration. See `scatseg.cluster.map_on_cluster`.
     force : bool, default False
         Recompute finished tracks.
     failures : sequence of Failure
@@ -65,6 +70,8 @@ def segment_collection(
     ------
     RunLockedError
         When another process writes to the same run.
+    ConnectionError
+        When no scheduler answers.
     ValueError
         When one file of beats is given for several recordings, or the run holds another recording
         under the id of one of the sources.
@@ -78,7 +85,8 @@ def segment_collection(
         listed = [*_past_failures(run, {source.id for source in sources}), *failures]
         runs.write_failures(run, listed)
         receipts: dict[str, Receipt] = {}
-        for receipt in _receipts(sources, run, job, beats, force=force, n_jobs=n_jobs):
+        done = _receipts(sources, run, job, beats, force=force, n_jobs=n_jobs, cluster=cluster)
+        for receipt in done:
             receipts[receipt.track] = receipt
             if receipt.failure:
                 listed.append(receipt.failure)
@@ -124,6 +132,7 @@ def _receipts(
     *,
     force: bool,
     n_jobs: int,
+    cluster: str | None,
 ) -> Iterator[Receipt]:
     """Keep finished tracks in this process, then segment the others in workers."""
     left = []
@@ -134,6 +143,13 @@ def _receipts(
             left.append(source)
         else:
             yield kept
+    if cluster is not None and left:
+        # Workers elsewhere have other current folders.
+        away = [source._replace(path=source.path.absolute()) for source in left]
+        beats = {id_: path.absolute() for id_, path in beats.items()}
+        work = functools.partial(segment_source, run=run.absolute(), job=job, beats=beats)
+        yield from map_on_cluster(work, away, scheduler=cluster or None)
+        return
     work = functools.partial(segment_source, run=run, job=job, beats=beats)
     isolate = len(sources) > 1
     yield from map_sources(work, left, n_jobs=n_jobs, marks=run / ".running", isolate=isolate)

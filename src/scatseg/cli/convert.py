@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +19,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=FileArgument)
-@click.option("-o", "--output", required=True, type=FileArgument, help="Output file or folder.")
+@click.option(
+    "-o",
+    "--output",
+    "place",
+    required=True,
+    type=click.Path(),
+    help="Output file or folder; one that ends with a slash is a folder.",
+)
 @click.option(
     "--from", "source_format", type=click.Choice(list(FORMATS)), help="[default: by extension]"
 )
@@ -37,7 +45,7 @@ if TYPE_CHECKING:
 def convert(
     verbosity: int,
     paths: tuple[Path, ...],
-    output: Path,
+    place: str,
     source_format: str | None,
     target_format: str | None,
     level: str | None,
@@ -54,10 +62,14 @@ def convert(
     from scatseg.runs import find_sources
 
     suffixes = {suffix for known in FORMATS.values() for suffix in known.reads}
-    places = [path / "tracks" if is_run(path) else path for path in paths]
-    found = find_sources(places, extensions=suffixes, kind="segmentation")
+    output = Path(place)
+    names_folder = place.endswith(("/", os.sep))
+    sought = [path / "tracks" if is_run(path) else path for path in paths]
+    found = find_sources(sought, extensions=suffixes, kind="segmentation")
     n_found = len(found.sources) + len(found.failures)
-    into_folder = n_found > 1 or output.is_dir() or any(path.is_dir() for path in paths)
+    into_folder = (
+        n_found > 1 or names_folder or output.is_dir() or any(path.is_dir() for path in paths)
+    )
     if into_folder and target_format is None:
         msg = "converting into a folder needs --format"
         raise click.UsageError(msg)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +37,20 @@ if TYPE_CHECKING:
     from scatseg.analysis import SegmentJob
     from scatseg.report.sound import AudioMode
     from scatseg.runs import Failure, Found, Source
+
+
+def _cluster_of(_: click.Context, __: click.Parameter, backend: str) -> str | None:
+    """Return the address of a scheduler, "" for the configured one, or None for this machine."""
+    name, _colon, address = backend.partition(":")
+    if backend == "loky":
+        return None
+    if name != "dask":
+        msg = f"there is no backend {backend!r}: choose loky, dask:ADDRESS or dask"
+        raise click.BadParameter(msg)
+    if importlib.util.find_spec("distributed") is None:
+        msg = 'dask is not installed: pip install "scatseg[dask]"'
+        raise click.BadParameter(msg)
+    return address
 
 
 @click.command()
@@ -89,6 +104,15 @@ if TYPE_CHECKING:
     "corrections by hand stay. Repeat for several.",
 )
 @jobs_option
+@click.option(
+    "--backend",
+    default="loky",
+    show_default=True,
+    callback=_cluster_of,
+    help="Where tracks are processed: loky (--jobs processes of this machine), dask:ADDRESS (a "
+    "running dask scheduler whose workers have scatseg and see the same files under the same "
+    "paths; dask extra), or dask (the scheduler of dask's configuration).",
+)
 @click.option("--force", is_flag=True, help="Recompute finished tracks.")
 @click.option("--dry-run", is_flag=True, help="Only list the tracks.")
 @click.option("--strict", is_flag=True, help="Reject damaged files instead of warning.")
@@ -110,6 +134,7 @@ def segment(
     level: str | None,
     exports: tuple[str, ...],
     jobs: int,
+    backend: str | None,
     force: bool,
     dry_run: bool,
     strict: bool,
@@ -160,7 +185,7 @@ def segment(
         for failure in found.failures:
             click.echo(f"{failure.track}: {failure.error}", err=True)
         return NOTHING_DONE
-    status = _segment(found, output, job, jobs, force, verbosity)
+    status = _segment(found, output, job, jobs, force, verbosity, cluster=backend)
     page = output
     if report:
         from scatseg.report import build
@@ -206,6 +231,8 @@ def _segment(
     jobs: int,
     force: bool,
     verbosity: int,
+    *,
+    cluster: str | None = None,
 ) -> int:
     """Segment a collection into a run folder."""
     from scatseg.collection import segment_collection
@@ -220,6 +247,7 @@ def _segment(
             output,
             job,
             n_jobs=jobs,
+            cluster=cluster,
             force=force,
             failures=found.failures,
             on_receipt=progress.tell,

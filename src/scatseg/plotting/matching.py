@@ -20,6 +20,7 @@ from matplotlib.ticker import (
     NullLocator,
 )
 from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import RegularGridInterpolator
 
 from scatseg.plotting.canvas import COLORS, INK, style
 
@@ -64,11 +65,20 @@ def plot_arrows(field: Field, *, ax: Axes) -> None:
 
 
 def plot_surface(field: Field, *, ax: Any) -> None:
-    """Draw a loss as a surface over two parameters, and the target below it."""
+    """Draw a loss as a surface over two parameters, and the target on it."""
     x, y = np.meshgrid(*field.places, indexing="ij")
+    ax.computed_zorder = False  # else a slope in front of the target hides it
     ax.plot_surface(x, y, field.losses, cmap=matplotlib.colormaps[_LOSS], linewidth=0)
-    low = float(field.losses.min())
-    ax.scatter(*field.target_places[:, None], [low], color=_TARGET, s=30, depthshade=False)
+    height = RegularGridInterpolator(field.places, field.losses, bounds_error=False)
+    ax.scatter(
+        *field.target_places[:, None],
+        height(field.target_places),
+        color=_TARGET,
+        edgecolor="white",
+        s=40,
+        depthshade=False,
+        zorder=3,
+    )
     for axis, parameter in zip((ax.xaxis, ax.yaxis), _shown(field)[0], strict=True):
         axis.set_label_text(parameter_text(parameter))
         axis.labelpad = 6
