@@ -636,6 +636,27 @@ def invoke(*arguments):
     return CliRunner().invoke(cli, ["-q", *map(str, arguments)])
 
 
+@pytest.mark.parametrize(("wanted", "used"), [("", 1), ("2", 2)])
+def test_commands_use_one_thread_of_torch_unless_told_otherwise(
+    wanted, used, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("OMP_NUM_THREADS", wanted)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: counts[-1])
+    monkeypatch.setattr(torch, "set_num_threads", lambda n: counts.append(n))
+    counts, seen = [2], []
+    measure = sweeps.distance_by_shift
+
+    def measured(*arguments, **options):
+        seen.append(torch.get_num_threads())
+        return measure(*arguments, **options)
+
+    monkeypatch.setattr(sweeps, "distance_by_shift", measured)
+    sweep = ("match", "sweep", *CHIRP[:2], *KNOWN, "--loss", "waveform", "-o", tmp_path)
+    assert invoke(*sweep).exit_code == 0
+    assert set(seen) == {used}
+    assert counts[-1] == 2
+
+
 def test_the_command_descends_and_says_how_far_it_came(tmp_path):
     done = invoke(
         *("match", "descend", *CHIRP, *KNOWN, "--start", "f_m=8,gamma=1.4", "--steps", 3),

@@ -19,7 +19,7 @@ seed_option = click.option("--seed", type=int, default=0, show_default=True)
 
 @contextlib.contextmanager
 def run_folder(output: Path) -> Iterator[None]:
-    """Check for torch, lock the run folder, and write run.json at the end."""
+    """Check for torch, lock the run folder, use one thread, and write run.json at the end."""
     import importlib.util
 
     from scatseg import runs
@@ -28,10 +28,12 @@ def run_folder(output: Path) -> Iterator[None]:
     if importlib.util.find_spec("torch") is None:
         msg = 'matching needs the torch extra: pip install "scatseg[torch]"'
         raise click.ClickException(msg)
+    from scatseg.matching.threads import one_torch_thread
+
     options = {name: _plain(value) for name, value in click.get_current_context().params.items()}
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     clock = time.perf_counter()
-    with usage_errors(), runs.locked(output):
+    with usage_errors(), runs.locked(output), one_torch_thread():
         check_device(options["device"])
         yield
         seconds = time.perf_counter() - clock
