@@ -137,7 +137,7 @@ def draw_fields(out: Path, by_loss: Mapping[str, Sequence[Field]]) -> list[Path]
     # Rows are losses and columns are shifts; with one shift, losses are side by side.
     n_shifts = len(chosen) // len(by_loss)
     columns = n_shifts if n_shifts > 1 else min(3, len(chosen))
-    standing = [min(3.6, 7.2 / columns + 0.2)] * -(-len(chosen) // columns)
+    standing = [min(3.6, 7.2 / columns + 0.5)] * -(-len(chosen) // columns)
     surface = plotting.axes_figure(solid, heights=standing, columns=columns, solid=True)
     return [
         plotting.save_figure(levels, out / "field")[0],
