@@ -69,6 +69,7 @@ DOORS = {
         "scattering.tensors",
         "sensitivity",
         "synth",
+        "threads",
     },
 }
 

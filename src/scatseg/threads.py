@@ -1,4 +1,4 @@
-"""Temporary limits of BLAS and OpenMP to one thread, for deterministic results.
+"""Temporary limits of BLAS, OpenMP and torch to one thread.
 
 The number of BLAS threads is a setting of the process: of two concurrent callers, the second would
 restore the limit set by the first.
@@ -49,6 +49,22 @@ def one_thread() -> Iterator[None]:
     """Limit BLAS to one thread, and OpenMP in the calling thread."""
     with one_blas_thread, _pools("openmp", len(sys.modules)).limit(limits=1):
         yield
+
+
+@contextlib.contextmanager
+def one_torch_thread() -> Iterator[None]:
+    """Limit torch to one thread, for computations of many small operations.
+
+    Where other programs use the cores, its threads wait for each other after every one.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @lru_cache(maxsize=2)

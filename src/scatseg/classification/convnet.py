@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -13,6 +12,8 @@ from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
+
+from scatseg.threads import one_torch_thread
 
 WIDTH, STRIDE = 9, 4
 """Width and stride of filters in columns."""
@@ -162,7 +163,7 @@ def _train(
 
     n_classes = len(options.classes_)
     counts = np.bincount(numbers, minlength=n_classes)
-    with torch.random.fork_rng(devices=[]), _one_thread():
+    with torch.random.fork_rng(devices=[]), one_torch_thread():
         torch.manual_seed(0 if options.random_state is None else options.random_state)
         rows = torch.tensor(X, dtype=torch.float32)[:, None]
         targets = torch.tensor(numbers)
@@ -192,19 +193,6 @@ def _train(
     names = ("filters1", "bias1", "filters2", "bias2", "coef", "intercept")
     learned = [each.detach().numpy().astype(np.float64) for each in network.parameters()]
     return dict(zip(names, learned, strict=True))
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Limit torch to one thread, which is faster for such small steps."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 _BATCH = 32

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,10 @@ seed_option = click.option("--seed", type=int, default=0, show_default=True)
 
 @contextlib.contextmanager
 def run_folder(output: Path) -> Iterator[None]:
-    """Check for torch, lock the run folder, use one thread, and write run.json at the end."""
+    """Check for torch, lock the run folder, and write run.json at the end.
+
+    Torch uses one thread, or as many as OMP_NUM_THREADS says.
+    """
     import importlib.util
 
     from scatseg import runs
@@ -28,12 +32,13 @@ def run_folder(output: Path) -> Iterator[None]:
     if importlib.util.find_spec("torch") is None:
         msg = 'matching needs the torch extra: pip install "scatseg[torch]"'
         raise click.ClickException(msg)
-    from scatseg.matching.threads import one_torch_thread
+    from scatseg.threads import one_torch_thread
 
     options = {name: _plain(value) for name, value in click.get_current_context().params.items()}
     started = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     clock = time.perf_counter()
-    with usage_errors(), runs.locked(output), one_torch_thread():
+    threads = contextlib.nullcontext() if os.environ.get("OMP_NUM_THREADS") else one_torch_thread()
+    with usage_errors(), runs.locked(output), threads:
         check_device(options["device"])
         yield
         seconds = time.perf_counter() - clock
