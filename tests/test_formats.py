@@ -504,6 +504,20 @@ def test_a_header_may_name_durations(header):
     assert annotation == Annotation(segmentation=AB)
 
 
+def test_a_header_of_regions_is_read_in_text():
+    header = "TIME\tVALUE\tDURATION\tLABEL\n"
+    assert lab(header + "0\t7\t10\tA\n10\t9\t10\tB\n") == Annotation(segmentation=AB)
+    assert lab(header + "0\t7\t10\tA\n").segmentation == form(0, 10, labels="A")
+    with pytest.raises(FormatError, match=r"line 3: expected the segment's end .* ''"):
+        lab(header + "0\t7\t10\tA\n10\t9\n")
+
+
+@pytest.mark.parametrize("header", ["start duration label", "time value label"])
+def test_other_headers_of_text_are_not_mistaken_for_labels(header):
+    with pytest.raises(FormatError, match="line 1: expected the segment's"):
+        lab(header + "\n0 10 A\n10 10 B\n")
+
+
 def test_a_wrong_end_does_not_make_regions():
     with pytest.raises(FormatError, match=r"line 2: the end \(5 s\) comes before"):
         lab("0\t10\t1\tA\n10\t5\t2\tB\n20\t30\t1\tA\n")

@@ -26,6 +26,10 @@ _COLUMNS = {
 _REGION = ("start", "value", "duration", "label")
 """Columns of regions as Sonic Visualiser writes them."""
 
+_READ_AS_REGIONS = "read as regions: time, value, duration and label; values left out"
+
+_LAB_COLUMNS = {name for name, column in _COLUMNS.items() if column not in ("duration", "value")}
+
 # A number and a label, in separate columns.
 _NUMBERED = re.compile(r"[0-9]+\t[^\t]*\S\s*")
 
@@ -92,22 +96,28 @@ def parse_lab(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
         elif not first.startswith(("#", "\\")):
             lines.append(_Line(line, first, second, span_label, point_label))
             fields.append(content.split("\t" if "\t" in content else None, maxsplit=3))
+    header = [_column(name) for name in fields[0]] if fields else []
+    regions = tuple(header) == _REGION
     spans = None
-    if lines and lines[0].first.lower() in _COLUMNS and lines[0].second.lower() in _COLUMNS:
+    if regions or (lines and {lines[0].first.lower(), lines[0].second.lower()} <= _LAB_COLUMNS):
         spans = _COLUMNS[lines.pop(0).second.lower()] == "end"
         del fields[0]
-    if _are_regions(fields, notes):
+    elif _are_regions(fields):
+        regions = True
+        notes.append(_READ_AS_REGIONS)
+    if regions:
         spans = True
         lines = [
-            line._replace(second=_end(start, lasts), span_label="".join(label))
-            for line, (start, _, lasts, *label) in zip(lines, fields, strict=True)
+            line._replace(second=_end(start, lasts), span_label=label)
+            for line, row in zip(lines, fields, strict=True)
+            for start, _, lasts, label in [[*row, "", "", ""][:4]]
         ]
     rows = _rows(_unnumbered(lines, notes), notes, spans=spans)
     return (annotation(rows, end=duration, notes=notes),)
 
 
-def _are_regions(rows: Sequence[Sequence[str]], notes: list[str]) -> bool:
-    """Return whether rows without a header are `_REGION`, and note it.
+def _are_regions(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether rows without a header are `_REGION`.
 
     All begin with three numbers, of which the second is not always an end; with the third as
     duration, no region overlaps the next, and most end where the next begins.
@@ -119,10 +129,7 @@ def _are_regions(rows: Sequence[Sequence[str]], notes: list[str]) -> bool:
     starts, values, durations = known.T
     gaps = starts[1:] - (starts + durations)[:-1]
     touch = np.abs(gaps) <= _TOUCHING
-    if (values >= starts).all() or (gaps < -_TOUCHING).any() or not touch.mean() > 0.5:
-        return False
-    notes.append("read as regions: time, value, duration and label; values left out")
-    return True
+    return bool((values < starts).any() and (gaps >= -_TOUCHING).all() and touch.mean() > 0.5)
 
 
 def _end(start: str, lasts: str) -> str:
@@ -186,8 +193,9 @@ def parse_csv(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
     if table and number(table[0][1][0]) is None:
         columns = _csv_columns(*table.pop(0))
         spans = "end" in columns or "duration" in columns
-    elif _are_regions([fields for _, fields in table], notes):
+    elif _are_regions([fields for _, fields in table]):
         columns, spans = list(_REGION), True
+        notes.append(_READ_AS_REGIONS)
     lines = []
     confidence: dict[float, float] = {}
     for line, fields in table:
