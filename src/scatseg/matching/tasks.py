@@ -16,7 +16,6 @@ from scatseg import audio, naming
 from scatseg.counts import told_apart
 from scatseg.matching.descent import random_starts
 from scatseg.matching.targets import Levelled, delayed_target, fitted
-from scatseg.naming import check_several
 from scatseg.synth import Parameter, Synth, check_names, ranged, synthesizer, theta_of
 
 
@@ -125,7 +124,7 @@ class Task:
         ValueError
             When there are not two.
         """
-        check_several("over", over)
+        naming.check_several("over", over)
         check_names(self.synth, over)
         chosen = over or self.free[-2:]
         if len(chosen) == 1:

@@ -20,7 +20,6 @@ from matplotlib.ticker import (
     NullLocator,
 )
 from numpy.typing import ArrayLike, NDArray
-from scipy.interpolate import RegularGridInterpolator
 
 from scatseg.plotting.canvas import COLORS, INK, style
 
@@ -69,10 +68,13 @@ def plot_surface(field: Field, *, ax: Any) -> None:
     x, y = np.meshgrid(*field.places, indexing="ij")
     ax.computed_zorder = False  # else a slope in front of the target hides it
     ax.plot_surface(x, y, field.losses, cmap=matplotlib.colormaps[_LOSS], linewidth=0)
-    height = RegularGridInterpolator(field.places, field.losses, bounds_error=False)
+    first, second = field.target_places
+    across = [np.interp(first, field.places[0], losses) for losses in field.losses.T]
+    height = np.interp(second, field.places[1], across)
     ax.scatter(
-        *field.target_places[:, None],
-        height(field.target_places),
+        [first],
+        [second],
+        [height],
         color=_TARGET,
         edgecolor="white",
         s=40,
