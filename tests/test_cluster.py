@@ -2,12 +2,18 @@
 
 import contextlib
 import importlib.util
-import os
 
 import numpy as np
 import pytest
 from tests.test_cli import scatseg
-from tests.test_collection import DEADLY, JOB, SR, contents, statuses, write_tracks
+from tests.test_collection import (
+    JOB,
+    SR,
+    contents,
+    statuses,
+    write_deadly_module,
+    write_tracks,
+)
 
 from scatseg import audio
 from scatseg.analysis import SegmentJob
@@ -20,21 +26,11 @@ needs_dask = pytest.mark.skipif(
 
 
 @pytest.fixture
-def modules(tmp_path, monkeypatch):
-    """A folder of modules that workers find."""
-    folder = tmp_path / "modules"
-    folder.mkdir()
-    (folder / "deadly_features.py").write_text(DEADLY)
-    monkeypatch.syspath_prepend(folder)
-    path = os.pathsep.join([os.fspath(folder), os.environ.get("PYTHONPATH", "")])
-    monkeypatch.setenv("PYTHONPATH", path)
-
-
-@pytest.fixture
-def scheduler(modules, tmp_path, monkeypatch):  # noqa: ARG001 - workers inherit the path
+def scheduler(tmp_path, monkeypatch):
     """Address of a scheduler whose two workers have another current folder than the test."""
     dask = pytest.importorskip("dask", reason="needs the dask extra")
     distributed = pytest.importorskip("distributed", reason="needs the dask extra")
+    write_deadly_module(tmp_path, monkeypatch)  # workers inherit the path
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     settings = {"distributed.scheduler.allowed-failures": 1, "temporary-directory": str(elsewhere)}

@@ -569,14 +569,18 @@ def deadly(y, sr):
 """
 
 
-@pytest.fixture
-def deadly_module(tmp_path, monkeypatch):
-    """A feature that kills its process on recordings of under three seconds."""
+def write_deadly_module(tmp_path, monkeypatch):
+    """Write a feature that kills its process on recordings of under three seconds."""
     folder = tmp_path / "modules"
     folder.mkdir()
     (folder / "deadly_features.py").write_text(DEADLY)
     monkeypatch.syspath_prepend(folder)
-    monkeypatch.setenv("PYTHONPATH", os.fspath(folder))
+    monkeypatch.setenv("PYTHONPATH", os.fspath(folder), prepend=os.pathsep)
+
+
+@pytest.fixture
+def deadly_module(tmp_path, monkeypatch):
+    write_deadly_module(tmp_path, monkeypatch)
     get_reusable_executor().shutdown(wait=True)  # workers of earlier tests have a different path
     return "deadly_features:deadly"
 
