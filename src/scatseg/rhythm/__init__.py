@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +22,7 @@ from scatseg.rhythm.irregular import with_irregular_bars
 from scatseg.rhythm.metre import (
     LONG_BAR,
     BarPositions,
+    Cues,
     at_double_tempo,
     find_bars,
     pulse_cues,
@@ -60,6 +62,13 @@ CLEAR_PULSE = 0.16
 DIM_PULSE, STEADY_PULSE = 0.3, 0.8
 """A pulse with less clarity than the first needs the steadiness of the second. Among pulses this
 unclear, time-stretched and noisy songs have at least 0.9, solo violin at most 0.7."""
+
+SLOWEST_ALONE = 0.4
+"""Period in seconds above which a pulse of half the period is tried, too.
+
+Pulses are between 0.22 and 0.44 s, so that a slower copy of a recording may have twice as many. In
+the range where that happens soon, bars are those of the more probable pulse of both.
+"""
 
 RIVAL_LEAD = 3.5
 """Minimum lead in log probability of bars on the off-beats over those on the strongest pulses.
@@ -181,6 +190,14 @@ def find_grid(
     )
 
 
+class _Metred(NamedTuple):
+    """A pulse, its accents, and the most probable bars."""
+
+    pulse: Pulse
+    cues: Cues
+    bars: BarPositions
+
+
 def _pulse_in_bars(
     y: NDArray[np.floating], sr: int, known: Pulse | None
 ) -> tuple[Pulse, BarPositions] | str:
@@ -190,24 +207,31 @@ def _pulse_in_bars(
     bands = band_spectrum(y, sr)
     if not bands.centers.size:
         return NO_PULSE
-    pulse = find_pulse(bands) if known is None else known
+    pulse = known or find_pulse(bands)
     if len(pulse.times) < MIN_PULSES or pulse.clarity < CLEAR_PULSE:
         return NO_PULSE
     if pulse.clarity < DIM_PULSE and pulse.steadiness < STEADY_PULSE:
         return UNEVEN_PULSE
     pitches = pitch_spectrum(y, sr)
-    cues = pulse_cues(pulse.times, bands, pitches)
-    bars = find_bars(pulse, cues)
+
+    def metred(pulse: Pulse) -> _Metred:
+        cues = pulse_cues(pulse.times, bands, pitches)
+        return _Metred(pulse, cues, find_bars(pulse, cues))
+
+    found = metred(pulse)
     if known is not None:
-        return pulse, bars
+        return pulse, found.bars
+    if pulse.period > SLOWEST_ALONE:
+        finer = metred(find_pulse(bands, parts=2))
+        if finer.bars.score > found.bars.score:
+            found = finer
     strength = onset_strength(bands)
-    if _is_syncopated(pulse, strength, bands.hop):
-        between = pulse.between()
-        rival_cues = pulse_cues(between.times, bands, pitches)
-        rival = find_bars(between, rival_cues)
-        if rival.score > bars.score + RIVAL_LEAD:
-            pulse, bars, cues = between, rival, rival_cues
-    bars = with_irregular_bars(bars, cues)
+    if _is_syncopated(found.pulse, strength, bands.hop):
+        rival = metred(found.pulse.between())
+        if rival.bars.score > found.bars.score + RIVAL_LEAD:
+            found = rival
+    pulse, cues = found.pulse, found.cues
+    bars = with_irregular_bars(found.bars, cues)
     if _is_twice_as_fast(pulse, bars, strength, bands.hop):
         bars = at_double_tempo(bars, cues)
     return pulse, bars

@@ -71,13 +71,17 @@ class Pulse:
         return Pulse(times=middles, clarity=self.clarity, per_beat=self.per_beat)
 
 
-def find_pulse(bands: Spectrum) -> Pulse:
-    """Track the fastest steady pulse of a recording, from the first to the last attack."""
+def find_pulse(bands: Spectrum, *, parts: int = 1) -> Pulse:
+    """Track the fastest steady pulse of a recording, from the first to the last attack.
+
+    If `parts` is 2, a pulse of half the period is tracked instead.
+    """
     strength = onset_strength(bands)
     heard = np.flatnonzero(strength > _HEARD)
     if heard.size < 2 or (heard[-1] - heard[0]) * bands.hop < MIN_PULSES * SHORTEST:
         return Pulse(times=np.empty(0), clarity=0.0)
     periods, clarity = pulse_periods(strength, bands.hop)
+    periods /= parts
     frames = follow_pulse(strength, periods)
     half = periods.mean() / 2
     frames = frames[(frames > heard[0] - half) & (frames < heard[-1] + half)]

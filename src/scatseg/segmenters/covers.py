@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+import scipy.special
 from numpy.typing import NDArray
 
 from scatseg.boundaries import (
@@ -115,12 +116,18 @@ class _Reading:
         Whether the network is used.
     span : float, default 0.0
         Difference of the cost per segment between granularity 0 and 1.
+    other : _Reading or None, default None
+        The same recording on half-bars or bars, whose probabilities count, too.
+    share : float, default 0.0
+        Weight of the other reading's probabilities, at most 0.5.
     """
 
     bars: BarSimilarity
     found: Evidence
     is_learned: bool
     span: float = 0.0
+    other: _Reading | None = None
+    share: float = 0.0
 
     def costs(self, level: Level, granularity: float) -> tuple[NDArray[np.float64], float]:
         """Return the scores of all candidate segments, and the cost per segment."""
@@ -131,11 +138,21 @@ class _Reading:
         """Compute the marginal probability of a boundary at each edge, at a granularity of 0.5."""
         novelty = np.zeros(len(self.bars.edges))
         if self.found:
-            scores, cost = self.found[level]
             temperature = _TEMPERATURE if self.is_learned else 1.0
-            probable = boundary_probabilities(scores, cost=cost, temperature=temperature)
-            novelty[1:-1] = probable[1:-1]
+            novelty[1:-1] = self._marginals(level, temperature)[1:-1]
         return novelty
+
+    def _marginals(self, level: Level, temperature: float) -> NDArray[np.float64]:
+        """Compute the probability of each edge; where the other reading has none, it adds none."""
+        scores, cost = self.found[level]
+        probable = boundary_probabilities(scores, cost=cost, temperature=temperature)
+        if self.other is None:
+            return probable
+        others = self.other._marginals(level, temperature)
+        _, here, there = np.intersect1d(self.bars.edges, self.other.bars.edges, return_indices=True)
+        probable *= 1 - self.share
+        probable[here] += self.share * others[there]
+        return probable
 
     def boundaries(
         self, level: Level, *, granularity: float = 0.5, n_segments: int | None = None
@@ -178,8 +195,7 @@ class _Reading:
         With the network, scores are close to log odds, so a temperature of 1 is used here. The
         reported boundary probabilities are softer (`_TEMPERATURE`).
         """
-        scores, cost = self.found[level]
-        hits = expected_hits(boundary_probabilities(scores, cost=cost), self.bars.edges)
+        hits = expected_hits(self._marginals(level, 1.0), self.bars.edges)
         return best_boundaries(hits, cost=0.5)
 
     def certainty(self) -> float | None:
@@ -233,7 +249,8 @@ class CoverSegmenter:
     more, if constant-Q bins or pitch classes single out one shift (`scatseg.transposition`).
 
     An estimated bar may actually be two. If bars are longer than 2.9 s, the network is also run on
-    half-bars, and the reading with the more probable boundaries (at a granularity of 0.5) is used.
+    half-bars, and the reading with the more probable boundaries (at a granularity of 0.5) is used;
+    if the two are nearly tied, probabilities at the lines of both are averages of both.
 
     Parameters
     ----------
@@ -457,7 +474,11 @@ class CoverSegmenter:
         return Prepared(bars=replace(bars, by_kind={}), logits=logits)
 
     def _weighed(self, prepared: Prepared) -> _Reading:
-        """Score bars, and half-bars if given; return the reading with more probable boundaries."""
+        """Score bars, and half-bars if given; return the reading with more probable boundaries.
+
+        The other one has a share in its probabilities: half of them in a tie, so that small changes
+        of the sound change little.
+        """
         bars = self._reading(prepared)
         if not (bars.is_learned and prepared.halves):
             return bars
@@ -465,7 +486,10 @@ class CoverSegmenter:
         as_bars, as_halves = bars.certainty(), halves.certainty()
         if as_bars is None or as_halves is None:
             return bars
-        return halves if as_halves > as_bars else bars
+        share = float(scipy.special.expit((as_halves - as_bars) / _NEAR_TIE))
+        if share > 0.5:
+            return replace(halves, other=bars, share=1 - share)
+        return replace(bars, other=halves, share=share)
 
     def _reading(self, prepared: Prepared, *, are_halves: bool = False) -> _Reading:
         """Compute the segment scores and cost of each level; none if all bars are equal."""
@@ -530,6 +554,10 @@ from 0.75 to 1 and from 0 to 2.2, respectively, differ little.
 
 _COST_OF_HALVES = 1.2
 """Additional cost per segment on half-bars."""
+
+_NEAR_TIE = 0.05
+"""Difference of the mean boundary probability at which the less probable of bars and half-bars has
+a weight of 1 / (1 + e)."""
 
 _TEMPERATURE = 3.5
 """Temperature of `boundary_probabilities` with the network, chosen for calibration."""
