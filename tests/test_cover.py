@@ -435,6 +435,31 @@ def test_prepared_features_can_be_shared_by_different_weights(bar, rng):
     assert len(set(answers)) == len(tried)
 
 
+def test_probabilities_change_little_where_half_bars_take_over_from_bars(rng):
+    song = tune("AABBABBA", rng, n_bars=9, noise=1.5)
+    names = [FeatureName("note", i, place=place) for place in range(2) for i in range(40)]
+    X = song.X.reshape(len(song.X) // 2, -1)
+    default = segmenter("default")
+    prepared = default.prepare(Features(X, 3.6 * np.arange(len(X) + 1), names))
+    lines = prepared.bars.edges
+
+    def probable(doubt):
+        """Return whether half-bars are used, and the probabilities at bar lines."""
+        halves = dataclasses.replace(prepared.halves, logits=prepared.halves.logits - doubt)
+        reading = default._weighed(dataclasses.replace(prepared, halves=halves))
+        at_lines = np.isin(reading.bars.edges, lines)
+        return not at_lines.all(), reading.probabilities("any")[at_lines]
+
+    sure, unsure = 0.0, 20.0
+    assert (probable(sure)[0], probable(unsure)[0]) == (True, False)
+    while unsure - sure > 1e-3:
+        middle = (sure + unsure) / 2
+        sure, unsure = (middle, unsure) if probable(middle)[0] else (sure, middle)
+    np.testing.assert_allclose(probable(sure)[1], probable(unsure)[1], atol=0.01)
+    apart = np.abs(probable(0.0)[1] - probable(20.0)[1])
+    assert apart.max() > 0.1  # the two readings differ
+
+
 def test_silent_bars_do_not_affect_the_median_bar_length(rng):
     song = tune("AABBABBA", rng, n_bars=9)
     names = [FeatureName("note", i, place=place) for place in range(2) for i in range(40)]
