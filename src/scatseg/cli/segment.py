@@ -19,6 +19,7 @@ from scatseg.cli.options import (
     jobs_option,
     output_folder,
     settings_option,
+    time_limit_option,
 )
 from scatseg.cli.outcome import (
     DONE,
@@ -113,6 +114,7 @@ def _cluster_of(_: click.Context, __: click.Parameter, backend: str) -> str | No
     "running dask scheduler whose workers have scatseg and see the same files under the same "
     "paths; dask extra), or dask (the scheduler of dask's configuration).",
 )
+@time_limit_option
 @click.option("--force", is_flag=True, help="Recompute finished tracks.")
 @click.option("--dry-run", is_flag=True, help="Only list the tracks.")
 @click.option("--strict", is_flag=True, help="Reject damaged files instead of warning.")
@@ -135,6 +137,7 @@ def segment(
     exports: tuple[str, ...],
     jobs: int,
     backend: str | None,
+    time_limit: int | None,
     force: bool,
     dry_run: bool,
     strict: bool,
@@ -180,12 +183,17 @@ def segment(
         if len(names) > 1 or exports:
             msg = "several segmenters, and other formats, need a run folder: add -o FOLDER"
             raise click.UsageError(msg)
+        if time_limit is not None:
+            msg = "a time limit needs a run folder: add -o FOLDER"
+            raise click.UsageError(msg)
         return _print_segments(found.sources, found.failures, job, verbosity)
     if not found.sources:  # an empty run would only list these
         for failure in found.failures:
             click.echo(f"{failure.track}: {failure.error}", err=True)
         return NOTHING_DONE
-    status = _segment(found, output, job, jobs, force, verbosity, cluster=backend)
+    status = _segment(
+        found, output, job, jobs, force, verbosity, cluster=backend, time_limit=time_limit
+    )
     page = output
     if report:
         from scatseg.report import build
@@ -233,6 +241,7 @@ def _segment(
     verbosity: int,
     *,
     cluster: str | None = None,
+    time_limit: int | None = None,
 ) -> int:
     """Segment a collection into a run folder."""
     from scatseg.collection import segment_collection
@@ -248,6 +257,7 @@ def _segment(
             job,
             n_jobs=jobs,
             cluster=cluster,
+            time_limit=time_limit,
             force=force,
             failures=found.failures,
             on_receipt=progress.tell,
