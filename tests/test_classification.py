@@ -1027,6 +1027,13 @@ def test_a_curve_is_a_table(drums, capsys):
     assert float(rows[1]["accuracy_mean"]) > 0.9
 
 
+def test_intervals_of_a_single_draw_are_empty_cells(drums, capsys):
+    assert scatseg("-q", "classify", "curve", drums, *HOW, "--folds", 3, "--draws", 1) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert float(rows[1]["accuracy_mean"]) > 0.9
+    assert {row[f"accuracy_{key}"] for row in rows for key in ("low", "high")} == {""}
+
+
 @pytest.fixture
 def published(drums):
     """The drums with a published split: kits 0 to 3 for training, 4 and 5 for testing."""
