@@ -9,7 +9,7 @@ import functools
 import hashlib
 import io
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,22 @@ def segment_collection(
                 on_receipt(receipt)
         freshness.mark_outdated(run)
     return [receipts[source.id] for source in sources]
+
+
+def gone_tracks(run: Path) -> list[str]:
+    """Return the tracks of a run whose recordings were moved or deleted since."""
+    known = runs.read_run_facts(run).get("audio", {})
+    ids = [path.stem for path in sorted((run / "tracks").glob("*.jams"))]
+    return [id_ for id_ in ids if id_ in known and not Path(known[id_]).exists()]
+
+
+def remove_tracks(run: Path, ids: Iterable[str]) -> None:
+    """Remove tracks from a run, with their exports; a report built before still has them."""
+    with runs.locked(run):
+        for id_ in ids:
+            _remove_exports(_target(run, id_), run / "exports")
+            _arrays(run, id_).unlink(missing_ok=True)
+            _target(run, id_).unlink(missing_ok=True)
 
 
 def _past_failures(run: Path, here: Collection[str]) -> list[Failure]:

@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from scatseg.report.sound import AudioMode
     from scatseg.runs import Failure, Found, Source
 
+_N_NAMED = 5
+"""Tracks of the run that a message names."""
+
 
 def _cluster_of(_: click.Context, __: click.Parameter, backend: str) -> str | None:
     """Return the address of a scheduler, "" for the configured one, or None for this machine."""
@@ -116,6 +119,11 @@ def _cluster_of(_: click.Context, __: click.Parameter, backend: str) -> str | No
 )
 @time_limit_option
 @click.option("--force", is_flag=True, help="Recompute finished tracks.")
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Remove tracks from the run, with their exports, whose recordings were moved or deleted.",
+)
 @click.option("--dry-run", is_flag=True, help="Only list the tracks.")
 @click.option("--strict", is_flag=True, help="Reject damaged files instead of warning.")
 @click.option("--report/--no-report", default=True, help="Build the report.  [default: report]")
@@ -139,6 +147,7 @@ def segment(
     backend: str | None,
     time_limit: int | None,
     force: bool,
+    prune: bool,
     dry_run: bool,
     strict: bool,
     report: bool,
@@ -192,7 +201,15 @@ def segment(
             click.echo(f"{failure.track}: {failure.error}", err=True)
         return NOTHING_DONE
     status = _segment(
-        found, output, job, jobs, force, verbosity, cluster=backend, time_limit=time_limit
+        found,
+        output,
+        job,
+        jobs,
+        force,
+        verbosity,
+        cluster=backend,
+        time_limit=time_limit,
+        prune=prune,
     )
     page = output
     if report:
@@ -242,6 +259,7 @@ def _segment(
     *,
     cluster: str | None = None,
     time_limit: int | None = None,
+    prune: bool = False,
 ) -> int:
     """Segment a collection into a run folder."""
     from scatseg.collection import segment_collection
@@ -276,7 +294,31 @@ def _segment(
         if n_failed:
             click.echo(f"what failed, and why: {output / 'failures.csv'}", err=True)
         tell_outdated(output)
+    with usage_errors():
+        _settle_gone(output, prune, verbosity)
     return status_of(n_done, n_failed)
+
+
+def _settle_gone(run: Path, prune: bool, verbosity: int) -> None:
+    """Remove tracks whose recordings are gone, or say how to."""
+    from scatseg.collection import gone_tracks, remove_tracks
+    from scatseg.freshness import scored_fingerprints
+
+    gone = gone_tracks(run)
+    if prune:
+        remove_tracks(run, gone)
+    if not gone or verbosity < 0:
+        return
+    more = f" and {len(gone) - _N_NAMED:,} more" if len(gone) > _N_NAMED else ""
+    named = f"{counted(len(gone), 'track')} without a recording: {', '.join(gone[:_N_NAMED])}{more}"
+    if not prune:
+        click.echo(
+            f"the run still has {named}; --prune removes what was moved or deleted", err=True
+        )
+    else:
+        scored = not scored_fingerprints(run).keys().isdisjoint(gone)
+        rest = "; the scores include them until the next `scatseg evaluate`" if scored else ""
+        click.echo(f"removed {named}{rest}", err=True)
 
 
 @click.command()
