@@ -278,6 +278,25 @@ def test_picture_is_drawn_with_its_bands_at_their_frequencies(ax):
     assert ax.get_yscale() == "log"
 
 
+@pytest.mark.parametrize("n_samples", [4096, 4097, 5000, 8191, 300])
+def test_pictures_are_drawn_from_start_to_end_of_the_signal(n_samples, rng):
+    y = rng.normal(size=n_samples)
+    joint = pictures.joint(y, SR, J=7)
+    for picture in (
+        pictures.spectrogram(y, SR),
+        pictures.constant_q(y, SR),
+        pictures.first_order(y, SR, J=7, Q=1),
+        pictures.second_order(y, SR, J=7).by_carrier(1000),
+        joint.by_path(*joint.strongest),
+    ):
+        ax = Figure().add_subplot()
+        mesh = plotting.plot_time_frequency(picture, ax=ax)
+        times = mesh.get_coordinates()[0, :, 0]
+        assert (times[0], times[-1]) == ax.get_xlim() == (0, n_samples / SR)
+        assert (np.diff(times) > 0).all()
+        assert (picture.times[1:] > times[1:-1]).all()
+
+
 def test_color_is_stated(ax):
     plotting.plot_time_frequency(pictures.scalogram(tone(440), SR, J=8, Q=4), ax=ax)
     assert "dB re largest" in [each.get_ylabel() for each in ax.figure.axes]
