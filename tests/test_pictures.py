@@ -561,6 +561,15 @@ def test_distance_grows_linearly_with_a_stretch_where_a_spectrogram_saturates(no
     assert (curves.distances[scattering] < curves.distances[spectrogram]).all()
 
 
+def test_a_distance_does_not_depend_on_where_the_end_lies_between_frames():
+    # The number of frames changes at 32,768 samples, a stretch of .3 %.
+    t = np.arange(32670) / SR
+    y = np.sin(2 * np.pi * 100 * (30 ** (t / t[-1]) - 1) * t[-1] / np.log(30))
+    curves = pictures.stability(y, SR, J=9, Q=(4,), factors=np.geomspace(1e-3, 1e-2, 10))
+    for name in curves.distances:
+        np.testing.assert_allclose(slopes(curves, name), 0.95, atol=0.25)
+
+
 def test_a_stretched_tone_is_longer_and_lower():
     stretched = pictures.robustness.stretch(tone(425), 1 / 16)
     np.testing.assert_allclose(stretched, tone(400, 2 * 17 / 16), atol=1e-9)
