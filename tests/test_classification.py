@@ -737,6 +737,25 @@ def test_stored_vectors_are_those_of_the_files(drums, tmp_path, monkeypatch):
     np.testing.assert_array_equal(third.X[:5], first.X)
 
 
+@pytest.mark.parametrize(("worth", "in_processes"), [(0.0, 4), (3600.0, 0)])
+def test_processes_are_started_for_long_work_only(worth, in_processes, drums, monkeypatch):
+    shared = []
+
+    def map_pure(function, items, *, n_jobs):
+        assert n_jobs == 2
+        shared.extend(items)
+        return map(function, items)
+
+    listed = [clip(path) for path in sorted((drums / "audio").iterdir())[:5]]
+    alone = describe_clips(listed, FAST)
+    monkeypatch.setattr("scatseg.clips.map_pure", map_pure)
+    monkeypatch.setattr("scatseg.clips._WORTH_PROCESSES", worth)
+    together = describe_clips(listed, FAST, n_jobs=2)
+    assert shared == [each.path for each in listed[5 - in_processes :]]
+    np.testing.assert_array_equal(together.X, alone.X)
+    assert together.hashes == alone.hashes
+
+
 def test_other_options_are_stored_apart():
     names = {
         ClipFeatures(**options).fingerprint()
