@@ -147,6 +147,13 @@ def test_everything_public_can_be_imported():
         assert getattr(scatseg, name).__doc__
 
 
+def test_completion_shows_public_names_only():
+    assert scatseg.segment.__module__ == "scatseg.segmenters"  # which imports modules
+    shown = {name for name in dir(scatseg) if not name.startswith("__")}
+    assert shown == set(scatseg.__all__)
+    assert "__version__" in dir(scatseg)
+
+
 def test_unknown_names_are_attribute_errors():
     with pytest.raises(AttributeError, match="no attribute 'segmentation_of_nothing'"):
         _ = scatseg.segmentation_of_nothing

@@ -737,6 +737,25 @@ def test_stored_vectors_are_those_of_the_files(drums, tmp_path, monkeypatch):
     np.testing.assert_array_equal(third.X[:5], first.X)
 
 
+@pytest.mark.parametrize(("worth", "in_processes"), [(0.0, 4), (3600.0, 0)])
+def test_processes_are_started_for_long_work_only(worth, in_processes, drums, monkeypatch):
+    shared = []
+
+    def map_pure(function, items, *, n_jobs):
+        assert n_jobs == 2
+        shared.extend(items)
+        return map(function, items)
+
+    listed = [clip(path) for path in sorted((drums / "audio").iterdir())[:5]]
+    alone = describe_clips(listed, FAST)
+    monkeypatch.setattr("scatseg.clips.map_pure", map_pure)
+    monkeypatch.setattr("scatseg.clips._WORTH_PROCESSES", worth)
+    together = describe_clips(listed, FAST, n_jobs=2)
+    assert shared == [each.path for each in listed[5 - in_processes :]]
+    np.testing.assert_array_equal(together.X, alone.X)
+    assert together.hashes == alone.hashes
+
+
 def test_other_options_are_stored_apart():
     names = {
         ClipFeatures(**options).fingerprint()
@@ -1025,6 +1044,13 @@ def test_a_curve_is_a_table(drums, capsys):
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert [row["clips"] for row in rows] == ["2", "4"]
     assert float(rows[1]["accuracy_mean"]) > 0.9
+
+
+def test_intervals_of_a_single_draw_are_empty_cells(drums, capsys):
+    assert scatseg("-q", "classify", "curve", drums, *HOW, "--folds", 3, "--draws", 1) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert float(rows[1]["accuracy_mean"]) > 0.9
+    assert {row[f"accuracy_{key}"] for row in rows for key in ("low", "high")} == {""}
 
 
 @pytest.fixture

@@ -121,6 +121,30 @@ def test_a_mistyped_path_is_forgotten_by_the_next_call(music, tmp_path):
     assert (run / "failures.csv").read_text().count("\n") == 1
 
 
+def test_tracks_whose_recordings_are_gone_are_named_and_pruned(music, tmp_path, capsys):
+    run, references = tmp_path / "run", tmp_path / "references"
+    options = ("-o", run, "--format", "lab", *FAST)
+    references.mkdir()
+    (references / "one.lab").write_text("0\t4\tA\n4\t8\tB\n")
+    assert scatseg("segment", music, *options) == 0
+    assert scatseg("evaluate", run, references, "-o", run, "--jobs", 1) == 0
+    assert "without a recording" not in capsys.readouterr().err
+    (music / "one.wav").rename(music / "new.wav")
+    assert scatseg("segment", music, *options) == 0
+    named = "1 track without a recording: one"
+    assert f"the run still has {named}; --prune removes" in capsys.readouterr().err
+    assert (run / "tracks" / "one.jams").exists()
+    assert scatseg("segment", music, *options, "--prune") == 0
+    assert f"removed {named}; the scores include them until" in capsys.readouterr().err
+    left = [
+        path.stem for name in ("tracks", "arrays", "exports") for path in (run / name).iterdir()
+    ]
+    assert sorted(left) == 3 * ["new"] + 3 * ["two"]
+    assert not list((run / "pages").glob("one*"))
+    assert scatseg("segment", music, *options, "--prune") == 0
+    assert "without a recording" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

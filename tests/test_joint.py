@@ -329,6 +329,13 @@ def test_the_length_is_optional():
     np.testing.assert_array_equal(given_(x), TimeFrequencyScattering(5, 2, Q=4)(x))
 
 
+def test_arguments_have_the_order_of_kymatio():
+    positional = TimeFrequencyScattering(6, 2, 8, 4096, 128)
+    assert positional.options == TimeFrequencyScattering(J=6, J_fr=2, Q=8, T=128).options
+    with pytest.raises(ValueError, match=r"shape must .* at least 2\*\*J = 64, got 2"):
+        TimeFrequencyScattering(6, 2, 8, 2)
+
+
 # Errors.
 
 

@@ -278,6 +278,25 @@ def test_picture_is_drawn_with_its_bands_at_their_frequencies(ax):
     assert ax.get_yscale() == "log"
 
 
+@pytest.mark.parametrize("n_samples", [4096, 4097, 5000, 8191, 300])
+def test_pictures_are_drawn_from_start_to_end_of_the_signal(n_samples, rng):
+    y = rng.normal(size=n_samples)
+    joint = pictures.joint(y, SR, J=7)
+    for picture in (
+        pictures.spectrogram(y, SR),
+        pictures.constant_q(y, SR),
+        pictures.first_order(y, SR, J=7, Q=1),
+        pictures.second_order(y, SR, J=7).by_carrier(1000),
+        joint.by_path(*joint.strongest),
+    ):
+        ax = Figure().add_subplot()
+        mesh = plotting.plot_time_frequency(picture, ax=ax)
+        times = mesh.get_coordinates()[0, :, 0]
+        assert (times[0], times[-1]) == ax.get_xlim() == (0, n_samples / SR)
+        assert (np.diff(times) > 0).all()
+        assert (picture.times[1:] > times[1:-1]).all()
+
+
 def test_color_is_stated(ax):
     plotting.plot_time_frequency(pictures.scalogram(tone(440), SR, J=8, Q=4), ax=ax)
     assert "dB re largest" in [each.get_ylabel() for each in ax.figure.axes]
@@ -540,6 +559,15 @@ def test_distance_grows_linearly_with_a_stretch_where_a_spectrogram_saturates(no
     assert slopes(curves, scattering).mean() == pytest.approx(1, abs=0.15)
     assert slopes(curves, spectrogram)[-1] < 0.7 * slopes(curves, scattering)[-1]
     assert (curves.distances[scattering] < curves.distances[spectrogram]).all()
+
+
+def test_a_distance_does_not_depend_on_where_the_end_lies_between_frames():
+    # The number of frames changes at 32,768 samples, a stretch of .3 %.
+    t = np.arange(32670) / SR
+    y = np.sin(2 * np.pi * 100 * (30 ** (t / t[-1]) - 1) * t[-1] / np.log(30))
+    curves = pictures.stability(y, SR, J=9, Q=(4,), factors=np.geomspace(1e-3, 1e-2, 10))
+    for name in curves.distances:
+        np.testing.assert_allclose(slopes(curves, name), 0.95, atol=0.25)
 
 
 def test_a_stretched_tone_is_longer_and_lower():

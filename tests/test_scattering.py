@@ -1,4 +1,5 @@
 import gc
+import inspect
 import json
 import tracemalloc
 from collections import Counter
@@ -676,9 +677,18 @@ def test_J_above_20_raises(J):
         Scattering1D(J=J)
 
 
-def test_only_J_is_positional_since_kymatio_has_the_shape_second():
+def test_arguments_have_the_order_of_kymatio():
+    names = list(inspect.signature(Scattering1D).parameters)[:4]
+    assert names == list(inspect.signature(ScatteringNumPy1D).parameters)[:4]
+    assert Scattering1D(6, 4096, (8, 2), 128).options == Scattering1D(6, Q=(8, 2), T=128).options
     with pytest.raises(TypeError, match="positional"):
-        Scattering1D(6, 2048)
+        Scattering1D(6, 4096, 8, 128, 1)  # the fifth differs between versions of Kymatio
+
+
+@pytest.mark.parametrize("shape", [8, (8,), (4096, 63), "long", True, ()])
+def test_a_shape_that_is_none_may_be_a_Q_without_its_name(shape):
+    with pytest.raises(ValueError, match=r"shape must .* at least 2\*\*J = 64, got .* are Q="):
+        Scattering1D(6, shape)
 
 
 @pytest.mark.parametrize("dtype", [">f4", ">f8", ">i2"])

@@ -131,10 +131,14 @@ def test_scores_are_outdated_once_a_scored_track_changes(folders):
         assert marked.startswith(f"**Outdated:** {told}") == (jams is after)
         assert marked.endswith(clean)
         assert (marked == clean) == (jams is before)
+        assert (out / "scores-outdated.txt").exists() == (jams is after)
     write_jams(out / "tracks" / "one.jams", after)
     freshness.mark_outdated(out)
+    note = (out / "scores-outdated.txt").read_text().splitlines()
+    assert (note[0].startswith(told), note[-1]) == (True, "one")
     score_folder([out], [references], out)
     assert freshness.outdated(out) == ""
+    assert not (out / "scores-outdated.txt").exists()
     assert "Outdated" not in (out / "summary.md").read_text()
 
 

@@ -6,8 +6,9 @@ import functools
 import hashlib
 import io
 import json
+import time
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,6 +38,9 @@ _MOST_SECONDS, _MOST_SR = 3600, 1_000_000
 
 _FRAME_SAMPLES = 2048
 """Minimum length in samples of a frame of features other than scattering."""
+
+_WORTH_PROCESSES = 10.0
+"""Seconds of work that processes share; for less, their start takes longer than they save."""
 
 
 class ClipStoreError(ValueError):
@@ -233,7 +237,7 @@ def describe_clips(
         A cache folder, created if missing. Vectors are stored by file content, options, version of
         this package and custom code.
     n_jobs : int, default 1
-        Number of processes.
+        Maximum number of processes; the first files, and few short ones, are read in this one.
     on_clip : callable, optional
         Called with the id of every finished file.
 
@@ -254,7 +258,7 @@ def describe_clips(
     stored = [_stored(clip.path, kept) for clip in clips]
     new = [clip.path for clip, found in zip(clips, stored, strict=True) if found is None]
     work = functools.partial(_describe, features=features, transformer=features.transformer())
-    made = map_pure(work, new, n_jobs=n_jobs)
+    made = _each(work, new, n_jobs=n_jobs)
     done: dict[str, tuple[NDArray[np.float64], float]] = {}
     described, failures = [], []
     for clip, found in zip(clips, stored, strict=True):
@@ -284,6 +288,19 @@ class _Described(NamedTuple):
     vector: NDArray[np.float64] | None = None
     seconds: float = 0.0
     reason: str = ""
+
+
+def _each(
+    work: Callable[[Path], _Described], paths: Sequence[Path], *, n_jobs: int
+) -> Iterator[_Described]:
+    """Describe files, in processes from where the rest is expected to be worth their start."""
+    started = time.perf_counter()
+    for n_done, path in enumerate(paths):
+        left = paths[n_done:]
+        if n_done and (time.perf_counter() - started) / n_done * len(left) > _WORTH_PROCESSES:
+            yield from map_pure(work, left, n_jobs=n_jobs)
+            return
+        yield work(path)
 
 
 def _made_by(features: ClipFeatures) -> str:

@@ -9,7 +9,7 @@ import functools
 import hashlib
 import io
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ def segment_collection(
     *,
     n_jobs: int = 1,
     cluster: str | None = None,
+    time_limit: float | None = None,
     force: bool = False,
     failures: Sequence[Failure] = (),
     on_receipt: Callable[[Receipt], object] | None = None,
@@ -54,6 +55,8 @@ def segment_collection(
     cluster : str, optional
         Process tracks on the workers of this dask scheduler instead: an address, or "" for that of
         dask's configuration. See `scatseg.cluster.map_on_cluster`.
+    time_limit : float, optional
+        Seconds that a track may take; it then fails. Not on a cluster.
     force : bool, default False
         Recompute finished tracks.
     failures : sequence of Failure
@@ -73,9 +76,12 @@ def segment_collection(
     ConnectionError
         When no scheduler answers.
     ValueError
-        When one file of beats is given for several recordings, or the run holds another recording
-        under the id of one of the sources.
+        When one file of beats is given for several recordings, the run holds another recording
+        under the id of one of the sources, or a time limit is given for a cluster.
     """
+    if time_limit is not None and cluster is not None:
+        msg = "a time limit needs the backend loky: no track can be stopped on a dask cluster"
+        raise ValueError(msg)
     beats = job.beats_of(sources)
     folders = [run / name for name in ("tracks", "arrays", "exports")]
     with runs.locked(run), tidied(folders):
@@ -85,7 +91,16 @@ def segment_collection(
         listed = [*_past_failures(run, {source.id for source in sources}), *failures]
         runs.write_failures(run, listed)
         receipts: dict[str, Receipt] = {}
-        done = _receipts(sources, run, job, beats, force=force, n_jobs=n_jobs, cluster=cluster)
+        done = _receipts(
+            sources,
+            run,
+            job,
+            beats,
+            force=force,
+            n_jobs=n_jobs,
+            cluster=cluster,
+            time_limit=time_limit,
+        )
         for receipt in done:
             receipts[receipt.track] = receipt
             if receipt.failure:
@@ -95,6 +110,22 @@ def segment_collection(
                 on_receipt(receipt)
         freshness.mark_outdated(run)
     return [receipts[source.id] for source in sources]
+
+
+def gone_tracks(run: Path) -> list[str]:
+    """Return the tracks of a run whose recordings were moved or deleted since."""
+    known = runs.read_run_facts(run).get("audio", {})
+    ids = [path.stem for path in sorted((run / "tracks").glob("*.jams"))]
+    return [id_ for id_ in ids if id_ in known and not Path(known[id_]).exists()]
+
+
+def remove_tracks(run: Path, ids: Iterable[str]) -> None:
+    """Remove tracks from a run, with their exports; a report built before still has them."""
+    with runs.locked(run):
+        for id_ in ids:
+            _remove_exports(_target(run, id_), run / "exports")
+            _arrays(run, id_).unlink(missing_ok=True)
+            _target(run, id_).unlink(missing_ok=True)
 
 
 def _past_failures(run: Path, here: Collection[str]) -> list[Failure]:
@@ -133,6 +164,7 @@ def _receipts(
     force: bool,
     n_jobs: int,
     cluster: str | None,
+    time_limit: float | None,
 ) -> Iterator[Receipt]:
     """Keep finished tracks in this process, then segment the others in workers."""
     left = []
@@ -151,8 +183,14 @@ def _receipts(
         yield from map_on_cluster(work, away, scheduler=cluster or None)
         return
     work = functools.partial(segment_source, run=run, job=job, beats=beats)
-    isolate = len(sources) > 1
-    yield from map_sources(work, left, n_jobs=n_jobs, marks=run / ".running", isolate=isolate)
+    yield from map_sources(
+        work,
+        left,
+        n_jobs=n_jobs,
+        marks=run / ".running",
+        isolate=len(sources) > 1,
+        time_limit=time_limit,
+    )
 
 
 def _kept(

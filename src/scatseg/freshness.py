@@ -14,6 +14,9 @@ from scatseg.writing import atomic_write
 _MARKS = {"summary.md": "**Outdated:** ", "summary.tex": "% Outdated: "}
 """Beginning of the first line of outdated files."""
 
+NOTE = "scores-outdated.txt"
+"""Beside scores.csv and other tables, in which a line about that would be a row."""
+
 
 def fingerprint(annotations: Iterable[Annotation]) -> str:
     """Hash the boundaries and labels of estimates, with their systems and levels."""
@@ -71,14 +74,27 @@ def warning(n_changed: int, n_scored: int, command: str = "scatseg evaluate") ->
 
 def outdated(run: Path, command: str = "scatseg evaluate") -> str:
     """Return a message about outdated scores of a run; "" if they apply, or there are none."""
+    return _outdated(run, command)[0]
+
+
+def _outdated(run: Path, command: str = "scatseg evaluate") -> tuple[str, frozenset[str]]:
+    """Return the message about outdated scores, and the tracks that changed."""
     scored = scored_fingerprints(run)
-    n_changed = len(changed(fingerprints(run), scored)) if scored else 0
-    return warning(n_changed, len(scored), command) if n_changed else ""
+    ids = changed(fingerprints(run), scored) if scored else frozenset()
+    return (warning(len(ids), len(scored), command) if ids else "", ids)
 
 
 def mark_outdated(run: Path) -> None:
-    """Begin the summaries of a run with a line that they are outdated, or remove that line."""
-    text = outdated(run)
+    """Say in the summaries of a run, and in a note beside its tables, if they are outdated.
+
+    What said so before is removed if they are not.
+    """
+    text, ids = _outdated(run)
+    if text:
+        tables = "scores.csv, summary.csv and comparisons.csv are of before. Changed since:"
+        atomic_write(run / NOTE, "\n".join([text, "", tables, *sorted(ids), ""]).encode())
+    else:
+        (run / NOTE).unlink(missing_ok=True)
     for name, mark in _MARKS.items():
         try:
             before = (run / name).read_text(encoding="utf-8")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import functools
 import hashlib
 import os
@@ -13,7 +15,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple, TextIO, TypeVar
 
 import joblib
 from joblib.externals.loky.process_executor import TerminatedWorkerError
@@ -48,11 +50,13 @@ def map_sources(
     n_jobs: int,
     marks: Path,
     isolate: bool = False,
+    time_limit: float | None = None,
 ) -> Iterator[Receipt]:
     """Process every source, in worker processes that may crash.
 
     When a worker is killed, the tracks in progress are repeated, each alone; a track that kills its
-    worker twice has failed.
+    worker twice has failed. So has, at once, one that exceeds the time limit: it ends its worker,
+    and the others in progress are repeated.
 
     Parameters
     ----------
@@ -61,30 +65,39 @@ def map_sources(
     sources : sequence of Source
         Sources to process.
     n_jobs : int
-        Number of processes; 1 uses the current one.
+        Number of processes; 1 uses the current one, unless there is a time limit.
     marks : Path
         A temporary folder in which workers mark the tracks in progress.
     isolate : bool, default False
         Whether a single source, too, is processed in a worker if `n_jobs` is more than 1.
+    time_limit : float, optional
+        Seconds that a source may take, also in code that never returns to Python.
 
     Yields
     ------
     receipt : Receipt
         In order of completion.
     """
-    if n_jobs == 1 or len(sources) <= (0 if isolate else 1):
+    if time_limit is None and (n_jobs == 1 or len(sources) <= (0 if isolate else 1)):
         _remove(marks)
         yield from map(work, sources)
         return
     marks.mkdir(exist_ok=True)
     try:
-        yield from _in_mortal_processes(work, sources, n_jobs=n_jobs, marks=marks)
+        yield from _in_mortal_processes(
+            work, sources, n_jobs=n_jobs, marks=marks, time_limit=time_limit
+        )
     finally:
         _remove(marks)
 
 
 def _in_mortal_processes(
-    work: Callable[[Source], Receipt], sources: Sequence[Source], *, n_jobs: int, marks: Path
+    work: Callable[[Source], Receipt],
+    sources: Sequence[Source],
+    *,
+    n_jobs: int,
+    marks: Path,
+    time_limit: float | None,
 ) -> Iterator[Receipt]:
     left = {source.id: source for source in sources}
     deaths: Counter[str] = Counter()
@@ -92,12 +105,22 @@ def _in_mortal_processes(
         suspects = [source for id_, source in left.items() if deaths[id_]]
         batch = suspects[:1] or list(left.values())
         try:
-            for receipt in _in_processes(work, batch, n_jobs=n_jobs, marks=marks):
+            for receipt in _in_processes(
+                work, batch, n_jobs=n_jobs, marks=marks, time_limit=time_limit
+            ):
                 del left[receipt.track]
                 yield receipt
         except TerminatedWorkerError:
+            marked = _marked(marks, left)
+            late = {id_: place for id_, place in marked.items() if place}
+            for id_, place in late.items():
+                del left[id_]
+                reason = f"stopped after {time_limit:g} s, the time limit of a track, at {place}"
+                yield Receipt(id_, "failed", time_limit or 0.0, Failure(id_, "process", reason))
+            if late:
+                continue  # the others were stopped by the end of its worker
             # A crash before the mark is written can only be attributed by working alone.
-            for id_ in _marked(marks, left) or [source.id for source in batch]:
+            for id_ in marked or [source.id for source in batch]:
                 deaths[id_] += 1
                 if deaths[id_] >= _DEATHS_ALLOWED:
                     del left[id_]
@@ -106,13 +129,25 @@ def _in_mortal_processes(
 
 
 def _in_processes(
-    work: Callable[[Source], Receipt], batch: Sequence[Source], *, n_jobs: int, marks: Path
+    work: Callable[[Source], Receipt],
+    batch: Sequence[Source],
+    *,
+    n_jobs: int,
+    marks: Path,
+    time_limit: float | None,
 ) -> Iterator[Receipt]:
     _clear(marks)
     parallel = joblib.Parallel(
-        n_jobs=n_jobs, batch_size=1, backend="loky", return_as="generator_unordered"
+        n_jobs=max(n_jobs, 2),  # joblib's one job is this process: instead, one works, one waits
+        pre_dispatch=1 if n_jobs == 1 else "2 * n_jobs",
+        batch_size=1,
+        backend="loky",
+        return_as="generator_unordered",
     )
-    jobs = (joblib.delayed(_marked_work)(work, source, marks, os.getpid()) for source in batch)
+    jobs = (
+        joblib.delayed(_marked_work)(work, source, marks, os.getpid(), time_limit)
+        for source in batch
+    )
     yield from _results(parallel(jobs))
 
 
@@ -128,24 +163,50 @@ def _results(running: Generator[Result]) -> Iterator[Result]:
 
 
 def _marked_work(
-    work: Callable[[Source], Receipt], source: Source, marks: Path, driver: int
+    work: Callable[[Source], Receipt],
+    source: Source,
+    marks: Path,
+    driver: int,
+    time_limit: float | None,
 ) -> Receipt:
     _die_with(driver)
     mark = marks / _mark_name(source.id)
-    mark.touch()
-    receipt = work(source)
+    with mark.open("w", encoding="utf-8") as file, _ended_after(time_limit, file):
+        receipt = work(source)
     mark.unlink(missing_ok=True)  # missing if the work was interrupted
     return receipt
+
+
+@contextlib.contextmanager
+def _ended_after(time_limit: float | None, file: TextIO) -> Iterator[None]:
+    """End this process after a time, with what it is doing written to a file.
+
+    That is done by a thread of C, which needs no lock of the interpreter.
+    """
+    if time_limit is None:
+        yield
+        return
+    faulthandler.dump_traceback_later(min(time_limit, threading.TIMEOUT_MAX), file=file, exit=True)
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _mark_name(id_: str) -> str:
     return hashlib.sha256(id_.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def _marked(marks: Path, left: Mapping[str, Source]) -> list[str]:
-    """Return the sources in progress."""
-    names = {path.name for path in marks.iterdir()}
-    return [id_ for id_ in left if _mark_name(id_) in names]
+def _marked(marks: Path, left: Mapping[str, Source]) -> dict[str, str]:
+    """Return the sources in progress, with the line of code at which a time limit ended them."""
+    texts = {path.name: path.read_text(encoding="utf-8") for path in marks.iterdir()}
+    return {id_: _stopped_at(texts[name]) for id_ in left if (name := _mark_name(id_)) in texts}
+
+
+def _stopped_at(dump: str) -> str:
+    """Return the innermost call of the main thread, which comes last; "" of no dump."""
+    calls = dump.rpartition("(most recent call first):\n")[2]
+    return calls.partition("\n")[0].strip().removeprefix("File ")
 
 
 def _clear(marks: Path) -> None:

@@ -391,7 +391,8 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
         rows = [["clips", *header]]
         for point in points:
             values = [point[score][key] for score in SCORES for key in ("mean", "low", "high")]
-            rows.append([str(point["clips"]), *(f"{value:.4f}" for value in values)])
+            cells = ("" if math.isnan(value) else f"{value:.4f}" for value in values)
+            rows.append([str(point["clips"]), *cells])
         if output is not None:
             atomic_write(output, csv_text(rows).encode())
     click.echo(csv_text(rows) if output is None else str(output), nl=output is not None)

@@ -14,6 +14,7 @@ from scatseg.cli.options import (
     features_trust_option,
     jobs_option,
     output_folder,
+    time_limit_option,
 )
 from scatseg.cli.outcome import DONE, NOTHING_DONE, SOME_FAILED, resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 @click.option("--remove", metavar="PATTERN", help="Only remove recordings, by id or path.")
 @features_trust_option
 @jobs_option
+@time_limit_option
 @config_option
 @click.pass_obj
 def index(
@@ -53,6 +55,7 @@ def index(
     remove: str | None,
     trust: tuple[str, ...],
     jobs: int,
+    time_limit: int | None,
 ) -> int:
     """Index the passages of recordings for search.
 
@@ -76,7 +79,7 @@ def index(
         raise click.UsageError(msg)
     with usage_errors():
         describer = _describer(output, features, sr, trust)
-        return _add(paths, output, describer, jobs, rebuild, verbosity)
+        return _add(paths, output, describer, jobs, time_limit, rebuild, verbosity)
 
 
 def _only_index(paths: Sequence[Path], output: Path | None) -> Path:
@@ -109,6 +112,7 @@ def _add(
     output: Path,
     describer: Describer,
     jobs: int,
+    time_limit: int | None,
     rebuild: bool,
     verbosity: int,
 ) -> int:
@@ -136,6 +140,7 @@ def _add(
             failures=failures,
             tables=said.tables,
             n_jobs=jobs,
+            time_limit=time_limit,
             rebuild=rebuild,
             on_receipt=progress.tell,
         )

@@ -196,6 +196,13 @@ jobs_option = click.option(
     show_default="all cores",
     help="Number of processes.",
 )
+time_limit_option = click.option(
+    "--time-limit",
+    type=click.IntRange(min=1),
+    metavar="SECONDS",
+    help="Stop a recording that takes longer, which then fails; for code or files that may hang.  "
+    "[default: no limit]",
+)
 features_option = click.option(
     "--features",
     default="scattering",

@@ -19,6 +19,7 @@ from scatseg.cli.options import (
     jobs_option,
     output_folder,
     settings_option,
+    time_limit_option,
 )
 from scatseg.cli.outcome import (
     DONE,
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from scatseg.analysis import SegmentJob
     from scatseg.report.sound import AudioMode
     from scatseg.runs import Failure, Found, Source
+
+_N_NAMED = 5
+"""Tracks of the run that a message names."""
 
 
 def _cluster_of(_: click.Context, __: click.Parameter, backend: str) -> str | None:
@@ -113,7 +117,13 @@ def _cluster_of(_: click.Context, __: click.Parameter, backend: str) -> str | No
     "running dask scheduler whose workers have scatseg and see the same files under the same "
     "paths; dask extra), or dask (the scheduler of dask's configuration).",
 )
+@time_limit_option
 @click.option("--force", is_flag=True, help="Recompute finished tracks.")
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Remove tracks from the run, with their exports, whose recordings were moved or deleted.",
+)
 @click.option("--dry-run", is_flag=True, help="Only list the tracks.")
 @click.option("--strict", is_flag=True, help="Reject damaged files instead of warning.")
 @click.option("--report/--no-report", default=True, help="Build the report.  [default: report]")
@@ -135,7 +145,9 @@ def segment(
     exports: tuple[str, ...],
     jobs: int,
     backend: str | None,
+    time_limit: int | None,
     force: bool,
+    prune: bool,
     dry_run: bool,
     strict: bool,
     report: bool,
@@ -180,12 +192,25 @@ def segment(
         if len(names) > 1 or exports:
             msg = "several segmenters, and other formats, need a run folder: add -o FOLDER"
             raise click.UsageError(msg)
+        if time_limit is not None:
+            msg = "a time limit needs a run folder: add -o FOLDER"
+            raise click.UsageError(msg)
         return _print_segments(found.sources, found.failures, job, verbosity)
     if not found.sources:  # an empty run would only list these
         for failure in found.failures:
             click.echo(f"{failure.track}: {failure.error}", err=True)
         return NOTHING_DONE
-    status = _segment(found, output, job, jobs, force, verbosity, cluster=backend)
+    status = _segment(
+        found,
+        output,
+        job,
+        jobs,
+        force,
+        verbosity,
+        cluster=backend,
+        time_limit=time_limit,
+        prune=prune,
+    )
     page = output
     if report:
         from scatseg.report import build
@@ -233,6 +258,8 @@ def _segment(
     verbosity: int,
     *,
     cluster: str | None = None,
+    time_limit: int | None = None,
+    prune: bool = False,
 ) -> int:
     """Segment a collection into a run folder."""
     from scatseg.collection import segment_collection
@@ -248,6 +275,7 @@ def _segment(
             job,
             n_jobs=jobs,
             cluster=cluster,
+            time_limit=time_limit,
             force=force,
             failures=found.failures,
             on_receipt=progress.tell,
@@ -266,7 +294,31 @@ def _segment(
         if n_failed:
             click.echo(f"what failed, and why: {output / 'failures.csv'}", err=True)
         tell_outdated(output)
+    with usage_errors():
+        _settle_gone(output, prune, verbosity)
     return status_of(n_done, n_failed)
+
+
+def _settle_gone(run: Path, prune: bool, verbosity: int) -> None:
+    """Remove tracks whose recordings are gone, or say how to."""
+    from scatseg.collection import gone_tracks, remove_tracks
+    from scatseg.freshness import scored_fingerprints
+
+    gone = gone_tracks(run)
+    if prune:
+        remove_tracks(run, gone)
+    if not gone or verbosity < 0:
+        return
+    more = f" and {len(gone) - _N_NAMED:,} more" if len(gone) > _N_NAMED else ""
+    named = f"{counted(len(gone), 'track')} without a recording: {', '.join(gone[:_N_NAMED])}{more}"
+    if not prune:
+        click.echo(
+            f"the run still has {named}; --prune removes what was moved or deleted", err=True
+        )
+    else:
+        scored = not scored_fingerprints(run).keys().isdisjoint(gone)
+        rest = "; the scores include them until the next `scatseg evaluate`" if scored else ""
+        click.echo(f"removed {named}{rest}", err=True)
 
 
 @click.command()

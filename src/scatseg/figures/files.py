@@ -53,7 +53,7 @@ class Sound:
 
     def placed(self, picture: Timed) -> Timed:
         """Shift the times of a picture of the excerpt to those of the recording."""
-        return replace(picture, times=picture.times + self.start)
+        return replace(picture, times=picture.times + self.start, end=picture.end + self.start)
 
 
 def read_sound(

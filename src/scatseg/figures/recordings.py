@@ -258,7 +258,7 @@ def draw_compare(
         for ax, (name, picture) in zip(axes[1:, 0], made.items(), strict=True):
             plotting.plot_time_frequency(picture, ax=ax)
             ax.set_title(name, fontsize=8, loc="left")
-            ax.set(xlim=(sound.start, sound.end), ylim=(20, sr / 2))
+            ax.set_ylim(20, sr / 2)
 
     numbers = {
         key: array

@@ -245,8 +245,7 @@ def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
     """
     check_output(output)
     names = list(pictures.TECHNIQUES)
-    duration = 3.0
-    sounds = {name: pictures.technique(name, sr=sr, duration=duration) for name in names}
+    sounds = {name: pictures.technique(name, sr=sr, duration=3.0) for name in names}
     first = {name: pictures.scalogram(y, sr, J=11, Q=12) for name, y in sounds.items()}
     average = {name: pictures.first_order(y, sr, J=11, Q=12, T=2**14) for name, y in sounds.items()}
     second = {
@@ -257,7 +256,6 @@ def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
         for row, name in zip(axes, names, strict=True):
             for ax, picture in zip(row[:2], (first[name], average[name]), strict=True):
                 mesh = plotting.plot_time_frequency(picture, ax=ax, lowest=200, bar=False)
-                ax.set_xlim(0, duration)
                 plotting.mark_minutes(ax.xaxis, most=4)
             rates, energy = second[name]
             plotting.plot_rates(rates, energy, ax=row[2], true=pictures.TECHNIQUES[name].rate)

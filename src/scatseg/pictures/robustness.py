@@ -77,7 +77,7 @@ def invariance(
     transforms = {
         f"scattering, T = {_milliseconds(each / sr)}": _scattering(J, Q, each) for each in sorted(T)
     }
-    transforms[f"spectrogram, windows of {_milliseconds(1024 / sr)}"] = _stft(sr, 1024)
+    transforms[f"spectrogram, windows of {_milliseconds(1024 / sr)}"] = _stft(sr, 1024, hop=256)
     return _curves(samples / sr, transforms, still, delayed, follow)
 
 
@@ -118,7 +118,10 @@ def stability(
     transforms = {
         f"scattering, Q = {each}": _mean(_scattering(J, each, 2**J), 2 ** (J - 1)) for each in Q
     }
-    transforms[f"spectrogram, windows of {_milliseconds(2048 / sr)}"] = _mean(_stft(sr, 2048), 512)
+    # At the usual quarter of the window, averages depend on where the signal ends between frames.
+    transforms[f"spectrogram, windows of {_milliseconds(2048 / sr)}"] = _mean(
+        _stft(sr, 2048, hop=256), 256
+    )
     return _curves(parts, transforms, y, stretched, follow)
 
 
@@ -137,8 +140,8 @@ def _scattering(J: int, Q: int, T: int) -> Callable[[_Signal], _Signal]:
     return lambda y: cast(_Signal, transform(y))[1:]
 
 
-def _stft(sr: int, n_fft: int) -> Callable[[_Signal], _Signal]:
-    return lambda y: spectrogram(y, sr, n_fft=n_fft, hop=n_fft // 4).values
+def _stft(sr: int, n_fft: int, *, hop: int) -> Callable[[_Signal], _Signal]:
+    return lambda y: spectrogram(y, sr, n_fft=n_fft, hop=hop).values
 
 
 def _mean(transform: Callable[[_Signal], _Signal], hop: int) -> Callable[[_Signal], _Signal]:
@@ -146,7 +149,8 @@ def _mean(transform: Callable[[_Signal], _Signal], hop: int) -> Callable[[_Signa
 
     def averaged(y: _Signal) -> _Signal:
         S = transform(y)
-        edges = np.clip((np.arange(S.shape[1] + 1) - 0.5) * hop, 0, len(y))
+        # The last frame may be centered over half a hop before the end.
+        edges = np.array([0, *(np.arange(1, S.shape[1]) - 0.5) * hop, len(y)])
         return cast(_Signal, S @ np.diff(edges) / len(y))
 
     return averaged

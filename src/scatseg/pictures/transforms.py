@@ -35,11 +35,14 @@ class TimeFrequency:
         Hz, ascending.
     times : ndarray of float, shape (n_frames,)
         Centers of the frames in seconds.
+    end : float
+        End of the signal in seconds, within the last frame.
     """
 
     values: NDArray[np.floating]
     frequencies: NDArray[np.float64]
     times: NDArray[np.float64]
+    end: float
 
 
 def outline(y: NDArray[np.floating], n_stretches: int = 2000) -> NDArray[np.floating]:
@@ -96,7 +99,9 @@ def first_order(
     transform = Scattering1D(J=J, Q=Q, T=T, stride=stride, max_order=1)
     S = np.maximum(cast(NDArray[np.floating], transform(y))[:0:-1], 0)
     frequencies = transform.meta()["xi"][:0:-1, 0] * sr
-    return TimeFrequency(values=S, frequencies=frequencies, times=_times(S, stride, sr))
+    return TimeFrequency(
+        values=S, frequencies=frequencies, times=_times(S, stride, sr), end=len(y) / sr
+    )
 
 
 def spectrogram(
@@ -123,7 +128,10 @@ def spectrogram(
     magnitudes = np.abs(np.fft.rfft(frames * window, axis=1))[:, 1:].T / window.sum()
     frequencies = np.arange(1, n_fft // 2 + 1) * sr / n_fft
     return TimeFrequency(
-        values=magnitudes, frequencies=frequencies, times=_times(magnitudes, hop, sr)
+        values=magnitudes,
+        frequencies=frequencies,
+        times=_times(magnitudes, hop, sr),
+        end=len(y) / sr,
     )
 
 
@@ -147,7 +155,7 @@ def constant_q(
     features = transform(y, sr)
     carriers = np.array([cast(float, name.carrier) for name in features.names])
     C = eps * np.expm1(features.X.T.astype(np.float64))
-    return TimeFrequency(values=C, frequencies=carriers, times=_times(C, hop, sr))
+    return TimeFrequency(values=C, frequencies=carriers, times=_times(C, hop, sr), end=len(y) / sr)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -165,6 +173,8 @@ class SecondOrder:
         Center frequencies of the first- and second-order wavelets in Hz, ascending.
     times : ndarray of float, shape (n_frames,)
         Centers of the frames in seconds.
+    end : float
+        End of the signal in seconds, within the last frame.
     """
 
     values: NDArray[np.floating]
@@ -172,6 +182,7 @@ class SecondOrder:
     carriers: NDArray[np.float64]
     rates: NDArray[np.float64]
     times: NDArray[np.float64]
+    end: float
 
     @property
     def busiest(self) -> float:
@@ -197,7 +208,10 @@ class SecondOrder:
             )
             raise ValueError(msg)
         return TimeFrequency(
-            values=self.values[row, there], frequencies=self.rates[there], times=self.times
+            values=self.values[row, there],
+            frequencies=self.rates[there],
+            times=self.times,
+            end=self.end,
         )
 
     def by_rate(self) -> tuple[NDArray[np.float64], NDArray[np.floating]]:
@@ -275,6 +289,7 @@ def second_order(
         carriers=meta["xi"][first, 0][::-1] * sr,
         rates=rates[::-1],
         times=_times(S, stride, sr),
+        end=len(y) / sr,
     )
 
 
@@ -291,11 +306,14 @@ class Orders:
         analytic wavelets see only half of the spectrum of a real signal.
     times : ndarray of float, shape (n_frames,)
         Centers of the frames in seconds.
+    end : float
+        End of the signal in seconds, within the last frame.
     """
 
     energies: NDArray[np.floating]
     signal: NDArray[np.floating]
     times: NDArray[np.float64]
+    end: float
 
 
 def orders(
@@ -324,6 +342,7 @@ def orders(
         energies=np.array([np.square(S[order == k]).sum(axis=0) for k in range(3)]),
         signal=np.maximum(power, 0),
         times=_times(S, stride, sr),
+        end=len(y) / sr,
     )
 
 
@@ -344,6 +363,8 @@ class Joint:
         Hz, ascending.
     times : ndarray of float, shape (n_frames,)
         Centers of the frames in seconds.
+    end : float
+        End of the signal in seconds, within the last frame.
     """
 
     values: NDArray[np.floating]
@@ -351,6 +372,7 @@ class Joint:
     scales: NDArray[np.float64]
     carriers: NDArray[np.float64]
     times: NDArray[np.float64]
+    end: float
 
     def rate_scale(self, time: float | None = None) -> NDArray[np.floating]:
         """Compute the energy by rate and scale at a time, or over all frames.
@@ -392,7 +414,10 @@ class Joint:
         values = self.values[row, column]
         there = ~np.isnan(values[:, 0])
         return TimeFrequency(
-            values=values[there], frequencies=self.carriers[there], times=self.times
+            values=values[there],
+            frequencies=self.carriers[there],
+            times=self.times,
+            end=self.end,
         )
 
 
@@ -441,6 +466,7 @@ def joint(
         scales=scales * Q[0],
         carriers=carriers * sr,
         times=_times(S, stride, sr),
+        end=len(y) / sr,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
 from numpy.typing import NDArray
 
 from scatseg.gear import Evaluation
@@ -167,7 +167,7 @@ def plot_embedding(
         rasterized=True,
     )
     for axis in (ax.xaxis, ax.yaxis, ax.zaxis):
-        axis.set_ticklabels([])
+        axis.set_major_formatter(NullFormatter())  # fixed labels: no layout before matplotlib 3.11
         axis.set_tick_params(length=0)
     ax.set_box_aspect((1, 1, 1), zoom=1.05)
     bar = ax.figure.colorbar(points, ax=ax, shrink=0.55, pad=0.02, aspect=14)

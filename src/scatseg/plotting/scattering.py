@@ -205,7 +205,7 @@ def plot_time_frequency(
     """
     there = picture.frequencies >= min(lowest, picture.frequencies[-1])
     values, hertz = picture.values[there], picture.frequencies[there]
-    edges = _time_edges(picture.times), _log_edges(hertz)
+    edges = _time_edges(picture), _log_edges(hertz)
     if color == "decibel":
         mesh = _level_mesh(ax, *edges, values, loudest=loudest, bar=bar)
     else:
@@ -296,9 +296,7 @@ def plot_orders(orders: Orders, *, ax: Axes) -> None:
     for name, color, energy in rows:
         level = 10 * np.log10(np.maximum(energy / loudest, 10 ** ((_FLOOR - 20) / 10)))
         ax.plot(orders.times, level, color=color, linewidth=1.0, label=name)
-    ax.set(
-        xlim=(orders.times[0], orders.times[-1]), ylim=(_FLOOR, 3), ylabel="dB re loudest moment"
-    )
+    ax.set(xlim=(orders.times[0], orders.end), ylim=(_FLOOR, 3), ylabel="dB re loudest moment")
     ax.set_xlabel(TIME)
     mark_minutes(ax.xaxis)
     ax.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=7)
@@ -379,12 +377,10 @@ def _mesh(
     return mesh
 
 
-def _time_edges(times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return frame edges; the first frame begins at its center, the start of the signal."""
-    if len(times) == 1:
-        return np.array([times[0], times[0] + 1e-3])
-    inner = (times[:-1] + times[1:]) / 2
-    return np.concatenate([times[:1], inner, times[-1:] + (times[-1] - times[-2]) / 2])
+def _time_edges(picture: TimeFrequency) -> NDArray[np.float64]:
+    """Return frame edges, from the start of the signal, where the first is centered, to its end."""
+    times = picture.times
+    return np.array([times[0], *(times[:-1] + times[1:]) / 2, picture.end])
 
 
 def _log_edges(hertz: NDArray[np.float64]) -> NDArray[np.float64]:

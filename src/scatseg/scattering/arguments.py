@@ -89,6 +89,20 @@ def check_stride(name: str, value: int | None, scale_name: str, scale: Scale) ->
         raise ValueError(msg)
 
 
+def check_shape(shape: int | tuple[int, ...] | None, J: int) -> None:
+    """Raise a ValueError for a shape that Kymatio rejects: it may be a Q without its name."""
+    if shape is None:
+        return
+    n_samples = shape[-1] if isinstance(shape, tuple) and shape else shape
+    is_count = isinstance(n_samples, int | np.integer) and not isinstance(n_samples, bool)
+    if not is_count or n_samples < 2**J:
+        msg = (
+            f"shape must be a number of samples of at least 2**J = {2**J}, got {shape!r}: leave it "
+            "out, as signals may have any length; wavelets per octave are Q=..."
+        )
+        raise ValueError(msg)
+
+
 def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise a ValueError unless `value` is one of the choices."""
     if value not in choices:

@@ -21,6 +21,7 @@ from scatseg.scattering.arguments import (
     check_octaves,
     check_pieces,
     check_scale,
+    check_shape,
     check_signal,
     check_streamable,
     check_stride,
@@ -81,8 +82,8 @@ class TimeFrequencyScattering:
         Log2 of the largest wavelet scale along log-frequency, in first-order wavelets.
     Q : int or (int, int), default 1
         Wavelets per octave in the first and second layer; an integer means (Q, 1).
-    shape : optional
-        Accepted for compatibility with Kymatio. Signals may have any length.
+    shape : int or (int,), optional
+        Accepted for compatibility with Kymatio, where it is needed. Signals may have any length.
     T : int, 0 or "global", optional
         Averaging scale in samples, at most the length of the signal; 2**J by default. 0 does not
         average, "global" sums over the padded signal.
@@ -138,10 +139,10 @@ class TimeFrequencyScattering:
 
     J: int
     J_fr: int
-    _: KW_ONLY
     Q: int | tuple[int, int] = 1
     shape: int | tuple[int, ...] | None = None
     T: Scale = None
+    _: KW_ONLY
     stride: int | None = None
     Q_fr: int = 1
     F: Scale = None
@@ -153,6 +154,7 @@ class TimeFrequencyScattering:
 
     def __post_init__(self) -> None:
         check_octaves(self.J)
+        check_shape(self.shape, self.J)
         check_integer("J_fr", self.J_fr, 1)
         Q1, _ = qualities(self.Q)
         check_integer("Q_fr", self.Q_fr, 1)

@@ -21,6 +21,7 @@ from scatseg.scattering.arguments import (
     check_octaves,
     check_pieces,
     check_scale,
+    check_shape,
     check_signal,
     check_streamable,
     check_stride,
@@ -75,6 +76,8 @@ class Scattering1D:
     J : int
         Log2 of the largest wavelet scale in samples. Signals shorter than 2**J are repeatedly
         reflected, so that short and long signals have the same paths.
+    shape : int or (int,), optional
+        Accepted for compatibility with Kymatio, where it is needed. Signals may have any length.
     Q : int or (int, int), default 1
         Wavelets per octave in the first and second layer; an integer means (Q, 1).
     T : int, 0 or "global", optional
@@ -92,8 +95,6 @@ class Scattering1D:
         samples as Kymatio and agrees to 1e-9.
     out_type : {"array", "list", "dict"}
         "array" needs paths of equal length: T may not be 0.
-    shape : optional
-        Accepted for compatibility with Kymatio. Signals may have any length.
     filterbank : Filterbank, optional
         Filters other than Kymatio's Morlet wavelets: gammatone, mel or custom, see
         `scatseg.scattering.banks`. Q is then that of the bank, whose low-pass must be that of T.
@@ -126,19 +127,20 @@ class Scattering1D:
     """
 
     J: int
-    _: KW_ONLY
+    shape: int | tuple[int, ...] | None = None
     Q: int | tuple[int, int] = 1
     T: Scale = None
+    _: KW_ONLY
     stride: int | None = None
     max_order: Literal[1, 2] = 2
     accuracy: Accuracy = "default"
     out_type: OutType = "array"
-    shape: int | tuple[int, ...] | None = None
     filterbank: Filterbank | None = None
     workers: int | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         check_octaves(self.J)
+        check_shape(self.shape, self.J)
         qualities(self.Q)  # checks it
         check_scale("T", self.T)
         check_stride("stride", self.stride, "T", self.T)

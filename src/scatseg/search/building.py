@@ -73,6 +73,7 @@ def add_recordings(
     failures: Sequence[Failure] = (),
     tables: Collection[Path] = (),
     n_jobs: int = 1,
+    time_limit: float | None = None,
     rebuild: bool = False,
     on_receipt: Callable[[Receipt], object] | None = None,
 ) -> list[Receipt]:
@@ -101,6 +102,8 @@ def add_recordings(
         Absolute paths of the tables read; their earlier failures are replaced by `failures`.
     n_jobs : int, default 1
         Number of processes.
+    time_limit : float, optional
+        Seconds that a recording may take; it then fails.
     rebuild : bool, default False
         Refit the projection on all recordings, and rewrite all vectors.
     on_receipt : callable, optional
@@ -144,7 +147,10 @@ def add_recordings(
         work = functools.partial(
             describe_source, folder=folder, describer=describer, known=dict(state.tracks)
         )
-        for receipt in map_sources(work, sources, n_jobs=n_jobs, marks=folder / ".running"):
+        marks = folder / ".running"
+        for receipt in map_sources(
+            work, sources, n_jobs=n_jobs, marks=marks, time_limit=time_limit
+        ):
             receipts[receipt.track] = receipt
             if receipt.failure:
                 listed.append(receipt.failure)
