@@ -39,7 +39,7 @@ from scatseg.classification.confusion import (
     resampled_scores,
     scores_of,
 )
-from scatseg.classification.folds import SplitError, split
+from scatseg.classification.folds import SplitError, inner_folds, split
 from scatseg.classification.models import Description, model_of
 from scatseg.classification.steps import (
     Clipper,
@@ -601,6 +601,30 @@ def test_tuning_finds_the_number_of_neighbors_that_noise_asks_for(overlapping):
     X, labels = overlapping
     fitted = make_classifier("knn", tune=True).fit(X, labels)
     assert fitted.estimator_.named_steps["classify"].n_neighbors > 1
+
+
+def test_tuning_on_folds_that_lack_a_class_is_silent_and_chooses_by_the_classes_there(rng):
+    # Each kit has two of three classes, so that every inner fold lacks one that is predicted.
+    labels = np.array(["a", "b", "b", "c", "c", "a"]).repeat(4)
+    groups = np.repeat([0, 1, 2], 8)
+    X = np.eye(3)[np.searchsorted(["a", "b", "c"], labels)] + rng.normal(size=(24, 3))
+    plain = make_classifier("knn:n_neighbors=1", compress=False).estimator
+    grid = {"classify__n_neighbors": [1, 2, 3, 5, 8, 13]}
+    fitted = Calibrated(plain, grid=grid).fit(X, labels, groups)
+    mean_recalls = []
+    for n_neighbors in grid["classify__n_neighbors"]:
+        plain.set_params(classify__n_neighbors=n_neighbors)
+        recalls = []
+        for train, test in inner_folds(labels, groups, 10, 0):
+            predicted = plain.fit(X[train], labels[train]).predict(X[test])
+            hits = predicted == labels[test]
+            recalls.append(
+                np.mean([hits[labels[test] == name].mean() for name in set(labels[test])])
+            )
+        mean_recalls.append(np.mean(recalls))
+    best = grid["classify__n_neighbors"][int(np.argmax(mean_recalls))]
+    assert len(set(mean_recalls)) > 1
+    assert fitted.estimator_.named_steps["classify"].n_neighbors == best
 
 
 def test_only_the_named_columns_are_compressed():
