@@ -48,6 +48,7 @@ from scatseg.classification.steps import (
     NeighborsClassifier,
     RBFMarginClassifier,
 )
+from scatseg.classification.tables import scores_document, summary_markdown
 from scatseg.clips import ClipFeatures, ClipStoreError, describe_clips
 from scatseg.explain import Band, Reason, sentence
 from scatseg.labelled import Clip
@@ -422,7 +423,15 @@ def test_scores_are_those_of_scikit_learn(pairs):
     recalls = metrics.recall_score(truth, predicted, labels=occurs, average="macro")
     assert accuracy_ == pytest.approx(metrics.accuracy_score(truth, predicted))
     assert balanced == pytest.approx(recalls)
-    assert macro_f1 == pytest.approx(metrics.f1_score(truth, predicted, average="macro"))
+    macro = metrics.f1_score(truth, predicted, labels=occurs, average="macro", zero_division=0)
+    assert macro_f1 == pytest.approx(macro)
+
+
+def test_balanced_accuracy_and_macro_f1_are_of_the_same_classes():
+    # Both clips of class 0 and one of class 1 are right; class 2 is predicted, but not tested.
+    _, balanced, macro_f1 = scores_of([[2, 0, 0], [0, 1, 1], [0, 0, 0]])
+    assert balanced == pytest.approx((1 + 1 / 2) / 2)
+    assert macro_f1 == pytest.approx((1 + 2 / 3) / 2)
 
 
 def test_scores_of_each_class_by_hand():
@@ -1023,6 +1032,14 @@ def test_intervals_of_a_single_group_are_said_to_tell_nothing():
         result = result_elsewhere(["a", "b"], P, ["a", "b"], groups=groups, split="elsewhere")
         notes = describe_scores(result, n_resamples=10)["notes"]
         assert sum("all that is tested is of one group" in note for note in notes) == n_notes
+
+
+def test_a_summary_says_how_many_classes_were_tested():
+    P = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.2, 0.2, 0.6]])
+    for labels, words in (("abc", "3 classes."), ("aba", "2 of 3 classes (balanced accuracy and")):
+        result = result_elsewhere(["a", "b", "c"], P, list(labels), groups=None, split="elsewhere")
+        document = scores_document({"mfcc": result}, {}, classifier="knn", clips=())
+        assert f"3 of 3 clips, {words}" in summary_markdown(document)
 
 
 def test_a_model_is_scored_as_it_was_trained(drums, capsys):

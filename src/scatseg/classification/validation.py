@@ -334,8 +334,8 @@ def describe_scores(
     -------
     scores : dict
         `split`, `n` clips tested, `n_clips`, `classes`; `accuracy`, `balanced_accuracy`,
-        `macro_f1` in [0, 1]; `calibration_error`, `brier`; `intervals`, `per_class`, `folds`,
-        `notes`.
+        `macro_f1` in [0, 1], the latter two as means over the classes of the clips tested;
+        `calibration_error`, `brier`; `intervals`, `per_class`, `folds`, `notes`.
     """
     here = result.tested
     truth, predicted = result.truth[here], result.predicted[here]
