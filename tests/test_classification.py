@@ -410,6 +410,16 @@ def test_one_draw_has_no_interval(clusters):
     assert np.isnan([point["accuracy"][key] for key in ("low", "high")]).all()
 
 
+@pytest.mark.parametrize("options", [{"n_folds": 3}, {"leave_one_group_out": True}], ids=repr)
+def test_a_curve_leaves_out_folds_without_anything_to_test(options, rng):
+    # Of class c, all clips are in one group, whose fold has nothing else.
+    labels, groups = np.array(list("ababcc")).repeat(4), np.repeat([0, 1, 2], 8)
+    X = 9 * np.eye(3)[np.searchsorted(["a", "b", "c"], labels)] + rng.normal(size=(24, 3))
+    nearest = make_classifier("knn:n_neighbors=1", compress=False, calibration_folds=2)
+    points = learning_curve(nearest, X, labels, groups=groups, sizes=(2, 4), n_draws=2, **options)
+    assert [point["balanced_accuracy"]["mean"] for point in points] == [1, 1]
+
+
 # --- scores ------------------------------------------------------------------------------------
 
 numbers = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40)
@@ -1066,6 +1076,18 @@ def test_a_curve_is_a_table(drums, capsys):
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert [row["clips"] for row in rows] == ["2", "4"]
     assert float(rows[1]["accuracy_mean"]) > 0.9
+
+
+def test_a_curve_of_few_groups_can_leave_one_out(drums, capsys):
+    lines = (drums / "index.csv").read_text().splitlines()
+    few = [f"{line[:-1]}{int(line[-1]) // 2}" for line in lines[1:]]
+    (drums / "index.csv").write_text("\n".join([lines[0], *few]))
+    assert scatseg("-q", "classify", "curve", drums, *HOW) == cli.USAGE
+    assert "there are 3: use fewer folds, or leave one group out" in capsys.readouterr().err
+    command = ("-q", "classify", "curve", drums, *HOW, "--draws", 1, "--leave-one-group-out")
+    assert scatseg(*command) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [float(row["accuracy_mean"]) for row in rows] == [1, 1]
 
 
 @pytest.fixture
