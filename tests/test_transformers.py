@@ -155,6 +155,15 @@ def test_integers_are_converted_and_not_rescaled():
     np.testing.assert_allclose(as_integers, transformer.fit_transform([y]), atol=1e-4)
 
 
+def test_signals_are_computed_in_their_promotion_with_single_precision():
+    y = np.round(2**30 * tone(440))
+    transformer = FeatureTransformer("scattering:J=8,compression=none", sr=SR)
+    expected = transformer.fit_transform([y])
+    assert expected.dtype == np.float64
+    for dtype in (np.int32, np.int64, np.longdouble):
+        np.testing.assert_array_equal(transformer.fit_transform([y.astype(dtype)]), expected)
+
+
 @pytest.mark.parametrize(
     ("X", "message"),
     [

@@ -360,8 +360,7 @@ def _signal(row: Any, index: int) -> Signal:
         complex_ = "Complex data not supported: " if signal.dtype.kind == "c" else ""
         msg = f"{complex_}signal {index} of X must be real numbers, got {signal.dtype}"
         raise ValueError(msg)
-    if signal.dtype.kind != "f":
-        signal = signal.astype(np.float32)
+    signal = signal.astype(np.result_type(signal.dtype, np.float32), copy=False)
     if not np.isfinite(signal).all():
         msg = f"signal {index} of X must be finite, it holds NaN or inf"
         raise ValueError(msg)
