@@ -39,7 +39,7 @@ from scatseg.classification.confusion import (
     resampled_scores,
     scores_of,
 )
-from scatseg.classification.folds import SplitError, split
+from scatseg.classification.folds import SplitError, inner_folds, split
 from scatseg.classification.models import Description, model_of
 from scatseg.classification.steps import (
     Clipper,
@@ -48,6 +48,7 @@ from scatseg.classification.steps import (
     NeighborsClassifier,
     RBFMarginClassifier,
 )
+from scatseg.classification.tables import scores_document, summary_markdown
 from scatseg.clips import ClipFeatures, ClipStoreError, describe_clips
 from scatseg.explain import Band, Reason, sentence
 from scatseg.labelled import Clip
@@ -409,6 +410,16 @@ def test_one_draw_has_no_interval(clusters):
     assert np.isnan([point["accuracy"][key] for key in ("low", "high")]).all()
 
 
+@pytest.mark.parametrize("options", [{"n_folds": 3}, {"leave_one_group_out": True}], ids=repr)
+def test_a_curve_leaves_out_folds_without_anything_to_test(options, rng):
+    # Of class c, all clips are in one group, whose fold has nothing else.
+    labels, groups = np.array(list("ababcc")).repeat(4), np.repeat([0, 1, 2], 8)
+    X = 9 * np.eye(3)[np.searchsorted(["a", "b", "c"], labels)] + rng.normal(size=(24, 3))
+    nearest = make_classifier("knn:n_neighbors=1", compress=False, calibration_folds=2)
+    points = learning_curve(nearest, X, labels, groups=groups, sizes=(2, 4), n_draws=2, **options)
+    assert [point["balanced_accuracy"]["mean"] for point in points] == [1, 1]
+
+
 # --- scores ------------------------------------------------------------------------------------
 
 numbers = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40)
@@ -422,7 +433,15 @@ def test_scores_are_those_of_scikit_learn(pairs):
     recalls = metrics.recall_score(truth, predicted, labels=occurs, average="macro")
     assert accuracy_ == pytest.approx(metrics.accuracy_score(truth, predicted))
     assert balanced == pytest.approx(recalls)
-    assert macro_f1 == pytest.approx(metrics.f1_score(truth, predicted, average="macro"))
+    macro = metrics.f1_score(truth, predicted, labels=occurs, average="macro", zero_division=0)
+    assert macro_f1 == pytest.approx(macro)
+
+
+def test_balanced_accuracy_and_macro_f1_are_of_the_same_classes():
+    # Both clips of class 0 and one of class 1 are right; class 2 is predicted, but not tested.
+    _, balanced, macro_f1 = scores_of([[2, 0, 0], [0, 1, 1], [0, 0, 0]])
+    assert balanced == pytest.approx((1 + 1 / 2) / 2)
+    assert macro_f1 == pytest.approx((1 + 2 / 3) / 2)
 
 
 def test_scores_of_each_class_by_hand():
@@ -601,6 +620,30 @@ def test_tuning_finds_the_number_of_neighbors_that_noise_asks_for(overlapping):
     X, labels = overlapping
     fitted = make_classifier("knn", tune=True).fit(X, labels)
     assert fitted.estimator_.named_steps["classify"].n_neighbors > 1
+
+
+def test_tuning_on_folds_that_lack_a_class_is_silent_and_chooses_by_the_classes_there(rng):
+    # Each kit has two of three classes, so that every inner fold lacks one that is predicted.
+    labels = np.array(["a", "b", "b", "c", "c", "a"]).repeat(4)
+    groups = np.repeat([0, 1, 2], 8)
+    X = np.eye(3)[np.searchsorted(["a", "b", "c"], labels)] + rng.normal(size=(24, 3))
+    plain = make_classifier("knn:n_neighbors=1", compress=False).estimator
+    grid = {"classify__n_neighbors": [1, 2, 3, 5, 8, 13]}
+    fitted = Calibrated(plain, grid=grid).fit(X, labels, groups)
+    mean_recalls = []
+    for n_neighbors in grid["classify__n_neighbors"]:
+        plain.set_params(classify__n_neighbors=n_neighbors)
+        recalls = []
+        for train, test in inner_folds(labels, groups, 10, 0):
+            predicted = plain.fit(X[train], labels[train]).predict(X[test])
+            hits = predicted == labels[test]
+            recalls.append(
+                np.mean([hits[labels[test] == name].mean() for name in set(labels[test])])
+            )
+        mean_recalls.append(np.mean(recalls))
+    best = grid["classify__n_neighbors"][int(np.argmax(mean_recalls))]
+    assert len(set(mean_recalls)) > 1
+    assert fitted.estimator_.named_steps["classify"].n_neighbors == best
 
 
 def test_only_the_named_columns_are_compressed():
@@ -1020,6 +1063,14 @@ def test_intervals_of_a_single_group_are_said_to_tell_nothing():
         assert sum("all that is tested is of one group" in note for note in notes) == n_notes
 
 
+def test_a_summary_says_how_many_classes_were_tested():
+    P = np.array([[0.9, 0.1, 0.0], [0.2, 0.8, 0.0], [0.2, 0.2, 0.6]])
+    for labels, words in (("abc", "3 classes."), ("aba", "2 of 3 classes (balanced accuracy and")):
+        result = result_elsewhere(["a", "b", "c"], P, list(labels), groups=None, split="elsewhere")
+        document = scores_document({"mfcc": result}, {}, classifier="knn", clips=())
+        assert f"3 of 3 clips, {words}" in summary_markdown(document)
+
+
 def test_a_model_is_scored_as_it_was_trained(drums, capsys):
     command = ("classify", "evaluate", drums, "--model", drums / "index.csv", "--nested")
     assert scatseg(*command, "--features", "mfcc") == cli.USAGE
@@ -1051,6 +1102,16 @@ def test_intervals_of_a_single_draw_are_empty_cells(drums, capsys):
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert float(rows[1]["accuracy_mean"]) > 0.9
     assert {row[f"accuracy_{key}"] for row in rows for key in ("low", "high")} == {""}
+def test_a_curve_of_few_groups_can_leave_one_out(drums, capsys):
+    lines = (drums / "index.csv").read_text().splitlines()
+    few = [f"{line[:-1]}{int(line[-1]) // 2}" for line in lines[1:]]
+    (drums / "index.csv").write_text("\n".join([lines[0], *few]))
+    assert scatseg("-q", "classify", "curve", drums, *HOW) == cli.USAGE
+    assert "there are 3: use fewer folds, or leave one group out" in capsys.readouterr().err
+    command = ("-q", "classify", "curve", drums, *HOW, "--draws", 1, "--leave-one-group-out")
+    assert scatseg(*command) == 0
+    rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+    assert [float(row["accuracy_mean"]) for row in rows] == [1, 1]
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import soundfile
 from joblib.externals.loky import get_reusable_executor
 from tests import hostile
 
-from scatseg import audio, formats, pieces, workers
+from scatseg import audio, formats, pieces, runs, workers
 from scatseg.analysis import SegmentJob, analyze
 from scatseg.collection import segment_collection
 from scatseg.report import build
@@ -50,6 +50,10 @@ def contents(run):
 @pytest.fixture
 def sources(tmp_path):
     return write_tracks(tmp_path / "audio", ["one", "two", "three"])
+
+
+def exports(run):
+    return {path.name: path.read_bytes() for path in (run / "exports").iterdir()}
 
 
 def statuses(receipts):
@@ -484,18 +488,75 @@ def test_a_finished_track_that_cannot_be_exported_fails_and_is_not_tried_again(
     assert {path: path.read_bytes() for path in sorted((run / "tracks").iterdir())} == before
 
 
-def test_a_hand_corrected_export_is_kept_until_its_track_is_segmented_again(sources, tmp_path):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"force": True},
+        {"segmenters": (*JOB.segmenters, "foote")},
+        {"segmenters": ("foote", *JOB.segmenters)},
+        {"features": "logmel:n_mels=8"},
+        {"exports": ("lab", "textgrid", "csv")},
+        {"versions": {"librosa": "0.0"}},
+    ],
+    ids=repr,
+)
+def test_exports_corrected_by_hand_are_kept_whatever_changes(
+    change, sources, tmp_path, monkeypatch
+):
+    run, (source, *_) = tmp_path / "run", sources
     job = dataclasses.replace(JOB, exports=("lab", "textgrid"))
-    segment_collection(sources, tmp_path / "run", job)
-    paths = [tmp_path / "run" / "exports" / f"one.{suffix}" for suffix in ("lab", "TextGrid")]
-    written = [path.read_bytes() for path in paths]
-    corrected = [data + b"\n" for data in written]
-    for path, data in zip(paths, corrected, strict=True):
-        path.write_bytes(data)
-    segment_collection(sources, tmp_path / "run", job)
+    segment_collection(sources[:2], run, job)
+    paths = [run / "exports" / f"{source.id}.{suffix}" for suffix in ("lab", "TextGrid")]
+    for path in paths:
+        path.write_bytes(path.read_bytes() + b"\n")
+    corrected = [path.read_bytes() for path in paths]
+    if "versions" in change:
+        monkeypatch.setattr(runs, "versions", lambda _: change["versions"])
+    options = {key: value for key, value in change.items() if key not in ("force", "versions")}
+    changed = dataclasses.replace(job, **options)
+    first, second = segment_collection(sources[:2], run, changed, force=change.get("force", False))
     assert [path.read_bytes() for path in paths] == corrected
-    segment_collection(sources, tmp_path / "run", job, force=True)
-    assert [path.read_bytes() for path in paths] == written
+    is_new = first.status == "done"
+    assert is_new == any(key != "exports" for key in change)
+    kept = [f"exports/{path.name}" for path in paths] if is_new else []
+    assert [text.split()[0] for text in first.warnings if "by hand" in text] == kept
+    assert not [text for text in second.warnings if "by hand" in text]
+    for path in paths:
+        path.unlink()
+    assert statuses(segment_collection(sources[:2], run, changed)) == {
+        source.id: "kept" for source in sources[:2]
+    }
+    segment_collection(sources[:2], tmp_path / "anew", changed)
+    assert exports(run) == exports(tmp_path / "anew")
+
+
+def test_exports_that_nobody_corrected_are_replaced_with_their_track(sources, tmp_path):
+    job = SegmentJob(
+        segmenters=("foote", "laplacian"), features="logmel", exports=tuple(formats.FORMATS)
+    )
+    segment_collection(sources[:1], tmp_path / "run", job)
+    changed = dataclasses.replace(
+        job, segmenters=("laplacian",), settings={"n_segments": 4}, exports=("lab", "jams")
+    )
+    (receipt,) = segment_collection(sources[:1], tmp_path / "run", changed)
+    assert receipt.status == "done"
+    assert not [text for text in receipt.warnings if "by hand" in text]
+    segment_collection(sources[:1], tmp_path / "anew", changed)
+    assert exports(tmp_path / "run") == exports(tmp_path / "anew")
+
+
+def test_an_export_without_its_track_is_kept_unless_it_is_the_same(sources, tmp_path):
+    run, job = tmp_path / "run", dataclasses.replace(JOB, exports=("lab",))
+    segment_collection(sources[:2], run, job)
+    for source in sources[:2]:
+        (run / "tracks" / f"{source.id}.jams").unlink()
+    path = run / "exports" / f"{sources[0].id}.lab"
+    path.write_text("0 20 HAND\n")
+    first, second = segment_collection(sources[:2], run, job)
+    assert path.read_text() == "0 20 HAND\n"
+    assert len(first.warnings) == 1
+    assert not second.warnings
 
 
 def test_exports_of_kept_tracks_are_written_too(sources, tmp_path):

@@ -423,6 +423,50 @@ def test_results_are_independent_of_memory_layout_and_type(x):
     np.testing.assert_allclose(transform(x), expected, rtol=0, atol=1e-3)
 
 
+TRANSFORMS = [Scattering1D(J=5, Q=2), TimeFrequencyScattering(J=5, J_fr=2, Q=2)]
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize(
+    ("dtype", "computed"),
+    [
+        (np.float16, np.float32),
+        (np.uint8, np.float32),
+        (np.int16, np.float32),
+        (np.uint16, np.float32),
+        (np.int32, np.float64),
+        (np.int64, np.float64),
+        (">f4", np.float32),
+        (">f8", np.float64),
+        (np.longdouble, np.float64),
+    ],
+    ids=str,
+)
+def test_input_is_computed_in_its_promotion_with_single_precision(transform, dtype, computed):
+    x = np.abs(integers).astype(np.uint8).astype(dtype)
+    np.testing.assert_array_equal(transform(x), transform(x.astype(computed)))
+    assert transform(x).dtype == computed
+    (streamed,) = {S.dtype for S in transform.stream([x[:300], x[300:]])}
+    assert streamed == computed
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS, ids=lambda each: type(each).__name__)
+def test_samples_beyond_single_precision_keep_their_digits(transform):
+    x = np.random.default_rng(0).integers(-(2**40), 2**40, size=1000)
+    expected = transform(x.astype(np.float64))
+    np.testing.assert_array_equal(transform(x), expected)
+    for scale in (2.0**-300, 2.0**300):  # in single precision, 0 and infinity
+        S = transform(x.astype(np.longdouble) * scale)
+        np.testing.assert_allclose(S, expected * scale, rtol=1e-9, atol=1e-12 * S.max())
+
+
+def test_samples_beyond_double_precision_raise():
+    if np.finfo(np.longdouble).max == np.finfo(np.float64).max:
+        pytest.skip("longdouble is float64 here")
+    with pytest.raises(ValueError, match="x must be finite, got inf at index"):
+        Scattering1D(J=5)(np.full(100, 10, dtype=np.longdouble) ** 400)
+
+
 def test_the_input_is_not_modified():
     x = noise(1000).astype(np.float32)
     before = x.copy()

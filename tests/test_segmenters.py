@@ -491,8 +491,8 @@ def test_more_granularity_never_gives_fewer_sections(song):
 
 @pytest.mark.parametrize("n_segments", [1, 2, 5, 8, 11, 40])
 def test_a_level_has_n_segments(n_segments, song, plain):
-    found = segment(song, segmenter=LaplacianSegmenter(n_segments=n_segments))
-    assert len(found) == min(n_segments, len(plain.levels[-1]))
+    found = LaplacianSegmenter(n_segments=n_segments).predict(song)
+    assert len(found.levels[found.default]) == min(n_segments, len(plain.levels[-1]))
 
 
 @pytest.mark.parametrize("n_segments", [1, 2, 5, 8, 11, 40])
@@ -602,6 +602,31 @@ def test_segment_accepts_a_name_or_a_segmenter(name, song):
 def test_segment_gives_the_default_level_of_the_laplacian_segmenter(song):
     hierarchy = LaplacianSegmenter().predict(song)
     assert segment(song, segmenter="laplacian") == hierarchy.levels[hierarchy.default]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"segmenter": "foote", "n_segments": 7}, "7 sections requested, 3 found"),
+        ({"segmenter": FooteSegmenter(n_segments=7)}, "7 sections requested, 3 found"),
+        ({"segmenter": "foote:n_labels=1,n_segments=5"}, "5 sections requested, 3 found"),
+        ({"segmenter": "foote", "n_labels": 4}, "4 labels requested, 3 found"),
+        ({"segmenter": "cbm", "n_segments": 100}, "100 sections requested, 90 found"),
+    ],
+    ids=repr,
+)
+def test_segment_warns_of_fewer_sections_or_labels_than_requested(options, message):
+    features = Features(np.repeat(np.eye(3), [20, 40, 30], axis=0), np.arange(91))
+    with pytest.warns(UserWarning, match=f"^{message}$") as told:
+        segment(features, **options)
+    assert len(told) == 1
+    assert told[0].filename == __file__
+
+
+def test_segment_is_silent_about_sections_and_labels_that_are_found():
+    features = Features(np.repeat(np.eye(3), [20, 40, 30], axis=0), np.arange(91))
+    assert len(segment(features, segmenter="foote", n_segments=3, n_labels=3)) == 3
+    assert len(segment(features, segmenter="foote", granularity=0.4)) > 1
 
 
 def test_segment_accepts_any_object_with_predict(song, aba):

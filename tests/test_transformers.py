@@ -155,6 +155,15 @@ def test_integers_are_converted_and_not_rescaled():
     np.testing.assert_allclose(as_integers, transformer.fit_transform([y]), atol=1e-4)
 
 
+def test_signals_are_computed_in_their_promotion_with_single_precision():
+    y = np.round(2**30 * tone(440))
+    transformer = FeatureTransformer("scattering:J=8,compression=none", sr=SR)
+    expected = transformer.fit_transform([y])
+    assert expected.dtype == np.float64
+    for dtype in (np.int32, np.int64, np.longdouble):
+        np.testing.assert_array_equal(transformer.fit_transform([y.astype(dtype)]), expected)
+
+
 @pytest.mark.parametrize(
     ("X", "message"),
     [
@@ -176,6 +185,42 @@ def test_invalid_signals_raise(X, message):
     fitted = FeatureTransformer("scattering:J=4", sr=SR).fit([tone(220)])
     with pytest.raises(ValueError, match=message):
         fitted.transform(X)
+
+
+@pytest.mark.parametrize("names", [None, "sample {}"])
+def test_rows_of_a_data_frame_are_signals(names):
+    pandas = pytest.importorskip("pandas")
+    X = np.stack([tone(220), tone(440), tone(880)])
+    columns = None if names is None else [names.format(i) for i in range(X.shape[1])]
+    frame = pandas.DataFrame(X, columns=columns, index=list("xyz"))
+    transformer = FeatureTransformer("scattering:J=8", sr=SR)
+    expected = transformer.fit_transform(X)
+    np.testing.assert_array_equal(transformer.fit_transform(frame), expected)
+    np.testing.assert_array_equal(transformer.transform(frame.iloc[1:2]), expected[1:2])
+    frame[frame.columns[0]] = 0  # integers beside floats
+    np.testing.assert_array_equal(transformer.transform(frame), transformer.transform(frame.values))
+
+
+@pytest.mark.parametrize("columns", [["file"], [0]])
+def test_a_data_frame_of_paths_is_refused_and_its_column_taken(columns, tmp_path):
+    pandas = pytest.importorskip("pandas")
+    audio.save(tmp_path / "song.wav", tone(440), SR)
+    table = pandas.DataFrame([[str(tmp_path / "song.wav")]], columns=columns)
+    transformer = FeatureTransformer("scattering:J=8", sr=SR)
+    message = r"a DataFrame must hold numbers, one signal per row, got (object|str)"
+    with pytest.raises(ValueError, match=message):
+        transformer.fit(table)
+    expected = transformer.fit_transform([tmp_path / "song.wav"])
+    np.testing.assert_array_equal(transformer.fit_transform(table[columns[0]]), expected)
+
+
+@pytest.mark.parametrize("columns", [[], ["a", "b"]])
+def test_an_empty_data_frame_holds_no_signals(columns):
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match="X holds no signals: at least 1 is needed"):
+        FeatureTransformer("scattering:J=4", sr=SR).fit(
+            pandas.DataFrame(columns=columns, dtype=float)
+        )
 
 
 def test_signals_that_can_be_read_only_once_are_refused():

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from scatseg import extractors, formats, naming, segmenters
 from scatseg.audio import SILENT_PEAK
 from scatseg.bars import Bars
-from scatseg.counts import counted
 from scatseg.features import Extractor, Features, uniform_edges
 from scatseg.formats import Annotation
 from scatseg.partners import match_ids
@@ -24,7 +23,7 @@ from scatseg.rhythm import Grid, find_grid, read_beats
 from scatseg.runs import Source, safe_id
 from scatseg.scattering.arguments import check_mono
 from scatseg.segmentation import SILENCE, Hierarchy, Segmentation
-from scatseg.segmenters import Curve, Segmenter, predict_with_novelty
+from scatseg.segmenters import Curve, Segmenter, predict_with_novelty, unmet_counts
 from scatseg.similarity import self_similarity
 from scatseg.threads import one_thread
 
@@ -303,7 +302,7 @@ def _analyzed(
         sections, curve, warnings = predict_with_novelty(system, features)
         found = _annotations(name, sections)
         doubts += constant or [f"{name}: {warning}" for warning in warnings]
-        doubts += _other_numbers(found[0], system)
+        doubts += [f"{name}: {text}" for text in unmet_counts(system, found[0].segmentation)]
         if curve is not None:
             if curve.is_probability:
                 found = _with_confidence(found, curve)
@@ -401,20 +400,6 @@ def _constancy(y: NDArray[np.floating], sr: int) -> list[str]:
     if abs(level) <= SILENT_PEAK:
         return []
     return [f"nothing is heard: the signal is a constant {level:.3g}"]
-
-
-def _other_numbers(found: Annotation, system: Segmenter) -> list[str]:
-    """Warn if the number of sections or labels is not the requested one."""
-    labels = found.segmentation.labels
-    numbers = {
-        "section": (getattr(system, "n_segments", None), len(labels)),
-        "label": (getattr(system, "n_labels", None), len({*labels} - {SILENCE})),
-    }
-    return [
-        f"{found.system}: {counted(asked, what)} requested, {n_found:,} found"
-        for what, (asked, n_found) in numbers.items()
-        if asked is not None and asked != n_found
-    ]
 
 
 def _doubts(found: Annotation) -> list[str]:

@@ -203,7 +203,7 @@ def _kept(
         if jams is None:
             return None
         stage.name = "export"
-        _export_all(jams, run, source.id, job, only_missing=True)
+        _export_all(jams, run, source.id, job)
     except Exception as error:  # one track must not affect the others
         return _failed(source, stage, error, started)
     return Receipt(source.id, "kept", time.perf_counter() - started)
@@ -248,8 +248,8 @@ def _segment_source(
     atomic_write(arrays, drawn)
     formats.write_jams(target, jams)
     stage.name = "export"
-    _export_all(jams, run, source.id, job)
-    return warnings
+    corrected = _export_all(jams, run, source.id, job)
+    return (*warnings, *map(_kept_export, corrected))
 
 
 def _target(run: Path, id_: str) -> Path:
@@ -296,25 +296,42 @@ def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 
 
 def _remove_exports(target: Path, folder: Path) -> None:
-    """Remove the exports of a track before they are replaced."""
+    """Remove the exports of a track before they are replaced, except those corrected by hand."""
     try:
         before = formats.read_jams(target).annotations
     except (FileNotFoundError, FormatError):
         return
-    stems = {target.stem, *(f"{target.stem}.{runs.safe_id(each.system)}" for each in before)}
-    for known in formats.FORMATS.values():
-        for stem in stems:
-            (folder / f"{stem}{known.extension}").unlink(missing_ok=True)
+    for name in formats.FORMATS:
+        for path, found in _exported(before, folder, target.stem, name).items():
+            if _is_export(path, found, name):
+                path.unlink()
 
 
-def _export_all(
-    jams: Jams, run: Path, id_: str, job: SegmentJob, *, only_missing: bool = False
-) -> None:
-    """Write the exports of a track; those of a kept track may be corrected by hand, and stay."""
+def _export_all(jams: Jams, run: Path, id_: str, job: SegmentJob) -> list[Path]:
+    """Write the exports of a track; return those that stay, as they were corrected by hand."""
+    corrected = []
     for name in job.exports:
         for path, found in _exported(jams.annotations, run / "exports", id_, name).items():
-            if not (only_missing and path.exists()):
+            if not path.exists():
                 formats.write(path, found, format=name)
+            elif not _is_export(path, found, name):
+                corrected.append(path)
+    return corrected
+
+
+def _is_export(path: Path, found: Sequence[Annotation], name: str) -> bool:
+    """Return whether a file is exactly the export of annotations: nobody corrected it."""
+    try:
+        return path.read_bytes() == formats.FORMATS[name].text(found).encode()
+    except (FileNotFoundError, FormatError):
+        return False
+
+
+def _kept_export(path: Path) -> str:
+    return (
+        f"{path.parent.name}/{path.name} was corrected by hand and is kept: "
+        "to get the new one, move it away and run this again"
+    )
 
 
 def _exported(

@@ -50,9 +50,9 @@ def distance(x: ArrayLike, y: ArrayLike, *, metric: str = "jtfs", sr: int = 2205
     Parameters
     ----------
     x, y : array_like of float, shape (..., n_samples)
-        Sounds of equal length; leading axes are broadcast. float64 is computed in float64, all
-        other dtypes in float32. Tensors are accepted, also beside an array, but without gradients
-        (see `scatseg.losses`).
+        Sounds of equal length; leading axes are broadcast. Computed in float32 or float64, as by
+        `scatseg.scattering.Scattering1D`. Tensors are accepted, also beside an array, but without
+        gradients (see `scatseg.losses`).
     metric : str, default "jtfs"
         `name[:key=value,...]`: jtfs, scattering, mss, logmel, mfcc, waveform, or `module:callable`
         for a custom `Comparison`. Distances joined by + are added.

@@ -118,7 +118,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : sequence of array_like or path, or array_like of shape (n_signals, n_samples)
+        X : sequence of array_like or path, array_like or DataFrame, shape (n_signals, n_samples)
             Signals or files; no file is read.
         y : ignored
             For compatibility with pipelines.
@@ -152,7 +152,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
 
         Parameters
         ----------
-        X : sequence of array_like or path, or array_like of shape (n_signals, n_samples)
+        X : sequence of array_like or path, array_like or DataFrame, shape (n_signals, n_samples)
             Mono signals at `sr`, each of any length, or files that `scatseg.load` reads.
 
         Returns
@@ -333,6 +333,14 @@ def _rows(X: Any) -> list[FilePath | Signal]:
     if isinstance(X, Iterator):
         msg = f"a {type(X).__name__} can be read only once: put what it yields into a list"
         raise TypeError(msg)
+    if hasattr(X, "columns") and hasattr(X, "to_numpy"):  # a DataFrame iterates over its columns
+        X = X.to_numpy()
+        if X.dtype.kind not in "fiub":
+            msg = (
+                f"a DataFrame must hold numbers, one signal per row, got {X.dtype}: "
+                "of paths, pass their column"
+            )
+            raise ValueError(msg)
     if not isinstance(X, Iterable):
         X = np.asarray(X)
     single = isinstance(X, str | os.PathLike) or getattr(X, "ndim", 1) == 0
@@ -360,8 +368,7 @@ def _signal(row: Any, index: int) -> Signal:
         complex_ = "Complex data not supported: " if signal.dtype.kind == "c" else ""
         msg = f"{complex_}signal {index} of X must be real numbers, got {signal.dtype}"
         raise ValueError(msg)
-    if signal.dtype.kind != "f":
-        signal = signal.astype(np.float32)
+    signal = signal.astype(np.result_type(signal.dtype, np.float32), copy=False)
     if not np.isfinite(signal).all():
         msg = f"signal {index} of X must be finite, it holds NaN or inf"
         raise ValueError(msg)

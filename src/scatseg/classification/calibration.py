@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, softmax
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from sklearn.metrics import recall_score
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -91,7 +92,7 @@ class Calibrated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         chosen = clone(self.estimator)
         if self.grid and folds:
             search = GridSearchCV(
-                chosen, dict(self.grid), cv=folds, scoring="balanced_accuracy", refit=False
+                chosen, dict(self.grid), cv=folds, scoring=_balanced_accuracy, refit=False
             ).fit(rows, labels)
             chosen = chosen.set_params(**search.best_params_)
         self.n_folds_ = len(folds)
@@ -132,6 +133,16 @@ class Calibrated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         check_is_fitted(self)
         rows = validate_data(self, X, reset=False, dtype=np.float64)
         return class_log_scores(self.estimator_, rows) / self.temperature_
+
+
+def _balanced_accuracy(estimator: Any, X: NDArray[np.floating], labels: NDArray[Any]) -> float:
+    """Compute the mean recall over the classes of a fold, which may lack predicted ones.
+
+    scikit-learn's scorer of this name warns of these for every fold and candidate.
+    """
+    occurring = np.unique(labels)
+    predicted = estimator.predict(X)
+    return float(recall_score(labels, predicted, labels=occurring, average="macro"))
 
 
 def class_log_scores(estimator: Any, X: NDArray[np.floating]) -> NDArray[np.float64]:

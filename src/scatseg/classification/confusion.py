@@ -78,8 +78,8 @@ def scores_of(confusion: ArrayLike) -> NDArray[np.float64]:
     Returns
     -------
     scores : ndarray of float, shape (..., 3)
-        As in scikit-learn: accuracy; balanced accuracy, the mean recall over classes that occur;
-        macro F1, the mean over classes that occur or are predicted.
+        Accuracy; balanced accuracy, the mean recall over classes that occur; macro F1, the mean
+        over the same classes. scikit-learn's F1 also counts, as 0, classes that are only predicted.
 
     Examples
     --------
@@ -89,13 +89,15 @@ def scores_of(confusion: ArrayLike) -> NDArray[np.float64]:
     counts = np.asarray(confusion, dtype=np.float64)
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     occurs, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
+    n_occurring = (occurs > 0).sum(axis=-1)
+    # Both are 0 for other classes, which have no hits.
     recall = _ratio(hits, occurs)
     f1 = _ratio(2 * hits, occurs + predicted)
     return np.stack(
         [
             hits.sum(axis=-1) / counts.sum(axis=(-2, -1)),
-            recall.sum(axis=-1) / (occurs > 0).sum(axis=-1),
-            f1.sum(axis=-1) / (occurs + predicted > 0).sum(axis=-1),
+            recall.sum(axis=-1) / n_occurring,
+            f1.sum(axis=-1) / n_occurring,
         ],
         axis=-1,
     )

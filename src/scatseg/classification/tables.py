@@ -13,6 +13,7 @@ import numpy as np
 
 from scatseg.classification.confusion import SCORES, confusion_matrix, scores_of
 from scatseg.classification.validation import CrossValidation, describe_scores, paired_differences
+from scatseg.counts import counted
 from scatseg.labelled import Clip
 from scatseg.writing import atomic_write
 
@@ -110,7 +111,7 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
     first = systems[0]
     lines = [
         f"{first['classifier']}, {first['split']}: {first['n']} of {first['n_clips']} clips, "
-        f"{len(first['classes'])} classes. 95 % bootstrap intervals.",
+        f"{_classes(first)}. 95 % bootstrap intervals.",
         "",
         "| Features | Accuracy | Balanced accuracy | Macro F1 | Calibration error | Brier |",
         "| --- | --- | --- | --- | ---: | ---: |",
@@ -130,6 +131,17 @@ def summary_markdown(document: Mapping[str, Any]) -> str:
     lines += ["", *map(_sure_line, sure)] if (sure := [e for e in systems if "sure" in e]) else []
     notes = dict.fromkeys(note for each in systems for note in each["notes"])
     return "\n".join([*lines, *([""] if notes else []), *(f"- {note}" for note in notes)]) + "\n"
+
+
+def _classes(system: Mapping[str, Any]) -> str:
+    """Describe the number of classes, and of those tested if these are fewer."""
+    n_classes = len(system["classes"])
+    n_tested = sum(each["n"] > 0 for each in system["per_class"].values())
+    if n_tested == n_classes:
+        return counted(n_classes, "class", "classes")
+    return (
+        f"{n_tested} of {n_classes} classes (balanced accuracy and macro F1 are means over these)"
+    )
 
 
 def _sure_line(system: Mapping[str, Any]) -> str:

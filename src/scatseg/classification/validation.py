@@ -149,18 +149,12 @@ def cross_validate(
     units = np.arange(len(labels)) if groups is None else np.asarray(groups)
     probabilities = np.full((len(labels), len(classes)), np.nan)
     fold_of = np.full(len(labels), -1)
-    for number, (train, test) in enumerate(folds):
+    for number, (train, test) in _testable(folds, truth).items():
         known = np.unique(truth[train])
-        test = test[np.isin(truth[test], known)]
-        if not len(test) or len(known) < 2:
-            continue
         fitted = _fit(classifier, rows[train], labels[train], units[train], groups is not None)
         probabilities[test] = 0.0
         probabilities[np.ix_(test, known)] = fitted.predict_proba(rows[test])
         fold_of[test] = number
-    if (fold_of < 0).all():
-        msg = "no class occurs in two folds: every class needs clips in at least two groups"
-        raise SplitError(msg)
     return CrossValidation(
         classes=classes,
         truth=truth,
@@ -177,6 +171,20 @@ def cross_validate(
             *_notes(classes, truth, fold_of, groups, folds),
         ),
     )
+
+
+def _testable(folds: Sequence[Fold], truth: NDArray[np.intp]) -> dict[int, Fold]:
+    """Return folds by number, without test clips of classes that are not in the training set."""
+    testable = {}
+    for number, (train, test) in enumerate(folds):
+        known = np.unique(truth[train])
+        test = test[np.isin(truth[test], known)]
+        if len(test) and len(known) > 1:
+            testable[number] = (train, test)
+    if not testable:
+        msg = "no class occurs in two folds: every class needs clips in at least two groups"
+        raise SplitError(msg)
+    return testable
 
 
 def _fit(
@@ -334,8 +342,8 @@ def describe_scores(
     -------
     scores : dict
         `split`, `n` clips tested, `n_clips`, `classes`; `accuracy`, `balanced_accuracy`,
-        `macro_f1` in [0, 1]; `calibration_error`, `brier`; `intervals`, `per_class`, `folds`,
-        `notes`.
+        `macro_f1` in [0, 1], the latter two as means over the classes of the clips tested;
+        `calibration_error`, `brier`; `intervals`, `per_class`, `folds`, `notes`.
     """
     here = result.tested
     truth, predicted = result.truth[here], result.predicted[here]
@@ -488,6 +496,7 @@ def learning_curve(
     sizes: Sequence[int] = (2, 4, 8, 16, 32),
     n_draws: int = 5,
     n_folds: int = 5,
+    leave_one_group_out: bool = False,
     parts: ArrayLike | None = None,
     seed: int = 0,
 ) -> list[dict[str, Any]]:
@@ -495,7 +504,7 @@ def learning_curve(
 
     Parameters
     ----------
-    classifier, X, labels, groups, n_folds, parts
+    classifier, X, labels, groups, n_folds, leave_one_group_out, parts
         As in `cross_validate`.
     sizes : sequence of int
         Training clips per class; all clips of smaller classes.
@@ -514,8 +523,16 @@ def learning_curve(
     rows, labels = np.asarray(X), np.asarray(labels)
     classes, truth = np.unique(labels, return_inverse=True)
     units = np.arange(len(labels)) if groups is None else np.asarray(groups)
-    folds = split(labels, groups=groups, n_folds=n_folds, parts=parts, seed=seed)
-    most = max(int(np.bincount(truth[train]).max()) for train, _ in folds)
+    folds = split(
+        labels,
+        groups=groups,
+        n_folds=n_folds,
+        leave_one_group_out=leave_one_group_out,
+        parts=parts,
+        seed=seed,
+    )
+    testable = _testable(folds, truth).values()
+    most = max(int(np.bincount(truth[train]).max()) for train, _ in testable)
     points = []
     for size in sizes:
         if size > most:
@@ -524,9 +541,8 @@ def learning_curve(
         for draw in range(n_draws):
             rng = np.random.default_rng([seed, size, draw])
             counts = np.zeros((len(classes), len(classes)), dtype=np.intp)
-            for train, test in folds:
+            for train, test in testable:
                 few = _few(train, truth, size, rng)
-                test = test[np.isin(truth[test], truth[few])]
                 fitted = _fit(classifier, rows[few], labels[few], units[few], groups is not None)
                 predicted = np.searchsorted(classes, fitted.predict(rows[test]))
                 counts += confusion_matrix(truth[test], predicted, len(classes))

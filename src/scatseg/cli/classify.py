@@ -122,6 +122,9 @@ _split = click.option(
     help="Use the column `split` of index.csv (published), or make folds.  [default: published if "
     "present]",
 )
+_leave_one_group_out = click.option(
+    "--leave-one-group-out", is_flag=True, help="Make one fold per group."
+)
 _store = click.option("--store", type=FileArgument, help="Cache feature vectors in this folder.")
 _csv_output = click.option(
     "-o",
@@ -276,7 +279,7 @@ def predict(
 @_classifier_options
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
 @_split
-@click.option("--leave-one-group-out", is_flag=True, help="Make one fold per group.")
+@_leave_one_group_out
 @click.option("--ignore-groups", is_flag=True, help="Split without regard to groups.")
 @click.option(
     "--model",
@@ -346,6 +349,7 @@ def evaluate(verbosity: int, /, folder: Path, output: Path | None, **options: An
 @_classifier_options
 @click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True)
 @_split
+@_leave_one_group_out
 @click.option("--draws", type=click.IntRange(min=1), default=5, show_default=True)
 @_store
 @jobs_option
@@ -384,6 +388,7 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
             groups=groups_of(clips.clips),
             n_draws=options["draws"],
             n_folds=options["folds"],
+            leave_one_group_out=options["leave_one_group_out"],
             parts=parts_of(clips.clips, options),
             seed=options["seed"],
         )

@@ -104,8 +104,8 @@ def _cluster_of(_: click.Context, __: click.Parameter, backend: str) -> str | No
     multiple=True,
     type=click.Choice(list(FORMATS)),
     help="Also export to this format, in exports/; csv includes the probability of each segment's "
-    "first boundary (confidence), where known. The exports of kept tracks are not replaced: "
-    "corrections by hand stay. Repeat for several.",
+    "first boundary (confidence), where known. Exports corrected by hand are not replaced, with a "
+    "warning if the track has changed. Repeat for several.",
 )
 @jobs_option
 @click.option(

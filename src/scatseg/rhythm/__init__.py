@@ -114,11 +114,12 @@ def find_grid(
     First, a pulse fast enough to contain beats and off-beats is tracked: its period by
     autocorrelation of the onset strength, its times by dynamic programming. Then all metres and
     phases of the bar lines are scored by chord changes, bass, attacks, and starts and ends of
-    repetitions, with a prior on tempo; for a slow pulse, also on one of half the period. Where most repeated passages would otherwise have other bar
-    lines than before, one bar is shorter or longer. Long bars are split in two if off-beats are as
-    strong as beats. Silence at the ends is ignored, and has its own bars only if it is long; a long
-    silence inside is one bar. With given beats or downbeats, silence is not set apart, no bar is
-    split, and all have the same number of beats if only beats are given.
+    repetitions, with a prior on tempo; for a slow pulse, also on one of half the period. Where most
+    repeated passages would otherwise have other bar lines than before, one bar is shorter or
+    longer. Long bars are split in two if off-beats are as strong as beats. Silence at the ends is
+    ignored, and has its own bars only if it is long; a long silence inside is one bar. With given
+    beats or downbeats, silence is not set apart, no bar is split, and all have the same number of
+    beats if only beats are given.
 
     Parameters
     ----------

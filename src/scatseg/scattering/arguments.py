@@ -211,8 +211,9 @@ def check_signal(x: ArrayLike | Tensor, *, name: str = "x", empty: bool = False)
 
 
 def _floating(signal: Tensor) -> Tensor:
-    """Convert to float32 unless float32 or float64, without rescaling."""
+    """Convert to float32 or float64, as they are promoted with float32, without rescaling."""
     if is_tensor(signal):
         return signal if dtype_of(signal) == "float64" else signal.float()
-    is_double = signal.dtype.kind == "f" and signal.dtype.itemsize == 8
-    return signal.astype(np.float64 if is_double else np.float32, copy=False)
+    is_single = np.result_type(signal.dtype, np.float32) == np.float32
+    with np.errstate(over="ignore"):  # infinity is an error of its own
+        return signal.astype(np.float32 if is_single else np.float64, copy=False)

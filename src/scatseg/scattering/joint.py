@@ -225,8 +225,10 @@ class TimeFrequencyScattering:
         Parameters
         ----------
         x : array_like or torch.Tensor of float, shape (..., n_samples)
-            Signals of any length, n_samples > 0. float64 is computed in float64, all other dtypes
-            in float32. Tensors stay on their device and are differentiable.
+            Signals of any length, n_samples > 0. Arrays are computed in float32 or float64, as
+            NumPy promotes them with float32: float64, longdouble and integers of over 16 bits in
+            float64. Tensors other than float64 are computed in float32; they stay on their device
+            and are differentiable.
 
         Returns
         -------

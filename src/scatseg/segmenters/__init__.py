@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
 from scatseg import naming
+from scatseg.counts import counted
 from scatseg.features import Features, check_features
-from scatseg.segmentation import Hierarchy, Segmentation
+from scatseg.segmentation import SILENCE, Hierarchy, Segmentation
 from scatseg.segmenters.answers import Curve, Prediction
 from scatseg.segmenters.covers import CoverSegmenter, GridFreeSegmenter
 from scatseg.segmenters.frames import MAX_FRAMES, on_uniform_frames
@@ -32,6 +34,7 @@ __all__ = [
     "predict_with_novelty",
     "segment",
     "segmenter",
+    "unmet_counts",
 ]
 
 
@@ -114,6 +117,12 @@ def segment(
     segmentation : Segmentation
         The default level, if the segmenter returns several.
 
+    Warns
+    -----
+    UserWarning
+        When the number of sections or labels is not `n_segments` or `n_labels`, as features may
+        have fewer to be found.
+
     Raises
     ------
     TypeError
@@ -141,8 +150,38 @@ def segment(
     else:
         chosen = segmenter
     with one_thread():  # many small products, which threads slow down
-        found = _predicted(chosen, features)
-    return found if isinstance(found, Segmentation) else found.levels[found.default]
+        predicted = _predicted(chosen, features)
+    found = predicted.levels[predicted.default] if isinstance(predicted, Hierarchy) else predicted
+    for text in unmet_counts(chosen, found):
+        warnings.warn(text, stacklevel=2)
+    return found
+
+
+def unmet_counts(segmenter: Segmenter, found: Segmentation) -> list[str]:
+    """Return a message each if the number of sections or labels is not the requested one.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        Its options `n_segments` and `n_labels`, if it has them, are the requested numbers.
+    found : Segmentation
+        Its default level.
+
+    Examples
+    --------
+    >>> unmet_counts(FooteSegmenter(n_segments=7), Segmentation([0, 4, 9, 12], ["A", "B", "A"]))
+    ['7 sections requested, 3 found']
+    """
+    labels = found.labels
+    numbers = {
+        "section": (getattr(segmenter, "n_segments", None), len(labels)),
+        "label": (getattr(segmenter, "n_labels", None), len({*labels} - {SILENCE})),
+    }
+    return [
+        f"{counted(asked, what)} requested, {n_found:,} found"
+        for what, (asked, n_found) in numbers.items()
+        if asked is not None and asked != n_found
+    ]
 
 
 def predict_with_novelty(
