@@ -1102,6 +1102,8 @@ def test_intervals_of_a_single_draw_are_empty_cells(drums, capsys):
     rows = list(csv.DictReader(capsys.readouterr().out.splitlines()))
     assert float(rows[1]["accuracy_mean"]) > 0.9
     assert {row[f"accuracy_{key}"] for row in rows for key in ("low", "high")} == {""}
+
+
 def test_a_curve_of_few_groups_can_leave_one_out(drums, capsys):
     lines = (drums / "index.csv").read_text().splitlines()
     few = [f"{line[:-1]}{int(line[-1]) // 2}" for line in lines[1:]]

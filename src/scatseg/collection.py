@@ -120,7 +120,10 @@ def gone_tracks(run: Path) -> list[str]:
 
 
 def remove_tracks(run: Path, ids: Iterable[str]) -> None:
-    """Remove tracks from a run, with their exports; a report built before still has them."""
+    """Remove tracks from a run, with their exports, except those corrected by hand.
+
+    A report that was built before still has them.
+    """
     with runs.locked(run):
         for id_ in ids:
             _remove_exports(_target(run, id_), run / "exports")

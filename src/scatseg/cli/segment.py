@@ -122,7 +122,8 @@ def _cluster_of(_: click.Context, __: click.Parameter, backend: str) -> str | No
 @click.option(
     "--prune",
     is_flag=True,
-    help="Remove tracks from the run, with their exports, whose recordings were moved or deleted.",
+    help="Remove tracks from the run whose recordings were moved or deleted, and their exports,"
+    " except those corrected by hand.",
 )
 @click.option("--dry-run", is_flag=True, help="Only list the tracks.")
 @click.option("--strict", is_flag=True, help="Reject damaged files instead of warning.")
