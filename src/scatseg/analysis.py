@@ -165,7 +165,7 @@ class SegmentJob:
         """
         heard, systems = self.features_of_systems(), self.systems()
         extracts = {features: extractors.extractor(features) for features in heard.values()}
-        own = naming.code_of((*systems.values(), *extracts.values()))
+        own = naming.code_of((*systems.values(), *extracts.values()), *systems, *extracts)
         return {
             "features": {
                 name: _described(extracts[features], features) for name, features in heard.items()
