@@ -1114,6 +1114,34 @@ def test_features_of_ones_own_are_allowed_by_name(tmp_path, capsys):
     assert "no problems found" in capsys.readouterr().out
 
 
+def test_an_index_is_not_mixed_with_changed_code_of_ones_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "indexed_feature.py"
+    module.write_text("from scatseg.spectral import MFCC\nclass Mine(MFCC): pass\n")
+    song, folder, own = tmp_path / "melody.flac", tmp_path / "music.index", "indexed_feature:Mine"
+    audio.save(song, melody(0), SR)
+    before = Index.build([song], folder, features=own)
+    commands = [
+        ("index", song, "-o", folder),
+        ("index", song, "-o", folder, "--rebuild"),
+        ("index", folder, "--rebuild"),
+        ("search", folder, song, "--exclude", "none"),
+    ]
+    for command in commands:
+        assert run(*command, "--trust", own) == 0
+    module.write_text(module.read_text() + "# otherwise\n")
+    said = "describes recordings by another version of indexed_feature:Mine, whose code has changed"
+    for command in commands:
+        capsys.readouterr()
+        assert run(*command, "--trust", own) == 2
+        assert said in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(SearchIndexError, match=said):
+        Index.open(folder, trusted=[own])
+    with pytest.raises(SearchIndexError, match=said):
+        pickle.loads(pickle.dumps(before))
+    assert len(Index.build([song], tmp_path / "new.index", features=own).tracks) == 1
+
+
 def test_a_folder_of_something_else_is_left_alone(music, tmp_path):
     (tmp_path / "letter.txt").write_text("dear")
     with pytest.raises(SearchIndexError, match="something else than an index"):
