@@ -144,8 +144,11 @@ class ClipFeatures:
         return Columns(titles, names, np.array([raw[name.family] for name in names]))
 
     def fingerprint(self) -> str:
-        """Return a hash of the options and of the names of the columns."""
-        options = {**asdict(self), "features": naming.placeless(_extractor(self.features))}
+        """Return a hash of the options, of custom code, and of the names of the columns."""
+        extract = _extractor(self.features)
+        options = {**asdict(self), "features": naming.placeless(extract)}
+        if own := naming.code_of(extract, self.features):
+            options["code"] = own
         text = json.dumps([options, self.columns().titles], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -305,7 +308,7 @@ def _each(
 
 def _made_by(features: ClipFeatures) -> str:
     """Return a hash of everything that determines a vector except the sound, including code."""
-    facts = [features.fingerprint(), __version__, naming.code_of(_extractor(features.features))]
+    facts = [features.fingerprint(), __version__]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
