@@ -53,7 +53,7 @@ class Segmenter(Protocol):
     """
 
     def predict(self, features: Features) -> Segmentation | Hierarchy:
-        """Segment one recording."""
+        """Segment one recording. The arrays of the features are read-only."""
 
 
 SEGMENTERS: Mapping[str, Callable[..., Segmenter]] = {
