@@ -255,6 +255,38 @@ class EachSecond(EachRow):
     hears = "bars:features=mfcc,positions=2,length=1"
 
 
+class Leaver(EachRow):
+    """A segmenter that ends the process, or is interrupted, in its second recording."""
+
+    hears = "logmel:n_mels=12"
+    n_before = 0
+
+    def __init__(self, raises="SystemExit"):
+        self._error = {"SystemExit": SystemExit, "KeyboardInterrupt": KeyboardInterrupt}[raises]
+
+    def predict(self, features):
+        Leaver.n_before += 1
+        if Leaver.n_before == 2:
+            raise self._error(3)
+        return super().predict(features)
+
+
+def test_an_exit_in_custom_code_is_a_failure_of_the_track(sources, tmp_path, monkeypatch):
+    monkeypatch.setattr(Leaver, "n_before", 0)
+    job = SegmentJob(segmenters=(f"{__name__}:Leaver",))
+    receipts = segment_collection(sources, tmp_path / "run", job)
+    assert [receipt.status for receipt in receipts] == ["done", "failed", "done"]
+    (failure,) = read_failures(tmp_path / "run")
+    assert failure == (sources[1].id, f"segment ({__name__}:Leaver)", "SystemExit: 3")
+
+
+def test_an_interrupt_in_custom_code_ends_the_run(sources, tmp_path, monkeypatch):
+    monkeypatch.setattr(Leaver, "n_before", 0)
+    job = SegmentJob(segmenters=(f"{__name__}:Leaver:raises=KeyboardInterrupt",))
+    with pytest.raises(KeyboardInterrupt):
+        segment_collection(sources, tmp_path / "run", job)
+
+
 def test_beats_do_not_affect_frames_of_fixed_length(sources, tmp_path):
     beats = tmp_path / "one.csv"
     beats.write_text("".join(f"{2 * i + 0.25},1\n" for i in range(4)), encoding="utf-8")

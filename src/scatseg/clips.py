@@ -330,7 +330,7 @@ def _describe(path: Path, *, features: ClipFeatures, transformer: FeatureTransfo
         recording = audio.decode(path, sr=features.sr)
         signal = features.prepared(recording.y)
         vector = transformer.transform([signal])[0].astype(np.float64)
-    except (audio.AudioError, ValueError) as error:
+    except (Exception, SystemExit) as error:  # custom code may raise anything
         return _Described("", reason=f"{type(error).__name__}: {error}")
     return _Described(key, vector, recording.duration)
 

@@ -219,12 +219,12 @@ def segment_source(
     started, stage = time.perf_counter(), Stage()
     try:
         warnings = _segment_source(source, run, job, beats.get(source.id), stage)
-    except Exception as error:  # one track must not affect the others
+    except (Exception, SystemExit) as error:  # one track must not affect the others
         return _failed(source, stage, error, started)
     return Receipt(source.id, "done", time.perf_counter() - started, warnings=warnings)
 
 
-def _failed(source: Source, stage: Stage, error: Exception, started: float) -> Receipt:
+def _failed(source: Source, stage: Stage, error: BaseException, started: float) -> Receipt:
     failure = Failure(source.id, stage.name, f"{type(error).__name__}: {error}")
     return Receipt(source.id, "failed", time.perf_counter() - started, failure)
 

@@ -242,7 +242,7 @@ def describe_source(
             stage = "write"
             atomic_write(path, description.npz())
             duration = description.duration
-    except Exception as error:  # one recording must not affect the others
+    except (Exception, SystemExit) as error:  # one recording must not affect the others
         failure = Failure(source.id, stage, f"{type(error).__name__}: {error}")
         return Receipt(source.id, "failed", time.perf_counter() - started, failure)
     track = IndexedTrack(
