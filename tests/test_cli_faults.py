@@ -651,6 +651,37 @@ def test_an_error_elsewhere_does_not_name_custom_features(tones, tmp_path, monke
     assert said.startswith("edges must span 0 to 1 s")
 
 
+@pytest.mark.parametrize(
+    ("others", "status", "summary"),
+    [
+        (("foote",), cli.SOME_FAILED, "1 track segmented (1 not by every system), 0 failed"),
+        ((), cli.NOTHING_DONE, "0 tracks segmented, 1 failed"),
+    ],
+    ids=["some", "all"],
+)
+def test_a_system_that_fails_is_told_and_the_others_are_scored(
+    others, status, summary, tones, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_boom.py").write_text(BOOM)
+    run = tmp_path / "run"
+    systems = [f"--segmenter={name}" for name in (*others, "my_boom:Boom")]
+    command = ("segment", tones, "-o", run, "--features", "mfcc", *systems, "--jobs", 1)
+    for _ in range(2):  # it is tried again
+        assert scatseg(*command) == status
+        said = capsys.readouterr().err
+        assert summary in said
+        assert "tones: segment (my_boom:Boom): RuntimeError: the model is gone" in said
+    failures = (run / "failures.csv").read_text().splitlines()[1:]
+    assert failures == ["tones,segment (my_boom:Boom),RuntimeError: the model is gone"]
+    if others:
+        (tmp_path / "tones.lab").write_text("0\t1\tA\n")
+        assert scatseg("evaluate", run, tmp_path / "tones.lab", "-o", run) == cli.DONE
+        scores = (run / "summary.csv").read_text()
+        assert "foote" in scores
+        assert "my_boom" not in scores
+
+
 def test_an_error_of_custom_features_is_one_line_per_recording(
     tones, tmp_path, monkeypatch, capsys
 ):
