@@ -852,6 +852,41 @@ def test_vectors_of_changed_code_of_ones_own_are_not_taken_from_the_store(
         assert len(list((tmp_path / "store").iterdir())) == n_files
 
 
+def test_an_exit_in_custom_features_is_a_failure_of_the_clip(drums, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    code = """
+        import sys
+        from scatseg.spectral import MFCC
+        def mine(y, sr):
+            return sys.exit(3) if y.any() else MFCC()(y, sr)
+    """
+    (tmp_path / "leaving_feature.py").write_text(textwrap.dedent(code))
+    features = ClipFeatures(features="leaving_feature:mine")
+    described = describe_clips([clip(drums / "audio" / "kick0.wav")], features)
+    assert [each.error for each in described.failures] == ["SystemExit: 3"]
+
+
+def test_a_model_is_not_applied_to_features_whose_code_has_changed(
+    drums, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    module, own = tmp_path / "modelled_feature.py", "modelled_feature:Mine"
+    module.write_text("from scatseg.spectral import MFCC\nclass Mine(MFCC): pass\n")
+    model, kick = tmp_path / "drums.model", drums / "audio" / "kick0.wav"
+    train = ("classify", "train", drums, "-o", model, "--features", own, "--jobs", 1)
+    predict = ("classify", "predict", model, kick, "--trust", own)
+    assert scatseg(*train) == 0
+    assert scatseg(*predict) == 0
+    module.write_text(module.read_text() + "# otherwise\n")
+    capsys.readouterr()
+    assert scatseg(*predict) == 2
+    assert "the code of custom features has changed: train it again" in " ".join(
+        capsys.readouterr().err.split()
+    )
+    assert scatseg(*train) == 0
+    assert scatseg(*predict) == 0
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -611,6 +611,77 @@ def test_an_error_of_a_custom_segmenter_is_one_line(
     assert (said.count("\n") == 1) != verbose
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (
+            "return Features([[1.0], [y[0] * float('nan')]], [0, 1, 2])",
+            "ValueError: X must be finite",
+        ),
+        ("open('weights.pt')", "FileNotFoundError: [Errno 2] No such file or directory"),
+        ("sys.exit(3)", "SystemExit: 3"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command",
+    [["segment"], ["plot", "track", "-o", "out.png"], ["features", "-o", "out"]],
+    ids=lambda command: command[0],
+)
+def test_an_error_in_custom_features_names_them(
+    command, line, said, tones, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"my_flaw_{len(line)}"
+    code = f"import sys\nfrom scatseg import Features\ndef hear(y, sr):\n    {line}\n"
+    (tmp_path / f"{name}.py").write_text(code)
+    assert scatseg(*command, tones, "--features", f"mfcc+{name}:hear") == cli.NOTHING_DONE
+    (last,) = capsys.readouterr().err.splitlines()
+    assert f": {name}:hear: {said}" in last
+
+
+def test_an_error_elsewhere_does_not_name_custom_features(tones, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_brief.py").write_text(
+        "from scatseg import Features\ndef hear(y, sr):\n    return Features([[1.0]], [0, 1])\n"
+    )
+    assert scatseg("segment", tones, "--features", "mfcc+my_brief:hear") == cli.NOTHING_DONE
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("edges must span 0 to 1 s")
+
+
+@pytest.mark.parametrize(
+    ("others", "status", "summary"),
+    [
+        (("foote",), cli.SOME_FAILED, "1 track segmented (1 not by every system), 0 failed"),
+        ((), cli.NOTHING_DONE, "0 tracks segmented, 1 failed"),
+    ],
+    ids=["some", "all"],
+)
+def test_a_system_that_fails_is_told_and_the_others_are_scored(
+    others, status, summary, tones, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "my_boom.py").write_text(BOOM)
+    run = tmp_path / "run"
+    systems = [f"--segmenter={name}" for name in (*others, "my_boom:Boom")]
+    command = ("segment", tones, "-o", run, "--features", "mfcc", *systems, "--jobs", 1)
+    for _ in range(2):  # it is tried again
+        assert scatseg(*command) == status
+        said = capsys.readouterr().err
+        assert summary in said
+        assert "tones: segment (my_boom:Boom): RuntimeError: the model is gone" in said
+    failures = (run / "failures.csv").read_text().splitlines()[1:]
+    assert failures == ["tones,segment (my_boom:Boom),RuntimeError: the model is gone"]
+    if others:
+        (tmp_path / "tones.lab").write_text("0\t1\tA\n")
+        assert scatseg("evaluate", run, tmp_path / "tones.lab", "-o", run) == cli.DONE
+        scores = (run / "summary.csv").read_text()
+        assert "foote" in scores
+        assert "my_boom" not in scores
+
+
 def test_an_error_of_custom_features_is_one_line_per_recording(
     tones, tmp_path, monkeypatch, capsys
 ):

@@ -255,6 +255,101 @@ class EachSecond(EachRow):
     hears = "bars:features=mfcc,positions=2,length=1"
 
 
+class Leaver(EachRow):
+    """A segmenter that ends the process, or is interrupted, in its second recording."""
+
+    hears = "logmel:n_mels=12"
+    n_before = 0
+
+    def __init__(self, raises="SystemExit"):
+        self._error = {"SystemExit": SystemExit, "KeyboardInterrupt": KeyboardInterrupt}[raises]
+
+    def predict(self, features):
+        Leaver.n_before += 1
+        if Leaver.n_before == 2:
+            raise self._error(3)
+        return super().predict(features)
+
+
+def test_an_exit_in_custom_code_is_a_failure_of_the_track(sources, tmp_path, monkeypatch):
+    monkeypatch.setattr(Leaver, "n_before", 0)
+    job = SegmentJob(segmenters=(f"{__name__}:Leaver",))
+    receipts = segment_collection(sources, tmp_path / "run", job)
+    assert [receipt.status for receipt in receipts] == ["done", "failed", "done"]
+    (failure,) = read_failures(tmp_path / "run")
+    assert failure == (sources[1].id, f"segment ({__name__}:Leaver)", "SystemExit: 3")
+
+
+class Flawed(EachRow):
+    """A segmenter that fails in its second recording."""
+
+    n_before = 0
+
+    def predict(self, features):
+        Flawed.n_before += 1
+        if Flawed.n_before == 2:
+            return 1 / 0
+        return super().predict(features)
+
+
+def flawed_features(*_):
+    return 1 / 0
+
+
+class OfFlawed(EachRow):
+    hears = f"{__name__}:flawed_features"
+
+
+class AlsoOfFlawed(OfFlawed):
+    pass
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_system_that_fails_leaves_the_others_and_is_tried_again(
+    sources, tmp_path, monkeypatch, is_first
+):
+    monkeypatch.setattr(Flawed, "n_before", 0)
+    flawed, run = f"{__name__}:Flawed", tmp_path / "run"
+    names = (flawed, *JOB.segmenters) if is_first else (*JOB.segmenters, flawed)
+    job = SegmentJob(segmenters=names, features=JOB.features, exports=("lab",))
+    receipts = segment_collection(sources, run, job)
+    failure = (sources[1].id, f"segment ({flawed})", "ZeroDivisionError: division by zero")
+    assert [receipt.status for receipt in receipts] == ["done"] * 3
+    assert [receipt.partial for receipt in receipts] == [(), (failure,), ()]
+    assert read_failures(run) == [failure]
+    systems = [
+        tuple(each.system for each in formats.read_jams(run / f"tracks/{id_}.jams").annotations)
+        for id_ in statuses(receipts)
+    ]
+    assert systems == [names, JOB.segmenters, names]
+    # An export without a system in its name is that of the default one.
+    assert (run / "exports" / f"{sources[1].id}.lab").exists() != is_first
+    again = segment_collection(sources, run, job)
+    assert [receipt.status for receipt in again] == ["kept", "done", "kept"]
+    assert read_failures(run) == []
+    segment_collection(sources, tmp_path / "whole", job)
+    assert contents(run) == contents(tmp_path / "whole")
+
+
+def test_features_that_fail_leave_the_systems_of_others(sources, tmp_path):
+    names = tuple(f"{__name__}:{kind}" for kind in ("OfFlawed", "EachSecond", "AlsoOfFlawed"))
+    run, job = tmp_path / "run", SegmentJob(segmenters=names)
+    (receipt,) = segment_collection(sources[1:2], run, job)
+    stage = f"features ({__name__}:flawed_features)"
+    assert [each.stage for each in receipt.partial] == [stage]
+    (found,) = formats.read_jams(run / f"tracks/{receipt.track}.jams").annotations
+    assert found.system == names[1]
+    (receipt,) = segment_collection(sources[1:2], run, SegmentJob(segmenters=(names[0], names[2])))
+    assert receipt.failure.stage == stage
+
+
+def test_an_interrupt_in_custom_code_ends_the_run(sources, tmp_path, monkeypatch):
+    monkeypatch.setattr(Leaver, "n_before", 0)
+    job = SegmentJob(segmenters=(f"{__name__}:Leaver:raises=KeyboardInterrupt",))
+    with pytest.raises(KeyboardInterrupt):
+        segment_collection(sources, tmp_path / "run", job)
+
+
 def test_beats_do_not_affect_frames_of_fixed_length(sources, tmp_path):
     beats = tmp_path / "one.csv"
     beats.write_text("".join(f"{2 * i + 0.25},1\n" for i in range(4)), encoding="utf-8")

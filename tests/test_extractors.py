@@ -395,6 +395,19 @@ def test_a_function_that_returns_something_else_is_told_what_to_return():
         extracted(rate, np.zeros(8), 8)
 
 
+def test_the_signal_cannot_be_changed_by_a_function_of_your_own():
+    def louder(y, sr):
+        y *= 2
+        return Features(np.abs(y[:, None]), np.arange(len(y) + 1) / sr)
+
+    y = np.ones(8, dtype=np.float32)
+    for extract in (louder, Stack(parts=(MFCC(), louder))):
+        with pytest.raises(ValueError, match="read-only"):
+            extracted(extract, y, 8)
+        assert (y == 1).all()
+        y += 0  # still the caller's own
+
+
 def test_a_class_is_not_taken_for_its_objects():
     with pytest.raises(TypeError, match="got the class MFCC: make an object of it"):
         extracted(MFCC, np.zeros(SR), SR)

@@ -1,3 +1,5 @@
+import copy
+import pickle
 from itertools import pairwise
 
 import numpy as np
@@ -6,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+import scatseg.features
 from scatseg.features import (
     FeatureName,
     Features,
@@ -18,6 +21,10 @@ from scatseg.features import (
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering
 
 SR = 22050
+
+
+def through_pickle(made):
+    return pickle.loads(pickle.dumps(made))
 
 
 @pytest.fixture
@@ -97,6 +104,48 @@ def test_a_mask_selects_columns_and_their_names():
     assert [name.family for name in features.names] == ["a", "c"]
     with pytest.raises(ValueError, match="the mask selects none of 2 features"):
         features.columns([False, False])
+
+
+@pytest.mark.parametrize("copied", [lambda each: each, copy.deepcopy, through_pickle])
+def test_features_cannot_be_changed(three_frames, copied):
+    features = copied(three_frames)
+    for array in (features.X, features.edges):
+        with pytest.raises(ValueError, match="read-only"):
+            array *= 2
+    np.testing.assert_array_equal(features.X, three_frames.X)
+
+
+@pytest.mark.parametrize(
+    "seen", [lambda a: a, lambda a: a[:], lambda a: np.broadcast_to(a, a.shape)]
+)
+def test_what_the_features_were_made_of_is_not_what_they_hold(seen):
+    X, edges = np.ones((2, 3)), np.arange(3.0)
+    features = Features(seen(X), seen(edges))
+    X[0], edges[1] = np.nan, 7.0
+    np.testing.assert_array_equal(features.X, np.ones((2, 3)))
+    np.testing.assert_array_equal(features.edges, [0, 1, 2])
+
+
+def test_arrays_that_cannot_change_are_not_copied():
+    X, edges = np.ones((2, 3)), np.arange(3.0)
+    for array in (X, edges):
+        array.flags.writeable = False
+    features = Features(X, edges)
+    assert features.X is X
+    assert features.edges is edges
+
+
+@pytest.mark.parametrize("extract", [Scattering(J=8), JointScattering(J=8)])
+def test_large_features_are_not_copied(extract, monkeypatch):
+    made = []
+    compressed = scatseg.features.compressed
+
+    def remembered(*args, **options):
+        made.append(compressed(*args, **options))
+        return made[-1]
+
+    monkeypatch.setattr(scatseg.features, "compressed", remembered)
+    assert extract(np.ones(2**13), 8000).X is made[0]
 
 
 def test_integers_become_floats_and_single_precision_stays():

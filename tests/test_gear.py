@@ -335,6 +335,19 @@ def tones(module, n, **options):
     return gear.played(synth.synthesizer(f"{module}:tone"), n, **options)
 
 
+@pytest.mark.parametrize("takes_batches", [True, False])
+def test_sounds_cannot_be_changed_by_a_representation(takes_batches):
+    def louder(y, sr):  # noqa: ARG001
+        y *= 2
+        return y
+
+    louder.takes_batches = takes_batches
+    sounds = np.ones((3, 4), dtype=np.float32)
+    with pytest.raises(ValueError, match="read-only"):
+        gear.describe(louder, sounds, 8192)
+    assert (sounds == 1).all()
+
+
 def test_systems_that_fail_are_listed_and_the_others_finish(own, tmp_path):
     module, _ = own
     bad = ("constant", "broken", "growing", "raising")

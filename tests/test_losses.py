@@ -207,9 +207,60 @@ def test_an_unknown_metric_raises_with_the_available_ones():
         scatseg.distance(np.ones(10), np.ones(10), metric="jfts")
 
 
-def test_a_metric_that_is_no_comparison_raises():
-    with pytest.raises(ValueError, match="must be a Comparison: callable, with `difference`"):
-        scatseg.distance(np.ones(10), np.ones(10), metric="numpy:linalg")
+@pytest.mark.parametrize("name", ["numpy:linalg", f"{__name__}:of_one"])
+def test_a_metric_or_loss_that_compares_no_two_sounds_raises(name):
+    rule = r"must be a function \(x, target\) of two sounds, or a Comparison: callable, with"
+    with pytest.raises(ValueError, match=f"metric '{name}' {rule}"):
+        scatseg.distance(np.ones(10), np.ones(10), metric=name)
+    losses = torch_module("scatseg.losses")
+    with pytest.raises(ValueError, match=f"loss '{name}' {rule}"):
+        losses.loss_named(name)
+
+
+def of_one(x):
+    return x.mean()
+
+
+def lower_mean(x, target, scale=1.0):
+    return scale * (target - x).mean()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Doubled(Waveform):
+    """A custom comparison: twice the samples."""
+
+    def difference(self, S, R):
+        return 2 * (S - R)
+
+
+def test_a_function_of_two_sounds_is_a_metric_and_a_loss():
+    x, y = noise(3, 1, 20), noise(2, 20, seed=1)
+    expected = y.mean(axis=-1) - x.mean(axis=-1)
+    name = f"{__name__}:lower_mean"
+    np.testing.assert_allclose(scatseg.distance(x, y, metric=name), expected)
+    both = scatseg.distance(x, y, metric=f"{name}+waveform")
+    np.testing.assert_allclose(both, expected + scatseg.distance(x, y, metric="waveform"))
+    assert type(scatseg.distance(x[0, 0], y[0], metric=name)) is float
+    torch = pytest.importorskip("torch")
+    pair = torch.from_numpy(x), torch.from_numpy(y).requires_grad_()
+    np.testing.assert_allclose(scatseg.distance(*pair, metric=name), expected)
+    loss = torch_module("scatseg.losses").loss_named(name)
+    assert float(loss(pair[0][1, 0], pair[1][1]).detach()) == pytest.approx(expected[1, 1])
+
+
+def test_a_custom_comparison_is_a_metric_and_a_loss():
+    x, y = tensors(20), tensors(20, seed=1)
+    name, losses = f"{__name__}:Doubled", torch_module("scatseg.losses")
+    expected = 2 * scatseg.distance(x, y, metric="waveform")
+    assert scatseg.distance(x, y, metric=name) == pytest.approx(expected)
+    assert losses.loss_named(name)(x, y).item() == pytest.approx(expected)
+    both = losses.loss_named(f"{name}+waveform")
+    assert both(x, y).item() == pytest.approx(1.5 * expected)
+
+
+def test_a_metric_that_returns_no_number_raises():
+    with pytest.raises(TypeError, match=r"'numpy:add' must return a number, got float64 \(10,\)"):
+        scatseg.distance(np.ones(10), np.ones(10), metric="numpy:add")
 
 
 def tensors(*shape, seed=0):

@@ -186,6 +186,30 @@ def test_a_loss_that_is_lost_at_the_start_is_refused():
         matching.match(Places(), lambda x, _: x.sum() * np.nan, torch.ones(2), [1.0, 0.0])
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "bold-driver", "l-bfgs"])
+@pytest.mark.parametrize(
+    ("loss", "got"),
+    [
+        (lambda x, target: (x - target).square().mean().item(), "float"),
+        (lambda x, target: (x - target).square(), r"a tensor of shape \(2,\)"),
+        (lambda x, target: (x - target).detach().square().mean(), "a tensor without a gradient"),
+    ],
+    ids=["float", "vector", "detached"],
+)
+def test_a_loss_that_cannot_be_differentiated_is_refused(loss, got, optimizer):
+    steps = []
+    with pytest.raises(TypeError, match=f"return a differentiable scalar tensor, got {got}$"):
+        matching.match(
+            Places(),
+            loss,
+            torch.ones(2),
+            [1.0, 0.0],
+            optimizer=optimizer,
+            on_step=steps.append,
+        )
+    assert not steps
+
+
 def test_progress_is_told_step_by_step():
     said = []
     found = matching.match(Tremolos(), LOSS, tremolo(), START, n_steps=3, on_step=said.append)

@@ -1,4 +1,8 @@
+import contextlib
+import functools
 import hashlib
+import importlib
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,6 +158,104 @@ def test_code_of_this_package_has_no_separate_version():
 )
 def test_custom_code_is_found_in_nested_objects(made):
     assert code_of(made) == hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]
+
+
+def digest_of(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+@pytest.fixture
+def shop(tmp_path, monkeypatch):
+    """A module of one's own with modules beside it, which are not all imported by it."""
+    monkeypatch.syspath_prepend(tmp_path)
+    name = f"shop_{tmp_path.name}".replace("-", "_")
+    texts = {
+        f"{name}.py": f"""
+            import functools, json, numpy
+            import {name}_kettle
+            from {name}_pot.lid import closed
+            def brew(minutes, strong=False):
+                from {name}_pot import size
+            class Tea:
+                def pour(self): pass
+            sweet = functools.partial(len, "sugar")
+        """,
+        f"{name}_kettle.py": "import numpy",
+        f"{name}_pot/__init__.py": "",
+        f"{name}_pot/lid.py": "from . import knob; closed = True",
+        f"{name}_pot/knob.py": "",
+        f"{name}_pot/size.py": "",
+        f"{name}_cellar.py": "",
+    }
+    for file, text in texts.items():
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text(textwrap.dedent(text), encoding="utf-8")
+    return importlib.import_module(name)
+
+
+@pytest.mark.parametrize(
+    "part", ["", "_kettle", "_pot/__init__", "_pot/lid", "_pot/knob", "_pot/size"]
+)
+def test_custom_code_includes_what_it_imports(shop, part):
+    before = code_of(shop.brew)
+    file = Path(shop.__file__).parent / f"{shop.__name__}{part}.py"
+    file.write_text(file.read_text(encoding="utf-8") + "# otherwise", encoding="utf-8")
+    assert code_of(shop.brew) != before
+
+
+def test_other_files_in_the_folder_are_not_part_of_custom_code(shop):
+    before = code_of(shop.brew)
+    file = Path(shop.__file__).with_name(f"{shop.__name__}_cellar.py")
+    file.write_text("# otherwise", encoding="utf-8")
+    assert code_of(shop.brew) == before
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        functools.partial(brew, 3),
+        functools.partial(len, brew),
+        functools.cache(brew),
+        Tea().__repr__,
+        contextlib.contextmanager(brew),
+    ],
+    ids=["partial", "argument", "cache", "method", "decorator"],
+)
+def test_custom_code_is_found_behind_what_wraps_it(made):
+    if isinstance(made, functools.partial):
+        assert code_of(made) not in ("", code_of(made.func))
+    else:
+        assert code_of(made) == digest_of(Path(__file__))
+
+
+def test_a_wrapper_is_custom_code_as_is_what_it_wraps(shop):
+    def strained(*args):
+        return shop.brew(*args)
+
+    both = code_of((brew, shop.brew))
+    assert code_of(functools.wraps(shop.brew)(strained)) == both
+    assert code_of(functools.wraps(shop.Tea().pour)(strained)) == both
+    assert both not in {code_of(brew), code_of(shop.brew)}
+
+
+def test_arguments_of_partial_objects_are_part_of_the_code():
+    codes = {
+        code_of(functools.partial(brew, minutes, strong=strong))
+        for minutes in (3, 5)
+        for strong in (True, False)
+    }
+    assert len(codes) == 4
+    assert code_of(functools.partial(brew, 3)) == code_of(functools.partial(brew, 3))
+
+
+def test_the_module_of_a_name_is_part_of_the_code_of_what_it_names(shop):
+    assert not code_of(shop.sweet)
+    name = f"{shop.__name__}:sweet"
+    before = code_of(shop.sweet, name, "mfcc:n_mfcc=20")
+    file = Path(shop.__file__)
+    file.write_text(file.read_text(encoding="utf-8") + "# otherwise", encoding="utf-8")
+    assert before
+    assert code_of(shop.sweet, name) != before
 
 
 def test_memory_addresses_are_removed():

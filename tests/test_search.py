@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -1112,6 +1113,50 @@ def test_features_of_ones_own_are_allowed_by_name(tmp_path, capsys):
     assert run("index", tmp_path, "-o", folder, "--trust", own) == 0
     assert run("index", "--verify", folder, "--trust", own) == 0
     assert "no problems found" in capsys.readouterr().out
+
+
+def test_an_exit_in_custom_features_is_a_failure_of_the_recording(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    code = """
+        import sys
+        from scatseg.spectral import MFCC
+        def mine(y, sr):
+            return sys.exit(3) if y.any() else MFCC()(y, sr)
+    """
+    (tmp_path / "leaving_feature_of_index.py").write_text(textwrap.dedent(code))
+    audio.save(tmp_path / "melody.flac", melody(0), SR)
+    sources = find_sources([tmp_path], extensions=[".flac"]).sources
+    describer = Describer(features="leaving_feature_of_index:mine")
+    (receipt,) = add_recordings(tmp_path / "index", sources, describer)
+    assert receipt.failure == ("melody", "features", "SystemExit: 3")
+
+
+def test_an_index_is_not_mixed_with_changed_code_of_ones_own(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(tmp_path)
+    module = tmp_path / "indexed_feature.py"
+    module.write_text("from scatseg.spectral import MFCC\nclass Mine(MFCC): pass\n")
+    song, folder, own = tmp_path / "melody.flac", tmp_path / "music.index", "indexed_feature:Mine"
+    audio.save(song, melody(0), SR)
+    before = Index.build([song], folder, features=own)
+    commands = [
+        ("index", song, "-o", folder),
+        ("index", song, "-o", folder, "--rebuild"),
+        ("index", folder, "--rebuild"),
+        ("search", folder, song, "--exclude", "none"),
+    ]
+    for command in commands:
+        assert run(*command, "--trust", own) == 0
+    module.write_text(module.read_text() + "# otherwise\n")
+    said = "describes recordings by another version of indexed_feature:Mine, whose code has changed"
+    for command in commands:
+        capsys.readouterr()
+        assert run(*command, "--trust", own) == 2
+        assert said in " ".join(capsys.readouterr().err.split())
+    with pytest.raises(SearchIndexError, match=said):
+        Index.open(folder, trusted=[own])
+    with pytest.raises(SearchIndexError, match=said):
+        pickle.loads(pickle.dumps(before))
+    assert len(Index.build([song], tmp_path / "new.index", features=own).tracks) == 1
 
 
 def test_a_folder_of_something_else_is_left_alone(music, tmp_path):

@@ -81,6 +81,12 @@ def song():
 
 
 @pytest.fixture
+def halves(song):
+    """Its two halves."""
+    return Segmentation([0, song.duration / 2, song.duration], ["A", "B"])
+
+
+@pytest.fixture
 def noise(rng):
     """Two minutes of noise without a form."""
     return Features(rng.normal(size=(240, 12)), np.arange(241) / 2)
@@ -243,26 +249,26 @@ def test_the_curve_of_a_level_equals_that_with_the_level_as_default(each, song):
         np.testing.assert_array_equal(heights, other.novelty(song)[1])
 
 
-def test_a_subclass_with_its_own_predict_is_used(song, aba):
+def test_a_subclass_with_its_own_predict_is_used(song, halves):
     class Mine(FooteSegmenter):
         def predict(self, features):  # noqa: ARG002
-            return aba
+            return halves
 
     found, curve, _ = predict_with_novelty(Mine(), song)
-    assert found is aba
+    assert found is halves
     np.testing.assert_array_equal(curve.heights, FooteSegmenter().novelty(song)[1])
 
 
-def test_a_segmenter_without_a_curve_has_none(song, aba):
+def test_a_segmenter_without_a_curve_has_none(song, halves):
     class Always:
         def predict(self, features):  # noqa: ARG002
-            return aba
+            return halves
 
-    assert predict_with_novelty(Always(), song) == Prediction(aba, curve=None, warnings=())
+    assert predict_with_novelty(Always(), song) == Prediction(halves, curve=None, warnings=())
 
 
-def test_a_custom_prediction_is_used_as_it_is(song, aba):
-    prediction = Prediction(aba, Curve(song.edges, song.edges, is_probability=True), ("quiet",))
+def test_a_custom_prediction_is_used_as_it_is(song, halves):
+    prediction = Prediction(halves, Curve(song.edges, song.edges, is_probability=True), ("quiet",))
 
     class AtOnce:
         def predict_with_novelty(self, features):  # noqa: ARG002
@@ -285,6 +291,43 @@ def test_anything_but_a_prediction_is_refused(returned, message, song):
 
     with pytest.raises(TypeError, match=re.escape(message)):
         predict_with_novelty(AtOnce(), song)
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize(
+    ("start", "end", "got"),
+    [
+        (0, 5000, "118 s, got 0 to 5000 s"),
+        (0, 5, "118 s, got 0 to 5 s"),
+        (2, 118, "118 s, got 2 to 118 s"),
+        (0, 117.4, "118 s, got 0 to 117 s"),
+        (0, 118.6, "118 s, got 0 to 119 s"),
+    ],
+)
+def test_segments_that_do_not_span_the_recording_are_refused(start, end, got, at_once, song):
+    class Elsewhere:
+        def predict(self, features):  # noqa: ARG002
+            whole = Segmentation([start, end], ["A"])
+            return Hierarchy([whole, whole], ["coarse", "fine"]) if at_once else whole
+
+        if at_once:
+
+            def predict_with_novelty(self, features):
+                return Prediction(self.predict(features))
+
+    message = re.escape(f"the segments of Elsewhere must span 0 to {got}")
+    with pytest.raises(ValueError, match=message):
+        predict_with_novelty(Elsewhere(), song)
+    with pytest.raises(ValueError, match=message):
+        scatseg.segment(song, segmenter=Elsewhere())
+
+
+def test_segments_may_miss_the_ends_by_a_frame(song):
+    class Near:
+        def predict(self, features):
+            return Segmentation(features.centers[[0, 50, -1]], ["A", "B"])
+
+    assert scatseg.segment(song, segmenter=Near()).boundaries == (0.25, 25.25, 117.75)
 
 
 def test_every_named_segmenter_is_covered_by_the_contract():
@@ -629,12 +672,12 @@ def test_segment_is_silent_about_sections_and_labels_that_are_found():
     assert len(segment(features, segmenter="foote", granularity=0.4)) > 1
 
 
-def test_segment_accepts_any_object_with_predict(song, aba):
+def test_segment_accepts_any_object_with_predict(song, halves):
     class Always:
         def predict(self, features):  # noqa: ARG002
-            return aba
+            return halves
 
-    assert segment(song, segmenter=Always()) is aba
+    assert segment(song, segmenter=Always()) is halves
 
 
 @pytest.mark.parametrize("call", [segmenter, lambda name: segment(None, segmenter=name)])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple, TypeGuard
@@ -165,7 +166,7 @@ class SegmentJob:
         """
         heard, systems = self.features_of_systems(), self.systems()
         extracts = {features: extractors.extractor(features) for features in heard.values()}
-        own = naming.code_of((*systems.values(), *extracts.values()))
+        own = naming.code_of((*systems.values(), *extracts.values()), *systems, *extracts)
         return {
             "features": {
                 name: _described(extracts[features], features) for name, features in heard.items()
@@ -236,6 +237,7 @@ def analyze(
     *,
     beats: Path | None = None,
     described: Mapping[str, Features] | None = None,
+    on_failure: Callable[[str, BaseException], object] | None = None,
 ) -> Analysis:
     """Segment one signal with every system of a job.
 
@@ -251,6 +253,9 @@ def analyze(
         A beat file.
     described : mapping from str to Features, optional
         Precomputed features of this signal by name; others are computed.
+    on_failure : callable, optional
+        Called with stage and error of each system that fails, or its features, if another one
+        succeeds. Without it, and if all systems fail, the first error is raised.
 
     Returns
     -------
@@ -271,7 +276,7 @@ def analyze(
         return Analysis(_silence(len(y) / sr, job), pictures, (silent,) if y.any() else ())
     # One thread: a different order of summation would change rounding, and thus the output.
     with one_thread():
-        return _analyzed(y, sr, job, stage, pictures, beats, dict(described or {}))
+        return _analyzed(y, sr, job, stage, pictures, beats, dict(described or {}), on_failure)
 
 
 def _analyzed(
@@ -282,38 +287,72 @@ def _analyzed(
     pictures: dict[str, NDArray[Any]],
     beats: Path | None,
     described: dict[str, Features],
+    on_failure: Callable[[str, BaseException], object] | None,
 ) -> Analysis:
-    heard = job.features_of_systems()
-    constant = _constancy(y, sr)
+    heard, constant = job.features_of_systems(), _constancy(y, sr)
+    failed: dict[str, BaseException] = {}
+
+    @contextlib.contextmanager
+    def attempted(name: str) -> Iterator[None]:
+        stage.name = name
+        try:
+            yield
+        except (Exception, SystemExit) as error:  # one system must not affect the others
+            if on_failure is None:
+                raise
+            failed[name] = error
+
     for name in dict.fromkeys(heard.values()):
-        if name in described:
-            continue
-        stage.name = f"features ({name})"
-        extract = extractors.extractor(name)
-        if job.beats is not None and _needs_bar_lines(extract):
-            described[name] = extract.by_grid(y, sr, _grid(y, sr, job.beats, beats))
-        else:
-            described[name] = extractors.extracted(extract, y, sr)
-    annotations: list[Annotation] = []
-    doubts: list[str] = []
+        if name not in described:
+            with attempted(f"features ({name})"):
+                described[name] = _features(name, y, sr, job, beats)
+    found: list[Analysis] = []
     for name, system in job.systems().items():
-        stage.name = f"segment ({name})"
-        features = described[heard[name]]
-        sections, curve, warnings = predict_with_novelty(system, features)
-        found = _annotations(name, sections)
-        doubts += constant or [f"{name}: {warning}" for warning in warnings]
-        doubts += [f"{name}: {text}" for text in unmet_counts(system, found[0].segmentation)]
-        if curve is not None:
-            if curve.is_probability:
-                found = _with_confidence(found, curve)
-                doubts += _doubts(found[0])
-            pictures[f"novelty_{name}"] = np.asarray(curve.heights, dtype=np.float32)
-            pictures[f"novelty_edges_{name}"] = curve.edges
-        annotations += found
+        if heard[name] in described:
+            with attempted(f"segment ({name})"):
+                found.append(_segmented(name, system, described[heard[name]], constant))
+    if not found:
+        stage.name, error = next(iter(failed.items()))
+        raise error
+    for name, error in failed.items():
+        assert on_failure is not None
+        on_failure(name, error)
     stage.name = "pictures"
-    pictures |= _similarity_picture(described[heard[job.segmenters[0]]])
+    first = next(name for name in heard.values() if name in described)
+    for each in found:
+        pictures |= each.pictures
+    pictures |= _similarity_picture(described[first])
     notes = [note for features in described.values() for note in features.notes]
-    return Analysis(tuple(annotations), pictures, tuple(dict.fromkeys((*notes, *doubts))))
+    doubts = [doubt for each in found for doubt in each.warnings]
+    annotations = tuple(annotation for each in found for annotation in each.annotations)
+    return Analysis(annotations, pictures, tuple(dict.fromkeys((*notes, *doubts))))
+
+
+def _features(
+    name: str, y: NDArray[np.floating], sr: int, job: SegmentJob, beats: Path | None
+) -> Features:
+    extract = extractors.extractor(name)
+    if job.beats is not None and _needs_bar_lines(extract):
+        return extract.by_grid(y, sr, _grid(y, sr, job.beats, beats))
+    return extractors.extracted(extract, y, sr)
+
+
+def _segmented(
+    name: str, system: Segmenter, features: Features, constant: Sequence[str]
+) -> Analysis:
+    """Segment a signal with one system; its warnings on a constant signal are replaced."""
+    sections, curve, warnings = predict_with_novelty(system, features)
+    found = _annotations(name, sections)
+    doubts = [*(constant or (f"{name}: {warning}" for warning in warnings))]
+    doubts += [f"{name}: {text}" for text in unmet_counts(system, found[0].segmentation)]
+    pictures: dict[str, NDArray[Any]] = {}
+    if curve is not None:
+        if curve.is_probability:
+            found = _with_confidence(found, curve)
+            doubts += _doubts(found[0])
+        pictures[f"novelty_{name}"] = np.asarray(curve.heights, dtype=np.float32)
+        pictures[f"novelty_edges_{name}"] = curve.edges
+    return Analysis(tuple(found), pictures, tuple(doubts))
 
 
 def _silence(duration: float, job: SegmentJob) -> tuple[Annotation, ...]:

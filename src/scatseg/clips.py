@@ -144,8 +144,11 @@ class ClipFeatures:
         return Columns(titles, names, np.array([raw[name.family] for name in names]))
 
     def fingerprint(self) -> str:
-        """Return a hash of the options and of the names of the columns."""
-        options = {**asdict(self), "features": naming.placeless(_extractor(self.features))}
+        """Return a hash of the options, of custom code, and of the names of the columns."""
+        extract = _extractor(self.features)
+        options = {**asdict(self), "features": naming.placeless(extract)}
+        if own := naming.code_of(extract, self.features):
+            options["code"] = own
         text = json.dumps([options, self.columns().titles], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -305,7 +308,7 @@ def _each(
 
 def _made_by(features: ClipFeatures) -> str:
     """Return a hash of everything that determines a vector except the sound, including code."""
-    facts = [features.fingerprint(), __version__, naming.code_of(_extractor(features.features))]
+    facts = [features.fingerprint(), __version__]
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
 
@@ -327,7 +330,7 @@ def _describe(path: Path, *, features: ClipFeatures, transformer: FeatureTransfo
         recording = audio.decode(path, sr=features.sr)
         signal = features.prepared(recording.y)
         vector = transformer.transform([signal])[0].astype(np.float64)
-    except (audio.AudioError, ValueError) as error:
+    except (Exception, SystemExit) as error:  # custom code may raise anything
         return _Described("", reason=f"{type(error).__name__}: {error}")
     return _Described(key, vector, recording.duration)
 

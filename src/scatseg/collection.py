@@ -40,7 +40,8 @@ def segment_collection(
     """Segment tracks into a run folder.
 
     Finished tracks with the same audio and options are kept. Failures are listed in failures.csv
-    and do not stop the others.
+    and do not stop the others. If some of the systems fail on a track, it has the segmentations of
+    the others, and is not finished.
 
     Parameters
     ----------
@@ -103,8 +104,8 @@ def segment_collection(
         )
         for receipt in done:
             receipts[receipt.track] = receipt
-            if receipt.failure:
-                listed.append(receipt.failure)
+            if receipt.failure or receipt.partial:
+                listed += [*([receipt.failure] if receipt.failure else []), *receipt.partial]
                 runs.write_failures(run, listed)
             if on_receipt is not None:
                 on_receipt(receipt)
@@ -218,41 +219,57 @@ def segment_source(
     """Segment one track into a run folder; failures are in the receipt. `beats` is by id."""
     started, stage = time.perf_counter(), Stage()
     try:
-        warnings = _segment_source(source, run, job, beats.get(source.id), stage)
-    except Exception as error:  # one track must not affect the others
+        warnings, partial = _segment_source(source, run, job, beats.get(source.id), stage)
+    except (Exception, SystemExit) as error:  # one track must not affect the others
         return _failed(source, stage, error, started)
-    return Receipt(source.id, "done", time.perf_counter() - started, warnings=warnings)
+    seconds = time.perf_counter() - started
+    return Receipt(source.id, "done", seconds, warnings=warnings, partial=partial)
 
 
-def _failed(source: Source, stage: Stage, error: Exception, started: float) -> Receipt:
-    failure = Failure(source.id, stage.name, f"{type(error).__name__}: {error}")
+def _failed(source: Source, stage: Stage, error: BaseException, started: float) -> Receipt:
+    failure = _failure(source, stage.name, error)
     return Receipt(source.id, "failed", time.perf_counter() - started, failure)
+
+
+def _failure(source: Source, stage: str, error: BaseException) -> Failure:
+    return Failure(source.id, stage, f"{type(error).__name__}: {error}")
 
 
 def _segment_source(
     source: Source, run: Path, job: SegmentJob, beats: Path | None, stage: Stage
-) -> tuple[str, ...]:
-    """Segment one track, and return its warnings."""
+) -> tuple[tuple[str, ...], tuple[Failure, ...]]:
+    """Segment one track, and return its warnings and the failures of some of its systems."""
     target, arrays = _target(run, source.id), _arrays(run, source.id)
     facts = _file_facts(source, beats) | _job_facts(job)
     recording = audio.decode(source.path, sr=job.sr, strict=job.strict)
-    found = analyze(recording.y, recording.sr, job, stage, beats=beats)
+    partial: list[Failure] = []
+    found = analyze(
+        recording.y,
+        recording.sr,
+        job,
+        stage,
+        beats=beats,
+        on_failure=lambda stage, error: partial.append(_failure(source, stage, error)),
+    )
     stage.name = "write"
     warnings = (*recording.warnings, *found.warnings)
     drawn = _npz(found.pictures)
-    drawn_hash = hashlib.sha256(drawn).hexdigest()
+    facts |= {"arrays_sha256": hashlib.sha256(drawn).hexdigest(), "warnings": list(warnings)}
+    if partial:
+        facts["failed"] = [failure.stage for failure in partial]
+        facts["default"] = job.segmenters[0]  # which may be one of them
     jams = Jams(
         annotations=found.annotations,
         duration=recording.duration,
         title=source.path.stem,
-        sandbox={"scatseg": facts | {"arrays_sha256": drawn_hash, "warnings": list(warnings)}},
+        sandbox={"scatseg": facts},
     )
     _remove_exports(target, run / "exports")
     atomic_write(arrays, drawn)
     formats.write_jams(target, jams)
     stage.name = "export"
     corrected = _export_all(jams, run, source.id, job)
-    return (*warnings, *map(_kept_export, corrected))
+    return (*warnings, *map(_kept_export, corrected)), tuple(partial)
 
 
 def _target(run: Path, id_: str) -> Path:
@@ -286,7 +303,7 @@ def _finished(
     except (FileNotFoundError, FormatError):
         return None
     known = jams.sandbox.get("scatseg", {})
-    if any(known.get(key) != value for key, value in facts.items()):
+    if known.get("failed") or any(known.get(key) != value for key, value in facts.items()):
         return None
     expected = {**_file_facts(source, beats), "arrays_sha256": drawn_hash}
     return jams if all(known.get(key) == value for key, value in expected.items()) else None
@@ -301,7 +318,7 @@ def _npz(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 def _remove_exports(target: Path, folder: Path) -> None:
     """Remove the exports of a track before they are replaced, except those corrected by hand."""
     try:
-        before = formats.read_jams(target).annotations
+        before = formats.read_jams(target)
     except (FileNotFoundError, FormatError):
         return
     for name in formats.FORMATS:
@@ -314,7 +331,7 @@ def _export_all(jams: Jams, run: Path, id_: str, job: SegmentJob) -> list[Path]:
     """Write the exports of a track; return those that stay, as they were corrected by hand."""
     corrected = []
     for name in job.exports:
-        for path, found in _exported(jams.annotations, run / "exports", id_, name).items():
+        for path, found in _exported(jams, run / "exports", id_, name).items():
             if not path.exists():
                 formats.write(path, found, format=name)
             elif not _is_export(path, found, name):
@@ -337,9 +354,7 @@ def _kept_export(path: Path) -> str:
     )
 
 
-def _exported(
-    annotations: Sequence[Annotation], folder: Path, id_: str, name: str
-) -> dict[Path, Sequence[Annotation]]:
+def _exported(jams: Jams, folder: Path, id_: str, name: str) -> dict[Path, Sequence[Annotation]]:
     """Return the content of each file of a track in another format.
 
     `<id>` is for the default system, `<id>.<system>` for others. Formats for a single segmentation
@@ -347,9 +362,9 @@ def _exported(
     """
     known = formats.FORMATS[name]
     if known.several:
-        return {folder / f"{id_}{known.extension}": annotations}
-    first = {found.system: found for found in reversed(annotations)}
-    default = annotations[0].system
+        return {folder / f"{id_}{known.extension}": jams.annotations}
+    first = {found.system: found for found in reversed(jams.annotations)}
+    default = jams.sandbox.get("scatseg", {}).get("default", jams.annotations[0].system)
     files: dict[Path, Sequence[Annotation]] = {}
     for system, found in first.items():
         stem = id_ if system == default else f"{id_}.{runs.safe_id(system)}"

@@ -11,7 +11,8 @@ the reference, and breaks these properties.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, Protocol, cast
@@ -55,7 +56,8 @@ def distance(x: ArrayLike, y: ArrayLike, *, metric: str = "jtfs", sr: int = 2205
         gradients (see `scatseg.losses`).
     metric : str, default "jtfs"
         `name[:key=value,...]`: jtfs, scattering, mss, logmel, mfcc, waveform, or `module:callable`
-        for a custom `Comparison`. Distances joined by + are added.
+        for a custom function of two sounds (n_samples,) or a `Comparison`. Distances joined by +
+        are added.
     sr : int, default 22050
         Sampling rate in Hz. Only used by mfcc and logmel.
 
@@ -66,8 +68,11 @@ def distance(x: ArrayLike, y: ArrayLike, *, metric: str = "jtfs", sr: int = 2205
 
     Raises
     ------
+    TypeError
+        When a custom function does not return a number.
     ValueError
-        When the lengths differ, samples are not finite, or the metric is unknown.
+        When the lengths differ, samples are not finite, or the metric is unknown, or neither a
+        function of two sounds nor a `Comparison`.
 
     Examples
     --------
@@ -80,12 +85,46 @@ def distance(x: ArrayLike, y: ArrayLike, *, metric: str = "jtfs", sr: int = 2205
     check_lengths(X, Y)
     if is_tensor(X) != is_tensor(Y):
         X, Y = (each.numpy(force=True) if is_tensor(each) else each for each in (X, Y))
-    total = sum(norm(each.difference(each(X), each(Y)), each.p) for each in comparisons(metric, sr))
-    values = np.asarray(total.detach().cpu() if is_tensor(total) else total)
+    values = np.asarray(sum(_values(each, X, Y) for each in comparisons(metric, sr)))
     return float(values) if values.ndim == 0 else values
 
 
-def comparisons(metric: str, sr: int) -> tuple[Comparison, ...]:
+def _values(comparison: Comparison | _Pairwise, x: Tensor, y: Tensor) -> NDArray[Any]:
+    """Return the distances between sounds, shape (...)."""
+    if isinstance(comparison, _Pairwise):
+        return comparison(x, y)
+    found = norm(comparison.difference(comparison(x), comparison(y)), comparison.p)
+    return _as_array(found)
+
+
+def _as_array(values: object) -> NDArray[Any]:
+    return np.asarray(cast(Tensor, values).detach().cpu() if is_tensor(values) else values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pairwise:
+    """A custom function of two sounds, called for each pair."""
+
+    name: str
+    function: Callable[[Tensor, Tensor], object]
+
+    def __call__(self, x: Tensor, y: Tensor) -> NDArray[np.float64]:
+        shape = np.broadcast_shapes(tuple(x.shape), tuple(y.shape))
+        pairs = (
+            (each.expand(shape) if is_tensor(each) else np.broadcast_to(each, shape)).reshape(
+                -1, shape[-1]
+            )
+            for each in (x, y)
+        )
+        found = [_as_array(self.function(*pair)) for pair in zip(*pairs, strict=True)]
+        for value in found:
+            if value.size != 1 or value.dtype.kind not in "biuf":
+                msg = f"metric {self.name!r} must return a number, got {value.dtype} {value.shape}"
+                raise TypeError(msg)
+        return np.reshape([float(value.reshape(())) for value in found], shape[:-1])
+
+
+def comparisons(metric: str, sr: int) -> tuple[Comparison | _Pairwise, ...]:
     """Create comparisons by name, at a sampling rate in Hz.
 
     Examples
@@ -93,15 +132,38 @@ def comparisons(metric: str, sr: int) -> tuple[Comparison, ...]:
     >>> comparisons("mfcc:n_mfcc=20+waveform", sr=8192)
     (MFCC(sr=8192, n_mfcc=20, n_mels=128, n_fft=400, hop_length=200, p=2), Waveform(p=2))
     """
-    made = []
+    made: list[Comparison | _Pairwise] = []
     for name, options in naming.parse_names(metric):
         given = {"sr": sr, **options} if COMPARISONS.get(name) in (LogMel, MFCC) else options
         comparison = naming.build(name, given, COMPARISONS, "metric")
-        if not all(hasattr(comparison, part) for part in ("__call__", "difference", "p")):
-            msg = f"metric {name!r} must be a Comparison: callable, with `difference` and `p`"
-            raise ValueError(msg)
-        made.append(cast(Comparison, comparison))
+        if is_comparison(comparison, f"metric {name!r}"):
+            made.append(cast(Comparison, comparison))
+        else:
+            made.append(_Pairwise(name=name, function=comparison))
     return tuple(made)
+
+
+def is_comparison(made: object, what: str) -> bool:
+    """Return whether an object is a `Comparison`, or else a function of two sounds.
+
+    Raises
+    ------
+    ValueError
+        When it is neither; `what` is its name in the message.
+    """
+    if all(hasattr(made, part) for part in ("__call__", "difference", "p")):
+        return True
+    try:
+        inspect.signature(cast(Callable[..., Any], made)).bind(None, None)
+    except TypeError as error:  # not callable, or by other arguments
+        msg = (
+            f"{what} must be a function (x, target) of two sounds, or a Comparison: callable, with "
+            "`difference` and `p`"
+        )
+        raise ValueError(msg) from error
+    except ValueError:  # not written in Python: the call will tell
+        pass
+    return False
 
 
 def check_lengths(x: Tensor, y: Tensor) -> None:

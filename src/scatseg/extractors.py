@@ -70,6 +70,8 @@ def built(name: str, options: Mapping[str, Any]) -> Extractor:
 def extracted(extract: Extractor, y: NDArray[np.floating], sr: int) -> Features:
     """Compute the features of a signal (n_samples,), and check the result for custom extractors.
 
+    They get the signal read-only, so that it cannot change for others.
+
     Raises
     ------
     TypeError
@@ -87,11 +89,19 @@ def extracted(extract: Extractor, y: NDArray[np.floating], sr: int) -> Features:
         what = f"the class {name}: make an object of it" if isinstance(extract, type) else name
         msg = f"an extractor, called with (y, sr), is needed, got {what}"
         raise TypeError(msg)
-    features = extract(y, sr)
+    features = extract(read_only(y), sr)
     if not isinstance(features, Features):
         msg = f"{name} must return Features(X, edges), got {type(features).__name__}"
         raise TypeError(msg)
     return features
+
+
+def read_only(y: Any) -> Any:
+    """Return a read-only view of an array; a tensor, which cannot be read-only, is unchanged."""
+    if isinstance(y, np.ndarray):
+        y = y.view()
+        y.flags.writeable = False
+    return y
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,8 @@ __all__ = [
 class Features:
     """One vector per frame, with the frame edges in seconds.
 
-    Boundary `b` is at `edges[b]`, for uniform frames, beats and bars alike.
+    Boundary `b` is at `edges[b]`, for uniform frames, beats and bars alike. The arrays are
+    read-only: those given are copied, unless they cannot change.
 
     Parameters
     ----------
@@ -107,10 +108,15 @@ class Features:
         if len(names) != n_features:
             msg = f"{n_features} features need as many names, got {len(names)}"
             raise ValueError(msg)
-        object.__setattr__(self, "X", rows)
-        object.__setattr__(self, "edges", times)
+        object.__setattr__(self, "X", _frozen(rows, X))
+        object.__setattr__(self, "edges", _frozen(times, edges))
         object.__setattr__(self, "names", numbered(names))
         object.__setattr__(self, "notes", (notes,) if isinstance(notes, str) else tuple(notes))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name in ("X", "edges"):  # copies and unpickled arrays are writable
+            state[name].flags.writeable = False
+        self.__dict__.update(state)
 
     def __repr__(self) -> str:
         size = f"{counted(len(self), 'frame')} x {self.X.shape[1]}"
@@ -191,6 +197,19 @@ class Features:
         return Features(X.astype(self.X.dtype), times, self.names, notes=self.notes)
 
 
+def _frozen(array: NDArray[Any], given: object) -> NDArray[Any]:
+    """Return an array, or a copy if what it was made of could change it, read-only."""
+    if not isinstance(given, list | tuple) and _is_writable(array):
+        array = array.copy(order="K")
+    array.flags.writeable = False
+    return array
+
+
+def _is_writable(array: object) -> bool:
+    """Return whether an array, or one that it is a view of, can be written to."""
+    return isinstance(array, np.ndarray) and (array.flags.writeable or _is_writable(array.base))
+
+
 def check_features(features: object) -> None:
     """Raise a TypeError unless `features` are Features."""
     if not isinstance(features, Features):
@@ -241,7 +260,7 @@ class Extractor(Protocol):
     """Any callable from a signal to Features: a function or an object with options."""
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
-        """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
+        """Compute the features of the read-only signal `y` (n_samples,), sampled at `sr` Hz."""
 
 
 def frame_edges(centers: NDArray[np.floating], duration: float) -> NDArray[np.float64]:
@@ -525,6 +544,7 @@ def _described(
         compression=extract.compression,
         renormalize=extract.renormalize,
     )
+    X.flags.writeable = False  # large for joint scattering: it is not copied
     edges = frame_edges(np.arange(len(X)) * cast(int, transform.stride) / sr, n_samples / sr)
     return Features(X, edges, names)
 

@@ -397,15 +397,16 @@ def loss_named(text: str, sr: int = 22050) -> Any:
     ----------
     text : str
         `name[:key=value,...]`: jtfs, scattering, mss, logmel, mfcc, waveform, or
-        `module:callable` for a custom function `(x, target) -> Tensor`. Losses joined by + are
-        added.
+        `module:callable` for a custom function `(x, target) -> Tensor` or a
+        `scatseg.distances.Comparison`. Losses joined by + are added.
     sr : int, default 22050
         Sampling rate in Hz. Only used by mfcc and logmel.
 
     Raises
     ------
     ValueError
-        When the name is unknown or does not accept the options.
+        When the name is unknown or does not accept the options, or is neither a function of two
+        sounds nor a `Comparison`.
 
     Examples
     --------
@@ -417,7 +418,8 @@ def loss_named(text: str, sr: int = 22050) -> Any:
     for name, options in naming.parse_names(text):
         if name in ("mfcc", "logmel"):
             options = {"sr": sr, **options}
-        parts.append(naming.build(name, options, LOSSES, "loss"))
+        made = naming.build(name, options, LOSSES, "loss")
+        parts.append(FeatureLoss(made) if distances.is_comparison(made, f"loss {name!r}") else made)
     if len(parts) > 1 and not all(isinstance(part, Loss) for part in parts):
         msg = f"only losses that are a scatseg.losses.Loss can be added, got {text!r}"
         raise ValueError(msg)

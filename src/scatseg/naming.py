@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import functools
 import hashlib
 import importlib
 import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
 
@@ -167,32 +171,120 @@ def placeless(made: object) -> str:
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(made))
 
 
-def code_of(made: object) -> str:
+def code_of(made: object, *expressions: str) -> str:
     """Hash the custom code of an object, for cache keys.
+
+    Parameters
+    ----------
+    made : object
+        Any object; of tuples, dataclasses, partial objects, bound methods and wrapped functions,
+        the parts are taken into account, too.
+    *expressions : str
+        Names with options that the object was made by, whose modules are included.
 
     Returns
     -------
     digest : str
-        Hash of the Python files outside this package that define the object, or its parts if it is
-        a tuple or a dataclass; empty if there are none. Their imports are not included.
+        Hash of the Python files outside this package that define the object, of the files they
+        import, except installed packages, and of the arguments of partial objects; empty if there
+        are none.
     """
-    files = sorted(set(_own_files(made)))
-    return "".join(hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files)
+    parts = list(_parts(made, set()))
+    names = {name.partition(":")[0] for text in expressions for name in foreign_code(text)}
+    files = _own_files({*names, *(name for part in parts for name in _module_names(part))})
+    contents = {file.read_bytes() for file in files}
+    if contents:
+        contents |= {placeless(p).encode() for p in parts if isinstance(p, functools.partial)}
+    digests = sorted(hashlib.sha256(content).hexdigest()[:16] for content in contents)
+    if len(digests) < 2:
+        return "".join(digests)
+    return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
 
 
-def _own_files(made: object) -> Iterator[Path]:
-    if isinstance(made, tuple):
-        for part in made:
-            yield from _own_files(part)
+def _parts(made: object, seen: set[int]) -> Iterator[object]:
+    """Yield an object and those that it consists of."""
+    if id(made) in seen:
         return
-    if dataclasses.is_dataclass(made) and not isinstance(made, type):
-        for field in dataclasses.fields(made):
-            yield from _own_files(getattr(made, field.name))
-    module = sys.modules.get(str(getattr(made, "__module__", "")))
-    file = Path(getattr(module, "__file__", None) or "")
-    is_ours = module is not None and module.__name__.split(".")[0] == __name__.split(".")[0]
-    if not is_ours and file.suffix == ".py" and file.is_file():
-        yield file
+    seen.add(id(made))
+    yield made
+    inner: list[object] = [getattr(made, "__wrapped__", None)]
+    if isinstance(made, tuple):
+        inner += made
+    elif isinstance(made, functools.partial):
+        inner += [made.func, *made.args, *made.keywords.values()]
+    elif isinstance(made, types.MethodType):
+        inner += [made.__func__, made.__self__]
+    elif dataclasses.is_dataclass(made) and not isinstance(made, type):
+        inner += [getattr(made, field.name) for field in dataclasses.fields(made)]
+    for each in inner:
+        yield from _parts(each, seen)
+
+
+def _module_names(made: object) -> Iterator[str]:
+    """Yield the modules that define an object; of a wrapper, its own and that of the wrapped."""
+    yield str(getattr(made, "__module__", ""))
+    yield str(getattr(made, "__globals__", {}).get("__name__", ""))
+
+
+def _own_files(names: Iterable[str]) -> set[Path]:
+    """Find the Python files of loaded modules and of those they import.
+
+    Those of this package, of Python and, unless they define an object, of installed packages are
+    left out.
+    """
+    places = {name: getattr(sys.modules.get(name), "__file__", None) for name in names}
+    found: dict[str, Path] = {}
+    while places:
+        name, place = places.popitem()
+        file = Path(place or "")
+        top = name.partition(".")[0]
+        is_foreign = top != __name__.partition(".")[0] and not _is_of_python(file)
+        if name in found or not is_foreign or file.suffix != ".py" or not file.is_file():
+            continue
+        found[name] = file
+        for other in _imported(name, file):
+            origin = _origin(other)
+            if origin and (other.partition(".")[0] == top or not _is_installed(Path(origin))):
+                places[other] = origin
+    return set(found.values())
+
+
+def _imported(name: str, file: Path) -> set[str]:
+    """Return the names of modules, and possible ones, that a module imports anywhere."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):
+        return set()
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: package.count(".") + 2 - node.level] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names |= {f"{base}.{alias.name}".lstrip(".") for alias in node.names}
+    packages = {each[: dot.start()] for each in names for dot in re.finditer(r"\.", each)}
+    return names | packages
+
+
+def _origin(name: str) -> str | None:
+    """Find the file of a module without importing it."""
+    spec, path, parts = None, None, name.split(".")
+    for depth in range(1, len(parts) + 1):
+        spec = PathFinder.find_spec(".".join(parts[:depth]), path)
+        if spec is None:
+            return None
+        path = list(spec.submodule_search_locations or [])
+    return spec.origin if spec is not None else None
+
+
+def _is_installed(file: Path) -> bool:
+    return not {"site-packages", "dist-packages"}.isdisjoint(file.parts)
+
+
+def _is_of_python(file: Path) -> bool:
+    return file.is_relative_to(Path(os.__file__).parent) and not _is_installed(file)
 
 
 def _import(name: str, what: str) -> Callable[..., Any]:

@@ -280,7 +280,7 @@ def attempted(
     for name in names:
         try:
             results[name] = work(name)
-        except Exception as error:  # custom code may raise anything
+        except (Exception, SystemExit) as error:  # custom code may raise anything
             text = str(error) if isinstance(error, ValueError) else repr(error)
             failures.append(Failure(name, stage, text))
     return results, failures

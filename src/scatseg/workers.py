@@ -33,6 +33,7 @@ class Receipt(NamedTuple):
 
     `status` is "done", "kept" (finished before) or "failed"; `failure` is the reason,
     `warnings` are reasons to doubt the result, and `result` is what the caller needs of it.
+    `partial` are failures of parts of a track that is done otherwise.
     """
 
     track: str
@@ -41,6 +42,7 @@ class Receipt(NamedTuple):
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
     result: object = None
+    partial: tuple[Failure, ...] = ()
 
 
 def map_sources(

@@ -109,7 +109,8 @@ class Description:
         if fingerprint != self.fingerprint:
             msg = (
                 f"the model was trained on other features (fingerprint {self.fingerprint}, now "
-                f"{fingerprint}; scatseg {self.versions.get('scatseg', '?')}): train it again"
+                f"{fingerprint}; scatseg {self.versions.get('scatseg', '?')}), or the code of "
+                "custom features has changed: train it again"
             )
             raise ModelError(msg)
 

@@ -56,7 +56,8 @@ _losses = click.option(
     default=("jtfs", "mss"),
     show_default=True,
     help="jtfs, scattering, mss, logmel, mfcc, waveform, with options after a colon, or "
-    "module:callable. Repeat for several.",
+    "module:callable: a function (x, target) of two tensors that returns a differentiable scalar, "
+    "or a scatseg.distances.Comparison. Repeat for several.",
 )
 _truth = click.option(
     "--target-params",

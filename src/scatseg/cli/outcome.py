@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import re
 import shlex
 import signal
 import threading
@@ -107,16 +108,25 @@ def custom_errors(*names: str | None, verbosity: int) -> Iterator[None]:
 
     try:
         yield
-    except (OSError, ValueError, click.ClickException):
+    except click.ClickException:
         raise
-    except Exception as error:  # custom code may raise anything
+    except (Exception, SystemExit) as error:  # custom code may raise anything
         custom = sorted(set().union(*(foreign_code(name) for name in names if name)))
+        if isinstance(error, OSError | ValueError):  # which this package raises of input, too
+            raisers = _packages_of(error)
+            custom = [name for name in custom if re.split("[.:]", name)[0] in raisers]
         if not custom:
             raise
         if verbosity > 0:
             traceback.print_exception(error)
         msg = f"{' or '.join(custom)}: {type(error).__name__}: {error}"
         raise CustomCodeError(msg) from error
+
+
+def _packages_of(error: BaseException) -> set[str]:
+    """Return the top-level packages and modules whose functions an error has passed through."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return {str(frame.f_globals.get("__name__")).partition(".")[0] for frame, _ in frames}
 
 
 @contextlib.contextmanager

@@ -56,11 +56,13 @@ class Progress:
             click.echo(f"[{self._done}/{self._total}] {text}", err=True)
 
     def tell(self, receipt: Receipt) -> None:
-        """Count a track and report its outcome and warnings."""
+        """Count a track and report its outcome, the failures of its parts, and its warnings."""
         failed = receipt.failure
         what = f"{failed.stage}: {failed.error}" if failed else receipt.status
         text = f"{receipt.track}: {what} ({receipt.seconds:.1f} s)"
         self.step(text, important=failed is not None)
+        for each in receipt.partial:
+            self._say(f"{each.track}: {each.stage}: {each.error}")
         self.warn(receipt.track, receipt.warnings)
 
     def warn(self, track: str, warnings: Iterable[str]) -> None:
@@ -68,8 +70,10 @@ class Progress:
         if self._verbosity < 0:
             return
         for warning in warnings:
-            text = f"{track}: warning: {warning}"
-            if self._bar is not None:
-                self._bar.write(text, file=sys.stderr)
-            else:
-                click.echo(text, err=True)
+            self._say(f"{track}: warning: {warning}")
+
+    def _say(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            click.echo(text, err=True)

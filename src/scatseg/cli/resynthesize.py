@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from scatseg.cli.options import FileArgument, config_option, parse_time, run_option
-from scatseg.cli.outcome import DONE, resumable, usage_errors
+from scatseg.cli.outcome import DONE, custom_errors, resumable, usage_errors
 from scatseg.cli.progress import Progress
 from scatseg.cli.torch_runs import device_option, run_folder, seed_option
 
@@ -148,10 +148,12 @@ def resynthesize(
     default="jtfs,mss,mfcc",
     show_default=True,
     help="jtfs, scattering, mss, logmel, mfcc, waveform, separated by commas, with options as in "
-    "jtfs:J=10,Q=8,mss.",
+    "jtfs:J=10,Q=8,mss, or module:callable: a function (x, target) of two arrays that returns a "
+    "number, or a scatseg.distances.Comparison.",
 )
 @click.option("--sr", type=click.IntRange(1), default=22050, show_default=True, help="In Hz.")
-def distance(a: Path, b: Path, metric: str, sr: int) -> int:
+@click.pass_obj
+def distance(verbosity: int, a: Path, b: Path, metric: str, sr: int) -> int:
     """Compute the distance between two recordings.
 
     The shorter one is padded with silence.
@@ -171,7 +173,9 @@ def distance(a: Path, b: Path, metric: str, sr: int) -> int:
         longest = max(len(sound.y) for sound in sounds)
         x, y = (np.pad(sound.y, (0, longest - len(sound.y))) for sound in sounds)
         for name in metrics:
-            click.echo(f"{name}\t{distances.distance(x, y, metric=name, sr=sr):.6g}")
+            with custom_errors(name, verbosity=verbosity):
+                value = distances.distance(x, y, metric=name, sr=sr)
+            click.echo(f"{name}\t{value:.6g}")
     return DONE
 
 

@@ -290,14 +290,17 @@ def _segment(
         )
     n_failed = sum(receipt.failure is not None for receipt in receipts) + len(found.failures)
     n_done = sum(receipt.failure is None for receipt in receipts)
+    n_partial = sum(bool(receipt.partial) for receipt in receipts)
     if verbosity >= 0:
-        click.echo(f"{counted(n_done, 'track')} segmented, {n_failed:,} failed", err=True)
-        if n_failed:
+        done = f"{counted(n_done, 'track')} segmented"
+        done += f" ({n_partial:,} not by every system)" if n_partial else ""
+        click.echo(f"{done}, {n_failed:,} failed", err=True)
+        if n_failed or n_partial:
             click.echo(f"what failed, and why: {output / 'failures.csv'}", err=True)
         tell_outdated(output)
     with usage_errors():
         _settle_gone(output, prune, verbosity)
-    return status_of(n_done, n_failed)
+    return status_of(n_done, n_failed + n_partial)
 
 
 def _settle_gone(run: Path, prune: bool, verbosity: int) -> None:

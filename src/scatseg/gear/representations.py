@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from scatseg import naming
 from scatseg.distances import mel_filters
-from scatseg.extractors import EXTRACTORS
+from scatseg.extractors import EXTRACTORS, read_only
 from scatseg.features import Features
 from scatseg.scattering.arguments import check_signal
 from scatseg.scattering.arrays import Tensor, dtype_of, is_tensor
@@ -74,7 +74,7 @@ def describe(extract: Representation, sounds: Tensor, sr: int) -> NDArray[np.flo
     extract : Representation
         Called once for all sounds if it takes batches, else once per sound.
     sounds : ndarray or torch.Tensor of float, shape (n_sounds, n_samples)
-        Sounds of equal length.
+        Sounds of equal length. `extract` gets arrays read-only.
     sr : int
         Sampling rate in Hz.
 
@@ -90,9 +90,9 @@ def describe(extract: Representation, sounds: Tensor, sr: int) -> NDArray[np.flo
         the previous one.
     """
     if getattr(extract, "takes_batches", False):
-        X: NDArray[np.floating] = _on_host(extract(sounds, sr))
+        X: NDArray[np.floating] = _on_host(extract(read_only(sounds), sr))
     else:
-        X = _stacked([_vector(extract(y, sr)) for y in _on_host(sounds)])
+        X = _stacked([_vector(extract(y, sr)) for y in read_only(_on_host(sounds))])
     if not np.isfinite(X).all():
         msg = f"a representation must be finite, got {X[~np.isfinite(X)][0]}"
         raise ValueError(msg)

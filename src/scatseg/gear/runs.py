@@ -147,7 +147,7 @@ def _fill(
         for name, store in lacking.items():
             try:
                 store.add(start, batches)
-            except Exception as error:  # a custom callable may raise anything
+            except (Exception, SystemExit) as error:  # a custom callable may raise anything
                 del going[name]
                 text = str(error) if isinstance(error, ValueError) else repr(error)
                 yield name, Failure(name, "describe", f"sounds {start} to {end - 1}: {text}")

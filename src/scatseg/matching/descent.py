@@ -123,6 +123,8 @@ def match(
 
     Raises
     ------
+    TypeError
+        When the loss does not return a differentiable scalar tensor.
     ValueError
         When the target differs in length from the sounds, the start is invalid, a parameter is
         unknown or none is free, n_steps or lr is out of range, or the optimizer is unknown or

@@ -84,8 +84,23 @@ class Problem:
         """Compute loss and gradient."""
         variable = self.tensor(places).requires_grad_()
         value = self.loss(self.synth(self.theta(variable)), self.target)
+        _check_differentiable(value)
         (gradient,) = torch.autograd.grad(value, variable)
         return Step(places, float(value.detach()), gradient.numpy(force=True).astype(np.float64))
+
+
+def _check_differentiable(value: object) -> None:
+    """Raise a TypeError unless the value of a loss is a scalar tensor with a gradient."""
+    if not isinstance(value, Tensor):
+        got = type(value).__name__
+    elif value.numel() != 1:
+        got = f"a tensor of shape {tuple(value.shape)}"
+    elif not value.requires_grad:
+        got = "a tensor without a gradient"
+    else:
+        return
+    msg = f"the loss must return a differentiable scalar tensor, got {got}"
+    raise TypeError(msg)
 
 
 def problem_of(

@@ -177,7 +177,8 @@ def descended(
         Options of `match`: n_steps, lr, optimizer.
     """
     facts = {"loss": name, "shift": shift, "start": start.tolist(), **options}
-    parts = tuple(term for _, term in loss.terms) if isinstance(loss, Loss) else loss
+    terms = [term for _, term in loss.terms] if isinstance(loss, Loss) else [loss]
+    parts = tuple(part for each in terms for part in (each, getattr(each, "comparison", None)))
     known = {"version": __version__, "task": task.digest, "code": naming.code_of(parts)}
     text = json.dumps({**known, **facts}, sort_keys=True)
     path = folder / f"{hashlib.sha256(text.encode()).hexdigest()[:16]}.json"

@@ -127,6 +127,7 @@ def add_recordings(
         if state.options != describer.fingerprint():
             kept, asked = (f"{each.features} at {each.sr} Hz" for each in (state, describer))
             if kept == asked:  # but of another version
+                describer_of(state)  # raises an error if it is that of custom code
                 kept, asked = state.options, describer.fingerprint()
             msg = (
                 f"{runs.shown(folder)} describes recordings by {kept}, not by {asked}: "
@@ -202,7 +203,7 @@ def remove_recordings(folder: Path, pattern: str, *, trusted: Collection[str] = 
         if removed:
             gone = set(removed)
             tracks = {id_: t for id_, t in state.tracks.items() if id_ not in gone}
-            _write_tracks(state, tracks, _describer(state), rebuild=False)
+            _write_tracks(state, tracks, describer_of(state), rebuild=False)
             kept = [f for f in runs.read_failures(folder) if f.track not in gone]
             runs.write_failures(folder, kept)
     return removed
@@ -213,7 +214,7 @@ def rebuild_index(folder: Path, *, trusted: Collection[str] = ()) -> State:
     read_state(folder, trusted=trusted)
     with runs.locked(folder):
         state = read_state(folder, trusted=trusted)
-        return _write_tracks(state, dict(state.tracks), _describer(state), rebuild=True)
+        return _write_tracks(state, dict(state.tracks), describer_of(state), rebuild=True)
 
 
 def describe_source(
@@ -241,7 +242,7 @@ def describe_source(
             stage = "write"
             atomic_write(path, description.npz())
             duration = description.duration
-    except Exception as error:  # one recording must not affect the others
+    except (Exception, SystemExit) as error:  # one recording must not affect the others
         failure = Failure(source.id, stage, f"{type(error).__name__}: {error}")
         return Receipt(source.id, "failed", time.perf_counter() - started, failure)
     track = IndexedTrack(
@@ -301,8 +302,23 @@ def _named(sources: Sequence[Source], state: State) -> list[Source]:
     return sorted(named)
 
 
-def _describer(state: State) -> Describer:
-    return Describer(features=state.features, sr=state.sr)
+def describer_of(state: State) -> Describer:
+    """Return the feature settings of an index.
+
+    Raises
+    ------
+    SearchIndexError
+        When the code of its custom features has changed since.
+    """
+    describer = Describer(features=state.features, sr=state.sr)
+    own = naming.foreign_code(state.features)
+    if own and state.options != describer.fingerprint():
+        msg = (
+            f"{runs.shown(state.folder)} describes recordings by another version of "
+            f"{', '.join(sorted(own))}, whose code has changed: make a new index with another -o"
+        )
+        raise SearchIndexError(msg)
+    return describer
 
 
 def _commit(
@@ -519,7 +535,7 @@ def verify_index(folder: Path, *, trusted: Collection[str] = ()) -> list[str]:
     faults = _row_faults(state)
     if not state.generation or faults:
         return faults
-    projection, columns = state.projection(), _describer(state).columns()
+    projection, columns = state.projection(), describer_of(state).columns()
     matrices = {length: state.matrix(length) for length in ALL_LENGTHS}
     place = {
         length: dict(zip(rows.tracks, zip(rows.firsts, rows.counts, strict=True), strict=True))

@@ -224,9 +224,11 @@ class Describer:
         self.columns()
 
     def fingerprint(self) -> str:
-        """Return the settings that determine a description, as text."""
-        made = naming.placeless(_extractor(self.features))
-        return json.dumps({"features": made, "sr": self.sr})
+        """Return the settings and the custom code that determine a description, as text."""
+        extract = _extractor(self.features)
+        own = naming.code_of(extract, self.features)
+        settings = {"features": naming.placeless(extract), "sr": self.sr}
+        return json.dumps(settings | ({"code": own} if own else {}))
 
     def columns(self) -> Columns:
         """Return the columns of a description."""

@@ -18,7 +18,7 @@ from scatseg.counts import counted
 from scatseg.runs import find_sources, read_failures
 from scatseg.scattering.arguments import check_integer, check_mono
 from scatseg.search import approximate
-from scatseg.search.building import add_recordings
+from scatseg.search.building import add_recordings, describer_of
 from scatseg.search.comparing import compared, explained
 from scatseg.search.descriptions import (
     LEAST_SECONDS,
@@ -89,7 +89,7 @@ class Index:
         self._state = state
         self._exact = exact
         self._graphs: dict[float, Any] = {}
-        self.describer = Describer(features=state.features, sr=state.sr)
+        self.describer = describer_of(state)
         self._matrices = {length: state.matrix(length) for length in (WHOLE, *LENGTHS)}
         self.projection: Projection | None = state.projection() if state.generation else None
         self._frames = functools.lru_cache(maxsize=_CACHED)(self._read_frames)
@@ -127,7 +127,8 @@ class Index:
         Raises
         ------
         SearchIndexError
-            When it is not an index, is damaged, of another version, or names untrusted code.
+            When it is not an index, is damaged, of another version, names untrusted code, or the
+            code of its features has changed.
         """
         state = read_state(Path(folder), trusted=trusted)
         while True:

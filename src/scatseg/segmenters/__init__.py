@@ -7,8 +7,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Protocol
 
+import numpy as np
+
 from scatseg import naming
-from scatseg.counts import counted
+from scatseg.counts import counted, rounded, told_apart
 from scatseg.features import Features, check_features
 from scatseg.segmentation import SILENCE, Hierarchy, Segmentation
 from scatseg.segmenters.answers import Curve, Prediction
@@ -53,7 +55,7 @@ class Segmenter(Protocol):
     """
 
     def predict(self, features: Features) -> Segmentation | Hierarchy:
-        """Segment one recording."""
+        """Segment one recording. The arrays of the features are read-only."""
 
 
 SEGMENTERS: Mapping[str, Callable[..., Segmenter]] = {
@@ -129,7 +131,8 @@ def segment(
         When features or segmenter have the wrong type, or the segmenter does not return a
         Segmentation or Hierarchy.
     ValueError
-        When a name or an option is unknown.
+        When a name or an option is unknown, or the segments do not span the recording, up to a
+        frame.
 
     See Also
     --------
@@ -206,12 +209,14 @@ def predict_with_novelty(
     ------
     TypeError
         As in `segment`, or when the segmenter does not return a Prediction.
+    ValueError
+        As in `segment`.
     """
     check_features(features)
     at_once = getattr(segmenter, "predict_with_novelty", None)
     with one_thread():
         if at_once is not None and _is_own(type(segmenter)):
-            return _checked(segmenter, at_once(features))
+            return _checked(segmenter, at_once(features), features)
         novelty = getattr(segmenter, "novelty", None)
         curve = None if novelty is None else Curve(*novelty(features))
         return Prediction(_predicted(segmenter, features), curve)
@@ -224,23 +229,36 @@ def _predicted(segmenter: Segmenter, features: Features) -> Segmentation | Hiera
         what = repr(segmenter) if isinstance(segmenter, type) else type(segmenter).__name__
         msg = f"an object with a method predict(features) is needed, got {what}"
         raise TypeError(msg)
-    return _checked_segmentation(segmenter, segmenter.predict(features))
+    return _checked_segmentation(segmenter, segmenter.predict(features), features)
 
 
-def _checked(segmenter: Segmenter, prediction: object) -> Prediction[Segmentation | Hierarchy]:
+def _checked(
+    segmenter: Segmenter, prediction: object, features: Features
+) -> Prediction[Segmentation | Hierarchy]:
     if not isinstance(prediction, Prediction):
         name, what = type(segmenter).__name__, type(prediction).__name__
         msg = f"{name}.predict_with_novelty must return a Prediction, got {what}"
         raise TypeError(msg)
-    _checked_segmentation(segmenter, prediction.found)
+    _checked_segmentation(segmenter, prediction.found, features)
     return prediction
 
 
-def _checked_segmentation(segmenter: Segmenter, found: object) -> Segmentation | Hierarchy:
+def _checked_segmentation(
+    segmenter: Segmenter, found: object, features: Features
+) -> Segmentation | Hierarchy:
+    name = type(segmenter).__name__
     if not isinstance(found, Segmentation | Hierarchy):
-        name, what = type(segmenter).__name__, type(found).__name__
+        what = type(found).__name__
         msg = f"{name} must predict a Segmentation or a Hierarchy, got {what}"
         raise TypeError(msg)
+    whole = found if isinstance(found, Segmentation) else found.levels[0]
+    start, end = whole.boundaries[0], whole.boundaries[-1]
+    frame = float(np.diff(features.edges).max())
+    if abs(start) > frame or abs(end - features.duration) > frame:
+        duration, last = told_apart(features.duration, end)
+        first = rounded(start)
+        msg = f"the segments of {name} must span 0 to {duration} s, got {first} to {last} s"
+        raise ValueError(msg)
     return found
 
 
