@@ -2,11 +2,14 @@ import contextlib
 import functools
 import hashlib
 import importlib
+import sys
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
+import scipy.signal
 
 from scatseg.analysis import SegmentJob
 from scatseg.classification import load_model
@@ -176,6 +179,7 @@ def shop(tmp_path, monkeypatch):
             from {name}_pot.lid import closed
             def brew(minutes, strong=False):
                 from {name}_pot import size
+                from {name}_shelf.low import jar
             class Tea:
                 def pour(self): pass
             sweet = functools.partial(len, "sugar")
@@ -185,16 +189,18 @@ def shop(tmp_path, monkeypatch):
         f"{name}_pot/lid.py": "from . import knob; closed = True",
         f"{name}_pot/knob.py": "",
         f"{name}_pot/size.py": "",
+        f"{name}_shelf/low/jar.py": "",
         f"{name}_cellar.py": "",
     }
     for file, text in texts.items():
-        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / file).write_text(textwrap.dedent(text), encoding="utf-8")
     return importlib.import_module(name)
 
 
 @pytest.mark.parametrize(
-    "part", ["", "_kettle", "_pot/__init__", "_pot/lid", "_pot/knob", "_pot/size"]
+    "part",
+    ["", "_kettle", "_pot/__init__", "_pot/lid", "_pot/knob", "_pot/size", "_shelf/low/jar"],
 )
 def test_custom_code_includes_what_it_imports(shop, part):
     before = code_of(shop.brew)
@@ -246,6 +252,20 @@ def test_arguments_of_partial_objects_are_part_of_the_code():
     }
     assert len(codes) == 4
     assert code_of(functools.partial(brew, 3)) == code_of(functools.partial(brew, 3))
+    grams = np.zeros((2, 5000)), np.zeros((2, 5000))
+    grams[1][1, 2500] = 1  # which its repr leaves out
+    assert len({code_of(functools.partial(brew, 3, each)) for each in grams}) == 2
+
+
+def test_the_order_of_sets_is_not_part_of_the_code():
+    leaves = {8, 0}, {0, 8}
+    assert repr(leaves[0]) != repr(leaves[1])
+    assert len({code_of(functools.partial(brew, each)) for each in leaves}) == 1
+
+
+def test_imports_of_installed_packages_are_not_part_of_the_code():
+    made = scipy.signal.get_window
+    assert code_of(made) == digest_of(Path(sys.modules[made.__module__].__file__))
 
 
 def test_the_module_of_a_name_is_part_of_the_code_of_what_it_names(shop):

@@ -349,8 +349,8 @@ def _is_export(path: Path, found: Sequence[Annotation], name: str) -> bool:
 
 def _kept_export(path: Path) -> str:
     return (
-        f"{path.parent.name}/{path.name} was corrected by hand and is kept: "
-        "to get the new one, move it away and run this again"
+        f"{path.parent.name}/{path.name} differs from the result and is kept, as "
+        "corrected by hand: to get the new one, move it away and run this again"
     )
 
 

@@ -194,11 +194,29 @@ def code_of(made: object, *expressions: str) -> str:
     files = _own_files({*names, *(name for part in parts for name in _module_names(part))})
     contents = {file.read_bytes() for file in files}
     if contents:
-        contents |= {placeless(p).encode() for p in parts if isinstance(p, functools.partial)}
+        contents |= {
+            _text((p.func, p.args, p.keywords)).encode()
+            for p in parts
+            if isinstance(p, functools.partial)
+        }
     digests = sorted(hashlib.sha256(content).hexdigest()[:16] for content in contents)
     if len(digests) < 2:
         return "".join(digests)
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:16]
+
+
+def _text(value: object) -> str:
+    """Return a text that is the same in all processes: whole arrays, and sets in order."""
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(_text, value))}]"
+    if isinstance(value, Mapping):
+        return _text([[key, value[key]] for key in value])
+    if isinstance(value, set | frozenset):
+        return f"{{{','.join(sorted(map(_text, value)))}}}"
+    if hasattr(value, "tobytes"):
+        digest = hashlib.sha256(value.tobytes()).hexdigest()
+        return f"{getattr(value, 'dtype', '')}{getattr(value, 'shape', '')}{digest}"
+    return placeless(value)
 
 
 def _parts(made: object, seen: set[int]) -> Iterator[object]:
@@ -230,7 +248,7 @@ def _own_files(names: Iterable[str]) -> set[Path]:
     """Find the Python files of loaded modules and of those they import.
 
     Those of this package, of Python and, unless they define an object, of installed packages are
-    left out.
+    left out. What an installed file imports is not looked at.
     """
     places = {name: getattr(sys.modules.get(name), "__file__", None) for name in names}
     found: dict[str, Path] = {}
@@ -242,9 +260,9 @@ def _own_files(names: Iterable[str]) -> set[Path]:
         if name in found or not is_foreign or file.suffix != ".py" or not file.is_file():
             continue
         found[name] = file
-        for other in _imported(name, file):
+        for other in () if _is_installed(file) else _imported(name, file):
             origin = _origin(other)
-            if origin and (other.partition(".")[0] == top or not _is_installed(Path(origin))):
+            if origin and not _is_installed(Path(origin)):
                 places[other] = origin
     return set(found.values())
 
@@ -270,13 +288,16 @@ def _imported(name: str, file: Path) -> set[str]:
 
 def _origin(name: str) -> str | None:
     """Find the file of a module without importing it."""
-    spec, path, parts = None, None, name.split(".")
-    for depth in range(1, len(parts) + 1):
-        spec = PathFinder.find_spec(".".join(parts[:depth]), path)
-        if spec is None:
-            return None
-        path = list(spec.submodule_search_locations or [])
-    return spec.origin if spec is not None else None
+    top, *inner = name.split(".")
+    spec = PathFinder.find_spec(top)
+    if spec is None or not inner:
+        return spec.origin if spec is not None else None
+    for folder in spec.submodule_search_locations or []:
+        place = Path(folder, *inner)
+        for file in (place / "__init__.py", place.with_name(f"{place.name}.py")):
+            if file.is_file():
+                return str(file)
+    return None
 
 
 def _is_installed(file: Path) -> bool:

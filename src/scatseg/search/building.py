@@ -6,6 +6,7 @@ import dataclasses
 import fnmatch
 import functools
 import hashlib
+import json
 import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -313,9 +314,15 @@ def describer_of(state: State) -> Describer:
     describer = Describer(features=state.features, sr=state.sr)
     own = naming.foreign_code(state.features)
     if own and state.options != describer.fingerprint():
+        code = ", ".join(sorted(own))
         msg = (
-            f"{runs.shown(state.folder)} describes recordings by another version of "
-            f"{', '.join(sorted(own))}, whose code has changed: make a new index with another -o"
+            f"{runs.shown(state.folder)} describes recordings by "
+            + (
+                f"another version of {code}, whose code has changed"
+                if "code" in json.loads(state.options)
+                else f"{code}, whose code at that time is not known"
+            )
+            + ": make a new index with another -o"
         )
         raise SearchIndexError(msg)
     return describer
