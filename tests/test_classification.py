@@ -15,6 +15,7 @@ from sklearn import metrics
 from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_limits
 
 from scatseg import audio, cli
 from scatseg.classification import (
@@ -797,6 +798,16 @@ def test_processes_are_started_for_long_work_only(worth, in_processes, drums, mo
     assert shared == [each.path for each in listed[5 - in_processes :]]
     np.testing.assert_array_equal(together.X, alone.X)
     assert together.hashes == alone.hashes
+
+
+def test_descriptions_do_not_depend_on_the_number_of_threads(tmp_path, rng):
+    audio.save(tmp_path / "noise.wav", 0.1 * rng.normal(size=3 * 22050), 22050)
+    features = ClipFeatures(features="mfcc", seconds=3.0)
+    found = []
+    for n_threads in (1, 4):
+        with threadpool_limits(n_threads):
+            found.append(describe_clips([clip(tmp_path / "noise.wav")], features).X)
+    np.testing.assert_array_equal(*found)
 
 
 def test_other_options_are_stored_apart():

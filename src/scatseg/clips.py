@@ -21,6 +21,7 @@ from scatseg.extractors import Stack, built, extracted
 from scatseg.features import Extractor, FeatureName, JointScattering, Scattering
 from scatseg.labelled import Clip
 from scatseg.runs import Failure
+from scatseg.threads import one_thread
 from scatseg.transformers import FeatureTransformer
 from scatseg.workers import map_pure
 from scatseg.writing import atomic_write
@@ -329,7 +330,8 @@ def _describe(path: Path, *, features: ClipFeatures, transformer: FeatureTransfo
         key = audio.file_hash(path)
         recording = audio.decode(path, sr=features.sr)
         signal = features.prepared(recording.y)
-        vector = transformer.transform([signal])[0].astype(np.float64)
+        with one_thread():  # vectors do not depend on the number of threads, nor of processes
+            vector = transformer.transform([signal])[0].astype(np.float64)
     except (Exception, SystemExit) as error:  # custom code may raise anything
         return _Described("", reason=f"{type(error).__name__}: {error}")
     return _Described(key, vector, recording.duration)
