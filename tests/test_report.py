@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -358,6 +359,22 @@ def test_tracks_carry_the_scores_of_the_first_system(run):
     assert data["default"] == "foote"
     column = data["columns"].index("F-measure@0.5")
     assert data["tracks"][0]["scores"][column] == pytest.approx((1 + 2 / 3) / 2, abs=1e-6)
+
+
+@pytest.mark.parametrize("id_", ["first", ODD_ID], ids=["first track", "other track"])
+def test_a_track_on_which_the_default_system_failed_shows_no_other_one(run, id_):
+    path = run / "tracks" / f"{id_}.jams"
+    whole = read_jams(path)
+    others = tuple(each for each in whole.annotations if each.system != "foote")
+    noted = {"scatseg": {**whole.sandbox.get("scatseg", {}), "default": "foote"}}
+    write_jams(path, replace(whole, annotations=others, sandbox=noted))
+    data = data_of(build(run, figures=False))
+    rows = {row["id"]: row for row in data["tracks"]}
+    failed, fine = rows.pop(id_), rows.popitem()[1]
+    assert data["default"] == "foote"
+    assert (failed["segments"], fine["segments"]) == (None, 3)
+    assert len(fine["strips"]) - len(failed["strips"]) == 1
+    assert "even" not in {strip["name"].split(" ")[0] for strip in failed["strips"]}
 
 
 def test_unscored_run_counts_segments_instead(run):

@@ -104,8 +104,8 @@ def segment_collection(
         )
         for receipt in done:
             receipts[receipt.track] = receipt
-            if receipt.failure or receipt.partial:
-                listed += [*([receipt.failure] if receipt.failure else []), *receipt.partial]
+            if receipt.failures:
+                listed += receipt.failures
                 runs.write_failures(run, listed)
             if on_receipt is not None:
                 on_receipt(receipt)
@@ -364,9 +364,8 @@ def _exported(jams: Jams, folder: Path, id_: str, name: str) -> dict[Path, Seque
     if known.several:
         return {folder / f"{id_}{known.extension}": jams.annotations}
     first = {found.system: found for found in reversed(jams.annotations)}
-    default = jams.sandbox.get("scatseg", {}).get("default", jams.annotations[0].system)
     files: dict[Path, Sequence[Annotation]] = {}
     for system, found in first.items():
-        stem = id_ if system == default else f"{id_}.{runs.safe_id(system)}"
+        stem = id_ if system == jams.default_system else f"{id_}.{runs.safe_id(system)}"
         files[folder / f"{stem}{known.extension}"] = (found,)
     return files

@@ -30,7 +30,7 @@ class Jams:
     Parameters
     ----------
     annotations : tuple of Annotation
-        The first is the default one.
+        The first is the default one, unless the default system failed.
     duration : float
         Duration of the recording in seconds.
     title : str, default ""
@@ -43,6 +43,13 @@ class Jams:
     duration: float
     title: str = ""
     sandbox: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def default_system(self) -> str:
+        """The default system: the one noted as such if it failed, else the first."""
+        facts = self.sandbox.get("scatseg", {})
+        noted = facts.get("default", "") if isinstance(facts, Mapping) else ""
+        return noted or next((each.system for each in self.annotations), "")
 
 
 class _Source(NamedTuple):

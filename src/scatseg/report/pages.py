@@ -264,9 +264,9 @@ def track_strips(track: Track) -> Strips:
 
 def default_system(run: Run) -> str:
     """Return the system whose scores represent a track: the first of the estimates."""
-    systems = (each.system for track in run.tracks for each in track.jams.annotations)
+    systems = (track.jams.default_system for track in run.tracks)
     scored = dict.fromkeys(s.system for s in run.summary if s.system not in run.baselines)
-    first = next(systems, "")
+    first = next(filter(None, systems), "")
     return first if first in scored or not scored else next(iter(scored))
 
 
@@ -399,7 +399,8 @@ def _segment_counts(tracks: Iterable[Track]) -> list[JSON]:
 
 def _index_row(track: Track, page: Path, default: str) -> JSON:
     strips = track_strips(track)
-    form = track.jams.annotations[0].segmentation if track.jams.annotations else None
+    estimates = zip(track.jams.annotations, strips.estimates, strict=True)
+    shown = [pair for pair in estimates if pair[0].system == track.jams.default_system][:1]
     by_metric: dict[str, list[float]] = {}
     for score in track.scores:
         if score.system == default and score.level != HIERARCHY and math.isfinite(score.value):
@@ -411,8 +412,8 @@ def _index_row(track: Track, page: Path, default: str) -> JSON:
         "url": relative_url(page_path(page.parent, track), page),
         "duration": track.duration,
         "styles": strips.looks,
-        "strips": [*strips.references[:1], *strips.estimates[:1]],
-        "segments": len(form) if form else None,
+        "strips": [*strips.references[:1], *(strip for _, strip in shown)],
+        "segments": next((len(each.segmentation) for each, _ in shown), None),
         "scores": [None if mean is None else _number(mean) for mean in means],
         "warnings": len(_warnings(track)),
     }
