@@ -314,9 +314,9 @@ def _analyzed(
     if not found:
         stage.name, error = next(iter(failed.items()))
         raise error
-    for name, error in failed.items():
-        assert on_failure is not None
-        on_failure(name, error)
+    if on_failure is not None:
+        for name, error in failed.items():
+            on_failure(name, error)
     stage.name = "pictures"
     first = next(name for name in heard.values() if name in described)
     for each in found:

@@ -199,7 +199,10 @@ class Features:
 
 def _frozen(array: NDArray[Any], given: object) -> NDArray[Any]:
     """Return an array, or a copy if what it was made of could change it, read-only."""
-    if not isinstance(given, list | tuple) and _is_writable(array):
+    is_converted = isinstance(given, list | tuple) or (
+        isinstance(given, np.ndarray) and not np.may_share_memory(array, given)
+    )
+    if not is_converted and _is_writable(array):
         array = array.copy(order="K")
     array.flags.writeable = False
     return array

@@ -44,6 +44,11 @@ class Receipt(NamedTuple):
     result: object = None
     partial: tuple[Failure, ...] = ()
 
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """That of the track, or those of its parts."""
+        return self.partial if self.failure is None else (self.failure,)
+
 
 def map_sources(
     work: Callable[[Source], Receipt],

@@ -154,8 +154,8 @@ def add_recordings(
             work, sources, n_jobs=n_jobs, marks=marks, time_limit=time_limit
         ):
             receipts[receipt.track] = receipt
-            if receipt.failure:
-                listed.append(receipt.failure)
+            if receipt.failures:
+                listed += receipt.failures
                 runs.write_failures(folder, listed)
             if on_receipt is not None:
                 on_receipt(receipt)
@@ -315,15 +315,12 @@ def describer_of(state: State) -> Describer:
     own = naming.foreign_code(state.features)
     if own and state.options != describer.fingerprint():
         code = ", ".join(sorted(own))
-        msg = (
-            f"{runs.shown(state.folder)} describes recordings by "
-            + (
-                f"another version of {code}, whose code has changed"
-                if "code" in json.loads(state.options)
-                else f"{code}, whose code at that time is not known"
-            )
-            + ": make a new index with another -o"
-        )
+        if "code" in json.loads(state.options):
+            by = f"another version of {code}, whose code has changed"
+        else:
+            by = f"{code}, whose code at that time is not known"
+        folder = runs.shown(state.folder)
+        msg = f"{folder} describes recordings by {by}: make a new index with another -o"
         raise SearchIndexError(msg)
     return describer
 
