@@ -64,6 +64,21 @@ def test_features_are_invariant_to_gain():
     np.testing.assert_allclose(soft, loud, atol=1e-3 * np.abs(loud).max())
 
 
+def test_rival_bar_lines_come_with_features_of_their_own():
+    y = melody(np.random.default_rng(1).uniform(200, 2000, size=32))
+    lines, middles = np.arange(0, 17, 2.0), np.array([0, *np.arange(1, 16, 2.0), 16])
+    bars = Bars(features=("cqt", "mfcc"))
+    both = bars.on_grid(y, SR, lines, rival=middles)
+    alone, other = (bars.on_grid(y, SR, each) for each in (lines, middles))
+    for found, expected in ((both, alone), (both.rival, other)):
+        np.testing.assert_array_equal(found.X, expected.X)
+        np.testing.assert_array_equal(found.edges, expected.edges)
+    assert alone.rival is None
+    assert both.rival.rival is None
+    with pytest.raises(ValueError, match="edges must be bar lines"):
+        bars.on_grid(y, SR, lines, rival=middles[:-1])
+
+
 def level(y, sr):
     X = np.abs(y[: len(y) // 512 * 512]).reshape(-1, 512).mean(axis=1)[:, None]
     return Features(X, np.linspace(0, len(y) / sr, len(X) + 1), ["level"])

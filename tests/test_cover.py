@@ -435,6 +435,27 @@ def test_prepared_features_can_be_shared_by_different_weights(bar, rng):
     assert len(set(answers)) == len(tried)
 
 
+def test_in_a_near_tie_boundaries_in_the_middle_of_bars_count_for_half_bars(rng):
+    names = [FeatureName("note", i, place=place) for place in range(2) for i in range(40)]
+    default = segmenter("default")
+
+    def lead_of_bars(n_half_bars):
+        """Return how much more probable bars must be for half-bars to give way."""
+        song = tune("AABBABBA", rng, n_bars=n_half_bars, noise=1.0)
+        X = song.X.reshape(len(song.X) // 2, -1)
+        prepared = default.prepare(Features(X, 3.6 * np.arange(len(X) + 1), names))
+        bars = default._reading(prepared)
+        for doubt in np.arange(0, 6, 0.1):
+            halves = dataclasses.replace(prepared.halves, logits=prepared.halves.logits - doubt)
+            chosen = default._weighed(dataclasses.replace(prepared, halves=halves))
+            if chosen.bars is bars.bars:
+                break
+        return bars.certainty() - default._reading(halves, are_halves=True).certainty()
+
+    assert lead_of_bars(8) == pytest.approx(0, abs=0.02)  # all phrases begin on bar lines
+    assert lead_of_bars(9) > 0.03
+
+
 def test_probabilities_change_little_where_half_bars_take_over_from_bars(rng):
     song = tune("AABBABBA", rng, n_bars=9, noise=1.5)
     names = [FeatureName("note", i, place=place) for place in range(2) for i in range(40)]
@@ -458,6 +479,27 @@ def test_probabilities_change_little_where_half_bars_take_over_from_bars(rng):
     np.testing.assert_allclose(probable(sure)[1], probable(unsure)[1], atol=0.01)
     apart = np.abs(probable(0.0)[1] - probable(20.0)[1])
     assert apart.max() > 0.1  # the two readings differ
+
+
+@pytest.mark.parametrize("bar", [BAR, 3.6], ids=["usual bars", "long bars"])
+def test_rival_bar_lines_are_used_if_their_boundaries_are_clearly_more_probable(bar, rng):
+    names = [FeatureName("note", i, place=place) for place in range(2) for i in range(40)]
+    clear, vague = (
+        Features(song.X.reshape(-1, 80), bar * np.arange(len(song.X) // 2 + 1), names)
+        for song in (tune("AABBABBA", rng, n_bars=16, noise=noise) for noise in (0.5, 4.0))
+    )
+    default = segmenter("default")
+    expected = {name: default.predict(each) for name, each in (("clear", clear), ("vague", vague))}
+    assert expected["clear"] != expected["vague"]
+    both = Features(vague.X, vague.edges, names, rival=clear)
+    assert default.predict(both) == expected["clear"]
+    assert default.predict_with_novelty(both).found == expected["clear"]
+    both = Features(clear.X, clear.edges, names, rival=vague)
+    assert default.predict(both) == expected["clear"]
+    same = Features(vague.X, vague.edges, names, rival=vague)
+    assert default.predict(same) == expected["vague"]
+    unlearned = segmenter("repetition")
+    assert unlearned.predict(both) == unlearned.predict(clear)
 
 
 def test_silent_bars_do_not_affect_the_median_bar_length(rng):

@@ -48,3 +48,13 @@ def test_half_an_hour_fits_into_two_gigabytes(shared, tmp_path):
     (found, *_) = formats.read_jams(tmp_path / "run/tracks/planetblupi_long.jams").annotations
     assert found.segmentation.end == pytest.approx(27.9 * 60, abs=10)
     assert len(found.segmentation) > 10
+
+
+def test_bar_lines_are_those_of_the_clearer_form(shared, tmp_path):
+    songs = shared / "corpus" / "real_lyrics"
+    name = "JonathanCoulton-IFeelFantastic"
+    scatseg("segment", songs / "audio" / f"{name}.ogg", "-o", tmp_path / "run", "--audio", "none")
+    (found, *_) = formats.read_jams(tmp_path / "run" / "tracks" / f"{name}.jams").annotations
+    (known,) = formats.read(songs / "annotations" / f"{name}.lab")
+    scores = evaluate(known.segmentation, found.segmentation)
+    assert scores["F-measure@0.5"] > 0.6  # 0 with the bar lines of the strongest accents

@@ -11,7 +11,13 @@ from hypothesis import given, settings
 from scatseg import load, pieces
 from scatseg.rhythm import DIM_PULSE, find_grid, heard_span, read_beats
 from scatseg.rhythm.grid import grid_of_bars, grid_of_positions
-from scatseg.rhythm.metre import repetition_steps
+from scatseg.rhythm.metre import (
+    METRES,
+    BarPositions,
+    Cues,
+    repetition_steps,
+    rival_of,
+)
 from scatseg.rhythm.pulse import Pulse, attacks, find_pulse, follow_pulse, pulse_periods
 from scatseg.rhythm.silence import with_gaps
 from scatseg.rhythm.spectra import band_spectrum
@@ -298,6 +304,49 @@ def test_the_sounding_part_of_silence_is_all_of_it(n_samples):
 @pytest.mark.parametrize("y", [np.repeat([0.2, 0.7], SR), np.array([0.1, -0.3])])
 def test_the_sounding_part_of_a_step_is_all_of_it(y):
     assert heard_span(y, SR) == (0, len(y))
+
+
+def test_where_chords_change_twice_a_bar_bar_lines_have_a_rival():
+    y, beats = chords(steady(112), 2), steady(112)
+    grid = find_grid(y, SR)
+    assert grid.metre == 4
+    assert grid.rival.rival is None
+    assert score(beats[::2], np.union1d(grid.downbeats, grid.rival.downbeats)) > 0.98
+    assert score(grid.downbeats, grid.rival.downbeats) == 0
+    np.testing.assert_array_equal(grid.rival.beats, grid.beats)
+    np.testing.assert_array_equal(grid.rival.edges[[0, -1]], [0, len(y) / SR])
+    at_beats = find_grid(y, SR, beats=beats)
+    assert score(beats[::2], np.union1d(at_beats.downbeats, at_beats.rival.downbeats)) == 1
+    assert find_grid(y, SR, downbeats=beats[::4]).rival is None
+
+
+def test_clear_bar_lines_have_no_rival(strummed_grid):
+    assert strummed_grid.rival is None
+    assert find_grid(chords(steady(100), 3), SR).rival is None
+    assert find_grid(np.zeros(5 * SR), SR).rival is None
+
+
+@pytest.mark.parametrize("accented", [2, 4, 6], ids=str)
+@pytest.mark.parametrize("first", range(8))
+@pytest.mark.parametrize("n_last", [7, 8, 11], ids=str)
+def test_rival_bar_lines_are_beats_of_bars_of_any_length(accented, first, n_last, rng):
+    (metre,) = (each for each in METRES if each.pattern == "DoboHobo")
+    positions = np.concatenate([np.arange(first, 8), *4 * [np.arange(8)], np.arange(n_last)])
+    positions = np.append(positions, np.arange(8))
+    bars = BarPositions(metre=metre, positions=positions, score=0.0, lead=0.0)
+    pitches = rng.normal(size=(len(positions), 3))
+
+    def rival(*accents):
+        strength = np.isin(positions, accents).astype(float)
+        return rival_of(bars, Cues(strength, strength, pitches))
+
+    found = rival(0, accented).positions
+    np.testing.assert_array_equal(found == 0, positions == accented)
+    first_line = np.flatnonzero(positions == accented)[0]
+    np.testing.assert_array_equal(found[:first_line], (positions[:first_line] - accented) % 8)
+    assert set(np.diff(found)[found[1:] != 0]) == {1}
+    assert rival(0) is None
+    assert rival(0, accented + 1) is None  # not a beat
 
 
 def test_confidence_is_higher_if_chords_mark_the_bars(strummed_grid):

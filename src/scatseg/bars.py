@@ -94,7 +94,8 @@ class Bars:
             )
             raise TypeError(msg)
         if grid.is_regular:
-            return self.on_grid(y, sr, grid.edges, notes=grid.warnings)
+            rival = None if grid.rival is None else grid.rival.edges
+            return self.on_grid(y, sr, grid.edges, rival=rival, notes=grid.warnings)
         frames = _uniform_frames(y, sr, PULSELESS_FRAME)
         return replace(self, positions=1).on_grid(y, sr, frames, notes=grid.warnings)
 
@@ -104,6 +105,7 @@ class Bars:
         sr: int,
         edges: ArrayLike,
         *,
+        rival: ArrayLike | None = None,
         notes: tuple[str, ...] = (),
     ) -> Features:
         """Compute the features of the bars between given bar lines.
@@ -116,31 +118,32 @@ class Bars:
             Sampling rate in Hz.
         edges : array_like of float, shape (n_bars + 1,)
             Seconds, increasing, from 0 to the duration.
+        rival : array_like of float, shape (n_other_bars + 1,), optional
+            Other bar lines that are nearly as probable, for `Features.rival`.
         notes : tuple of str, default ()
             Warnings about the bar lines, to attach to the features.
         """
         y = check_mono(y, sr)
         lines = _checked_lines(edges, len(y) / sr)
+        others = None if rival is None else _checked_lines(rival, len(y) / sr)
         start, stop = heard_span(y, sr)
-        sound = y[start:stop]
-        first, inner = _heard_bars(lines, start / sr, stop / sr, nearest=0.5 / sr)
-        parts = [
-            laid_out(part, inner, positions=self.positions)
-            for part in _described(self._extractors(), sound, sr)
-        ]
-        level = bar_levels(sound, sr, inner)
-        heard = level > max(float(level.max()) * 10 ** (SILENT_BAR / 20), _LEAST_LEVEL)
-        kinds = _without_rounding([unit_variance(part.X) for part in parts], heard)
-        rows = np.concatenate(kinds, axis=1)
-        rows[~heard] = 0
-        X = np.zeros((len(lines) - 1, rows.shape[1]), dtype=rows.dtype)
-        X[first : first + len(rows)] = rows
-        return Features(
-            X,
-            lines,
-            [name for part in parts for name in part.names],
-            notes=list(dict.fromkeys([*notes, *(note for part in parts for note in part.notes)])),
-        )
+        frames = _described(self._extractors(), y[start:stop], sr)
+
+        def by_bar(lines: NDArray[np.float64], other: Features | None = None) -> Features:
+            first, inner = _heard_bars(lines, start / sr, stop / sr, nearest=0.5 / sr)
+            parts = [laid_out(part, inner, positions=self.positions) for part in frames]
+            level = bar_levels(y[start:stop], sr, inner)
+            heard = level > max(float(level.max()) * 10 ** (SILENT_BAR / 20), _LEAST_LEVEL)
+            kinds = _without_rounding([unit_variance(part.X) for part in parts], heard)
+            rows = np.concatenate(kinds, axis=1)
+            rows[~heard] = 0
+            X = np.zeros((len(lines) - 1, rows.shape[1]), dtype=rows.dtype)
+            X[first : first + len(rows)] = rows
+            names = [name for part in parts for name in part.names]
+            all_notes = [*notes, *(note for part in parts for note in part.notes)]
+            return Features(X, lines, names, notes=list(dict.fromkeys(all_notes)), rival=other)
+
+        return by_bar(lines, None if others is None else by_bar(others))
 
     def _extractors(self) -> tuple[Extractor, ...]:
         named = self.features if isinstance(self.features, tuple | list) else (self.features,)

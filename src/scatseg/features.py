@@ -53,6 +53,8 @@ class Features:
         all columns are of the family "feature".
     notes : sequence of str, default ()
         Warnings, such as uncertain bar lines.
+    rival : Features, optional
+        The same recording on other bar lines that are nearly as probable.
 
     Raises
     ------
@@ -72,6 +74,7 @@ class Features:
     edges: NDArray[np.float64]
     names: tuple[FeatureName, ...]
     notes: tuple[str, ...]
+    rival: Features | None
 
     def __init__(
         self,
@@ -80,6 +83,7 @@ class Features:
         names: Sequence[FeatureName | str] | None = None,
         *,
         notes: Sequence[str] = (),
+        rival: Features | None = None,
     ) -> None:
         rows = np.asarray(X)
         if rows.dtype.kind == "c":
@@ -112,6 +116,7 @@ class Features:
         object.__setattr__(self, "edges", _frozen(times, edges))
         object.__setattr__(self, "names", numbered(names))
         object.__setattr__(self, "notes", (notes,) if isinstance(notes, str) else tuple(notes))
+        object.__setattr__(self, "rival", rival)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name in ("X", "edges"):  # copies and unpickled arrays are writable

@@ -26,6 +26,7 @@ from scatseg.rhythm.metre import (
     at_double_tempo,
     find_bars,
     pulse_cues,
+    rival_of,
 )
 from scatseg.rhythm.pulse import (
     MIN_PULSES,
@@ -116,7 +117,8 @@ def find_grid(
     phases of the bar lines are scored by chord changes, bass, attacks, and starts and ends of
     repetitions, with a prior on tempo; for a slow pulse, also on one of half the period. Where most
     repeated passages would otherwise have other bar lines than before, one bar is shorter or
-    longer. Long bars are split in two if off-beats are as strong as beats. Silence at the ends is
+    longer. Long bars are split in two if off-beats are as strong as beats. Where others, whole
+    beats later, are nearly as probable, these are the `rival` of the grid. Silence at the ends is
     ignored, and has its own bars only if it is long; a long silence inside is one bar. With given
     beats or downbeats, silence is not set apart, no bar is split, and all have the same number of
     beats if only beats are given.
@@ -172,23 +174,40 @@ def find_grid(
     if known is None:
         (start, stop), margin = heard_span(y, sr), round(MARGIN * sr)
     found = _pulse_in_bars(np.pad(y[start:stop], margin), sr, known)
-    grid = _heard_grid((stop - start) / sr, found, margin=margin / sr)
-    inner = grid.edges
-    if known is None and grid.is_regular:
-        nearest = SLIVER * float(np.median(np.diff(inner)))
-        inner = with_gaps(inner, silent_gaps(y[start:stop], sr), nearest=nearest)
-    edges = with_silent_ends(inner, start=start / sr, duration=duration, bar=FALLBACK_BAR)
-    pulses, lines = (times + start / sr for times in (grid.beats, grid.downbeats))
-    doubts: tuple[str, ...] = ()
-    if given is not None and grid.is_regular:
-        doubts = untold("beats", given, duration, per_bar=grid.metre)
-    return replace(
-        grid,
-        beats=pulses[(pulses >= 0) & (pulses <= duration)],
-        downbeats=lines[(lines >= 0) & (lines <= duration)],
-        edges=edges,
-        warnings=(*grid.warnings, *doubts),
+
+    def placed(grid: Grid) -> Grid:
+        """Add bars of silence to the grid of the non-silent span, and warnings of gaps in beats."""
+        inner = grid.edges
+        if known is None and grid.is_regular:
+            nearest = SLIVER * float(np.median(np.diff(inner)))
+            inner = with_gaps(inner, silent_gaps(y[start:stop], sr), nearest=nearest)
+        edges = with_silent_ends(inner, start=start / sr, duration=duration, bar=FALLBACK_BAR)
+        pulses, lines = (times + start / sr for times in (grid.beats, grid.downbeats))
+        doubts: tuple[str, ...] = ()
+        if given is not None and grid.is_regular:
+            doubts = untold("beats", given, duration, per_bar=grid.metre)
+        return replace(
+            grid,
+            beats=pulses[(pulses >= 0) & (pulses <= duration)],
+            downbeats=lines[(lines >= 0) & (lines <= duration)],
+            edges=edges,
+            warnings=(*grid.warnings, *doubts),
+        )
+
+    heard = (stop - start) / sr
+    if isinstance(found, str):
+        return placed(fixed_grid(heard, warnings=(found,)))
+    grid, *rivals = (
+        placed(_heard_grid(heard, found.pulse, bars, margin=margin / sr)) for bars in found.bars
     )
+    return replace(grid, rival=rivals[0] if rivals else None)
+
+
+class _InBars(NamedTuple):
+    """A pulse, and its bars: the most probable, and any that are nearly as probable."""
+
+    pulse: Pulse
+    bars: tuple[BarPositions, ...]
 
 
 class _Metred(NamedTuple):
@@ -199,9 +218,7 @@ class _Metred(NamedTuple):
     bars: BarPositions
 
 
-def _pulse_in_bars(
-    y: NDArray[np.floating], sr: int, known: Pulse | None
-) -> tuple[Pulse, BarPositions] | str:
+def _pulse_in_bars(y: NDArray[np.floating], sr: int, known: Pulse | None) -> _InBars | str:
     """Find the pulse, unless it is known, and its bars; or return why there are none."""
     if known is not None and len(known.times) < MIN_PULSES:
         return TOO_FEW_BEATS
@@ -221,7 +238,7 @@ def _pulse_in_bars(
 
     found = metred(pulse)
     if known is not None:
-        return pulse, found.bars
+        return _with_rival(found)
     if pulse.period > SLOWEST_ALONE:
         finer = metred(find_pulse(bands, parts=2))
         if finer.bars.score > found.bars.score:
@@ -235,14 +252,16 @@ def _pulse_in_bars(
     bars = with_irregular_bars(found.bars, cues)
     if _is_twice_as_fast(pulse, bars, strength, bands.hop):
         bars = at_double_tempo(bars, cues)
-    return pulse, bars
+    return _with_rival(found._replace(bars=bars))
 
 
-def _heard_grid(duration: float, found: tuple[Pulse, BarPositions] | str, *, margin: float) -> Grid:
+def _with_rival(found: _Metred) -> _InBars:
+    rival = rival_of(found.bars, found.cues)
+    return _InBars(found.pulse, (found.bars,) if rival is None else (found.bars, rival))
+
+
+def _heard_grid(duration: float, pulse: Pulse, bars: BarPositions, *, margin: float) -> Grid:
     """Build the grid of `duration` seconds from pulse times that are late by `margin`."""
-    if isinstance(found, str):
-        return fixed_grid(duration, warnings=(found,))
-    pulse, bars = found
     confidence = float(min(1.0, 2 * pulse.clarity) * (1 - np.exp(-max(0.0, bars.lead))))
     unsure = ("the position of the bar lines is uncertain",) if confidence < SURE_BARS else ()
     return grid_of_positions(

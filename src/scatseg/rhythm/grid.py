@@ -42,6 +42,8 @@ class Grid:
         Whether there is a pulse. Otherwise, the bar lines are a fixed grid.
     warnings : tuple of str, default ()
         Reasons to doubt the bar lines.
+    rival : Grid or None, default None
+        The same beats with bar lines some beats later, if these are nearly as probable.
     """
 
     beats: NDArray[np.float64]
@@ -51,6 +53,7 @@ class Grid:
     confidence: float
     is_regular: bool = True
     warnings: tuple[str, ...] = field(default=())
+    rival: Grid | None = None
 
 
 def fixed_grid(duration: float, *, warnings: tuple[str, ...] = ()) -> Grid:

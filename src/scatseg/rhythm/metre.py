@@ -44,11 +44,15 @@ METRES = (
     Metre(3, "Dobobo", 2, 2, -1.0),
     Metre(4, "DoboHobo", 2, 2, 0.0),
     Metre(3, "Dsosbsosbsos", 4, 4, -2.5),
-    Metre(4, "DsosbsosHsosbsos", 4, 4, 0.0),
+    Metre(4, "DsosbsosHsosbsos", 4, 4, 0.3),
     Metre(4, "DoobooHooboo", 3, 3, -2.5),
     Metre(6, "DooHoo", 1, 3, 0.0),
 )
-"""The metres considered."""
+"""The metres considered.
+
+Bars of twice as many pulses are preferred in near ties, as bars that long may still be two for
+`scatseg.segmenters.CoverSegmenter`.
+"""
 
 KNOWN_BEATS = tuple(
     Metre(m, "".join(rank + "o" * (parts - 1) for rank in ranks), parts, parts, preference)
@@ -88,6 +92,7 @@ _TEMPO_CHANGE = 0.1  # natural log of the tempo ratio at which a slip costs half
 _BASS = 220.0  # Hz: upper limit of the bass
 _ATTACK_WEIGHT, _CHANGE_WEIGHT = 0.3, 1.5
 _EVIDENCE = 20.0  # effective number of independent pulses, in recordings of any length
+_NEAR_TIE = 0.65  # lead of bar lines over others, in standard errors, up to which both are tried
 _SLIP = 70.0  # cost of losing or inserting a part of a bar
 _SPARSE_SKEWNESS, _SPARSE_WEIGHT = 0.5, 3.0  # sixteenths are seldom all played
 _MOST_SKEWNESS = 1.5  # of music
@@ -278,6 +283,28 @@ def at_double_tempo(bars: BarPositions, cues: Cues) -> BarPositions:
     return bars
 
 
+def rival_of(bars: BarPositions, cues: Cues) -> BarPositions | None:
+    """Move all bar lines by whole beats to where they are nearly as probable.
+
+    Returns
+    -------
+    rival : BarPositions or None
+        The most probable ones, with a lead of minus that of `bars` over them; None if that lead is
+        clear, or there is no other.
+    """
+    n_positions = len(bars.metre.pattern)
+    turns = np.arange(bars.metre.pulses_per_beat, n_positions, bars.metre.pulses_per_beat)
+    leads = leads_of(evidence_of(bars.metre, cues), bars.positions)[turns - 1]
+    lead, turn = float(leads.min()), int(turns[leads.argmin()])
+    lines = np.flatnonzero(bars.positions == n_positions - turn)
+    if lead > _NEAR_TIE or not lines.size:
+        return None
+    pulses = np.arange(len(bars.positions))
+    last = lines[np.maximum(np.searchsorted(lines, pulses, side="right") - 1, 0)]
+    before = (pulses - last) % n_positions
+    return replace(bars, positions=np.where(pulses < lines[0], before, pulses - last), lead=-lead)
+
+
 def taken(
     evidence: NDArray[np.float64], positions: NDArray[np.intp], turn: int = 0
 ) -> NDArray[np.float64]:
@@ -288,12 +315,17 @@ def taken(
 
 def lead_of(evidence: NDArray[np.float64], positions: NDArray[np.intp]) -> float:
     """Compute the lead of positions over their best rotation, in standard errors."""
+    return float(leads_of(evidence, positions).min())
+
+
+def leads_of(evidence: NDArray[np.float64], positions: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Compute the lead of positions over each rotation, by 1 pulse and more, in standard errors."""
     n_pulses, n_positions = evidence.shape
     ahead = taken(evidence, positions)[:, None] - np.stack(
         [taken(evidence, positions, turn) for turn in range(1, n_positions)], axis=1
     )
     error = ahead.std(axis=0) / np.sqrt(max(1.0, n_pulses / n_positions))
-    return float((ahead.mean(axis=0) / np.maximum(error, 1e-9)).min())
+    return np.asarray(ahead.mean(axis=0) / np.maximum(error, 1e-9))
 
 
 def _habit(metre: Metre, period: float) -> float:

@@ -123,6 +123,13 @@ class Reading:
         inner = inner[~np.isin(inner, [self.bars.silences, self.bars.silences + 1])]
         return float(self.probabilities("any")[inner].mean()) if inner.size else None
 
+    def share_between(self, lines: NDArray[np.float64]) -> float:
+        """Compute the share of the expected boundaries that are not at the given lines."""
+        expected = self._marginals("any", 1.0)[1:-1]
+        between = ~np.isin(self.bars.edges[1:-1], lines)
+        total = float(expected.sum())
+        return float(expected[between].sum()) / total if total else 0.0
+
 
 def _cost_that_leaves(usual: NDArray[np.intp], scores: NDArray[np.float64], cost: float) -> float:
     """Find a cost per segment at which the default segmentation is optimal.
