@@ -197,17 +197,12 @@ def find_grid(
     heard = (stop - start) / sr
     if isinstance(found, str):
         return placed(fixed_grid(heard, warnings=(found,)))
-    grid, *rivals = (
-        placed(_heard_grid(heard, found.pulse, bars, margin=margin / sr)) for bars in found.bars
-    )
-    return replace(grid, rival=rivals[0] if rivals else None)
-
-
-class _InBars(NamedTuple):
-    """A pulse, and its bars: the most probable, and any that are nearly as probable."""
-
-    pulse: Pulse
-    bars: tuple[BarPositions, ...]
+    pulse, cues, bars = found
+    grid = placed(_heard_grid(heard, pulse, bars, margin=margin / sr))
+    other = rival_of(bars, cues)
+    if other is None:
+        return grid
+    return replace(grid, rival=placed(_heard_grid(heard, pulse, other, margin=margin / sr)))
 
 
 class _Metred(NamedTuple):
@@ -218,7 +213,7 @@ class _Metred(NamedTuple):
     bars: BarPositions
 
 
-def _pulse_in_bars(y: NDArray[np.floating], sr: int, known: Pulse | None) -> _InBars | str:
+def _pulse_in_bars(y: NDArray[np.floating], sr: int, known: Pulse | None) -> _Metred | str:
     """Find the pulse, unless it is known, and its bars; or return why there are none."""
     if known is not None and len(known.times) < MIN_PULSES:
         return TOO_FEW_BEATS
@@ -238,7 +233,7 @@ def _pulse_in_bars(y: NDArray[np.floating], sr: int, known: Pulse | None) -> _In
 
     found = metred(pulse)
     if known is not None:
-        return _with_rival(found)
+        return found
     if pulse.period > SLOWEST_ALONE:
         finer = metred(find_pulse(bands, parts=2))
         if finer.bars.score > found.bars.score:
@@ -252,12 +247,7 @@ def _pulse_in_bars(y: NDArray[np.floating], sr: int, known: Pulse | None) -> _In
     bars = with_irregular_bars(found.bars, cues)
     if _is_twice_as_fast(pulse, bars, strength, bands.hop):
         bars = at_double_tempo(bars, cues)
-    return _with_rival(found._replace(bars=bars))
-
-
-def _with_rival(found: _Metred) -> _InBars:
-    rival = rival_of(found.bars, found.cues)
-    return _InBars(found.pulse, (found.bars,) if rival is None else (found.bars, rival))
+    return found._replace(bars=bars)
 
 
 def _heard_grid(duration: float, pulse: Pulse, bars: BarPositions, *, margin: float) -> Grid:
