@@ -85,8 +85,8 @@ class ColumnCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  
         return tags
 
 
-class FrameScaler(StandardScaler):  # type: ignore[misc]
-    """Standardize features by their mean and standard deviation over all frames and signals.
+class FrameScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Standardize features by their mean and standard deviation over all frames and clips.
 
     Parameters
     ----------
@@ -100,7 +100,6 @@ class FrameScaler(StandardScaler):  # type: ignore[misc]
     """
 
     def __init__(self, n_frames: int = 1) -> None:
-        super().__init__()
         self.n_frames = n_frames
 
     def fit(self, X: ArrayLike, y: object = None) -> FrameScaler:  # noqa: ARG002
@@ -112,12 +111,29 @@ class FrameScaler(StandardScaler):  # type: ignore[misc]
             Vectors.
         y : ignored
             For compatibility with pipelines.
+
+        Raises
+        ------
+        ValueError
+            When the number of columns is no multiple of `n_frames`.
         """
         array = validate_data(self, X, dtype=[np.float64, np.float32])
-        scaler = StandardScaler().fit(frames_as_rows(array, self.n_frames))
-        self.mean_ = np.repeat(scaler.mean_, self.n_frames)
-        self.scale_ = np.repeat(scaler.scale_, self.n_frames)
+        fitted = StandardScaler().fit(frames_as_rows(array, self.n_frames))
+        self.mean_: NDArray[np.float64] = np.repeat(fitted.mean_, self.n_frames)
+        self.scale_: NDArray[np.float64] = np.repeat(fitted.scale_, self.n_frames)
         return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.floating]:
+        """Standardize X, shape (n_clips, n_features)."""
+        check_is_fitted(self)
+        array = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        return cast(NDArray[np.floating], ((array - self.mean_) / self.scale_).astype(array.dtype))
+
+    def __sklearn_tags__(self) -> Any:
+        """Declare to scikit-learn that dtypes are preserved."""
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
 
 
 class Clipper(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
