@@ -329,6 +329,7 @@ def test_the_command_line_trains_a_network_on_frames(rng, tmp_path, capsys):
     model = tmp_path / "a.model"
     assert scatseg("-q", "classify", "evaluate", tmp_path, *how, "--folds", 2) == 0
     assert scatseg("-q", "classify", "train", tmp_path, "-o", model, *how) == 0
+    assert load_model(model).kind == "convnet-frames"
     capsys.readouterr()
     assert scatseg("-q", "classify", "predict", model, tmp_path / "rising", "--jobs", 1) == 0
     assert capsys.readouterr().out.count(",rising,") == 8
