@@ -45,6 +45,7 @@ from scatseg.classification.models import Description, model_of
 from scatseg.classification.steps import (
     Clipper,
     ColumnCompressor,
+    FrameScaler,
     LinearMarginClassifier,
     NeighborsClassifier,
     RBFMarginClassifier,
@@ -258,6 +259,19 @@ def test_what_is_learned_comes_from_the_training_folds_alone(clusters, rng):
         learned = (steps["compress"].levels_, steps["standardize"].mean_, fitted.temperature_)
         states.append(np.concatenate([np.ravel(each) for each in learned]))
     np.testing.assert_array_equal(*states)
+
+
+def test_features_are_compressed_and_standardized_over_all_their_frames(rng):
+    X = np.exp(rng.normal(size=(40, 2, 3)) + np.arange(6).reshape(2, 3))  # frames differ
+    labels = np.tile(["a", "b"], 20)
+    mask = np.repeat([True, False], 3)
+    made = make_classifier(compress=mask, n_frames=3).fit(X.reshape(40, 6), labels)
+    steps = made.estimator_.named_steps
+    assert steps["compress"].levels_[:3].tolist() == 3 * [np.median(X[:, 0])]
+    Z = made.estimator_[:2].transform(X.reshape(40, 6)).reshape(X.shape)
+    np.testing.assert_allclose(Z.mean(axis=(0, 2)), 0, atol=1e-12)
+    np.testing.assert_allclose(Z.std(axis=(0, 2)), 1)
+    assert Z[:, 1, 2].mean() > Z[:, 1, 1].mean() > Z[:, 1, 0].mean()  # frames still differ
 
 
 def test_predictions_do_not_depend_on_the_other_clips_of_the_test_fold(clusters, rng):
@@ -701,6 +715,7 @@ def test_a_search_can_set_the_steps(overlapping):
 @parametrize_with_checks(
     [
         ColumnCompressor(),
+        FrameScaler(),
         Clipper(),
         RBFMarginClassifier(),
         NeighborsClassifier(),
@@ -904,6 +919,7 @@ def test_a_model_is_not_applied_to_features_whose_code_has_changed(
         ({"seconds": 0.0}, "lengths must be positive and at most 3600 s"),
         ({"least_seconds": 1e12}, "lengths must be positive and at most 3600 s"),
         ({"sr": 10**12}, "sr must be positive and at most 1000000 Hz"),
+        ({"aggregate": "none", "seconds": 600.0}, "none is for at most 190 s, got 600 s"),
     ],
 )
 def test_options_that_would_fill_the_memory_are_refused(options, message):
@@ -917,6 +933,24 @@ def test_only_scattering_is_left_to_be_compressed():
     np.testing.assert_array_equal(columns.uncompressed, families == "scattering")
     loud = ClipFeatures(features="scattering:J=8,compression=mean").columns()
     assert not loud.uncompressed.any()
+
+
+def test_frames_have_the_names_of_their_features():
+    how = ClipFeatures(features="scattering:J=8,Q=1+mfcc", sr=8000, seconds=0.5, aggregate="none")
+    X, columns = how.transformer().transform([np.ones(4000)]), how.columns()
+    by_feature = np.reshape(np.array(columns.names, dtype=object), (-1, columns.n_frames))
+    assert X.shape == (1, len(columns.names))
+    assert columns.n_frames > 1
+    assert list(by_feature[:, 0]) == list(how.transformer().feature_names_)
+    assert (by_feature == by_feature[:, :1]).all()
+    assert columns.titles[1].startswith(f"{columns.names[1]} at 0.")
+    families = np.array([name.family for name in columns.names])
+    np.testing.assert_array_equal(columns.uncompressed, families == "scattering")
+
+
+def test_all_frames_are_kept_of_sounds_of_one_length_only():
+    with pytest.raises(ValueError, match=r"sounds of one length: give seconds \(--seconds\)"):
+        ClipFeatures(aggregate="none")
 
 
 # --- the command line --------------------------------------------------------------------------
@@ -994,6 +1028,27 @@ def test_train_then_predict_then_explain(drums, tmp_path, capsys):
     assert capsys.readouterr().out.startswith("kick3: called kick; ")
     assert scatseg("-q", "classify", "explain", model) == 0
     assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["hat", "kick"]
+
+
+@pytest.mark.parametrize("classifier", ["rbf-svm", "linear-svm", "logistic", "knn"])
+def test_all_frames_are_classified_and_explained(classifier, drums, tmp_path, capsys):
+    model = tmp_path / "drums.model"
+    frames = ("--aggregate", "none", "--seconds", 0.5, "--classifier", classifier)
+    assert scatseg("-q", "classify", "train", drums, "-o", model, *HOW, *frames) == 0
+    capsys.readouterr()
+    assert scatseg("-q", "classify", "predict", model, drums / "audio", "--jobs", 1) == 0
+    rows = list(csv.reader(capsys.readouterr().out.splitlines()))[1:]
+    assert all(called in path for path, called, *_ in rows)
+    command = ("-q", "classify", "explain", model, drums / "audio" / "hat0.wav", "--jobs", 1)
+    assert scatseg(*command) == (2 if classifier == "knn" else 0)
+    told = capsys.readouterr()
+    expected = "only linear-svm" if classifier == "knn" else "hat0: called hat because of "
+    assert expected in told.out + told.err
+
+
+def test_all_frames_need_a_length(drums, capsys):
+    assert scatseg("classify", "evaluate", drums, *HOW, "--aggregate", "none") == cli.USAGE
+    assert "give seconds (--seconds)" in capsys.readouterr().err
 
 
 def test_modulations_slower_than_a_sound_are_not_named(drums, tmp_path, capsys):

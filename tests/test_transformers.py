@@ -15,6 +15,7 @@ from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from scatseg import audio
+from scatseg.extractors import extractor
 from scatseg.features import FeatureName, Features, Scattering
 from scatseg.transformers import FeatureTransformer, MedianLogCompressor
 
@@ -282,6 +283,77 @@ def test_joined_features_are_concatenated_unchanged():
         np.testing.assert_array_equal(both[name], column)
 
 
+# All frames.
+
+
+def test_frames_are_kept_feature_by_feature():
+    transformer = FeatureTransformer(Fixed(), sr=1, aggregate="none")
+    np.testing.assert_array_equal(transformer.fit_transform([np.zeros(4)]), [[1, 3, 6, 0, 6, 0]])
+    assert transformer.n_frames_ == 3
+    assert list(transformer.get_feature_names_out()) == [
+        *(f"level 100 Hz at {time} s" for time in ("0.50", "1.50", "3.00")),
+        *(f"level 200 Hz at {time} s" for time in ("0.50", "1.50", "3.00")),
+    ]
+
+
+def test_frames_of_joined_features_are_those_of_the_first():
+    y = tone(220)
+    transformer = FeatureTransformer("scattering:J=8+mfcc", sr=SR, aggregate="none")
+    frames = transformer.fit_transform([y]).reshape(-1, transformer.n_frames_)
+    first, second = extractor("scattering:J=8")(y, SR), extractor("mfcc")(y, SR)
+    expected = np.concatenate([first.X, second.pooled(first.edges).X], axis=1)
+    np.testing.assert_array_equal(frames, expected.T)
+    names = transformer.get_feature_names_out()
+    assert len(set(names)) == len(names) == frames.size
+
+
+def test_times_of_frames_are_told_apart_however_short_they_are():
+    y = tone(220, 0.1)
+    transformer = FeatureTransformer("scattering:J=4,T=8,max_order=1", sr=SR, aggregate="none")
+    names = transformer.fit([y]).get_feature_names_out()
+    assert len(set(names)) == len(names) == transformer.transform([y]).shape[1]
+
+
+def test_the_length_of_files_is_that_of_the_first(tmp_path):
+    paths = [tmp_path / "long.wav", tmp_path / "short.wav"]
+    for path, seconds in zip(paths, (0.5, 0.4), strict=True):
+        audio.save(path, 0.5 * tone(220, seconds), SR)
+    transformer = FeatureTransformer("scattering:J=6", sr=SR, aggregate="none").fit(paths)
+    assert transformer.transform(paths[:1]).shape[1] == len(transformer.get_feature_names_out())
+    with pytest.raises(ValueError, match=r"short\.wav has 1,638 samples, the first in `fit` had"):
+        transformer.transform(paths)
+
+
+def test_frames_of_signals_of_other_lengths_are_refused():
+    transformer = FeatureTransformer("scattering:J=6", sr=SR, aggregate="none").fit([tone(220)])
+    message = r"signal 1 of X has 2,048 samples, .* 4,096: to keep all .* cut or pad signals to one"
+    with pytest.raises(ValueError, match=message):
+        transformer.transform([tone(220), tone(220, 0.5)])
+
+
+def test_frames_whose_number_depends_on_the_sound_are_refused():
+    def by_onsets(y, sr):
+        n_frames = 1 + int(np.count_nonzero(y))
+        return Features(np.ones((n_frames, 1)), np.linspace(0, len(y) / sr, n_frames + 1))
+
+    transformer = FeatureTransformer(by_onsets, sr=1, aggregate="none")
+    with pytest.raises(ValueError, match=r"signal 1 of X has 3 frames, silence of its length 1: "):
+        transformer.fit_transform([np.zeros(4), np.array([0.0, 1.0, 0.0, 1.0])])
+
+
+def test_frames_of_a_column_share_their_median():
+    train = np.array([[1.0, 3.0, 20.0, 20.0], [5.0, 9.0, 40.0, 60.0]])
+    compressor = MedianLogCompressor(eps=0.5, n_frames=2).fit(train)
+    np.testing.assert_array_equal(compressor.levels_, [4, 4, 30, 30])
+    np.testing.assert_allclose(compressor.transform(train[:1])[0, :2], np.log1p([0.5, 1.5]))
+
+
+@pytest.mark.parametrize("n_frames", [0, 3])
+def test_frames_must_divide_the_columns(n_frames):
+    with pytest.raises(ValueError, match=f"n_frames must divide 4 columns, got {n_frames}"):
+        MedianLogCompressor(n_frames=n_frames).fit(np.ones((2, 4)))
+
+
 # The contract of scikit-learn.
 
 
@@ -352,8 +424,9 @@ def test_a_second_fit_forgets_the_first():
         ({"sr": None}, "sr must be a positive integer, in Hz, got None"),
         (
             {"aggregate": "sum"},
-            "aggregate must be one or more of mean, std, median, max, got 'sum'",
+            "aggregate must be one or more of mean, std, median, max, or none by itself, got 'sum'",
         ),
+        ({"aggregate": "mean+none"}, "or none by itself, got 'mean\\+none'"),
         ({"aggregate": "mean+mean"}, "aggregate must be one or more of"),
         ({"aggregate": None}, "aggregate must be one or more of .*, got None"),
     ],

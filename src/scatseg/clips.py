@@ -22,7 +22,7 @@ from scatseg.features import Extractor, FeatureName, JointScattering, Scattering
 from scatseg.labelled import Clip
 from scatseg.runs import Failure
 from scatseg.threads import one_thread
-from scatseg.transformers import FeatureTransformer
+from scatseg.transformers import ALL_FRAMES, FeatureTransformer
 from scatseg.workers import map_pure
 from scatseg.writing import atomic_write
 
@@ -36,6 +36,8 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 
 # Limits, so that a model file cannot exhaust the memory.
 _MOST_SECONDS, _MOST_SR = 3600, 1_000_000
+_MOST_FRAMED = 2**22
+"""Length in samples of sounds of which all frames are kept: 190 s at 22050 Hz."""
 
 _FRAME_SAMPLES = 2048
 """Minimum length in samples of a frame of features other than scattering."""
@@ -59,11 +61,14 @@ class Columns(NamedTuple):
         Names in physical units.
     uncompressed : ndarray of bool, shape (n_columns,)
         Mask of scattering coefficients without a logarithm.
+    n_frames : int, default 1
+        Number of adjacent columns that are the frames of one feature, with equal names.
     """
 
     titles: tuple[str, ...]
     names: tuple[FeatureName, ...]
     uncompressed: NDArray[np.bool_]
+    n_frames: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,13 +88,14 @@ class ClipFeatures:
         Shorter sounds are padded with silence, as padding by reflection would turn a decay into a
         steady sound.
     aggregate : str, default "mean"
-        See `FeatureTransformer`.
+        See `FeatureTransformer`. "none" needs `seconds`.
 
     Raises
     ------
     ValueError
         When a name or an option is unknown, a length is not positive or over an hour, or the
-        sampling rate not positive or over 1 MHz.
+        sampling rate not positive or over 1 MHz; when all frames are kept without a length, or of
+        more than 4,194,304 samples.
     """
 
     features: str = "scattering"
@@ -109,12 +115,29 @@ class ClipFeatures:
         if not 0 < self.sr <= _MOST_SR:
             msg = f"sr must be positive and at most {_MOST_SR} Hz, got {self.sr!r}"
             raise ValueError(msg)
+        if self.aggregate == ALL_FRAMES:
+            self._check_framed()
         self.transformer()
+
+    def _check_framed(self) -> None:
+        if self.seconds is None:
+            msg = (
+                f"aggregate {ALL_FRAMES} keeps all frames of sounds of one length: give seconds "
+                "(--seconds)"
+            )
+            raise ValueError(msg)
+        if round(self.seconds * self.sr) > _MOST_FRAMED:
+            most = _MOST_FRAMED / self.sr
+            msg = f"aggregate {ALL_FRAMES} is for at most {most:.3g} s, got {self.seconds:g} s"
+            raise ValueError(msg)
 
     def transformer(self) -> FeatureTransformer:
         """Create the transformer from signals to vectors."""
         made = FeatureTransformer(_extractor(self.features), sr=self.sr, aggregate=self.aggregate)
-        return made.fit([np.zeros(self.sr, dtype=np.float32)])
+        n_samples = self.sr
+        if self.aggregate == ALL_FRAMES and self.seconds is not None:
+            n_samples = round(self.seconds * self.sr)
+        return made.fit([np.zeros(n_samples, dtype=np.float32)])
 
     @property
     def averaging_seconds(self) -> float:
@@ -133,7 +156,7 @@ class ClipFeatures:
         """Return the columns of vectors."""
         made = self.transformer()
         titles = tuple(str(title) for title in made.get_feature_names_out())
-        n_statistics = len(titles) // len(made.feature_names_)
+        n_each = len(titles) // len(made.feature_names_)
         extract = _extractor(self.features)
         parts = extract.parts if isinstance(extract, Stack) else (extract,)
         raw = {
@@ -141,8 +164,12 @@ class ClipFeatures:
             for part in parts
             for name in extracted(part, np.zeros(self.sr, dtype=np.float32), self.sr).names
         }
-        names = made.feature_names_ * n_statistics
-        return Columns(titles, names, np.array([raw[name.family] for name in names]))
+        if self.aggregate == ALL_FRAMES:
+            names = tuple(name for name in made.feature_names_ for _ in range(n_each))
+        else:
+            names = made.feature_names_ * n_each
+        uncompressed = np.array([raw[name.family] for name in names])
+        return Columns(titles, names, uncompressed, made.n_frames_)
 
     def fingerprint(self) -> str:
         """Return a hash of the options, of custom code, and of the names of the columns."""

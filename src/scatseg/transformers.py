@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
@@ -15,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from scatseg import audio
 from scatseg.compression import median_levels
+from scatseg.counts import counted
 from scatseg.extractors import Stack, extracted, extractor
 from scatseg.features import Extractor, FeatureName, Features
 
@@ -54,12 +56,15 @@ STATISTICS: Mapping[str, Callable[[Features], NDArray[np.floating]]] = {
 }
 """Frames over time -> one vector; mean and std weight each frame by its duration."""
 
+ALL_FRAMES = "none"
+"""The aggregation that keeps all frames."""
+
 
 class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
-    """Compute one vector per signal or file: features aggregated over time.
+    """Compute one vector per signal or file: features aggregated over time, or of all frames.
 
     Nothing is learned from the data: `fit` checks options and names columns. Signals may differ in
-    length, vectors do not.
+    length if their features are aggregated, vectors do not.
 
     Parameters
     ----------
@@ -71,7 +76,9 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Sampling rate of the signals in Hz. Files are resampled to it.
     aggregate : str, default "mean"
         Statistics over frames: one or more of "mean", "std", "median" and "max", joined by `+`.
-        Mean and std weight each frame by its duration.
+        Mean and std weight each frame by its duration. Or "none" for all frames of signals of one
+        length, in columns `feature * n_frames + frame`; the frames are those of the first of
+        several features, the others are averaged over them.
     n_jobs : int, optional
         Number of processes, as in scikit-learn: 1 by default, -1 for all cores.
 
@@ -79,6 +86,12 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     ----------
     feature_names_ : tuple of FeatureName
         Names of the features in physical units, before aggregation.
+    n_frames_ : int
+        Number of frames kept of each feature; 1 if they are aggregated.
+    frame_centers_ : ndarray of float64, shape (n_frames_,)
+        Centers of these frames in seconds. Only if all frames are kept.
+    n_samples_ : int
+        Length of the signals. Only if all frames are kept.
 
     See Also
     --------
@@ -119,7 +132,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : sequence of array_like or path, array_like or DataFrame, shape (n_signals, n_samples)
-            Signals or files; no file is read.
+            Signals or files. Of files, the first is read if all frames are kept, otherwise none.
         y : ignored
             For compatibility with pipelines.
 
@@ -138,13 +151,19 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
             msg = f"sr must be a positive integer, in Hz, got {self.sr!r}"
             raise ValueError(msg)
         _statistics(self.aggregate)
-        _rows(X)
-        silence = np.zeros(round(_PROBE_SECONDS * self.sr), dtype=np.float32)
+        rows = _rows(X)
+        n_samples = round(_PROBE_SECONDS * self.sr)
+        if self.aggregate == ALL_FRAMES:
+            n_samples = self.n_samples_ = len(_loaded(rows[0], self.sr))
+        silence = np.zeros(n_samples, dtype=np.float32)
+        described = [extracted(part, silence, self.sr) for part in _parts(self.features)]
         self.feature_names_: tuple[FeatureName, ...] = tuple(
-            name
-            for part in _parts(self.features)
-            for name in extracted(part, silence, self.sr).names
+            name for features in described for name in features.names
         )
+        self.n_frames_ = 1
+        if self.aggregate == ALL_FRAMES:
+            self.frame_centers_ = described[0].centers
+            self.n_frames_ = len(self.frame_centers_)
         return self
 
     def transform(self, X: Iterable[ArrayLike | FilePath]) -> NDArray[np.floating]:
@@ -153,7 +172,8 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : sequence of array_like or path, array_like or DataFrame, shape (n_signals, n_samples)
-            Mono signals at `sr`, each of any length, or files that `scatseg.load` reads.
+            Mono signals at `sr`, or files that `scatseg.load` reads. Each of any length, unless all
+            frames are kept.
 
         Returns
         -------
@@ -165,16 +185,21 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         TypeError
             When X can be read only once, as a generator.
         ValueError
-            When a signal is empty, not a vector, not real or not finite; the message names it.
+            When a signal is empty, not a vector, not real or not finite, or all frames are kept and
+            lengths or numbers of frames differ; the message names it.
         AudioError
             When a file cannot be read.
         """
         check_is_fitted(self)
         rows, parts = _rows(X), _parts(self.features)
-        vectors = Parallel(n_jobs=self.n_jobs)(
-            delayed(_vector)(row, parts, int(self.sr), self.aggregate) for row in rows
-        )
-        return np.stack(vectors)
+        if self.aggregate == ALL_FRAMES:
+            grid = (self.n_samples_, self.n_frames_)
+            work = [
+                delayed(_frames)(row, i, parts, int(self.sr), grid) for i, row in enumerate(rows)
+            ]
+        else:
+            work = [delayed(_vector)(row, parts, int(self.sr), self.aggregate) for row in rows]
+        return np.stack(Parallel(n_jobs=self.n_jobs)(work))
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:  # noqa: ARG002
         """Return the names of columns in physical units: "scattering S2 440 Hz rate 5.38 Hz".
@@ -187,10 +212,14 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         Returns
         -------
         names : ndarray of str, shape (n_features,)
-            Prefixed by the statistic, unless it is "mean" alone.
+            Prefixed by the statistic, unless it is "mean" alone. If all frames are kept, the center
+            of the frame follows: "scattering S1 440 Hz at 0.37 s".
         """
         check_is_fitted(self)
-        names = []
+        if self.aggregate == ALL_FRAMES:
+            times = _distinct(self.frame_centers_)
+            titles = [f"{name} at {at} s" for name in self.feature_names_ for at in times]
+            return np.array(titles, dtype=object)
         statistics = _statistics(self.aggregate)
         prefixes = [""] if statistics == ["mean"] else [f"{name} " for name in statistics]
         names = [f"{prefix}{name}" for prefix in prefixes for name in self.feature_names_]
@@ -205,6 +234,13 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         return tags
 
 
+def _distinct(seconds: NDArray[np.float64]) -> list[str]:
+    """Format increasing times with 2 decimals, or as many as it takes to tell them apart."""
+    step = float(np.diff(seconds).min()) if len(seconds) > 1 else 1.0
+    digits = max(2, math.floor(-math.log10(step)) + 1)
+    return [f"{each:.{digits}f}" for each in seconds]
+
+
 class MedianLogCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
     """Compress scattering coefficients by a logarithm relative to the training set's medians.
 
@@ -215,6 +251,9 @@ class MedianLogCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
     ----------
     eps : float, default 0.1
         Offset relative to the column's median. Positive.
+    n_frames : int, default 1
+        Number of adjacent columns that are frames of one feature, as of `FeatureTransformer` with
+        aggregate="none": they share their median.
 
     Attributes
     ----------
@@ -240,8 +279,9 @@ class MedianLogCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
            [3.045, 3.045]])
     """
 
-    def __init__(self, eps: float = 0.1) -> None:
+    def __init__(self, eps: float = 0.1, *, n_frames: int = 1) -> None:
         self.eps = eps
+        self.n_frames = n_frames
 
     def fit(self, X: ArrayLike, y: object = None) -> MedianLogCompressor:  # noqa: ARG002
         """Compute the medians of the columns.
@@ -260,12 +300,14 @@ class MedianLogCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         Raises
         ------
         ValueError
-            When X is negative or not finite, or eps not positive.
+            When X is negative or not finite, eps not positive, or the number of columns no
+            multiple of `n_frames`.
         """
         if not self.eps > 0:
             msg = f"eps must be positive, got {self.eps!r}"
             raise ValueError(msg)
-        self.levels_ = median_levels(self._checked(X, reset=True))
+        rows = frames_as_rows(self._checked(X, reset=True), self.n_frames)
+        self.levels_ = np.repeat(median_levels(rows), self.n_frames)
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.floating]:
@@ -304,10 +346,49 @@ class MedianLogCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         return tags
 
 
+def frames_as_rows(X: NDArray[np.floating], n_frames: int) -> NDArray[np.floating]:
+    """Return the frames of all signals below each other.
+
+    Parameters
+    ----------
+    X : ndarray of float, shape (n_signals, n_features * n_frames)
+        Columns `feature * n_frames + frame`.
+    n_frames : int
+        Number of frames. Positive.
+
+    Returns
+    -------
+    rows : ndarray of float, shape (n_signals * n_frames, n_features)
+
+    Raises
+    ------
+    ValueError
+        When the number of columns is no multiple of `n_frames`.
+
+    Examples
+    --------
+    >>> frames_as_rows(np.array([[1.0, 2.0, 10.0, 20.0]]), 2)
+    array([[ 1., 10.],
+           [ 2., 20.]])
+    """
+    n_columns = X.shape[1]
+    if not n_frames >= 1 or n_columns % n_frames:
+        msg = f"n_frames must divide {counted(n_columns, 'column')}, got {n_frames!r}"
+        raise ValueError(msg)
+    paths = X.reshape(len(X), n_columns // n_frames, n_frames)
+    return paths.swapaxes(1, 2).reshape(-1, paths.shape[1])
+
+
 def _statistics(aggregate: object) -> list[str]:
+    """Return the names of statistics, none if all frames are kept."""
+    if aggregate == ALL_FRAMES:
+        return []
     names = aggregate.split("+") if isinstance(aggregate, str) else []
     if not names or len(set(names)) < len(names) or not set(names) <= set(STATISTICS):
-        msg = f"aggregate must be one or more of {', '.join(STATISTICS)}, got {aggregate!r}"
+        msg = (
+            f"aggregate must be one or more of {', '.join(STATISTICS)}, or {ALL_FRAMES} by itself, "
+            f"got {aggregate!r}"
+        )
         raise ValueError(msg)
     return names
 
@@ -375,12 +456,43 @@ def _signal(row: Any, index: int) -> Signal:
     return signal
 
 
+def _loaded(row: FilePath | Signal, sr: int) -> Signal:
+    return row if isinstance(row, np.ndarray) else audio.load(row, sr=sr)[0]
+
+
 def _vector(
     row: FilePath | Signal, parts: Sequence[Extractor], sr: int, aggregate: str
 ) -> NDArray[np.floating]:
     """Compute the feature vector of one signal or file."""
-    y = row if isinstance(row, np.ndarray) else audio.load(row, sr=sr)[0]
+    y = _loaded(row, sr)
     described = [extracted(part, y, sr) for part in parts]
     return np.concatenate(
         [STATISTICS[name](features) for name in _statistics(aggregate) for features in described]
     )
+
+
+def _frames(
+    row: FilePath | Signal, index: int, parts: Sequence[Extractor], sr: int, grid: tuple[int, int]
+) -> NDArray[np.floating]:
+    """Compute all frames of one signal or file, feature by feature.
+
+    `grid` holds the expected numbers of samples and frames.
+    """
+    n_samples, n_frames = grid
+    what = f"signal {index} of X" if isinstance(row, np.ndarray) else os.fspath(row)
+    y = _loaded(row, sr)
+    if len(y) != n_samples:
+        msg = (
+            f"{what} has {counted(len(y), 'sample')}, the first in `fit` had {n_samples:,}: to "
+            f"keep all frames (aggregate={ALL_FRAMES!r}), cut or pad signals to one length"
+        )
+        raise ValueError(msg)
+    first, *others = (extracted(part, y, sr) for part in parts)
+    if len(first) != n_frames:
+        msg = (
+            f"{what} has {counted(len(first), 'frame')}, silence of its length {n_frames}: to "
+            f"keep all frames (aggregate={ALL_FRAMES!r}), their number must not depend on the sound"
+        )
+        raise ValueError(msg)
+    on_grid = [first, *(features.pooled(first.edges) for features in others)]
+    return np.concatenate([features.X.T.ravel() for features in on_grid])

@@ -9,18 +9,19 @@ from numpy.typing import ArrayLike
 from sklearn.base import is_regressor
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
 
 from scatseg import naming
 from scatseg.classification.calibration import Calibrated
-from scatseg.classification.convnet import ConvnetClassifier
+from scatseg.classification.convnet import ConvnetClassifier, path_grid
 from scatseg.classification.steps import (
     Clipper,
     ColumnCompressor,
+    FrameScaler,
     LinearMarginClassifier,
     NeighborsClassifier,
     RBFMarginClassifier,
 )
+from scatseg.features import FeatureName
 
 _DEFAULT = "rbf-svm"
 
@@ -30,6 +31,8 @@ def make_classifier(
     *,
     compress: bool | ArrayLike = True,
     eps: float = 1.0,
+    n_frames: int = 1,
+    names: Sequence[FeatureName] | None = None,
     tune: bool = False,
     calibration_folds: int = 10,
     seed: int = 0,
@@ -50,6 +53,11 @@ def make_classifier(
     eps : float, default 1
         See `MedianLogCompressor`. The large default gives little weight to coefficients below the
         median, which vary between recordings rather than classes.
+    n_frames : int, default 1
+        Number of adjacent columns that are frames of one feature, as `scatseg.clips.Columns` holds
+        it. They share their median, mean and standard deviation, and the convnet runs along them.
+    names : sequence of FeatureName, length n_features, optional
+        Names of the columns. Needed by the convnet if `n_frames` is more than 1.
     tune : bool, default False
         Whether to choose the regularization (or the number of neighbors) on inner folds. Only for
         built-in classifiers.
@@ -66,7 +74,7 @@ def make_classifier(
     Raises
     ------
     ValueError
-        When the name is unknown or does not accept the options.
+        When the name is unknown or does not accept the options, or names are needed.
 
     Examples
     --------
@@ -90,12 +98,17 @@ def make_classifier(
         raise ValueError(msg)
     if "random_state" in final.get_params():
         final.set_params(random_state=seed)
+    if n_frames > 1 and isinstance(final, ConvnetClassifier):
+        if names is None:
+            msg = "the convnet on frames needs the names of their columns"
+            raise ValueError(msg)
+        final.set_params(paths=path_grid(names[::n_frames]))
     if tune and base not in _GRIDS:
         msg = f"tuning is for {', '.join(_GRIDS)}, got {name!r}"
         raise ValueError(msg)
     steps = [
-        ("compress", ColumnCompressor(compress, eps=eps)),
-        ("standardize", StandardScaler()),
+        ("compress", ColumnCompressor(compress, eps=eps, n_frames=n_frames)),
+        ("standardize", FrameScaler(n_frames)),
         ("clip", Clipper()),
         ("classify", final),
     ]

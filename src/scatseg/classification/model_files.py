@@ -43,6 +43,7 @@ _OURS = frozenset(
         "scatseg.classification.calibration.Calibrated",
         "scatseg.classification.steps.Clipper",
         "scatseg.classification.steps.ColumnCompressor",
+        "scatseg.classification.steps.FrameScaler",
         "scatseg.transformers.MedianLogCompressor",
     }
 )

@@ -21,8 +21,10 @@ from scatseg.classification.convnet import (
     N_FILTERS,
     WIDTH,
     ConvnetClassifier,
+    check_paths,
     convnet_scores,
     n_places,
+    reach,
 )
 from scatseg.classification.steps import (
     LinearMarginClassifier,
@@ -35,7 +37,8 @@ from scatseg.features import FeatureName
 from scatseg.runs import versions
 
 # Arrays of each kind of classifier and their dimensions: (c)lasses, (f)eatures, (v)ectors; of the
-# network (1) channel, the filters of its layers (m, n), their (w)idth and their (o)utputs.
+# network (1) channel, the filters of its layers (m, n), their (w)idth and their (o)utputs; of that
+# on frames its channels (i), (k) carriers, hei(g)ht of filters and outputs after averaging (q).
 _SHAPES: Mapping[str, Mapping[str, str]] = {
     "linear": {"coef": "cf", "intercept": "c"},
     "kernel": {"vectors": "vf", "dual": "cv", "intercept": "c", "gamma": ""},
@@ -46,6 +49,15 @@ _SHAPES: Mapping[str, Mapping[str, str]] = {
         "filters2": "nmw",
         "bias2": "n",
         "coef": "co",
+        "intercept": "c",
+    },
+    "convnet-frames": {
+        "paths": "ik",
+        "filters1": "migw",
+        "bias1": "m",
+        "filters2": "nmgw",
+        "bias2": "n",
+        "coef": "cq",
         "intercept": "c",
     },
 }
@@ -123,7 +135,7 @@ class Model:
     ----------
     about : Description
         Classes and features.
-    kind : {"linear", "kernel", "neighbors", "convnet"}
+    kind : {"linear", "kernel", "neighbors", "convnet", "convnet-frames"}
         Kind of classifier.
     arrays : mapping of str to ndarray
         Arrays of the preprocessing and the classifier.
@@ -169,7 +181,7 @@ class Model:
             return cast(
                 NDArray[np.float64], self._kernel(Z) @ arrays["dual"].T + arrays["intercept"]
             )
-        if self.kind == "convnet":
+        if self.kind in ("convnet", "convnet-frames"):
             return convnet_scores(Z, arrays)
         shares = neighbor_shares(
             Z,
@@ -334,7 +346,7 @@ def _classifier_arrays(fitted: Any, n_classes: int) -> tuple[str, dict[str, NDAr
         for name in ("coef", "intercept"):
             lead = weights[name][1] - weights[name][0]
             weights[name] = np.stack([-lead, lead])
-    return "convnet", weights
+    return "convnet-frames" if "paths" in weights else "convnet", weights
 
 
 def _check_arrays(model: Model) -> None:
@@ -351,6 +363,8 @@ def _check_arrays(model: Model) -> None:
     sizes |= {"m": N_FILTERS[0], "n": N_FILTERS[1], "o": N_FILTERS[1] * n_places(n_features)}
     if "v" in "".join(shapes.values()):
         sizes["v"] = model.arrays["vectors"].shape[0] if model.arrays["vectors"].ndim else -1
+    if "paths" in shapes:
+        sizes |= _grid_sizes(model.arrays["paths"], n_features)
     for name, letters in shapes.items():
         array, expected = model.arrays[name], tuple(sizes[letter] for letter in letters)
         if array.shape != expected:
@@ -370,3 +384,18 @@ def _check_arrays(model: Model) -> None:
     ):
         msg = f"temperature, {', '.join(positive)} must be positive"
         raise ModelError(msg)
+
+
+def _grid_sizes(paths: NDArray[Any], n_features: int) -> dict[str, int]:
+    """Return the sizes of the network on frames."""
+    try:
+        check_paths(paths, n_features)
+    except ValueError as error:
+        raise ModelError(str(error)) from error
+    n_channels, n_carriers = paths.shape
+    return {
+        "i": n_channels,
+        "k": n_carriers,
+        "g": reach(n_carriers),
+        "q": N_FILTERS[1] * n_carriers,
+    }

@@ -10,11 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.distance import cdist
 from sklearn.base import BaseEstimator, ClassifierMixin, OneToOneFeatureMixin, TransformerMixin
 from sklearn.metrics.pairwise import rbf_kernel
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from scatseg.transformers import MedianLogCompressor
+from scatseg.transformers import MedianLogCompressor, frames_as_rows
 
 
 class ColumnCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
@@ -24,8 +25,8 @@ class ColumnCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  
     ----------
     columns : bool or array_like of bool, shape (n_features,), default True
         Mask of columns with uncompressed coefficients; True for all, False for none.
-    eps : float, default 0.1
-        See `MedianLogCompressor`.
+    eps, n_frames
+        See `MedianLogCompressor`. The frames of a feature are all compressed, or none.
 
     Attributes
     ----------
@@ -33,9 +34,12 @@ class ColumnCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  
         Medians of the training set; NaN for columns that are not compressed.
     """
 
-    def __init__(self, columns: bool | ArrayLike = True, *, eps: float = 0.1) -> None:
+    def __init__(
+        self, columns: bool | ArrayLike = True, *, eps: float = 0.1, n_frames: int = 1
+    ) -> None:
         self.columns = columns
         self.eps = eps
+        self.n_frames = n_frames
 
     def fit(self, X: ArrayLike, y: object = None) -> ColumnCompressor:  # noqa: ARG002
         """Compute the medians of the columns to compress.
@@ -59,7 +63,7 @@ class ColumnCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  
             raise ValueError(msg)
         self.mask_: NDArray[np.bool_] = np.broadcast_to(columns, array.shape[1:]).copy()
         self.levels_ = np.full(array.shape[1], np.nan)
-        self.compressor_ = MedianLogCompressor(self.eps)
+        self.compressor_ = MedianLogCompressor(self.eps, n_frames=self.n_frames)
         if self.mask_.any():
             self.compressor_.fit(array[:, self.mask_])
             self.levels_[self.mask_] = self.compressor_.levels_
@@ -77,6 +81,57 @@ class ColumnCompressor(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  
         """Declare to scikit-learn that input is non-negative, and dtypes are preserved."""
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+class FrameScaler(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):  # type: ignore[misc]
+    """Standardize features by their mean and standard deviation over all frames and clips.
+
+    Parameters
+    ----------
+    n_frames : int, default 1
+        Number of adjacent columns that are frames of one feature; 1 standardizes columns.
+
+    Attributes
+    ----------
+    mean_, scale_ : ndarray of float, shape (n_features,)
+        Of each column, equal for the frames of a feature; as in scikit-learn's StandardScaler.
+    """
+
+    def __init__(self, n_frames: int = 1) -> None:
+        self.n_frames = n_frames
+
+    def fit(self, X: ArrayLike, y: object = None) -> FrameScaler:  # noqa: ARG002
+        """Compute means and standard deviations.
+
+        Parameters
+        ----------
+        X : array_like of float, shape (n_clips, n_features)
+            Vectors.
+        y : ignored
+            For compatibility with pipelines.
+
+        Raises
+        ------
+        ValueError
+            When the number of columns is no multiple of `n_frames`.
+        """
+        array = validate_data(self, X, dtype=[np.float64, np.float32])
+        fitted = StandardScaler().fit(frames_as_rows(array, self.n_frames))
+        self.mean_: NDArray[np.float64] = np.repeat(fitted.mean_, self.n_frames)
+        self.scale_: NDArray[np.float64] = np.repeat(fitted.scale_, self.n_frames)
+        return self
+
+    def transform(self, X: ArrayLike) -> NDArray[np.floating]:
+        """Standardize X, shape (n_clips, n_features)."""
+        check_is_fitted(self)
+        array = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        return cast(NDArray[np.floating], ((array - self.mean_) / self.scale_).astype(array.dtype))
+
+    def __sklearn_tags__(self) -> Any:
+        """Declare to scikit-learn that dtypes are preserved."""
+        tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
 

@@ -25,6 +25,7 @@ from scatseg.cli.options import (
 from scatseg.cli.outcome import NOTHING_DONE, status_of, usage_errors
 from scatseg.cli.sounds import (
     check_classifier,
+    classifier_of,
     clip_features,
     cross_validated,
     described,
@@ -73,7 +74,8 @@ _feature_options = joined(
         "--aggregate",
         default="mean",
         show_default=True,
-        help="Statistics over frames: mean, std, median, max, joined by +.",
+        help="Statistics over frames: mean, std, median, max, joined by +; or none, for all frames "
+        "of sounds of --seconds.",
     ),
 )
 _several_features = click.option(
@@ -109,7 +111,8 @@ _classifier_options = joined(
         default="rbf-svm",
         show_default=True,
         help="rbf-svm, linear-svm, logistic, knn, convnet (torch), or module:class, with options "
-        "as in rbf-svm:C=3.",
+        "as in rbf-svm:C=3. With --aggregate none, the convnet runs along time, and for jtfs along "
+        "carriers, too.",
     ),
     click.option(
         "--nested", is_flag=True, help="Choose the regularization by nested cross-validation."
@@ -184,7 +187,6 @@ def train(
     jobs: int,
 ) -> int:
     """Train a classifier on all sounds of FOLDER."""
-    from scatseg.classification import make_classifier
     from scatseg.classification.model_files import save_model
     from scatseg.classification.models import Description, model_of
     from scatseg.clips import ClipFeatures
@@ -199,9 +201,9 @@ def train(
         tell(clips.failures, (), verbosity)
         if not clips.clips:
             return NOTHING_DONE
-        made = make_classifier(
-            classifier, compress=clips.columns.uncompressed, tune=nested, seed=seed
-        ).fit(clips.X, [clip.label for clip in clips.clips], groups=groups_of(clips.clips))
+        made = classifier_of(classifier, clips.columns, tune=nested, seed=seed).fit(
+            clips.X, [clip.label for clip in clips.clips], groups=groups_of(clips.clips)
+        )
         about = Description(
             classes=tuple(str(name) for name in made.classes_),
             features=asdict(how),
@@ -357,7 +359,7 @@ def evaluate(verbosity: int, /, folder: Path, output: Path | None, **options: An
 @click.pass_obj
 def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) -> int:
     """Compute a learning curve: scores with 2, 4, 8, 16 and 32 training clips per class."""
-    from scatseg.classification import learning_curve, make_classifier
+    from scatseg.classification import learning_curve
     from scatseg.classification.confusion import SCORES
     from scatseg.classification.tables import csv_text
     from scatseg.writing import atomic_write
@@ -377,11 +379,8 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
         if not clips.clips:
             return NOTHING_DONE
         points = learning_curve(
-            make_classifier(
-                options["classifier"],
-                compress=clips.columns.uncompressed,
-                tune=options["nested"],
-                seed=options["seed"],
+            classifier_of(
+                options["classifier"], clips.columns, tune=options["nested"], seed=options["seed"]
             ),
             clips.X,
             [clip.label for clip in clips.clips],

@@ -16,8 +16,9 @@ from scatseg.counts import counted
 
 if TYPE_CHECKING:
     from scatseg.classification import CrossValidation
+    from scatseg.classification.calibration import Calibrated
     from scatseg.classification.models import ForeignModel, Model
-    from scatseg.clips import ClipFeatures, DescribedClips
+    from scatseg.clips import ClipFeatures, Columns, DescribedClips
     from scatseg.labelled import Clip, LabelledClips
     from scatseg.runs import Failure
 
@@ -61,6 +62,20 @@ def clip_features(options: Mapping[str, Any], features: str) -> ClipFeatures:
         sr=options["sr"],
         seconds=options["seconds"],
         aggregate=options["aggregate"],
+    )
+
+
+def classifier_of(name: str, columns: Columns, *, tune: bool, seed: int) -> Calibrated:
+    """Create a classifier of vectors with these columns."""
+    from scatseg.classification import make_classifier
+
+    return make_classifier(
+        name,
+        compress=columns.uncompressed,
+        n_frames=columns.n_frames,
+        names=columns.names,
+        tune=tune,
+        seed=seed,
     )
 
 
@@ -171,11 +186,8 @@ def cross_validated(
         rows = each.of(clips).X
         if not systems and verbosity >= 0:
             _tell_copies(clips, rows, labels, groups, all_of_them=verbosity > 0)
-        made = classification.make_classifier(
-            options["classifier"],
-            compress=each.columns.uncompressed,
-            tune=options["nested"],
-            seed=options["seed"],
+        made = classifier_of(
+            options["classifier"], each.columns, tune=options["nested"], seed=options["seed"]
         )
         systems[name] = classification.cross_validate(made, rows, labels, **split)
     seconds = next(reversed(vectors.values())).seconds
