@@ -277,6 +277,16 @@ def test_losses_equal_the_distances(metric):
 
 
 @each_metric
+def test_autocast_does_not_change_losses(metric):
+    loss = torch_module("scatseg.losses").loss_named(metric)
+    torch = torch_module("torch")
+    x, y = (sound.float() for sound in tensors(2, 700))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        value = loss(x, y)
+    assert torch.equal(value, loss(x, y))
+
+
+@each_metric
 def test_gradients_equal_finite_differences(metric):
     losses = torch_module("scatseg.losses")
     import torch

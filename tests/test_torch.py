@@ -55,6 +55,14 @@ def test_tensors_equal_arrays(transform, dtype, bound):
 
 
 @each_transform
+def test_autocast_keeps_float32(transform):
+    x = torch.from_numpy(noise(2, 1500).astype(np.float32))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        S = flat_tensor(transform(x))
+    assert torch.equal(S, flat_tensor(transform(x)))
+
+
+@each_transform
 def test_blocks_of_tensors_equal_arrays(transform):
     x = noise(150_000).astype(np.float32)
     S, expected = flat_tensor(transform(torch.from_numpy(x))).numpy(), flat(transform(x))

@@ -343,8 +343,9 @@ class MFCC:
     def __call__(self, x: Tensor) -> Tensor:
         """Compute features, (..., n_frames, n_mfcc)."""
         log_mel = _log_mel(self, x)
+        xp = arrays_of(log_mel)
         basis = _cosines(self.n_mels, self.n_mfcc, dtype_of(log_mel))
-        return log_mel @ arrays_of(log_mel).constant(basis)
+        return xp.product(log_mel, xp.constant(basis))
 
     def difference(self, S: Tensor, R: Tensor) -> Tensor:
         """Subtract, (..., n_frames * n_mfcc)."""
@@ -525,7 +526,7 @@ def _log_mel(options: LogMel | MFCC, x: Tensor) -> Tensor:
     xp = arrays_of(signals)
     filters = mel_filters(options.sr, options.n_fft, options.n_mels, dtype_of(signals))
     power = _power(xp, signals, options.n_fft, options.hop_length)
-    return _log(power @ xp.constant(filters) + _LEAST_MEL)
+    return _log(xp.product(power, xp.constant(filters)) + _LEAST_MEL)
 
 
 @lru_cache(maxsize=32)

@@ -46,6 +46,9 @@ class Arrays(Protocol):
     def ifft(self, z: Tensor, n: int) -> Tensor:
         """Values from their Fourier bins, zeros appended up to n, not divided by n."""
 
+    def product(self, a: Tensor, b: Tensor) -> Tensor:
+        """Matrix product in the precision of the factors."""
+
     def modulus(self, z: Tensor) -> Tensor:
         """Absolute value, with gradient 0 at 0."""
 
@@ -118,6 +121,10 @@ class NumpyArrays:
     def ifft(self, z: Tensor, n: int) -> Tensor:
         """Values from their Fourier bins."""
         return scipy.fft.ifft(z, n, norm="forward", overwrite_x=True)
+
+    def product(self, a: Tensor, b: Tensor) -> Tensor:
+        """Matrix product."""
+        return a @ b
 
     def modulus(self, z: Tensor) -> Tensor:
         """Absolute value."""

@@ -492,7 +492,7 @@ def _first_order(options: JointOptions, xp: Arrays, layer: FrequentialLayer, S1:
     Z = _modulus(xp, layer, S1 + 0j)
     if options.time == "global":
         Z = Z.sum(-1)[..., None]
-    return {path.path: _rows_of(path, Z) for path in layer.paths}
+    return {path.path: _rows_of(xp, path, Z) for path in layer.paths}
 
 
 def _second_order(
@@ -504,7 +504,7 @@ def _second_order(
     for tile in average.tiles:
 
         def averaged_tile(here: Tensor, weights: Tensor = tile.weights) -> Tensor:
-            return _modulus(xp, layer.frequential, here) @ weights
+            return xp.product(_modulus(xp, layer.frequential, here), weights)
 
         here = Y[..., tile.first : tile.last]
         part = averaged_tile(here) if keep else xp.recomputed(averaged_tile, here)
@@ -513,7 +513,7 @@ def _second_order(
         V = xp.rfft(total, "forward")
         total = xp.irfft(V, total.shape[-1] * average.density)
     total = total[..., :n_frames]
-    return {path.path: _rows_of(path, total) for path in layer.frequential.paths}
+    return {path.path: _rows_of(xp, path, total) for path in layer.frequential.paths}
 
 
 def _second_order_unaveraged(xp: Arrays, layer: JointLayer, Y: Tensor) -> Rows:
@@ -522,17 +522,17 @@ def _second_order_unaveraged(xp: Arrays, layer: JointLayer, Y: Tensor) -> Rows:
     for first, last in tiles(layer, Y.shape[-1], xp.tile):
         Z = _modulus(xp, layer.frequential, Y[..., first:last])
         for path in layer.frequential.paths:
-            parts[path.path].append(_rows_of(path, Z))
+            parts[path.path].append(_rows_of(xp, path, Z))
     return {index: xp.concatenate(rows, -1) for index, rows in parts.items()}
 
 
 def _modulus(xp: Arrays, layer: FrequentialLayer, Y: Tensor) -> Tensor:
     """Compute |Y * psi_fr| at the samples of all paths, (..., n_samples, n_times), spin 1 first."""
-    even = layer.cosine @ xp.as_real(Y)
-    odd = layer.sine @ xp.as_real(1j * Y)
+    even = xp.product(layer.cosine, xp.as_real(Y))
+    odd = xp.product(layer.sine, xp.as_real(1j * Y))
     return xp.moduli_of_pair(even, odd)
 
 
-def _rows_of(path: FrequentialPath, Z: Tensor) -> Tensor:
+def _rows_of(xp: Arrays, path: FrequentialPath, Z: Tensor) -> Tensor:
     here = Z[..., path.samples, :]
-    return here if path.average is None else path.average @ here
+    return here if path.average is None else xp.product(path.average, here)

@@ -93,6 +93,6 @@ def averaged_samples(xp: Arrays, U: Tensor, frames: Frames, window: HopWindow | 
         low = bins_between(xp, xp.rfft(U, "forward"), n_points, 0, n_low)
         return averaged(xp, low, frames)
     n_samples, n_reach = window.weights.shape
-    by_hop = U.reshape(-1, n_samples) @ window.weights
+    by_hop = xp.product(U.reshape(-1, n_samples), window.weights)
     by_hop = by_hop.reshape(*U.shape[:-1], -1, n_reach)
     return by_hop[..., window.hops, range(n_reach)].sum(-1)

@@ -71,6 +71,11 @@ class TorchArrays:
         """Values from their Fourier bins."""
         return torch.fft.ifft(z, n, norm="forward")
 
+    def product(self, a: Tensor, b: Tensor) -> Tensor:
+        """Matrix product in the precision of the factors, also under autocast."""
+        with torch.autocast(self._device.type, enabled=False):
+            return a @ b
+
     def modulus(self, z: Tensor) -> Tensor:
         """Absolute value."""
         return Modulus.apply(z)  # type: ignore[no-untyped-call]
