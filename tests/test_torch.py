@@ -62,6 +62,17 @@ def test_autocast_keeps_float32(transform):
     assert torch.equal(S, flat_tensor(transform(x)))
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # torch's own
+@pytest.mark.parametrize("transform", ARRAYS, ids=repr)
+def test_compiled_models_call_the_transforms_as_they_are(transform):
+    compiled = torch.compile(lambda x: transform(x).sum(), backend="eager")
+    x = torch.from_numpy(noise(2, 1500).astype(np.float32)).requires_grad_()
+    S = compiled(x)
+    S.backward()
+    assert S.item() == pytest.approx(transform(x).sum().item(), rel=1e-6)
+    assert x.grad.abs().sum() > 0
+
+
 @each_transform
 def test_blocks_of_tensors_equal_arrays(transform):
     x = noise(150_000).astype(np.float32)

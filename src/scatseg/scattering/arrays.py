@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -23,6 +24,8 @@ Tensor = Any
 Array = NDArray[np.floating]
 
 Plan = TypeVar("Plan")
+Owner = TypeVar("Owner")
+Result = TypeVar("Result")
 
 
 class Arrays(Protocol):
@@ -231,6 +234,21 @@ def arrays_of(x: Tensor) -> Arrays:
     from scatseg.scattering.tensors import on_device
 
     return on_device(x.device)
+
+
+def uncompiled(method: Callable[[Owner, Tensor], Result]) -> Callable[[Owner, Tensor], Result]:
+    """Leave a transform out of graphs that torch.compile traces: it cannot trace plans in NumPy."""
+
+    @wraps(method)
+    def call(self: Owner, x: Tensor) -> Result:
+        if not is_tensor(x):
+            return method(self, x)
+        from scatseg.scattering.tensors import called_uncompiled
+
+        result: Result = called_uncompiled(method, self, x)
+        return result
+
+    return call
 
 
 def dtype_of(x: Tensor) -> Dtype:

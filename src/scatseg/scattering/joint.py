@@ -30,7 +30,7 @@ from scatseg.scattering.arguments import (
     qualities,
     scale_and_average,
 )
-from scatseg.scattering.arrays import Array, Arrays, Tensor, arrays_of, dtype_of
+from scatseg.scattering.arrays import Array, Arrays, Tensor, arrays_of, dtype_of, uncompiled
 from scatseg.scattering.blocks import (
     Compute,
     each_signal,
@@ -219,6 +219,7 @@ class TimeFrequencyScattering:
             accuracy=self.accuracy,
         )
 
+    @uncompiled
     def __call__(self, x: ArrayLike | Tensor) -> Tensor:
         """Transform signals.
 

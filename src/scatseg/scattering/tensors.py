@@ -138,6 +138,13 @@ def on_device(device: torch.device) -> TorchArrays:
     return TorchArrays(device)
 
 
+def called_uncompiled(function: Callable[..., Any], *args: object) -> Any:
+    """Call a function, as it is where torch.compile traces the caller."""
+    if torch.compiler.is_compiling():
+        function = torch.compiler.disable(function)  # type: ignore[no-untyped-call]
+    return function(*args)
+
+
 def _while_it_lives(make: Callable[..., Any]) -> Callable[..., Any]:
     """Cache results of a function for as long as its first argument lives."""
     kept: WeakKeyDictionary[object, dict[tuple[object, ...], Any]] = WeakKeyDictionary()

@@ -30,7 +30,7 @@ from scatseg.scattering.arguments import (
     qualities,
     scale_and_average,
 )
-from scatseg.scattering.arrays import Array, Arrays, Tensor, arrays_of, dtype_of
+from scatseg.scattering.arrays import Array, Arrays, Tensor, arrays_of, dtype_of, uncompiled
 from scatseg.scattering.banks import check_filterbank, check_low_pass
 from scatseg.scattering.blocks import (
     Compute,
@@ -170,6 +170,7 @@ class Scattering1D:
             own_bank=self.filterbank,
         )
 
+    @uncompiled
     def __call__(self, x: ArrayLike | Tensor) -> Tensor:
         """Transform signals.
 
