@@ -249,6 +249,15 @@ def test_reference_in_the_map_that_is_not_there_is_refused(folders):
         score_folder([estimates], [references], out, partners={"one": "tow"})
 
 
+def test_a_track_in_a_folder_whose_name_has_one_reference_is_told_to_use_folders(folders):
+    estimates, references, out = folders
+    (estimates / "live").mkdir()
+    write(estimates / "live" / "one.lab", [Annotation(segmentation=COARSE)])
+    (note,) = score_folder([estimates], [references], out).notes
+    assert (note.kind, note.track) == ("no reference", "live__one")
+    assert "put references in folders as the recordings are" in note.message
+
+
 def test_what_has_no_partner_and_other_lengths_are_noted(folders):
     estimates, references, out = folders
     (estimates / "one.lab").rename(estimates / "other.lab")

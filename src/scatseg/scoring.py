@@ -309,8 +309,8 @@ def _without_reference(id_: str, references: Collection[str]) -> str:
     if name == id_ or name not in references:
         return "is an estimate without a reference"
     return (
-        f"is one of several estimates of {name!r} in a folder: if its sub-folders are systems, "
-        "give them one by one"
+        f"is one of several estimates named {name!r}, and so is one reference: put references in "
+        "folders as the recordings are; if folders of estimates are systems, give them one by one"
     )
 
 
