@@ -122,7 +122,7 @@ def _followed() -> Callable[[Iterable[Any], int], Iterable[Any]]:
 def plot() -> None:
     """Draw recordings, and the wavelets of the transform.
 
-    Writes OUT.png and OUT.svg, and for scattering OUT.npz with the data drawn.
+    -o OUT.png or OUT.svg writes both, and for scattering OUT.npz with the data drawn.
     """
 
 
