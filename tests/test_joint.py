@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 from tests.reference_joint import joint_scattering
 
-from scatseg.scattering import Scattering1D, TimeFrequencyScattering, plan
+from scatseg.scattering import Scattering1D, TimeFrequencyScattering, joint_plan, plan
 from scatseg.scattering.filterbank import frequential_bank
 
 ERRORS = {"fast": (1e-3, 5e-3), "default": (1e-4, 1e-3), "exact": (5e-5, 1e-4)}
@@ -158,6 +158,18 @@ def test_a_finer_stride_only_adds_frames(finer, T):
     coarse = TimeFrequencyScattering(5, 2, Q=2, T=T, stride=64, accuracy="exact")(x)
     fine = TimeFrequencyScattering(5, 2, Q=2, T=T, stride=64 // finer, accuracy="exact")(x)
     assert relative_error(fine[1:, ::finer], coarse[1:]) < 1e-3
+
+
+def test_no_weight_of_an_average_is_denormal():
+    options = TimeFrequencyScattering(J=12, J_fr=3, Q=8).options
+    cut = joint_plan.joint_layout(options, 2**19)
+    block = cut.block(0)
+    frames = joint_plan.joint_frames(
+        options, cut.period, "float32", block.offset, block.n_frames, tile=50_000
+    )
+    tiles = [tile for average in frames.averages for tile in average.tiles]
+    weights = np.concatenate([tile.weights.ravel() for tile in tiles])
+    assert weights[weights > 0].min() > 100 * np.finfo(np.float32).tiny
 
 
 def test_memory_is_independent_of_the_signal_length():
