@@ -440,7 +440,7 @@ _COST_OF_HALVES = 1.2
 _LEAD_OF_RIVAL = 0.03
 """Minimum lead of the mean boundary probability on rival bar lines.
 
-Of about 30 recordings that have these, it is 0.07 to 0.19 in three recorded songs and one of
+Of about 20 recordings that have these, it is 0.07 to 0.19 in three recorded songs and one of
 POP909, whose bar lines were wrong, and in a tracker module, and at most 0.02 in the others. In
 copies of these songs with noise or at another tempo or pitch it is 0.04 to 0.22.
 """
