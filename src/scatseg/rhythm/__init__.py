@@ -174,13 +174,15 @@ def find_grid(
     if known is None:
         (start, stop), margin = heard_span(y, sr), round(MARGIN * sr)
     found = _pulse_in_bars(np.pad(y[start:stop], margin), sr, known)
+    heard = (stop - start) / sr
+    gaps = silent_gaps(y[start:stop], sr)
 
     def placed(grid: Grid) -> Grid:
         """Add bars of silence to the grid of the non-silent span, and warnings of gaps in beats."""
         inner = grid.edges
         if known is None and grid.is_regular:
             nearest = SLIVER * float(np.median(np.diff(inner)))
-            inner = with_gaps(inner, silent_gaps(y[start:stop], sr), nearest=nearest)
+            inner = with_gaps(inner, gaps, nearest=nearest)
         edges = with_silent_ends(inner, start=start / sr, duration=duration, bar=FALLBACK_BAR)
         pulses, lines = (times + start / sr for times in (grid.beats, grid.downbeats))
         doubts: tuple[str, ...] = ()
@@ -194,7 +196,6 @@ def find_grid(
             warnings=(*grid.warnings, *doubts),
         )
 
-    heard = (stop - start) / sr
     if isinstance(found, str):
         return placed(fixed_grid(heard, warnings=(found,)))
     pulse, cues, bars = found

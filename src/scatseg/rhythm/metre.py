@@ -92,7 +92,7 @@ _TEMPO_CHANGE = 0.1  # natural log of the tempo ratio at which a slip costs half
 _BASS = 220.0  # Hz: upper limit of the bass
 _ATTACK_WEIGHT, _CHANGE_WEIGHT = 0.3, 1.5
 _EVIDENCE = 20.0  # effective number of independent pulses, in recordings of any length
-_NEAR_TIE = 0.65  # lead of bar lines over others, in standard errors, up to which both are tried
+_CLEAR_LEAD = 0.65  # of bar lines over others, in standard errors: up to it, both are tried
 _SLIP = 70.0  # cost of losing or inserting a part of a bar
 _SPARSE_SKEWNESS, _SPARSE_WEIGHT = 0.5, 3.0  # sixteenths are seldom all played
 _MOST_SKEWNESS = 1.5  # of music
@@ -297,7 +297,7 @@ def rival_of(bars: BarPositions, cues: Cues) -> BarPositions | None:
     leads = leads_of(evidence_of(bars.metre, cues), bars.positions)[turns - 1]
     lead, turn = float(leads.min()), int(turns[leads.argmin()])
     lines = np.flatnonzero(bars.positions == n_positions - turn)
-    if lead > _NEAR_TIE or not lines.size:
+    if lead > _CLEAR_LEAD or not lines.size:
         return None
     pulses = np.arange(len(bars.positions))
     last = lines[np.maximum(np.searchsorted(lines, pulses, side="right") - 1, 0)]

@@ -357,9 +357,10 @@ class CoverSegmenter:
         if as_bars is None:
             return bars
         if prepared.rival is not None:
-            as_rival = self._reading(prepared.rival).certainty()
+            rival = self._reading(prepared.rival)
+            as_rival = rival.certainty()
             if as_rival is not None and as_rival > as_bars + _LEAD_OF_RIVAL:
-                return self._weighed(prepared.rival)
+                prepared, bars, as_bars = prepared.rival, rival, as_rival
         if prepared.halves is None:
             return bars
         halves = self._reading(prepared.halves, are_halves=True)
