@@ -5,6 +5,7 @@ import importlib.util
 import numpy as np
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from tests.test_cli import scatseg
 
 from scatseg import audio, cli
 from scatseg.classification.classifiers import make_classifier
@@ -335,9 +336,3 @@ def test_the_command_line_trains_a_network_on_frames(rng, tmp_path, capsys):
     assert capsys.readouterr().out.count(",rising,") == 8
     assert scatseg("classify", "explain", model) == cli.USAGE
     assert "only linear-svm, logistic and rbf-svm explain" in capsys.readouterr().err
-
-
-def scatseg(*arguments):
-    with pytest.raises(SystemExit) as exited:
-        cli.main([str(argument) for argument in arguments])
-    return exited.value.code

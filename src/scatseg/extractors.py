@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,14 +126,21 @@ class Stack:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
-        first, *others = (extracted(part, y, sr) for part in self.parts)
-        on_grid = [first, *(features.pooled(first.edges) for features in others)]
+        on_grid = extracted_together(self.parts, y, sr)
         return Features(
             np.concatenate([unit_variance(features.X) for features in on_grid], axis=1),
-            first.edges,
+            on_grid[0].edges,
             [name for features in on_grid for name in features.names],
             notes=list(dict.fromkeys(note for each in on_grid for note in each.notes)),
         )
+
+
+def extracted_together(
+    parts: Sequence[Extractor], y: NDArray[np.floating], sr: int
+) -> list[Features]:
+    """Compute several features, all on the frames of the first: others are averaged over them."""
+    first, *others = (extracted(part, y, sr) for part in parts)
+    return [first, *(features.pooled(first.edges) for features in others)]
 
 
 def unit_variance(X: NDArray[np.floating]) -> NDArray[np.floating]:

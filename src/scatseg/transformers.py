@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from scatseg import audio
 from scatseg.compression import median_levels
 from scatseg.counts import counted
-from scatseg.extractors import Stack, extracted, extractor
+from scatseg.extractors import Stack, extracted, extracted_together, extractor
 from scatseg.features import Extractor, FeatureName, Features
 
 FilePath = str | os.PathLike[str]
@@ -487,12 +487,11 @@ def _frames(
             f"keep all frames (aggregate={ALL_FRAMES!r}), cut or pad signals to one length"
         )
         raise ValueError(msg)
-    first, *others = (extracted(part, y, sr) for part in parts)
-    if len(first) != n_frames:
+    on_grid = extracted_together(parts, y, sr)
+    if len(on_grid[0]) != n_frames:
         msg = (
-            f"{what} has {counted(len(first), 'frame')}, silence of its length {n_frames}: to "
+            f"{what} has {counted(len(on_grid[0]), 'frame')}, silence of its length {n_frames}: to "
             f"keep all frames (aggregate={ALL_FRAMES!r}), their number must not depend on the sound"
         )
         raise ValueError(msg)
-    on_grid = [first, *(features.pooled(first.edges) for features in others)]
     return np.concatenate([features.X.T.ravel() for features in on_grid])
