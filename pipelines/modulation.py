@@ -6,8 +6,8 @@ Each recording has 32 bars of 2 s of two kinds in random order. In "rate" both a
 amplitude modulation of random phase, at 12 Hz in one kind and 18 Hz in the other. In "direction"
 both are trains of sweeps over two octaves with a random start; one kind is time-reversed, which
 preserves the spectrum of a bar. The score is the AUC of the timbre similarity of
-`scatseg.cover.compare`: the probability that two bars of one kind are more similar than two bars of
-different kinds; 0.5 is chance. Mean over ten recordings, with 95 % bootstrap intervals.
+`scatseg.cover.bar_similarity`: the probability that two bars of one kind are more similar than two
+bars of different kinds; 0.5 is chance. Mean over ten recordings, with 95 % bootstrap intervals.
 """
 
 from __future__ import annotations

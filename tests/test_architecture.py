@@ -1,6 +1,8 @@
 """The house as designed: imports look upstream, libraries have one door, the front is light."""
 
 import ast
+import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -165,6 +167,23 @@ def test_modules_are_there_without_an_import_of_their_own():
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.split() == ["find_grid", "False"]
+
+
+def test_documented_names_exist():
+    root = Path(__file__).parents[1]
+    code = [path for folder in (SOURCE, root / "pipelines") for path in folder.rglob("*.py")]
+    names, missing = {}, []
+    for path in [root / "README.md", *code, *root.glob("reports/**/*.md")]:
+        for name in re.findall(r"`(scatseg(?:\.\w+)+)", path.read_text(encoding="utf-8")):
+            names.setdefault(name, path.name)
+    for name, file in names.items():
+        try:
+            pkgutil.resolve_name(name)
+        except (ImportError, AttributeError) as error:
+            if "torch" not in str(error):  # where it is not installed
+                missing.append(f"{name} in {file}: {error}")
+    assert len(names) > 50
+    assert missing == []
 
 
 def test_what_needs_an_extra_says_which(monkeypatch):

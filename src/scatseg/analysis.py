@@ -249,6 +249,8 @@ def analyze(
         Sampling rate in Hz.
     job : SegmentJob
         Features and segmenters.
+    stage : Stage, optional
+        Its name is set to the current stage, also when an error is raised.
     beats : Path, optional
         A beat file.
     described : mapping from str to Features, optional
