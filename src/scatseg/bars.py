@@ -23,6 +23,7 @@ from scatseg.features import (
 from scatseg.places import laid_out
 from scatseg.rhythm import Grid, find_grid, heard_span, with_silent_ends
 from scatseg.scattering.arguments import check_integer, check_mono
+from scatseg.segmentation import ROUNDING
 
 SILENT_BAR = -60.0
 """Decibels relative to the loudest bar, below which bars are silent."""
@@ -192,7 +193,7 @@ def _checked_lines(edges: ArrayLike, duration: float) -> NDArray[np.float64]:
     """Raise a ValueError unless the bar lines (n_bars + 1,) increase from 0 to the duration."""
     lines = np.array(edges, dtype=np.float64)
     reach = lines.ndim == 1 and lines.size > 1 and lines[0] == 0
-    if not (reach and abs(lines[-1] - duration) <= 1e-6 and (np.diff(lines) > 0).all()):
+    if not (reach and abs(lines[-1] - duration) <= ROUNDING and (np.diff(lines) > 0).all()):
         msg = (
             f"edges must be bar lines that increase from 0 to {duration:g} s, shape (n_bars + 1,), "
             f"got {np.array2string(lines, threshold=6, precision=6)}"
@@ -341,3 +342,4 @@ BAR_FEATURES: Mapping[str, Extractor] = {
 """Feature names with a special meaning in `Bars`: the variants that distinguish bars best."""
 
 _LEAST_LEVEL = 1e-6
+"""Of full scale: lower levels count as silence."""

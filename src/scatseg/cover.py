@@ -21,7 +21,7 @@ from scatseg.labels import (
     segment_similarity,
 )
 from scatseg.rhythm import LONG_BAR, LONG_GAP
-from scatseg.segmentation import SILENCE, letter_labels
+from scatseg.segmentation import ROUNDING, SILENCE, letter_labels
 from scatseg.similarity import (
     by_family,
     fused_similarity,
@@ -365,13 +365,10 @@ def _with_joined_silence(features: Features) -> tuple[Features, NDArray[np.intp]
     """Merge each silence of at least `LONG_GAP` seconds into one frame; return their indices."""
     heard = heard_frames(features)
     runs = run_edges(heard.astype(np.intp))
-    long = ~heard[runs[:-1]] & (np.diff(features.edges[runs]) >= LONG_GAP - _ROUNDING)
+    long = ~heard[runs[:-1]] & (np.diff(features.edges[runs]) >= LONG_GAP - ROUNDING)
     kept = np.ones(len(features), dtype=bool)
     for start, stop in zip(runs[:-1][long], runs[1:][long], strict=True):
         kept[start + 1 : stop] = False
     silences = np.searchsorted(np.flatnonzero(kept), runs[:-1][long])
     edges = features.edges[np.append(kept, True)]
     return Features(features.X[kept], edges, features.names, notes=features.notes), silences
-
-
-_ROUNDING = 1e-6  # seconds

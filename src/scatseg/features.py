@@ -20,6 +20,7 @@ from scatseg.scattering.joint import TimeFrequencyScattering
 from scatseg.scattering.plan import Accuracy
 from scatseg.scattering.time import Scattering1D
 from scatseg.scattering.units import physical_meta
+from scatseg.segmentation import ROUNDING
 
 __all__ = [
     "Extractor",
@@ -184,7 +185,7 @@ class Features:
         if times.ndim != 1 or times.size < 2:
             msg = f"edges must have shape (n_pooled + 1,), n_pooled > 0, got {times.shape}"
             raise ValueError(msg)
-        if times[0] != 0 or not abs(times[-1] - self.duration) <= 1e-6:  # true for NaN
+        if times[0] != 0 or not abs(times[-1] - self.duration) <= ROUNDING:  # true for NaN
             end, last = told_apart(self.duration, times[-1], digits=6)
             msg = f"edges must span 0 to {end} s, got {times[0]:g} to {last} s"
             raise ValueError(msg)

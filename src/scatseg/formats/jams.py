@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from scatseg.formats.rows import Annotation, FormatError, Row, annotation, with_confidence
 from scatseg.formats.text import decoded
+from scatseg.segmentation import ROUNDING
 
 _NAMESPACE_LEVELS = {
     "segment_open": "",
@@ -19,7 +20,6 @@ _NAMESPACE_LEVELS = {
     "segment_salami_function": "function",
     "multi_segment": "",
 }
-_NOISE = 1e-6  # seconds: rounding error of time + duration
 _LONGEST = 1e15  # seconds: limit of float precision of 0.1 s
 
 
@@ -218,7 +218,7 @@ def _sources(item: dict[str, Any], place: str) -> list[_Source]:
     levels: dict[str, list[Row]] = {}
     confidence: dict[str, dict[float, float]] = {}
     for level, row, sure in _observations(item, place):
-        if end is not None and row.end is not None and abs(row.end - end) < _NOISE:
+        if end is not None and row.end is not None and abs(row.end - end) < ROUNDING:
             row = row._replace(end=end)
         levels.setdefault(level, []).append(row)
         if sure is not None:
