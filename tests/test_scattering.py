@@ -132,6 +132,24 @@ def test_coefficients_scale_with_the_signal(factor):
     np.testing.assert_allclose(scaled[1:], abs(factor) * S[1:], atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    "transform",
+    [
+        Scattering1D(J=6, Q=4),
+        TimeFrequencyScattering(J=6, J_fr=2, Q=4),
+        TimeFrequencyScattering(J=6, J_fr=2, Q=4, format="joint"),
+    ],
+    ids=repr,
+)
+def test_faint_signals_lose_no_precision_and_no_time_to_denormal_numbers(transform):
+    x = noise(2**17).astype(np.float32)
+    faint = np.stack([x, x * np.float32(2.0**-100)])
+    expected = transform(x)
+    np.testing.assert_array_equal(transform(faint), [expected, expected * np.float32(2.0**-100)])
+    stream = np.concatenate(list(transform.stream([faint[:, :9000], faint[:, 9000:]])), axis=-1)
+    np.testing.assert_array_equal(stream, transform(faint))
+
+
 def test_coefficients_are_nonnegative():
     S = Scattering1D(J=8, Q=8)(noise(10_000))[1:]
     assert S.min() >= -1e-6 * S.max()
