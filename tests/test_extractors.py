@@ -264,6 +264,24 @@ def test_silence_between_sounds_is_silent(extract):
     assert np.abs(features.X[far]).max() < 1e-3
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("logmel:n_mels=0", "n_mels must be an integer of at least 1, got 0"),
+        ("logmel:eps=-1", "eps must be positive and finite, got -1"),
+        ("mfcc:n_mfcc=-3", "n_mfcc must be an integer of at least 1, got -3"),
+        ("mfcc:n_mfcc=200", "n_mfcc must be below the number of mel bands, 128, got 200"),
+        ("cqt:bins_per_octave=0", "bins_per_octave must be an integer of at least 1, got 0"),
+        ("chroma:n_octaves=0", "n_octaves must be an integer of at least 1, got 0"),
+        ("tempogram:window=-1", "window must be positive and finite, got -1"),
+        ("tempogram:hop_length=2.5", "hop_length must be an integer of at least 1, got 2.5"),
+    ],
+)
+def test_options_out_of_range_are_refused_before_any_sound(text, message):
+    with pytest.raises(ValueError, match=message):
+        extractor(text)
+
+
 def test_constant_q_needs_an_octave():
     with pytest.raises(ValueError, match="sampling rate of at least 140 Hz, got 100"):
         CQT()(np.zeros(1000, dtype=np.float32), 100)

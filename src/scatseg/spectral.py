@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scatseg.features import FeatureName, Features, frame_edges
 from scatseg.rates import check_rate
-from scatseg.scattering.arguments import check_mono
+from scatseg.scattering.arguments import check_integer, check_mono
 
 _LEAST_SAMPLES = 2048
 """Shorter signals are zero-padded to this length, librosa's default window."""
@@ -38,6 +38,10 @@ class LogMel:
     hop_length: int = 512
     eps: float = 0.01
 
+    def __post_init__(self) -> None:
+        _check_counts(n_mels=self.n_mels, hop_length=self.hop_length)
+        _check_positive(eps=self.eps)
+
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
         power = _mel_power(y, sr, self.n_mels, self.hop_length)
@@ -53,7 +57,7 @@ class MFCC:
     Parameters
     ----------
     n_mfcc : int, default 20
-        Coefficients kept.
+        Coefficients kept, at most 127.
     hop_length : int, default 512
         Samples between frames.
     """
@@ -61,9 +65,15 @@ class MFCC:
     n_mfcc: int = 20
     hop_length: int = 512
 
+    def __post_init__(self) -> None:
+        _check_counts(n_mfcc=self.n_mfcc, hop_length=self.hop_length)
+        if self.n_mfcc >= _MEL_BANDS:
+            msg = f"n_mfcc must be below the number of mel bands, {_MEL_BANDS}, got {self.n_mfcc}"
+            raise ValueError(msg)
+
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
-        power = _mel_power(y, sr, 128, self.hop_length)
+        power = _mel_power(y, sr, _MEL_BANDS, self.hop_length)
         decibel = librosa.power_to_db(power, ref=max(float(power.max()), _LEAST_POWER))
         mfcc = librosa.feature.mfcc(S=decibel, n_mfcc=self.n_mfcc + 1)[1:]
         return _framed(mfcc, "mfcc", y, sr, self.hop_length)
@@ -89,6 +99,14 @@ class CQT:
     bins_per_octave: int = 12
     hop_length: int = 512
     eps: float = 0.1
+
+    def __post_init__(self) -> None:
+        _check_counts(
+            n_octaves=self.n_octaves,
+            bins_per_octave=self.bins_per_octave,
+            hop_length=self.hop_length,
+        )
+        _check_positive(eps=self.eps)
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
@@ -119,6 +137,10 @@ class Chroma:
     n_octaves: int = 7
     hop_length: int = 512
     eps: float = 0.01
+
+    def __post_init__(self) -> None:
+        _check_counts(n_octaves=self.n_octaves, hop_length=self.hop_length)
+        _check_positive(eps=self.eps)
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
@@ -152,6 +174,10 @@ class Tempogram:
     hop_length: int = 512
     eps: float = 0.01
 
+    def __post_init__(self) -> None:
+        _check_counts(hop_length=self.hop_length)
+        _check_positive(window=self.window, eps=self.eps)
+
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
         onsets = librosa.onset.onset_strength(y=_padded(y, sr), sr=sr, hop_length=self.hop_length)
@@ -165,6 +191,9 @@ class Tempogram:
         return _framed(rows, "tempogram", y, sr, self.hop_length, modulation=1 / lags)
 
 
+_MEL_BANDS = 128
+"""Mel bands of `MFCC`, librosa's default."""
+
 _C1 = 32.70319566257483
 """Hz: the lowest note of the constant-Q features."""
 
@@ -173,6 +202,20 @@ _LEAST_LEVEL = 1e-6
 
 _LEAST_POWER = 1e-10
 """The same for power."""
+
+
+def _check_counts(**counts: int) -> None:
+    """Raise a ValueError unless all options are integers of at least 1."""
+    for name, value in counts.items():
+        check_integer(name, value, 1)
+
+
+def _check_positive(**options: float) -> None:
+    """Raise a ValueError unless all options are positive and finite."""
+    for name, value in options.items():
+        if not 0 < value < math.inf:
+            msg = f"{name} must be positive and finite, got {value!r}"
+            raise ValueError(msg)
 
 
 def _octaves_below(sr: int) -> int:
