@@ -364,6 +364,12 @@ def test_a_recording_shorter_than_two_sections_is_too_short(make, noise):
     assert {len(level) for level in levels(more.predict(noise))} == {1}
 
 
+@pytest.mark.parametrize("share", [-0.1, 2, np.nan])
+def test_a_share_of_neighbors_is_at_most_all(share):
+    with pytest.raises(ValueError, match="neighbors must be a share of all frames, from 0 to 1"):
+        StructureFeaturesSegmenter(neighbors=share)
+
+
 @pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter, CoverSegmenter])
 def test_granularity_outside_0_to_1_raises_on_construction(make):
     with pytest.raises(ValueError, match=r"granularity must be in \[0, 1\], got 2"):

@@ -93,7 +93,8 @@ class StructureFeaturesSegmenter:
     context : float, default 3.0
         Length of the time-delay embedding in seconds.
     neighbors : float, default 0.04
-        Number of nearest neighbors of each frame, as a share of all frames.
+        Number of nearest neighbors of each frame, as a share of all frames, in [0, 1]; at least one
+        neighbor.
     blur : float, default 8.0
         Width in seconds of the Gaussian filter along time, four standard deviations.
     min_duration : float, default 6.0
@@ -124,12 +125,11 @@ class StructureFeaturesSegmenter:
         check_detail(self.granularity, self.n_segments)
         check_n_labels(self.n_labels)
         check_seconds(
-            frame=self.frame,
-            context=self.context,
-            neighbors=self.neighbors,
-            blur=self.blur,
-            min_duration=self.min_duration,
+            frame=self.frame, context=self.context, blur=self.blur, min_duration=self.min_duration
         )
+        if not 0 <= self.neighbors <= 1:
+            msg = f"neighbors must be a share of all frames, from 0 to 1, got {self.neighbors}"
+            raise ValueError(msg)
 
     def predict(self, features: Features) -> Segmentation:
         """Segment one recording."""
