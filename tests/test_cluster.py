@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib.util
+import warnings
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from tests.test_collection import (
     write_tracks,
 )
 
-from scatseg import audio
+from scatseg import audio, cluster
 from scatseg.analysis import SegmentJob
 from scatseg.collection import segment_collection
 from scatseg.runs import Source, read_failures
@@ -33,16 +34,20 @@ def scheduler(tmp_path, monkeypatch):
     write_deadly_module(tmp_path, monkeypatch)  # workers inherit the path
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    settings = {"distributed.scheduler.allowed-failures": 1, "temporary-directory": str(elsewhere)}
+    settings = {
+        "distributed.scheduler.allowed-failures": 1,
+        "distributed.scheduler.no-workers-timeout": "60s",  # a test fails rather than hangs
+        "temporary-directory": str(elsewhere),
+    }
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(settings))
         monkeypatch.chdir(elsewhere)
-        cluster = distributed.LocalCluster(
+        local = distributed.LocalCluster(
             n_workers=2, threads_per_worker=2, dashboard_address=None, silence_logs=50
         )
-        stack.enter_context(cluster)
+        stack.enter_context(local)
         monkeypatch.chdir(tmp_path)
-        yield cluster.scheduler_address
+        yield local.scheduler_address
 
 
 @pytest.mark.slow
@@ -78,6 +83,32 @@ def test_a_track_that_kills_workers_of_a_cluster_fails_alone(scheduler, tmp_path
     assert failure.stage == "process"
     assert "KilledWorker" in failure.error
     assert len(list((tmp_path / "run" / "tracks").iterdir())) == 4
+
+
+@pytest.mark.slow
+@needs_dask
+@pytest.mark.filterwarnings("default")
+def test_a_scheduler_without_workers_is_waited_for_with_a_warning(tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(cluster, "_PATIENCE", 0.2)
+    sources = write_tracks(tmp_path / "audio", ["one", "two"])
+    with distributed.LocalCluster(
+        n_workers=0, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as empty:
+
+        def start_a_worker(message, *_, **__):
+            messages.append(str(message))
+            empty.scale(1)
+
+        messages = []
+        monkeypatch.setattr(warnings, "showwarning", start_a_worker)
+        receipts = segment_collection(
+            sources, tmp_path / "run", JOB, cluster=empty.scheduler_address
+        )
+        assert set(statuses(receipts).values()) == {"done"}
+    (message,) = [message for message in messages if "dask scheduler" in message]
+    assert f"{empty.scheduler_address} has no workers: start some" in message
+    assert "2 tracks wait" in message
 
 
 @needs_dask

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -12,6 +14,13 @@ from scatseg.workers import Receipt
 
 _ONE_TRACK = threading.Lock()
 
+_BETWEEN_LOOKS = 0.1
+"""Seconds between two looks for finished tracks."""
+
+_PATIENCE = 30.0
+"""Seconds without a finished track until the workers of the scheduler are counted, again and again.
+"""
+
 
 def map_on_cluster(
     work: Callable[[Source], Receipt], sources: Sequence[Source], *, scheduler: str | None = None
@@ -19,7 +28,9 @@ def map_on_cluster(
     """Process every source on the workers of a dask scheduler, which may crash.
 
     Workers need scatseg, and the same files under the same absolute paths. A track whose workers
-    die is repeated alone, and fails if they die again.
+    die is repeated alone, and fails if they die again. A scheduler without workers is waited for,
+    with a warning, as some clusters start them on demand; its setting
+    "distributed.scheduler.no-workers-timeout" ends that.
 
     Parameters
     ----------
@@ -40,6 +51,11 @@ def map_on_cluster(
     ------
     ConnectionError
         When no scheduler answers, or none is configured.
+
+    Warns
+    -----
+    UserWarning
+        When tracks wait, but the scheduler has no workers.
     """
     from distributed.scheduler import KilledWorker
 
@@ -82,13 +98,34 @@ def _outcomes(
     # One name for all tasks, so that the scheduler queues them instead of assigning them at once.
     futures = client.map(_one_track, [work] * len(sources), sources, pure=False, key="track")
     of_future = dict(zip(futures, sources, strict=True))
-    for future in as_completed(futures, loop=client.loop):
-        try:
-            outcome = future.result()
-        except Exception as error:  # of the cluster: lost workers, a missing package
-            outcome = error
-        future.release()
-        yield of_future[future], outcome
+    waiting = as_completed(futures, loop=client.loop)
+    while not waiting.is_empty():
+        for future in _next_batch(client, waiting):
+            try:
+                outcome = future.result()
+            except Exception as error:  # of the cluster: lost workers, a missing package
+                outcome = error
+            future.release()
+            yield of_future[future], outcome
+
+
+def _next_batch(client: Any, waiting: Any) -> Sequence[Any]:
+    """Wait for finished futures, and say so when nobody is there to finish them."""
+    warned = False
+    patient_until = time.monotonic() + _PATIENCE
+    while not (batch := waiting.next_batch(block=False)):
+        time.sleep(_BETWEEN_LOOKS)
+        if time.monotonic() > patient_until and not warned:
+            if not client.scheduler_info()["workers"]:
+                address = client.scheduler.address
+                msg = (
+                    f"the dask scheduler at {address} has no workers: start some, or stop with "
+                    f"Ctrl-C; {waiting.count()} tracks wait"
+                )
+                warnings.warn(msg, stacklevel=2)
+                warned = True
+            patient_until = time.monotonic() + _PATIENCE
+    return batch
 
 
 def _one_track(work: Callable[[Source], Receipt], source: Source) -> Receipt:
