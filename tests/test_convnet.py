@@ -334,5 +334,9 @@ def test_the_command_line_trains_a_network_on_frames(rng, tmp_path, capsys):
     capsys.readouterr()
     assert scatseg("-q", "classify", "predict", model, tmp_path / "rising", "--jobs", 1) == 0
     assert capsys.readouterr().out.count(",rising,") == 8
-    assert scatseg("classify", "explain", model) == cli.USAGE
-    assert "only linear-svm, logistic and rbf-svm explain" in capsys.readouterr().err
+    unread = tmp_path / "unread.wav"
+    unread.write_bytes(b"")
+    assert scatseg("classify", "explain", model, unread) == cli.USAGE
+    told = capsys.readouterr().err
+    assert "only linear-svm, logistic and rbf-svm explain" in told
+    assert "unread.wav" not in told

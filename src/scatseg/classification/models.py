@@ -156,6 +156,12 @@ class Model:
     def __post_init__(self) -> None:
         _check_arrays(self)
 
+    def check_explains(self) -> None:
+        """Raise a ModelError unless the classifier explains single clips."""
+        if self.kind not in ("linear", "kernel"):
+            msg = "only linear-svm, logistic and rbf-svm explain single clips"
+            raise ModelError(msg)
+
     def standardized(self, X: ArrayLike) -> NDArray[np.float64]:
         """Compress, standardize and clip vectors, shape (n_clips, n_features)."""
         rows = np.asarray(X, dtype=np.float64)
@@ -231,12 +237,10 @@ class Model:
         ModelError
             For other classifiers; see `scatseg.explain.permutation_importance`.
         """
+        self.check_explains()
         arrays = self.arrays
         if self.kind == "linear":
             return linear_relevance(arrays["coef"][number] - arrays["coef"].mean(axis=0), z)
-        if self.kind != "kernel":
-            msg = "only linear-svm, logistic and rbf-svm explain single clips"
-            raise ModelError(msg)
         weights = arrays["dual"][number] - arrays["dual"].mean(axis=0)
 
         def gradient(points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -430,6 +430,7 @@ def explain(
         if not isinstance(loaded, Model):
             msg = "only linear-svm, logistic and rbf-svm explain single clips"
             raise click.UsageError(msg)
+        loaded.check_explains()
         if label is not None and label not in loaded.about.classes:
             msg = f"the model has no class {label!r}, only {', '.join(loaded.about.classes)}"
             raise click.UsageError(msg)
