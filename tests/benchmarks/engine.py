@@ -208,7 +208,7 @@ from scatseg.scattering import Scattering1D
 from scatseg.scattering.plan import block_frames, block_plan
 x = np.random.default_rng(0).normal(size=int(sys.argv[1])).astype(np.float32)
 start = time.perf_counter()
-transform = Scattering1D(13, 8, workers=1)
+transform = Scattering1D(13, Q=8, workers=1)
 options = transform.options
 block_plan(options, 2**19, "float32")
 block_frames(options, 2**19, "float32", 8 * 2**13, 48)
