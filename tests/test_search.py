@@ -1191,6 +1191,30 @@ def test_the_command_line_indexes_tells_and_removes(music, tmp_path, capsys):
     assert run("index", "--remove", "nobody", folder) == 3
 
 
+def test_recordings_that_are_gone_are_named_and_pruned(music, tmp_path, capsys):
+    here, folder = tmp_path / "here", tmp_path / "music.index"
+    here.mkdir()
+    for name in ("melody0", "melody1", "melody2"):
+        shutil.copy(music / f"{name}.flac", here)
+    assert run("index", here, "-o", folder, "--jobs", 1) == 0
+    (here / "melody1.flac").unlink()
+    capsys.readouterr()
+    assert run("index", here, "-o", folder, "--jobs", 1) == 0
+    named = "1 recording without a file: melody1"
+    assert f"the index still has {named}; --prune removes" in capsys.readouterr().err
+    assert run("index", here, "-o", folder, "--jobs", 1, "--prune") == 0
+    assert f"removed {named}\n" in capsys.readouterr().err
+    (here / "melody2.flac").rename(here / "other.flac")
+    assert run("index", folder, "--info") == 0
+    assert "1 recording without a file: melody2" in capsys.readouterr().err
+    assert run("index", folder, "--prune") == 0
+    told = capsys.readouterr()
+    assert "removed 1 recording without a file: melody2" in told.err
+    assert "recordings:  1" in told.out
+    assert [track.id for track in Index.open(folder).tracks] == ["melody0"]
+    assert run("index", folder, "--verify") == 0
+
+
 def test_the_command_line_finds_and_writes_a_page(built, tmp_path, capsys):
     audio.save(tmp_path / "part.wav", excerpt(1, 3.0, 5.0), SR)
     status = run(

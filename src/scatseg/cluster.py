@@ -111,6 +111,7 @@ def _outcomes(
 
 def _next_batch(client: Any, waiting: Any) -> Sequence[Any]:
     """Wait for finished futures, and say so when nobody is there to finish them."""
+    batch: Sequence[Any]
     warned = False
     patient_until = time.monotonic() + _PATIENCE
     while not (batch := waiting.next_batch(block=False)):

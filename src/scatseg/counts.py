@@ -1,6 +1,8 @@
-"""Counts with singular or plural nouns, for messages."""
+"""Counts, lists and numbers in messages."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 
 def counted(number: int, one: str, several: str | None = None) -> str:
@@ -22,6 +24,18 @@ def counted(number: int, one: str, several: str | None = None) -> str:
     """
     word = one if number == 1 else several or f"{one}s"
     return f"{number:,} {word}"
+
+
+def named_first(names: Sequence[str], most: int = 5) -> str:
+    """Name the first few, and count the others.
+
+    Examples
+    --------
+    >>> named_first(["one", "two"]), named_first(["one", "two", "three"], most=1)
+    ('one, two', 'one and 2 more')
+    """
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{more}"
 
 
 def rounded(value: float, digits: int = 3) -> str:

@@ -18,7 +18,7 @@ from scatseg.cli.options import (
 )
 from scatseg.cli.outcome import DONE, NOTHING_DONE, SOME_FAILED, resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
-from scatseg.counts import counted
+from scatseg.counts import counted, named_first
 
 if TYPE_CHECKING:
     from scatseg.search.descriptions import Describer
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option("--info", is_flag=True, help="Only show the contents of an index.")
 @click.option("--verify", is_flag=True, help="Only verify the files of an index.")
 @click.option("--remove", metavar="PATTERN", help="Only remove recordings, by id or path.")
+@click.option("--prune", is_flag=True, help="Remove recordings that were moved or deleted.")
 @features_trust_option
 @jobs_option
 @time_limit_option
@@ -53,6 +54,7 @@ def index(
     info: bool,
     verify: bool,
     remove: str | None,
+    prune: bool,
     trust: tuple[str, ...],
     jobs: int,
     time_limit: int | None,
@@ -61,25 +63,34 @@ def index(
 
     PATHS are audio files, folders (searched recursively) or patterns. Unchanged recordings are
     kept, changed ones are recomputed. Labels and groups come from an index.csv in a folder, else
-    they are kept. With --info, --verify, --remove or --rebuild, the index can be the only path.
+    they are kept. With --info, --verify, --remove, --prune or --rebuild, the index can be the only
+    path.
     """
     if sum((info, verify, remove is not None)) > 1:
         msg = "one of --info, --verify and --remove is needed, got several"
         raise click.UsageError(msg)
-    if info or verify or remove is not None or (rebuild and (not paths or output is None)):
+    from scatseg.naming import foreign_code
+    from scatseg.search.store import DATABASE
+
+    index_only = (rebuild or prune) and (not paths or output is None)
+    if info or verify or remove is not None or index_only:
         folder = _only_index(paths, output)
         with usage_errors():
             if remove is not None:
                 return _remove(folder, remove, trust)
             if verify:
                 return _verify(folder, trust)
+            _settle_gone(folder, trust, prune, verbosity)
             return _rebuild(folder, trust) if rebuild else _tell(folder, trust)
     if not paths or output is None:
         msg = "recordings and an index are needed: scatseg index PATH... -o music.index"
         raise click.UsageError(msg)
     with usage_errors():
         describer = _describer(output, features, sr, trust)
-        return _add(paths, output, describer, jobs, time_limit, rebuild, verbosity)
+        status = _add(paths, output, describer, jobs, time_limit, rebuild, verbosity)
+        if (output / DATABASE).is_file():
+            _settle_gone(output, {*trust, *foreign_code(describer.features)}, prune, verbosity)
+        return status
 
 
 def _only_index(paths: Sequence[Path], output: Path | None) -> Path:
@@ -155,6 +166,22 @@ def _add(
     else:
         click.echo("no recording could be indexed, so no index was made", err=True)
     return status_of(n_done, n_failed)
+
+
+def _settle_gone(folder: Path, trust: Collection[str], prune: bool, verbosity: int) -> None:
+    """Remove recordings that are gone, or say how to."""
+    from scatseg.search.building import gone_recordings, prune_index
+
+    gone = (prune_index if prune else gone_recordings)(folder, trusted=trust)
+    if not gone or verbosity < 0:
+        return
+    named = f"{counted(len(gone), 'recording')} without a file: {named_first(gone)}"
+    if prune:
+        click.echo(f"removed {named}", err=True)
+    else:
+        click.echo(
+            f"the index still has {named}; --prune removes what was moved or deleted", err=True
+        )
 
 
 def _tell(folder: Path, trust: Collection[str]) -> int:

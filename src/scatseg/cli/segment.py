@@ -31,16 +31,13 @@ from scatseg.cli.outcome import (
     usage_errors,
 )
 from scatseg.cli.progress import Progress
-from scatseg.counts import counted
+from scatseg.counts import counted, named_first
 from scatseg.formats import FORMATS
 
 if TYPE_CHECKING:
     from scatseg.analysis import SegmentJob
     from scatseg.report.sound import AudioMode
     from scatseg.runs import Failure, Found, Source
-
-_N_NAMED = 5
-"""Tracks of the run that a message names."""
 
 
 def _cluster_of(_: click.Context, __: click.Parameter, backend: str) -> str | None:
@@ -313,8 +310,7 @@ def _settle_gone(run: Path, prune: bool, verbosity: int) -> None:
         remove_tracks(run, gone)
     if not gone or verbosity < 0:
         return
-    more = f" and {len(gone) - _N_NAMED:,} more" if len(gone) > _N_NAMED else ""
-    named = f"{counted(len(gone), 'track')} without a recording: {', '.join(gone[:_N_NAMED])}{more}"
+    named = f"{counted(len(gone), 'track')} without a recording: {named_first(gone)}"
     if not prune:
         click.echo(
             f"the run still has {named}; --prune removes what was moved or deleted", err=True

@@ -193,14 +193,37 @@ def remove_recordings(folder: Path, pattern: str, *, trusted: Collection[str] = 
     removed : list of str
         Ids.
     """
+
+    def matches(track: IndexedTrack) -> bool:
+        return any(fnmatch.fnmatchcase(text, pattern) for text in (track.id, track.path))
+
+    return _without(folder, matches, trusted)
+
+
+def gone_recordings(folder: Path, *, trusted: Collection[str] = ()) -> list[str]:
+    """Return the ids of recordings that were moved or deleted since they were indexed."""
+    return [
+        track.id for track in read_state(folder, trusted=trusted).tracks.values() if _is_gone(track)
+    ]
+
+
+def prune_index(folder: Path, *, trusted: Collection[str] = ()) -> list[str]:
+    """Remove the recordings of `gone_recordings`, and return their ids."""
+    return _without(folder, _is_gone, trusted)
+
+
+def _is_gone(track: IndexedTrack) -> bool:
+    return not Path(track.path).exists()
+
+
+def _without(
+    folder: Path, is_unwanted: Callable[[IndexedTrack], bool], trusted: Collection[str]
+) -> list[str]:
+    """Remove recordings from an index, and return their ids."""
     read_state(folder, trusted=trusted)  # that it is an index is known before it is locked
     with runs.locked(folder):
         state = read_state(folder, trusted=trusted)
-        removed = [
-            track.id
-            for track in state.tracks.values()
-            if fnmatch.fnmatchcase(track.id, pattern) or fnmatch.fnmatchcase(track.path, pattern)
-        ]
+        removed = [track.id for track in state.tracks.values() if is_unwanted(track)]
         if removed:
             gone = set(removed)
             tracks = {id_: t for id_, t in state.tracks.items() if id_ not in gone}
