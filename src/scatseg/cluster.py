@@ -18,8 +18,7 @@ _BETWEEN_LOOKS = 0.1
 """Seconds between two looks for finished tracks."""
 
 _PATIENCE = 30.0
-"""Seconds without a finished track until the workers of the scheduler are counted, again and again.
-"""
+"""Seconds without a finished track until the workers of the scheduler are counted."""
 
 
 def map_on_cluster(
@@ -98,35 +97,33 @@ def _outcomes(
     # One name for all tasks, so that the scheduler queues them instead of assigning them at once.
     futures = client.map(_one_track, [work] * len(sources), sources, pure=False, key="track")
     of_future = dict(zip(futures, sources, strict=True))
-    waiting = as_completed(futures, loop=client.loop)
+    for future in _finished(client, as_completed(futures, loop=client.loop)):
+        try:
+            outcome = future.result()
+        except Exception as error:  # of the cluster: lost workers, a missing package
+            outcome = error
+        future.release()
+        yield of_future[future], outcome
+
+
+def _finished(client: Any, waiting: Any) -> Iterator[Any]:
+    """Yield futures as they finish, and say so when nobody is there to finish them."""
+    is_warned, patient_until = False, time.monotonic() + _PATIENCE
     while not waiting.is_empty():
-        for future in _next_batch(client, waiting):
-            try:
-                outcome = future.result()
-            except Exception as error:  # of the cluster: lost workers, a missing package
-                outcome = error
-            future.release()
-            yield of_future[future], outcome
-
-
-def _next_batch(client: Any, waiting: Any) -> Sequence[Any]:
-    """Wait for finished futures, and say so when nobody is there to finish them."""
-    batch: Sequence[Any]
-    warned = False
-    patient_until = time.monotonic() + _PATIENCE
-    while not (batch := waiting.next_batch(block=False)):
-        time.sleep(_BETWEEN_LOOKS)
-        if time.monotonic() > patient_until and not warned:
+        if batch := waiting.next_batch(block=False):
+            yield from batch
+            is_warned, patient_until = False, time.monotonic() + _PATIENCE
+        elif is_warned or time.monotonic() < patient_until:
+            time.sleep(_BETWEEN_LOOKS)
+        else:
+            patient_until = time.monotonic() + _PATIENCE
             if not client.scheduler_info()["workers"]:
-                address = client.scheduler.address
                 msg = (
-                    f"the dask scheduler at {address} has no workers: start some, or stop with "
-                    f"Ctrl-C; {waiting.count()} tracks wait"
+                    f"the dask scheduler at {client.scheduler.address} has no workers: start some, "
+                    f"or stop with Ctrl-C; {waiting.count()} tracks wait"
                 )
                 warnings.warn(msg, stacklevel=2)
-                warned = True
-            patient_until = time.monotonic() + _PATIENCE
-    return batch
+                is_warned = True
 
 
 def _one_track(work: Callable[[Source], Receipt], source: Source) -> Receipt:
