@@ -176,6 +176,27 @@ def test_pooling_over_the_same_edges_changes_nothing(three_frames):
     np.testing.assert_allclose(pooled.X, three_frames.X)
 
 
+def test_a_rival_is_selected_with_its_features():
+    rival = Features([[1, 2], [3, 4], [5, 6]], [0, 1, 3, 4], ["a", "b"])
+    features = Features([[7, 8], [9, 10]], [0, 2, 4], ["a", "b"], rival=rival)
+    chosen = features.columns(np.array([False, True])).rival
+    assert chosen.X.tolist() == [[2], [4], [6]]
+    assert chosen.edges.tolist() == rival.edges.tolist()
+
+
+@pytest.mark.parametrize(
+    ("edges", "names", "message"),
+    [
+        ([0, 2, 4.5], ["a", "b"], "the same duration, 4.5 s, got 4 s"),
+        ([0, 2, 4], ["a", "c"], "the same columns"),
+    ],
+)
+def test_a_rival_is_of_the_same_recording_and_features(edges, names, message):
+    rival = Features([[1, 2], [3, 4], [5, 6]], [0, 1, 3, 4], ["a", "b"])
+    with pytest.raises(ValueError, match=message):
+        Features([[7, 8], [9, 10]], edges, names, rival=rival)
+
+
 def test_columns_named_by_one_word_are_one_family():
     features = Features(np.ones((2, 3)), range(3), ["rms", "zcr", "rms"])
     assert features.names == (

@@ -55,14 +55,15 @@ class Features:
     notes : sequence of str, default ()
         Warnings, such as uncertain bar lines.
     rival : Features, optional
-        The same recording on other bar lines that are nearly as probable.
+        The same features of the same recording on other bar lines that are nearly as probable.
 
     Raises
     ------
     TypeError
         When names are not as above.
     ValueError
-        When the shapes do not match, X is complex or not finite, or edges do not increase from 0.
+        When the shapes do not match, X is complex or not finite, edges do not increase from 0, or
+        the rival has another duration or other columns.
 
     Examples
     --------
@@ -113,11 +114,18 @@ class Features:
         if len(names) != n_features:
             msg = f"{n_features} features need as many names, got {len(names)}"
             raise ValueError(msg)
+        if rival is not None and abs(rival.duration - times[-1]) > ROUNDING:
+            ours, theirs = told_apart(float(times[-1]), rival.duration)
+            msg = f"the rival must have the same duration, {ours} s, got {theirs} s"
+            raise ValueError(msg)
         object.__setattr__(self, "X", _frozen(rows, X))
         object.__setattr__(self, "edges", _frozen(times, edges))
         object.__setattr__(self, "names", numbered(names))
         object.__setattr__(self, "notes", (notes,) if isinstance(notes, str) else tuple(notes))
         object.__setattr__(self, "rival", rival)
+        if rival is not None and rival.names != self.names:
+            msg = "the rival must have the same columns"
+            raise ValueError(msg)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         for name in ("X", "edges"):  # copies and unpickled arrays are writable
@@ -166,7 +174,8 @@ class Features:
             msg = f"the mask selects none of {counted(len(mask), 'feature')}"
             raise ValueError(msg)
         names = [self.names[i] for i in np.flatnonzero(mask)]
-        return Features(self.X[:, mask], self.edges, names, notes=self.notes)
+        rival = None if self.rival is None else self.rival.columns(mask)
+        return Features(self.X[:, mask], self.edges, names, notes=self.notes, rival=rival)
 
     def pooled(self, edges: ArrayLike) -> Features:
         """Average over other frames, such as a coarser grid, beats or bars.
