@@ -185,14 +185,15 @@ def test_a_rival_is_selected_with_its_features():
 
 
 @pytest.mark.parametrize(
-    ("edges", "names", "message"),
+    ("edges", "names", "given"),
     [
-        ([0, 2, 4.5], ["a", "b"], "the same duration, 4.5 s, got 4 s"),
-        ([0, 2, 4], ["a", "c"], "the same columns"),
+        ([0, 2, 4.5], ["a", "b"], "2 frames x 2, 4.5 s, a.b"),
+        ([0, 2, 4], ["a", "c"], "2 frames x 2, 4.0 s, a.c"),
     ],
 )
-def test_a_rival_is_of_the_same_recording_and_features(edges, names, message):
+def test_a_rival_is_of_the_same_recording_and_features(edges, names, given):
     rival = Features([[1, 2], [3, 4], [5, 6]], [0, 1, 3, 4], ["a", "b"])
+    message = rf"of Features\({given}\), got Features\(3 frames x 2, 4.0 s, a.b\)"
     with pytest.raises(ValueError, match=message):
         Features([[7, 8], [9, 10]], edges, names, rival=rival)
 

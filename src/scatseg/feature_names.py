@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from scatseg.counts import rounded
 
@@ -83,3 +87,29 @@ def numbered(names: Sequence[FeatureName | str]) -> tuple[FeatureName, ...]:
         n_named[name.family] += 1
         found.append(name)
     return tuple(found)
+
+
+def path_names(family: str, columns: Mapping[str, NDArray[Any]]) -> list[FeatureName]:
+    """Name all scattering paths but order 0, of `scattering.units.physical_meta`."""
+    n_paths = len(columns["order"])
+    absent = np.full(n_paths, np.nan)
+
+    def present(column: str, i: int) -> float | None:
+        value = float(columns.get(column, absent)[i])
+        return None if np.isnan(value) else value
+
+    names = []
+    for i in range(1, n_paths):
+        spin = present("spin", i)
+        names.append(
+            FeatureName(
+                family,
+                i,
+                order=int(columns["order"][i]),
+                carrier=present("carrier_hz", i),
+                modulation=present("modulation_hz", i),
+                scale=present("scale_cpo", i),
+                spin=None if spin is None else int(spin),
+            )
+        )
+    return names

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scatseg.compression import Compression, check_compression, compressed
 from scatseg.counts import counted, told_apart
-from scatseg.feature_names import FeatureName, numbered
+from scatseg.feature_names import FeatureName, numbered, path_names
 from scatseg.scattering.arguments import check_mono
 from scatseg.scattering.costs import Cost
 from scatseg.scattering.joint import TimeFrequencyScattering
@@ -114,17 +114,15 @@ class Features:
         if len(names) != n_features:
             msg = f"{n_features} features need as many names, got {len(names)}"
             raise ValueError(msg)
-        if rival is not None and abs(rival.duration - times[-1]) > ROUNDING:
-            ours, theirs = told_apart(float(times[-1]), rival.duration)
-            msg = f"the rival must have the same duration, {ours} s, got {theirs} s"
-            raise ValueError(msg)
         object.__setattr__(self, "X", _frozen(rows, X))
         object.__setattr__(self, "edges", _frozen(times, edges))
         object.__setattr__(self, "names", numbered(names))
         object.__setattr__(self, "notes", (notes,) if isinstance(notes, str) else tuple(notes))
         object.__setattr__(self, "rival", rival)
-        if rival is not None and rival.names != self.names:
-            msg = "the rival must have the same columns"
+        if rival is None:
+            return
+        if rival.names != self.names or abs(rival.duration - self.duration) > ROUNDING:
+            msg = f"the rival must have the columns and duration of {self}, got {rival}"
             raise ValueError(msg)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -573,33 +571,7 @@ def _paths(
 ) -> tuple[dict[str, Any], tuple[FeatureName, ...]]:
     """Return the parameters of the paths, and the names of all but order 0."""
     meta = transform.meta()
-    return meta, tuple(_names(family, physical_meta(meta, sr, Q1)))
-
-
-def _names(family: str, columns: dict[str, NDArray[Any]]) -> list[FeatureName]:
-    """Name all paths but order 0, in physical units."""
-    n_paths = len(columns["order"])
-    absent = np.full(n_paths, np.nan)
-
-    def present(column: str, i: int) -> float | None:
-        value = float(columns.get(column, absent)[i])
-        return None if np.isnan(value) else value
-
-    names = []
-    for i in range(1, n_paths):
-        spin = present("spin", i)
-        names.append(
-            FeatureName(
-                family,
-                i,
-                order=int(columns["order"][i]),
-                carrier=present("carrier_hz", i),
-                modulation=present("modulation_hz", i),
-                scale=present("scale_cpo", i),
-                spin=None if spin is None else int(spin),
-            )
-        )
-    return names
+    return meta, tuple(path_names(family, physical_meta(meta, sr, Q1)))
 
 
 _FITS = 16
