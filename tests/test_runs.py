@@ -1,6 +1,7 @@
 """Recordings of a run and their ids; failures.csv and the lock."""
 
 import errno
+import itertools
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scatseg import runs
 from scatseg.runs import (
     Failure,
     RunLockedError,
@@ -89,6 +91,20 @@ def test_ids_differ_where_a_file_system_ignores_case(tmp_path):
     touch(tmp_path, "a.wav", "A.WAV")
     found = find_sources([tmp_path], extensions=[".wav"])
     assert len({id_.casefold() for id_ in ids(found)}) == len(found.sources)
+
+
+def test_naming_files_takes_a_time_linear_in_their_number(tmp_path, monkeypatch):
+    n_compared = itertools.count()
+
+    class Id(str):
+        def casefold(self):
+            next(n_compared)
+            return super().casefold()
+
+    monkeypatch.setattr(runs, "safe_id", lambda name: Id(name))
+    touch(tmp_path, *(f"{i}.wav" for i in range(100)))
+    assert len(find_sources([tmp_path], extensions=[".wav"]).sources) == 100
+    assert next(n_compared) <= 300
 
 
 @given(st.lists(st.text(min_size=1, max_size=300), unique=True, min_size=1, max_size=20))

@@ -159,15 +159,16 @@ def _named_sources(roots: Mapping[Path, Path]) -> tuple[Source, ...]:
     """Assign each file the shortest unique id."""
     left = dict(roots)
     sources: dict[str, Path] = {}
+    taken: set[str] = set()
     for name_file in (_id_from_stem, _id_from_name, _id_from_parent, _id_from_hash):
         names: dict[str, list[Path]] = {}
         for file, root in left.items():
             names.setdefault(name_file(file, root).casefold(), []).append(file)
         for files in names.values():
-            taken = {known.casefold() for known in sources}
             id_ = name_file(files[0], left[files[0]])
             if len(files) == 1 and id_.casefold() not in taken:
                 sources[id_] = files[0]
+                taken.add(id_.casefold())
                 del left[files[0]]
     return tuple(Source(id_, sources[id_]) for id_ in sorted(sources))
 
