@@ -13,14 +13,13 @@ from pathlib import Path
 from scatseg.audio import AUDIO_EXTENSIONS
 from scatseg.counts import counted
 from scatseg.formats import FormatError
-from scatseg.formats.text import decoded, plain
+from scatseg.formats.text import decoded, plain, separator
 from scatseg.naming import check_several
 from scatseg.runs import Failure, shown
 
 INDEX = "index.csv"
 """The table of a folder; without it, subfolders are the labels."""
 
-_DELIMITERS = ",;\t"
 _LABEL, _GROUP = "label", "group"
 _PLAIN_COLUMNS = ("file", _LABEL, _GROUP, "split", "meta")
 
@@ -171,7 +170,7 @@ class _Table:
     refused: set[str] = field(default_factory=set)
 
     def read(self, text: str) -> None:
-        delimiter = _delimiter(text)
+        delimiter = separator(text)
         if delimiter != ",":
             kind = "tabs" if delimiter == "\t" else "semicolons"
             self.notes.append(f"columns are separated by {kind}")
@@ -258,12 +257,6 @@ def _said_of(clip: Clip) -> str:
     """Describe labels and group of a clip."""
     part = f" in the part {clip.split!r}" if clip.split else ""
     return f"{clip.label} of group {clip.group!r}{part}"
-
-
-def _delimiter(text: str) -> str:
-    """Detect the column separator from the first line."""
-    header = text.lstrip().split("\n", 1)[0]
-    return max(_DELIMITERS, key=header.count)
 
 
 def _from_folders(root: Path, columns: Sequence[str], group: str) -> LabelledClips:
