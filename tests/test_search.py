@@ -1288,6 +1288,16 @@ def test_the_command_line_says_what_is_wrong(built, capsys, arguments, status, m
     assert message in capsys.readouterr().err
 
 
+def test_a_path_is_asked_for_as_its_text_is(built, music):
+    text, path = (
+        ask(built, query, start=2, end=4, top=2)
+        for query in (os.fspath(music / "melody2.flac"), music / "melody2.flac")
+    )
+    assert path.as_json() == text.as_json()
+    with pytest.raises(audio.AudioError, match="neither a file, nor the id of a recording"):
+        ask(built, music / "melody22.flac")
+
+
 def test_what_is_excluded_must_be_there(built, tmp_path, capsys):
     audio.save(tmp_path / "new.wav", melody(7, seconds=4), SR)
     assert run("search", built.folder, tmp_path / "new.wav", "--exclude", "group") == 2
