@@ -1166,6 +1166,15 @@ def test_a_folder_of_something_else_is_left_alone(music, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
+@pytest.mark.parametrize("folder", [".", None])
+def test_the_current_folder_is_not_replaced_by_an_index(folder, music, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SearchIndexError, match="is the current folder"):
+        Index.build([music], folder or tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert Path.cwd() == tmp_path
+
+
 # ---- the command line -----------------------------------------------------------------------
 
 
