@@ -1175,6 +1175,14 @@ def test_the_current_folder_is_not_replaced_by_an_index(folder, music, tmp_path,
     assert Path.cwd() == tmp_path
 
 
+@pytest.mark.parametrize("sr", [22050.0, np.int64(22050)])
+def test_a_sampling_rate_is_a_whole_number_of_any_type(sr):
+    assert Describer(sr=sr) == Describer()
+    assert Describer(sr=sr).fingerprint() == Describer().fingerprint()
+    with pytest.raises(ValueError, match=r"sr must be a positive whole number of Hz, got 22050\.5"):
+        Describer(sr=22050.5)
+
+
 # ---- the command line -----------------------------------------------------------------------
 
 

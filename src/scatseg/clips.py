@@ -20,6 +20,7 @@ from scatseg import __version__, audio, naming
 from scatseg.extractors import Stack, built, extracted
 from scatseg.features import Extractor, FeatureName, JointScattering, Scattering
 from scatseg.labelled import Clip
+from scatseg.rates import check_rate
 from scatseg.runs import Failure
 from scatseg.threads import one_thread
 from scatseg.transformers import ALL_FRAMES, FeatureTransformer
@@ -93,9 +94,9 @@ class ClipFeatures:
     Raises
     ------
     ValueError
-        When a name or an option is unknown, a length is not positive or over an hour, or the
-        sampling rate not positive or over 1 MHz; when all frames are kept without a length, or of
-        more than 4,194,304 samples.
+        When a name or an option is unknown, a length is less than a sample or over an hour, or the
+        sampling rate not a positive whole number or over 1 MHz; when all frames are kept without a
+        length, or of more than 4,194,304 samples.
     """
 
     features: str = "scattering"
@@ -114,6 +115,11 @@ class ClipFeatures:
             raise ValueError(msg)
         if not 0 < self.sr <= _MOST_SR:
             msg = f"sr must be positive and at most {_MOST_SR} Hz, got {self.sr!r}"
+            raise ValueError(msg)
+        check_rate(self.sr)
+        object.__setattr__(self, "sr", int(self.sr))  # 22050.0 is stored as 22050
+        if self.seconds is not None and not round(self.seconds * self.sr):
+            msg = f"sounds need at least one sample, got {self.seconds:g} s at {self.sr} Hz"
             raise ValueError(msg)
         if self.aggregate == ALL_FRAMES:
             self._check_framed()
