@@ -545,7 +545,22 @@ def test_nothing_makes_passages_alike_and_apart_at_once(rng):
 
 def test_of_overlapping_excerpts_the_first_is_kept():
     kept = one_per_passage("aaab", np.array([0, 1, 3, 0.5]), np.array([4, 5, 7, 4.5]))
-    assert kept == [0, 2, 3]
+    assert list(kept) == [0, 2, 3]
+
+
+def test_no_more_excerpts_are_compared_than_needed():
+    class Times(list):
+        n_read = 0
+
+        def __getitem__(self, i):
+            Times.n_read += 1
+            return super().__getitem__(i)
+
+    starts = Times(range(100))
+    kept = one_per_passage("a" * 50 + "b" * 50, starts, [each + 1 for each in starts])
+    assert list(itertools.islice(kept, 5)) == [0, 1, 2, 3, 4]
+    assert Times.n_read <= 5 * 10
+    assert len(list(kept)) == 95
 
 
 def test_lengths_are_compared_by_their_ratio():
