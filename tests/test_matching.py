@@ -74,6 +74,19 @@ def squared(x, y):
 
 
 @pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (np.ones((2, 100)), r"must be one sound \(n_samples,\), got shape \(2, 100\)"),
+        ([1.0, np.nan, 2.0], "the target must be finite, got nan at index"),
+        (np.zeros(100), "the target is silent"),
+    ],
+)
+def test_a_target_is_one_finite_sound(target, message):
+    with pytest.raises(ValueError, match=message):
+        matching.fitted(target, 50)
+
+
+@pytest.mark.parametrize(
     ("optimizer", "options", "bound"),
     [
         ("adam", {"n_steps": 60}, 0.02),
