@@ -128,6 +128,14 @@ def test_failures_read_back_sorted_and_on_one_line_each(tmp_path):
     assert (tmp_path / "failures.csv").read_text().count("\n") == 3
 
 
+def test_names_that_are_not_utf8_are_written(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    runs.write_json(tmp_path / "scores.json", {"source": name})
+    runs.write_csv(tmp_path / "scores.csv", ["source"], [[name]])
+    assert json.loads((tmp_path / "scores.json").read_text()) == {"source": name}
+    assert (tmp_path / "scores.csv").read_text() == "source\ncaf\\udce9\n"
+
+
 def test_run_json_says_how_to_do_it_again(tmp_path):
     write_run(tmp_path, options={"features": "mfcc"}, started="2026-01-01T00:00:00", seconds=1.5)
     facts = json.loads((tmp_path / "run.json").read_text())

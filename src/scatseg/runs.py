@@ -288,19 +288,25 @@ def attempted(
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically; numbers that are not finite become null."""
+    """Write JSON atomically; numbers that are not finite become null.
+
+    Bytes of file names that are not UTF-8 are escaped.
+    """
     text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    atomic_write(path, text.encode())
+    atomic_write(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table atomically, numbers with six digits."""
+    """Write a table atomically, numbers with six digits.
+
+    Bytes of file names that are not UTF-8 are escaped.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     for row in rows:
         writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
-    atomic_write(path, text.getvalue().encode())
+    atomic_write(path, text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 def _finite(value: Any) -> Any:
