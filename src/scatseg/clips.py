@@ -274,7 +274,8 @@ def describe_clips(
         A cache folder, created if missing. Vectors are stored by file content, options, version of
         this package and custom code.
     n_jobs : int, default 1
-        Maximum number of processes; the first files, and few short ones, are read in this one.
+        Maximum number of processes, -1 for all cores; the first files, and few short ones, are read
+        in this one.
     on_clip : callable, optional
         Called with the id of every finished file.
 
