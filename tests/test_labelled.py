@@ -164,6 +164,21 @@ def test_a_folder_without_labels_says_what_is_needed(folder):
         read_labelled(folder)
 
 
+def test_a_sound_below_a_label_is_one_clip_however_it_is_linked(tmp_path):
+    for name in ("kick/one", "snare"):
+        (tmp_path / "sounds" / name).mkdir(parents=True)
+        audio.save(tmp_path / "sounds" / name / "a.wav", np.zeros(100), 8000)
+    kick = tmp_path / "sounds/kick"
+    (kick / "one/loop").symlink_to(kick, target_is_directory=True)
+    (kick / "two").symlink_to(kick / "one", target_is_directory=True)
+    (kick / "up").symlink_to(tmp_path / "sounds", target_is_directory=True)
+    clips = read_labelled(tmp_path / "sounds").clips
+    assert [(clip.id, clip.label) for clip in clips] == [
+        ("kick/one/a.wav", "kick"),
+        ("snare/a.wav", "snare"),
+    ]
+
+
 def test_several_columns_are_labels_together(folder):
     (folder / "index.csv").write_text("file,what,how\na.wav,violin,vibrato\nb.wav,viola,trill\n")
     found = read_labelled(folder, columns=("what", "how"))

@@ -270,7 +270,7 @@ def _from_folders(root: Path, columns: Sequence[str], group: str) -> LabelledCli
     clips = [
         Clip(id=file.relative_to(root).as_posix(), path=file, labels=(folder.name,))
         for folder in sorted(each for each in root.iterdir() if each.is_dir())
-        for file in _sounds(folder)
+        for file in _sounds(folder, {os.path.realpath(root)})
     ]
     if not clips:
         msg = (
@@ -278,18 +278,21 @@ def _from_folders(root: Path, columns: Sequence[str], group: str) -> LabelledCli
             "after their labels are needed, there is neither"
         )
         raise LabelError(msg)
-    loose = sum(1 for _ in _sounds(root, below=False))
+    loose = sum(1 for _ in _sounds(root, set(), below=False))
     notes = (f"{counted(loose, 'sound')} in no sub-folder left out",) if loose else ()
     return LabelledClips(clips=tuple(clips), columns=tuple(columns), notes=notes)
 
 
-def _sounds(folder: Path, *, below: bool = True) -> Iterator[Path]:
-    if folder.name.startswith("."):
+def _sounds(folder: Path, entered: set[str], *, below: bool = True) -> Iterator[Path]:
+    """Find sounds, following links, without entering a folder twice."""
+    here = os.path.realpath(folder)
+    if folder.name.startswith(".") or here in entered:
         return
+    entered.add(here)
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             if below:
-                yield from _sounds(path)
+                yield from _sounds(path, entered)
         elif path.suffix.lower() in AUDIO_EXTENSIONS and not path.name.startswith("."):
             yield path
 
