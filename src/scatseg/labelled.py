@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
+import posixpath
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -165,9 +167,9 @@ class _Table:
     columns: tuple[str, ...]
     group: str
     notes: list[str]
-    clips: dict[str, Clip] = field(default_factory=dict)
+    clips: dict[Path, Clip] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
-    refused: set[str] = field(default_factory=set)
+    refused: set[Path] = field(default_factory=set)
 
     def read(self, text: str) -> None:
         delimiter = separator(text)
@@ -200,11 +202,12 @@ class _Table:
                 f"{', '.join(header) or 'none'}; name yours in the first line"
             )
             raise ColumnError(msg)
-        if len(set(header)) < len(header):
+        named = [name for name in header if name]
+        if len(set(named)) < len(named):
             msg = f"{shown(self.path)}: each column needs a name of its own, got {header}"
             raise LabelError(msg)
         used = (*needed, *_PLAIN_COLUMNS, self.group.lower())
-        extra = [name for name in header if name not in used]
+        extra = [name for name in named if name not in used]
         if extra:
             self.notes.append(f"{counted(len(extra), 'column')} not used: {', '.join(extra)}")
 
@@ -215,6 +218,7 @@ class _Table:
             return
         cells = {name: plain(cell) for name, cell in zip(header, row, strict=False)}
         name = cells["file"].replace("\\", "/")
+        name = posixpath.normpath(name) if name else ""  # "./a.wav" is "a.wav"
         labels = tuple(cells.get(column.lower(), "") for column in self.columns)
         if not name:
             self._fail(where, "names no file")
@@ -230,16 +234,16 @@ class _Table:
             self._add(where, clip)
 
     def _add(self, where: str, clip: Clip) -> None:
-        before = self.clips.get(clip.id)
-        if clip.id in self.refused:
+        before = self.clips.get(clip.path)
+        if clip.path in self.refused:
             return
         if before is None:
-            self.clips[clip.id] = clip
+            self.clips[clip.path] = clip
         elif _said_of(before) == _said_of(clip):
             self.notes.append("")  # counted, and reported once
         else:
-            del self.clips[clip.id]
-            self.refused.add(clip.id)
+            del self.clips[clip.path]
+            self.refused.add(clip.path)
             first, second = _said_of(before), _said_of(clip)
             self._fail(clip.id, f"{where}: is {first} and also {second}; left out")
 
@@ -248,8 +252,9 @@ class _Table:
 
     def _file(self, name: str) -> Path | None:
         for folder in (self.path.parent, self.path.parent / "audio"):
-            if (folder / name).is_file():
-                return folder / name
+            with contextlib.suppress(OSError):  # as of a name that is too long
+                if (folder / name).is_file():
+                    return folder / name
         return None
 
 
