@@ -98,6 +98,15 @@ def test_a_confidence_for_each_segment_or_none_at_all():
         Annotation(segmentation=form(0, 1, 2, labels="AB"), confidence=(0.5,))
 
 
+@pytest.mark.parametrize("name", ["csv", "jams"])
+def test_confidences_may_be_of_numpy(name, tmp_path):
+    sure = np.array([0.5, 0.25], dtype=np.float32)
+    write(tmp_path / "song", Annotation(segmentation=AB, confidence=sure), format=name)
+    assert read(tmp_path / "song", format=name)[0].confidence == (0.5, 0.25)
+    with pytest.raises(ValueError, match="confidences must be finite, or None where unknown"):
+        Annotation(segmentation=AB, confidence=(0.5, np.nan))
+
+
 def test_jams_keeps_an_end_that_start_and_duration_miss():
     segmentation = form(0, 8.03, 25.7, labels="AB")
     assert 8.03 + (25.7 - 8.03) != 25.7
