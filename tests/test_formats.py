@@ -773,6 +773,10 @@ def test_duration_of_the_recording_is_told_or_the_last_end(tmp_path):
 JAMS_REFUSED = {
     "beats only": (jams_file(item((0, 0, 1), namespace="beat")), "no segmentation, only beat"),
     "no data": (jams_file(item()), "holds no segmentation, only segment_open without data"),
+    "names of kinds": (
+        json.dumps({"annotations": [{"namespace": ["chord"]}, {"namespace": {"a": 1}}]}),
+        r"holds no segmentation, only \['chord'\], {'a': 1}",
+    ),
     "nothing": (jams_file(), "holds no segmentation, only an empty list"),
     "no time": (jams_file(item((None, 1, "A"))), "annotation 1, observation 1: .* got None"),
     "true": (jams_file(item((True, 1, "A"))), "observation 1: .* seconds, got True"),
