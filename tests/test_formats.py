@@ -471,6 +471,8 @@ CSV = {
     "semicolons": "0;10;A\n10;20;B\n",
     "tabs": "start\tend\tlabel\n0\t10\tA\n10\t20\tB\n",
     "quotes and spaces": '"0", "10", "A"\n"10", "20", "B"\n',
+    "row numbers": ",start,end,label\n0,0,10,A\n1,10,20,B\n",
+    "columns without names": ",time,label,\n0,0,A,\n1,10,B,\n2,20,End,\n",
     "spreadsheet": "# mine\n0,10,A,,\n10,20,B,,\n,,,,\n",
 }
 
