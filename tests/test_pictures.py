@@ -639,3 +639,8 @@ def test_rates_are_drawn_beside_the_true_one(ax):
 def test_rates_that_are_not_positive_are_refused(rates):
     with pytest.raises(ValueError, match="rates must be positive, in Hz, got"):
         pictures.joint_tiles(2, 1, J=11, sr=SR, rates=rates, n_points=101)
+
+
+def test_an_unknown_technique_is_refused_by_name():
+    with pytest.raises(ValueError, match="unknown technique 'growl': choose from vibrato, trill"):
+        pictures.technique("growl")
