@@ -1,3 +1,4 @@
+import hashlib
 import os
 import re
 import subprocess
@@ -575,3 +576,12 @@ def test_a_header_is_not_asked_at_an_impossible_rate(tmp_path, sr):
     soundfile.write(tmp_path / "a.wav", np.zeros(9), 44100)
     with pytest.raises(ValueError, match=f"sr must be a positive whole number of Hz, got {sr!r}"):
         audio.declared_samples(tmp_path / "a.wav", sr=sr)
+
+
+def test_a_file_is_hashed_by_any_kind_of_path(tmp_path):
+    path = tmp_path / "caf\u00e9.wav"
+    path.write_bytes(b"abc")
+    hashes = {audio.file_hash(each) for each in (path, os.fspath(path), os.fsencode(path))}
+    assert hashes == {hashlib.sha256(b"abc").hexdigest()}
+    with pytest.raises(audio.UnreadableAudioError, match="No such file"):
+        audio.file_hash("nothing.wav")

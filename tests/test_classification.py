@@ -927,6 +927,17 @@ def test_options_that_would_fill_the_memory_are_refused(options, message):
         ClipFeatures(**options)
 
 
+def test_a_length_in_seconds_is_a_sample_or_more():
+    with pytest.raises(ValueError, match="at least one sample, got 1e-06 s at 22050 Hz"):
+        ClipFeatures(features="mfcc", seconds=1e-6)
+
+
+def test_sampling_rates_of_clips_are_whole_numbers_of_any_type():
+    assert ClipFeatures(features="mfcc", sr=8000.0) == ClipFeatures(features="mfcc", sr=8000)
+    with pytest.raises(ValueError, match=r"positive whole number of Hz, got 22\.05"):
+        ClipFeatures(features="mfcc", sr=22.05)
+
+
 def test_only_scattering_is_left_to_be_compressed():
     columns = ClipFeatures(features="scattering:J=8+mfcc").columns()
     families = np.array([name.family for name in columns.names])

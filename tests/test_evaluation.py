@@ -550,6 +550,21 @@ def test_two_references_of_one_name_are_refused():
         score_track("song", [ONE, ONE], {})
 
 
+@pytest.mark.parametrize(
+    ("references", "answer", "message"),
+    [
+        ([ONE], ONE, "of 'mine' must be .*, got Annotation: take its segmentation"),
+        ([ONE], [ABA], "of 'mine' must be .*, got list"),
+        ([ONE], "song.lab", "of 'mine' must be .*, got str: scatseg.read"),
+        ([ABA], ABA, "references must be several Annotations"),
+        (ONE, ABA, "references must be several Annotations"),
+    ],
+)
+def test_what_cannot_be_scored_is_refused_by_type(references, answer, message):
+    with pytest.raises(TypeError, match=message):
+        score_track("song", references, {"mine": answer})
+
+
 def test_pair_that_cannot_be_scored_is_named():
     late = Segmentation([99, 100], ["A"])
     with pytest.raises(ValueError, match="song: foote against annotator '1', level 'section': "):

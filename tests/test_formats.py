@@ -98,6 +98,15 @@ def test_a_confidence_for_each_segment_or_none_at_all():
         Annotation(segmentation=form(0, 1, 2, labels="AB"), confidence=(0.5,))
 
 
+@pytest.mark.parametrize("name", ["csv", "jams"])
+def test_confidences_may_be_of_numpy(name, tmp_path):
+    sure = np.array([0.5, 0.25], dtype=np.float32)
+    write(tmp_path / "song", Annotation(segmentation=AB, confidence=sure), format=name)
+    assert read(tmp_path / "song", format=name)[0].confidence == (0.5, 0.25)
+    with pytest.raises(ValueError, match="confidences must be finite, or None where unknown"):
+        Annotation(segmentation=AB, confidence=(0.5, np.nan))
+
+
 def test_jams_keeps_an_end_that_start_and_duration_miss():
     segmentation = form(0, 8.03, 25.7, labels="AB")
     assert 8.03 + (25.7 - 8.03) != 25.7
@@ -462,6 +471,8 @@ CSV = {
     "semicolons": "0;10;A\n10;20;B\n",
     "tabs": "start\tend\tlabel\n0\t10\tA\n10\t20\tB\n",
     "quotes and spaces": '"0", "10", "A"\n"10", "20", "B"\n',
+    "row numbers": ",start,end,label\n0,0,10,A\n1,10,20,B\n",
+    "columns without names": ",time,label,\n0,0,A,\n1,10,B,\n2,20,End,\n",
     "spreadsheet": "# mine\n0,10,A,,\n10,20,B,,\n,,,,\n",
 }
 
@@ -764,6 +775,10 @@ def test_duration_of_the_recording_is_told_or_the_last_end(tmp_path):
 JAMS_REFUSED = {
     "beats only": (jams_file(item((0, 0, 1), namespace="beat")), "no segmentation, only beat"),
     "no data": (jams_file(item()), "holds no segmentation, only segment_open without data"),
+    "names of kinds": (
+        json.dumps({"annotations": [{"namespace": ["chord"]}, {"namespace": {"a": 1}}]}),
+        r"holds no segmentation, only \['chord'\], {'a': 1}",
+    ),
     "nothing": (jams_file(), "holds no segmentation, only an empty list"),
     "no time": (jams_file(item((None, 1, "A"))), "annotation 1, observation 1: .* got None"),
     "true": (jams_file(item((True, 1, "A"))), "observation 1: .* seconds, got True"),

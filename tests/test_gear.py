@@ -453,6 +453,7 @@ def test_a_folder_is_examined_as_the_grid_it_came_from(own, tmp_path):
         ("name,f\na.wav,1\n", "needs a column `file`"),
         ("file,f\na.wav,1\na.wav,1\n", "no column but `file` holds numbers that differ"),
         ("file,f\na.wav,1\nb.wav,2\n", "lists 'b.wav'"),
+        ("file,f\na.wav,1,2\na.wav,2\n", "line 2: has 3 cells, but the header names 2"),
     ],
 )
 def test_an_index_that_leads_nowhere_is_told(index, message, tmp_path):
@@ -472,6 +473,24 @@ def test_columns_of_words_are_no_parameters(tmp_path):
         ("r", "linear"),
     ]
     assert sounds.sr == 8000
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        b"file,f\na.wav,1,\na.wav,4,\n",  # as spreadsheets write rows and columns once used
+        b"file,f,\na.wav,1,\na.wav,4,\n,,\n",
+        b"File;f\na.wav;1,0\na.wav;4,0\n",
+        b"file,f,player\na.wav,1,Ren\xe9\na.wav,4,Ren\xe9\n",
+        b",file,f\n0,a.wav,1\n1,a.wav,4\n",  # as pandas writes the index
+    ],
+)
+def test_an_index_is_read_as_spreadsheets_write_it(table, tmp_path):
+    audio.save(tmp_path / "a.wav", np.zeros(100), 8000)
+    (tmp_path / "index.csv").write_bytes(table)
+    sounds = gear.recorded(str(tmp_path))
+    assert [each.name for each in sounds.parameters] == ["f"]
+    assert sounds.theta.tolist() == [[1], [4]]
 
 
 # ---------------------------------------------------------------- the command

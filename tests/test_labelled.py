@@ -54,6 +54,8 @@ def test_the_table_itself_can_be_named(folder):
         ('FILE , Label\n"a.wav"," größer "\n', "utf-8"),
         ("label,file\n\ngrößer,a.wav\n,\n", "utf-8"),
         ("file,label\n" + "a.wav,größer\n" * 3, "utf-8"),
+        ("file,label,,\na.wav,größer,,\n", "utf-8"),
+        ("file,label\na.wav,größer\n./a.wav,größer\naudio/a.wav,größer\n", "utf-8"),
     ],
 )
 def test_tables_as_people_write_them_are_read(text, encoding, folder):
@@ -89,6 +91,8 @@ def test_a_column_of_groups_is_used_in_any_case(folder):
         ("missing.wav,kick,1", "missing.wav", "line 3: there is no such file, nor in audio/"),
         ("b.wav,,1", "b.wav", "line 3: the column 'label' is empty"),
         (",kick,1", "line 3", "names no file"),
+        (f"{'b' * 300},kick,1", "b" * 300, "line 3: there is no such file"),
+        ("./a.wav,snare,1", "a.wav", "line 3: is kick of group '1' and also snare of group '1'"),
         ("b.wav,kick,1,2,3", "line 3", "has 5 cells, but the header names 3"),
         ("a.wav,snare,1", "a.wav", "line 3: is kick of group '1' and also snare of group '1'"),
         ("a.wav,kick,2", "a.wav", "line 3: is kick of group '1' and also kick of group '2'"),
@@ -162,6 +166,21 @@ def test_a_folder_without_labels_says_what_is_needed(folder):
     (folder / "audio").rename(folder / ".audio")
     with pytest.raises(LabelError, match="or sub-folders of sounds named after their labels"):
         read_labelled(folder)
+
+
+def test_a_sound_below_a_label_is_one_clip_however_it_is_linked(tmp_path):
+    for name in ("kick/one", "snare"):
+        (tmp_path / "sounds" / name).mkdir(parents=True)
+        audio.save(tmp_path / "sounds" / name / "a.wav", np.zeros(100), 8000)
+    kick = tmp_path / "sounds/kick"
+    (kick / "one/loop").symlink_to(kick, target_is_directory=True)
+    (kick / "two").symlink_to(kick / "one", target_is_directory=True)
+    (kick / "up").symlink_to(tmp_path / "sounds", target_is_directory=True)
+    clips = read_labelled(tmp_path / "sounds").clips
+    assert [(clip.id, clip.label) for clip in clips] == [
+        ("kick/one/a.wav", "kick"),
+        ("snare/a.wav", "snare"),
+    ]
 
 
 def test_several_columns_are_labels_together(folder):

@@ -74,6 +74,19 @@ def squared(x, y):
 
 
 @pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        (np.ones((2, 100)), r"must be one sound \(n_samples,\), got shape \(2, 100\)"),
+        ([1.0, np.nan, 2.0], "the target must be finite, got nan at index"),
+        (np.zeros(100), "the target is silent"),
+    ],
+)
+def test_a_target_is_one_finite_sound(target, message):
+    with pytest.raises(ValueError, match=message):
+        matching.fitted(target, 50)
+
+
+@pytest.mark.parametrize(
     ("optimizer", "options", "bound"),
     [
         ("adam", {"n_steps": 60}, 0.02),
@@ -84,6 +97,21 @@ def squared(x, y):
 def test_descents_find_what_a_target_was_played_from(optimizer, options, bound):
     found = matching.match(Tremolos(), LOSS, tremolo(), START, optimizer=optimizer, **options)
     assert np.abs(matching.errors(Tremolos.parameters, found.theta, TRUTH)).max() < bound
+
+
+class Hum(Places):
+    """The same sound for all parameters."""
+
+    def __call__(self, theta):
+        return torch.ones(2) + 0 * theta
+
+
+@pytest.mark.parametrize("optimizer", matching.OPTIMIZERS)
+def test_descents_of_parameters_without_effect_stay_where_they_start(optimizer):
+    target = torch.tensor([2.0, 1.0])
+    found = matching.match(Hum(), WaveformLoss(), target, [2.0, 1.0], optimizer=optimizer)
+    np.testing.assert_allclose(found.theta, [2.0, 1.0])
+    assert found.converged
 
 
 def test_the_bold_driver_finds_the_bottom_of_a_bowl():
@@ -511,6 +539,13 @@ def test_a_resynthesis_has_the_coefficients_of_its_target(coefficients):
     made = engine.resynthesize(bell(1024), coefficients, n_steps=30)
     assert made.error < made.errors[0] / 10
     assert relative_error(made.y, bell(1024), coefficients) == pytest.approx(made.error, rel=1e-2)
+
+
+@pytest.mark.parametrize("optimizer", ["l-bfgs", "bold-driver"])
+def test_a_resynthesis_that_starts_at_the_target_stays_there(optimizer):
+    made = engine.resynthesize(bell(), SMALL, n_steps=3, start=bell(), optimizer=optimizer)
+    np.testing.assert_allclose(made.y, bell(), atol=1e-6)
+    assert made.errors.tolist() == [0, 0, 0, 0]
 
 
 def test_the_bold_driver_never_goes_up():

@@ -1,5 +1,8 @@
 """Matching of estimates and references by id, and notes on implausible pairs."""
 
+import itertools
+import sys
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,6 +16,28 @@ from scatseg.segmentation import Segmentation
 ABA = Segmentation([0, 10, 25, 40], ["A", "B", "A"])
 
 UNHURRIED = settings(deadline=None)
+
+
+def n_calls(function, *arguments):
+    """Count the calls of built-in functions."""
+    calls = itertools.count()
+    sys.setprofile(lambda _, event, __: next(calls) if event == "c_call" else None)
+    try:
+        function(*arguments)
+    finally:
+        sys.setprofile(None)
+    return next(calls)
+
+
+def test_matching_stored_names_takes_a_time_linear_in_their_number():
+    few, many = (
+        n_calls(
+            match_ids, [safe_id(f"A/what {i}?") for i in range(n)], [f"what {i}?" for i in range(n)]
+        )
+        for n in (200, 400)
+    )
+    assert many < 2.5 * few
+
 
 # --- matching ----------------------------------------------------------------------------------
 

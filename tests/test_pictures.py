@@ -421,6 +421,35 @@ def test_map_is_drawn_with_its_gaps(ax):
     assert "S2 / S1" in [each.get_ylabel() for each in ax.figure.axes]
 
 
+# ---- signals of other kinds ----
+
+
+PICTURES = {
+    "scalogram": lambda y: pictures.scalogram(y, SR, J=6, Q=4).values,
+    "first_order": lambda y: pictures.first_order(y, SR, J=6, Q=4).values,
+    "spectrogram": lambda y: pictures.spectrogram(y, SR).values,
+    "constant_q": lambda y: pictures.constant_q(y, SR).values,
+    "second_order": lambda y: pictures.second_order(y, SR, J=8).level,
+    "orders": lambda y: pictures.orders(y, SR, J=8).signal,
+    "joint": lambda y: pictures.joint(y, SR, J=8).values,
+    "invariance": lambda y: [*pictures.invariance(y, SR, T=[512], shifts=[0.1]).distances.values()],
+    "stability": lambda y: [*pictures.stability(y, SR, factors=[0.1], J=8).distances.values()],
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_of_integers_are_those_of_equal_numbers(name):
+    y = np.round(2**14 * tremolo(1000, 8, 0.5))
+    found, expected = (PICTURES[name](y.astype(kind)) for kind in (np.int16, np.float32))
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_of_several_channels_are_refused(name):
+    with pytest.raises(ValueError, match="y must be mono"):
+        PICTURES[name](np.ones((2, SR)))
+
+
 # ---- energy by order ----------------------------------------------------------------------
 
 
@@ -610,3 +639,8 @@ def test_rates_are_drawn_beside_the_true_one(ax):
 def test_rates_that_are_not_positive_are_refused(rates):
     with pytest.raises(ValueError, match="rates must be positive, in Hz, got"):
         pictures.joint_tiles(2, 1, J=11, sr=SR, rates=rates, n_points=101)
+
+
+def test_an_unknown_technique_is_refused_by_name():
+    with pytest.raises(ValueError, match="unknown technique 'growl': choose from vibrato, trill"):
+        pictures.technique("growl")

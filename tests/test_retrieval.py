@@ -53,6 +53,14 @@ def test_scores_lie_between_0_and_1(seed):
         assert ((there >= 0) & (there <= 1)).all()
 
 
+def test_groups_may_be_numbered_from_0():
+    similarity, labels = np.random.default_rng(0).normal(size=(6, 6)), list("aabbab")
+    named = evaluate(similarity, labels, groups=list("xyxyxy"))
+    numbered = evaluate(similarity, labels, groups=np.array([0, 1, 0, 1, 0, 1]))
+    assert numbered.micro() == named.micro()
+    assert numbered.intervals() == named.intervals()
+
+
 def test_perfect_similarities_score_1():
     labels = ["a", "a", "b", "b", "b"]
     similarity = np.equal.outer(labels, labels).astype(float)

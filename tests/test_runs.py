@@ -1,6 +1,7 @@
 """Recordings of a run and their ids; failures.csv and the lock."""
 
 import errno
+import itertools
 import json
 import os
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from scatseg import runs
 from scatseg.runs import (
     Failure,
     RunLockedError,
@@ -91,6 +93,20 @@ def test_ids_differ_where_a_file_system_ignores_case(tmp_path):
     assert len({id_.casefold() for id_ in ids(found)}) == len(found.sources)
 
 
+def test_naming_files_takes_a_time_linear_in_their_number(tmp_path, monkeypatch):
+    n_compared = itertools.count()
+
+    class Id(str):
+        def casefold(self):
+            next(n_compared)
+            return super().casefold()
+
+    monkeypatch.setattr(runs, "safe_id", lambda name: Id(name))
+    touch(tmp_path, *(f"{i}.wav" for i in range(100)))
+    assert len(find_sources([tmp_path], extensions=[".wav"]).sources) == 100
+    assert next(n_compared) <= 300
+
+
 @given(st.lists(st.text(min_size=1, max_size=300), unique=True, min_size=1, max_size=20))
 def test_safe_ids_are_portable(names):
     for name in names:
@@ -110,6 +126,14 @@ def test_failures_read_back_sorted_and_on_one_line_each(tmp_path):
     write_failures(tmp_path, failures)
     assert read_failures(tmp_path) == [failures[1], Failure("b", "read", "first second")]
     assert (tmp_path / "failures.csv").read_text().count("\n") == 3
+
+
+def test_names_that_are_not_utf8_are_written(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    runs.write_json(tmp_path / "scores.json", {"source": name})
+    runs.write_csv(tmp_path / "scores.csv", ["source"], [[name]])
+    assert json.loads((tmp_path / "scores.json").read_text()) == {"source": name}
+    assert (tmp_path / "scores.csv").read_text() == "source\ncaf\\udce9\n"
 
 
 def test_run_json_says_how_to_do_it_again(tmp_path):

@@ -545,7 +545,22 @@ def test_nothing_makes_passages_alike_and_apart_at_once(rng):
 
 def test_of_overlapping_excerpts_the_first_is_kept():
     kept = one_per_passage("aaab", np.array([0, 1, 3, 0.5]), np.array([4, 5, 7, 4.5]))
-    assert kept == [0, 2, 3]
+    assert list(kept) == [0, 2, 3]
+
+
+def test_no_more_excerpts_are_compared_than_needed():
+    class Times(list):
+        n_read = 0
+
+        def __getitem__(self, i):
+            Times.n_read += 1
+            return super().__getitem__(i)
+
+    starts = Times(range(100))
+    kept = one_per_passage("a" * 50 + "b" * 50, starts, [each + 1 for each in starts])
+    assert list(itertools.islice(kept, 5)) == [0, 1, 2, 3, 4]
+    assert Times.n_read <= 5 * 10
+    assert len(list(kept)) == 95
 
 
 def test_lengths_are_compared_by_their_ratio():
@@ -1166,6 +1181,23 @@ def test_a_folder_of_something_else_is_left_alone(music, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["letter.txt"]
 
 
+@pytest.mark.parametrize("folder", [".", None])
+def test_the_current_folder_is_not_replaced_by_an_index(folder, music, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SearchIndexError, match="is the current folder"):
+        Index.build([music], folder or tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert Path.cwd() == tmp_path
+
+
+@pytest.mark.parametrize("sr", [22050.0, np.int64(22050)])
+def test_a_sampling_rate_is_a_whole_number_of_any_type(sr):
+    assert Describer(sr=sr) == Describer()
+    assert Describer(sr=sr).fingerprint() == Describer().fingerprint()
+    with pytest.raises(ValueError, match=r"sr must be a positive whole number of Hz, got 22050\.5"):
+        Describer(sr=22050.5)
+
+
 # ---- the command line -----------------------------------------------------------------------
 
 
@@ -1286,6 +1318,16 @@ def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):
 def test_the_command_line_says_what_is_wrong(built, capsys, arguments, status, message):
     assert run("search", built.folder, *arguments) == status
     assert message in capsys.readouterr().err
+
+
+def test_a_path_is_asked_for_as_its_text_is(built, music):
+    text, path = (
+        ask(built, query, start=2, end=4, top=2)
+        for query in (os.fspath(music / "melody2.flac"), music / "melody2.flac")
+    )
+    assert path.as_json() == text.as_json()
+    with pytest.raises(audio.AudioError, match="neither a file, nor the id of a recording"):
+        ask(built, music / "melody22.flac")
 
 
 def test_what_is_excluded_must_be_there(built, tmp_path, capsys):

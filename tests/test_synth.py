@@ -44,6 +44,11 @@ def test_linear_places_are_fractions_of_the_range():
     np.testing.assert_allclose(parameter.encode(np.array([-0.5, 0.0, 1.5])), [0, 0.25, 1])
 
 
+def test_a_grid_has_a_size_of_any_type_of_integer():
+    parameters = AMChirp().parameters
+    np.testing.assert_array_equal(synth.grid(parameters, np.int64(2)), synth.grid(parameters, 2))
+
+
 def test_a_grid_over_both_signs_is_symmetric():
     theta = synth.grid(AMChirp().parameters, (1, 1, 6), signed=True)
     np.testing.assert_allclose(theta[:, 2], -theta[::-1, 2])
@@ -295,6 +300,14 @@ def test_torch_plays_what_numpy_plays(name):
     single = play(torch.from_numpy(theta).float())
     assert single.dtype == torch.float32
     np.testing.assert_allclose(single.numpy(), play(theta), atol=5e-3)
+
+
+def test_torch_plays_whole_numbers_as_numpy_does():
+    torch = pytest.importorskip("torch")
+    theta = [512, 8, 1]
+    x = AMChirp(duration=1.0)(torch.tensor(theta))
+    assert x.dtype == torch.float32
+    np.testing.assert_allclose(x.numpy(), AMChirp(duration=1.0)(theta), atol=1e-2)
 
 
 @pytest.mark.parametrize("name", NAMES)

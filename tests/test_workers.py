@@ -3,6 +3,7 @@
 import importlib
 import os
 
+import joblib
 import pytest
 from joblib.externals.loky import get_reusable_executor
 from tests.test_cli import scatseg
@@ -87,6 +88,35 @@ def test_the_limit_of_the_command_line_reaches_the_workers(
     options = ("--features", "mfcc", "--jobs", 2)
     assert scatseg(command, tmp_path / "audio", "-o", tmp_path / "out", *options, *given) == 0
     assert limits == [limit]
+
+
+@pytest.mark.parametrize(("n_jobs", "expected"), [(-1, 6), (-2, 5), (1, 1), (3, 3)])
+def test_numbers_of_processes_are_those_of_scikit_learn(n_jobs, expected, tmp_path, monkeypatch):
+    numbers = []
+
+    def in_processes(work, batch, *, n_jobs, **_):
+        numbers.append(n_jobs)
+        return map(work, batch)
+
+    monkeypatch.setattr(joblib, "effective_n_jobs", lambda n: 7 + n)
+    monkeypatch.setattr(workers, "_in_processes", in_processes)
+    sources = [Source(name, tmp_path) for name in ("one", "two")]
+    marks = tmp_path / ".running"
+    receipts = workers.map_sources(done, sources, n_jobs=n_jobs, marks=marks, time_limit=9)
+    assert [receipt.track for receipt in receipts] == ["one", "two"]
+    assert numbers == [expected]
+
+
+def test_no_process_is_refused(tmp_path):
+    message = "n_jobs must be a number of processes, or -1 for all cores, got 0"
+    with pytest.raises(ValueError, match=message):
+        list(workers.map_sources(done, [], n_jobs=0, marks=tmp_path / ".running"))
+    with pytest.raises(ValueError, match=message):
+        list(workers.map_pure(done, [], n_jobs=0))
+
+
+def done(source):
+    return workers.Receipt(source.id, "done")
 
 
 def test_a_limit_that_cannot_be_kept_is_wrong_usage(tmp_path, capsys):

@@ -20,6 +20,7 @@ from scatseg import __version__, audio, naming
 from scatseg.extractors import Stack, built, extracted
 from scatseg.features import Extractor, FeatureName, JointScattering, Scattering
 from scatseg.labelled import Clip
+from scatseg.rates import check_rate
 from scatseg.runs import Failure
 from scatseg.threads import one_thread
 from scatseg.transformers import ALL_FRAMES, FeatureTransformer
@@ -93,9 +94,9 @@ class ClipFeatures:
     Raises
     ------
     ValueError
-        When a name or an option is unknown, a length is not positive or over an hour, or the
-        sampling rate not positive or over 1 MHz; when all frames are kept without a length, or of
-        more than 4,194,304 samples.
+        When a name or an option is unknown, a length is less than a sample or over an hour, or the
+        sampling rate not a positive whole number or over 1 MHz; when all frames are kept without a
+        length, or of more than 4,194,304 samples.
     """
 
     features: str = "scattering"
@@ -114,6 +115,11 @@ class ClipFeatures:
             raise ValueError(msg)
         if not 0 < self.sr <= _MOST_SR:
             msg = f"sr must be positive and at most {_MOST_SR} Hz, got {self.sr!r}"
+            raise ValueError(msg)
+        check_rate(self.sr)
+        object.__setattr__(self, "sr", int(self.sr))  # 22050.0 is stored as 22050
+        if self.seconds is not None and not round(self.seconds * self.sr):
+            msg = f"sounds need at least one sample, got {self.seconds:g} s at {self.sr} Hz"
             raise ValueError(msg)
         if self.aggregate == ALL_FRAMES:
             self._check_framed()
@@ -268,7 +274,8 @@ def describe_clips(
         A cache folder, created if missing. Vectors are stored by file content, options, version of
         this package and custom code.
     n_jobs : int, default 1
-        Maximum number of processes; the first files, and few short ones, are read in this one.
+        Maximum number of processes, -1 for all cores; the first files, and few short ones, are read
+        in this one.
     on_clip : callable, optional
         Called with the id of every finished file.
 

@@ -52,7 +52,7 @@ def segment_collection(
     job : SegmentJob
         The configuration.
     n_jobs : int, default 1
-        Number of processes. With more than one, a crash affects only one track.
+        Number of processes; -1 for all cores. With more than one, a crash affects only one track.
     cluster : str, optional
         Process tracks on the workers of this dask scheduler instead: an address, or "" for that of
         dask's configuration. See `scatseg.cluster.map_on_cluster`.

@@ -360,11 +360,14 @@ def score_track(
 
     Raises
     ------
+    TypeError
+        When a reference is not an Annotation, or an estimate has another type.
     ValueError
         When two references share annotator and level, a level is named like `HIERARCHY`, a system
         has the name of a baseline or an empty sequence as its estimate, or a pair cannot be
         compared and there is no `on_refusal`.
     """
+    _check_types(track_id, references, estimates)
     _check_names(track_id, references, estimates, baselines=baselines)
     silent = [system for system, answer in estimates.items() if not len(answer)]
     if silent:
@@ -415,6 +418,26 @@ def _all_levels(answer: Answer) -> Hierarchy | None:
     if isinstance(answer, Hierarchy):
         return answer if len(answer) > 1 else None
     return hierarchy_of(answer)
+
+
+def _check_types(
+    track_id: str, references: Sequence[Annotation], estimates: Mapping[str, Answer]
+) -> None:
+    if isinstance(references, Annotation | Segmentation) or not all(
+        isinstance(each, Annotation) for each in references
+    ):
+        msg = f"{track_id}: references must be several Annotations, such as [Annotation(...)]"
+        raise TypeError(msg)
+    for system, answer in estimates.items():
+        if isinstance(answer, Segmentation | Hierarchy) or (
+            isinstance(answer, Sequence) and all(isinstance(each, Annotation) for each in answer)
+        ):
+            continue
+        msg = (
+            f"{track_id}: the estimate of {system!r} must be a Segmentation, a Hierarchy or a "
+            f"sequence of Annotations, got {type(answer).__name__}{_remedy(answer)}"
+        )
+        raise TypeError(msg)
 
 
 def _check_names(

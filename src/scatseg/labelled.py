@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
+import posixpath
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -13,14 +15,13 @@ from pathlib import Path
 from scatseg.audio import AUDIO_EXTENSIONS
 from scatseg.counts import counted
 from scatseg.formats import FormatError
-from scatseg.formats.text import decoded, plain
+from scatseg.formats.text import decoded, plain, separator
 from scatseg.naming import check_several
 from scatseg.runs import Failure, shown
 
 INDEX = "index.csv"
 """The table of a folder; without it, subfolders are the labels."""
 
-_DELIMITERS = ",;\t"
 _LABEL, _GROUP = "label", "group"
 _PLAIN_COLUMNS = ("file", _LABEL, _GROUP, "split", "meta")
 
@@ -166,12 +167,12 @@ class _Table:
     columns: tuple[str, ...]
     group: str
     notes: list[str]
-    clips: dict[str, Clip] = field(default_factory=dict)
+    clips: dict[Path, Clip] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
-    refused: set[str] = field(default_factory=set)
+    refused: set[Path] = field(default_factory=set)
 
     def read(self, text: str) -> None:
-        delimiter = _delimiter(text)
+        delimiter = separator(text)
         if delimiter != ",":
             kind = "tabs" if delimiter == "\t" else "semicolons"
             self.notes.append(f"columns are separated by {kind}")
@@ -201,11 +202,12 @@ class _Table:
                 f"{', '.join(header) or 'none'}; name yours in the first line"
             )
             raise ColumnError(msg)
-        if len(set(header)) < len(header):
+        named = [name for name in header if name]
+        if len(set(named)) < len(named):
             msg = f"{shown(self.path)}: each column needs a name of its own, got {header}"
             raise LabelError(msg)
         used = (*needed, *_PLAIN_COLUMNS, self.group.lower())
-        extra = [name for name in header if name not in used]
+        extra = [name for name in named if name not in used]
         if extra:
             self.notes.append(f"{counted(len(extra), 'column')} not used: {', '.join(extra)}")
 
@@ -216,6 +218,7 @@ class _Table:
             return
         cells = {name: plain(cell) for name, cell in zip(header, row, strict=False)}
         name = cells["file"].replace("\\", "/")
+        name = posixpath.normpath(name) if name else ""  # "./a.wav" is "a.wav"
         labels = tuple(cells.get(column.lower(), "") for column in self.columns)
         if not name:
             self._fail(where, "names no file")
@@ -231,16 +234,16 @@ class _Table:
             self._add(where, clip)
 
     def _add(self, where: str, clip: Clip) -> None:
-        before = self.clips.get(clip.id)
-        if clip.id in self.refused:
+        before = self.clips.get(clip.path)
+        if clip.path in self.refused:
             return
         if before is None:
-            self.clips[clip.id] = clip
+            self.clips[clip.path] = clip
         elif _said_of(before) == _said_of(clip):
             self.notes.append("")  # counted, and reported once
         else:
-            del self.clips[clip.id]
-            self.refused.add(clip.id)
+            del self.clips[clip.path]
+            self.refused.add(clip.path)
             first, second = _said_of(before), _said_of(clip)
             self._fail(clip.id, f"{where}: is {first} and also {second}; left out")
 
@@ -249,8 +252,9 @@ class _Table:
 
     def _file(self, name: str) -> Path | None:
         for folder in (self.path.parent, self.path.parent / "audio"):
-            if (folder / name).is_file():
-                return folder / name
+            with contextlib.suppress(OSError):  # as of a name that is too long
+                if (folder / name).is_file():
+                    return folder / name
         return None
 
 
@@ -258,12 +262,6 @@ def _said_of(clip: Clip) -> str:
     """Describe labels and group of a clip."""
     part = f" in the part {clip.split!r}" if clip.split else ""
     return f"{clip.label} of group {clip.group!r}{part}"
-
-
-def _delimiter(text: str) -> str:
-    """Detect the column separator from the first line."""
-    header = text.lstrip().split("\n", 1)[0]
-    return max(_DELIMITERS, key=header.count)
 
 
 def _from_folders(root: Path, columns: Sequence[str], group: str) -> LabelledClips:
@@ -277,7 +275,7 @@ def _from_folders(root: Path, columns: Sequence[str], group: str) -> LabelledCli
     clips = [
         Clip(id=file.relative_to(root).as_posix(), path=file, labels=(folder.name,))
         for folder in sorted(each for each in root.iterdir() if each.is_dir())
-        for file in _sounds(folder)
+        for file in _sounds(folder, {os.path.realpath(root)})
     ]
     if not clips:
         msg = (
@@ -285,18 +283,21 @@ def _from_folders(root: Path, columns: Sequence[str], group: str) -> LabelledCli
             "after their labels are needed, there is neither"
         )
         raise LabelError(msg)
-    loose = sum(1 for _ in _sounds(root, below=False))
+    loose = sum(1 for _ in _sounds(root, set(), below=False))
     notes = (f"{counted(loose, 'sound')} in no sub-folder left out",) if loose else ()
     return LabelledClips(clips=tuple(clips), columns=tuple(columns), notes=notes)
 
 
-def _sounds(folder: Path, *, below: bool = True) -> Iterator[Path]:
-    if folder.name.startswith("."):
+def _sounds(folder: Path, entered: set[str], *, below: bool = True) -> Iterator[Path]:
+    """Find sounds, following links, without entering a folder twice."""
+    here = os.path.realpath(folder)
+    if folder.name.startswith(".") or here in entered:
         return
+    entered.add(here)
     for path in sorted(folder.iterdir()):
         if path.is_dir():
             if below:
-                yield from _sounds(path)
+                yield from _sounds(path, entered)
         elif path.suffix.lower() in AUDIO_EXTENSIONS and not path.name.startswith("."):
             yield path
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -92,12 +93,26 @@ def _stored(ids: Collection[str], *, among: Collection[str]) -> dict[str, str]:
     ...     "Help_-cd9b8e68": "Help!", "Plain": "Plain"}
     True
     """
-    found = {}
+    ordered, found = sorted(among), {}
     for each in ids:
         safe = safe_id(each)
-        is_stored = safe not in ids and any(other.startswith(safe) for other in among)
+        is_stored = safe not in ids and any(_beginning(ordered, safe))
         found[safe if is_stored else each] = each
     return found
+
+
+def _beginning(ordered: Sequence[str], start: str) -> Iterator[str]:
+    """Yield those of sorted names that begin with a text.
+
+    Examples
+    --------
+    >>> list(_beginning(["one", "only", "two"], "on"))
+    ['one', 'only']
+    """
+    for i in range(bisect_left(ordered, start), len(ordered)):
+        if not ordered[i].startswith(start):
+            return
+        yield ordered[i]
 
 
 def _match_stored(estimates: Sequence[str], references: Sequence[str]) -> Matching:
@@ -133,10 +148,11 @@ def _match_stored(estimates: Sequence[str], references: Sequence[str]) -> Matchi
             by_name.setdefault(name, []).append(each)
     names = [each.rpartition("__")[2] for each in left]
     names = [name if name in by_name else _HASH.sub(_HASHED, name) for name in names]
+    counts = Counter(names)
     pairs |= {
         each: by_name[name][0]
         for each, name in zip(left, names, strict=True)
-        if len(by_name.get(name, [])) == 1 and names.count(name) == 1
+        if len(by_name.get(name, [])) == 1 and counts[name] == 1
     }
     used = set(pairs.values())
     return Matching(
@@ -155,16 +171,19 @@ def _match_hashes(estimates: Sequence[str], references: Sequence[str]) -> dict[s
     >>> _match_hashes(["A__Help_-d901c5e6"], ["Help!", "Help?"])
     {'A__Help_-d901c5e6': 'Help!'}
     """
-    readable = {each: _HASH.sub("", safe_id(each)) for each in references}
-    found = {}
+    readable: dict[str, list[str]] = {}
+    for each in references:
+        readable.setdefault(_HASH.sub("", safe_id(each)), []).append(each)
+    ordered, found = sorted(readable), {}
     for estimate in estimates:
         folders, _, start = _HASH.sub("", estimate).rpartition("__")
         if not folders or not _HASH.search(estimate):
             continue
         folder = folders.replace("__", "/")
-        for reference, name in readable.items():
-            if name.startswith(start) and safe_id(f"{folder}/{reference}") == estimate:
-                found[estimate] = reference
+        for name in _beginning(ordered, start):
+            for reference in readable[name]:
+                if safe_id(f"{folder}/{reference}") == estimate:
+                    found[estimate] = reference
     counts = Counter(found.values())
     return {each: reference for each, reference in found.items() if counts[reference] == 1}
 

@@ -159,15 +159,16 @@ def _named_sources(roots: Mapping[Path, Path]) -> tuple[Source, ...]:
     """Assign each file the shortest unique id."""
     left = dict(roots)
     sources: dict[str, Path] = {}
+    taken: set[str] = set()
     for name_file in (_id_from_stem, _id_from_name, _id_from_parent, _id_from_hash):
         names: dict[str, list[Path]] = {}
         for file, root in left.items():
             names.setdefault(name_file(file, root).casefold(), []).append(file)
         for files in names.values():
-            taken = {known.casefold() for known in sources}
             id_ = name_file(files[0], left[files[0]])
             if len(files) == 1 and id_.casefold() not in taken:
                 sources[id_] = files[0]
+                taken.add(id_.casefold())
                 del left[files[0]]
     return tuple(Source(id_, sources[id_]) for id_ in sorted(sources))
 
@@ -287,19 +288,25 @@ def attempted(
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON atomically; numbers that are not finite become null."""
+    """Write JSON atomically; numbers that are not finite become null.
+
+    Bytes of file names that are not UTF-8 are escaped.
+    """
     text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    atomic_write(path, text.encode())
+    atomic_write(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table atomically, numbers with six digits."""
+    """Write a table atomically, numbers with six digits.
+
+    Bytes of file names that are not UTF-8 are escaped.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(header)
     for row in rows:
         writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
-    atomic_write(path, text.getvalue().encode())
+    atomic_write(path, text.getvalue().encode("utf-8", "backslashreplace"))
 
 
 def _finite(value: Any) -> Any:

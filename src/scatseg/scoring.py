@@ -107,7 +107,7 @@ def score_folder(
     seed : int, default 0
         Seed of the bootstrap.
     n_jobs : int, default 1
-        Maximum number of processes; few tracks are scored in this one.
+        Maximum number of processes, -1 for all cores; few tracks are scored in this one.
     follow : callable, optional
         Called with the iterable over scores and the number of tracks; returns an iterable that
         shows progress, as `tqdm` does.

@@ -1,4 +1,4 @@
-"""Temporary limits of BLAS, OpenMP and torch to one thread.
+"""Temporary limits of BLAS, OpenMP and torch to one thread; the number of cores.
 
 The number of BLAS threads is a setting of the process: of two concurrent callers, the second would
 restore the limit set by the first.
@@ -7,12 +7,18 @@ restore the limit set by the first.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Iterator
 from functools import lru_cache
 
 from threadpoolctl import ThreadpoolController
+
+
+def n_cores() -> int:
+    """Return the number of cores that this process may use, as a scheduler may grant only some."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _OneBlasThread:

@@ -72,7 +72,7 @@ def map_sources(
     sources : sequence of Source
         Sources to process.
     n_jobs : int
-        Number of processes; 1 uses the current one, unless there is a time limit.
+        Number of processes, -1 for all cores; 1 uses the current one, unless there is a time limit.
     marks : Path
         A temporary folder in which workers mark the tracks in progress.
     isolate : bool, default False
@@ -85,6 +85,7 @@ def map_sources(
     receipt : Receipt
         In order of completion.
     """
+    n_jobs = _n_processes(n_jobs)
     if time_limit is None and (n_jobs == 1 or len(sources) <= (0 if isolate else 1)):
         _remove(marks)
         yield from map(work, sources)
@@ -96,6 +97,14 @@ def map_sources(
         )
     finally:
         _remove(marks)
+
+
+def _n_processes(n_jobs: int) -> int:
+    """Return a number of processes; a negative one counts from that of the cores, as in joblib."""
+    if not n_jobs:
+        msg = "n_jobs must be a number of processes, or -1 for all cores, got 0"
+        raise ValueError(msg)
+    return n_jobs if n_jobs > 0 else joblib.effective_n_jobs(n_jobs)
 
 
 def _in_mortal_processes(
@@ -243,7 +252,8 @@ def _die_with(driver: int) -> None:
 def map_pure(
     function: Callable[[Item], Result], items: Sequence[Item], *, n_jobs: int
 ) -> Iterator[Result]:
-    """Map a picklable function over items in order, in parallel if n_jobs is more than 1."""
+    """Map a picklable function over items in order, in parallel if n_jobs is not 1."""
+    n_jobs = _n_processes(n_jobs)
     if n_jobs == 1 or len(items) < 2:
         yield from map(function, items)
         return

@@ -398,7 +398,7 @@ def _ffmpeg_blocks(container: Any, source: Source) -> Iterator[Signal]:
         source.faults.append(f"decoding stopped early: {error.strerror}")
 
 
-def file_hash(path: Path) -> str:
+def file_hash(path: AnyPath) -> str:
     """Compute the SHA-256 of a file's content, in hexadecimal.
 
     Raises
@@ -407,7 +407,7 @@ def file_hash(path: Path) -> str:
         When the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with Path(os.fsdecode(path)).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         msg = f"{printable(path)}: an audio file is needed, but {error.strerror}; check the path"

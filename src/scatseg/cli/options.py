@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -189,10 +188,18 @@ config_option = click.option(
     expose_value=False,
     help="Read option values from a TOML file.",
 )
+
+
+def _n_cores() -> int:
+    from scatseg.threads import n_cores
+
+    return n_cores()
+
+
 jobs_option = click.option(
     "--jobs",
     type=click.IntRange(min=1),
-    default=lambda: os.cpu_count() or 1,
+    default=_n_cores,
     show_default="all cores",
     help="Number of processes.",
 )

@@ -137,7 +137,7 @@ def parse_jams(data: bytes, duration: float | None = None) -> Jams:
         duration = _time(metadata["duration"], "file_metadata, duration")
     sources = []
     for i, item in enumerate(map(_object, tree["annotations"]), 1):
-        if item.get("namespace") in _NAMESPACE_LEVELS:
+        if str(item.get("namespace")) in _NAMESPACE_LEVELS:
             found = _sources(item, f"annotation {i}")
             sources += found
             if not found:

@@ -41,7 +41,7 @@ class Annotation:
     Raises
     ------
     ValueError
-        When `confidence` is neither empty nor one per segment.
+        When `confidence` is neither empty nor one per segment, or not finite.
     """
 
     segmentation: Segmentation
@@ -52,6 +52,12 @@ class Annotation:
     confidence: tuple[float | None, ...] = ()
 
     def __post_init__(self) -> None:
+        given = tuple(None if sure is None else float(sure) for sure in self.confidence)
+        object.__setattr__(self, "confidence", given)  # of NumPy, it could not be written
+        wrong = [sure for sure in given if sure is not None and not math.isfinite(sure)]
+        if wrong:
+            msg = f"confidences must be finite, or None where unknown, got {wrong[0]}"
+            raise ValueError(msg)
         if self.confidence and len(self.confidence) != len(self.segmentation):
             n_segments, n_given = len(self.segmentation), len(self.confidence)
             msg = f"{n_segments} segments need as many confidences or none, got {n_given}"

@@ -23,6 +23,9 @@ _COLUMNS = {
     "confidence": "confidence",
 }
 
+_NAMELESS = "nameless"
+"""A column without a name, such as the row numbers of pandas, which is left out."""
+
 _REGION = ("start", "value", "duration", "label")
 """Columns of regions as Sonic Visualiser writes them."""
 
@@ -166,8 +169,8 @@ def parse_csv(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
     """Read CSV: columns start, end, label or start, label, or as named by the header.
 
     Regions of Sonic Visualiser (time, value, duration, label) are recognized. A header may name a
-    column "duration" in place of the end, "value", which is left out, and "confidence", whose
-    values are ignored if not numeric.
+    column "duration" in place of the end, "value", which is left out as are columns without a name,
+    and "confidence", whose values are ignored if not numeric.
 
     Parameters
     ----------
@@ -332,8 +335,9 @@ def _column(name: str) -> str:
 
 
 def _csv_columns(line: int, names: list[str]) -> list[str]:
-    columns = [_column(name) for name in names]
-    if "start" not in columns or "" in columns or len(set(columns)) < len(columns):
+    columns = [_column(name) if name.strip() else _NAMELESS for name in names]
+    named = [column for column in columns if column != _NAMELESS]
+    if "start" not in named or "" in named or len(set(named)) < len(named):
         msg = (
             f"line {line}: expected a time in seconds or a header such as start,end,label or "
             f"time,label, got {','.join(names)!r:.60}"

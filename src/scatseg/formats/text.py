@@ -64,6 +64,18 @@ def _decoded_as(data: bytes, codec: str) -> str:
         raise FormatError(msg) from problem
 
 
+def separator(text: str) -> str:
+    r"""Detect the column separator of a table from its header: a comma, a semicolon or a tab.
+
+    Examples
+    --------
+    >>> separator("file;label\na, b.wav;x")
+    ';'
+    """
+    header = text.lstrip().split("\n", 1)[0]
+    return max(",;\t", key=header.count)
+
+
 def number(text: str) -> float | None:
     """Read a number with a decimal point or comma.
 

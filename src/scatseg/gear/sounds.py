@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import errno
 import io
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import audio, naming
+from scatseg.counts import counted
+from scatseg.formats.text import decoded, number, plain, separator
 from scatseg.scattering.arrays import Tensor
 from scatseg.synth import Parameter, Synth, grid, placed, ranged
 
@@ -151,25 +154,28 @@ class RecordedSounds:
         return [np.stack(sounds) for sounds in batches]
 
 
-def recorded(folder: Path, *, sr: int | None = None) -> RecordedSounds:
+def recorded(folder: str | os.PathLike[str], *, sr: int | None = None) -> RecordedSounds:
     """Read the sounds and parameters listed in an `index.csv`.
 
     Parameters
     ----------
-    folder : Path
+    folder : path-like
         Folder with `index.csv`: a column `file`, relative to the folder or to `audio` in it, and
-        one column per parameter. Non-numeric and constant columns are ignored. Parameters
-        are on a logarithmic scale if all values are positive, else on a linear one.
+        one column per parameter. Empty rows, and columns without a name, that are constant or not
+        numeric are ignored. Parameters are on a logarithmic scale if all values are positive, else
+        on a linear one.
     sr : int, optional
         Sampling rate in Hz; by default, that of the first file.
 
     Raises
     ------
     ValueError
-        When the index has no column `file`, no parameters, or lists files that do not exist.
+        When the index has no column `file`, no parameters, or a row longer than its header, or
+        lists files that do not exist.
     FileNotFoundError
         When there is no index.
     """
+    folder = Path(folder)
     index = folder / "index.csv"
     if not index.is_file():
         needed = "a table is needed, with a column `file` and one for each parameter; there is none"
@@ -177,7 +183,8 @@ def recorded(folder: Path, *, sr: int | None = None) -> RecordedSounds:
     rows = _rows(index)
     parameters, columns = [], []
     for name in rows[0]:
-        values = _numbers([row.get(name) for row in rows]) if name != "file" else None
+        is_known = name in ("", "file")
+        values = None if is_known else _numbers([row.get(name) for row in rows])
         if values is not None and np.ptp(values) > 0:
             parameters.append(_parameter(name, values))
             columns.append(values)
@@ -191,8 +198,20 @@ def recorded(folder: Path, *, sr: int | None = None) -> RecordedSounds:
 
 
 def _rows(index: Path) -> list[dict[str, str]]:
-    text = index.read_text(encoding="utf-8-sig")
-    rows = [row for row in csv.DictReader(io.StringIO(text, newline="")) if row]
+    """Read the rows of a table that are not empty, by column."""
+    text, _ = decoded(index.read_bytes())
+    table = csv.reader(io.StringIO(text, newline=""), delimiter=separator(text))
+    header = [plain(name) for name in next(table, [])]
+    header = ["file" if name.lower() == "file" else name for name in header]
+    rows = []
+    for row in table:
+        cells = [plain(cell) for cell in row]
+        if any(cells[len(header) :]):
+            msg = f"{index}, line {table.line_num}: has {counted(len(cells), 'cell')}, but the "
+            msg += f"header names {len(header)}"
+            raise ValueError(msg)
+        if any(cells):
+            rows.append(dict(zip(header, cells, strict=False)))
     if not rows or "file" not in rows[0]:
         msg = f"{index}: needs a column `file` and at least one line, got {text.splitlines()[:1]}"
         raise ValueError(msg)
@@ -200,10 +219,10 @@ def _rows(index: Path) -> list[dict[str, str]]:
 
 
 def _numbers(cells: Sequence[str | None]) -> NDArray[np.float64] | None:
-    try:
-        values = np.array([float(cell or "nan") for cell in cells])
-    except ValueError:
+    found = [number(cell or "") for cell in cells]
+    if None in found:
         return None
+    values = np.array(found, dtype=np.float64)
     return values if np.isfinite(values).all() else None
 
 

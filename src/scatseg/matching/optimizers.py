@@ -94,6 +94,8 @@ def _levenberg_marquardt(problem: Problem, n_steps: int, lr: float) -> Iterator[
         if rests:
             return
         M = (J.T @ J).numpy(force=True).astype(np.float64)
+        if not M.any():
+            return  # no parameter has an effect here
         for _ in range(_MOST_TRIALS):
             damped = M + damping * np.diag(np.maximum(M.diagonal(), 1e-12 * M.max()))
             trial = problem.clipped(places - np.linalg.solve(damped, gradient))

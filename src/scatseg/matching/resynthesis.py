@@ -392,8 +392,9 @@ def _bold_driver(
     """Run the bold driver: increase the rate after each improvement, else go back and halve it."""
     z = state["z"].to(z) if state else z
     value, gradient = wanted.squared_error(z)
-    # The norm of the first step is a tenth of that of the sound.
-    rate = float(state["rate"]) if state else 0.1 * float(z.norm() / gradient.norm())
+    # The norm of the first step is a tenth of that of the sound; at the target, there is none.
+    slope = float(gradient.norm()) or np.inf
+    rate = float(state["rate"]) if state else 0.1 * float(z.norm()) / slope
     errors = list(state["errors"]) if state else [value**0.5]
     yield _Step(z=z, errors=errors)
     while len(errors) <= n_steps:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from scatseg.scattering.arguments import check_signal
 from scatseg.synth import Parameter, Synth, delayed
 
 _LEAST_POWER = 1e-12
@@ -55,14 +56,17 @@ def fitted(y: ArrayLike, n_samples: int, level: float = 0.1) -> NDArray[np.float
     Raises
     ------
     ValueError
-        When it is silent.
+        When it is silent, or not mono, real and finite.
 
     Examples
     --------
     >>> fitted([0, 0, 3, 4, 0, 0], 2, level=5)
     array([4.2426405, 5.656854 ], dtype=float32)
     """
-    sound = np.asarray(y, dtype=np.float64)
+    sound = np.asarray(check_signal(y, name="the target"), dtype=np.float64)
+    if sound.ndim > 1:
+        msg = f"the target must be one sound (n_samples,), got shape {sound.shape}"
+        raise ValueError(msg)
     if len(sound) > n_samples:
         energy = np.concatenate([[0], np.cumsum(sound**2)])
         first = int(np.argmax(energy[n_samples:] - energy[:-n_samples]))

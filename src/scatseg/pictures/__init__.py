@@ -1,7 +1,8 @@
 """Data of scattering figures, without drawing them.
 
 Pure functions of signals and options; `scatseg.plotting` draws their results. Frequencies are in Hz
-and ascending, times in seconds, log-frequencies in octaves.
+and ascending, times in seconds, log-frequencies in octaves. A signal that is not mono, real and
+finite is a ValueError.
 """
 
 from scatseg.pictures.robustness import DistanceCurves, Follow, invariance, stability

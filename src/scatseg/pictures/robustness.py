@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scatseg.pictures.transforms import spectrogram
 from scatseg.scattering import Scattering1D
+from scatseg.scattering.arguments import check_mono
 
 _Signal = NDArray[np.floating]
 _Transforms = Mapping[str, Callable[[_Signal], _Signal]]
@@ -68,6 +69,7 @@ def invariance(
     curves : DistanceCurves
         One curve per T, ascending, and one of the spectrogram.
     """
+    y = check_mono(y, sr)
     seconds = np.geomspace(1e-3, 0.5, 16) if shifts is None else np.asarray(shifts, np.float64)
     samples = np.unique(np.maximum(1, np.round(seconds * sr).astype(int)))
     # Transforms reflect the signal at its ends: the reflected part must be silent, too.
@@ -113,6 +115,7 @@ def stability(
     curves : DistanceCurves
         One curve per Q, and one of the spectrogram.
     """
+    y = check_mono(y, sr)
     parts = np.geomspace(1e-3, 0.1, 13) if factors is None else np.asarray(factors, np.float64)
     stretched = [stretch(y, part) for part in parts]
     transforms = {

@@ -70,7 +70,15 @@ def technique(name: str, *, sr: int = 22050, duration: float = 3.0) -> NDArray[n
     -------
     y : ndarray of float32, shape (n_samples,)
         In [-1, 1].
+
+    Raises
+    ------
+    ValueError
+        When the name is unknown.
     """
+    if name not in TECHNIQUES:
+        msg = f"unknown technique {name!r}: choose from {', '.join(TECHNIQUES)}"
+        raise ValueError(msg)
     how = TECHNIQUES[name]
     t = np.arange(round(duration * sr)) / sr
     phase = how.rate * t

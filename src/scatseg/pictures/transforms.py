@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from scatseg.counts import rounded
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering
+from scatseg.scattering.arguments import check_mono
 from scatseg.spectral import CQT
 
 _LEAST = 1e-6
@@ -70,6 +71,7 @@ def scalogram(y: NDArray[np.floating], sr: int, *, J: int, Q: int) -> TimeFreque
     picture : TimeFrequency
         At most 2000 frames; faster changes are averaged within a frame.
     """
+    y = check_mono(y, sr)
     hop = _power_of_two(len(y) / _MOST_COLUMNS)
     return first_order(y, sr, J=J, Q=Q, T=hop, stride=hop)
 
@@ -94,6 +96,7 @@ def first_order(
     stride : int, optional
         Samples between frames, T/8 or more by default.
     """
+    y = check_mono(y, sr)
     T = 2**J if T is None else T
     stride = _fine_stride(len(y), T) if stride is None else stride
     transform = Scattering1D(J=J, Q=Q, T=T, stride=stride, max_order=1)
@@ -119,6 +122,7 @@ def spectrogram(
         Samples between frames; frame k is centered at sample `k * hop`. By default at least a
         quarter of the window, and large enough for at most 2000 frames.
     """
+    y = check_mono(y, sr)
     hop = max(n_fft // 4, _power_of_two(len(y) / _MOST_COLUMNS)) if hop is None else hop
     window = np.hanning(n_fft + 1)[:-1]
     padded = np.pad(y, n_fft // 2)
@@ -149,6 +153,7 @@ def constant_q(
     hop : int, optional
         Samples between frames, as for `spectrogram`; at least 512 by default.
     """
+    y = check_mono(y, sr)
     hop = max(512, _power_of_two(len(y) / _MOST_COLUMNS)) if hop is None else hop
     eps = 1e-3
     transform = CQT(n_octaves=9, bins_per_octave=bins_per_octave, hop_length=hop, eps=eps)
@@ -265,6 +270,7 @@ def second_order(
     J. Andén and S. Mallat, "Deep scattering spectrum", IEEE Transactions on Signal
     Processing 62(16), 2014, section V.
     """
+    y = check_mono(y, sr)
     T = 2**J if T is None else T
     stride = _fine_stride(len(y), T)
     transform = Scattering1D(J=J, Q=Q, T=T, stride=stride)
@@ -331,6 +337,7 @@ def orders(
     y, sr, J, Q, T
         As for `second_order`.
     """
+    y = check_mono(y, sr)
     T = 2**J if T is None else T
     stride = _fine_stride(len(y), T)
     transform = Scattering1D(J=J, Q=Q, T=T, stride=stride)
@@ -441,6 +448,7 @@ def joint(
         Options of `scatseg.scattering.TimeFrequencyScattering`. Keep T below a sixteenth of the
         signal: averages over a reflected end mix rising and falling.
     """
+    y = check_mono(y, sr)
     T = 2**J if T is None else T
     stride = _fine_stride(len(y), T)
     transform = TimeFrequencyScattering(

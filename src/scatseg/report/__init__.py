@@ -65,7 +65,7 @@ def build(
     figures : bool, default True
         Also save figures of each track and, after an evaluation, of the scores, as PNG and SVG.
     n_jobs : int, default 1
-        Maximum number of processes; few tracks are done in this one.
+        Maximum number of processes, -1 for all cores; few tracks are done in this one.
     on_failure : callable, optional
         Called with each track whose file cannot be read. The page lists them, too.
 

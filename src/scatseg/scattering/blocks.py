@@ -12,7 +12,7 @@ import numpy as np
 
 from scatseg.scattering.arrays import Arrays, Tensor, arrays_of, is_tensor
 from scatseg.scattering.plan import Block, Layout
-from scatseg.threads import one_blas_thread
+from scatseg.threads import n_cores, one_blas_thread
 
 Compute = Callable[[Arrays, Tensor, Block], Tensor]
 """A block of signals (..., period), and which it is -> rows of coefficients (..., n_rows, n)."""
@@ -193,7 +193,7 @@ def n_threads(workers: int | None) -> int:
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdecimal() and int(wanted) > 0:
         return int(wanted)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return n_cores()
 
 
 Task = TypeVar("Task")

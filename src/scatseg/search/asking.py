@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -62,7 +63,7 @@ class Answer:
 
 def ask(
     index: Index,
-    query: str,
+    query: str | os.PathLike[str],
     *,
     start: float | None = None,
     end: float | None = None,
@@ -77,7 +78,7 @@ def ask(
     ----------
     index : Index
         The index to search.
-    query : str
+    query : str or path-like
         Id of a recording in the index, or a path.
     start, end : float, optional
         Excerpt in seconds.
@@ -111,7 +112,7 @@ def ask(
     if track is None and not path.exists():
         index.check_not_empty()
         msg = f"{query}: neither a file, nor the id of a recording of the index"
-        near = difflib.get_close_matches(query, [each.id for each in index.tracks])
+        near = difflib.get_close_matches(os.fspath(query), [each.id for each in index.tracks])
         if near:
             msg += f"; there are {', '.join(near)}"
         raise audio.AudioError(msg)

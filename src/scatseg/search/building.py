@@ -102,7 +102,7 @@ def add_recordings(
     tables : collection of Path
         Absolute paths of the tables read; their earlier failures are replaced by `failures`.
     n_jobs : int, default 1
-        Number of processes.
+        Number of processes; -1 for all cores.
     time_limit : float, optional
         Seconds that a recording may take; it then fails.
     rebuild : bool, default False

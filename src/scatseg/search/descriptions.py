@@ -20,6 +20,7 @@ from scatseg.audio import SILENT_PEAK
 from scatseg.counts import told_apart
 from scatseg.extractors import built, extracted
 from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
+from scatseg.rates import check_rate
 from scatseg.threads import one_thread
 
 CELL = 1.0
@@ -208,7 +209,8 @@ class Describer:
     TypeError
         When features are not a name (custom ones must be given as `module:callable`).
     ValueError
-        When a name or an option is unknown, or the sampling rate not positive or over 1 MHz.
+        When a name or an option is unknown, or the sampling rate is not a positive whole number or
+        over 1 MHz.
     """
 
     features: str = "scattering"
@@ -221,6 +223,8 @@ class Describer:
         if not 0 < self.sr <= _MOST_SR:
             msg = f"sr must be positive and at most {_MOST_SR} Hz, got {self.sr!r}"
             raise ValueError(msg)
+        check_rate(self.sr)
+        object.__setattr__(self, "sr", int(self.sr))  # 22050.0 is stored as 22050
         self.columns()
 
     def fingerprint(self) -> str:

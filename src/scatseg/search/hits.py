@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -88,4 +89,4 @@ def best_hits(hits: Sequence[Hit], top: int) -> list[Hit]:
         np.array([hit.start for hit in ordered]),
         np.array([hit.end for hit in ordered]),
     )
-    return [ordered[i] for i in kept[:top]]
+    return [ordered[i] for i in itertools.islice(kept, top)]

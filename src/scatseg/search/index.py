@@ -163,7 +163,7 @@ class Index:
         features, sr : str, int
             Feature settings, see `Describer`.
         n_jobs : int, default 1
-            Number of processes.
+            Number of processes; -1 for all cores.
         rebuild : bool, default False
             Refit the projection.
 

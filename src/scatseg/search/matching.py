@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -88,7 +88,7 @@ def one_per_passage(
     tracks: Sequence[object],
     starts: NDArray[np.float64],
     ends: NDArray[np.float64],
-) -> list[int]:
+) -> Iterator[int]:
     """Select passages greedily, without overlaps of more than half.
 
     Parameters
@@ -98,24 +98,23 @@ def one_per_passage(
     starts, ends : ndarray of float, shape (n,)
         Seconds.
 
-    Returns
-    -------
-    kept : list of int
-        Indices of the selected passages, in order.
+    Yields
+    ------
+    kept : int
+        Indices of the selected passages, in order, as they are found.
 
     Examples
     --------
-    >>> one_per_passage("aab", np.array([0.0, 1.0, 1.0]), np.array([4.0, 5.0, 5.0]))
+    >>> list(one_per_passage("aab", np.array([0.0, 1.0, 1.0]), np.array([4.0, 5.0, 5.0])))
     [0, 2]
     """
-    kept: list[int] = []
+    kept: dict[object, list[int]] = {}
     for i, track in enumerate(tracks):
-        common = (
-            min(ends[i], ends[j]) - max(starts[i], starts[j]) for j in kept if tracks[j] == track
-        )
-        shortest = (
-            min(ends[i] - starts[i], ends[j] - starts[j]) for j in kept if tracks[j] == track
-        )
-        if all(c <= MOST_IN_COMMON * s for c, s in zip(common, shortest, strict=True)):
-            kept.append(i)
-    return kept
+        earlier = kept.setdefault(track, [])
+        if all(
+            min(ends[i], ends[j]) - max(starts[i], starts[j])
+            <= MOST_IN_COMMON * min(ends[i] - starts[i], ends[j] - starts[j])
+            for j in earlier
+        ):
+            earlier.append(i)
+            yield i

@@ -74,7 +74,7 @@ class Retrieval:
 
 
 def evaluate(
-    similarity: ArrayLike, labels: Sequence[str], *, groups: Sequence[str] | None
+    similarity: ArrayLike, labels: Sequence[str], *, groups: Sequence[str | int] | None
 ) -> Retrieval:
     """Score the retrieval of items of the same label by similarity.
 
@@ -84,7 +84,7 @@ def evaluate(
         Larger is more similar; row q ranks all items for query q, except q itself.
     labels : sequence of str, length n_items
         Labels of items; items of the same label are relevant to each other.
-    groups : sequence of str, length n_items, or None
+    groups : sequence of str or int, length n_items, or None
         Groups such as players, kits or recordings; items of the query's group are ignored. Items
         with an empty string, or all items if None, have no group.
 
@@ -122,7 +122,7 @@ def evaluate(
         msg = "similarities must be numbers, some are NaN"
         raise ValueError(msg)
     names = np.array(labels)
-    shared = np.array([""] * n if groups is None else list(groups))
+    shared = np.array([""] * n if groups is None else list(map(str, groups)))
     values = {name: np.full(n, np.nan) for name in METRICS}
     for query in range(n):
         counts = np.arange(n) != query

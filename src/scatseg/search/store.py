@@ -209,13 +209,16 @@ def create(folder: Path, *, options: str, features: str, sr: int) -> None:
     Raises
     ------
     SearchIndexError
-        When the path exists and is something else.
+        When the path exists and is something else, or is the current folder.
     """
     if (folder / DATABASE).is_file():
         return
     left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if left - _OF_FAILURES or (folder.exists() and not folder.is_dir()):
         msg = f"{shown(folder)} holds something else than an index: choose another -o"
+        raise SearchIndexError(msg)
+    if folder.exists() and folder.samefile("."):
+        msg = f"{shown(folder)} is the current folder, which an index replaces: choose another -o"
         raise SearchIndexError(msg)
     made = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
     try:

@@ -221,7 +221,7 @@ def grid(
            [32. , 0.5],
            [32. , 4. ]])
     """
-    counts = [n] * len(parameters) if isinstance(n, int) else list(n)
+    counts = [n] * len(parameters) if isinstance(n, int | np.integer) else list(n)
     if len(counts) != len(parameters):
         msg = f"a grid of {len(parameters)} parameters needs as many sizes, got {len(counts)}"
         raise ValueError(msg)

@@ -34,7 +34,9 @@ def unpacked(
 ) -> tuple[Any, tuple[Tensor, ...], Tensor]:
     """Return the library, each parameter with an axis for time, and the times in seconds."""
     names = [each.name for each in synth.parameters]
-    if not is_tensor(theta):
+    if is_tensor(theta):  # of integers, times would be whole seconds
+        theta = theta if theta.is_floating_point() else theta.to(library(theta).get_default_dtype())
+    else:
         theta = np.asarray(theta)
         theta = theta if theta.dtype.kind == "f" else theta.astype(np.float64)
     if theta.ndim < 1 or theta.shape[-1] != len(names):
