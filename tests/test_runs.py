@@ -43,6 +43,36 @@ def test_a_folder_is_walked_by_extension(tmp_path):
     assert found.failures == ()
 
 
+def test_an_unreadable_folder_is_a_failure(tmp_path, monkeypatch):
+    (tmp_path / "music" / "locked").mkdir(parents=True)
+    (tmp_path / "music" / "one.wav").touch()
+    scandir = os.scandir
+
+    def refused(path):
+        if os.fspath(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    found = find_sources([tmp_path / "music"], extensions=[".wav"])
+    assert [source.id for source in found.sources] == ["one"]
+    (failure,) = found.failures
+    assert failure.track == runs.shown(tmp_path / "music" / "locked")
+    assert failure.error == "unreadable folder: Permission denied"
+
+
+def test_linked_folders_are_searched_once_after_all_others(tmp_path):
+    music, disk = tmp_path / "music", tmp_path / "disk"
+    for file in (music / "b" / "one.wav", disk / "two.wav"):
+        file.parent.mkdir(parents=True)
+        file.touch()
+    for name, target in {"a": music / "b", "loop": music, "c": disk, "d": disk}.items():
+        (music / name).symlink_to(target, target_is_directory=True)
+    (music / "gone").symlink_to(tmp_path / "nowhere", target_is_directory=True)
+    found = find_sources([music], extensions=[".wav"])
+    assert [source.id for source in found.sources] == ["b__one", "c__two"]
+
+
 def test_a_named_file_is_taken_whatever_its_extension(tmp_path):
     touch(tmp_path, "take.raw")
     assert ids(find_sources([tmp_path / "take.raw"], extensions=[".wav"])) == ["take"]

@@ -14,7 +14,7 @@ import numpy as np
 
 from scatseg.formats import FORMATS, Annotation, FormatError, read
 from scatseg.formats.text import decoded
-from scatseg.runs import Note, safe_id, shown
+from scatseg.runs import Note, safe_id, shown, walked
 from scatseg.segmentation import Segmentation
 
 LEVELS = frozenset(
@@ -401,7 +401,7 @@ def is_run(root: Path) -> bool:
 
 
 def _walk(folder: Path, problems: list[Problem], nested_runs: bool) -> Iterator[Path]:
-    """Find annotation files in sorted order, following links, without entering a folder twice.
+    """Find annotation files, as `walked`.
 
     Copies of references written by an evaluation are ignored; for a run in a subfolder, only its
     tracks are used if `nested_runs`, else nothing.
@@ -410,21 +410,14 @@ def _walk(folder: Path, problems: list[Problem], nested_runs: bool) -> Iterator[
     def unreadable(error: OSError) -> None:
         problems.append(Problem(Path(os.fsdecode(error.filename)), f"unreadable folder: {error}"))
 
-    seen = set()
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=unreadable):
-        here = os.path.realpath(parent)
-        if here in seen:
-            folders.clear()
-            continue
-        seen.add(here)
+    for parent, folders, files in walked(folder, onerror=unreadable):
         if "scores.csv" in files and "references" in folders:
             folders.remove("references")
         of_a_run = "tracks" in folders and not {"run.json", "scores.csv"}.isdisjoint(files)
         if of_a_run and Path(parent) != folder:
             folders[:] = ["tracks"] if nested_runs else []
             continue
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
+        for name in files:
             if not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES:
                 yield Path(parent, name)
 

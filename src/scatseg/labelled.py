@@ -17,7 +17,7 @@ from scatseg.counts import counted
 from scatseg.formats import FormatError
 from scatseg.formats.text import decoded, plain, separator
 from scatseg.naming import check_several
-from scatseg.runs import Failure, shown
+from scatseg.runs import Failure, shown, walked
 
 INDEX = "index.csv"
 """The table of a folder; without it, subfolders are the labels."""
@@ -275,7 +275,9 @@ def _from_folders(root: Path, columns: Sequence[str], group: str) -> LabelledCli
     clips = [
         Clip(id=file.relative_to(root).as_posix(), path=file, labels=(folder.name,))
         for folder in sorted(each for each in root.iterdir() if each.is_dir())
-        for file in _sounds(folder, {os.path.realpath(root)})
+        if not folder.name.startswith(".")
+        for parent, _, names in walked(folder, besides=[root])
+        for file in _sounds(parent, names)
     ]
     if not clips:
         msg = (
@@ -283,23 +285,15 @@ def _from_folders(root: Path, columns: Sequence[str], group: str) -> LabelledCli
             "after their labels are needed, there is neither"
         )
         raise LabelError(msg)
-    loose = sum(1 for _ in _sounds(root, set(), below=False))
+    loose = len(list(_sounds(root, [path.name for path in root.iterdir() if path.is_file()])))
     notes = (f"{counted(loose, 'sound')} in no sub-folder left out",) if loose else ()
     return LabelledClips(clips=tuple(clips), columns=tuple(columns), notes=notes)
 
 
-def _sounds(folder: Path, entered: set[str], *, below: bool = True) -> Iterator[Path]:
-    """Find sounds, following links, without entering a folder twice."""
-    here = os.path.realpath(folder)
-    if folder.name.startswith(".") or here in entered:
-        return
-    entered.add(here)
-    for path in sorted(folder.iterdir()):
-        if path.is_dir():
-            if below:
-                yield from _sounds(path, entered)
-        elif path.suffix.lower() in AUDIO_EXTENSIONS and not path.name.startswith("."):
-            yield path
+def _sounds(parent: str | Path, names: Sequence[str]) -> Iterator[Path]:
+    for name in names:
+        if Path(name).suffix.lower() in AUDIO_EXTENSIONS and not name.startswith("."):
+            yield Path(parent, name)
 
 
 def of_parts(labelled: LabelledClips, parts: Sequence[str]) -> LabelledClips:

@@ -14,7 +14,7 @@ import platform
 import re
 import sys
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -81,7 +81,7 @@ class Found:
     sources : tuple of Source
         Recordings, by id.
     failures : tuple of Failure
-        Missing paths, and folders without audio.
+        Missing paths, and folders that are unreadable or without audio.
     """
 
     sources: tuple[Source, ...]
@@ -124,8 +124,10 @@ def find_sources(
                 failures.append(Failure(shown(path), "find", reason))
         for match in matches:
             if match.is_dir():
-                files = sorted(_walk(match, wanted))
-                if not files:
+                problems: list[Failure] = []
+                files = sorted(_walk(match, wanted, problems))
+                failures += problems
+                if not files and not problems:
                     looked_for = " ".join(sorted(wanted))
                     reason = f"no {kind} in this folder (looked for {looked_for})"
                     failures.append(Failure(shown(match), "find", reason))
@@ -145,14 +147,59 @@ def _exists(path: Path) -> bool:
     return os.path.lexists(path)
 
 
-def _walk(folder: Path, extensions: frozenset[str]) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        is_run = "run.json" in names and "tracks" in folders
-        left_out = {"assets"} if is_run else set()  # a run keeps copies of recordings there
-        folders[:] = sorted({f for f in folders if not f.startswith(".")} - left_out)
+def _walk(folder: Path, extensions: frozenset[str], problems: list[Failure]) -> Iterator[Path]:
+    def unreadable(error: OSError) -> None:
+        path = Path(os.fsdecode(error.filename))
+        problems.append(Failure(shown(path), "find", f"unreadable folder: {error.strerror}"))
+
+    for parent, folders, names in walked(folder, onerror=unreadable):
+        if "run.json" in names and "tracks" in folders and "assets" in folders:
+            folders.remove("assets")  # where a run keeps copies of recordings
         for name in names:
             if not name.startswith(".") and Path(name).suffix.lower() in extensions:
                 yield Path(parent, name)
+
+
+def walked(
+    folder: Path,
+    *,
+    besides: Collection[Path] = (),
+    onerror: Callable[[OSError], object] | None = None,
+) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Walk a folder as `os.walk`, following links, but enter no folder twice.
+
+    Folders are entered in sorted order, those that are linked after all others. Hidden ones are
+    left out, and those that the caller removes.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+    besides : collection of Path
+        Folders that are not entered.
+    onerror : callable, optional
+        Called with the errors of unreadable folders.
+
+    Yields
+    ------
+    parent : str
+        Path of a folder.
+    folders, names : list of str
+        Its subfolders and files.
+    """
+    entered = {os.path.realpath(each) for each in besides}
+    left = [os.fspath(folder)]
+    while left:
+        for parent, folders, names in os.walk(left.pop(0), onerror=onerror):
+            here = os.path.realpath(parent)
+            if here in entered:
+                folders.clear()
+                continue
+            entered.add(here)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            yield parent, folders, sorted(names)
+            below = [os.path.join(parent, name) for name in folders]  # noqa: PTH118
+            left += [path for path in below if os.path.islink(path)]  # noqa: PTH114
 
 
 def _named_sources(roots: Mapping[Path, Path]) -> tuple[Source, ...]:
