@@ -47,7 +47,7 @@ from scatseg.search.passages import (
     statistics,
     window_cells,
 )
-from scatseg.search.projection import fit_projection
+from scatseg.search.projection import ProjectionError, fit_projection
 from scatseg.search.queries import make_query, tempo_ratios
 from scatseg.search.shifting import shift_matrix
 from scatseg.search.sliding import Pattern, slide
@@ -1116,6 +1116,11 @@ def test_an_index_that_names_code_does_not_run_it(folder, monkeypatch, capsys, a
     assert not (folder.parent / "ran").exists()
     assert status == 2
     assert "its features are the code os:mkdir; if you trust" in capsys.readouterr().err
+
+
+def test_features_that_are_all_0_are_refused_where_a_projection_is_fitted():
+    with pytest.raises(ProjectionError, match="all features are 0 in all recordings"):
+        fit_projection(np.zeros((5, 3)), np.zeros(3, dtype=bool))
 
 
 def test_features_of_ones_own_are_allowed_by_name(tmp_path, capsys):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
+import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -27,7 +28,7 @@ from scatseg.writing import atomic_write, tidied
 
 def segment_collection(
     sources: Sequence[Source],
-    run: Path,
+    run: str | os.PathLike[str],
     job: SegmentJob,
     *,
     n_jobs: int = 1,
@@ -47,7 +48,7 @@ def segment_collection(
     ----------
     sources : sequence of Source
         Recordings and their ids.
-    run : Path
+    run : path-like
         The run folder, created if missing.
     job : SegmentJob
         The configuration.
@@ -83,6 +84,7 @@ def segment_collection(
     if time_limit is not None and cluster is not None:
         msg = "a time limit needs the backend loky: no track can be stopped on a dask cluster"
         raise ValueError(msg)
+    run = Path(run)
     beats = job.beats_of(sources)
     folders = [run / name for name in ("tracks", "arrays", "exports")]
     with runs.locked(run), tidied(folders):

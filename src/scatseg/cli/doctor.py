@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 
 import click
 
 from scatseg.cli.outcome import DONE
+from scatseg.threads import n_cores
 
 _EXTRAS = {
     "torch": "torch",
@@ -39,7 +39,7 @@ def doctor(as_json: bool) -> int:
         "versions": versions(),
         "decoders": decoders,
         "extras": installed,
-        "cores": os.cpu_count(),
+        "cores": n_cores(),
     }
     if as_json:
         click.echo(json.dumps(facts, indent=2))
@@ -49,5 +49,5 @@ def doctor(as_json: bool) -> int:
     click.echo(f"{'decoders':14} {' '.join(decoders)}")
     for extra, there in installed.items():
         click.echo(f"{'extra ' + extra:14} {'installed' if there else 'not installed'}")
-    click.echo(f"{'cores':14} {os.cpu_count()}")
+    click.echo(f"{'cores':14} {n_cores()}")
     return DONE

@@ -134,6 +134,11 @@ def fit_projection(
     -------
     projection : Projection
         Half-whitened principal components: between Euclidean and Mahalanobis distance.
+
+    Raises
+    ------
+    ProjectionError
+        When all statistics are 0.
     """
     values = np.array(X, dtype=np.float64)
     medians = np.full(values.shape[1], np.nan)
@@ -150,6 +155,9 @@ def fit_projection(
         means = np.zeros_like(means)
         Z = np.clip(values, -_FURTHEST, _FURTHEST)
         scales = np.ones_like(scales)
+    if not Z.any():
+        msg = "all features are 0 in all recordings, so no passages can be told apart: use others"
+        raise ProjectionError(msg)
     variances, components = _principal(Z, n_dims)
     return Projection(
         medians=medians, means=means, scales=scales, components=components, variances=variances
