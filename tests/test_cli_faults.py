@@ -1,5 +1,6 @@
 """The command line when something is wrong: what it says, what it leaves alone, how it exits."""
 
+import ctypes
 import errno
 import functools
 import os
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import click
@@ -132,6 +134,21 @@ def test_sigterm_is_left_to_a_program_that_handles_it(monkeypatch, tones, tmp_pa
     finally:
         signal.signal(signal.SIGTERM, before)
     assert seen == [signal.SIGTERM]
+
+
+@posix
+def test_an_interrupt_that_a_callback_from_c_loses_is_repeated(monkeypatch, capsys):
+    def lost(*_, **__):
+        callback = ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.SIGINT))
+        callback()
+        for _ in range(100):
+            time.sleep(0.05)
+
+    hook = sys.unraisablehook
+    monkeypatch.setattr("scatseg.cli.doctor.doctor.callback", lost)
+    assert scatseg("doctor") == cli.INTERRUPTED
+    assert capsys.readouterr().err.strip() == "interrupted"
+    assert sys.unraisablehook is hook
 
 
 @posix
