@@ -34,7 +34,13 @@ from scatseg.search.building import (
     remove_recordings,
     verify_index,
 )
-from scatseg.search.descriptions import Describer, Description, cell_edges, read_description
+from scatseg.search.descriptions import (
+    Describer,
+    Description,
+    DescriptionError,
+    cell_edges,
+    read_description,
+)
 from scatseg.search.explaining import explain_likeness
 from scatseg.search.hits import Hit, weighed
 from scatseg.search.matching import nearest_rows, one_per_passage
@@ -614,6 +620,21 @@ def test_what_is_removed_is_not_found(folder):
     assert {hit.track for hit in index.search(melody(0), SR, top=50)} <= {"melody4", "melody5"}
     assert verify_index(folder) == []
     assert index.n_windows[2.0] == 26
+
+
+def test_what_is_removed_may_be_named_by_a_relative_path(music, folder, monkeypatch):
+    monkeypatch.chdir(music.parent)
+    pattern = f"{music.name}/melody[01].flac"
+    assert remove_recordings(folder, pattern) == ["melody0", "melody1"]
+
+
+def test_a_description_that_is_lost_is_an_error_and_one_that_was_removed_is_none(folder):
+    index = Index.open(folder)
+    remove_recordings(folder, "melody4")
+    assert "melody4" not in {hit.track for hit in index.search(melody(4), SR, top=50)}
+    next((folder / "tracks").glob("melody1.*")).unlink()
+    with pytest.raises(DescriptionError, match="melody1"):
+        index.search(melody(1), SR, start=2.0, end=6.0)
 
 
 def test_removing_all_and_adding_again_works(music, folder):
