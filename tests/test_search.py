@@ -1212,6 +1212,17 @@ def test_the_command_line_indexes_tells_and_removes(music, tmp_path, capsys):
     assert run("index", "--remove", "nobody", folder) == 3
 
 
+def test_the_page_of_something_else_is_not_replaced_by_that_of_a_search(built, tmp_path, capsys):
+    command = ("search", built.folder, "melody2", "--to", 4, "--top", 1, "-o", tmp_path)
+    page = tmp_path / "index.html"
+    page.write_text("a run")
+    assert run(*command) == 2
+    assert "not of a search" in capsys.readouterr().err
+    assert [page.read_text(), *tmp_path.iterdir()] == ["a run", page]
+    page.unlink()
+    assert [run(*command), run(*command)] == [0, 0]
+
+
 def test_recordings_that_are_gone_are_named_and_pruned(music, tmp_path, capsys):
     here, folder = tmp_path / "here", tmp_path / "music.index"
     here.mkdir()
