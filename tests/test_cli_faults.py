@@ -102,6 +102,15 @@ def test_only_commands_that_go_on_say_so(
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no signals")
 
 
+def test_an_index_is_no_run_folder(tones, tmp_path, capsys):
+    index = tmp_path / "music.index"
+    assert scatseg("index", tones, "-o", index, "--features", "mfcc", "--jobs", 1) == 0
+    before = sorted(index.rglob("*"))
+    assert scatseg("segment", tones, "-o", index, *FAST) == cli.USAGE
+    assert "is an index for search" in capsys.readouterr().err
+    assert sorted(index.rglob("*")) == before
+
+
 @posix
 def test_sigterm_interrupts_once_and_has_its_own_status(tones, tmp_path, monkeypatch, capsys):
     said = []
