@@ -367,6 +367,12 @@ def test_a_pipe_is_refused_rather_than_waited_for(tmp_path):
         decode(tmp_path / "fifo.wav")
 
 
+@linux
+def test_a_device_has_no_hash_and_is_not_waited_for():
+    with pytest.raises(audio.UnreadableAudioError, match="a device or a pipe"):
+        audio.file_hash(Path(os.devnull))
+
+
 def test_load_warns_with_the_name_of_the_file(hostiles):
     with pytest.warns(AudioWarning, match=r"silence\.wav: silent"):
         load(hostiles["silence"].path)

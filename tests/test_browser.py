@@ -585,6 +585,16 @@ def test_scores_are_sorted_by_a_click_and_show_their_intervals(visit):
     assert table.locator("th[aria-sort=ascending]").count() == 1
 
 
+def test_numbers_are_rounded_as_in_the_tables(visit):
+    page = visit("index.html")
+    for digits, values in (
+        (1, (23.25, 10.25, 10.75, 0.15, 0.25, -232.25, 1e9 + 0.25, 7.0)),
+        (3, (0.0625, 0.1875, 0.0005, 2.0625, 0.7185)),
+    ):
+        shown = page.evaluate("([all, n]) => all.map((x) => page.fixed(x, n))", [values, digits])
+        assert shown == [f"{value:.{digits}f}" for value in values]
+
+
 def test_differences_between_systems_open_on_request(visit):
     page = visit("index.html")
     cell = page.get_by_role("cell", name="Pairwise F").first

@@ -1,5 +1,6 @@
 """The command line when something is wrong: what it says, what it leaves alone, how it exits."""
 
+import ctypes
 import errno
 import functools
 import os
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import click
@@ -100,6 +102,15 @@ def test_only_commands_that_go_on_say_so(
 posix = pytest.mark.skipif(sys.platform == "win32", reason="there are no signals")
 
 
+def test_an_index_is_no_run_folder(tones, tmp_path, capsys):
+    index = tmp_path / "music.index"
+    assert scatseg("index", tones, "-o", index, "--features", "mfcc", "--jobs", 1) == 0
+    before = sorted(index.rglob("*"))
+    assert scatseg("segment", tones, "-o", index, *FAST) == cli.USAGE
+    assert "is an index for search" in capsys.readouterr().err
+    assert sorted(index.rglob("*")) == before
+
+
 @posix
 def test_sigterm_interrupts_once_and_has_its_own_status(tones, tmp_path, monkeypatch, capsys):
     said = []
@@ -132,6 +143,21 @@ def test_sigterm_is_left_to_a_program_that_handles_it(monkeypatch, tones, tmp_pa
     finally:
         signal.signal(signal.SIGTERM, before)
     assert seen == [signal.SIGTERM]
+
+
+@posix
+def test_an_interrupt_that_a_callback_from_c_loses_is_repeated(monkeypatch, capsys):
+    def lost(*_, **__):
+        callback = ctypes.CFUNCTYPE(None)(lambda: signal.raise_signal(signal.SIGINT))
+        callback()
+        for _ in range(100):
+            time.sleep(0.05)
+
+    hook = sys.unraisablehook
+    monkeypatch.setattr("scatseg.cli.doctor.doctor.callback", lost)
+    assert scatseg("doctor") == cli.INTERRUPTED
+    assert capsys.readouterr().err.strip() == "interrupted"
+    assert sys.unraisablehook is hook
 
 
 @posix

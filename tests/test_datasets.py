@@ -390,6 +390,29 @@ def test_run_folder_holds_systems_each_with_its_default_level(tmp_path):
     assert (estimates.problems, estimates.notes) == ((), ())
 
 
+def test_exports_of_a_run_are_of_its_systems(tmp_path):
+    for track in ("a", "a.b"):
+        answers = [estimate(ABA, "mine"), estimate(CD, "x:y")]
+        write_annotations(tmp_path / f"run/tracks/{track}.jams", *answers)
+    for stem, form in (("a", AB), ("a.x_y-1274e286", CD), ("a.b", ABA), ("by hand", CD)):
+        path = tmp_path / f"run/exports/{stem}.lab"
+        path.parent.mkdir(exist_ok=True)
+        write(path, [Annotation(segmentation=form)])
+    estimates = read_estimates(tmp_path / "run/exports")
+    assert estimates.systems == {
+        "mine": {"a": AB, "a.b": ABA},
+        "x:y": {"a": CD},
+        "exports": {"by hand": CD},
+    }
+
+
+def test_exports_of_a_run_of_one_system_are_told_apart_from_it_by_name(tmp_path):
+    write_annotations(tmp_path / "run/tracks/a.jams", estimate(ABA, "foote"))
+    (tmp_path / "run/exports").mkdir()
+    write(tmp_path / "run/exports/a.lab", [Annotation(segmentation=AB)])
+    assert read_estimates(tmp_path / "run/exports").systems == {"exports": {"a": AB}}
+
+
 def test_run_in_which_all_failed_has_no_answers(folder):
     root = folder({"references/a.jams": AB})
     (root / "tracks").mkdir()

@@ -616,6 +616,19 @@ def test_what_browsers_do_not_play_becomes_flac(run, sources):
     assert (run / "assets/audio/first.flac").read_bytes()[:4] == b"fLaC"
 
 
+@pytest.mark.parametrize("coding", ["DOUBLE", "IMA_ADPCM"])
+def test_waves_that_browsers_do_not_play_become_flac(coding, run, sources):
+    wave = sources / "odd.wav"
+    soundfile.write(wave, np.zeros(8000), 8000, subtype=coding)
+    write_track(run, "first", [Annotation(segmentation=FOOTE, system="foote")], audio=wave)
+    assert f"WAV files coded as {coding}" in sound_after(run, audio="link")["note"]
+    before = sound_after(run)
+    assert before["url"] == "../assets/audio/first.flac"
+    assert not (run / "assets/audio/first.wav").exists()
+    wave.unlink()
+    assert sound_after(run) == before
+
+
 def test_changed_recording_is_copied_again(run, sources):
     sound_after(run)
     save(sources / "song.wav", np.zeros(100, np.float32), 8000)

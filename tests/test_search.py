@@ -34,7 +34,13 @@ from scatseg.search.building import (
     remove_recordings,
     verify_index,
 )
-from scatseg.search.descriptions import Describer, Description, cell_edges, read_description
+from scatseg.search.descriptions import (
+    Describer,
+    Description,
+    DescriptionError,
+    cell_edges,
+    read_description,
+)
 from scatseg.search.explaining import explain_likeness
 from scatseg.search.hits import Hit, weighed
 from scatseg.search.matching import nearest_rows, one_per_passage
@@ -629,6 +635,21 @@ def test_what_is_removed_is_not_found(folder):
     assert {hit.track for hit in index.search(melody(0), SR, top=50)} <= {"melody4", "melody5"}
     assert verify_index(folder) == []
     assert index.n_windows[2.0] == 26
+
+
+def test_what_is_removed_may_be_named_by_a_relative_path(music, folder, monkeypatch):
+    monkeypatch.chdir(music.parent)
+    pattern = f"{music.name}/melody[01].flac"
+    assert remove_recordings(folder, pattern) == ["melody0", "melody1"]
+
+
+def test_a_description_that_is_lost_is_an_error_and_one_that_was_removed_is_none(folder):
+    index = Index.open(folder)
+    remove_recordings(folder, "melody4")
+    assert "melody4" not in {hit.track for hit in index.search(melody(4), SR, top=50)}
+    next((folder / "tracks").glob("melody1.*")).unlink()
+    with pytest.raises(DescriptionError, match="melody1"):
+        index.search(melody(1), SR, start=2.0, end=6.0)
 
 
 def test_removing_all_and_adding_again_works(music, folder):
@@ -1226,6 +1247,17 @@ def test_the_command_line_indexes_tells_and_removes(music, tmp_path, capsys):
     assert run("index", "--remove", "melody1", folder) == 0
     assert capsys.readouterr().out == "melody1\n"
     assert run("index", "--remove", "nobody", folder) == 3
+
+
+def test_the_page_of_something_else_is_not_replaced_by_that_of_a_search(built, tmp_path, capsys):
+    command = ("search", built.folder, "melody2", "--to", 4, "--top", 1, "-o", tmp_path)
+    page = tmp_path / "index.html"
+    page.write_text("a run")
+    assert run(*command) == 2
+    assert "not of a search" in capsys.readouterr().err
+    assert [page.read_text(), *tmp_path.iterdir()] == ["a run", page]
+    page.unlink()
+    assert [run(*command), run(*command)] == [0, 0]
 
 
 def test_recordings_that_are_gone_are_named_and_pruned(music, tmp_path, capsys):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scatseg.formats import FORMATS, Annotation, FormatError, read
+from scatseg.formats import FORMATS, Annotation, FormatError, read, read_jams
 from scatseg.formats.text import decoded
 from scatseg.runs import Note, safe_id, shown, walked
 from scatseg.segmentation import Segmentation
@@ -262,7 +262,8 @@ def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Est
     estimates : Estimates
         Systems are named as in the files, else by the folder; annotators who share a JAMS file or a
         family of files are separate systems ("folder/annotator"). If a system has several levels of
-        a track, `systems` has the first. Ids are as in `read_references`.
+        a track, `systems` has the first. Ids are as in `read_references`. The systems of a run's
+        `exports` are those of the run.
 
     Raises
     ------
@@ -273,6 +274,8 @@ def read_estimates(path: str | Path, *, levels: Collection[str] = LEVELS) -> Est
     folder_name = (root if root.is_dir() else root.parent).resolve().name
     folder = root / "tracks" if is_run(root) else root
     found, problems, notes = _read_all(folder, levels, nested_runs=True)
+    if folder_name == "exports" and is_run(folder.resolve().parent):
+        found = _exported(found, folder.resolve().parent / "tracks")
     found = _told_apart(found, folder)
     notes += _repairs(found)
     first: dict[tuple[str, str], _Found] = {}
@@ -310,6 +313,27 @@ class _Found(NamedTuple):
     @property
     def is_jams(self) -> bool:
         return self.path.suffix.lower() == ".jams"
+
+
+def _exported(found: Sequence[_Found], tracks: Path) -> list[_Found]:
+    """Name the systems of a run's exports: `<id>` and `<id>.<system>`, if there are several."""
+    named: dict[str, tuple[str, str]] = {}  # stem -> track, system
+    for path in sorted(tracks.glob("*.jams")):
+        try:
+            jams = read_jams(path)
+        except (FormatError, OSError):
+            continue
+        id_, systems = _printable(path.stem), {each.system for each in jams.annotations}
+        if len(systems) > 1:
+            named[id_] = (id_, jams.default_system)
+            for system in systems - {jams.default_system}:
+                named.setdefault(f"{id_}.{safe_id(system)}", (id_, system))
+    known = []
+    for each in found:
+        id_, system = named.get(each.track_id, (each.track_id, ""))
+        annotation = replace(each.annotation, system=each.annotation.system or system)
+        known.append(each._replace(track_id=id_, annotation=annotation))
+    return known
 
 
 def _system_names(found: Sequence[_Found], folder_name: str) -> list[str]:

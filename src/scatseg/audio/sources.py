@@ -54,6 +54,8 @@ def printable(path: AnyPath) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+_WAVE = frozenset({"WAV", "WAVEX"})
+
 _CAUSES = {24: "Its header states an impossible sampling rate or number of channels"}
 """libsndfile's error numbers, where its own words ("SF_INFO struct incomplete") do not help."""
 
@@ -404,11 +406,23 @@ def file_hash(path: AnyPath) -> str:
     Raises
     ------
     UnreadableAudioError
+        When the file cannot be read, or is none.
+    """
+    with opened(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def wave_coding(path: AnyPath) -> str:
+    """Return libsndfile's name of how the samples of a WAV file are coded; "" of other files.
+
+    Raises
+    ------
+    UnreadableAudioError
         When the file cannot be read.
     """
-    try:
-        with Path(os.fsdecode(path)).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        msg = f"{printable(path)}: an audio file is needed, but {error.strerror}; check the path"
-        raise UnreadableAudioError(msg) from error
+    with opened(path) as file:
+        try:
+            with soundfile.SoundFile(file) as sound:
+                return str(sound.subtype) if sound.format in _WAVE else ""
+        except soundfile.LibsndfileError:
+            return ""

@@ -40,6 +40,7 @@ from scatseg.cli.outcome import (
     TERMINATED,
     USAGE,
     CustomCodeError,
+    interrupts_repeated,
     termination_as_interrupt,
     text_of,
 )
@@ -61,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit with its status."""
     with termination_as_interrupt() as received:
         try:
-            with _plain_warnings():
+            with _plain_warnings(), interrupts_repeated():
                 status = cli.main(
                     args=None if arguments is None else list(arguments),
                     prog_name="scatseg",

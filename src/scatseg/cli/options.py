@@ -157,6 +157,14 @@ def output_folder(_: click.Context, __: click.Parameter, path: Path | None) -> P
     return path
 
 
+def run_folder(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
+    """Reject a run folder that is a file or an index, which removes tracks it does not know."""
+    if path is not None and (path / "index.sqlite").is_file():
+        msg = f"{path} is an index for search: choose another -o"
+        raise click.BadParameter(msg)
+    return output_folder(context, option, path)
+
+
 def refuse_file(path: Path) -> None:
     """Reject a file where a folder is needed."""
     if path.exists() and not path.is_dir():

@@ -112,6 +112,7 @@ def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> 
 
     if options["output"] is not None and not options["draw_map"]:
         refuse_file(options["output"])
+        _refuse_other_page(options["output"])
     if options["draw_map"]:
         refuse_beside("--map", ("query", *options.keys() - {"draw_map", "output", "trust"}))
     with usage_errors():
@@ -143,6 +144,13 @@ def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> 
     for note in answer.notes if verbosity >= 0 else ():
         click.echo(note, err=True)
     return _tell(answer, options["as_json"], options["output"])
+
+
+def _refuse_other_page(folder: Path) -> None:
+    """Reject a folder whose page is not of a search, as that of a run."""
+    if (folder / "index.html").exists() and not (folder / "hits.json").exists():
+        msg = f"{folder} has a page, index.html, that is not of a search: choose another -o"
+        raise click.BadParameter(msg)
 
 
 def _draw_map(opened: Index, output: Path | None) -> int:

@@ -17,7 +17,7 @@ from scatseg.cli.options import (
     config_option,
     heard_features_option,
     jobs_option,
-    output_folder,
+    run_folder,
     settings_option,
     time_limit_option,
 )
@@ -56,7 +56,7 @@ def _cluster_of(_: click.Context, __: click.Parameter, backend: str) -> str | No
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=FileArgument)
-@click.option("-o", "--output", type=FileArgument, callback=output_folder, help="The run folder.")
+@click.option("-o", "--output", type=FileArgument, callback=run_folder, help="The run folder.")
 @heard_features_option
 @click.option(
     "--segmenter",
@@ -328,7 +328,7 @@ def _settle_gone(run: Path, prune: bool, verbosity: int) -> None:
     type=FileArgument,
     default=Path("scatseg-demo"),
     show_default=True,
-    callback=output_folder,
+    callback=run_folder,
 )
 @click.option("--only-pieces", is_flag=True, help="Only write the pieces and their annotations.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of the composer.")

@@ -3,7 +3,7 @@
 
 (() => {
   const {
-    data, folderName, element, clock, table, makeSortable, segmentBox, metricColumn, score,
+    data, folderName, element, clock, table, makeSortable, segmentBox, metricColumn, score, fixed,
     systemName, pictures, downloads,
   } = page;
   const place = (id) => document.getElementById(id);
@@ -47,7 +47,7 @@
       { text: "Mean length (s)", number: true },
     ];
     const rows = data.systems.map((row) =>
-      [row.system, String(row.tracks), row.segments.toFixed(1), row.length.toFixed(1)]);
+      [row.system, String(row.tracks), fixed(row.segments, 1), fixed(row.length, 1)]);
     return [...outdated, element("h2", {}, "Systems"), table(columns, rows),
       ...(outdated.length ? []
         : [element("p", { className: "hint" }, "No references: nothing was scored.")])];
@@ -58,7 +58,7 @@
     const single = level.rows.filter((row) => row.annotator);
     const grouped = level.rows.filter((row) => row.group);
     const count = level.segments === null ? ""
-      : ` The references have ${level.segments.toFixed(1)} segments on average.`;
+      : ` The references have ${fixed(level.segments, 1)} segments on average.`;
     const bold = pooled.some((row) => row.cells.some(({ best }) => best))
       ? "; the best system in bold" : "";
     const more = [

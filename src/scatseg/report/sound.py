@@ -9,12 +9,16 @@ from typing import Literal, NamedTuple
 from urllib.parse import quote
 
 from scatseg.audio import AudioError, decode, save
+from scatseg.audio.sources import wave_coding
 from scatseg.writing import replaced
 
 AudioMode = Literal["copy", "link", "none"]
 
 PLAYABLE = frozenset({".wav", ".mp3", ".ogg", ".opus", ".flac", ".m4a"})
 """Suffixes of formats that all current browsers play."""
+
+_PLAYABLE_WAVES = frozenset({"", "PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "ULAW", "ALAW"})
+"""Codings of samples in WAV files that they play; "" is none that is known."""
 
 
 class Sound(NamedTuple):
@@ -60,13 +64,15 @@ def place_sound(source: Path | None, page: Path, folder: Path, *, mode: AudioMod
         return Sound(note="the run does not say where the audio is")
     if mode == "link":
         return _linked(source, page)
-    playable = source.suffix.lower() in PLAYABLE
-    copy = folder / (page.stem + (source.suffix.lower() if playable else ".flac"))
     if not source.is_file():
-        if copy.is_file():
-            return Sound(url=relative_url(copy, page), file=copy)
+        for suffix in dict.fromkeys((_suffix(source), ".flac")):
+            copy = folder / (page.stem + suffix)
+            if copy.is_file():
+                return Sound(url=relative_url(copy, page), file=copy)
         return Sound(note=f"audio not found at {source}")
     try:
+        playable = _is_playable(source)
+        copy = folder / (page.stem + (_suffix(source) if playable else ".flac"))
         _refresh(source, copy, convert=not playable)
     except (OSError, AudioError) as error:
         return Sound(note=f"audio could not be copied from {source}: {error}")
@@ -87,12 +93,29 @@ def relative_url(target: Path, page: Path) -> str:
 def _linked(source: Path, page: Path) -> Sound:
     if not source.is_file():
         return Sound(note=f"audio not found at {source}")
-    if source.suffix.lower() not in PLAYABLE:
-        return Sound(note=f"browsers do not play {source.suffix} files; build with audio copied")
     try:
+        if not _is_playable(source):
+            return Sound(note=f"browsers do not play {_kind(source)}; build with audio copied")
         return Sound(url=relative_url(source, page))
+    except AudioError as error:
+        return Sound(note=f"audio could not be linked to: {error}")
     except ValueError:  # no relative path to another drive
         return Sound(url=source.absolute().as_uri())
+
+
+def _suffix(source: Path) -> str:
+    return source.suffix.lower()
+
+
+def _is_playable(source: Path) -> bool:
+    """Return whether all current browsers play a file."""
+    suffix = _suffix(source)
+    return suffix in PLAYABLE and (suffix != ".wav" or wave_coding(source) in _PLAYABLE_WAVES)
+
+
+def _kind(source: Path) -> str:
+    coding = wave_coding(source) if _suffix(source) == ".wav" else ""
+    return f"WAV files coded as {coding}" if coding else f"{source.suffix} files"
 
 
 def _refresh(source: Path, copy: Path, *, convert: bool) -> None:

@@ -2,7 +2,9 @@
 // The page of a track: a player, and views of the recording with a shared playhead.
 
 (() => {
-  const { data, element, clock, table, segmentBox, metricColumn, score, systemName, downloads } = page;
+  const {
+    data, element, clock, table, segmentBox, metricColumn, score, fixed, systemName, downloads,
+  } = page;
   const { duration } = data;
   const place = (id) => document.getElementById(id);
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
@@ -577,7 +579,7 @@
     ];
     const rows = [...data.references, ...data.estimates].map(({ name, segments }) => {
       const length = segments[segments.length - 1][1] - segments[0][0];
-      return [name, String(segments.length), (length / segments.length).toFixed(1)];
+      return [name, String(segments.length), fixed(length / segments.length, 1)];
     });
     return table(columns, rows);
   }

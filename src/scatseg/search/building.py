@@ -184,7 +184,7 @@ def remove_recordings(folder: Path, pattern: str, *, trusted: Collection[str] = 
     folder : Path
         The index.
     pattern : str
-        Pattern of ids or paths, with `*`, `?` and `[...]`.
+        Pattern of ids or paths, relative ones too, with `*`, `?` and `[...]`.
     trusted : collection of str
         See `read_state`.
 
@@ -195,7 +195,8 @@ def remove_recordings(folder: Path, pattern: str, *, trusted: Collection[str] = 
     """
 
     def matches(track: IndexedTrack) -> bool:
-        return any(fnmatch.fnmatchcase(text, pattern) for text in (track.id, track.path))
+        texts, spelled = (track.id, track.path), (pattern, str(Path(pattern).absolute()))
+        return any(fnmatch.fnmatchcase(text, each) for text in texts for each in spelled)
 
     return _without(folder, matches, trusted)
 

@@ -549,11 +549,14 @@ class Index:
 
     def _read(self, id_: str, *, frames_only: bool = False) -> Description | None:
         """Read the description of a recording; None if it was removed meanwhile."""
-        path = self.folder / "tracks" / self._state.tracks[id_].description
+        name = self._state.tracks[id_].description
+        path = self.folder / "tracks" / name
         try:
             return read_description(path, frames_only=frames_only)
         except DescriptionError:
-            if path.exists():
+            trusted = naming.foreign_code(self._state.features)
+            now = read_state(self.folder, trusted=trusted).tracks.get(id_)
+            if now is not None and now.description == name:
                 raise
             return None
 

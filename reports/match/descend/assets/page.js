@@ -119,7 +119,16 @@ const page = (() => {
   }
 
   function score(value, digits = 3) {
-    return value === null ? null : value.toFixed(digits);
+    return value === null ? null : fixed(value, digits);
+  }
+
+  // A number with so many digits as Python writes it in tables: exact ties, as means over few tracks
+  // may be, become even there (23.25 is 23.2), but larger by toFixed.
+  function fixed(value, digits) {
+    const steps = value * 10 ** digits;
+    const below = Math.floor(steps);
+    const isTie = Number.isInteger(value * 2 ** (digits + 1)) && steps - below === 0.5;
+    return (isTie ? (below + (below % 2 ? 1 : 0)) / 10 ** digits : value).toFixed(digits);
   }
 
   // The name of a system, marked if it is a baseline; its key in tables is a tooltip.
@@ -159,7 +168,7 @@ const page = (() => {
   }
 
   return {
-    data, folderName, element, clock, table, makeSortable, segmentBox, metricColumn, score, systemName, pictures,
-    soundPlayer, downloads,
+    data, folderName, element, clock, table, makeSortable, segmentBox, metricColumn, score, fixed, systemName,
+    pictures, soundPlayer, downloads,
   };
 })();
