@@ -326,7 +326,7 @@ def test_long_lines_of_a_broken_file_do_not_fill_the_screen(evaluated, tmp_path,
         (["--seed", "-1"], "-1 is not in the range x>=0"),
         (["--seed", "x"], "'x' is not a valid integer"),
         (["--group-by", "genre"], "--group-by COLUMN needs --metadata FILE"),
-        (["-o", "a file"], "-o a file is a file: name a folder, new or existing"),
+        (["-o", "a file"], "a file is a file, a folder is needed"),
     ],
 )
 def test_wrong_usage_of_evaluate_writes_nothing(

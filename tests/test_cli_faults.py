@@ -107,7 +107,8 @@ def test_an_index_is_no_run_folder(tones, tmp_path, capsys):
     assert scatseg("index", tones, "-o", index, "--features", "mfcc", "--jobs", 1) == 0
     before = sorted(index.rglob("*"))
     assert scatseg("segment", tones, "-o", index, *FAST) == cli.USAGE
-    assert "is an index for search" in capsys.readouterr().err
+    assert scatseg("evaluate", tones, tones, "-o", index) == cli.USAGE
+    assert capsys.readouterr().err.count("is an index for search") == 2
     assert sorted(index.rglob("*")) == before
 
 

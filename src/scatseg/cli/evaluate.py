@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scatseg.cli.options import FileArgument, audio_option, config_option, jobs_option
+from scatseg.cli.options import (
+    FileArgument,
+    audio_option,
+    config_option,
+    jobs_option,
+    run_folder,
+)
 from scatseg.cli.outcome import (
     DONE,
     NOTHING_DONE,
@@ -40,7 +46,14 @@ _N_SHOWN = 5  # notes of one kind on the screen
     type=FileArgument,
     help="Folder of references of further tracks. Repeat for several.",
 )
-@click.option("-o", "--output", required=True, type=FileArgument, help="Folder for the scores.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=FileArgument,
+    callback=run_folder,
+    help="Folder for the scores.",
+)
 @click.option(
     "--map",
     "map_file",
@@ -107,9 +120,6 @@ def evaluate(
         if not path.exists():
             msg = f"{path} does not exist"
             raise click.UsageError(msg)
-    if output.exists() and not output.is_dir():
-        msg = f"-o {output} is a file: name a folder, new or existing"
-        raise click.UsageError(msg)
     if bool(group_by) != bool(metadata):
         msg = "--group-by COLUMN needs --metadata FILE, and the other way round"
         raise click.UsageError(msg)
