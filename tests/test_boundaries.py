@@ -122,6 +122,11 @@ def test_granularity_outside_0_to_1_raises(granularity):
         picked(granularity=granularity)
 
 
+def test_a_matrix_instead_of_a_novelty_curve_raises():
+    with pytest.raises(ValueError, match=r"novelty must have shape .* got \(5, 5\)"):
+        pick_boundaries(np.eye(5), min_frames=1)
+
+
 @pytest.mark.parametrize("n_segments", [0, -3, 2.5, True])
 def test_invalid_n_segments_raises(n_segments):
     with pytest.raises(ValueError, match=f"n_segments must be .* at least 1, got {n_segments}"):

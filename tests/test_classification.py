@@ -1109,6 +1109,28 @@ def test_a_figure_of_reasons_frames_what_the_sentence_names():
     assert framed == [1.0]
 
 
+def test_a_figure_of_reasons_has_the_numbers_of_the_sentence():
+    band = Band(family="scattering", order=2, carrier=12, rate=8)
+    other = Reason(band=Band(family="scattering", order=1, carrier=10), relevance=0.1)
+    reasons = [Reason(band=band, relevance=1.0, evidence=1.0, rate=241.3), other]
+    assert sentence("crash", reasons) == (
+        "called crash because of amplitude modulation at 240 Hz (180-360 Hz) around 4.1-8.2 kHz"
+    )
+    cells, bars = relevance_figure(reasons).axes
+    assert [tick.get_text() for tick in bars.get_yticklabels()] == [
+        "S2 4.1-8.2 kHz at 240 Hz",
+        "S1 1-2 kHz",
+    ]
+    edges = dict(
+        zip(cells.get_xticks(), (tick.get_text() for tick in cells.get_xticklabels()), strict=True)
+    )
+    (frame,) = cells.patches
+    left, low = frame.get_xy()
+    assert (edges[left], edges[left + 1]) == ("180", "360")
+    octaves = [tick.get_text() for tick in cells.get_yticklabels()]
+    assert octaves[list(cells.get_yticks()).index(low)] == "4.1k"
+
+
 def test_sounds_too_short_to_tell_are_named_in_one_warning(drums, tmp_path, capsys):
     model, blips = tmp_path / "drums.model", tmp_path / "blips"
     scatseg("-q", "classify", "train", drums, "-o", model, *HOW)

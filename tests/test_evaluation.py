@@ -167,6 +167,14 @@ def test_estimate_is_cropped_or_extended_to_the_reference(estimate_end):
     assert scores["Recall@0.5 (untrimmed)"] == 1
 
 
+def test_the_end_of_an_estimate_just_before_that_of_the_reference_is_a_boundary():
+    early = Segmentation([0, 10, 25, 39.999], ["A", "B", "A"])
+    extended = Segmentation([0, 10, 25, 39.999, 40], ["A", "B", "A", "other"])
+    scores = evaluate(ABA, early)
+    assert scores["Precision@0.5"] == 2 / 3
+    assert scores | {"Estimated segments": 4.0} == evaluate(ABA, extended)
+
+
 def test_segments_after_the_end_of_the_reference_do_not_count():
     longer = Segmentation([0, 10, 25, 40, 50, 60], ["A", "B", "A", "C", "D"])
     scores = evaluate(ABA, longer) | {"Estimated segments": 3.0}

@@ -171,6 +171,17 @@ def test_batches_are_compared_with_one_reference():
     np.testing.assert_allclose(values, expected)
 
 
+def test_a_custom_metric_may_be_given_itself():
+    def apart(x, target):
+        return abs(x - target).mean()
+
+    x, y = noise(2, 500)
+    assert scatseg.distance(x, y, metric=apart) == pytest.approx(abs(x - y).mean())
+    assert scatseg.distance(x, y, metric=Waveform()) == scatseg.distance(x, y, metric="waveform")
+    with pytest.raises(ValueError, match="metric 'int' must be a function"):
+        scatseg.distance(x, y, metric=3)
+
+
 def test_the_sampling_rate_is_passed_to_metrics_that_need_it():
     assert comparisons("mfcc+waveform", sr=8192) == (MFCC(sr=8192), Waveform())
 

@@ -412,6 +412,16 @@ def test_a_field_of_negative_values_is_drawn_over_their_sizes(draw):
     assert ax.get_ylim()[0] < 1 < ax.get_ylim()[1]
 
 
+def test_a_field_has_no_arrow_at_its_target():
+    (on_grid,) = bowl([[2.0, 0.5]])
+    (between,) = bowl([[2.1, 0.5]])
+    for field, missing in ((on_grid, 1), (between, 0)):
+        ax = Figure().add_subplot()
+        plotting.plot_arrows(field, ax=ax)
+        (arrows,) = ax.collections
+        assert len(arrows.U) == field.losses.size - missing
+
+
 def test_panels_of_a_field_share_their_axes_and_surfaces_fill_their_figure(tmp_path, monkeypatch):
     made = []
     save = plotting.save_figure

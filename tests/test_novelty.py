@@ -140,6 +140,7 @@ def test_each_width_blurs_its_own_direction():
     assert np.flatnonzero(over_lags > 1e-9).tolist() == [20, 21, 25, 26]
 
 
-def test_zero_kernel_width_raises():
-    with pytest.raises(ValueError, match="half_width_frames must be at least 1, got 0"):
-        checkerboard_novelty(blocks(), half_width_frames=0)
+@pytest.mark.parametrize("width", [0, 8.5])
+def test_a_kernel_width_that_is_no_positive_integer_raises(width):
+    with pytest.raises(ValueError, match=f"half_width_frames must be an integer.*got {width}"):
+        checkerboard_novelty(np.eye(4), half_width_frames=width)

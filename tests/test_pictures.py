@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from scatseg import pictures, plotting
+from scatseg import figures, pictures, plotting
 from scatseg.scattering import Scattering1D
 
 SR = 8192
@@ -192,6 +192,32 @@ def test_stripes_climb_by_rate_over_scale(tiles):
         slope = -per_second[column] / per_octave[row]
         expected = tiles.rates[rate] / tiles.scales[scale] * (1 if spin == 0 else -1)
         assert slope == pytest.approx(expected, rel=0.05)
+
+
+def test_a_narrow_wavelet_occurs_once_beside_a_wide_one():
+    many = pictures.joint_tiles(4, 2, J=11, sr=SR, rates=(8, 200))
+    narrowest = np.abs(many.values[-1, -1]).max(axis=0)
+    assert narrowest.max() == 1
+    assert narrowest[np.abs(many.octaves) > 2].max() < 1e-3
+    assert narrowest[:, np.abs(many.times) > 0.02].max() < 1e-3
+
+
+@pytest.mark.parametrize("options", [{}, {"J_fr": 4, "Q_fr": 2}, {"J_fr": 4, "Q_fr": 4}])
+def test_times_of_tiles_side_by_side_do_not_overlap(options, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(plotting, "save_figure", lambda figure, _: made.append(figure))
+    figures.draw_wavelet2d(tmp_path / "x.png", **options)
+    made[0].draw_without_rendering()
+    boxes = [
+        label.get_window_extent()
+        for ax in made[0].axes
+        for tick in ax.xaxis.get_major_ticks()
+        if (label := tick.label1).get_visible()
+        and ax.get_xlim()[0] <= tick.get_loc() <= ax.get_xlim()[1]
+    ]
+    boxes.sort(key=lambda box: box.x0)
+    assert len(boxes) > 4
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def test_tiles_are_drawn_upwards(tiles, ax):

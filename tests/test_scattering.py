@@ -581,6 +581,17 @@ def test_double_precision_at_exact_equals_kymatio_to_rounding(J, Q, n_samples):
     assert relative_error(S, reference) < 1e-9
 
 
+@pytest.mark.parametrize(
+    ("n_samples", "several", "limit"), [(2**15, False, 1e-9), (2**17, True, 1e-4)]
+)
+def test_double_precision_at_exact_equals_kymatio_to_rounding_in_one_block(
+    n_samples, several, limit
+):
+    x, transform = noise(n_samples), Scattering1D(8, Q=(8, 1), accuracy="exact")
+    assert (transform.plan(n_samples, "float64").n_blocks > 1) is several
+    assert relative_error(transform(x), kymatio_coefficients(8, (8, 1), x)) < limit
+
+
 def kymatio_coefficients(J, Q, x):
     """Undo the factor 2**-j that Kymatio 0.3.0 applies for each filter of a path."""
     transform = ScatteringNumPy1D(J, len(x), Q)

@@ -5,6 +5,7 @@ import pytest
 import scipy.ndimage
 
 from scatseg.features import FeatureName, Features
+from scatseg.labels import cluster_segments
 from scatseg.novelty import checkerboard_novelty, structure_novelty
 from scatseg.similarity import (
     by_family,
@@ -49,6 +50,7 @@ METRICS = ["cosine", "euclidean"]
         lambda S: enhance_paths(S, n_frames=3),
         lambda S: checkerboard_novelty(S, half_width_frames=2),
         lambda S: structure_novelty(S, time_width_frames=1, lag_width_frames=1),
+        lambda X: cluster_segments(X, [0, 2, 3]),
     ],
 )
 def test_features_instead_of_their_rows_raise(function):

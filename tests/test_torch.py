@@ -230,6 +230,8 @@ def test_a_layer_needs_one_tensor():
 
     with pytest.raises(ValueError, match=r'out_type must be "array", got \'list\''):
         ScatteringModule(Scattering1D(J=5, out_type="list"))
+    with pytest.raises(TypeError, match=r"must be a tensor, got ndarray: torch\.as_tensor"):
+        ScatteringModule(Scattering1D(J=5))(noise(512))
 
 
 def test_a_layer_can_be_trained_with_following_layers():

@@ -63,7 +63,8 @@ def pick_boundaries(
     Raises
     ------
     ValueError
-        When granularity is outside [0, 1], or n_segments is not a positive integer.
+        When granularity is outside [0, 1], n_segments is not a positive integer, or the curve has
+        another shape.
 
     Examples
     --------
@@ -71,6 +72,10 @@ def pick_boundaries(
     array([0, 4, 8])
     """
     check_detail(granularity, n_segments)
+    novelty = np.asarray(novelty)
+    if novelty.ndim != 1 or not novelty.size:
+        msg = f"novelty must have shape (n_frames + 1,), got {novelty.shape}"
+        raise ValueError(msg)
     n_frames = len(novelty) - 1
     peaks, prominence = _spaced_peaks(novelty, min_frames)
     if n_segments is not None:

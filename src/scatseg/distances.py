@@ -45,7 +45,13 @@ class Comparison(Protocol):
         """Compute the difference of features from those of a reference, (..., n_values)."""
 
 
-def distance(x: ArrayLike, y: ArrayLike, *, metric: str = "jtfs", sr: int = 22050) -> Any:
+def distance(
+    x: ArrayLike,
+    y: ArrayLike,
+    *,
+    metric: str | Comparison | Callable[[Any, Any], object] = "jtfs",
+    sr: int = 22050,
+) -> Any:
     """Compute the distance between sounds.
 
     Parameters
@@ -54,10 +60,10 @@ def distance(x: ArrayLike, y: ArrayLike, *, metric: str = "jtfs", sr: int = 2205
         Sounds of equal length; leading axes are broadcast. Computed in float32 or float64, as by
         `scatseg.scattering.Scattering1D`. Tensors are accepted, also beside an array, but without
         gradients (see `scatseg.losses`).
-    metric : str, default "jtfs"
+    metric : str, function or Comparison, default "jtfs"
         `name[:key=value,...]`: jtfs, scattering, mss, logmel, mfcc, waveform, or `module:callable`
         for a custom function of two sounds (n_samples,) or a `Comparison`. Distances joined by +
-        are added.
+        are added. Or the function or `Comparison` itself.
     sr : int, default 22050
         Sampling rate in Hz. Only used by mfcc and logmel.
 
@@ -124,23 +130,28 @@ class _Pairwise:
         return np.reshape([float(value.reshape(())) for value in found], shape[:-1])
 
 
-def comparisons(metric: str, sr: int) -> tuple[Comparison | _Pairwise, ...]:
-    """Create comparisons by name, at a sampling rate in Hz.
+def comparisons(metric: object, sr: int) -> tuple[Comparison | _Pairwise, ...]:
+    """Create comparisons by name, at a sampling rate in Hz, or of a custom metric.
 
     Examples
     --------
     >>> comparisons("mfcc:n_mfcc=20+waveform", sr=8192)
     (MFCC(sr=8192, n_mfcc=20, n_mels=128, n_fft=400, hop_length=200, p=2), Waveform(p=2))
     """
+    if not isinstance(metric, str):
+        name = getattr(metric, "__name__", type(metric).__name__)
+        return (_comparison(metric, name),)
     made: list[Comparison | _Pairwise] = []
     for name, options in naming.parse_names(metric):
         given = {"sr": sr, **options} if COMPARISONS.get(name) in (LogMel, MFCC) else options
-        comparison = naming.build(name, given, COMPARISONS, "metric")
-        if is_comparison(comparison, f"metric {name!r}"):
-            made.append(cast(Comparison, comparison))
-        else:
-            made.append(_Pairwise(name=name, function=comparison))
+        made.append(_comparison(naming.build(name, given, COMPARISONS, "metric"), name))
     return tuple(made)
+
+
+def _comparison(made: object, name: str) -> Comparison | _Pairwise:
+    if is_comparison(made, f"metric {name!r}"):
+        return cast(Comparison, made)
+    return _Pairwise(name=name, function=cast(Callable[..., object], made))
 
 
 def is_comparison(made: object, what: str) -> bool:

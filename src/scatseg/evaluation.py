@@ -104,6 +104,8 @@ def evaluate(
 
     - If either side has no inner boundary, trimmed precision, recall and F-measure are 0 and
       deviations NaN.
+    - An estimate that ends before the reference, if only by a millisecond, is extended by a segment
+      whose start counts as an estimated boundary. Let it end at or after the end of the reference.
     - Labels are case-insensitive: "a" and "A" are equal.
     - Label metrics sample both sides every 0.1 s. NCE and V are 0 if a side has a single label,
       even for a perfect estimate. Pairwise scores are NaN if no two samples share a label, pairwise

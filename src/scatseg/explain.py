@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scatseg.counts import rounded
 from scatseg.features import FeatureName
 
 _STEPS = 32
@@ -444,16 +445,23 @@ def described(reason: Reason) -> str:
     'energy around 1-2 kHz'
     """
     band = reason.band
-    where = "" if band.carrier is None else f" around {_hertz_range(band.carrier)}"
+    where = "" if band.carrier is None else f" around {hertz_range(band.carrier)}"
     if band.rate is None or reason.rate is None:
         return f"energy{where}" if where else band.family
     low, high = 2 ** (band.rate - 0.5), 2 ** (band.rate + 0.5)
     moves = {1: "rising", -1: "falling"}.get(band.spin or 0, "amplitude")
-    rate = f"{reason.rate:.2g} Hz ({low:.2g}-{high:.2g} Hz)"
+    rate = f"{rounded(reason.rate, 2)} Hz ({rounded(low, 2)}-{rounded(high, 2)} Hz)"
     return f"{moves} modulation at {rate}{where}"
 
 
-def _hertz_range(octave: int) -> str:
+def hertz_range(octave: int) -> str:
+    """Format an octave of carriers.
+
+    Examples
+    --------
+    >>> hertz_range(7), hertz_range(10)
+    ('128-256 Hz', '1-2 kHz')
+    """
     low, high = 2.0**octave, 2.0 ** (octave + 1)
     if high >= 1000:
         return f"{low / 1000:.2g}-{high / 1000:.2g} kHz"

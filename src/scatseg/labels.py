@@ -12,7 +12,14 @@ from scipy.spatial.distance import squareform
 
 from scatseg.scattering.arguments import check_integer
 from scatseg.segmentation import letter_labels
-from scatseg.similarity import centered, check_square, cosine, diagonal_sums, different_frames
+from scatseg.similarity import (
+    centered,
+    check_square,
+    cosine,
+    diagonal_sums,
+    different_frames,
+    frame_rows,
+)
 from scatseg.threads import one_thread
 
 
@@ -49,6 +56,7 @@ def cluster_segments(
     ValueError
         When boundaries do not increase from 0 to n_frames, or n_labels is not a positive integer.
     """
+    X = frame_rows(X)
     check_n_labels(n_labels)
     _check_boundaries(boundary_frames, len(X))
     if len(boundary_frames) == 2:

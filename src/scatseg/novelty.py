@@ -7,6 +7,7 @@ import scipy.ndimage
 from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
+from scatseg.scattering.arguments import check_integer
 from scatseg.similarity import check_square, to_lags
 
 
@@ -32,9 +33,7 @@ def checkerboard_novelty(S: NDArray[np.floating], *, half_width_frames: int) -> 
     J. Foote, "Automatic audio segmentation using a measure of audio novelty", ICME 2000.
     """
     n = check_square(S)
-    if half_width_frames < 1:
-        msg = f"half_width_frames must be at least 1, got {half_width_frames}"
-        raise ValueError(msg)
+    check_integer("half_width_frames", half_width_frames, 1)
     w = min(half_width_frames, n)
     offset = np.arange(-w, w)
     taper = np.exp(-2 * ((offset + 0.5) / w) ** 2)

@@ -51,7 +51,7 @@ def self_similarity(X: NDArray[np.floating], *, metric: Metric = "cosine") -> ND
            [0., 1., 0.],
            [1., 0., 1.]])
     """
-    X = _array(X)
+    X = frame_rows(X)
     if X.ndim != 2 or not X.size or not np.isfinite(X).all():
         msg = f"X must be finite, of shape (n_frames, n_features), neither of them 0, got {X.shape}"
         raise ValueError(msg)
@@ -89,7 +89,7 @@ def centered(rows: NDArray[np.floating], *, around: NDArray[np.floating]) -> NDA
     rows : ndarray of float64, shape (n_rows, n_features)
         Exactly 0 where a vector equals the mean up to rounding.
     """
-    rows, around = _array(rows), _array(around)
+    rows, around = frame_rows(rows), frame_rows(around)
     relative = np.asarray(rows - around.mean(axis=0, dtype=np.float64))
     relative[np.abs(relative).max(axis=1) <= _ROUNDING * np.abs(around).max()] = 0
     return relative
@@ -129,12 +129,12 @@ def cosine(
 
 def unit_rows(rows: NDArray[np.floating]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
     """Scale vectors to unit length, and return which are 0."""
-    rows = _array(rows)
+    rows = frame_rows(rows)
     norms = np.linalg.norm(rows, axis=1)
     return rows / np.where(norms > 0, norms, 1)[:, None], norms == 0
 
 
-def _array(X: NDArray[Scalar]) -> NDArray[Scalar]:
+def frame_rows(X: NDArray[Scalar]) -> NDArray[Scalar]:
     """Convert to an array; raise a TypeError for Features, which hold one."""
     if isinstance(X, Features):
         msg = "an array is needed, got Features: its rows, one per frame, are features.X"
@@ -144,7 +144,7 @@ def _array(X: NDArray[Scalar]) -> NDArray[Scalar]:
 
 def check_square(S: NDArray[np.generic]) -> int:
     """Return the size of a square matrix; raise an error if it is none."""
-    S = _array(S)
+    S = frame_rows(S)
     if S.ndim != 2 or S.shape[0] != S.shape[1]:
         msg = (
             f"a matrix that compares frames must have shape (n_frames, n_frames), got {S.shape}: "
@@ -176,7 +176,7 @@ def stacked(X: NDArray[np.floating], *, n_frames: int) -> NDArray[np.floating]:
            [1., 2., 3.],
            [2., 3., 3.]])
     """
-    X = _array(X)
+    X = frame_rows(X)
     at = np.arange(len(X))[:, None] + np.arange(n_frames) - n_frames // 2
     joined: NDArray[np.floating] = X[np.clip(at, 0, len(X) - 1)]
     return joined.reshape(len(X), -1)
@@ -312,7 +312,7 @@ def principal_directions(
     >>> abs(directions[:, 0]), singular.round(2)
     (array([1., 0., 0.]), array([4.24]))
     """
-    rows = _array(rows)
+    rows = frame_rows(rows)
     singular, vectors = _singular(rows)
     return rows.T @ vectors / singular if _is_wide(rows) else vectors, singular
 
@@ -421,7 +421,7 @@ def z_scored(
            [ 1.2,  4. ,  0. ],
            [-1.2,  0. ,  4. ]])
     """
-    S = _array(S)
+    S = frame_rows(S)
     mean, deviation = usual_similarity(S) if usual is None else usual
     if not deviation:
         return np.zeros(S.shape)
@@ -565,7 +565,7 @@ def diagonal_sums(Z: NDArray[np.floating]) -> NDArray[np.float64]:
     >>> sums[2, 2] - sums[0, 0]
     np.float64(3.0)
     """
-    Z = _array(Z)
+    Z = frame_rows(Z)
     sums = np.zeros((Z.shape[0] + 1, Z.shape[1] + 1))
     for i, row in enumerate(Z):
         sums[i + 1, 1:] = sums[i, :-1] + row

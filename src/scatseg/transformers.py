@@ -19,6 +19,7 @@ from scatseg.compression import median_levels
 from scatseg.counts import counted
 from scatseg.extractors import Stack, extracted, extracted_together, extractor
 from scatseg.features import Extractor, FeatureName, Features
+from scatseg.threads import one_thread
 
 FilePath = str | os.PathLike[str]
 Signal = NDArray[np.floating]
@@ -465,7 +466,8 @@ def _vector(
 ) -> NDArray[np.floating]:
     """Compute the feature vector of one signal or file."""
     y = _loaded(row, sr)
-    described = [extracted(part, y, sr) for part in parts]
+    with one_thread():  # as in the processes of n_jobs, so that vectors do not depend on it
+        described = [extracted(part, y, sr) for part in parts]
     return np.concatenate(
         [STATISTICS[name](features) for name in _statistics(aggregate) for features in described]
     )
@@ -487,7 +489,8 @@ def _frames(
             f"keep all frames (aggregate={ALL_FRAMES!r}), cut or pad signals to one length"
         )
         raise ValueError(msg)
-    on_grid = extracted_together(parts, y, sr)
+    with one_thread():
+        on_grid = extracted_together(parts, y, sr)
     if len(on_grid[0]) != n_frames:
         msg = (
             f"{what} has {counted(len(on_grid[0]), 'frame')}, silence of its length {n_frames}: to "

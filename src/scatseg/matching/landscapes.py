@@ -63,12 +63,20 @@ class Field:
         return np.array([float(p.encode(np.float64(v))) for p, v in pairs])
 
     @property
+    def elsewhere(self) -> NDArray[np.bool_]:
+        """Whether a grid point is not the target, where the gradient has no direction."""
+        return np.asarray(np.abs(self._away).max(axis=-1) > _SAME_PLACE)
+
+    @property
     def pointing(self) -> float:
         """Share of the other points whose negative gradient points towards the target."""
+        return float(((self.gradients * self._away).sum(axis=-1) > 0)[self.elsewhere].mean())
+
+    @property
+    def _away(self) -> NDArray[np.float64]:
+        """The grid points relative to the target, on the scales, shape (n_x, n_y, 2)."""
         x, y = self.places
-        away = np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1) - self.target_places
-        others = np.abs(away).max(axis=-1) > _SAME_PLACE
-        return float(((self.gradients * away).sum(axis=-1) > 0)[others].mean())
+        return np.stack(np.meshgrid(x, y, indexing="ij"), axis=-1) - self.target_places
 
     @property
     def n_minima(self) -> int:

@@ -297,9 +297,10 @@ def _nearest(filters: Sequence[AnyFilter], xi: NDArray[np.float64]) -> list[AnyF
 
 
 def _at(psi: AnyFilter, times: NDArray[np.float64]) -> NDArray[np.complex128]:
-    """Evaluate a wavelet at arbitrary times in samples."""
+    """Evaluate a wavelet at arbitrary times in samples: once, not again after each period."""
     n = 2 ** math.ceil(math.log2(2 * _REACH / (2 * math.pi * psi.sigma)))
     start, H = psi.band(n, _EPS)
     bins = start + np.arange(len(H))
     values: NDArray[np.complex128] = np.exp(2j * np.pi / n * np.outer(times, bins)) @ H / n
+    values[np.abs(times) > n / 2] = 0
     return values

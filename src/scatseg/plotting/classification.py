@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from scatseg.classification.confusion import Reliability
 from scatseg.counts import rounded
-from scatseg.explain import Reason, carriers_and_rates, decisive
-from scatseg.plotting.canvas import INK, LINE, axes_figure, hertz_text, shortened
+from scatseg.explain import Reason, carriers_and_rates, decisive, hertz_range
+from scatseg.plotting.canvas import INK, LINE, axes_figure, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -179,8 +179,12 @@ def plot_relevance(reasons: Sequence[Reason], *, ax: Axes, spin: int | None = No
         column = 0 if named.band.rate is None else named.band.rate - rates[0] + 1
         corner = (column - 0.5, named.band.carrier - carriers[0] - 0.5)
         ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor=INK, clip_on=False, zorder=3))
-    ax.set_xticks(range(len(rates) + 1), ["none", *(hertz_text(2.0**rate) for rate in rates)])
-    ax.set_yticks(np.arange(len(carriers)) - 0.5, [hertz_text(2.0**each) for each in carriers])
+    edges = np.arange(len(rates) + 1)  # between bands, in two digits as in the sentence
+    hertz = [rounded(2 ** (rates[0] + edge - 0.5), 2) for edge in edges] if len(rates) else []
+    ax.set_xticks([0, *(edges[: len(hertz)] + 0.5)], ["none", *hertz])
+    octaves = [2.0**each for each in carriers]
+    kilohertz = [f"{each / 1000:.2g}k" if each >= 1000 else f"{each:.3g}" for each in octaves]
+    ax.set_yticks(np.arange(len(carriers)) - 0.5, kilohertz)
     what = {1: "rising", -1: "falling"}.get(spin or 0, "modulation")
     ax.set(xlabel=f"{what} rate (Hz); blue: for the class, red: against", ylabel="carrier (Hz)")
 
@@ -210,9 +214,10 @@ def _band_text(reason: Reason) -> str:
     band = reason.band
     words = [band.family if band.order is None else f"S{band.order}"]
     if band.carrier is not None:
-        words.append(f"{rounded(2.0**band.carrier)}-{rounded(2.0 ** (band.carrier + 1))} Hz")
+        words.append(hertz_range(band.carrier))
     if band.rate is not None:
-        words.append(f"at {rounded(2.0**band.rate)} Hz")
+        hertz = 2.0**band.rate if reason.rate is None else reason.rate
+        words.append(f"at {rounded(hertz, 2)} Hz")
     if band.spin:
         words.append("rising" if band.spin > 0 else "falling")
     return " ".join(words)

@@ -50,12 +50,17 @@ def plot_contour(field: Field, *, ax: Axes) -> None:
 
 
 def plot_arrows(field: Field, *, ax: Axes) -> None:
-    """Draw the direction of steepest descent at every grid point, as arrows of equal length."""
+    """Draw the direction of steepest descent at grid points, as arrows of equal length.
+
+    The target itself has none.
+    """
     parameters, values, target = _shown(field)
     x, y = np.meshgrid(*values, indexing="ij")
     lengths = np.linalg.norm(field.gradients, axis=-1, keepdims=True)
     arrows = -field.gradients / np.maximum(lengths, np.finfo(float).tiny)
-    ax.quiver(x, y, arrows[..., 0], arrows[..., 1], color=INK, pivot="mid", scale=1.5 * len(x))
+    drawn = field.elsewhere
+    u, v = arrows[drawn].T
+    ax.quiver(x[drawn], y[drawn], u, v, color=INK, pivot="mid", scale=1.5 * len(x))
     _mark_target(target, ax)
     # Half a step around the grid has room for the arrows at its edge.
     ends = [np.array([1.5 * p[0] - 0.5 * p[1], 1.5 * p[-1] - 0.5 * p[-2]]) for p in field.places]

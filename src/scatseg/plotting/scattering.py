@@ -166,6 +166,7 @@ def plot_joint_tile(
         vmin=-1,
         vmax=1,
     )
+    ax.xaxis.set_major_formatter(lambda t, _: f"{t:g}".replace("-", "\N{MINUS SIGN}"))
     ax.set(xlabel="time (s)", ylabel="octaves")
 
 

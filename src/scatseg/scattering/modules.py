@@ -56,6 +56,9 @@ class ScatteringModule(torch.nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Transform signals (..., n_samples) -> (..., n_paths, n_frames), or more axes."""
+        if not isinstance(x, torch.Tensor):
+            msg = f"x must be a tensor, got {type(x).__name__}: torch.as_tensor converts it"
+            raise TypeError(msg)
         y: torch.Tensor = self.transform(x.to(device=self.xi.device, dtype=self.xi.dtype))
         return y
 
