@@ -704,7 +704,7 @@ def test_invalid_options_raise(options, message):
     ("x", "message"),
     [
         (np.zeros(0), r"n_samples > 0, got float64 of shape \(0,\)"),
-        (np.zeros((0, 100)), r"got float64 of shape \(0, 100\)"),
+        (np.zeros((0, 100)), r"no axis empty: n_samples > 0, got float64 of shape \(0, 100\)"),
         (np.float32(1), r"got float32 of shape \(\)"),
         (np.zeros(8, dtype=complex), "real samples.*got complex128"),
         (np.array(["a", "b"]), "real samples"),

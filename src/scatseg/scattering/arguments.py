@@ -193,7 +193,7 @@ def check_signal(x: ArrayLike | Tensor, *, name: str = "x", empty: bool = False)
         is_real = signal.dtype.kind in "fiu"
     if not is_real or not signal.ndim or not (empty or 0 not in signal.shape):
         msg = (
-            f"{name} must hold real samples, shape (..., n_samples) with n_samples > 0, "
+            f"{name} must hold real samples, shape (..., n_samples), no axis empty: n_samples > 0, "
             f"got {signal.dtype} of shape {tuple(signal.shape)}"
         )
         raise ValueError(msg)
