@@ -170,6 +170,7 @@ def test_modules_are_there_without_an_import_of_their_own():
 
 
 def test_documented_names_exist():
+    pytest.importorskip("torch", reason="some names are of torch layers")
     root = Path(__file__).parents[1]
     code = [path for folder in (SOURCE, root / "pipelines") for path in folder.rglob("*.py")]
     names, missing = {}, []
@@ -180,8 +181,7 @@ def test_documented_names_exist():
         try:
             pkgutil.resolve_name(name)
         except (ImportError, AttributeError) as error:
-            if "torch" not in str(error):  # where it is not installed
-                missing.append(f"{name} in {file}: {error}")
+            missing.append(f"{name} in {file}: {error}")
     assert len(names) > 50
     assert missing == []
 
