@@ -1276,6 +1276,8 @@ def test_recordings_that_are_gone_are_named_and_pruned(music, tmp_path, capsys):
     (here / "melody2.flac").rename(here / "other.flac")
     assert run("index", folder, "--info") == 0
     assert "1 recording without a file: melody2" in capsys.readouterr().err
+    assert run("index", folder, "--info", "--prune") == 2
+    assert "one of --info, --verify, --remove and --prune" in capsys.readouterr().err
     assert run("index", folder, "--prune") == 0
     told = capsys.readouterr()
     assert "removed 1 recording without a file: melody2" in told.err

@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scatseg import naming
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering
-from scatseg.scattering.arguments import Scale, check_integer, check_signal
+from scatseg.scattering.arguments import Scale, check_integer, check_positive, check_signal
 from scatseg.scattering.arrays import Arrays, Tensor, arrays_of, dtype_of, is_tensor
 from scatseg.scattering.plan import Accuracy
 
@@ -259,7 +259,7 @@ class MultiScaleSpectrum:
                 f"got {self.linear} and {self.log}"
             )
             raise ValueError(msg)
-        _check_positive("floor", self.floor)
+        check_positive("floor", self.floor)
 
     @property
     def p(self) -> Order:
@@ -569,16 +569,10 @@ def _check_order(p: int) -> None:
         raise ValueError(msg)
 
 
-def _check_positive(name: str, value: float) -> None:
-    if not 0 < value < np.inf:
-        msg = f"{name} must be positive, got {value!r}"
-        raise ValueError(msg)
-
-
 def _check_coefficients(eps: float | None, p: int) -> None:
     _check_order(p)
     if eps is not None:
-        _check_positive("eps", eps)
+        check_positive("eps", eps)
 
 
 def _check_mel(options: LogMel | MFCC) -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from scatseg.features import FeatureName, Features, frame_edges
 from scatseg.rates import check_rate
-from scatseg.scattering.arguments import check_integer, check_mono
+from scatseg.scattering.arguments import check_integer, check_mono, check_positive
 
 _LEAST_SAMPLES = 2048
 """Shorter signals are zero-padded to this length, librosa's default window."""
@@ -40,7 +40,7 @@ class LogMel:
 
     def __post_init__(self) -> None:
         _check_counts(n_mels=self.n_mels, hop_length=self.hop_length)
-        _check_positive(eps=self.eps)
+        check_positive("eps", self.eps)
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
@@ -106,7 +106,7 @@ class CQT:
             bins_per_octave=self.bins_per_octave,
             hop_length=self.hop_length,
         )
-        _check_positive(eps=self.eps)
+        check_positive("eps", self.eps)
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
@@ -140,7 +140,7 @@ class Chroma:
 
     def __post_init__(self) -> None:
         _check_counts(n_octaves=self.n_octaves, hop_length=self.hop_length)
-        _check_positive(eps=self.eps)
+        check_positive("eps", self.eps)
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
@@ -176,7 +176,8 @@ class Tempogram:
 
     def __post_init__(self) -> None:
         _check_counts(hop_length=self.hop_length)
-        _check_positive(window=self.window, eps=self.eps)
+        check_positive("window", self.window)
+        check_positive("eps", self.eps)
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
@@ -208,14 +209,6 @@ def _check_counts(**counts: int) -> None:
     """Raise a ValueError unless all options are integers of at least 1."""
     for name, value in counts.items():
         check_integer(name, value, 1)
-
-
-def _check_positive(**options: float) -> None:
-    """Raise a ValueError unless all options are positive and finite."""
-    for name, value in options.items():
-        if not 0 < value < math.inf:
-            msg = f"{name} must be positive and finite, got {value!r}"
-            raise ValueError(msg)
 
 
 def _octaves_below(sr: int) -> int:

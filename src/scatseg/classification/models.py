@@ -156,12 +156,6 @@ class Model:
     def __post_init__(self) -> None:
         _check_arrays(self)
 
-    def check_explains(self) -> None:
-        """Raise a ModelError unless the classifier explains single clips."""
-        if self.kind not in ("linear", "kernel"):
-            msg = "only linear-svm, logistic and rbf-svm explain single clips"
-            raise ModelError(msg)
-
     def standardized(self, X: ArrayLike) -> NDArray[np.float64]:
         """Compress, standardize and clip vectors, shape (n_clips, n_features)."""
         rows = np.asarray(X, dtype=np.float64)
@@ -237,7 +231,7 @@ class Model:
         ModelError
             For other classifiers; see `scatseg.explain.permutation_importance`.
         """
-        self.check_explains()
+        explaining(self)
         arrays = self.arrays
         if self.kind == "linear":
             return linear_relevance(arrays["coef"][number] - arrays["coef"].mean(axis=0), z)
@@ -274,6 +268,14 @@ class ForeignModel:
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return calibrated probabilities, shape (n_clips, n_classes); rows sum to 1."""
         return cast(NDArray[np.float64], self.estimator.predict_proba(X))
+
+
+def explaining(model: Model | ForeignModel) -> Model:
+    """Return a model that explains single clips; raise a ModelError if it does not."""
+    if not isinstance(model, Model) or model.kind not in ("linear", "kernel"):
+        msg = "only linear-svm, logistic and rbf-svm explain single clips"
+        raise ModelError(msg)
+    return model
 
 
 def is_built_in(classifier: Calibrated) -> bool:

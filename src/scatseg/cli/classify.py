@@ -423,14 +423,11 @@ def explain(
     jobs: int,
 ) -> int:
     """Explain predictions for PATHS, or each class, by carriers and modulation rates."""
-    from scatseg.classification.models import Model
+    from scatseg.classification.models import explaining
 
     with usage_errors():
-        loaded, how = loaded_model(model, trust)
-        if not isinstance(loaded, Model):
-            msg = "only linear-svm, logistic and rbf-svm explain single clips"
-            raise click.UsageError(msg)
-        loaded.check_explains()
+        trained, how = loaded_model(model, trust)
+        loaded = explaining(trained)
         if label is not None and label not in loaded.about.classes:
             msg = f"the model has no class {label!r}, only {', '.join(loaded.about.classes)}"
             raise click.UsageError(msg)

@@ -7,7 +7,6 @@ import json
 import click
 
 from scatseg.cli.outcome import DONE
-from scatseg.threads import n_cores
 
 _EXTRAS = {
     "torch": "torch",
@@ -30,6 +29,7 @@ def doctor(as_json: bool) -> int:
 
     from scatseg.audio import AUDIO_EXTENSIONS
     from scatseg.runs import versions
+    from scatseg.threads import n_cores
 
     installed = {
         extra: importlib.util.find_spec(module) is not None for extra, module in _EXTRAS.items()
@@ -49,5 +49,5 @@ def doctor(as_json: bool) -> int:
     click.echo(f"{'decoders':14} {' '.join(decoders)}")
     for extra, there in installed.items():
         click.echo(f"{'extra ' + extra:14} {'installed' if there else 'not installed'}")
-    click.echo(f"{'cores':14} {n_cores()}")
+    click.echo(f"{'cores':14} {facts['cores']}")
     return DONE

@@ -16,7 +16,15 @@ from scatseg.cli.options import (
     output_folder,
     time_limit_option,
 )
-from scatseg.cli.outcome import DONE, NOTHING_DONE, SOME_FAILED, resumable, status_of, usage_errors
+from scatseg.cli.outcome import (
+    DONE,
+    NOTHING_DONE,
+    SOME_FAILED,
+    resumable,
+    status_of,
+    tell_gone,
+    usage_errors,
+)
 from scatseg.cli.progress import Progress
 from scatseg.counts import counted, named_first
 
@@ -66,12 +74,9 @@ def index(
     they are kept. With --info, --verify, --remove, --prune or --rebuild, the index can be the only
     path.
     """
-    if sum((info, verify, remove is not None)) > 1:
-        msg = "one of --info, --verify and --remove is needed, got several"
+    if sum((info, verify, remove is not None, prune)) > 1:
+        msg = "one of --info, --verify, --remove and --prune is needed, got several"
         raise click.UsageError(msg)
-    from scatseg.naming import foreign_code
-    from scatseg.search.store import DATABASE
-
     index_only = (rebuild or prune) and (not paths or output is None)
     if info or verify or remove is not None or index_only:
         folder = _only_index(paths, output)
@@ -85,6 +90,9 @@ def index(
     if not paths or output is None:
         msg = "recordings and an index are needed: scatseg index PATH... -o music.index"
         raise click.UsageError(msg)
+    from scatseg.naming import foreign_code
+    from scatseg.search.store import DATABASE
+
     with usage_errors():
         describer = _describer(output, features, sr, trust)
         status = _add(paths, output, describer, jobs, time_limit, rebuild, verbosity)
@@ -176,12 +184,7 @@ def _settle_gone(folder: Path, trust: Collection[str], prune: bool, verbosity: i
     if not gone or verbosity < 0:
         return
     named = f"{counted(len(gone), 'recording')} without a file: {named_first(gone)}"
-    if prune:
-        click.echo(f"removed {named}", err=True)
-    else:
-        click.echo(
-            f"the index still has {named}; --prune removes what was moved or deleted", err=True
-        )
+    tell_gone(named, "index", pruned=prune)
 
 
 def _tell(folder: Path, trust: Collection[str]) -> int:

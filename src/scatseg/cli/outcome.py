@@ -112,6 +112,14 @@ def text_of(error: Exception) -> str:
     return f"{file}: {error.strerror}{advice}"
 
 
+def tell_gone(named: str, where: str, *, pruned: bool) -> None:
+    """Name what is gone, and was removed from a run or an index, or how to remove it."""
+    text = f"removed {named}"
+    if not pruned:
+        text = f"the {where} still has {named}; --prune removes what was moved or deleted"
+    click.echo(text, err=True)
+
+
 def tell_outdated(run: Path) -> None:
     """Warn if tracks of a run changed since they were scored, with the command to score them."""
     from scatseg.freshness import outdated

@@ -27,6 +27,7 @@ from scatseg.cli.outcome import (
     custom_errors,
     resumable,
     status_of,
+    tell_gone,
     tell_outdated,
     usage_errors,
 )
@@ -311,14 +312,9 @@ def _settle_gone(run: Path, prune: bool, verbosity: int) -> None:
     if not gone or verbosity < 0:
         return
     named = f"{counted(len(gone), 'track')} without a recording: {named_first(gone)}"
-    if not prune:
-        click.echo(
-            f"the run still has {named}; --prune removes what was moved or deleted", err=True
-        )
-    else:
-        scored = not scored_fingerprints(run).keys().isdisjoint(gone)
-        rest = "; the scores include them until the next `scatseg evaluate`" if scored else ""
-        click.echo(f"removed {named}{rest}", err=True)
+    if prune and not scored_fingerprints(run).keys().isdisjoint(gone):
+        named += "; the scores include them until the next `scatseg evaluate`"
+    tell_gone(named, "run", pruned=prune)
 
 
 @click.command()

@@ -17,7 +17,7 @@ from torch import Tensor
 from scatseg.counts import counted
 from scatseg.matching.optimizers import OPTIMIZERS, Optimizer
 from scatseg.matching.problems import Problem, Step, bounds, problem_of
-from scatseg.scattering.arguments import check_integer
+from scatseg.scattering.arguments import check_integer, check_positive
 from scatseg.synth import Parameter, Synth
 
 _SETTLED = 5
@@ -131,9 +131,7 @@ def match(
         incompatible with the loss.
     """
     check_integer("n_steps", n_steps, 0)
-    if not 0 < lr < np.inf:
-        msg = f"lr must be positive and finite, got {lr}"
-        raise ValueError(msg)
+    check_positive("lr", lr)
     ranges = tuple(synth.parameters if parameters is None else parameters)
     problem = problem_of(synth, loss, target, theta, fixed, ranges)
     if optimizer not in OPTIMIZERS:

@@ -124,6 +124,13 @@ def check_integer(name: str, value: object, least: int) -> None:
         raise ValueError(msg)
 
 
+def check_positive(name: str, value: float) -> None:
+    """Raise a ValueError unless `value` is positive and finite."""
+    if not 0 < value < math.inf:
+        msg = f"{name} must be positive and finite, got {value!r}"
+        raise ValueError(msg)
+
+
 def check_workers(workers: int | None) -> None:
     """Raise a ValueError unless `workers` is None or a positive integer."""
     if workers is not None:
