@@ -25,7 +25,7 @@ from structure_table import METRICS, read_jams, scored_by_all
 from scatseg import audio, diagonals, extractors
 from scatseg.bars import BAR_FEATURES, Bars
 from scatseg.features import Features
-from scatseg.rhythm import find_grid, heard_span, read_beats
+from scatseg.rhythm import Grid, find_grid, heard_span, read_beats
 from scatseg.segmenters import segment
 from scatseg.statistics import bootstrap_intervals
 
@@ -37,15 +37,13 @@ Scores = dict[str, dict[str, float]]
 Case = tuple[str, str, str]  # features, learned or not, grid
 
 
-def bar_lines(y: NDArray[np.floating], beats: Path) -> dict[str, NDArray[np.float64]]:
-    """Return the estimated bar lines and, if annotated, the true ones, in seconds."""
-    lines = {"estimated": find_grid(y, SR).edges}
+def grids(y: NDArray[np.floating], beats: Path) -> dict[str, Grid]:
+    """Return the estimated grid and, if annotated, that of the true bar lines."""
+    found = {"estimated": find_grid(y, SR)}
     if beats.is_file():
         _, downbeats = read_beats(beats)
-        duration = len(y) / SR
-        inner = downbeats[(downbeats > 0.3) & (downbeats < duration - 0.3)]
-        lines["true"] = np.array([0.0, *inner, duration])
-    return lines
+        found["true"] = find_grid(y, SR, downbeats=downbeats)
+    return found
 
 
 def described(y: NDArray[np.float32], kinds: Mapping[str, str]) -> dict[str, Features]:
@@ -69,10 +67,10 @@ def answers(
     kinds = described(y[slice(*heard_span(y, SR))], options["kinds"])  # trimmed as in `Bars`
     networks = diagonals.shipped_weights()
     known = read_jams(references)
-    for grid, edges in bar_lines(y, beats).items():
+    for name_of_grid, grid in grids(y, beats).items():
         for name, joined in options["rows"].items():
             bars = Bars(features=tuple(partial(_computed, kinds[kind]) for kind in joined))
-            features = bars.on_grid(y, SR, edges)
+            features = bars.by_grid(y, SR, grid)
             found = {"unlearned": [segment(features, segmenter="default:network=0")]}
             found["learned"] = []
             for network in networks:
@@ -81,7 +79,7 @@ def answers(
             for learned, segmentations in found.items():
                 by_seed = [scored_by_all(known, each) for each in segmentations]
                 means = {m: float(np.mean([each[m] for each in by_seed])) for m in METRICS}
-                yield (name, learned, grid), means
+                yield (name, learned, name_of_grid), means
 
 
 def table(cases: Mapping[Case, Scores], than: str) -> str:
