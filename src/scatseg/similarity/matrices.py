@@ -8,6 +8,7 @@ import numpy as np
 import scipy.ndimage
 from numpy.typing import NDArray
 
+from scatseg.scattering.arguments import check_integer
 from scatseg.similarity.rows import ROUNDING, frame_rows
 
 
@@ -88,7 +89,19 @@ def enhance_paths(S: NDArray[np.floating], *, n_frames: int) -> NDArray[np.float
         Symmetric, non-negative similarity or recurrence.
     n_frames : int
         Odd length of the median filter; diagonals are padded with 0.
+
+    Raises
+    ------
+    ValueError
+        When n_frames is not a positive odd integer.
     """
+    check_integer("n_frames", n_frames, 1)
+    if n_frames % 2 == 0:
+        msg = (
+            f"n_frames must be odd, for a filter centered on its frame, got {n_frames}: "
+            f"choose {n_frames - 1} or {n_frames + 1}"
+        )
+        raise ValueError(msg)
     n = check_square(S)
     i = np.arange(n)
     inside = i[None, :] + i[:, None] < n  # beyond it, lags wrap around to another diagonal

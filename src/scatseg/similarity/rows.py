@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg.features import FeatureName, Features, check_features
+from scatseg.scattering.arguments import check_integer
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -66,6 +67,11 @@ def stacked(X: NDArray[np.floating], *, n_frames: int) -> NDArray[np.floating]:
     -------
     X : ndarray of float, shape (n_frames_total, n_frames * n_features)
 
+    Raises
+    ------
+    ValueError
+        When n_frames is not a positive integer.
+
     Examples
     --------
     >>> stacked(np.array([[1.0], [2.0], [3.0]]), n_frames=3)
@@ -73,6 +79,7 @@ def stacked(X: NDArray[np.floating], *, n_frames: int) -> NDArray[np.floating]:
            [1., 2., 3.],
            [2., 3., 3.]])
     """
+    check_integer("n_frames", n_frames, 1)
     X = frame_rows(X)
     at = np.arange(len(X))[:, None] + np.arange(n_frames) - n_frames // 2
     joined: NDArray[np.floating] = X[np.clip(at, 0, len(X) - 1)]
