@@ -422,6 +422,22 @@ def test_a_rerun_says_that_vectors_are_kept(own, tmp_path):
         assert all(line.endswith(end) for line in told)
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("own", "own"), "a name of its own, got own, own"),
+        (("ideal",), "'ideal' is one of the baselines"),
+    ],
+)
+def test_systems_of_one_name_are_refused(own, tmp_path, names, message):
+    module, log = own
+    extract = gear.representation(f"{module}:spectrum")
+    systems = [gear.System(name=name, extract=extract) for name in names]
+    with pytest.raises(ValueError, match=message):
+        gear.run(tmp_path, tones(module, 4), systems, n_neighbors=3, source="tones")
+    assert log.read_text() == ""
+
+
 def test_vectors_that_cannot_be_read_are_told(own, tmp_path):
     module, _ = own
     examined(tmp_path, tones(module, 4), module, "spectrum")
