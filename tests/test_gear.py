@@ -470,6 +470,8 @@ def test_a_folder_is_examined_as_the_grid_it_came_from(own, tmp_path):
         ("file,f\na.wav,1\na.wav,1\n", "no column but `file` holds numbers that differ"),
         ("file,f\na.wav,1\nb.wav,2\n", "lists 'b.wav'"),
         ("file,f\na.wav,1,2\na.wav,2\n", "line 2: has 3 cells, but the header names 2"),
+        ("file,f,F\na.wav,1,2\na.wav,2,3\n", "each column needs a name of its own, got file, f, F"),
+        ('file,f\na.wav,1\n"a.wav,2\n', "is a quote not closed"),
     ],
 )
 def test_an_index_that_leads_nowhere_is_told(index, message, tmp_path):

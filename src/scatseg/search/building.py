@@ -17,7 +17,7 @@ import numpy as np
 
 from scatseg import audio, naming, runs
 from scatseg.audio.sources import opened
-from scatseg.labelled import INDEX
+from scatseg.formats.sounds import INDEX
 from scatseg.runs import Failure, Source
 from scatseg.search.committing import track_vectors, write_tracks
 from scatseg.search.descriptions import Describer, DescriptionError, read_description
