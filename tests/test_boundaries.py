@@ -127,6 +127,12 @@ def test_a_matrix_instead_of_a_novelty_curve_raises():
         pick_boundaries(np.eye(5), min_frames=1)
 
 
+@pytest.mark.parametrize("min_frames", [0, -1, 1.5])
+def test_segments_have_at_least_one_frame(min_frames):
+    with pytest.raises(ValueError, match=r"min_frames must be an integer of at least 1, got"):
+        picked(min_frames=min_frames)
+
+
 @pytest.mark.parametrize("n_segments", [0, -3, 2.5, True])
 def test_invalid_n_segments_raises(n_segments):
     with pytest.raises(ValueError, match=f"n_segments must be .* at least 1, got {n_segments}"):

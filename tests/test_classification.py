@@ -1114,7 +1114,8 @@ def test_a_figure_of_reasons_has_the_numbers_of_the_sentence():
     other = Reason(band=Band(family="scattering", order=1, carrier=10), relevance=0.1)
     reasons = [Reason(band=band, relevance=1.0, evidence=1.0, rate=241.3), other]
     assert sentence("crash", reasons) == (
-        "called crash because of amplitude modulation at 240 Hz (180-360 Hz) around 4.1-8.2 kHz"
+        "called crash because of amplitude modulation at 240 Hz (band 180-360 Hz) "
+        "around 4.1-8.2 kHz"
     )
     cells, bars = relevance_figure(reasons).axes
     assert [tick.get_text() for tick in bars.get_yticklabels()] == [

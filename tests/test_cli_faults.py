@@ -112,6 +112,17 @@ def test_an_index_is_no_run_folder(tones, tmp_path, capsys):
     assert sorted(index.rglob("*")) == before
 
 
+def test_the_page_of_a_search_is_no_run_folder(tones, tmp_path, capsys):
+    index, page = tmp_path / "music.index", tmp_path / "hits"
+    assert scatseg("index", tones, "-o", index, "--features", "mfcc", "--jobs", 1) == 0
+    assert scatseg("search", index, tones, "--exclude", "none", "-o", page) == 0
+    before = {path: path.read_bytes() for path in page.rglob("*") if path.is_file()}
+    assert scatseg("segment", tones, "-o", page, *FAST) == cli.USAGE
+    assert scatseg("evaluate", tones, tones, "-o", page) == cli.USAGE
+    assert capsys.readouterr().err.count("has the page of a search") == 2
+    assert {path: path.read_bytes() for path in page.rglob("*") if path.is_file()} == before
+
+
 @posix
 def test_sigterm_interrupts_once_and_has_its_own_status(tones, tmp_path, monkeypatch, capsys):
     said = []

@@ -378,6 +378,16 @@ def test_removed_beats_trigger_recomputation(sources, tmp_path):
         assert receipt.status == status
 
 
+def test_beats_may_be_named_by_a_string(sources, tmp_path):
+    (tmp_path / "one.csv").write_text("1\n2\n3\n", encoding="utf-8")
+    named = dataclasses.replace(BARS, beats=str(tmp_path / "one.csv"))
+    assert named == dataclasses.replace(BARS, beats=tmp_path / "one.csv")
+    (receipt,) = segment_collection(sources[:1], tmp_path / "run", named)
+    assert receipt.status == "done"
+    with pytest.raises(TypeError, match="beats must be the path of a file or a folder, got list"):
+        dataclasses.replace(BARS, beats=[0.5, 1.0])
+
+
 def test_one_beat_file_for_several_recordings_raises(sources, tmp_path):
     (tmp_path / "one.csv").write_text("1\n2\n3\n", encoding="utf-8")
     job = dataclasses.replace(BARS, beats=tmp_path / "one.csv")

@@ -246,6 +246,21 @@ def test_text_that_is_no_segmentation_is_noted_not_a_problem(folder):
     assert note.message.startswith("no segmentation: line 1")
 
 
+def test_annotations_in_formats_of_other_tools_are_noted(folder):
+    root = folder({"a.lab": ABA})
+    (root / "b.rttm").write_text("SPEAKER b 1 0.0 10.0 <NA> <NA> verse <NA> <NA>\n")
+    (root / "README.tsv").write_text("id\ttitle\n")
+    for found in (read_references(root), read_estimates(root)):
+        other, note = found.notes
+        assert (other.file, other.message) == (
+            str(root / "README.tsv"),
+            "no segmentation, by its name",
+        )
+        assert note[:3] == ("ignored", "b", str(root / "b.rttm"))
+        assert note.message.startswith(".rttm is not read: convert it to one of .csv .jams .lab")
+        assert found.problems == ()
+
+
 @pytest.mark.parametrize("name", ["a.txt", "a.csv"])
 def test_broken_row_of_times_is_a_problem(tmp_path, name):
     (tmp_path / name).write_text("start,end,label\n0.0,10.0,A\n12.0,ten,B\n")

@@ -107,7 +107,7 @@ def test_the_louder_of_two_filters_of_one_modulation_is_named():
     relevance = [0, 0, 0, 1.0, 0, 1.2, 0]
     energy = [1.0, 1.0, 0, 9.0, 0, 1.0, 1.0]
     text = sentence("trill", reasons_for(relevance, NAMES, energy=energy))
-    assert text == "called trill because of amplitude modulation at 4.2 Hz (2.8-5.7 Hz) " + (
+    assert text == "called trill because of amplitude modulation at 4.2 Hz (band 2.8-5.7 Hz) " + (
         "around 0.51-1 kHz"
     )
 

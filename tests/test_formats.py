@@ -472,6 +472,9 @@ CSV = {
     "tabs": "start\tend\tlabel\n0\t10\tA\n10\t20\tB\n",
     "quotes and spaces": '"0", "10", "A"\n"10", "20", "B"\n',
     "row numbers": ",start,end,label\n0,0,10,A\n1,10,20,B\n",
+    "row numbers and semicolons": ";start;end;label\n0;0;10;A\n1;10;20;B\n",
+    "unnamed tabs": "\tstart\tend\tlabel\n0\t0\t10\tA\n1\t10\t20\tB\n",
+    "vertical bars": "start|end|label\n0|10|A\n10|20|B\n",
     "columns without names": ",time,label,\n0,0,A,\n1,10,B,\n2,20,End,\n",
     "spreadsheet": "# mine\n0,10,A,,\n10,20,B,,\n,,,,\n",
 }

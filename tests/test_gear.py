@@ -422,6 +422,22 @@ def test_a_rerun_says_that_vectors_are_kept(own, tmp_path):
         assert all(line.endswith(end) for line in told)
 
 
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("own", "own"), "a name of its own, got own, own"),
+        (("ideal",), "'ideal' is one of the baselines"),
+    ],
+)
+def test_systems_of_one_name_are_refused(own, tmp_path, names, message):
+    module, log = own
+    extract = gear.representation(f"{module}:spectrum")
+    systems = [gear.System(name=name, extract=extract) for name in names]
+    with pytest.raises(ValueError, match=message):
+        gear.run(tmp_path, tones(module, 4), systems, n_neighbors=3, source="tones")
+    assert log.read_text() == ""
+
+
 def test_vectors_that_cannot_be_read_are_told(own, tmp_path):
     module, _ = own
     examined(tmp_path, tones(module, 4), module, "spectrum")
@@ -454,6 +470,8 @@ def test_a_folder_is_examined_as_the_grid_it_came_from(own, tmp_path):
         ("file,f\na.wav,1\na.wav,1\n", "no column but `file` holds numbers that differ"),
         ("file,f\na.wav,1\nb.wav,2\n", "lists 'b.wav'"),
         ("file,f\na.wav,1,2\na.wav,2\n", "line 2: has 3 cells, but the header names 2"),
+        ("file,f,F\na.wav,1,2\na.wav,2,3\n", "each column needs a name of its own, got file, f, F"),
+        ('file,f\na.wav,1\n"a.wav,2\n', "is a quote not closed"),
     ],
 )
 def test_an_index_that_leads_nowhere_is_told(index, message, tmp_path):

@@ -195,6 +195,13 @@ def test_sub_folders_give_one_label_only(tmp_path):
         read_labelled(tmp_path, columns=("what", "how"))
 
 
+def test_empty_cells_beyond_the_header_are_no_labels(folder):
+    labelled = table(folder, "file,label\na.wav,kick,,\nb.wav,kick,x\n")
+    assert [clip.id for clip in labelled.clips] == ["a.wav"]
+    (failure,) = labelled.failures
+    assert failure.error == "has 3 cells, but the header names 2"
+
+
 def test_a_sound_is_no_table(folder):
     (folder / "a.wav").write_bytes(b"RIFF$\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0" + bytes(range(200)))
     with pytest.raises(LabelError, match="got a binary file"):

@@ -412,6 +412,21 @@ def test_a_field_of_negative_values_is_drawn_over_their_sizes(draw):
     assert ax.get_ylim()[0] < 1 < ax.get_ylim()[1]
 
 
+def test_arrows_lead_to_the_bottom_of_a_bowl_whatever_the_axes():
+    (field,) = bowl([[2.1, 1.7]], loss=squared)
+    figure = Figure(figsize=(6, 3))
+    ax = figure.add_subplot()
+    plotting.plot_arrows(field, ax=ax)
+    figure.draw_without_rendering()
+    (arrows,) = ax.collections
+    points = ax.transData.transform(arrows.get_offsets())
+    ways = ax.transData.transform(field.target) - points
+    outlines = np.array([path.vertices for path in arrows.get_paths()])
+    drawn = outlines[:, 3] - outlines[:, [0, 6]].mean(axis=1)  # from the tail to the tip
+    drawn, ways = (each / np.linalg.norm(each, axis=1)[:, None] for each in (drawn, ways))
+    np.testing.assert_allclose(drawn, ways, atol=1e-3)
+
+
 def test_a_field_has_no_arrow_at_its_target():
     (on_grid,) = bowl([[2.0, 0.5]])
     (between,) = bowl([[2.1, 0.5]])

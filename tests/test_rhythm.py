@@ -398,6 +398,24 @@ def test_given_downbeats_are_the_bar_lines(strummed):
     assert (grid.metre, grid.confidence) == (4, 1.0)
 
 
+@pytest.mark.parametrize("name", ["song.csv", "song.jams"])
+def test_given_bars_may_have_different_numbers_of_beats(name, strummed, tmp_path):
+    beats = 0.5 * np.arange(16)
+    positions = [1, 2, 3, 4, 1, 2, 3, 4, 1, 2, 3, 1, 2, 3, 4, 1]
+    rows = zip(beats.tolist(), positions, strict=True)
+    if name.endswith(".csv"):
+        text = "".join(f"{time},{position}\n" for time, position in rows)
+    else:
+        data = [{"time": time, "value": {"position": position}} for time, position in rows]
+        text = json.dumps({"annotations": [{"namespace": "beat_position", "data": data}]})
+    (tmp_path / name).write_text(text)
+    found, downbeats = read_beats(tmp_path / name)
+    grid = find_grid(strummed[: 8 * SR], SR, beats=found, downbeats=downbeats)
+    np.testing.assert_array_equal(grid.edges, [0, 2, 4, 5.5, 7.5, 8])
+    np.testing.assert_array_equal(grid.downbeats, [0, 2, 4, 5.5, 7.5])
+    assert (grid.metre, grid.confidence, grid.warnings) == (4, 1.0, ())
+
+
 def test_bar_lines_without_beats_have_one_beat_each(strummed):
     assert find_grid(strummed, SR, downbeats=[1.5, 3.5, 5.5]).metre == 1
 

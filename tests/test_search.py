@@ -27,7 +27,7 @@ from scatseg.features import FeatureName
 from scatseg.plotting.search import map_figure
 from scatseg.report import hits
 from scatseg.runs import find_sources, read_failures
-from scatseg.search import Index, SearchIndexError, ask, building, store
+from scatseg.search import Index, SearchIndexError, ask, committing, store
 from scatseg.search.building import (
     add_recordings,
     rebuild_index,
@@ -469,7 +469,7 @@ def test_passages_hold_the_statistics_of_their_frames():
 def test_passages_of_all_lengths_are_computed_at_once(few, tmp_path, monkeypatch):
     calls = []
     monkeypatch.setattr(
-        building, "passages", lambda *arguments: calls.append(1) or passages(*arguments)
+        committing, "passages", lambda *arguments: calls.append(1) or passages(*arguments)
     )
     rebuild_index(shutil.copytree(few / "whole.index", tmp_path / "rebuilt.index"))
     assert len(calls) == 2 * 2  # of two tracks, to fit the projection, then to apply it
@@ -925,10 +925,10 @@ def test_a_stopped_writer_leaves_a_whole_index_and_resuming_gives_the_same_bytes
         return called
 
     with monkeypatch.context() as patched:
-        patched.setattr(building, "write_state", stopping(store.write_state))
-        patched.setattr(building, "append_rows", stopping(store.append_rows))
-        patched.setattr(building, "write_projection", stopping(store.write_projection))
-        patched.setattr(building, "remove_unnamed", stopping(store.remove_unnamed))
+        patched.setattr(committing, "write_state", stopping(store.write_state))
+        patched.setattr(committing, "append_rows", stopping(store.append_rows))
+        patched.setattr(committing, "write_projection", stopping(store.write_projection))
+        patched.setattr(committing, "remove_unnamed", stopping(store.remove_unnamed))
         with pytest.raises(Stopped):
             Index.build([few / "sounds"], folder)
     assert verify_index(folder) == []

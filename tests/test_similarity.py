@@ -295,6 +295,20 @@ def test_path_enhancement_over_one_frame_changes_nothing(rng):
     np.testing.assert_array_equal(enhance_paths(S, n_frames=1), S)
 
 
+@pytest.mark.parametrize("n_frames", [0, -3, 2.5])
+def test_filters_and_stacks_have_at_least_one_frame(n_frames):
+    said = r"n_frames must be an integer of at least 1, got"
+    with pytest.raises(ValueError, match=said):
+        enhance_paths(np.eye(9), n_frames=n_frames)
+    with pytest.raises(ValueError, match=said):
+        stacked(np.eye(9), n_frames=n_frames)
+
+
+def test_path_enhancement_over_an_even_number_of_frames_raises():
+    with pytest.raises(ValueError, match=r"must be odd, .* got 4: choose 3 or 5"):
+        enhance_paths(np.eye(9), n_frames=4)
+
+
 # Several kinds of features
 
 

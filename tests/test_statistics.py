@@ -158,6 +158,13 @@ def test_tracks_without_a_difference_do_not_count():
     assert signed_rank_test([0.1, 0.2, 0.3, 0.0, 1e-17]) == signed_rank_test([0.1, 0.2, 0.3])
 
 
+@pytest.mark.parametrize("test", [signed_rank_test, count_outcomes])
+@pytest.mark.parametrize("undefined", [np.nan, np.inf])
+def test_differences_must_be_finite(test, undefined):
+    with pytest.raises(ValueError, match=r"must be finite numbers .* leave out what is undefined"):
+        test([0.1, undefined, 0.3])
+
+
 @pytest.mark.parametrize("differences", [[], [0.0, 0.0]])
 def test_nothing_that_differs_is_no_evidence(differences):
     assert signed_rank_test(differences) == 1

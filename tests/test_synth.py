@@ -1,6 +1,7 @@
 """Synthesizers: sounds whose frequencies, amplitudes and rates are those that were asked for."""
 
 import csv
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -150,6 +151,29 @@ def test_wrong_numbers_of_parameters_are_told_by_name(name):
 def test_unknown_gains_are_refused(name):
     with pytest.raises(ValueError, match=r"gain must be one of .*energy.*, got 'loud'"):
         synth.synthesizer(f"{name}:gain=loud")
+
+
+WRONG_OPTIONS = [
+    ("am-chirp", "shift", 1.5, "shift must be a whole number of samples, got 1.5: round it"),
+    ("additive", "shift", math.nan, "shift must be a whole number of samples, got nan"),
+    ("am-chirp", "duration", math.nan, "duration must be positive and finite, got nan"),
+    ("vibrato", "duration", -1.0, "duration must be positive and finite, got -1.0"),
+    ("ripple", "duration", math.inf, "duration must be positive and finite, got inf"),
+    ("ripple", "duration", "long", "duration must be positive and finite, got 'long'"),
+    ("am-chirp", "duration", 1e-6, "at least one sample, got 1e-06 s at 8192 Hz"),
+    ("am-chirp", "sr", 44.1, "sr must be a positive whole number of Hz, got 44.1"),
+    ("am-chirp", "bandwidth", 0, "bandwidth must be positive and finite, got 0"),
+    ("trill", "n_partials", 2.5, "n_partials must be an integer of at least 1, got 2.5"),
+    ("ripple", "lowest", 4096.0, "lowest must be below 2048 Hz, a quarter of sr, got 4096"),
+    ("ripple", "depth", 2.0, r"depth must be in \[0, 1\], got 2.0"),
+    ("ripple", "seed", -1, "seed must be an integer of at least 0, got -1"),
+]
+
+
+@pytest.mark.parametrize(("name", "option", "value", "message"), WRONG_OPTIONS)
+def test_options_that_cannot_be_played_are_refused(name, option, value, message):
+    with pytest.raises(ValueError, match=message):
+        replace(synth.synthesizer(name), **{option: value})
 
 
 def test_unknown_synthesizers_are_refused():

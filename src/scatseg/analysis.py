@@ -65,14 +65,14 @@ class SegmentJob:
         Additional output formats, keys of `scatseg.formats.FORMATS`.
     strict : bool
         Whether a damaged file is a failure instead of a warning.
-    beats : Path, optional
+    beats : path-like, optional
         A beat file, see `scatseg.rhythm.read_beats`, or a folder with one per recording, matched by
-        name. By default, beats are estimated. Only used for features by bar.
+        name. By default, beats are estimated. Only used for features by bar. Kept as a Path.
 
     Raises
     ------
     ValueError
-        When a name or an option is unknown, or a system is named twice.
+        When a name or an option is unknown, a system is named twice, or there are no such beats.
     """
 
     segmenters: tuple[str, ...] = ("default",)
@@ -99,6 +99,13 @@ class SegmentJob:
                 raise ValueError(msg)
         made = [extractors.extractor(name) for name in self.features_of_systems().values()]
         if self.beats is not None:
+            if not isinstance(self.beats, str | os.PathLike):
+                msg = (
+                    "beats must be the path of a file or a folder, got "
+                    f"{type(self.beats).__name__}: beats in seconds are for rhythm.find_grid"
+                )
+                raise TypeError(msg)
+            object.__setattr__(self, "beats", Path(self.beats))
             if not self.beats.exists():
                 msg = f"{self.beats}: a file or a folder of beats is needed, but nothing is there"
                 raise ValueError(msg)

@@ -63,14 +63,15 @@ def pick_boundaries(
     Raises
     ------
     ValueError
-        When granularity is outside [0, 1], n_segments is not a positive integer, or the curve has
-        another shape.
+        When granularity is outside [0, 1], min_frames or n_segments is not a positive integer, or
+        the curve has another shape.
 
     Examples
     --------
     >>> pick_boundaries(np.array([0, 1, 0, 0, 3, 0, 0, 2, 0.0]), min_frames=2, n_segments=3)
     array([0, 4, 8])
     """
+    check_integer("min_frames", min_frames, 1)
     check_detail(granularity, n_segments)
     novelty = np.asarray(novelty)
     if novelty.ndim != 1 or not novelty.size:

@@ -59,6 +59,7 @@ _OTHER_FILES = frozenset(
 
 _SUFFIXES = frozenset(suffix for known in FORMATS.values() for suffix in known.reads)
 _LOOSE_SUFFIXES = frozenset({".csv", ".txt"})  # also used for other text
+_UNREAD_SUFFIXES = frozenset({".eaf", ".rttm", ".sv", ".tsv"})  # annotations by other tools
 
 _FAMILY = re.compile(r"(?P<id>.+)\.(?P<level>[a-z]+)(?P<annotator>\d*)")
 _SALAMI = re.compile(r"textfile(?P<annotator>\d+)(?P<again>[a-z]?)(_(?P<level>[a-z]+))?")
@@ -386,6 +387,11 @@ def _read_all(
         if path != root and _is_other(path, root):
             notes.append(ignored)
             continue
+        if path != root and path.suffix.lower() in _UNREAD_SUFFIXES:
+            known = " ".join(sorted(_SUFFIXES))
+            reason = f"{path.suffix} is not read: convert it to one of {known}"
+            notes.append(ignored._replace(message=reason))
+            continue
         try:
             annotations = read(path)
         except (FormatError, OSError) as error:
@@ -442,7 +448,8 @@ def _walk(folder: Path, problems: list[Problem], nested_runs: bool) -> Iterator[
             folders[:] = ["tracks"] if nested_runs else []
             continue
         for name in files:
-            if not name.startswith(".") and Path(name).suffix.lower() in _SUFFIXES:
+            suffix = Path(name).suffix.lower()
+            if not name.startswith(".") and suffix in _SUFFIXES | _UNREAD_SUFFIXES:
                 yield Path(parent, name)
 
 
@@ -457,7 +464,10 @@ def _is_other(path: Path, root: Path) -> bool:
         (family is not None and family["level"] in _OTHER_KINDS)
         or _OTHER_KINDS.issuperset(kinds)  # Harmonix has beats_and_downbeats/<id>.txt
         or (salami is not None and not salami["level"])  # all levels in one, see `parsed`
-        or (path.suffix.lower() in _LOOSE_SUFFIXES and path.stem.lower() in _OTHER_FILES)
+        or (
+            path.suffix.lower() in _LOOSE_SUFFIXES | _UNREAD_SUFFIXES
+            and path.stem.lower() in _OTHER_FILES
+        )
     )
 
 

@@ -417,7 +417,7 @@ def sentence(label: str, reasons: Sequence[Reason], *, called: str | None = None
     --------
     >>> band = Band(family="scattering", order=2, carrier=9, rate=3)
     >>> sentence("trill", [Reason(band=band, relevance=1.0, evidence=0.5, rate=6.5)])
-    'called trill because of amplitude modulation at 6.5 Hz (5.7-11 Hz) around 0.51-1 kHz'
+    'called trill because of amplitude modulation at 6.5 Hz (band 5.7-11 Hz) around 0.51-1 kHz'
     >>> sentence("trill", [], called="vibrato")
     'called vibrato; no evidence for trill'
     """
@@ -450,7 +450,7 @@ def described(reason: Reason) -> str:
         return f"energy{where}" if where else band.family
     low, high = 2 ** (band.rate - 0.5), 2 ** (band.rate + 0.5)
     moves = {1: "rising", -1: "falling"}.get(band.spin or 0, "amplitude")
-    rate = f"{rounded(reason.rate, 2)} Hz ({rounded(low, 2)}-{rounded(high, 2)} Hz)"
+    rate = f"{rounded(reason.rate, 2)} Hz (band {rounded(low, 2)}-{rounded(high, 2)} Hz)"
     return f"{moves} modulation at {rate}{where}"
 
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
 import os
-import posixpath
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,12 +10,9 @@ from pathlib import Path
 from scatseg.audio import AUDIO_EXTENSIONS
 from scatseg.counts import counted
 from scatseg.formats import FormatError
-from scatseg.formats.text import decoded, plain, separator
+from scatseg.formats.sounds import INDEX, SoundTable, parse_sounds, sound_file, sound_name
 from scatseg.naming import check_several
 from scatseg.runs import Failure, shown, walked
-
-INDEX = "index.csv"
-"""The table of a folder; without it, subfolders are the labels."""
 
 _LABEL, _GROUP = "label", "group"
 _PLAIN_COLUMNS = ("file", _LABEL, _GROUP, "split", "meta")
@@ -134,15 +126,12 @@ def read_labelled(
         msg = f"{shown(root)}: a folder of sounds or an index.csv is needed, but {error.strerror}"
         raise LabelError(msg) from error
     try:
-        text, notes = decoded(data)
+        rows = parse_sounds(data)
     except FormatError as error:
         msg = f"{shown(table)}: {error}"
         raise LabelError(msg) from error
-    if any(_is_no_text(character) for character in text[:1000]):
-        msg = f"{shown(root)}: a folder of sounds or an index.csv is needed, got a binary file"
-        raise LabelError(msg)
-    reader = _Table(table, tuple(columns), group, notes)
-    reader.read(text)
+    reader = _Reader(table, tuple(columns), group)
+    reader.read(rows)
     if not reader.clips and not reader.failures:
         msg = f"{shown(table)}: a row per sound is needed below the header, there is none"
         raise LabelError(msg)
@@ -154,38 +143,27 @@ def read_labelled(
     )
 
 
-def _is_no_text(character: str) -> bool:
-    """Return whether a character is a control or replacement character."""
-    return unicodedata.category(character) in ("Cc", "Cn", "Co", "Cs") and not character.isspace()
-
-
 @dataclass
-class _Table:
+class _Reader:
     """The state of reading an index.csv."""
 
     path: Path
     columns: tuple[str, ...]
     group: str
-    notes: list[str]
+    notes: list[str] = field(default_factory=list)
     clips: dict[Path, Clip] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     refused: set[Path] = field(default_factory=set)
 
-    def read(self, text: str) -> None:
-        delimiter = separator(text)
-        if delimiter != ",":
-            kind = "tabs" if delimiter == "\t" else "semicolons"
-            self.notes.append(f"columns are separated by {kind}")
-        rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-        try:
-            header = [plain(name).lower() for name in next(rows, [])]
-            self._check_header(header)
-            for row in rows:
-                if any(cell.strip() for cell in row):
-                    self._take(rows.line_num, header, row)
-        except csv.Error as error:
-            msg = f"{shown(self.path)}, line {rows.line_num}: {error}; is a quote not closed?"
-            raise LabelError(msg) from error
+    def read(self, table: SoundTable) -> None:
+        self.notes += table.notes
+        header = [name.lower() for name in table.header]
+        self._check_header(header)
+        for line, cells in table.rows:
+            if excess := table.excess(cells):
+                self._fail(f"line {line}", excess)
+            else:
+                self._take(f"line {line}", dict(zip(header, cells, strict=False)))
         n_same = self.notes.count("")
         if n_same:
             self.notes = [note for note in self.notes if note]
@@ -202,30 +180,20 @@ class _Table:
                 f"{', '.join(header) or 'none'}; name yours in the first line"
             )
             raise ColumnError(msg)
-        named = [name for name in header if name]
-        if len(set(named)) < len(named):
-            msg = f"{shown(self.path)}: each column needs a name of its own, got {header}"
-            raise LabelError(msg)
-        used = (*needed, *_PLAIN_COLUMNS, self.group.lower())
-        extra = [name for name in named if name not in used]
+        used = ("", *needed, *_PLAIN_COLUMNS, self.group.lower())
+        extra = [name for name in header if name not in used]
         if extra:
             self.notes.append(f"{counted(len(extra), 'column')} not used: {', '.join(extra)}")
 
-    def _take(self, line: int, header: Sequence[str], row: Sequence[str]) -> None:
-        where = f"line {line}"
-        if len(row) > len(header):
-            self._fail(where, f"has {len(row)} cells, but the header names {len(header)}")
-            return
-        cells = {name: plain(cell) for name, cell in zip(header, row, strict=False)}
-        name = cells["file"].replace("\\", "/")
-        name = posixpath.normpath(name) if name else ""  # "./a.wav" is "a.wav"
+    def _take(self, where: str, cells: Mapping[str, str]) -> None:
+        name = sound_name(cells.get("file", ""))
         labels = tuple(cells.get(column.lower(), "") for column in self.columns)
         if not name:
             self._fail(where, "names no file")
         elif not all(labels):
             empty = self.columns[labels.index("")]
             self._fail(name, f"{where}: the column {empty!r} is empty; every clip needs a label")
-        elif (found := self._file(name)) is None:
+        elif (found := sound_file(self.path.parent, name)) is None:
             self._fail(name, f"{where}: there is no such file, nor in audio/ beside {INDEX}")
         else:
             group = cells.get(self.group.lower(), "")
@@ -249,13 +217,6 @@ class _Table:
 
     def _fail(self, name: str, reason: str) -> None:
         self.failures.append(Failure(name, "index", reason))
-
-    def _file(self, name: str) -> Path | None:
-        for folder in (self.path.parent, self.path.parent / "audio"):
-            with contextlib.suppress(OSError):  # as of a name that is too long
-                if (folder / name).is_file():
-                    return folder / name
-        return None
 
 
 def _said_of(clip: Clip) -> str:

@@ -158,14 +158,14 @@ def count_outcomes(differences: ArrayLike) -> Outcomes:
     Parameters
     ----------
     differences : array_like of float, shape (n_tracks,)
-        Positive where the first system is better. Differences under 1e-9 are ties.
+        Finite, positive where the first system is better. Differences under 1e-9 are ties.
 
     Examples
     --------
     >>> count_outcomes([0.2, 0.0, -0.1, 0.3])
     Outcomes(wins=2, ties=1, losses=1)
     """
-    values = np.asarray(differences, dtype=np.float64)
+    values = _finite_vector(differences)
     wins, losses = int((values > _TIE).sum()), int((values < -_TIE).sum())
     return Outcomes(wins, values.size - wins - losses, losses)
 
@@ -176,7 +176,7 @@ def signed_rank_test(differences: ArrayLike) -> float:
     Parameters
     ----------
     differences : array_like of float, shape (n_tracks,)
-        Rounded to 1e-9; zeros are discarded, as by Wilcoxon.
+        Finite. Rounded to 1e-9; zeros are discarded, as by Wilcoxon.
 
     Returns
     -------
@@ -184,6 +184,11 @@ def signed_rank_test(differences: ArrayLike) -> float:
         Two-sided p-value; 1 if there is no difference. The method is that of
         `scipy.stats.wilcoxon`: exact for at most 50 differences without ties; with ties, by all
         permutations for at most 13; else by the normal approximation.
+
+    Raises
+    ------
+    ValueError
+        When a difference is not finite.
 
     References
     ----------
@@ -197,7 +202,7 @@ def signed_rank_test(differences: ArrayLike) -> float:
     """
     import scipy.stats
 
-    values = np.round(np.asarray(differences, dtype=np.float64), 9)  # so that ties are found
+    values = np.round(_finite_vector(differences), 9)  # so that ties are found
     values = values[values != 0]
     if not values.size:
         return 1.0

@@ -91,13 +91,10 @@ def gear(verbosity: int, /, folder: Path | None, output: Path, **options: Any) -
 
 
 def _systems(names: Sequence[str]) -> list[System]:
-    from scatseg.gear import CHANCE, IDEAL, System, representation
+    from scatseg.gear import System, check_system_names, representation
 
     unique = list(dict.fromkeys(names))
-    for name in unique:
-        if name in (IDEAL, CHANCE):
-            msg = f"{name!r} is one of the baselines that every table has"
-            raise ValueError(msg)
+    check_system_names(unique)
     return [System(name=name, extract=representation(name)) for name in unique]
 
 

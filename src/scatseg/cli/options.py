@@ -158,12 +158,15 @@ def output_folder(_: click.Context, __: click.Parameter, path: Path | None) -> P
 
 
 def run_folder(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
-    """Reject a run folder that is a file or an index, which removes tracks it does not know."""
+    """Reject a run folder that is a file, an index (its tracks would go) or a search's page."""
     if path is not None and path.is_dir():
         from scatseg.search.store import DATABASE
 
         if (path / DATABASE).is_file():
             msg = f"{path} is an index for search: choose another -o"
+            raise click.BadParameter(msg)
+        if (path / "hits.json").is_file():
+            msg = f"{path} has the page of a search, which would be replaced: choose another -o"
             raise click.BadParameter(msg)
     return output_folder(context, option, path)
 

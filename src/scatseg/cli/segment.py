@@ -72,7 +72,9 @@ def _cluster_of(_: click.Context, __: click.Parameter, backend: str) -> str | No
     "--beats",
     type=FileArgument,
     help="Beat annotations: a file (JAMS, or CSV of seconds and position in the bar) or a folder "
-    "of files matched by name. Used by bar-based segmenters.  [default: estimated]",
+    "of files matched by name. Each position 1 begins a bar, of any number of beats; without "
+    "positions, bars of equally many beats are estimated. Used by bar-based segmenters.  "
+    "[default: estimated]",
 )
 @click.option(
     "--n-segments",

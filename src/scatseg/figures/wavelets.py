@@ -13,8 +13,8 @@ from scatseg import pictures, plotting
 from scatseg.counts import rounded
 from scatseg.figures.files import check_output, numbers_of, write
 
-_MOST_TICKED = 11
-"""Maximum number of tiles in a row with more times than 0 on their axes."""
+_MOST_LEVEL = 11
+"""Maximum number of tiles in a row between which there is room for times beside each other."""
 
 
 def draw_wavelet(output: Path, *, xi: float = 440, Q: int = 8, sr: float | None = None) -> Path:
@@ -136,8 +136,9 @@ def draw_wavelet2d(
             plotting.plot_joint_tile(tiles, ax=ax, rate=rate, scale=scale, spin=spin)
             arrow = "\N{NORTH EAST ARROW}" if spin > 0 else "\N{SOUTH EAST ARROW}"
             ax.set(xlabel="", ylabel=f"{rounded(tiles.rates[rate])} Hz {arrow}")
-            nbins = 4 if len(tiles.scales) <= _MOST_TICKED else 1
-            ax.locator_params(axis="x", nbins=nbins, min_n_ticks=1)
+            ax.locator_params(axis="x", nbins=4, min_n_ticks=1)
+            if len(tiles.scales) > _MOST_LEVEL:
+                ax.tick_params(axis="x", labelrotation=90)
             if row == 0:
                 ax.set_title(f"{tiles.scales[scale]:.2g} c/o", fontsize=8)
         plotting.label_all(axes, x="time (s)", y="octaves")

@@ -175,8 +175,8 @@ def parse_csv(data: bytes, duration: float | None) -> tuple[Annotation, ...]:
     Parameters
     ----------
     data : bytes
-        The content of the file, separated by commas, semicolons or tabs. A header is optional;
-        rows that begin with "#" are ignored.
+        The content of the file, separated by commas, semicolons, tabs or vertical bars. A header is
+        optional; rows that begin with "#" are ignored.
     duration : float or None
         End of the last point in seconds, unless given in the file.
 
@@ -318,13 +318,14 @@ def _csv_rows(text: str, notes: list[str]) -> list[tuple[int, list[str]]]:
 
 
 def _csv_delimiter(text: str) -> str:
-    """Find the separator with which the first row begins with a time or a known name."""
+    """Find the separator with which the first row begins with a time, or names the column of it."""
     lines = (line.strip() for line in LINE_END.split(text))
     line = next((line for line in lines if line and not line.startswith("#")), "")
-    for delimiter in ";\t":
+    for delimiter in ";\t|":
         fields = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True))
-        first = fields[0] if len(fields) > 1 else ""
-        if number(first) is not None or _column(first):
+        if len(fields) < 2:
+            continue
+        if number(fields[0]) is not None or "start" in map(_column, fields):
             return delimiter
     return ","
 

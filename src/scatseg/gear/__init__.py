@@ -35,7 +35,16 @@ from scatseg.gear.representations import (
     describe,
     representation,
 )
-from scatseg.gear.runs import BATCH, CHANCE, IDEAL, Examined, System, run, system_scores
+from scatseg.gear.runs import (
+    BATCH,
+    CHANCE,
+    IDEAL,
+    Examined,
+    System,
+    check_system_names,
+    run,
+    system_scores,
+)
 from scatseg.gear.sounds import PlayedSounds, RecordedSounds, Sounds, played, recorded
 from scatseg.synth import Synth
 
@@ -59,6 +68,7 @@ __all__ = [
     "System",
     "chance",
     "check_neighbors",
+    "check_system_names",
     "coordinates",
     "describe",
     "evaluate",

@@ -102,7 +102,13 @@ def run(
         Systems that succeeded, then the baselines.
     failures : list of Failure
         Systems that failed.
+
+    Raises
+    ------
+    ValueError
+        When two systems have one name, or one has that of a baseline.
     """
+    check_system_names([system.name for system in systems])
     stores = {system.name: _Store(folder / "features", system, sounds) for system in systems}
     failures = dict(_fill(stores, sounds, step))
     examined = []
@@ -132,6 +138,17 @@ def run(
         examined.append(Examined(name=name, settings="", evaluation=evaluation, seconds=seconds))
     _write(folder, sounds, examined, source, n_neighbors)
     return examined, list(failures.values())
+
+
+def check_system_names(names: Sequence[str]) -> None:
+    """Raise a ValueError if two systems have one name, or one has that of a baseline."""
+    if len(set(names)) < len(names):
+        msg = f"each system needs a name of its own, got {', '.join(names)}"
+        raise ValueError(msg)
+    for name in (IDEAL, CHANCE):
+        if name in names:
+            msg = f"{name!r} is one of the baselines that every table has: choose another name"
+            raise ValueError(msg)
 
 
 def _fill(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import errno
-import io
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import audio, naming
-from scatseg.counts import counted
-from scatseg.formats.text import decoded, number, plain, separator
+from scatseg.formats import FormatError
+from scatseg.formats.sounds import INDEX, parse_sounds, sound_file, sound_name
+from scatseg.formats.text import number
 from scatseg.scattering.arrays import Tensor
 from scatseg.synth import Parameter, Synth, grid, placed, ranged
 
@@ -170,13 +169,13 @@ def recorded(folder: str | os.PathLike[str], *, sr: int | None = None) -> Record
     Raises
     ------
     ValueError
-        When the index has no column `file`, no parameters, or a row longer than its header, or
-        lists files that do not exist.
+        When the index is not a table, has no column `file`, no parameters, two columns of one name
+        or a row longer than its header, or lists files that do not exist.
     FileNotFoundError
         When there is no index.
     """
     folder = Path(folder)
-    index = folder / "index.csv"
+    index = folder / INDEX
     if not index.is_file():
         needed = "a table is needed, with a column `file` and one for each parameter; there is none"
         raise FileNotFoundError(errno.ENOENT, needed, str(index))
@@ -191,7 +190,7 @@ def recorded(folder: str | os.PathLike[str], *, sr: int | None = None) -> Record
     if not parameters:
         msg = f"{index}: no column but `file` holds numbers that differ"
         raise ValueError(msg)
-    paths = tuple(_found(folder, row["file"]) for row in rows)
+    paths = tuple(_found(folder, row.get("file", "")) for row in rows)
     rate = audio.decode(paths[0], sr=None).sr if sr is None else sr
     theta = np.stack(columns, axis=1)
     return RecordedSounds(paths=paths, sr=rate, parameters=tuple(parameters), theta=theta)
@@ -199,23 +198,21 @@ def recorded(folder: str | os.PathLike[str], *, sr: int | None = None) -> Record
 
 def _rows(index: Path) -> list[dict[str, str]]:
     """Read the rows of a table that are not empty, by column."""
-    text, _ = decoded(index.read_bytes())
-    table = csv.reader(io.StringIO(text, newline=""), delimiter=separator(text))
-    header = [plain(name) for name in next(table, [])]
-    header = ["file" if name.lower() == "file" else name for name in header]
-    rows = []
-    for row in table:
-        cells = [plain(cell) for cell in row]
-        if any(cells[len(header) :]):
-            msg = f"{index}, line {table.line_num}: has {counted(len(cells), 'cell')}, but the "
-            msg += f"header names {len(header)}"
-            raise ValueError(msg)
-        if any(cells):
-            rows.append(dict(zip(header, cells, strict=False)))
-    if not rows or "file" not in rows[0]:
-        msg = f"{index}: needs a column `file` and at least one line, got {text.splitlines()[:1]}"
+    try:
+        table = parse_sounds(index.read_bytes())
+    except FormatError as error:
+        msg = f"{index}: {error}"
+        raise FormatError(msg) from error
+    header = ["file" if name.lower() == "file" else name for name in table.header]
+    if not table.rows or "file" not in header:
+        named = ", ".join(header) or "none"
+        msg = f"{index}: needs a column `file` and at least one line below, got the columns {named}"
         raise ValueError(msg)
-    return rows
+    for line, cells in table.rows:
+        if excess := table.excess(cells):
+            msg = f"{index}, line {line}: {excess}"
+            raise ValueError(msg)
+    return [dict(zip(header, cells, strict=False)) for _, cells in table.rows]
 
 
 def _numbers(cells: Sequence[str | None]) -> NDArray[np.float64] | None:
@@ -232,8 +229,8 @@ def _parameter(name: str, values: NDArray[np.float64]) -> Parameter:
 
 
 def _found(folder: Path, name: str) -> Path:
-    for path in (folder / name, folder / "audio" / name):
-        if path.is_file():
-            return path
-    msg = f"{folder / 'index.csv'} lists {name!r}, which is neither there nor in {folder / 'audio'}"
-    raise ValueError(msg)
+    path = sound_file(folder, sound_name(name))
+    if path is None:
+        msg = f"{folder / INDEX} lists {name!r}, which is neither there nor in {folder / 'audio'}"
+        raise ValueError(msg)
+    return path

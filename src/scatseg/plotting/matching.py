@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _TARGET = "#1E9E50"
 _LOSS = "cividis"
 _GRID = "#E8EAED"
+_ARROW = 0.7
+"""Length of an arrow, in steps of the grid."""
 
 
 def plot_contour(field: Field, *, ax: Axes) -> None:
@@ -50,21 +52,28 @@ def plot_contour(field: Field, *, ax: Axes) -> None:
 
 
 def plot_arrows(field: Field, *, ax: Axes) -> None:
-    """Draw the direction of steepest descent at grid points, as arrows of equal length.
+    """Draw the steepest descent at grid points, as arrows of equal length in a square panel.
 
-    The target itself has none.
+    An arrow leads where a small step would: its slope is in the units of the axes (octaves, or
+    fractions of the range), not of the screen. The target itself has none.
     """
     parameters, values, target = _shown(field)
-    x, y = np.meshgrid(*values, indexing="ij")
-    lengths = np.linalg.norm(field.gradients, axis=-1, keepdims=True)
-    arrows = -field.gradients / np.maximum(lengths, np.finfo(float).tiny)
-    drawn = field.elsewhere
-    u, v = arrows[drawn].T
-    ax.quiver(x[drawn], y[drawn], u, v, color=INK, pivot="mid", scale=1.5 * len(x))
-    _mark_target(target, ax)
     # Half a step around the grid has room for the arrows at its edge.
     ends = [np.array([1.5 * p[0] - 0.5 * p[1], 1.5 * p[-1] - 0.5 * p[-2]]) for p in field.places]
     around = [each.decode(p) for each, p in zip(parameters, ends, strict=True)]
+    spans = np.array([np.ptp(each) for each in ends])
+    panel = -field.gradients / spans  # a step, in fractions of the panel's sides
+    lengths = np.linalg.norm(panel, axis=-1, keepdims=True)
+    panel *= _ARROW / len(values[0]) / np.maximum(lengths, np.finfo(float).tiny)
+    drawn = field.elsewhere
+    places = np.stack(np.meshgrid(*field.places, indexing="ij"), axis=-1)[drawn]
+    starts, tips = (
+        [each.decode(p) for each, p in zip(parameters, points.T, strict=True)]
+        for points in (places, places + panel[drawn] * spans)
+    )
+    u, v = np.subtract(tips, starts)
+    ax.quiver(*starts, u, v, color=INK, pivot="mid", angles="xy", scale_units="xy", scale=1)
+    _mark_target(target, ax)
     _mark_plane(ax, *parameters, *around)
 
 

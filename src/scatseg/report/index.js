@@ -201,8 +201,9 @@
   }
 
   function filterBox(rows, none) {
-    // File names may hold an accent as a character of its own.
-    const folded = (text) => text.normalize("NFC").toLowerCase();
+    // Accents, which decomposition makes characters of their own, need not be typed.
+    const folded = (text) =>
+      text.toLowerCase().normalize("NFD").replace(/[\u0300-\u036f]/g, "");
     const box = element("input", {
       type: "search", placeholder: "Find a track", "aria-label": "Find a track",
     });

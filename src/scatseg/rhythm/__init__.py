@@ -132,8 +132,8 @@ def find_grid(
     beats : array_like of float, shape (n_beats,), optional
         Known beats in seconds; only metre and bar lines are then estimated. Ignored if empty.
     downbeats : array_like of float, shape (n_downbeats,), optional
-        Known downbeats in seconds, used as the bar lines and continued to both ends; nothing is
-        then estimated. Ignored if empty.
+        Known downbeats in seconds, any number of beats apart, used as the bar lines and continued
+        to both ends; nothing is then estimated. Ignored if empty.
 
     Returns
     -------

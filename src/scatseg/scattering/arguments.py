@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from numbers import Real
 from typing import Any, Literal
 
 import numpy as np
@@ -125,8 +126,8 @@ def check_integer(name: str, value: object, least: int) -> None:
 
 
 def check_positive(name: str, value: float) -> None:
-    """Raise a ValueError unless `value` is positive and finite."""
-    if not 0 < value < math.inf:
+    """Raise a ValueError unless `value` is a positive, finite number."""
+    if not isinstance(value, Real) or not 0 < value < math.inf:
         msg = f"{name} must be positive and finite, got {value!r}"
         raise ValueError(msg)
 

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from scatseg.labelled import INDEX, ColumnError, LabelError, read_labelled
+from scatseg.formats.sounds import INDEX
+from scatseg.labelled import ColumnError, LabelError, read_labelled
 from scatseg.runs import Failure, shown
 from scatseg.search.building import Belonging
 

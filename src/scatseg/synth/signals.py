@@ -7,6 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from scatseg.rates import check_rate
+from scatseg.scattering.arguments import check_positive
 from scatseg.scattering.arrays import Tensor, is_tensor
 from scatseg.synth.parameters import check_audible, library
 
@@ -82,15 +84,20 @@ def check(synth: Any, names: tuple[str, ...], gains: tuple[str, ...] = ("unit", 
     Raises
     ------
     ValueError
-        When parameters have other names, a sound would be empty, the gain is unknown, or a
-        frequency is beyond half the sampling rate.
+        When parameters have other names, a sound would be empty, the gain is unknown, the shift is
+        not a whole number of samples, or a frequency is beyond half the sampling rate.
     """
     given = tuple(each.name for each in synth.parameters)
     if given != names:
         msg = f"{type(synth).__name__} has the parameters {', '.join(names)}, got {given}"
         raise ValueError(msg)
-    if synth.sr < 1 or n_samples(synth) < 1:
+    check_rate(synth.sr)
+    check_positive("duration", synth.duration)
+    if n_samples(synth) < 1:
         msg = f"a sound needs at least one sample, got {synth.duration} s at {synth.sr} Hz"
+        raise ValueError(msg)
+    if isinstance(synth.shift, bool) or not isinstance(synth.shift, int | np.integer):
+        msg = f"shift must be a whole number of samples, got {synth.shift!r}: round it"
         raise ValueError(msg)
     if synth.gain not in gains:
         msg = f"gain must be one of {', '.join(gains)}, got {synth.gain!r}"

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from scatseg.scattering.arguments import check_integer
 from scatseg.scattering.arrays import Tensor
 from scatseg.synth.parameters import Parameter
 from scatseg.synth.signals import Gain, check, faded, finished, unpacked
@@ -37,9 +38,7 @@ class _Technique(ABC):
 
     def __post_init__(self) -> None:
         check(self, self._names)
-        if self.n_partials < 1:
-            msg = f"a tone needs at least 1 partial, got {self.n_partials}"
-            raise ValueError(msg)
+        check_integer("n_partials", self.n_partials, 1)
 
     def __call__(self, theta: Tensor) -> Tensor:
         """Synthesize sounds (..., n_samples) from parameters (..., 3)."""

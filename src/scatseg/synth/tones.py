@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from scatseg.scattering.arguments import check_integer, check_positive
 from scatseg.scattering.arrays import Tensor
 from scatseg.synth.parameters import Parameter
 from scatseg.synth.signals import (
@@ -75,9 +76,7 @@ class AMChirp:
 
     def __post_init__(self) -> None:
         check(self, ("f_c", "f_m", "gamma"), ("gamma", "energy", "unit"))
-        if not self.bandwidth > 0:
-            msg = f"bandwidth must be a positive number of octaves, got {self.bandwidth}"
-            raise ValueError(msg)
+        check_positive("bandwidth", self.bandwidth)
 
     def __call__(self, theta: Tensor) -> Tensor:
         """Synthesize sounds (..., n_samples) from parameters (..., 3)."""
@@ -201,8 +200,14 @@ class Ripple:
 
     def __post_init__(self) -> None:
         check(self, ("rate", "density", "direction"))
-        if not 0 < self.lowest < self.sr / 4:
-            msg = f"the lowest tone must lie between 0 and {self.sr / 4:g} Hz, got {self.lowest}"
+        check_positive("lowest", self.lowest)
+        if self.lowest >= self.sr / 4:
+            msg = f"lowest must be below {self.sr / 4:g} Hz, a quarter of sr, got {self.lowest}"
+            raise ValueError(msg)
+        check_integer("tones_per_octave", self.tones_per_octave, 1)
+        check_integer("seed", self.seed, 0)
+        if not 0 <= self.depth <= 1:
+            msg = f"depth must be in [0, 1], got {self.depth}"
             raise ValueError(msg)
         if self.tones_per_octave < 2 * self.parameters[1].high:
             msg = (
