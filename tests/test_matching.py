@@ -467,6 +467,14 @@ def test_trajectories_of_both_signs_are_drawn_over_their_sizes(tmp_path, monkeyp
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("f_m (Hz)", "|gamma| (octaves/s)")
 
 
+def test_trajectories_of_negative_values_on_a_linear_scale_are_in_view():
+    parameters = (Parameter("r", "", -0.9, 0.9, "linear"), Parameter("f_m", "Hz", 4.0, 32.0))
+    ax = Figure().add_subplot()
+    plotting.plot_trajectories([np.array([[-1.5, 8.0], [-0.2, 16.0]])], parameters, ax=ax)
+    assert ax.get_xlim() == (-1.5, 0.9)
+    assert ax.get_ylim() == (4, 32)
+
+
 def test_steps_and_losses_are_labeled_by_plain_numbers():
     figure = Figure()
     ax = figure.add_subplot()
