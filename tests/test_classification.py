@@ -946,6 +946,18 @@ def test_only_scattering_is_left_to_be_compressed():
     assert not loud.uncompressed.any()
 
 
+def test_uncompressed_features_are_told_apart_from_others_of_their_family():
+    raw, compressed = "scattering:J=6,max_order=1", "scattering:J=5,compression=mean"
+    n_raw = len(ClipFeatures(features=raw).columns().names)
+    expected = np.arange(len(ClipFeatures(features=f"{raw}+{compressed}").columns().names)) < n_raw
+    both = ClipFeatures(features=f"{raw}+{compressed}", aggregate="mean+std").columns()
+    np.testing.assert_array_equal(both.uncompressed.reshape(2, -1), [expected, expected])
+    turned = ClipFeatures(features=f"{compressed}+{raw}").columns()
+    np.testing.assert_array_equal(turned.uncompressed, expected[::-1])
+    frames = ClipFeatures(features=f"{raw}+{compressed}", aggregate="none", seconds=0.5).columns()
+    np.testing.assert_array_equal(frames.uncompressed, np.repeat(expected, frames.n_frames))
+
+
 def test_frames_have_the_names_of_their_features():
     how = ClipFeatures(features="scattering:J=8,Q=1+mfcc", sr=8000, seconds=0.5, aggregate="none")
     X, columns = how.transformer().transform([np.ones(4000)]), how.columns()
