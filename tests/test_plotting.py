@@ -379,6 +379,13 @@ def test_features_show_first_column_at_the_bottom(ax):
     assert bottom[0] == bottom[1] < bottom[2]
 
 
+def test_constant_features_are_drawn_at_their_mean(ax):
+    X = np.stack([np.full(7, 0.1), np.arange(7)], axis=1)
+    assert X[:, 0].std() > 0  # rounding
+    image = plot_features(Features(X, np.arange(8)), ax=ax)
+    assert image.get_cursor_data(mouse_at(ax, 3.5, 0.5)) == pytest.approx(0, abs=1e-9)
+
+
 def test_feature_names_are_written_as_they_are(ax, tmp_path):
     plot_features(Features(np.eye(2), [0, 1, 2], [FeatureName("$x$", 0)] * 2), ax=ax)
     assert "$x$" in drawn_text(ax.figure, tmp_path)

@@ -39,6 +39,9 @@ _SIMILARITY_COLORS = "magma"
 _MOST_NAMED = 30
 """Number of names that fit beside features."""
 
+_CONSTANT = 1e-6
+"""Standard deviation relative to the largest value up to which features are constant."""
+
 LABEL_SIZE = 7.0
 """Points."""
 
@@ -286,7 +289,8 @@ def plot_features(features: Features, *, ax: Axes, start: float = 0.0) -> Scalar
     """
     X = np.asarray(features.X, dtype=np.float64)
     deviation = X.std(axis=0)
-    Z = (X - X.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    varies = deviation > _CONSTANT * np.abs(X).max(axis=0)
+    Z = (X - X.mean(axis=0)) / np.where(varies, deviation, np.inf)
     image = ax.pcolorfast(
         features.edges + start,
         np.arange(Z.shape[1] + 1),
