@@ -672,6 +672,13 @@ def test_every_axis_of_the_techniques_and_its_colors_are_labeled(tmp_path, drawn
     assert ends == [(0, 3), (0, 3)]
 
 
+def test_the_energy_of_a_technique_peaks_near_its_rate(tmp_path, drawn):
+    assert scatseg("plot", "techniques", "--sr", SR, "-o", tmp_path / "x.png") == 0
+    for energy, true in (ax.lines for ax in drawn[0].axes[2:-1:3]):
+        found = energy.get_xdata()[energy.get_ydata().argmax()]
+        assert abs(np.log2(found / true.get_xdata()[0])) <= 0.5
+
+
 def test_axes_of_joint_wavelets_are_labeled(tmp_path, drawn):
     assert scatseg("plot", "wavelet2d", "--J", 10, "-o", tmp_path / "x.png") == 0
     assert (drawn[0].get_supxlabel(), drawn[0].get_supylabel()) == ("time (s)", "octaves")

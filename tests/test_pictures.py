@@ -641,18 +641,7 @@ def test_distances_are_drawn_for_every_transform(notes, ax):
     assert [line.get_label() for line in ax.lines] == list(curves.distances)
 
 
-# ---- techniques ---------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", pictures.TECHNIQUES)
-def test_second_order_names_the_rate_of_a_technique(name):
-    rates, energy = pictures.second_order(
-        pictures.technique(name, sr=SR, duration=2.0), SR, J=12, Q=(8, 2)
-    ).by_rate()
-    found, true = rates[energy.argmax()], pictures.TECHNIQUES[name].rate
-    # A carrier crossed twice per period is modulated at twice the rate.
-    doubles = (1, 2) if name in ("vibrato", "trill") else (1,)
-    assert min(abs(np.log2(found / (k * true))) for k in doubles) <= 0.5
+# ---- rates ------------------------------------------------------------------------------
 
 
 def test_rates_are_drawn_beside_the_true_one(ax):
@@ -665,8 +654,3 @@ def test_rates_are_drawn_beside_the_true_one(ax):
 def test_rates_that_are_not_positive_are_refused(rates):
     with pytest.raises(ValueError, match="rates must be positive, in Hz, got"):
         pictures.joint_tiles(2, 1, J=11, sr=SR, rates=rates, n_points=101)
-
-
-def test_an_unknown_technique_is_refused_by_name():
-    with pytest.raises(ValueError, match="unknown technique 'growl': choose from vibrato, trill"):
-        pictures.technique("growl")
