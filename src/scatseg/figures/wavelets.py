@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scatseg import pictures, plotting
 from scatseg.counts import rounded
 from scatseg.figures.files import check_output, numbers_of, write
+from scatseg.scattering.arguments import check_integer
 from scatseg.synth import synthesizer
 
 _MOST_TICKED = 11
@@ -188,13 +189,14 @@ def draw_parameters(
     output : Path
         As for `draw_wavelet`.
     J, Q : int
-        Values when another option is varied.
+        Values when another option is varied; J is at least 3.
     sr : float, default 22050
         Sampling rate in Hz.
     vary : mapping from {"J", "Q", "T"} to sequence of int, optional
         Three values of each.
     """
     check_output(output)
+    check_integer("J", J, 3)
     vary = vary or {"J": (J - 2, J, J + 2), "Q": (1, Q, 2 * Q), "T": (2 ** (J - 3), 2**J, 2**J * 8)}
     sheet = [
         [(name, value, _varied(name, value, J, Q, sr)) for value in values]
