@@ -147,6 +147,15 @@ def load(path: AnyPath, *, sr: int | None = 22050) -> tuple[Signal, int]:
     -----
     AudioWarning
         Once per problem: truncation, silence, channels that cancel, ...
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/tone.flac", np.sin(np.arange(8000)), 8000)
+    ...     y, sr = load(f"{folder}/tone.flac", sr=16000)
+    >>> y.shape, y.dtype, sr
+    ((16000,), dtype('float32'), 16000)
     """
     recording = decode(path, sr=sr)
     for text in recording.warnings:

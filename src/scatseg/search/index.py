@@ -80,6 +80,20 @@ class Index:
     exact : bool, default True
         Whether to search all windows, even if there is a graph for approximate search (HNSW, from
         200,000 windows on, with the `ann` extra).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from scatseg import audio
+    >>> t = np.arange(3 * 22050) / 22050
+    >>> tones = {hertz: 0.5 * np.sin(2 * np.pi * hertz * t) for hertz in (220, 880)}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for hertz, y in tones.items():
+    ...         audio.save(f"{folder}/{hertz}.wav", y, 22050)
+    ...     index = Index.build([folder], f"{folder}/tones.index")
+    ...     hit, *_ = index.search(tones[880], 22050, start=1.0)
+    >>> hit.track, hit.start, hit.end
+    ('880', 1.0, 3.0)
     """
 
     def __init__(self, state: State, *, exact: bool = True) -> None:
