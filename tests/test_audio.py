@@ -3,7 +3,6 @@ import os
 import re
 import subprocess
 import sys
-import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 import soundfile
 import soxr
 from tests import hostile
+from tests.measuring import peak_memory
 
 from scatseg import audio
 from scatseg.audio import AUDIO_EXTENSIONS, AudioError, AudioWarning, decode, load, save
@@ -310,24 +310,15 @@ def test_no_descriptor_stays_open(hostiles):
 # Limits.
 
 
-def peak_memory(work):
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 def test_a_header_that_lies_allocates_nothing(hostiles):
     path = hostiles["FLAC declaring 1.6 GB"].path
-    assert peak_memory(lambda: decode(path)) < 3e6
+    assert peak_memory(decode, path) < 3e6
 
 
 def test_a_file_never_lies_whole_in_memory_at_its_own_rate(write):
     path = write("long.wav", np.zeros((10 * 96000, 4)), 96000)
     decoded = 10 * 96000 * 4 * 4
-    assert peak_memory(lambda: decode(path)) < decoded / 3
+    assert peak_memory(decode, path) < decoded / 3
 
 
 def test_declared_length_is_checked_before_decoding(write):

@@ -15,6 +15,7 @@ from sklearn import metrics
 from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from tests.measuring import peak_memory
 from threadpoolctl import threadpool_limits
 
 from scatseg import audio, cli
@@ -466,6 +467,14 @@ def test_scores_of_each_class_by_hand():
 
 def test_a_class_that_is_never_predicted_has_no_precision_and_no_warning():
     np.testing.assert_array_equal(class_scores([[3, 0], [2, 0]])[1], [0, 0, 0])
+
+
+def test_many_groups_are_resampled_in_little_memory(rng):
+    n_groups, n_samples = 20_000, 2000
+    truth = rng.integers(0, 2, n_groups)
+    options = {"n_classes": 2, "n_resamples": n_samples}
+    most = peak_memory(resampled_scores, truth, [truth], np.arange(n_groups), **options)
+    assert most < n_samples * n_groups * 8 / 2  # half a weight for each group and sample
 
 
 def test_resampled_scores_center_on_the_score(rng):

@@ -1,12 +1,12 @@
 """Retrieval scores by definition, excluding the group of each query."""
 
 import json
-import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.measuring import peak_memory
 
 from scatseg import audio, cli, clips
 from scatseg.search import Index, evaluate
@@ -203,12 +203,9 @@ def test_a_learned_metric_needs_memory_for_its_result_alone(rng, monkeypatch):
 
     monkeypatch.setattr("scatseg.search.metric.NeighborhoodComponentsAnalysis", Unmoved)
     X, labels = rng.normal(size=(400, 16)), list("ab" * 200)
-    tracemalloc.start()
     similarity = learned_similarity(X, labels, groups=None)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
     np.testing.assert_allclose(similarity, -np.linalg.norm(X[:, None] - X, axis=-1), atol=1e-12)
-    assert peak < 2 * similarity.nbytes
+    assert peak_memory(learned_similarity, X, labels, groups=None) < 2 * similarity.nbytes
 
 
 @pytest.fixture(scope="module")

@@ -140,16 +140,38 @@ def _resampled_means(
     columns: NDArray[np.float64], n_resamples: int, seed: int
 ) -> NDArray[np.float64]:
     """Compute means of columns (n, m) over n rows drawn with replacement, n_resamples times."""
-    n = len(columns)
+    return resampled_sums(columns, n_resamples=n_resamples, seed=seed) / len(columns)
+
+
+def resampled_sums(
+    columns: ArrayLike, *, n_resamples: int = N_RESAMPLES, seed: int = 0
+) -> NDArray[np.float64]:
+    """Sum as many rows as there are, drawn with replacement, in little memory.
+
+    Parameters
+    ----------
+    columns : array_like of float, shape (n_rows, n_columns)
+        At least one row.
+    n_resamples : int, default 10000
+        Number of samples.
+    seed : int, default 0
+        Equal seeds draw equal rows from equally many.
+
+    Returns
+    -------
+    sums : ndarray of float64, shape (n_resamples, n_columns)
+    """
+    values = np.asarray(columns, dtype=np.float64)
+    n = len(values)
     rng = np.random.default_rng([seed, n])
-    means = np.empty((n_resamples, columns.shape[1]))
+    sums = np.empty((n_resamples, values.shape[1]))
     block = max(1, _BLOCK // n)
     for start in range(0, n_resamples, block):
         rows = min(block, n_resamples - start)
         drawn = rng.integers(0, n, size=(rows, n)) + n * np.arange(rows)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
-        means[start : start + rows] = counts @ columns / n
-    return means
+        sums[start : start + rows] = counts @ values
+    return sums
 
 
 def count_outcomes(differences: ArrayLike) -> Outcomes:

@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scatseg.statistics import N_RESAMPLES, resampled_sums
+
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1")
 """The scores of `scores_of`, in [0, 1]."""
-
-N_RESAMPLES = 10_000
 
 
 class Reliability(NamedTuple):
@@ -157,15 +157,11 @@ def resampled_scores(
     _, unit = np.unique(np.asarray(units), return_inverse=True)
     n_units = int(unit.max()) + 1
     truth = np.asarray(truth, dtype=np.intp)
-    rng = np.random.default_rng([seed, n_units])
-    drawn = rng.integers(0, n_units, size=(n_resamples, n_units))
-    weights = np.zeros((n_resamples, n_units))
-    np.add.at(weights, (np.arange(n_resamples)[:, None], drawn), 1)
     scored = []
     for each in predicted:
         cells = (unit * n_classes + truth) * n_classes + np.asarray(each, dtype=np.intp)
-        counts = np.bincount(cells, minlength=n_units * n_classes**2)
-        summed = weights @ counts.reshape(n_units, n_classes**2)
+        counts = np.bincount(cells, minlength=n_units * n_classes**2).reshape(n_units, -1)
+        summed = resampled_sums(counts, n_resamples=n_resamples, seed=seed)
         scored.append(scores_of(summed.reshape(n_resamples, n_classes, n_classes)))
     return np.stack(scored)
 
