@@ -15,6 +15,7 @@ from sklearn import metrics
 from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from tests.commands import scatseg
 from tests.measuring import peak_memory
 from threadpoolctl import threadpool_limits
 
@@ -986,12 +987,6 @@ def test_all_frames_are_kept_of_sounds_of_one_length_only():
 
 
 # --- the command line --------------------------------------------------------------------------
-
-
-def scatseg(*arguments):
-    with pytest.raises(SystemExit) as exited:
-        cli.main([str(argument) for argument in arguments])
-    return exited.value.code
 
 
 HOW = ("--features", "scattering:J=8,Q=1", "--sr", 8000, "--jobs", 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.commands import scatseg
 
 from scatseg import analysis, audio, cli, figures, formats, plotting
 from scatseg.cli import experiment
@@ -19,13 +20,6 @@ from scatseg.figures import structure
 from scatseg.segmentation import Segmentation
 
 SR = 8000
-
-
-def scatseg(*arguments):
-    """Run the command line in this process and return its exit status."""
-    with pytest.raises(SystemExit) as exited:
-        cli.main([str(argument) for argument in arguments])
-    return exited.value.code
 
 
 @pytest.fixture

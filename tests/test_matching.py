@@ -615,8 +615,18 @@ def test_pieces_do_not_grow_with_the_signal(monkeypatch):
     assert max(piece.samples.stop - piece.samples.start for piece in pieces) == 2048 + 8 * 256
 
 
-def test_a_mix_lies_between_its_targets():
-    other = bell()[::-1].copy() * 0.5
+def test_a_mix_has_the_mean_of_the_coefficients():
+    other = 0.5 * bell()[::-1]
+    S, R = SMALL(bell()), SMALL(np.ascontiguousarray(other))
+    made = engine.resynthesize(bell(), SMALL, n_steps=40, other=other, mix=0.25)
+    wanted = 0.75 * S + 0.25 * R
+    error = np.linalg.norm(SMALL(made.y) - wanted) / np.linalg.norm(wanted)
+    assert error == pytest.approx(made.error, rel=1e-2)
+    assert error < made.errors[0] / 10
+
+
+def test_a_sound_of_no_weight_changes_nothing():
+    other = 0.5 * bell()[::-1]
     alone = engine.resynthesize(bell(), SMALL, n_steps=3)
     same = engine.resynthesize(bell(), SMALL, n_steps=3, other=other, mix=0.0)
     np.testing.assert_array_equal(alone.y, same.y)
