@@ -534,19 +534,19 @@ def test_equal_systems_do_not_differ_and_unequal_ones_do(clusters):
 def test_calibration_error_of_probabilities_that_hold_is_small(rng):
     P = rng.dirichlet([1, 1, 1], size=20_000)
     truth = (P.cumsum(axis=1) < rng.random((20_000, 1))).sum(axis=1)
-    assert expected_calibration_error(P, truth) < 0.015
-    assert brier_score(P, truth) == pytest.approx(1 - (P**2).sum(axis=1).mean(), abs=0.02)
+    assert expected_calibration_error(truth, P) < 0.015
+    assert brier_score(truth, P) == pytest.approx(1 - (P**2).sum(axis=1).mean(), abs=0.02)
 
 
 def test_calibration_error_depends_on_the_bins():
     P, truth = np.array([[0.55, 0.45], [0.95, 0.05]]), [1, 0]
-    assert expected_calibration_error(P, truth, n_bins=10) == pytest.approx((0.55 + 0.05) / 2)
-    assert expected_calibration_error(P, truth, n_bins=1) == pytest.approx(0.75 - 0.5)
+    assert expected_calibration_error(truth, P, n_bins=10) == pytest.approx((0.55 + 0.05) / 2)
+    assert expected_calibration_error(truth, P, n_bins=1) == pytest.approx(0.75 - 0.5)
 
 
 def test_reliability_puts_every_prediction_into_its_bin():
     P = np.array([[0.55, 0.45], [0.6, 0.4], [0.95, 0.05], [0.0, 1.0]])
-    found = reliability(P, [0, 1, 0, 1])
+    found = reliability([0, 1, 0, 1], P)
     assert found.counts.tolist() == [0, 0, 0, 0, 0, 2, 0, 0, 0, 2]
     assert found.accuracy[5] == 0.5
     assert found.confidence[9] == pytest.approx(0.975)

@@ -188,23 +188,20 @@ def percentile_interval(
     return interval
 
 
-def reliability(
-    probabilities: NDArray[np.floating], truth: ArrayLike, *, n_bins: int = 10
-) -> Reliability:
+def reliability(truth: ArrayLike, probabilities: ArrayLike, *, n_bins: int = 10) -> Reliability:
     """Compute the reliability diagram of class probabilities.
 
     Parameters
     ----------
-    probabilities : ndarray of float, shape (n_clips, n_classes)
-        Rows sum to 1.
     truth : array_like of int, shape (n_clips,)
         Class indices.
+    probabilities : array_like of float, shape (n_clips, n_classes)
+        Rows sum to 1.
     n_bins : int, default 10
         Bins of equal width.
     """
-    return binned(
-        probabilities.max(axis=1), probabilities.argmax(axis=1) == np.asarray(truth), n_bins=n_bins
-    )
+    P = np.asarray(probabilities, dtype=np.float64)
+    return binned(P.max(axis=1), P.argmax(axis=1) == np.asarray(truth), n_bins=n_bins)
 
 
 def binned(
@@ -239,9 +236,9 @@ def binned(
 
 
 def expected_calibration_error(
-    probabilities: NDArray[np.floating], truth: ArrayLike, *, n_bins: int = 10
+    truth: ArrayLike, probabilities: ArrayLike, *, n_bins: int = 10
 ) -> float:
-    """Compute the expected calibration error.
+    """Compute the expected calibration error; parameters are those of `reliability`.
 
     It is biased for few clips: about 0.05 for 240 clips with perfectly calibrated probabilities.
 
@@ -253,14 +250,14 @@ def expected_calibration_error(
     Examples
     --------
     >>> P = np.array([[0.75, 0.25]] * 4)
-    >>> expected_calibration_error(P, [0, 0, 0, 1]), expected_calibration_error(P, [0, 0, 0, 0])
+    >>> expected_calibration_error([0, 0, 0, 1], P), expected_calibration_error([0, 0, 0, 0], P)
     (0.0, 0.25)
     """
-    return reliability(probabilities, truth, n_bins=n_bins).error
+    return reliability(truth, probabilities, n_bins=n_bins).error
 
 
-def brier_score(probabilities: NDArray[np.floating], truth: ArrayLike) -> float:
-    """Compute the multiclass Brier score, in [0, 2].
+def brier_score(truth: ArrayLike, probabilities: ArrayLike) -> float:
+    """Compute the multiclass Brier score, in [0, 2]; parameters are those of `reliability`.
 
     References
     ----------
@@ -269,8 +266,9 @@ def brier_score(probabilities: NDArray[np.floating], truth: ArrayLike) -> float:
 
     Examples
     --------
-    >>> brier_score(np.array([[1.0, 0.0], [0.5, 0.5]]), [0, 0])
+    >>> brier_score([0, 0], [[1.0, 0.0], [0.5, 0.5]])
     0.25
     """
-    true = np.eye(probabilities.shape[1])[np.asarray(truth, dtype=np.intp)]
-    return float(((probabilities - true) ** 2).sum(axis=1).mean())
+    P = np.asarray(probabilities, dtype=np.float64)
+    true = np.eye(P.shape[1])[np.asarray(truth, dtype=np.intp)]
+    return float(((P - true) ** 2).sum(axis=1).mean())

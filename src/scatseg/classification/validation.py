@@ -365,8 +365,8 @@ def describe_scores(
         "n_clips": len(here),
         "classes": [str(name) for name in result.classes],
         **{name: float(value) for name, value in zip(SCORES, values, strict=True)},
-        "calibration_error": expected_calibration_error(probabilities, truth),
-        "brier": brier_score(probabilities, truth),
+        "calibration_error": expected_calibration_error(truth, probabilities),
+        "brier": brier_score(truth, probabilities),
         "intervals": {name: intervals[:, i].tolist() for i, name in enumerate(SCORES)},
         "per_class": {
             str(name): {
