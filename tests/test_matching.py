@@ -533,6 +533,49 @@ def test_distance_from_another_is_relative_to_no_delay():
     assert values.tolist() == [1]
 
 
+def test_arrays_are_delayed_as_tensors_are():
+    x = tremolo()
+    one, two = (matching.distance_by_shift(LOSS, each, [0, 16]) for each in (x, x.numpy()))
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("x", "other", "message"),
+    [
+        (tremolo(), tremolo(), "the sounds have no distance without delay"),
+        (0 * tremolo(), None, "the sound has no distance from silence"),
+    ],
+)
+def test_a_distance_of_0_is_no_unit(x, other, message):
+    with pytest.raises(ValueError, match=message):
+        matching.distance_by_shift(LOSS, x, [0, 16], other=other)
+
+
+def test_unknown_parameters_cannot_be_fixed_in_starts():
+    with pytest.raises(ValueError, match="unknown parameter 'c': choose from a, b"):
+        matching.random_starts(Places.parameters, 2, fixed={"c": 1.0})
+
+
+@pytest.mark.parametrize("theta", [[1.0], [1.0, 2.0, 3.0]])
+def test_errors_need_a_value_for_each_parameter(theta):
+    with pytest.raises(ValueError, match=r"2 parameters need as many values, got shapes"):
+        matching.errors(Places.parameters, theta, theta)
+
+
+def test_a_target_is_cut_to_a_sample_or_more():
+    with pytest.raises(ValueError, match="n_samples must be an integer of at least 1, got 0"):
+        matching.fitted([0.0, 1.0], 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
+def test_noise_has_the_spectrum_of_a_sound_of_any_type(dtype):
+    y = (1000 * bell(512)).astype(dtype)
+    noise = matching.spectral_noise(y)
+    assert noise.dtype == (np.float64 if dtype == np.int16 else dtype)
+    spectra = [np.abs(np.fft.rfft(each))[1:-1] for each in (noise, y.astype(np.float64))]
+    np.testing.assert_allclose(*spectra, atol=0.05)
+
+
 def test_distance_over_a_parameter_is_least_at_the_target():
     values = [10.0, 20.0, 40.0]
     distances = matching.distance_by_parameter(Tremolos(), LOSS, TRUTH, "f_m", values)
