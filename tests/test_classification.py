@@ -33,6 +33,7 @@ from scatseg.classification import (
 from scatseg.classification.calibration import Calibrated
 from scatseg.classification.classifiers import make_classifier
 from scatseg.classification.confusion import (
+    binned,
     brier_score,
     class_scores,
     confusion_matrix,
@@ -468,6 +469,18 @@ def test_scores_of_each_class_by_hand():
 
 def test_a_class_that_is_never_predicted_has_no_precision_and_no_warning():
     np.testing.assert_array_equal(class_scores([[3, 0], [2, 0]])[1], [0, 0, 0])
+
+
+@pytest.mark.parametrize(("truth", "predicted"), [([0], [2]), ([2], [0]), ([0], [-1])])
+def test_classes_beyond_their_number_are_refused(truth, predicted):
+    with pytest.raises(ValueError, match="class indices must be 0 to 1"):
+        confusion_matrix(truth, predicted, 2)
+
+
+@pytest.mark.parametrize("confidence", [1.2, -0.1, np.nan])
+def test_confidences_are_probabilities(confidence):
+    with pytest.raises(ValueError, match=r"confidences must be in \[0, 1\]"):
+        binned(np.array([0.5, confidence]), np.array([True, False]))
 
 
 def test_many_groups_are_resampled_in_little_memory(rng):
@@ -946,6 +959,17 @@ def test_sampling_rates_of_clips_are_whole_numbers_of_any_type():
     assert ClipFeatures(features="mfcc", sr=8000.0) == ClipFeatures(features="mfcc", sr=8000)
     with pytest.raises(ValueError, match=r"positive whole number of Hz, got 22\.05"):
         ClipFeatures(features="mfcc", sr=22.05)
+
+
+@pytest.mark.parametrize("score", [cross_validate, learning_curve])
+def test_clips_labels_and_groups_are_equally_many(score, rng):
+    X, labels = rng.normal(size=(30, 2)), np.array(list("ab" * 15))
+    classifier = make_classifier("knn", compress=False)
+    for kept, groups in ((labels[:-1], None), (labels, np.arange(29))):
+        n_groups = "no" if groups is None else "29"
+        counts = f"30 rows of X, {len(kept)} labels and {n_groups} groups"
+        with pytest.raises(ValueError, match=f"must be of one length, got {counts}"):
+            score(classifier, X, kept, groups=groups)
 
 
 def test_only_scattering_is_left_to_be_compressed():

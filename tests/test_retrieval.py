@@ -209,6 +209,13 @@ def test_a_learned_metric_needs_memory_for_its_result_alone(rng, monkeypatch):
     assert peak_memory(learned_similarity, X, labels, groups=None) < 2 * similarity.nbytes
 
 
+def test_none_is_no_group():
+    labels = list("abb")
+    S = [[1, 0.9, 0.1], [0.9, 1, 0.2], [0.1, 0.2, 1]]
+    alone = evaluate(S, labels, groups=None)
+    np.testing.assert_equal(dict(evaluate(S, labels, groups=[None] * 3).values), dict(alone.values))
+
+
 @pytest.fixture(scope="module")
 def sounds(tmp_path_factory):
     """Low and high tones by three players each."""

@@ -16,6 +16,9 @@ from scatseg.statistics import N_RESAMPLES, resampled_sums
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1")
 """The scores of `scores_of`, in [0, 1]."""
 
+_ROUNDING = 1e-9
+"""By which probabilities may be outside of [0, 1]."""
+
 
 class Reliability(NamedTuple):
     """A reliability diagram: accuracy of predictions by confidence.
@@ -56,14 +59,24 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, n_classes: int) -> 
     -------
     confusion : ndarray of int, shape (n_classes, n_classes)
 
+    Raises
+    ------
+    ValueError
+        When an index is not that of a class.
+
     Examples
     --------
     >>> confusion_matrix([0, 0, 1], [0, 1, 1], 2)
     array([[1, 1],
            [0, 1]])
     """
-    pairs = np.asarray(truth, dtype=np.intp) * n_classes + np.asarray(predicted, dtype=np.intp)
-    counts = np.bincount(pairs, minlength=n_classes**2)
+    rows, columns = np.asarray(truth, dtype=np.intp), np.asarray(predicted, dtype=np.intp)
+    indices = np.concatenate([rows, columns])
+    if ((indices < 0) | (indices >= n_classes)).any():
+        got = f"{indices.min()} to {indices.max()}"
+        msg = f"class indices must be 0 to {n_classes - 1}, got {got}"
+        raise ValueError(msg)
+    counts = np.bincount(rows * n_classes + columns, minlength=n_classes**2)
     return counts.reshape(n_classes, n_classes)
 
 
@@ -218,11 +231,20 @@ def binned(
     n_bins : int, default 10
         Bins of equal width.
 
+    Raises
+    ------
+    ValueError
+        When a confidence is not in [0, 1], up to rounding.
+
     Examples
     --------
     >>> binned(np.array([0.3, 0.7, 0.9]), np.array([False, True, False]), n_bins=2).accuracy
     array([0. , 0.5])
     """
+    outside = ~((confidence >= -_ROUNDING) & (confidence <= 1 + _ROUNDING))  # true for NaN
+    if outside.any():
+        msg = f"confidences must be in [0, 1], got {confidence[outside][0]:g}"
+        raise ValueError(msg)
     # A confidence on an edge belongs to the bin below, 0 to the first.
     bins = np.clip(np.ceil(confidence * n_bins).astype(np.intp) - 1, 0, n_bins - 1)
     counts = np.bincount(bins, minlength=n_bins)
