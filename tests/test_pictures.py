@@ -641,6 +641,34 @@ def test_distances_are_drawn_for_every_transform(notes, ax):
     assert [line.get_label() for line in ax.lines] == list(curves.distances)
 
 
+# ---- options ----------------------------------------------------------------------------
+
+
+def test_one_number_of_wavelets_means_one_per_octave_in_the_second_layer(notes):
+    for short, long in (
+        (pictures.bank_curves(6, 4, sr=SR), pictures.bank_curves(6, (4, 1), sr=SR)),
+        (pictures.joint(notes, SR, J=7, Q=4), pictures.joint(notes, SR, J=7, Q=(4, 1))),
+        (pictures.joint_tiles(2, 1, Q=4), pictures.joint_tiles(2, 1, Q=(4, 1))),
+    ):
+        for one, two in zip(vars(short).values(), vars(long).values(), strict=True):
+            np.testing.assert_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("compute", "message"),
+    [
+        (lambda: pictures.morlet(440, 0), "Q must be an integer of at least 1, got 0"),
+        (lambda: pictures.spectrogram(tone(9), SR, n_fft=0), "n_fft must be an integer of at lea"),
+        (lambda: pictures.spectrogram(tone(9), SR, hop=0), "hop must be an integer of at least 1"),
+        (lambda: pictures.bank_curves(6, 4, sr=0), "sr must be positive and finite, got 0"),
+        (lambda: pictures.bank_curves(6, 4, sr=SR, lowest=0), "lowest must be positive"),
+    ],
+)
+def test_options_out_of_range_are_named(compute, message):
+    with pytest.raises(ValueError, match=message):
+        compute()
+
+
 # ---- rates ------------------------------------------------------------------------------
 
 
