@@ -1478,6 +1478,14 @@ def test_a_very_large_index_says_how_it_is_searched(built, monkeypatch):
     assert built.manner(4.0).startswith("searched exactly: 36 windows of 4 s")
 
 
+def test_only_the_search_of_passages_is_said_to_be_slow(built, tmp_path, monkeypatch):
+    monkeypatch.setattr("scatseg.search.approximate.ABOVE", 3)
+    audio.save(tmp_path / "long.flac", melody(0, seconds=61.0), SR)
+    assert ask(built, tmp_path / "long.flac").notes == ()  # among whole recordings
+    (note,) = ask(built, tmp_path / "long.flac", start=3.0, end=7.0).notes
+    assert note.startswith("searched exactly: 36 windows of 4 s")
+
+
 def test_a_graph_finds_what_exact_search_finds(music, tmp_path, monkeypatch):
     pytest.importorskip("faiss")
     monkeypatch.setattr("scatseg.search.approximate.ABOVE", 10)

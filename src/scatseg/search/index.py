@@ -39,7 +39,14 @@ from scatseg.search.passages import (
     window_cells,
 )
 from scatseg.search.projection import Projection
-from scatseg.search.queries import RATE_STEP, Query, make_query, rate_step, tempo_ratios
+from scatseg.search.queries import (
+    RATE_STEP,
+    Query,
+    asks_for_whole,
+    make_query,
+    rate_step,
+    tempo_ratios,
+)
 from scatseg.search.sliding import Course, Pattern, overlapping, slide
 from scatseg.search.store import DATABASE, IndexedTrack, SearchIndexError, State, read_state
 
@@ -305,7 +312,7 @@ class Index:
         self._check(sr, top, transpose, tempo, exclude)
         excluded = {*exclude, *(() if passage is None else passage[:1])}
         self._check_known(excluded)
-        is_whole = start is None and end is None and len(y) > 2 * max(LENGTHS) * sr
+        is_whole = asks_for_whole(len(y) / sr, start, end)
         if is_whole and tempo:
             msg = "other tempi need an excerpt as query: give its start and end"
             raise ValueError(msg)
@@ -451,7 +458,7 @@ class Index:
         return edges[cells[:, 0]], edges[cells[:, 1]]
 
     def manner(self, seconds: float) -> str:
-        """Describe the search method for a query of `seconds`; empty for exact search."""
+        """Describe the search of passages by one of `seconds`, if it may be slow or inexact."""
         length = nearest_length(seconds)
         n_rows = self._state.rows[length].n_rows
         if n_rows <= approximate.ABOVE:
