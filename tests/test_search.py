@@ -164,6 +164,23 @@ def test_an_excerpt_of_a_recording_is_what_is_looked_for(built):
     assert hits[0].similarity > 0.97
 
 
+def test_what_to_exclude_may_come_from_a_generator(built):
+    hits = built.search(excerpt(0, 3.0, 4.0), SR, exclude=(f"melody{n}" for n in (0, 1)))
+    assert {"melody0", "melody1"}.isdisjoint(hit.track for hit in hits)
+
+
+@pytest.mark.parametrize(
+    ("passage", "message"),
+    [
+        (("melody0", 7.0, 3.0), "an excerpt must begin before it ends, got 7 s to 3 s"),
+        (("melody0", 3.0), r"passage must be \(id, start, end\), got \('melody0', 3.0\)"),
+    ],
+)
+def test_a_passage_to_exclude_begins_before_it_ends(built, passage, message):
+    with pytest.raises(ValueError, match=message):
+        built.search(excerpt(0, 3.0, 4.0), SR, passage=passage)
+
+
 def test_a_passage_is_one_hit(built):
     hits = built.search(excerpt(0, 3.0, 4.0), SR, top=30)
     spans = [(hit.start, hit.end) for hit in hits if hit.track == "melody0"]

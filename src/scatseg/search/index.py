@@ -43,11 +43,12 @@ from scatseg.search.queries import (
     RATE_STEP,
     Query,
     asks_for_whole,
+    check_passage,
     make_query,
     rate_step,
     tempo_ratios,
 )
-from scatseg.search.sliding import Course, Pattern, overlapping, slide
+from scatseg.search.sliding import Course, Pattern, best_near, overlapping, slide
 from scatseg.search.store import DATABASE, IndexedTrack, SearchIndexError, State, read_state
 
 _CANDIDATES = 100
@@ -260,7 +261,7 @@ class Index:
         start: float | None = None,
         end: float | None = None,
         top: int = 10,
-        exclude: Collection[str] = (),
+        exclude: Iterable[str] = (),
         passage: tuple[str, float, float] | None = None,
         transpose: int = 0,
         tempo: float = 0.0,
@@ -281,7 +282,7 @@ class Index:
             Excerpt in seconds.
         top : int, default 10
             Maximum number of hits.
-        exclude : collection of str
+        exclude : iterable of str
             Ids of recordings to exclude.
         passage : (str, float, float), optional
             Recording, start and end of a passage to exclude, such as the query itself. If whole
@@ -310,7 +311,10 @@ class Index:
         """
         y = np.asarray(check_mono(y, sr))
         self._check(sr, top, transpose, tempo, exclude)
-        excluded = {*exclude, *(() if passage is None else passage[:1])}
+        exclude = frozenset(exclude)  # an iterator is used up once
+        if passage is not None:
+            check_passage(passage)
+        excluded = exclude | frozenset(() if passage is None else passage[:1])
         self._check_known(excluded)
         is_whole = asks_for_whole(len(y) / sr, start, end)
         if is_whole and tempo:
@@ -333,7 +337,7 @@ class Index:
         return self._compared(query, found, top, explain=explain)
 
     def _check(
-        self, sr: int, top: int, transpose: int, tempo: float, exclude: Collection[str]
+        self, sr: int, top: int, transpose: int, tempo: float, exclude: Iterable[str]
     ) -> None:
         if sr != self.describer.sr:
             msg = (
@@ -531,7 +535,7 @@ class Index:
         hits = []
         for start, end, timbre in zip(region.starts, region.ends, region.timbres, strict=True):
             best = max(
-                (*_best_near(course, start, end, query.duration / ratio), ratio)
+                (*best_near(course, start, end, query.duration / ratio), ratio)
                 for ratio, course in courses
             )
             hits.append(self._hit(region.track, query, best, float(timbre), semitones))
@@ -586,14 +590,3 @@ class Index:
         if description is None:
             return np.empty((0, 0), np.float32)
         return description.frames.astype(np.float32)
-
-
-def _best_near(course: Course, start: float, end: float, duration: float) -> tuple[float, float]:
-    """Find the best alignment of a query of given duration around a window."""
-    middle, reach = (start + end) / 2, (end - start) / 2 + abs(end - start - duration) / 2
-    near = np.abs(course.starts + duration / 2 - middle) <= reach
-    if not near.any():
-        nearest = int(np.abs(course.starts + duration / 2 - middle).argmin())
-        near[nearest] = True
-    place = int(np.where(near, course.similarities, -np.inf).argmax())
-    return float(course.similarities[place]), float(course.starts[place])

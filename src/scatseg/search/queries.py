@@ -198,6 +198,15 @@ def check_excerpt(duration: float, start: float | None, end: float | None) -> tu
     return first, min(last, duration)
 
 
+def check_passage(passage: tuple[str, float, float]) -> None:
+    """Raise a ValueError for a passage that is not (id, start, end), with times in seconds."""
+    if len(passage) != 3:
+        msg = f"passage must be (id, start, end), got {passage}"
+        raise ValueError(msg)
+    _, start, end = passage
+    check_excerpt(end, start, end)
+
+
 def asks_for_whole(duration: float, start: float | None, end: float | None) -> bool:
     """Return whether a recording is compared with whole ones: over a minute, and no excerpt.
 
