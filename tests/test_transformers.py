@@ -263,7 +263,10 @@ def test_names_contain_the_statistic_and_the_feature(aggregate, expected):
     assert list(transformer.get_feature_names_out()) == expected
 
 
-@pytest.mark.parametrize("features", ["scattering:J=8", "jtfs:J=8,Q=4", "scattering:J=7+mfcc"])
+@pytest.mark.parametrize(
+    "features",
+    ["scattering:J=8", "jtfs:J=8,Q=4", "scattering:J=7+mfcc", "scattering:J=7+scattering:J=8"],
+)
 def test_column_names_are_unique(features):
     transformer = FeatureTransformer(features, sr=SR, aggregate="mean+std").fit([tone(220)])
     names = transformer.get_feature_names_out()

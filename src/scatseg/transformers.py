@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -214,17 +215,17 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         -------
         names : ndarray of str, shape (n_features,)
             Prefixed by the statistic, unless it is "mean" alone. If all frames are kept, the center
-            of the frame follows: "scattering S1 440 Hz at 0.37 s".
+            of the frame follows: "scattering S1 440 Hz at 0.37 s". A name that several extractors
+            give to their features is numbered: "scattering S1 440 Hz (2)".
         """
         check_is_fitted(self)
+        names = _numbered(self.feature_names_)
         if self.aggregate == ALL_FRAMES:
             times = _distinct(self.frame_centers_)
-            titles = [f"{name} at {at} s" for name in self.feature_names_ for at in times]
-            return np.array(titles, dtype=object)
+            return np.array([f"{name} at {at} s" for name in names for at in times], dtype=object)
         statistics = _statistics(self.aggregate)
         prefixes = [""] if statistics == ["mean"] else [f"{name} " for name in statistics]
-        names = [f"{prefix}{name}" for prefix in prefixes for name in self.feature_names_]
-        return np.array(names, dtype=object)
+        return np.array([f"{prefix}{name}" for prefix in prefixes for name in names], dtype=object)
 
     def __sklearn_tags__(self) -> Any:
         """Declare to scikit-learn that rows may be paths, and dtypes are not preserved."""
@@ -233,6 +234,16 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.requires_fit = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _numbered(names: Iterable[FeatureName]) -> list[str]:
+    """Format names, and number those that occur again, as of one scattering at two scales."""
+    counts: Counter[str] = Counter()
+    titles = []
+    for title in map(str, names):
+        counts[title] += 1
+        titles.append(title if counts[title] == 1 else f"{title} ({counts[title]})")
+    return titles
 
 
 def _distinct(seconds: NDArray[np.float64]) -> list[str]:
