@@ -263,10 +263,10 @@ def _described(z: Tensor, piece: _Piece, coefficients: Coefficients) -> Tensor:
 
 def _pieces(n_samples: int, coefficients: Coefficients) -> Iterator[_Piece]:
     """Divide a signal into chunks at frames, with the context needed by their averages."""
-    options = coefficients.transform.options
-    if (options.time if hasattr(options, "time") else options.average) != "local":
+    if coefficients.T in (0, "global"):
         msg = f"resynthesis needs an average over a scale, got T={coefficients.T!r}"
         raise ValueError(msg)
+    options = coefficients.transform.options
     hop = options.stride
     around = -(-_REACH * options.T // hop)
     n_frames = -(-n_samples // hop)

@@ -21,7 +21,7 @@ from matplotlib.ticker import (
 )
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.plotting.canvas import COLORS, INK, style
+from scatseg.plotting.canvas import COLORS, INK, color_bar, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,11 +40,7 @@ def plot_contour(field: Field, *, ax: Axes) -> None:
     """Draw contours of a loss over two parameters, and the target."""
     parameters, (x, y), target = _shown(field)
     levels = ax.contourf(x, y, field.losses.T, levels=16, cmap=matplotlib.colormaps[_LOSS])
-    figure = ax.get_figure()
-    if figure is not None:
-        bar = figure.colorbar(levels, ax=ax, pad=0.01, fraction=0.05, aspect=25)
-        bar.set_label("loss", fontsize=7)
-        bar.ax.tick_params(labelsize=7)
+    color_bar(ax, levels, "loss", "neither")
     _mark_target(target, ax)
     _mark_plane(ax, *parameters, x, y)
 
