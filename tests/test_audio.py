@@ -1,5 +1,6 @@
 import hashlib
 import os
+import pickle
 import re
 import subprocess
 import sys
@@ -580,5 +581,12 @@ def test_a_file_is_hashed_by_any_kind_of_path(tmp_path):
     path.write_bytes(b"abc")
     hashes = {audio.file_hash(each) for each in (path, os.fspath(path), os.fsencode(path))}
     assert hashes == {hashlib.sha256(b"abc").hexdigest()}
-    with pytest.raises(audio.UnreadableAudioError, match="No such file"):
-        audio.file_hash("nothing.wav")
+
+
+@pytest.mark.parametrize("read", [audio.load, audio.decode, audio.stream, audio.file_hash])
+def test_a_missing_file_is_an_error_of_audio_and_of_python(tmp_path, read):
+    for kind in (audio.AudioError, FileNotFoundError):
+        with pytest.raises(kind, match=r"nothing\.wav: .*No such file") as caught:
+            read(tmp_path / "nothing.wav")
+        again = pickle.loads(pickle.dumps(caught.value))
+        assert (type(again), str(again)) == (type(caught.value), str(caught.value))

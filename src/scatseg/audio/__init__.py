@@ -19,6 +19,7 @@ from scatseg.audio.errors import (
     AudioError,
     AudioWarning,
     InvalidSamplesError,
+    MissingAudioError,
     NotAudioError,
     TooLongError,
     TooShortError,
@@ -44,6 +45,7 @@ __all__ = [
     "AudioError",
     "AudioWarning",
     "InvalidSamplesError",
+    "MissingAudioError",
     "NotAudioError",
     "Recording",
     "Stream",
@@ -141,7 +143,7 @@ def load(path: AnyPath, *, sr: int | None = 22050) -> tuple[Signal, int]:
     Raises
     ------
     AudioError
-        One of its subclasses; see `decode`.
+        One of its subclasses; see `decode`. Of a missing file, also a FileNotFoundError.
 
     Warns
     -----
@@ -195,7 +197,8 @@ def decode(
     Raises
     ------
     UnreadableAudioError
-        The file is missing, a folder, a device, or not readable.
+        The file is a folder, a device, or not readable; a MissingAudioError, also a
+        FileNotFoundError, if there is none.
     NotAudioError
         The file cannot be decoded, or needs the `ffmpeg` extra.
     InvalidSamplesError
