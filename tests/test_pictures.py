@@ -635,6 +635,19 @@ def test_silence_has_no_distance_to_draw():
         pictures.invariance(np.zeros(SR), SR)
 
 
+def test_sizes_of_changes_ascend_and_are_positive(notes):
+    curves = pictures.stability(notes[:SR], SR, J=7, Q=(1,), factors=[0.02, 0.01])
+    ascending = pictures.stability(notes[:SR], SR, J=7, Q=(1,), factors=[0.01, 0.02])
+    np.testing.assert_array_equal(curves.sizes, [0.01, 0.02])
+    for name, distances in ascending.distances.items():
+        np.testing.assert_array_equal(curves.distances[name], distances)
+    for sizes in ([], [0.1, -2], [np.nan], [0]):
+        with pytest.raises(ValueError, match="shifts must be positive numbers, got"):
+            pictures.invariance(notes, SR, shifts=sizes)
+        with pytest.raises(ValueError, match="factors must be positive numbers, got"):
+            pictures.stability(notes, SR, factors=sizes)
+
+
 def test_distances_are_drawn_for_every_transform(notes, ax):
     curves = pictures.stability(notes[:SR], SR, J=7, Q=(1, 2), factors=[0.01, 0.02])
     plotting.plot_distances(curves, ax=ax, xlabel="part")

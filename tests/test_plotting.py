@@ -224,6 +224,11 @@ def test_similarity_runs_right_and_down(ax):
     assert ax.get_ylim() == (3, 0)
 
 
+def test_similarity_of_an_excerpt_that_is_not_in_the_recording_is_refused(ax):
+    with pytest.raises(ValueError, match=r"between 0 and 3 s, got 5 to 7 s"):
+        plot_similarity(np.eye(3), [0, 1, 2, 3], ax=ax, span=(5, 7))
+
+
 @pytest.mark.parametrize(("level", "shade"), [(1, 1), (254.4 / 255, 1), (0, 0)])
 def test_what_is_alike_throughout_is_bright_and_what_is_not_is_dark(ax, tmp_path, level, shade):
     plot_similarity(np.full((4, 4), level), np.arange(5), ax=ax)
