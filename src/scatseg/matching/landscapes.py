@@ -19,7 +19,7 @@ from torch import Tensor
 from scatseg.losses import FeatureLoss, Loss
 from scatseg.matching.targets import delayed_target
 from scatseg.naming import check_several
-from scatseg.sensitivity import heard, places_of, signs_of, theta_at
+from scatseg.sensitivity import places_of, pullback_metric, signs_of, theta_at
 from scatseg.synth import Parameter, Synth, check_names, delayed
 
 
@@ -261,7 +261,7 @@ def sensitivities(
     if not isinstance(loss, FeatureLoss):
         return None
     at = torch.as_tensor(np.asarray(theta, np.float64))
-    M = heard(synth, loss.differences_from(synth(at)), at)
+    M = pullback_metric(synth, loss.differences_from(synth(at)), at)
     values: NDArray[np.float64] = np.linalg.eigvalsh(M.numpy(force=True))[::-1]
     singular: NDArray[np.float64] = np.sqrt(values.clip(min=0))
     return singular
