@@ -113,10 +113,10 @@ class ClipFeatures:
                 f"{self.least_seconds} s"
             )
             raise ValueError(msg)
-        if not 0 < self.sr <= _MOST_SR:
+        check_rate(self.sr)
+        if self.sr > _MOST_SR:
             msg = f"sr must be positive and at most {_MOST_SR} Hz, got {self.sr!r}"
             raise ValueError(msg)
-        check_rate(self.sr)
         object.__setattr__(self, "sr", int(self.sr))  # 22050.0 is stored as 22050
         if self.seconds is not None and not round(self.seconds * self.sr):
             msg = f"sounds need at least one sample, got {self.seconds:g} s at {self.sr} Hz"

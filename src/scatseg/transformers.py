@@ -20,6 +20,7 @@ from scatseg.compression import median_levels
 from scatseg.counts import counted
 from scatseg.extractors import Stack, extracted, extracted_together, extractor
 from scatseg.features import Extractor, FeatureName, Features
+from scatseg.rates import check_rate
 from scatseg.threads import one_thread
 
 FilePath = str | os.PathLike[str]
@@ -149,9 +150,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             When an option is invalid, or X does not hold signals.
         """
-        if not (isinstance(self.sr, int | np.integer) and self.sr > 0):
-            msg = f"sr must be a positive integer, in Hz, got {self.sr!r}"
-            raise ValueError(msg)
+        check_rate(self.sr)
         _statistics(self.aggregate)
         rows = _rows(X)
         n_samples = round(_PROBE_SECONDS * self.sr)
