@@ -121,7 +121,7 @@ def others(scores: Path) -> dict[str, Answers]:
     with scores.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             system = row["system"]
-            known = row["metric"] in names and row["level"] not in ("pattern", "all")
+            known = row["metric"] in names and row["level"] != "pattern"
             if known and (system.startswith("baseline:") or system == "human ceiling"):
                 key = (row["track"], row["annotator"], row["level"])
                 systems[system][key][names[row["metric"]]] = float(row["value"])

@@ -1,12 +1,11 @@
 """Contingency tables: expected information by chance, and memory for many labels."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.measuring import peak_memory
 
 from scatseg import agreement
 from scatseg.agreement import contingency, hierarchy_scores, label_scores
@@ -49,15 +48,6 @@ def form(rng, duration, n_segments):
     """Make a form whose labels are all different."""
     inner = np.unique(np.round(rng.uniform(0.05, duration - 1, n_segments), 3))
     return Segmentation([0, *inner, duration], [str(i) for i in range(len(inner) + 1)])
-
-
-def peak_memory(score, *sides):
-    tracemalloc.start()
-    try:
-        score(*sides)
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def test_thousands_of_labels_are_scored_in_little_memory(rng):

@@ -1,9 +1,9 @@
 import hashlib
 import os
+import pickle
 import re
 import subprocess
 import sys
-import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 import soundfile
 import soxr
 from tests import hostile
+from tests.measuring import peak_memory
 
 from scatseg import audio
 from scatseg.audio import AUDIO_EXTENSIONS, AudioError, AudioWarning, decode, load, save
@@ -310,24 +311,15 @@ def test_no_descriptor_stays_open(hostiles):
 # Limits.
 
 
-def peak_memory(work):
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 def test_a_header_that_lies_allocates_nothing(hostiles):
     path = hostiles["FLAC declaring 1.6 GB"].path
-    assert peak_memory(lambda: decode(path)) < 3e6
+    assert peak_memory(decode, path) < 3e6
 
 
 def test_a_file_never_lies_whole_in_memory_at_its_own_rate(write):
     path = write("long.wav", np.zeros((10 * 96000, 4)), 96000)
     decoded = 10 * 96000 * 4 * 4
-    assert peak_memory(lambda: decode(path)) < decoded / 3
+    assert peak_memory(decode, path) < decoded / 3
 
 
 def test_declared_length_is_checked_before_decoding(write):
@@ -589,5 +581,12 @@ def test_a_file_is_hashed_by_any_kind_of_path(tmp_path):
     path.write_bytes(b"abc")
     hashes = {audio.file_hash(each) for each in (path, os.fspath(path), os.fsencode(path))}
     assert hashes == {hashlib.sha256(b"abc").hexdigest()}
-    with pytest.raises(audio.UnreadableAudioError, match="No such file"):
-        audio.file_hash("nothing.wav")
+
+
+@pytest.mark.parametrize("read", [audio.load, audio.decode, audio.stream, audio.file_hash])
+def test_a_missing_file_is_an_error_of_audio_and_of_python(tmp_path, read):
+    for kind in (audio.AudioError, FileNotFoundError):
+        with pytest.raises(kind, match=r"nothing\.wav: .*No such file") as caught:
+            read(tmp_path / "nothing.wav")
+        again = pickle.loads(pickle.dumps(caught.value))
+        assert (type(again), str(again)) == (type(caught.value), str(caught.value))

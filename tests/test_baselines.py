@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.strategies import segmentations
 
-from scatseg.baselines import evenly_spaced, no_boundary, random_boundaries
+from scatseg.baselines import baseline, evenly_spaced, no_boundary, random_boundaries
 from scatseg.segmentation import Segmentation
 
 
@@ -15,11 +15,10 @@ def test_evenly_spaced_has_as_many_segments_as_the_reference():
     assert evenly_spaced(reference) == Segmentation([0, 10, 20, 30, 40], list("ABCD"))
 
 
-@pytest.mark.parametrize("baseline", [no_boundary, evenly_spaced])
-def test_baseline_does_not_know_where_the_reference_starts(baseline):
-    guess = baseline(Segmentation([20, 30, 40], ["A", "B"]))
+@pytest.mark.parametrize("made", [no_boundary, evenly_spaced])
+def test_baseline_does_not_know_where_the_reference_starts(made):
+    guess = made(Segmentation([20, 30, 40], ["A", "B"]))
     assert (guess.start, guess.end) == (0, 40)
-    assert 20.0 not in guess.boundaries or baseline is evenly_spaced
 
 
 @settings(deadline=None)
@@ -44,3 +43,8 @@ def test_random_boundaries_fall_anywhere():
     times = [random_boundaries(reference, rng).boundaries[1] for _ in range(400)]
     counts = np.histogram(times, bins=4, range=(0, 100))[0]
     assert counts.min() > 70
+
+
+def test_a_baseline_that_there_is_not_is_refused():
+    with pytest.raises(ValueError, match="baseline:none, baseline:even or baseline:random, got"):
+        baseline("baseline:evenly", Segmentation([0, 1, 2], "AB"), "song")

@@ -164,6 +164,11 @@ def test_merging_does_not_modify_its_input(rng):
     np.testing.assert_array_equal(cuts, [0, 5, 10, 15])
 
 
+def test_segments_are_joined_to_one_at_least():
+    with pytest.raises(ValueError, match="n_segments must be an integer of at least 1, got 0"):
+        join_segments(np.array([0, 2, 4]), np.zeros((4, 1)), n_segments=0)
+
+
 # Scores of segments, and the best segmentation
 
 
@@ -309,6 +314,12 @@ def test_raises_if_every_segmentation_is_forbidden(n_segments, rng):
         best_boundaries(scores, n_segments=n_segments)
     with pytest.raises(ValueError, match="every segmentation contains a forbidden"):
         boundary_probabilities(scores)
+
+
+@pytest.mark.parametrize("temperature", [0, -1, np.nan])
+def test_a_temperature_that_is_not_positive_is_refused(temperature):
+    with pytest.raises(ValueError, match="temperature must be positive and finite, got"):
+        boundary_probabilities(np.zeros((4, 4)), temperature=temperature)
 
 
 @pytest.mark.parametrize("n_segments", [None, 3])

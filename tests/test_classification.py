@@ -15,6 +15,8 @@ from sklearn import metrics
 from sklearn.model_selection import GridSearchCV
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from tests.commands import scatseg
+from tests.measuring import peak_memory
 from threadpoolctl import threadpool_limits
 
 from scatseg import audio, cli
@@ -31,6 +33,7 @@ from scatseg.classification import (
 from scatseg.classification.calibration import Calibrated
 from scatseg.classification.classifiers import make_classifier
 from scatseg.classification.confusion import (
+    binned,
     brier_score,
     class_scores,
     confusion_matrix,
@@ -468,6 +471,26 @@ def test_a_class_that_is_never_predicted_has_no_precision_and_no_warning():
     np.testing.assert_array_equal(class_scores([[3, 0], [2, 0]])[1], [0, 0, 0])
 
 
+@pytest.mark.parametrize(("truth", "predicted"), [([0], [2]), ([2], [0]), ([0], [-1])])
+def test_classes_beyond_their_number_are_refused(truth, predicted):
+    with pytest.raises(ValueError, match="class indices must be 0 to 1"):
+        confusion_matrix(truth, predicted, 2)
+
+
+@pytest.mark.parametrize("confidence", [1.2, -0.1, np.nan])
+def test_confidences_are_probabilities(confidence):
+    with pytest.raises(ValueError, match=r"confidences must be in \[0, 1\]"):
+        binned(np.array([0.5, confidence]), np.array([True, False]))
+
+
+def test_many_groups_are_resampled_in_little_memory(rng):
+    n_groups, n_samples = 20_000, 2000
+    truth = rng.integers(0, 2, n_groups)
+    options = {"n_classes": 2, "n_resamples": n_samples}
+    most = peak_memory(resampled_scores, truth, [truth], np.arange(n_groups), **options)
+    assert most < n_samples * n_groups * 8 / 2  # half a weight for each group and sample
+
+
 def test_resampled_scores_center_on_the_score(rng):
     truth, predicted = rng.integers(0, 3, size=(2, 300))
     drawn = resampled_scores(truth, [predicted], np.arange(300), n_classes=3, n_resamples=500)
@@ -524,19 +547,19 @@ def test_equal_systems_do_not_differ_and_unequal_ones_do(clusters):
 def test_calibration_error_of_probabilities_that_hold_is_small(rng):
     P = rng.dirichlet([1, 1, 1], size=20_000)
     truth = (P.cumsum(axis=1) < rng.random((20_000, 1))).sum(axis=1)
-    assert expected_calibration_error(P, truth) < 0.015
-    assert brier_score(P, truth) == pytest.approx(1 - (P**2).sum(axis=1).mean(), abs=0.02)
+    assert expected_calibration_error(truth, P) < 0.015
+    assert brier_score(truth, P) == pytest.approx(1 - (P**2).sum(axis=1).mean(), abs=0.02)
 
 
 def test_calibration_error_depends_on_the_bins():
     P, truth = np.array([[0.55, 0.45], [0.95, 0.05]]), [1, 0]
-    assert expected_calibration_error(P, truth, n_bins=10) == pytest.approx((0.55 + 0.05) / 2)
-    assert expected_calibration_error(P, truth, n_bins=1) == pytest.approx(0.75 - 0.5)
+    assert expected_calibration_error(truth, P, n_bins=10) == pytest.approx((0.55 + 0.05) / 2)
+    assert expected_calibration_error(truth, P, n_bins=1) == pytest.approx(0.75 - 0.5)
 
 
 def test_reliability_puts_every_prediction_into_its_bin():
     P = np.array([[0.55, 0.45], [0.6, 0.4], [0.95, 0.05], [0.0, 1.0]])
-    found = reliability(P, [0, 1, 0, 1])
+    found = reliability([0, 1, 0, 1], P)
     assert found.counts.tolist() == [0, 0, 0, 0, 0, 2, 0, 0, 0, 2]
     assert found.accuracy[5] == 0.5
     assert found.confidence[9] == pytest.approx(0.975)
@@ -938,12 +961,35 @@ def test_sampling_rates_of_clips_are_whole_numbers_of_any_type():
         ClipFeatures(features="mfcc", sr=22.05)
 
 
+@pytest.mark.parametrize("score", [cross_validate, learning_curve])
+def test_clips_labels_and_groups_are_equally_many(score, rng):
+    X, labels = rng.normal(size=(30, 2)), np.array(list("ab" * 15))
+    classifier = make_classifier("knn", compress=False)
+    for kept, groups in ((labels[:-1], None), (labels, np.arange(29))):
+        n_groups = "no" if groups is None else "29"
+        counts = f"30 rows of X, {len(kept)} labels and {n_groups} groups"
+        with pytest.raises(ValueError, match=f"must be of one length, got {counts}"):
+            score(classifier, X, kept, groups=groups)
+
+
 def test_only_scattering_is_left_to_be_compressed():
     columns = ClipFeatures(features="scattering:J=8+mfcc").columns()
     families = np.array([name.family for name in columns.names])
     np.testing.assert_array_equal(columns.uncompressed, families == "scattering")
     loud = ClipFeatures(features="scattering:J=8,compression=mean").columns()
     assert not loud.uncompressed.any()
+
+
+def test_uncompressed_features_are_told_apart_from_others_of_their_family():
+    raw, compressed = "scattering:J=6,max_order=1", "scattering:J=5,compression=mean"
+    n_raw = len(ClipFeatures(features=raw).columns().names)
+    expected = np.arange(len(ClipFeatures(features=f"{raw}+{compressed}").columns().names)) < n_raw
+    both = ClipFeatures(features=f"{raw}+{compressed}", aggregate="mean+std").columns()
+    np.testing.assert_array_equal(both.uncompressed.reshape(2, -1), [expected, expected])
+    turned = ClipFeatures(features=f"{compressed}+{raw}").columns()
+    np.testing.assert_array_equal(turned.uncompressed, expected[::-1])
+    frames = ClipFeatures(features=f"{raw}+{compressed}", aggregate="none", seconds=0.5).columns()
+    np.testing.assert_array_equal(frames.uncompressed, np.repeat(expected, frames.n_frames))
 
 
 def test_frames_have_the_names_of_their_features():
@@ -965,12 +1011,6 @@ def test_all_frames_are_kept_of_sounds_of_one_length_only():
 
 
 # --- the command line --------------------------------------------------------------------------
-
-
-def scatseg(*arguments):
-    with pytest.raises(SystemExit) as exited:
-        cli.main([str(argument) for argument in arguments])
-    return exited.value.code
 
 
 HOW = ("--features", "scattering:J=8,Q=1", "--sr", 8000, "--jobs", 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.commands import scatseg
 
 from scatseg import analysis, audio, cli, figures, formats, plotting
 from scatseg.cli import experiment
@@ -19,13 +20,6 @@ from scatseg.figures import structure
 from scatseg.segmentation import Segmentation
 
 SR = 8000
-
-
-def scatseg(*arguments):
-    """Run the command line in this process and return its exit status."""
-    with pytest.raises(SystemExit) as exited:
-        cli.main([str(argument) for argument in arguments])
-    return exited.value.code
 
 
 @pytest.fixture
@@ -672,6 +666,18 @@ def test_every_axis_of_the_techniques_and_its_colors_are_labeled(tmp_path, drawn
     assert ends == [(0, 3), (0, 3)]
 
 
+def test_too_small_a_scale_for_the_parameters_is_named_as_given(tmp_path, capsys):
+    assert scatseg("plot", "parameters", "--J", 2, "-o", tmp_path / "x.png") == cli.USAGE
+    assert "'--J': 2 is not in the range x>=3" in capsys.readouterr().err
+
+
+def test_the_energy_of_a_technique_peaks_near_its_rate(tmp_path, drawn):
+    assert scatseg("plot", "techniques", "--sr", SR, "-o", tmp_path / "x.png") == 0
+    for energy, true in (ax.lines for ax in drawn[0].axes[2:-1:3]):
+        found = energy.get_xdata()[energy.get_ydata().argmax()]
+        assert abs(np.log2(found / true.get_xdata()[0])) <= 0.5
+
+
 def test_axes_of_joint_wavelets_are_labeled(tmp_path, drawn):
     assert scatseg("plot", "wavelet2d", "--J", 10, "-o", tmp_path / "x.png") == 0
     assert (drawn[0].get_supxlabel(), drawn[0].get_supylabel()) == ("time (s)", "octaves")
@@ -699,6 +705,8 @@ def test_wavelets_are_drawn_with_their_numbers(kind, tmp_path):
     [
         (("s1", "--from", "soon"), "'soon' is not a time like 62.5 or 1:02.5"),
         (("s1", "--from", "nan"), "'nan' is not a time"),
+        (("s1", "--to", "1:nan"), "'1:nan' is not a time"),
+        (("s1", "--to", "inf"), "'inf' is not a time"),
         (("s1", "--from", 5, "--to", 3), "an excerpt must lie within 0 and 8.000 s"),
         (("s2", "--Q", "8,1,1"), "'8,1,1' is neither one integer nor two"),
         (("s2", "--J", 1), "leaves no second-order path"),

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+from tests.commands import scatseg
 
 from scatseg import audio, cli, datasets, formats, runs, workers
 from scatseg.analysis import SegmentJob
@@ -24,13 +25,6 @@ from scatseg.segmentation import Segmentation
 
 SR = 8000
 FAST = ("--features", "logmel", "--segmenter", "foote:half_width=4,min_duration=2", "--jobs", 1)
-
-
-def scatseg(*arguments):
-    """Run the command line in this process and return its exit status."""
-    with pytest.raises(SystemExit) as exited:
-        cli.main([str(argument) for argument in arguments])
-    return exited.value.code
 
 
 def write_tones(path, low=220):

@@ -92,6 +92,13 @@ def test_data_of_the_report_figures_are_kept(sources, tmp_path):
         assert arrays["waveform"].shape[0] == 2
 
 
+@pytest.mark.parametrize("sr", [8000.0, np.int64(8000)])
+def test_the_rate_of_a_job_is_a_whole_number_of_any_type(sr):
+    assert repr(SegmentJob(sr=sr)) == repr(SegmentJob(sr=8000))
+    with pytest.raises(ValueError, match="sr must be a whole number of Hz from 1000 to 1000000"):
+        SegmentJob(sr=sr / 10)
+
+
 def test_a_second_call_keeps_finished_tracks(sources, tmp_path):
     segment_collection(sources, tmp_path / "run", JOB)
     before = contents(tmp_path / "run")

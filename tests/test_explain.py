@@ -49,6 +49,13 @@ def test_rate_bands_are_centered_at_powers_of_two(hertz, octave):
     assert band_of(modulation(300.0, hertz)).rate == octave
 
 
+def test_a_frequency_of_zero_is_in_no_octave():
+    names = [FeatureName("stft", 0, carrier=0.0), FeatureName("stft", 1, carrier=600.0)]
+    assert [band_of(name).carrier for name in names] == [None, 9]
+    still, high = reasons_for([2.0, 1.0], names)
+    assert (still.carrier, high.carrier) == (None, pytest.approx(600))
+
+
 def test_rising_and_falling_are_two_bands():
     assert band_of(modulation(300.0, 4.0, 1)) != band_of(modulation(300.0, 4.0, -1))
 

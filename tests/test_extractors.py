@@ -380,6 +380,15 @@ def test_help_names_every_feature(name):
     assert name in extractor.__doc__
 
 
+def test_options_may_be_keyword_arguments():
+    assert extractor("mfcc:hop_length=256", n_mfcc=13) == extractor("mfcc:hop_length=256,n_mfcc=13")
+    assert extractor("mfcc:n_mfcc=7", n_mfcc=13) == extractor("mfcc:n_mfcc=13")
+    with pytest.raises(ValueError, match=r"options are those of one feature, got \['n_mfcc'\]"):
+        extractor("mfcc+chroma", n_mfcc=13)
+    with pytest.raises(ValueError, match=r"feature 'mfcc' does not take \{'n': 13\}"):
+        extractor("mfcc", n=13)
+
+
 def test_a_function_of_your_own_is_an_extractor():
     assert extractor(f"{__name__}:loudness") is loudness
 

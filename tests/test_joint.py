@@ -1,11 +1,11 @@
 import json
-import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter
+from tests.measuring import peak_memory
 from tests.reference_joint import joint_scattering
 
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering, joint_plan, plan
@@ -177,11 +177,8 @@ def test_memory_is_independent_of_the_signal_length():
     peaks = []
     for n_samples in (2**17, 2**18):
         x = noise(n_samples).astype(np.float32)
-        transform(x)
-        tracemalloc.start()
         S = transform(x)
-        peaks.append(tracemalloc.get_traced_memory()[1] - S.nbytes)
-        tracemalloc.stop()
+        peaks.append(peak_memory(transform, x) - S.nbytes)
     assert peaks[1] < 1.1 * peaks[0]
 
 

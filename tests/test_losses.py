@@ -186,6 +186,17 @@ def test_the_sampling_rate_is_passed_to_metrics_that_need_it():
     assert comparisons("mfcc+waveform", sr=8192) == (MFCC(sr=8192), Waveform())
 
 
+@pytest.mark.parametrize("sr", [8192.0, np.int64(8192)])
+def test_the_sampling_rate_may_be_any_whole_number(sr):
+    assert repr(comparisons("mfcc", sr)) == repr(comparisons("mfcc", sr=8192))
+    with pytest.raises(ValueError, match=r"sr must be a positive whole number of Hz, got .*819\.2"):
+        comparisons("mfcc", sr / 10)
+
+
+def test_lengths_of_windows_may_be_a_list():
+    assert MultiScaleSpectrum(n_fft=[64, 32]) == MultiScaleSpectrum(n_fft=(64, 32))
+
+
 def test_an_explicit_sampling_rate_is_kept():
     assert comparisons("logmel:sr=16000", sr=8192) == (LogMel(sr=16000),)
 

@@ -482,6 +482,14 @@ def test_trajectories_of_both_signs_are_drawn_over_their_sizes(tmp_path, monkeyp
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("f_m (Hz)", "|gamma| (octaves/s)")
 
 
+def test_trajectories_of_negative_values_on_a_linear_scale_are_in_view():
+    parameters = (Parameter("r", "", -0.9, 0.9, "linear"), Parameter("f_m", "Hz", 4.0, 32.0))
+    ax = Figure().add_subplot()
+    plotting.plot_trajectories([np.array([[-1.5, 8.0], [-0.2, 16.0]])], parameters, ax=ax)
+    assert ax.get_xlim() == (-1.5, 0.9)
+    assert ax.get_ylim() == (4, 32)
+
+
 def test_steps_and_losses_are_labeled_by_plain_numbers():
     figure = Figure()
     ax = figure.add_subplot()
@@ -538,6 +546,49 @@ def test_distance_from_oneself_grows_with_the_delay():
 def test_distance_from_another_is_relative_to_no_delay():
     values = matching.distance_by_shift(LOSS, tremolo(), [0], other=tremolo([300.0, 20.0]))
     assert values.tolist() == [1]
+
+
+def test_arrays_are_delayed_as_tensors_are():
+    x = tremolo()
+    one, two = (matching.distance_by_shift(LOSS, each, [0, 16]) for each in (x, x.numpy()))
+    np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("x", "other", "message"),
+    [
+        (tremolo(), tremolo(), "the sounds have no distance without delay"),
+        (0 * tremolo(), None, "the sound has no distance from silence"),
+    ],
+)
+def test_a_distance_of_0_is_no_unit(x, other, message):
+    with pytest.raises(ValueError, match=message):
+        matching.distance_by_shift(LOSS, x, [0, 16], other=other)
+
+
+def test_unknown_parameters_cannot_be_fixed_in_starts():
+    with pytest.raises(ValueError, match="unknown parameter 'c': choose from a, b"):
+        matching.random_starts(Places.parameters, 2, fixed={"c": 1.0})
+
+
+@pytest.mark.parametrize("theta", [[1.0], [1.0, 2.0, 3.0]])
+def test_errors_need_a_value_for_each_parameter(theta):
+    with pytest.raises(ValueError, match=r"2 parameters need as many values, got shapes"):
+        matching.errors(Places.parameters, theta, theta)
+
+
+def test_a_target_is_cut_to_a_sample_or_more():
+    with pytest.raises(ValueError, match="n_samples must be an integer of at least 1, got 0"):
+        matching.fitted([0.0, 1.0], 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int16])
+def test_noise_has_the_spectrum_of_a_sound_of_any_type(dtype):
+    y = (1000 * bell(512)).astype(dtype)
+    noise = matching.spectral_noise(y)
+    assert noise.dtype == (np.float64 if dtype == np.int16 else dtype)
+    spectra = [np.abs(np.fft.rfft(each))[1:-1] for each in (noise, y.astype(np.float64))]
+    np.testing.assert_allclose(*spectra, atol=0.05)
 
 
 def test_distance_over_a_parameter_is_least_at_the_target():
@@ -622,8 +673,18 @@ def test_pieces_do_not_grow_with_the_signal(monkeypatch):
     assert max(piece.samples.stop - piece.samples.start for piece in pieces) == 2048 + 8 * 256
 
 
-def test_a_mix_lies_between_its_targets():
-    other = bell()[::-1].copy() * 0.5
+def test_a_mix_has_the_mean_of_the_coefficients():
+    other = 0.5 * bell()[::-1]
+    S, R = SMALL(bell()), SMALL(np.ascontiguousarray(other))
+    made = engine.resynthesize(bell(), SMALL, n_steps=40, other=other, mix=0.25)
+    wanted = 0.75 * S + 0.25 * R
+    error = np.linalg.norm(SMALL(made.y) - wanted) / np.linalg.norm(wanted)
+    assert error == pytest.approx(made.error, rel=1e-2)
+    assert error < made.errors[0] / 10
+
+
+def test_a_sound_of_no_weight_changes_nothing():
+    other = 0.5 * bell()[::-1]
     alone = engine.resynthesize(bell(), SMALL, n_steps=3)
     same = engine.resynthesize(bell(), SMALL, n_steps=3, other=other, mix=0.0)
     np.testing.assert_array_equal(alone.y, same.y)

@@ -635,24 +635,54 @@ def test_silence_has_no_distance_to_draw():
         pictures.invariance(np.zeros(SR), SR)
 
 
+def test_sizes_of_changes_ascend_and_are_positive(notes):
+    curves = pictures.stability(notes[:SR], SR, J=7, Q=(1,), factors=[0.02, 0.01])
+    ascending = pictures.stability(notes[:SR], SR, J=7, Q=(1,), factors=[0.01, 0.02])
+    np.testing.assert_array_equal(curves.sizes, [0.01, 0.02])
+    for name, distances in ascending.distances.items():
+        np.testing.assert_array_equal(curves.distances[name], distances)
+    for sizes in ([], [0.1, -2], [np.nan], [0]):
+        with pytest.raises(ValueError, match="shifts must be positive numbers, got"):
+            pictures.invariance(notes, SR, shifts=sizes)
+        with pytest.raises(ValueError, match="factors must be positive numbers, got"):
+            pictures.stability(notes, SR, factors=sizes)
+
+
 def test_distances_are_drawn_for_every_transform(notes, ax):
     curves = pictures.stability(notes[:SR], SR, J=7, Q=(1, 2), factors=[0.01, 0.02])
     plotting.plot_distances(curves, ax=ax, xlabel="part")
     assert [line.get_label() for line in ax.lines] == list(curves.distances)
 
 
-# ---- techniques ---------------------------------------------------------------------------
+# ---- options ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", pictures.TECHNIQUES)
-def test_second_order_names_the_rate_of_a_technique(name):
-    rates, energy = pictures.second_order(
-        pictures.technique(name, sr=SR, duration=2.0), SR, J=12, Q=(8, 2)
-    ).by_rate()
-    found, true = rates[energy.argmax()], pictures.TECHNIQUES[name].rate
-    # A carrier crossed twice per period is modulated at twice the rate.
-    doubles = (1, 2) if name in ("vibrato", "trill") else (1,)
-    assert min(abs(np.log2(found / (k * true))) for k in doubles) <= 0.5
+def test_one_number_of_wavelets_means_one_per_octave_in_the_second_layer(notes):
+    for short, long in (
+        (pictures.bank_curves(6, 4, sr=SR), pictures.bank_curves(6, (4, 1), sr=SR)),
+        (pictures.joint(notes, SR, J=7, Q=4), pictures.joint(notes, SR, J=7, Q=(4, 1))),
+        (pictures.joint_tiles(2, 1, Q=4), pictures.joint_tiles(2, 1, Q=(4, 1))),
+    ):
+        for one, two in zip(vars(short).values(), vars(long).values(), strict=True):
+            np.testing.assert_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("compute", "message"),
+    [
+        (lambda: pictures.morlet(440, 0), "Q must be an integer of at least 1, got 0"),
+        (lambda: pictures.spectrogram(tone(9), SR, n_fft=0), "n_fft must be an integer of at lea"),
+        (lambda: pictures.spectrogram(tone(9), SR, hop=0), "hop must be an integer of at least 1"),
+        (lambda: pictures.bank_curves(6, 4, sr=0), "sr must be positive and finite, got 0"),
+        (lambda: pictures.bank_curves(6, 4, sr=SR, lowest=0), "lowest must be positive"),
+    ],
+)
+def test_options_out_of_range_are_named(compute, message):
+    with pytest.raises(ValueError, match=message):
+        compute()
+
+
+# ---- rates ------------------------------------------------------------------------------
 
 
 def test_rates_are_drawn_beside_the_true_one(ax):
@@ -665,8 +695,3 @@ def test_rates_are_drawn_beside_the_true_one(ax):
 def test_rates_that_are_not_positive_are_refused(rates):
     with pytest.raises(ValueError, match="rates must be positive, in Hz, got"):
         pictures.joint_tiles(2, 1, J=11, sr=SR, rates=rates, n_points=101)
-
-
-def test_an_unknown_technique_is_refused_by_name():
-    with pytest.raises(ValueError, match="unknown technique 'growl': choose from vibrato, trill"):
-        pictures.technique("growl")

@@ -230,13 +230,19 @@ def test_unknown_piece_is_an_error_that_lists_them():
         compose("fugue")
 
 
+@pytest.mark.parametrize("sr", [22050.5, "22050"])
+def test_a_sampling_rate_is_a_whole_number(sr):
+    with pytest.raises(ValueError, match="sr must be a positive whole number of Hz, got"):
+        compose("aaba", sr=sr)
+
+
 def test_low_sampling_rate_is_an_error():
     with pytest.raises(ValueError, match="at least 8000 Hz, got 4000"):
         compose("aaba", sr=4000)
 
 
 def test_negative_seed_is_an_error():
-    with pytest.raises(ValueError, match="must not be negative, got -1"):
+    with pytest.raises(ValueError, match="seed must be an integer of at least 0, got -1"):
         compose("aaba", seed=-1)
 
 

@@ -224,6 +224,11 @@ def test_similarity_runs_right_and_down(ax):
     assert ax.get_ylim() == (3, 0)
 
 
+def test_similarity_of_an_excerpt_that_is_not_in_the_recording_is_refused(ax):
+    with pytest.raises(ValueError, match=r"between 0 and 3 s, got 5 to 7 s"):
+        plot_similarity(np.eye(3), [0, 1, 2, 3], ax=ax, span=(5, 7))
+
+
 @pytest.mark.parametrize(("level", "shade"), [(1, 1), (254.4 / 255, 1), (0, 0)])
 def test_what_is_alike_throughout_is_bright_and_what_is_not_is_dark(ax, tmp_path, level, shade):
     plot_similarity(np.full((4, 4), level), np.arange(5), ax=ax)
@@ -377,6 +382,13 @@ def test_features_show_first_column_at_the_bottom(ax):
     (image,) = ax.images
     bottom = [image.get_cursor_data(mouse_at(ax, x, 0.5)) for x in (0.5, 1.5, 2.5)]
     assert bottom[0] == bottom[1] < bottom[2]
+
+
+def test_constant_features_are_drawn_at_their_mean(ax):
+    X = np.stack([np.full(7, 0.1), np.arange(7)], axis=1)
+    assert X[:, 0].std() > 0  # rounding
+    image = plot_features(Features(X, np.arange(8)), ax=ax)
+    assert image.get_cursor_data(mouse_at(ax, 3.5, 0.5)) == pytest.approx(0, abs=1e-9)
 
 
 def test_feature_names_are_written_as_they_are(ax, tmp_path):

@@ -1,14 +1,15 @@
 """Retrieval scores by definition, excluding the group of each query."""
 
 import json
-import tracemalloc
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.commands import scatseg
+from tests.measuring import peak_memory
 
-from scatseg import audio, cli, clips
+from scatseg import audio, clips
 from scatseg.search import Index, evaluate
 from scatseg.search.metric import learned_similarity
 from scatseg.search.retrieval import (
@@ -203,12 +204,16 @@ def test_a_learned_metric_needs_memory_for_its_result_alone(rng, monkeypatch):
 
     monkeypatch.setattr("scatseg.search.metric.NeighborhoodComponentsAnalysis", Unmoved)
     X, labels = rng.normal(size=(400, 16)), list("ab" * 200)
-    tracemalloc.start()
     similarity = learned_similarity(X, labels, groups=None)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
     np.testing.assert_allclose(similarity, -np.linalg.norm(X[:, None] - X, axis=-1), atol=1e-12)
-    assert peak < 2 * similarity.nbytes
+    assert peak_memory(learned_similarity, X, labels, groups=None) < 2 * similarity.nbytes
+
+
+def test_none_is_no_group():
+    labels = list("abb")
+    S = [[1, 0.9, 0.1], [0.9, 1, 0.2], [0.1, 0.2, 1]]
+    alone = evaluate(S, labels, groups=None)
+    np.testing.assert_equal(dict(evaluate(S, labels, groups=[None] * 3).values), dict(alone.values))
 
 
 @pytest.fixture(scope="module")
@@ -226,16 +231,9 @@ def sounds(tmp_path_factory):
     return folder
 
 
-def run(*arguments):
-    """Run the command line in this process and return its exit status."""
-    with pytest.raises(SystemExit) as exited:
-        cli.main([str(argument) for argument in arguments])
-    return exited.value.code
-
-
 def test_the_command_line_scores_a_folder(sounds, tmp_path, capsys):
     command = ("search", "evaluate", sounds, "--features", "scattering", "--features", "logmel")
-    assert run(*command, "--jobs", 1, "-o", tmp_path / "scores") == 0
+    assert scatseg(*command, "--jobs", 1, "-o", tmp_path / "scores") == 0
     assert capsys.readouterr().out.startswith("features")
     document = json.loads((tmp_path / "scores" / "scores.json").read_text())
     first, second = document["systems"]
@@ -249,16 +247,16 @@ def test_the_command_line_scores_a_folder(sounds, tmp_path, capsys):
 
 def test_the_command_line_scores_an_index(sounds, tmp_path, capsys):
     Index.build([sounds], tmp_path / "index")
-    assert run("search", "evaluate", tmp_path / "index") == 0
+    assert scatseg("search", "evaluate", tmp_path / "index") == 0
     assert capsys.readouterr().out.splitlines()[1].split()[3] == "1.000"
 
 
 def test_that_there_are_no_groups_is_said_once_and_not_with_q(sounds, tmp_path, capsys):
     command = ("search", "evaluate", sounds, "--features", "mfcc", "--features", "logmel")
-    assert run(*command, "--jobs", 1, "--ignore-groups") == 0
+    assert scatseg(*command, "--jobs", 1, "--ignore-groups") == 0
     assert capsys.readouterr().err.count("no groups: ") == 1
     Index.build([sounds], tmp_path / "index")
-    assert run("-q", "search", "evaluate", tmp_path / "index", "--ignore-groups") == 0
+    assert scatseg("-q", "search", "evaluate", tmp_path / "index", "--ignore-groups") == 0
     assert capsys.readouterr().err == ""
 
 
@@ -267,18 +265,18 @@ def test_that_there_are_no_groups_is_said_once_and_not_with_q(sounds, tmp_path, 
 )
 def test_an_index_refuses_options_that_would_do_nothing(sounds, tmp_path, capsys, option):
     Index.build([sounds], tmp_path / "index")
-    assert run("search", "evaluate", tmp_path / "index", *option) == 2
+    assert scatseg("search", "evaluate", tmp_path / "index", *option) == 2
     assert f"an index takes no {option[0]}" in capsys.readouterr().err
 
 
 def test_an_index_without_labels_cannot_be_scored(sounds, tmp_path, capsys):
     Index.build([sounds / "low0.wav"], tmp_path / "index")
-    assert run("search", "evaluate", tmp_path / "index") == 2
+    assert scatseg("search", "evaluate", tmp_path / "index") == 2
     assert "labels are needed" in capsys.readouterr().err
 
 
 def test_a_missing_column_is_a_usage_error(sounds, capsys):
-    assert run("search", "evaluate", sounds, "--labels", "mood") == 2
+    assert scatseg("search", "evaluate", sounds, "--labels", "mood") == 2
     assert "mood" in capsys.readouterr().err
 
 
@@ -293,7 +291,7 @@ def test_all_features_are_scored_on_what_all_can_describe(sounds, tmp_path, monk
 
     monkeypatch.setattr(clips, "describe_clips", without_one)
     command = ("search", "evaluate", sounds, "--features", "mfcc", "--features", "logmel")
-    assert run(*command, "--jobs", 1, "-o", tmp_path / "out") == 0
+    assert scatseg(*command, "--jobs", 1, "-o", tmp_path / "out") == 0
     scores = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert [system["n"] for system in scores["systems"]] == [5, 5]
     assert "MAP: mfcc - logmel" in capsys.readouterr().out

@@ -1,7 +1,6 @@
 import gc
 import inspect
 import json
-import tracemalloc
 from collections import Counter
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kymatio.scattering1d.frontend.numpy_frontend import ScatteringNumPy1D
 from scipy.signal import lfilter
+from tests.measuring import peak_memory
 
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering, plan
 from scatseg.scattering import arrays as scattering_arrays
@@ -402,12 +402,8 @@ def test_block_size_is_independent_of_the_signal_length():
 def test_short_scales_need_little_memory(J):
     x = noise(2**16).astype(np.float32)
     transform = Scattering1D(J=J, workers=1)
-    transform(x)
-    tracemalloc.start()
     S = transform(x)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    assert peak < 20 * x.nbytes + 4 * S.nbytes
+    assert peak_memory(transform, x) < 20 * x.nbytes + 4 * S.nbytes
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -333,6 +333,9 @@ def test_map_is_read_with_spaces_blank_lines_and_further_columns(tmp_path):
         ("estimate,reference\na\n", "line 2: expected 2 fields, got 1"),
         ("estimate,reference\na,b\nc,\n", "line 3: expected an estimate and a reference"),
         ("estimate,reference\na,b\na,c\n", "line 3: 'a' is already paired with 'b'"),
+        ("estimate,reference,reference\na,b,c\n", "line 1: two columns are called 'reference'"),
+        (f'estimate,reference\na,"b\n{"c" * 2**18}', "line 2: field larger .* quote not closed"),
+        ('estimate,reference\na,b\nc,"d\ne,f\n', "line 3: unexpected end .* quote not closed"),
     ],
 )
 def test_broken_map_is_refused_with_its_line(tmp_path, text, reason):

@@ -164,9 +164,27 @@ def test_an_excerpt_of_a_recording_is_what_is_looked_for(built):
     assert hits[0].similarity > 0.97
 
 
+def test_what_to_exclude_may_come_from_a_generator(built):
+    hits = built.search(excerpt(0, 3.0, 4.0), SR, exclude=(f"melody{n}" for n in (0, 1)))
+    assert {"melody0", "melody1"}.isdisjoint(hit.track for hit in hits)
+
+
+@pytest.mark.parametrize(
+    ("passage", "message"),
+    [
+        (("melody0", 7.0, 3.0), "an excerpt must begin before it ends, got 7 s to 3 s"),
+        (("melody0", 3.0), r"passage must be \(id, start, end\), got \('melody0', 3.0\)"),
+    ],
+)
+def test_a_passage_to_exclude_begins_before_it_ends(built, passage, message):
+    with pytest.raises(ValueError, match=message):
+        built.search(excerpt(0, 3.0, 4.0), SR, passage=passage)
+
+
 def test_a_passage_is_one_hit(built):
     hits = built.search(excerpt(0, 3.0, 4.0), SR, top=30)
     spans = [(hit.start, hit.end) for hit in hits if hit.track == "melody0"]
+    assert len(spans) > 1
     for i, (start, end) in enumerate(spans):
         for other_start, other_end in spans[:i]:
             assert min(end, other_end) - max(start, other_start) <= 2.01
@@ -1475,6 +1493,14 @@ def test_a_very_large_index_says_how_it_is_searched(built, monkeypatch):
     assert built.manner(8.0) == ""
     monkeypatch.setattr("scatseg.search.approximate.ABOVE", 10)
     assert built.manner(4.0).startswith("searched exactly: 36 windows of 4 s")
+
+
+def test_only_the_search_of_passages_is_said_to_be_slow(built, tmp_path, monkeypatch):
+    monkeypatch.setattr("scatseg.search.approximate.ABOVE", 3)
+    audio.save(tmp_path / "long.flac", melody(0, seconds=61.0), SR)
+    assert ask(built, tmp_path / "long.flac").notes == ()  # among whole recordings
+    (note,) = ask(built, tmp_path / "long.flac", start=3.0, end=7.0).notes
+    assert note.startswith("searched exactly: 36 windows of 4 s")
 
 
 def test_a_graph_finds_what_exact_search_finds(music, tmp_path, monkeypatch):

@@ -25,6 +25,23 @@ samples = st.lists(st.floats(0, 1), min_size=2, max_size=40)
 # --- bootstrap ---------------------------------------------------------------------------------
 
 
+def test_each_value_needs_a_group():
+    with pytest.raises(ValueError, match="a group for each value is needed, got 2 groups of 3"):
+        grouped_intervals([[1.0, 2.0, 3.0]], ["a", "b"])
+
+
+@pytest.mark.parametrize("p", [-0.1, 1.5, np.nan])
+def test_p_values_are_probabilities(p):
+    with pytest.raises(ValueError, match=r"p-values must be in \[0, 1\]"):
+        holm([0.5, p])
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0, 5.0, np.nan])
+def test_an_error_level_is_a_share(alpha):
+    with pytest.raises(ValueError, match="alpha must lie between 0 and 1"):
+        critical_difference(3, 10, alpha=alpha)
+
+
 @settings(max_examples=50, deadline=None)
 @given(samples, st.integers(0, 100))
 def test_interval_covers_the_mean_of_its_sample(sample, seed):

@@ -1,12 +1,13 @@
 """Streaming transforms: blocks, threads, and predicted cost."""
 
 import re
-import tracemalloc
+from collections import deque
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.measuring import peak_memory
 
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering
 
@@ -93,12 +94,7 @@ def test_a_stream_has_the_planned_memory():
             yield noise(10_000, seed=seed)
 
     def peak(n_pieces):
-        tracemalloc.start()
-        for _ in transform.stream(live(n_pieces)):
-            pass
-        _, most = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return most
+        return peak_memory(deque, transform.stream(live(n_pieces)), maxlen=0)
 
     peak(20)
     assert peak(200) < 1.2 * peak(20)
@@ -110,12 +106,8 @@ def test_a_long_signal_needs_the_memory_of_a_short_one():
 
     def beside(n_samples):
         x = noise(n_samples)
-        transform(x[: 2**17])
-        tracemalloc.start()
         S = transform(x)
-        _, most = tracemalloc.get_traced_memory()
-        tracemalloc.stop()
-        return most - S.nbytes
+        return peak_memory(transform, x) - S.nbytes
 
     assert beside(2**22) < 1.1 * beside(2**18)
 

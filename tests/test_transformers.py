@@ -263,7 +263,10 @@ def test_names_contain_the_statistic_and_the_feature(aggregate, expected):
     assert list(transformer.get_feature_names_out()) == expected
 
 
-@pytest.mark.parametrize("features", ["scattering:J=8", "jtfs:J=8,Q=4", "scattering:J=7+mfcc"])
+@pytest.mark.parametrize(
+    "features",
+    ["scattering:J=8", "jtfs:J=8,Q=4", "scattering:J=7+mfcc", "scattering:J=7+scattering:J=8"],
+)
 def test_column_names_are_unique(features):
     transformer = FeatureTransformer(features, sr=SR, aggregate="mean+std").fit([tone(220)])
     names = transformer.get_feature_names_out()
@@ -419,6 +422,13 @@ def test_vectors_are_independent_of_processes_and_of_threads(aggregate, rng):
     np.testing.assert_array_equal(shared, alone)
 
 
+def test_a_rate_may_be_any_whole_number():
+    wanted = FeatureTransformer("mfcc", sr=SR).fit_transform([tone(220)])
+    for sr in (float(SR), np.int64(SR)):
+        found = FeatureTransformer("mfcc", sr=sr).fit_transform([tone(220)])
+        np.testing.assert_array_equal(found, wanted)
+
+
 def test_a_second_fit_forgets_the_first():
     transformer = FeatureTransformer("scattering:J=6", sr=SR).fit([tone(220)])
     transformer.set_params(features="scattering:J=4,max_order=1").fit([tone(220)])
@@ -431,8 +441,8 @@ def test_a_second_fit_forgets_the_first():
     [
         ({"features": "scatter"}, "unknown feature 'scatter': choose from scattering"),
         ({"features": 3}, "features must be a name like .* or an extractor, got 3"),
-        ({"sr": 0}, "sr must be a positive integer, in Hz, got 0"),
-        ({"sr": None}, "sr must be a positive integer, in Hz, got None"),
+        ({"sr": 0}, "sr must be a positive whole number of Hz, got 0"),
+        ({"sr": None}, "sr must be a positive whole number of Hz, got None"),
         (
             {"aggregate": "sum"},
             "aggregate must be one or more of mean, std, median, max, or none by itself, got 'sum'",

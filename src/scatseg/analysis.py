@@ -20,6 +20,7 @@ from scatseg.bars import Bars
 from scatseg.features import Extractor, Features, uniform_edges
 from scatseg.formats import Annotation
 from scatseg.partners import match_ids
+from scatseg.rates import check_rate
 from scatseg.rhythm import Grid, find_grid, read_beats
 from scatseg.runs import Source, safe_id
 from scatseg.scattering.arguments import check_mono
@@ -90,8 +91,10 @@ class SegmentJob:
         if repeated or not self.segmenters:
             msg = f"each system needs a name of its own, got {list(self.segmenters)}"
             raise ValueError(msg)
-        if not isinstance(self.sr, int) or not _SLOWEST <= self.sr <= _FASTEST:
-            msg = f"sr must be a whole number of Hz from {_SLOWEST} to {_FASTEST}, got {self.sr!r}"
+        check_rate(self.sr)
+        object.__setattr__(self, "sr", int(self.sr))  # 22050.0 is stored as 22050
+        if not _SLOWEST <= self.sr <= _FASTEST:
+            msg = f"sr must be a whole number of Hz from {_SLOWEST} to {_FASTEST}, got {self.sr}"
             raise ValueError(msg)
         for name in self.exports:
             if name not in formats.FORMATS:

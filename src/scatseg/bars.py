@@ -50,6 +50,12 @@ class Bars:
         Positions per bar.
     length : float, optional
         Bar length in seconds of a uniform grid, instead of estimated bars.
+
+    Examples
+    --------
+    >>> y = np.sin(2 * np.pi * 440 * np.arange(4 * 22050) / 22050)
+    >>> Bars(features=("chroma", "mfcc"), positions=4, length=2.0)(y, 22050)
+    Features(2 frames x 128, 4.0 s, chroma+mfcc)
     """
 
     features: tuple[str | Extractor, ...] | str | Extractor = ("jtfs", "cqt", "mfcc", "chroma")

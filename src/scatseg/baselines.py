@@ -81,6 +81,11 @@ def baseline(name: str, reference: Segmentation, seed: str) -> Segmentation:
     seed : str
         Seed of the random baseline.
 
+    Raises
+    ------
+    ValueError
+        When there is no such baseline.
+
     Examples
     --------
     >>> baseline(NO_BOUNDARY, Segmentation([0, 10, 25], ["A", "B"]), "song")
@@ -90,6 +95,9 @@ def baseline(name: str, reference: Segmentation, seed: str) -> Segmentation:
         return no_boundary(reference)
     if name == EVENLY_SPACED:
         return evenly_spaced(reference)
+    if name != RANDOM:
+        msg = f"a baseline is {NO_BOUNDARY}, {EVENLY_SPACED} or {RANDOM}, got {name!r}"
+        raise ValueError(msg)
     return random_boundaries(reference, np.random.default_rng(list(seed.encode())))
 
 

@@ -10,7 +10,7 @@ import scipy.linalg
 import scipy.signal
 from numpy.typing import NDArray
 
-from scatseg.scattering.arguments import check_integer
+from scatseg.scattering.arguments import check_integer, check_positive
 from scatseg.similarity import diagonal_sums, near_frames
 
 _ROUNDING = 1e-9
@@ -116,12 +116,18 @@ def join_segments(
     boundary_frames : ndarray of int, shape (min(n_before, n_segments) + 1,)
         A subset of the input, including the first and the last.
 
+    Raises
+    ------
+    ValueError
+        When n_segments is not a positive integer.
+
     Examples
     --------
     >>> E = np.array([0, 0, 1, 1, 9, 9.0])[:, None]
     >>> join_segments(np.array([0, 2, 4, 6]), E, n_segments=2)
     array([0, 4, 6])
     """
+    check_integer("n_segments", n_segments, 1)
     while len(boundary_frames) - 1 > n_segments:
         means = np.array([E[start:stop].mean(axis=0) for start, stop in pairwise(boundary_frames)])
         steps = np.linalg.norm(np.diff(means, axis=0), axis=1)
@@ -395,7 +401,8 @@ def boundary_probabilities(
     Raises
     ------
     ValueError
-        When every segmentation contains a forbidden segment, or scores are NaN.
+        When every segmentation contains a forbidden segment, scores are NaN, or the temperature is
+        not positive.
 
     Examples
     --------
@@ -406,6 +413,7 @@ def boundary_probabilities(
     >>> boundary_probabilities(scores)
     array([1. , 0.5, 1. , 1. ])
     """
+    check_positive("temperature", temperature)
     n = len(scores) - 1
     weights = (scores - cost) / temperature
     until, since = np.zeros(n + 1), np.zeros(n + 1)

@@ -57,7 +57,7 @@ class Columns(NamedTuple):
     Parameters
     ----------
     titles : tuple of str
-        Unique titles: "std scattering S2 440 Hz rate 5.38 Hz".
+        Titles, as in "std scattering S2 440 Hz rate 5.38 Hz".
     names : tuple of FeatureName
         Names in physical units.
     uncompressed : ndarray of bool, shape (n_columns,)
@@ -113,10 +113,10 @@ class ClipFeatures:
                 f"{self.least_seconds} s"
             )
             raise ValueError(msg)
-        if not 0 < self.sr <= _MOST_SR:
+        check_rate(self.sr)
+        if self.sr > _MOST_SR:
             msg = f"sr must be positive and at most {_MOST_SR} Hz, got {self.sr!r}"
             raise ValueError(msg)
-        check_rate(self.sr)
         object.__setattr__(self, "sr", int(self.sr))  # 22050.0 is stored as 22050
         if self.seconds is not None and not round(self.seconds * self.sr):
             msg = f"sounds need at least one sample, got {self.seconds:g} s at {self.sr} Hz"
@@ -148,13 +148,11 @@ class ClipFeatures:
     @property
     def averaging_seconds(self) -> float:
         """Averaging time of the features in seconds; they resolve shorter sounds poorly."""
-        extract = _extractor(self.features)
-        parts = extract.parts if isinstance(extract, Stack) else (extract,)
         scales = [
             part.T or 2**part.J
             if isinstance(part, Scattering | JointScattering)
             else _FRAME_SAMPLES
-            for part in parts
+            for part in self._parts()
         ]
         return max(scales) / self.sr
 
@@ -163,19 +161,24 @@ class ClipFeatures:
         made = self.transformer()
         titles = tuple(str(title) for title in made.get_feature_names_out())
         n_each = len(titles) // len(made.feature_names_)
-        extract = _extractor(self.features)
-        parts = extract.parts if isinstance(extract, Stack) else (extract,)
-        raw = {
-            name.family: isinstance(part, Scattering | JointScattering) and part.compression is None
-            for part in parts
-            for name in extracted(part, np.zeros(self.sr, dtype=np.float32), self.sr).names
-        }
+        raw = np.concatenate([self._uncompressed(part) for part in self._parts()])
         if self.aggregate == ALL_FRAMES:
             names = tuple(name for name in made.feature_names_ for _ in range(n_each))
+            uncompressed = np.repeat(raw, n_each)
         else:
             names = made.feature_names_ * n_each
-        uncompressed = np.array([raw[name.family] for name in names])
+            uncompressed = np.tile(raw, n_each)
         return Columns(titles, names, uncompressed, made.n_frames_)
+
+    def _parts(self) -> tuple[Extractor, ...]:
+        extract = _extractor(self.features)
+        return extract.parts if isinstance(extract, Stack) else (extract,)
+
+    def _uncompressed(self, part: Extractor) -> NDArray[np.bool_]:
+        """Return which features of an extractor are scattering coefficients without a logarithm."""
+        n_features = len(extracted(part, np.zeros(self.sr, dtype=np.float32), self.sr).names)
+        raw = isinstance(part, Scattering | JointScattering) and part.compression is None
+        return np.full(n_features, raw)
 
     def fingerprint(self) -> str:
         """Return a hash of the options, of custom code, and of the names of the columns."""

@@ -12,7 +12,7 @@ the reference, and breaks these properties.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, Protocol, cast
@@ -22,6 +22,7 @@ import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg import naming
+from scatseg.rates import check_rate
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering
 from scatseg.scattering.arguments import Scale, check_integer, check_positive, check_signal
 from scatseg.scattering.arrays import Arrays, Tensor, arrays_of, dtype_of, is_tensor
@@ -143,7 +144,10 @@ def comparisons(metric: object, sr: int) -> tuple[Comparison | _Pairwise, ...]:
         return (_comparison(metric, name),)
     made: list[Comparison | _Pairwise] = []
     for name, options in naming.parse_names(metric):
-        given = {"sr": sr, **options} if COMPARISONS.get(name) in (LogMel, MFCC) else options
+        given = options
+        if COMPARISONS.get(name) in (LogMel, MFCC) and "sr" not in options:
+            check_rate(sr)
+            given = {"sr": int(sr), **options}
         made.append(_comparison(naming.build(name, given, COMPARISONS, "metric"), name))
     return tuple(made)
 
@@ -226,7 +230,7 @@ class MultiScaleSpectrum:
 
     Parameters
     ----------
-    n_fft : tuple of int
+    n_fft : sequence of int, or int
         Window lengths in samples, multiples of 4. Hann windows are centered at multiples of a
         quarter of their length, with zero padding.
     linear : float, default 1
@@ -242,13 +246,13 @@ class MultiScaleSpectrum:
     ICLR 2020.
     """
 
-    n_fft: tuple[int, ...] = (2048, 1024, 512, 256, 128, 64)
+    n_fft: Sequence[int] = (2048, 1024, 512, 256, 128, 64)
     linear: float = 1.0
     log: float = 0.0
     floor: float = 1e-5
 
     def __post_init__(self) -> None:
-        lengths = self.n_fft if isinstance(self.n_fft, tuple) else (self.n_fft,)
+        lengths = tuple(self.n_fft) if isinstance(self.n_fft, Sequence) else (self.n_fft,)
         object.__setattr__(self, "n_fft", lengths)
         if not lengths or any(not isinstance(n, int) or n < 4 or n % 4 for n in lengths):
             msg = f"n_fft must be multiples of 4, got {self.n_fft}"

@@ -35,9 +35,9 @@ class Band:
     order : int or None
         Scattering order.
     carrier : int or None
-        Octave of carriers: from 2**carrier to 2**(carrier + 1) Hz.
+        Octave of carriers: from 2**carrier to 2**(carrier + 1) Hz; None at 0 Hz.
     rate : int or None
-        Octave of modulation rates: from 2**(rate - 0.5) to 2**(rate + 0.5) Hz.
+        Octave of modulation rates: from 2**(rate - 0.5) to 2**(rate + 0.5) Hz; None at 0 Hz.
     spin : int or None
         +1 rising, -1 falling, 0 or None neither.
     """
@@ -86,8 +86,8 @@ def band_of(name: FeatureName) -> Band:
     return Band(
         family=name.family,
         order=name.order,
-        carrier=None if name.carrier is None else int(np.floor(np.log2(name.carrier))),
-        rate=None if name.modulation is None else int(np.round(np.log2(name.modulation))),
+        carrier=int(np.floor(np.log2(name.carrier))) if name.carrier else None,
+        rate=int(np.round(np.log2(name.modulation))) if name.modulation else None,
         spin=name.spin or None,
     )
 
@@ -277,7 +277,7 @@ def _reason(
     weights = weights / weights.sum() if weights.any() else np.full(len(columns), 1 / len(columns))
 
     def mean_hertz(hertz: list[float | None]) -> float | None:
-        there = np.array([value for value in hertz if value is not None])
+        there = np.array([value for value in hertz if value])
         if len(there) < len(hertz):
             return None
         return float(2 ** (weights @ np.log2(there)))

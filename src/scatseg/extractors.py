@@ -25,7 +25,7 @@ EXTRACTORS: Mapping[str, str] = {
 """Location of each extractor; librosa is imported only when needed."""
 
 
-def extractor(text: str) -> Extractor:
+def extractor(text: str, **options: Any) -> Extractor:
     """Create an extractor by name.
 
     Parameters
@@ -35,19 +35,32 @@ def extractor(text: str) -> Extractor:
         scattering, jtfs, mfcc, logmel, cqt, chroma, tempogram and bars;
         `help(type(extractor("cqt")))` shows the options of one. `module:callable` names a custom
         one.
+    **options
+        Further options of a single feature, which take precedence.
 
     Returns
     -------
     extractor : callable
         `(y, sr) -> Features`. Joined names become a `Stack`.
 
+    Raises
+    ------
+    ValueError
+        When a name or an option is unknown, or options are given beside several names.
+
     Examples
     --------
+    >>> extractor("mfcc", n_mfcc=13)
+    MFCC(n_mfcc=13, hop_length=512)
     >>> extractor("scattering:J=12,Q=12/2,compression=none")
     Scattering(J=12, Q=(12, 2), T=None, stride=None, max_order=2, eps=0.1, accuracy='default',
                compression=None, renormalize=True)
     """
-    parts = tuple(built(name, options) for name, options in naming.parse_names(text))
+    named = naming.parse_names(text)
+    if options and len(named) > 1:
+        msg = f"options are those of one feature, got {sorted(options)} beside {text!r}"
+        raise ValueError(msg)
+    parts = tuple(built(name, {**written, **options}) for name, written in named)
     return parts[0] if len(parts) == 1 else Stack(parts=parts)
 
 

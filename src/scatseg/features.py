@@ -329,6 +329,17 @@ class Scattering:
     ----------
     J. Andén and S. Mallat, "Deep scattering spectrum", IEEE Transactions on Signal
     Processing 62(16), 2014, section V for the normalization of order 2.
+
+    Examples
+    --------
+    >>> t = np.arange(2 * 22050) / 22050
+    >>> y = (1 + np.sin(2 * np.pi * 7 * t)) * np.sin(2 * np.pi * 440 * t)  # a tremolo of 7 Hz
+    >>> features = Scattering(J=12)(y, 22050)
+    >>> features
+    Features(44 frames x 545, 2.0 s, scattering)
+    >>> second = features.columns(np.array([name.order == 2 for name in features.names]))
+    >>> print(second.names[second.X.mean(axis=0).argmax()])
+    scattering S2 424.3 Hz rate 7.54 Hz
     """
 
     J: int = 13
@@ -406,6 +417,16 @@ class JointScattering:
     ----------
     J. Andén, V. Lostanlen and S. Mallat, "Joint time-frequency scattering", IEEE Transactions on
     Signal Processing 67(14), 2019.
+
+    Examples
+    --------
+    >>> t = np.arange(2 * 22050) / 22050
+    >>> rising = np.sin(2 * np.pi * 220 * 4**t / np.log(4))  # from 220 Hz, two octaves per second
+    >>> features = JointScattering(J=11)(rising, 22050)
+    >>> spins = np.array([name.spin or 0 for name in features.names])
+    >>> level = features.X.mean(axis=0)
+    >>> bool(level[spins > 0].sum() > level[spins < 0].sum())
+    True
     """
 
     J: int = 12

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from scatseg import distances, naming
 from scatseg.distances import Comparison
-from scatseg.sensitivity import heard, places_of
+from scatseg.sensitivity import places_of, pullback_metric
 from scatseg.synth import Synth
 
 Reduction = Literal["mean", "sum", "none"]
@@ -370,7 +370,7 @@ class PNPLoss(torch.nn.Module):
         """Compute M, (..., n_params, n_params)."""
         M = torch.stack(
             [
-                heard(self.synth, self.loss.differences_from(self.synth(row)), row)
+                pullback_metric(self.synth, self.loss.differences_from(self.synth(row)), row)
                 for row in target.reshape(-1, target.shape[-1])
             ]
         )

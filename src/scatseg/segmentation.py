@@ -212,6 +212,14 @@ class Hierarchy:
     ValueError
         When there is no level, levels differ in start or end, names repeat or do not match the
         levels, or `default` is out of range.
+
+    Examples
+    --------
+    >>> sections = Segmentation([0, 20, 40], ["A", "B"])
+    >>> phrases = Segmentation([0, 10, 20, 40], ["a", "a", "b"])
+    >>> form = Hierarchy([sections, phrases], ["section", "phrase"])
+    >>> form["phrase"].labels, form[0] == sections
+    (('a', 'a', 'b'), True)
     """
 
     levels: tuple[Segmentation, ...]
@@ -268,12 +276,6 @@ class Hierarchy:
             When no level has this name.
         IndexError
             When there are fewer levels.
-
-        Examples
-        --------
-        >>> whole, parts = Segmentation([0, 2], ["A"]), Segmentation([0, 1, 2], ["a", "b"])
-        >>> Hierarchy([whole, parts], ["section", "phrase"])["phrase"].labels
-        ('a', 'b')
         """
         if not isinstance(level, str):
             return self.levels[level]

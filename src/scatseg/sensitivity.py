@@ -69,8 +69,8 @@ def jacobian(function: Function, places: Tensor) -> Tensor:
     return torch.stack(columns, dim=-1)
 
 
-def heard(synth: Synth, describe: Function, theta: Tensor) -> Tensor:
-    """Compute the sensitivity of features to parameters: M = J^T J, in octaves or ranges.
+def pullback_metric(synth: Synth, describe: Function, theta: Tensor) -> Tensor:
+    """Compute the metric that features induce on parameters: M = J^T J, in octaves or ranges.
 
     Parameters
     ----------
@@ -86,6 +86,10 @@ def heard(synth: Synth, describe: Function, theta: Tensor) -> Tensor:
     M : Tensor of float, shape (n_params, n_params)
         The square roots of its eigenvalues are the singular values of J: the change of features
         per octave, or range, along the most and least sensitive directions.
+
+    References
+    ----------
+    H. Han, V. Lostanlen and M. Lagrange, "Perceptual-neural-physical sound matching", ICASSP 2023.
     """
     signs = signs_of(synth.parameters, theta)
 

@@ -104,6 +104,11 @@ def grouped_intervals(
     intervals : ndarray of float, shape (n_samples, 2)
         Lower and upper bound, rounded to 1e-12; NaN for less than two groups.
 
+    Raises
+    ------
+    ValueError
+        When a value is not finite, or there is not one group for each.
+
     References
     ----------
     A. C. Davison and D. V. Hinkley, "Bootstrap methods and their application", Cambridge University
@@ -115,6 +120,10 @@ def grouped_intervals(
     array([[0.2, 0.8]])
     """
     _, group, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    counts = {len(np.asarray(sample)) for sample in samples} - {len(group)}
+    if counts:
+        msg = f"a group for each value is needed, got {len(group)} groups of {counts.pop()} values"
+        raise ValueError(msg)
     if len(sizes) == len(group):
         return bootstrap_intervals(samples, seed=seed)
     if len(sizes) < 2:
@@ -140,16 +149,38 @@ def _resampled_means(
     columns: NDArray[np.float64], n_resamples: int, seed: int
 ) -> NDArray[np.float64]:
     """Compute means of columns (n, m) over n rows drawn with replacement, n_resamples times."""
-    n = len(columns)
+    return resampled_sums(columns, n_resamples=n_resamples, seed=seed) / len(columns)
+
+
+def resampled_sums(
+    columns: ArrayLike, *, n_resamples: int = N_RESAMPLES, seed: int = 0
+) -> NDArray[np.float64]:
+    """Sum as many rows as there are, drawn with replacement, in little memory.
+
+    Parameters
+    ----------
+    columns : array_like of float, shape (n_rows, n_columns)
+        At least one row.
+    n_resamples : int, default 10000
+        Number of samples.
+    seed : int, default 0
+        Equal seeds draw equal rows from equally many.
+
+    Returns
+    -------
+    sums : ndarray of float64, shape (n_resamples, n_columns)
+    """
+    values = np.asarray(columns, dtype=np.float64)
+    n = len(values)
     rng = np.random.default_rng([seed, n])
-    means = np.empty((n_resamples, columns.shape[1]))
+    sums = np.empty((n_resamples, values.shape[1]))
     block = max(1, _BLOCK // n)
     for start in range(0, n_resamples, block):
         rows = min(block, n_resamples - start)
         drawn = rng.integers(0, n, size=(rows, n)) + n * np.arange(rows)[:, None]
         counts = np.bincount(drawn.ravel(), minlength=rows * n).reshape(rows, n)
-        means[start : start + rows] = counts @ columns / n
-    return means
+        sums[start : start + rows] = counts @ values
+    return sums
 
 
 def count_outcomes(differences: ArrayLike) -> Outcomes:
@@ -222,6 +253,11 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     adjusted : ndarray of float, shape (n_tests,)
         Adjusted p-values, in the given order, which control the family-wise error rate.
 
+    Raises
+    ------
+    ValueError
+        When a p-value is not in [0, 1].
+
     References
     ----------
     S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
@@ -233,6 +269,9 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     array([0.06, 0.03, 0.06])
     """
     values = np.asarray(p_values, dtype=np.float64)
+    if not ((values >= 0) & (values <= 1)).all():
+        msg = f"p-values must be in [0, 1], got {values}"
+        raise ValueError(msg)
     order = np.argsort(values)
     factors = np.arange(len(values), 0, -1)
     adjusted = np.empty_like(values)
@@ -310,6 +349,11 @@ def critical_difference(n_systems: int, n_tracks: int, *, alpha: float = 0.05) -
     difference : float
         In ranks.
 
+    Raises
+    ------
+    ValueError
+        When there are fewer systems or tracks, or `alpha` is not strictly between 0 and 1.
+
     References
     ----------
     P. Nemenyi, "Distribution-free multiple comparisons", Princeton University, 1963. J. Demšar,
@@ -324,6 +368,9 @@ def critical_difference(n_systems: int, n_tracks: int, *, alpha: float = 0.05) -
 
     if n_systems < 2 or n_tracks < 1:
         msg = f"ranks need 2 systems and 1 track or more, got {n_systems} and {n_tracks}"
+        raise ValueError(msg)
+    if not 0 < alpha < 1:
+        msg = f"alpha must lie between 0 and 1, got {alpha:g}"
         raise ValueError(msg)
     q = scipy.stats.studentized_range.ppf(1 - alpha, n_systems, np.inf) / np.sqrt(2)
     return float(q * np.sqrt(n_systems * (n_systems + 1) / (6 * n_tracks)))

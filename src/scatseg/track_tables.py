@@ -30,8 +30,8 @@ def read_partners(path: Path) -> dict[str, str]:
     Raises
     ------
     ValueError
-        When a column or a name is missing, or an estimate has two references; with file and
-        line.
+        When a column or a name is missing, a column or the reference of an estimate is there twice,
+        or a quote is not closed; with file and line.
     """
     partners: dict[str, str] = {}
     for line, row in _table(path, ("estimate", "reference")):
@@ -66,8 +66,8 @@ def read_groups(path: Path, column: str) -> dict[str, str]:
     Raises
     ------
     ValueError
-        When there is no such column, an id has two values, or a value is the name of the group
-        of all tracks; with file and line.
+        When there is no such column, a column is there twice, an id has two values, a value is the
+        name of the group of all tracks, or a quote is not closed; with file and line.
     """
     groups: dict[str, str] = {}
     for line, row in _table(path, (column,)):
@@ -89,22 +89,39 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
         msg = f"{path} is not UTF-8 ({error}): save it as CSV in UTF-8"
         raise ValueError(msg) from error
     # Ids of files are NFC-normalized, too: "é" is one character.
-    rows = csv.reader(io.StringIO(unicodedata.normalize("NFC", text), newline=""))
-    header = [name.strip() for name in next(rows, [])]
+    rows = _rows(path, unicodedata.normalize("NFC", text))
+    header = [name.strip() for name in next(rows, (1, []))[1]]
     missing = [name for name in columns if name not in header]
     if missing:
         msg = f"{path}, line 1: expected a column {missing[0]!r}, got {', '.join(header)!r}"
         if len(header) == 1 and ";" in header[0]:
             msg += "; separate the columns by commas, not by semicolons"
         raise ValueError(msg)
-    for row in rows:
+    repeated = [name for name in header if name and header.count(name) > 1]
+    if repeated:
+        msg = f"{path}, line 1: two columns are called {repeated[0]!r}; rename one"
+        raise ValueError(msg)
+    for line, row in rows:
         if not any(field.strip() for field in row):
             continue
         if len(row) != len(header):
-            msg = f"{path}, line {rows.line_num}: expected {len(header)} fields, got {len(row)}"
+            msg = f"{path}, line {line}: expected {len(header)} fields, got {len(row)}"
             raise ValueError(msg)
         fields = (field.strip() for field in row)
-        yield rows.line_num, dict(zip(header, fields, strict=True))
+        yield line, dict(zip(header, fields, strict=True))
+
+
+def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Split CSV into the fields of each row, with the number of its first line."""
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    line = 1
+    try:
+        for row in reader:
+            yield line, row
+            line = reader.line_num + 1
+    except csv.Error as error:
+        msg = f"{path}, line {line}: {error}; is a quote not closed?"
+        raise ValueError(msg) from error
 
 
 def groups_of(

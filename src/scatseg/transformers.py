@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
 
@@ -19,6 +20,7 @@ from scatseg.compression import median_levels
 from scatseg.counts import counted
 from scatseg.extractors import Stack, extracted, extracted_together, extractor
 from scatseg.features import Extractor, FeatureName, Features
+from scatseg.rates import check_rate
 from scatseg.threads import one_thread
 
 FilePath = str | os.PathLike[str]
@@ -148,9 +150,7 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         ValueError
             When an option is invalid, or X does not hold signals.
         """
-        if not (isinstance(self.sr, int | np.integer) and self.sr > 0):
-            msg = f"sr must be a positive integer, in Hz, got {self.sr!r}"
-            raise ValueError(msg)
+        check_rate(self.sr)
         _statistics(self.aggregate)
         rows = _rows(X)
         n_samples = round(_PROBE_SECONDS * self.sr)
@@ -214,17 +214,17 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         -------
         names : ndarray of str, shape (n_features,)
             Prefixed by the statistic, unless it is "mean" alone. If all frames are kept, the center
-            of the frame follows: "scattering S1 440 Hz at 0.37 s".
+            of the frame follows: "scattering S1 440 Hz at 0.37 s". A name that several extractors
+            give to their features is numbered: "scattering S1 440 Hz (2)".
         """
         check_is_fitted(self)
+        names = _numbered(self.feature_names_)
         if self.aggregate == ALL_FRAMES:
             times = _distinct(self.frame_centers_)
-            titles = [f"{name} at {at} s" for name in self.feature_names_ for at in times]
-            return np.array(titles, dtype=object)
+            return np.array([f"{name} at {at} s" for name in names for at in times], dtype=object)
         statistics = _statistics(self.aggregate)
         prefixes = [""] if statistics == ["mean"] else [f"{name} " for name in statistics]
-        names = [f"{prefix}{name}" for prefix in prefixes for name in self.feature_names_]
-        return np.array(names, dtype=object)
+        return np.array([f"{prefix}{name}" for prefix in prefixes for name in names], dtype=object)
 
     def __sklearn_tags__(self) -> Any:
         """Declare to scikit-learn that rows may be paths, and dtypes are not preserved."""
@@ -233,6 +233,16 @@ class FeatureTransformer(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         tags.requires_fit = True
         tags.transformer_tags.preserves_dtype = []
         return tags
+
+
+def _numbered(names: Iterable[FeatureName]) -> list[str]:
+    """Format names, and number those that occur again, as of one scattering at two scales."""
+    counts: Counter[str] = Counter()
+    titles = []
+    for title in map(str, names):
+        counts[title] += 1
+        titles.append(title if counts[title] == 1 else f"{title} ({counts[title]})")
+    return titles
 
 
 def _distinct(seconds: NDArray[np.float64]) -> list[str]:

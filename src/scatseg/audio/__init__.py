@@ -19,6 +19,7 @@ from scatseg.audio.errors import (
     AudioError,
     AudioWarning,
     InvalidSamplesError,
+    MissingAudioError,
     NotAudioError,
     TooLongError,
     TooShortError,
@@ -44,6 +45,7 @@ __all__ = [
     "AudioError",
     "AudioWarning",
     "InvalidSamplesError",
+    "MissingAudioError",
     "NotAudioError",
     "Recording",
     "Stream",
@@ -141,12 +143,21 @@ def load(path: AnyPath, *, sr: int | None = 22050) -> tuple[Signal, int]:
     Raises
     ------
     AudioError
-        One of its subclasses; see `decode`.
+        One of its subclasses; see `decode`. Of a missing file, also a FileNotFoundError.
 
     Warns
     -----
     AudioWarning
         Once per problem: truncation, silence, channels that cancel, ...
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/tone.flac", np.sin(np.arange(8000)), 8000)
+    ...     y, sr = load(f"{folder}/tone.flac", sr=16000)
+    >>> y.shape, y.dtype, sr
+    ((16000,), dtype('float32'), 16000)
     """
     recording = decode(path, sr=sr)
     for text in recording.warnings:
@@ -186,7 +197,8 @@ def decode(
     Raises
     ------
     UnreadableAudioError
-        The file is missing, a folder, a device, or not readable.
+        The file is a folder, a device, or not readable; a MissingAudioError, also a
+        FileNotFoundError, if there is none.
     NotAudioError
         The file cannot be decoded, or needs the `ffmpeg` extra.
     InvalidSamplesError

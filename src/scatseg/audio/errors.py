@@ -13,6 +13,10 @@ class UnreadableAudioError(AudioError):
     """The file is missing, a folder, a device, or not readable."""
 
 
+class MissingAudioError(UnreadableAudioError, FileNotFoundError):
+    """There is no such file."""
+
+
 class NotAudioError(AudioError):
     """The file contains no audio that can be decoded."""
 

@@ -23,7 +23,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from scatseg.audio.errors import NotAudioError, UnreadableAudioError
+from scatseg.audio.errors import MissingAudioError, NotAudioError, UnreadableAudioError
 
 Signal = NDArray[np.float32]
 AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -64,7 +64,8 @@ _CAUSES = {24: "Its header states an impossible sampling rate or number of chann
 def opened(path: AnyPath) -> Iterator[FileIO]:
     """Open a regular file, unbuffered: libsndfile shares the descriptor's position.
 
-    An error of the file system, also later while reading, becomes an UnreadableAudioError.
+    An error of the file system, also later while reading, becomes an UnreadableAudioError: a
+    MissingAudioError if there is no such file.
     """
     source, name = Path(os.fsdecode(path)), printable(path)
     try:
@@ -75,7 +76,8 @@ def opened(path: AnyPath) -> Iterator[FileIO]:
             return
     except OSError as error:
         msg = f"{name}: an audio file that can be read is needed: {error.strerror}"
-        raise UnreadableAudioError(msg) from error
+        is_missing = isinstance(error, FileNotFoundError)
+        raise (MissingAudioError if is_missing else UnreadableAudioError)(msg) from error
     what = "a folder; name the files in it" if stat.S_ISDIR(mode) else "a device or a pipe"
     msg = f"{name}: an audio file is needed, this is {what}"
     raise UnreadableAudioError(msg)

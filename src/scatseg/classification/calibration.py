@@ -103,7 +103,7 @@ class Calibrated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
                     clone(chosen).fit(rows[train], labels[train]), rows[test]
                 )
         known = np.isfinite(scores).all(axis=1)
-        self.temperature_ = fit_temperature(scores[known], numbers[known])
+        self.temperature_ = fit_temperature(numbers[known], scores[known])
         self.estimator_ = chosen.fit(rows, labels)
         return self
 
@@ -162,15 +162,15 @@ def log_of_shares(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.log(np.maximum(shares, 0.01))
 
 
-def fit_temperature(scores: NDArray[np.float64], truth: NDArray[np.intp]) -> float:
+def fit_temperature(truth: NDArray[np.intp], scores: NDArray[np.float64]) -> float:
     """Fit the temperature by maximum likelihood.
 
     Parameters
     ----------
-    scores : ndarray of float, shape (n_clips, n_classes)
-        Scores of clips not used in training.
     truth : ndarray of int, shape (n_clips,)
         Indices of the true classes.
+    scores : ndarray of float, shape (n_clips, n_classes)
+        Scores of clips not used in training.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def fit_temperature(scores: NDArray[np.float64], truth: NDArray[np.intp]) -> flo
     >>> rng = np.random.default_rng(0)
     >>> scores = rng.normal(size=(5000, 3))
     >>> truth = np.array([rng.choice(3, p=p) for p in softmax(scores / 0.5, axis=1)])
-    >>> round(fit_temperature(scores, truth), 1)
+    >>> round(fit_temperature(truth, scores), 1)
     0.5
     """
     if not len(scores):

@@ -11,10 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scatseg.statistics import N_RESAMPLES, resampled_sums
+
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1")
 """The scores of `scores_of`, in [0, 1]."""
 
-N_RESAMPLES = 10_000
+_ROUNDING = 1e-9
+"""By which probabilities may be outside of [0, 1]."""
 
 
 class Reliability(NamedTuple):
@@ -56,14 +59,24 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, n_classes: int) -> 
     -------
     confusion : ndarray of int, shape (n_classes, n_classes)
 
+    Raises
+    ------
+    ValueError
+        When an index is not that of a class.
+
     Examples
     --------
     >>> confusion_matrix([0, 0, 1], [0, 1, 1], 2)
     array([[1, 1],
            [0, 1]])
     """
-    pairs = np.asarray(truth, dtype=np.intp) * n_classes + np.asarray(predicted, dtype=np.intp)
-    counts = np.bincount(pairs, minlength=n_classes**2)
+    rows, columns = np.asarray(truth, dtype=np.intp), np.asarray(predicted, dtype=np.intp)
+    indices = np.concatenate([rows, columns])
+    if ((indices < 0) | (indices >= n_classes)).any():
+        got = f"{indices.min()} to {indices.max()}"
+        msg = f"class indices must be 0 to {n_classes - 1}, got {got}"
+        raise ValueError(msg)
+    counts = np.bincount(rows * n_classes + columns, minlength=n_classes**2)
     return counts.reshape(n_classes, n_classes)
 
 
@@ -157,15 +170,11 @@ def resampled_scores(
     _, unit = np.unique(np.asarray(units), return_inverse=True)
     n_units = int(unit.max()) + 1
     truth = np.asarray(truth, dtype=np.intp)
-    rng = np.random.default_rng([seed, n_units])
-    drawn = rng.integers(0, n_units, size=(n_resamples, n_units))
-    weights = np.zeros((n_resamples, n_units))
-    np.add.at(weights, (np.arange(n_resamples)[:, None], drawn), 1)
     scored = []
     for each in predicted:
         cells = (unit * n_classes + truth) * n_classes + np.asarray(each, dtype=np.intp)
-        counts = np.bincount(cells, minlength=n_units * n_classes**2)
-        summed = weights @ counts.reshape(n_units, n_classes**2)
+        counts = np.bincount(cells, minlength=n_units * n_classes**2).reshape(n_units, -1)
+        summed = resampled_sums(counts, n_resamples=n_resamples, seed=seed)
         scored.append(scores_of(summed.reshape(n_resamples, n_classes, n_classes)))
     return np.stack(scored)
 
@@ -192,23 +201,20 @@ def percentile_interval(
     return interval
 
 
-def reliability(
-    probabilities: NDArray[np.floating], truth: ArrayLike, *, n_bins: int = 10
-) -> Reliability:
+def reliability(truth: ArrayLike, probabilities: ArrayLike, *, n_bins: int = 10) -> Reliability:
     """Compute the reliability diagram of class probabilities.
 
     Parameters
     ----------
-    probabilities : ndarray of float, shape (n_clips, n_classes)
-        Rows sum to 1.
     truth : array_like of int, shape (n_clips,)
         Class indices.
+    probabilities : array_like of float, shape (n_clips, n_classes)
+        Rows sum to 1.
     n_bins : int, default 10
         Bins of equal width.
     """
-    return binned(
-        probabilities.max(axis=1), probabilities.argmax(axis=1) == np.asarray(truth), n_bins=n_bins
-    )
+    P = np.asarray(probabilities, dtype=np.float64)
+    return binned(P.max(axis=1), P.argmax(axis=1) == np.asarray(truth), n_bins=n_bins)
 
 
 def binned(
@@ -225,11 +231,20 @@ def binned(
     n_bins : int, default 10
         Bins of equal width.
 
+    Raises
+    ------
+    ValueError
+        When a confidence is not in [0, 1], up to rounding.
+
     Examples
     --------
     >>> binned(np.array([0.3, 0.7, 0.9]), np.array([False, True, False]), n_bins=2).accuracy
     array([0. , 0.5])
     """
+    outside = ~((confidence >= -_ROUNDING) & (confidence <= 1 + _ROUNDING))  # true for NaN
+    if outside.any():
+        msg = f"confidences must be in [0, 1], got {confidence[outside][0]:g}"
+        raise ValueError(msg)
     # A confidence on an edge belongs to the bin below, 0 to the first.
     bins = np.clip(np.ceil(confidence * n_bins).astype(np.intp) - 1, 0, n_bins - 1)
     counts = np.bincount(bins, minlength=n_bins)
@@ -243,9 +258,9 @@ def binned(
 
 
 def expected_calibration_error(
-    probabilities: NDArray[np.floating], truth: ArrayLike, *, n_bins: int = 10
+    truth: ArrayLike, probabilities: ArrayLike, *, n_bins: int = 10
 ) -> float:
-    """Compute the expected calibration error.
+    """Compute the expected calibration error; parameters are those of `reliability`.
 
     It is biased for few clips: about 0.05 for 240 clips with perfectly calibrated probabilities.
 
@@ -257,14 +272,14 @@ def expected_calibration_error(
     Examples
     --------
     >>> P = np.array([[0.75, 0.25]] * 4)
-    >>> expected_calibration_error(P, [0, 0, 0, 1]), expected_calibration_error(P, [0, 0, 0, 0])
+    >>> expected_calibration_error([0, 0, 0, 1], P), expected_calibration_error([0, 0, 0, 0], P)
     (0.0, 0.25)
     """
-    return reliability(probabilities, truth, n_bins=n_bins).error
+    return reliability(truth, probabilities, n_bins=n_bins).error
 
 
-def brier_score(probabilities: NDArray[np.floating], truth: ArrayLike) -> float:
-    """Compute the multiclass Brier score, in [0, 2].
+def brier_score(truth: ArrayLike, probabilities: ArrayLike) -> float:
+    """Compute the multiclass Brier score, in [0, 2]; parameters are those of `reliability`.
 
     References
     ----------
@@ -273,8 +288,9 @@ def brier_score(probabilities: NDArray[np.floating], truth: ArrayLike) -> float:
 
     Examples
     --------
-    >>> brier_score(np.array([[1.0, 0.0], [0.5, 0.5]]), [0, 0])
+    >>> brier_score([0, 0], [[1.0, 0.0], [0.5, 0.5]])
     0.25
     """
-    true = np.eye(probabilities.shape[1])[np.asarray(truth, dtype=np.intp)]
-    return float(((probabilities - true) ** 2).sum(axis=1).mean())
+    P = np.asarray(probabilities, dtype=np.float64)
+    true = np.eye(P.shape[1])[np.asarray(truth, dtype=np.intp)]
+    return float(((P - true) ** 2).sum(axis=1).mean())

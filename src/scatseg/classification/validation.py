@@ -133,10 +133,7 @@ def cross_validate(
     >>> describe_scores(result)["accuracy"] > 0.7
     True
     """
-    rows, labels = np.asarray(X), np.asarray(labels)
-    if len(rows) != len(labels) or (groups is not None and len(np.asarray(groups)) != len(labels)):
-        msg = f"X, labels and groups must be of one length, got {len(rows)} and {len(labels)}"
-        raise ValueError(msg)
+    rows, labels = _rows_and_labels(X, labels, groups)
     folds = split(
         labels,
         groups=groups,
@@ -171,6 +168,19 @@ def cross_validate(
             *_notes(classes, truth, fold_of, groups, folds),
         ),
     )
+
+
+def _rows_and_labels(
+    X: ArrayLike, labels: ArrayLike, groups: ArrayLike | None
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return X and labels as arrays; raise a ValueError unless there is one of each per clip."""
+    rows, names = np.asarray(X), np.asarray(labels)
+    n_groups = None if groups is None else len(np.asarray(groups))
+    if len(rows) != len(names) or n_groups not in (None, len(names)):
+        counts = f"{len(rows)} rows of X, {len(names)} labels and {n_groups or 'no'} groups"
+        msg = f"X, labels and groups must be of one length, got {counts}"
+        raise ValueError(msg)
+    return rows, names
 
 
 def _testable(folds: Sequence[Fold], truth: NDArray[np.intp]) -> dict[int, Fold]:
@@ -365,8 +375,8 @@ def describe_scores(
         "n_clips": len(here),
         "classes": [str(name) for name in result.classes],
         **{name: float(value) for name, value in zip(SCORES, values, strict=True)},
-        "calibration_error": expected_calibration_error(probabilities, truth),
-        "brier": brier_score(probabilities, truth),
+        "calibration_error": expected_calibration_error(truth, probabilities),
+        "brier": brier_score(truth, probabilities),
         "intervals": {name: intervals[:, i].tolist() for i, name in enumerate(SCORES)},
         "per_class": {
             str(name): {
@@ -519,8 +529,13 @@ def learning_curve(
         For each size: `clips` per class, and `mean`, `low` and `high` over draws of each score; of
         one draw, `low` and `high` are NaN. Sizes larger than all classes in the training folds are
         left out.
+
+    Raises
+    ------
+    SplitError, ValueError
+        As in `cross_validate`.
     """
-    rows, labels = np.asarray(X), np.asarray(labels)
+    rows, labels = _rows_and_labels(X, labels, groups)
     classes, truth = np.unique(labels, return_inverse=True)
     units = np.arange(len(labels)) if groups is None else np.asarray(groups)
     folds = split(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -133,7 +134,7 @@ def parse_time(_: click.Context, __: click.Parameter, text: str | None) -> float
         parts = [float(part) for part in text.split(":")]
     except ValueError:
         parts = []
-    if not 1 <= len(parts) <= 3 or not min(parts) >= 0:
+    if not 1 <= len(parts) <= 3 or not all(0 <= part < math.inf for part in parts):
         msg = f"{text!r} is not a time like 62.5 or 1:02.5"
         raise click.BadParameter(msg)
     return sum(part * 60.0**i for i, part in enumerate(reversed(parts)))

@@ -31,7 +31,7 @@ def draw_classification(folder: Path, systems: Mapping[str, CrossValidation]) ->
     classes = [str(each) for each in first.classes]
     save_figure(confusion_figure(confusions, classes, title=first.split), folder / "confusion")
     trusted = {
-        name: reliability(each.probabilities[each.tested], each.truth[each.tested])
+        name: reliability(each.truth[each.tested], each.probabilities[each.tested])
         for name, each in systems.items()
     }
     save_figure(reliability_figure(trusted), folder / "reliability")

@@ -93,9 +93,9 @@ def _draw_trajectories(
             here = [each for each in descents if (each.loss, each.shift) == (loss, shift)]
             if (loss, shift) in contours:
                 plotting.plot_contour(contours[loss, shift], ax=ax)
-            paths = [_sizes(each.match.trajectory[:, columns], pair) for each in here]
+            paths = [each.match.trajectory[:, columns] for each in here]
             truth = here[0].truth
-            target = None if truth is None else _sizes(truth[columns], pair)
+            target = None if truth is None else truth[columns]
             plotting.plot_trajectories(paths, pair, ax=ax, target=target)
             ax.set_title(_titled(loss, shift), fontsize=8, loc="left")
         for ax in axes.flat[len(shown) :]:
@@ -235,9 +235,3 @@ def draw_resynthesis(
 
 def _titled(loss: str, shift: int, between: str = ", ") -> str:
     return f"{loss}{between}target " + (f"delayed by {shift} samples" if shift else "aligned")
-
-
-def _sizes(values: NDArray[np.float64], plane: tuple[Parameter, Parameter]) -> NDArray[np.float64]:
-    """Return magnitudes of parameters with a logarithmic axis."""
-    is_log = np.array([each.scale == "log" for each in plane])
-    return np.where(is_log, np.abs(values), values)

@@ -12,9 +12,24 @@ from numpy.typing import NDArray
 from scatseg import pictures, plotting
 from scatseg.counts import rounded
 from scatseg.figures.files import check_output, numbers_of, write
+from scatseg.scattering.arguments import check_integer
+from scatseg.synth import synthesizer
 
 _MOST_LEVEL = 11
 """Maximum number of tiles in a row between which there is room for times beside each other."""
+
+
+_TECHNIQUES = {
+    "vibrato": (6.0, 0.5),
+    "trill": (5.5, 2.0),
+    "tremolo": (10.0, 0.9),
+    "flatterzunge": (25.0, 0.6),
+    "bisbigliando": (7.5, 0.9),
+}
+"""Rate in Hz and depth of the playing techniques, as in `scatseg.synth`."""
+
+_PITCH = 440.0
+"""Their pitch in Hz."""
 
 
 def draw_wavelet(output: Path, *, xi: float = 440, Q: int = 8, sr: float | None = None) -> Path:
@@ -175,13 +190,14 @@ def draw_parameters(
     output : Path
         As for `draw_wavelet`.
     J, Q : int
-        Values when another option is varied.
+        Values when another option is varied; J is at least 3.
     sr : float, default 22050
         Sampling rate in Hz.
     vary : mapping from {"J", "Q", "T"} to sequence of int, optional
         Three values of each.
     """
     check_output(output)
+    check_integer("J", J, 3)
     vary = vary or {"J": (J - 2, J, J + 2), "Q": (1, Q, 2 * Q), "T": (2 ** (J - 3), 2**J, 2**J * 8)}
     sheet = [
         [(name, value, _varied(name, value, J, Q, sr)) for value in values]
@@ -250,8 +266,11 @@ def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
         Sampling rate in Hz.
     """
     check_output(output)
-    names = list(pictures.TECHNIQUES)
-    sounds = {name: pictures.technique(name, sr=sr, duration=3.0) for name in names}
+    names = list(_TECHNIQUES)
+    sounds = {
+        name: synthesizer(f"{name}:sr={sr},duration=3.0")(np.array([rate, depth, _PITCH]))
+        for name, (rate, depth) in _TECHNIQUES.items()
+    }
     first = {name: pictures.scalogram(y, sr, J=11, Q=12) for name, y in sounds.items()}
     average = {name: pictures.first_order(y, sr, J=11, Q=12, T=2**14) for name, y in sounds.items()}
     second = {
@@ -264,7 +283,7 @@ def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
                 mesh = plotting.plot_time_frequency(picture, ax=ax, lowest=200, bar=False)
                 plotting.mark_minutes(ax.xaxis, most=4)
             rates, energy = second[name]
-            plotting.plot_rates(rates, energy, ax=row[2], true=pictures.TECHNIQUES[name].rate)
+            plotting.plot_rates(rates, energy, ax=row[2], true=_TECHNIQUES[name][0])
             plotting.mark_hertz(row[2].xaxis, digits=(1,))
             row[0].set_ylabel(f"{name}\nfrequency (Hz)")
             row[1].set_ylabel("")

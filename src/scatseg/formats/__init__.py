@@ -180,6 +180,16 @@ def write(
         When the file cannot be written.
     TypeError
         When the content has another type.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "song.lab"
+    ...     write(path, Segmentation([0, 10.5, 40], ["intro", "verse"]))
+    ...     print(path.read_text().expandtabs(8))
+    0.000   10.500  intro
+    10.500  40.000  verse
     """
     annotations = _annotations(content)
     name = format_of(path, format)

@@ -18,7 +18,7 @@ from scatseg.counts import counted
 from scatseg.matching.optimizers import OPTIMIZERS, Optimizer
 from scatseg.matching.problems import Problem, Step, bounds, problem_of
 from scatseg.scattering.arguments import check_integer, check_positive
-from scatseg.synth import Parameter, Synth
+from scatseg.synth import Parameter, Synth, check_names
 
 _SETTLED = 5
 """Number of steps without movement after which a descent ends."""
@@ -193,10 +193,18 @@ def random_starts(
     -------
     starts : ndarray of float64, shape (n, n_params)
         Parameters.
+
+    Raises
+    ------
+    TypeError
+        When `fixed` is not a mapping.
+    ValueError
+        When it names an unknown parameter.
     """
     if fixed is not None and not isinstance(fixed, Mapping):
         msg = f"fixed maps names of parameters to values, got {fixed!r}"
         raise TypeError(msg)
+    check_names(parameters, fixed or {})
     rng = np.random.default_rng(seed)
     low, high = bounds(parameters)
     places = low + (high - low) * rng.random((n, len(parameters)))
@@ -216,16 +224,26 @@ def errors(
 
     On a logarithmic scale, absolute values are compared; for signs, see `opposed`.
 
+    Raises
+    ------
+    ValueError
+        When there is not one value for each parameter.
+
     Examples
     --------
     >>> from scatseg.synth import AMChirp
     >>> errors(AMChirp().parameters, [512, 16, 1], [512, 8, -2])
     array([ 0., 1., -1.])
     """
-    columns = np.stack([np.asarray(theta, np.float64), np.asarray(truth, np.float64)])
+    here, there = np.asarray(theta, np.float64), np.asarray(truth, np.float64)
+    n = len(parameters)
+    if (here.shape, there.shape) != ((n,), (n,)):
+        msg = f"{n} parameters need as many values, got shapes {here.shape} and {there.shape}"
+        raise ValueError(msg)
+    columns = np.stack([here, there])
     with np.errstate(divide="ignore"):  # the error from 0 is infinite on a logarithmic scale
         places = [p.encode(columns[:, i]) for i, p in enumerate(parameters)]
-    return np.array([here - there for here, there in places])
+    return np.array([estimate - true for estimate, true in places])
 
 
 def opposed(parameters: Sequence[Parameter], theta: ArrayLike, truth: ArrayLike) -> tuple[str, ...]:

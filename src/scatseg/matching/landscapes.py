@@ -19,7 +19,7 @@ from torch import Tensor
 from scatseg.losses import FeatureLoss, Loss
 from scatseg.matching.targets import delayed_target
 from scatseg.naming import check_several
-from scatseg.sensitivity import heard, places_of, signs_of, theta_at
+from scatseg.sensitivity import places_of, pullback_metric, signs_of, theta_at
 from scatseg.synth import Parameter, Synth, check_names, delayed
 
 
@@ -261,7 +261,7 @@ def sensitivities(
     if not isinstance(loss, FeatureLoss):
         return None
     at = torch.as_tensor(np.asarray(theta, np.float64))
-    M = heard(synth, loss.differences_from(synth(at)), at)
+    M = pullback_metric(synth, loss.differences_from(synth(at)), at)
     values: NDArray[np.float64] = np.linalg.eigvalsh(M.numpy(force=True))[::-1]
     singular: NDArray[np.float64] = np.sqrt(values.clip(min=0))
     return singular
@@ -270,10 +270,10 @@ def sensitivities(
 @torch.no_grad()
 def distance_by_shift(
     loss: Callable[[Tensor, Tensor], Tensor],
-    x: Tensor,
+    x: ArrayLike | Tensor,
     shifts: Sequence[int],
     *,
-    other: Tensor | None = None,
+    other: ArrayLike | Tensor | None = None,
 ) -> NDArray[np.float64]:
     """Compute the distance against the delay of a sound.
 
@@ -281,24 +281,37 @@ def distance_by_shift(
     ----------
     loss : callable
         `(x, target) -> scalar`.
-    x : Tensor of float, shape (n_samples,)
+    x : Tensor or array_like of float, shape (n_samples,)
         The sound to delay.
     shifts : sequence of int
         Delays in samples.
-    other : Tensor of float, shape (n_samples,), optional
+    other : Tensor or array_like of float, shape (n_samples,), optional
         The sound to compare with; by default, x.
 
     Returns
     -------
     distances : ndarray of float64, shape (n_shifts,)
         Relative to the distance without delay, or for x itself, to that from silence.
+
+    Raises
+    ------
+    ValueError
+        When that distance is 0.
     """
     measured = measuring(loss)
-    S = measured.describe(x)
-    R = S if other is None else measured.describe(other)
-    unit = measured.compare(S, measured.describe(torch.zeros_like(x)) if other is None else R)
-    values = [float(measured.compare(measured.describe(delayed(x, s)), R)) for s in shifts]
-    return np.array(values) / float(unit)
+    sound = torch.as_tensor(x)
+    S = measured.describe(sound)
+    R = S if other is None else measured.describe(torch.as_tensor(other))
+    unit_of = measured.describe(torch.zeros_like(sound)) if other is None else R
+    unit = float(measured.compare(S, unit_of))
+    if not unit:
+        what = "the sound has no distance from silence"
+        if other is not None:
+            what = "the sounds have no distance without delay"
+        msg = f"{what}, to which others could be relative"
+        raise ValueError(msg)
+    values = [float(measured.compare(measured.describe(delayed(sound, s)), R)) for s in shifts]
+    return np.array(values) / unit
 
 
 @torch.no_grad()

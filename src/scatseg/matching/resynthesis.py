@@ -42,8 +42,8 @@ class Resynthesis:
 
     Parameters
     ----------
-    y : ndarray of float32, shape (n_samples,)
-        The sound.
+    y : ndarray of float, shape (n_samples,)
+        The sound, in float64 if the target was, else in float32.
     errors : ndarray of float64, shape (n_steps + 1,)
         Relative error of the coefficients, at the start and after each step.
     """
@@ -187,8 +187,12 @@ def resynthesize(
 
 
 def spectral_noise(x: ArrayLike, *, seed: int = 0) -> Signal:
-    """Generate noise with the magnitude spectrum of a sound (n_samples,) and random phases."""
+    """Generate noise with the magnitude spectrum of a sound (n_samples,) and random phases.
+
+    float32 is kept, all else becomes float64.
+    """
     y = np.asarray(x)
+    y = y if y.dtype == np.float32 else y.astype(np.float64)
     rng = np.random.default_rng(seed)
     phases = np.angle(np.fft.rfft(rng.normal(size=len(y))))
     noise: Signal = np.fft.irfft(np.abs(np.fft.rfft(y)) * np.exp(1j * phases), len(y))
@@ -259,10 +263,10 @@ def _described(z: Tensor, piece: _Piece, coefficients: Coefficients) -> Tensor:
 
 def _pieces(n_samples: int, coefficients: Coefficients) -> Iterator[_Piece]:
     """Divide a signal into chunks at frames, with the context needed by their averages."""
-    options = coefficients.transform.options
-    if (options.time if hasattr(options, "time") else options.average) != "local":
+    if coefficients.T in (0, "global"):
         msg = f"resynthesis needs an average over a scale, got T={coefficients.T!r}"
         raise ValueError(msg)
+    options = coefficients.transform.options
     hop = options.stride
     around = -(-_REACH * options.T // hop)
     n_frames = -(-n_samples // hop)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from scatseg.scattering.arguments import check_signal
+from scatseg.scattering.arguments import check_integer, check_signal
 from scatseg.synth import Parameter, Synth, delayed
 
 _LEAST_POWER = 1e-12
@@ -56,13 +56,14 @@ def fitted(y: ArrayLike, n_samples: int, level: float = 0.1) -> NDArray[np.float
     Raises
     ------
     ValueError
-        When it is silent, or not mono, real and finite.
+        When it is silent, or not mono, real and finite, or n_samples is less than 1.
 
     Examples
     --------
     >>> fitted([0, 0, 3, 4, 0, 0], 2, level=5)
     array([4.2426405, 5.656854 ], dtype=float32)
     """
+    check_integer("n_samples", n_samples, 1)
     sound = np.asarray(check_signal(y, name="the target"), dtype=np.float64)
     if sound.ndim > 1:
         msg = f"the target must be one sound (n_samples,), got shape {sound.shape}"

@@ -6,7 +6,6 @@ finite is a ValueError.
 """
 
 from scatseg.pictures.robustness import DistanceCurves, Follow, invariance, stability
-from scatseg.pictures.techniques import TECHNIQUES, technique
 from scatseg.pictures.transforms import (
     Joint,
     Orders,
@@ -32,7 +31,6 @@ from scatseg.pictures.wavelets import (
 )
 
 __all__ = [
-    "TECHNIQUES",
     "BankCurves",
     "DistanceCurves",
     "Follow",
@@ -56,5 +54,4 @@ __all__ = [
     "second_order",
     "spectrogram",
     "stability",
-    "technique",
 ]

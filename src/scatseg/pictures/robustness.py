@@ -58,7 +58,7 @@ def invariance(
     T : sequence of int
         Averaging scales in samples.
     shifts : array_like of float, optional
-        Seconds; 1 ms to 0.5 s by default.
+        Seconds, positive; 1 ms to 0.5 s by default.
     J, Q : int
         Options of `scatseg.scattering.Scattering1D`, the same for all T.
     follow : callable, optional
@@ -70,7 +70,7 @@ def invariance(
         One curve per T, ascending, and one of the spectrogram.
     """
     y = check_mono(y, sr)
-    seconds = np.geomspace(1e-3, 0.5, 16) if shifts is None else np.asarray(shifts, np.float64)
+    seconds = _ascending(np.geomspace(1e-3, 0.5, 16) if shifts is None else shifts, "shifts")
     samples = np.unique(np.maximum(1, np.round(seconds * sr).astype(int)))
     # Transforms reflect the signal at its ends: the reflected part must be silent, too.
     around = 4 * max(*T, 2**J)
@@ -102,7 +102,7 @@ def stability(
     y, sr
         As for `invariance`.
     factors : array_like of float, optional
-        Relative increase in duration; 0.001 to 0.1 by default.
+        Relative increase in duration, positive; 0.001 to 0.1 by default.
     J : int
         Log2 of the largest scale in samples.
     Q : sequence of int
@@ -116,7 +116,7 @@ def stability(
         One curve per Q, and one of the spectrogram.
     """
     y = check_mono(y, sr)
-    parts = np.geomspace(1e-3, 0.1, 13) if factors is None else np.asarray(factors, np.float64)
+    parts = _ascending(np.geomspace(1e-3, 0.1, 13) if factors is None else factors, "factors")
     stretched = [stretch(y, part) for part in parts]
     transforms = {
         f"scattering, Q = {each}": _mean(_scattering(J, each, 2**J), 2 ** (J - 1)) for each in Q
@@ -136,6 +136,14 @@ def stretch(y: _Signal, part: float) -> _Signal:
     n_samples = round(len(y) * (1 + part))
     slower = scipy.fft.irfft(scipy.fft.rfft(y, norm="forward"), n_samples, norm="forward")
     return cast(_Signal, slower)
+
+
+def _ascending(sizes: ArrayLike, name: str) -> NDArray[np.float64]:
+    ascending = np.sort(np.asarray(sizes, dtype=np.float64), axis=None)
+    if not (ascending.size and np.isfinite(ascending).all() and ascending[0] > 0):
+        msg = f"{name} must be positive numbers, got {sizes!r}"
+        raise ValueError(msg)
+    return ascending
 
 
 def _scattering(J: int, Q: int, T: int) -> Callable[[_Signal], _Signal]:

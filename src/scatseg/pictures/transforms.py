@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from scatseg.counts import rounded
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering
-from scatseg.scattering.arguments import check_mono
+from scatseg.scattering.arguments import check_integer, check_mono, qualities
 from scatseg.spectral import CQT
 
 _LEAST = 1e-6
@@ -123,7 +123,9 @@ def spectrogram(
         quarter of the window, and large enough for at most 2000 frames.
     """
     y = check_mono(y, sr)
-    hop = max(n_fft // 4, _power_of_two(len(y) / _MOST_COLUMNS)) if hop is None else hop
+    check_integer("n_fft", n_fft, 2)
+    hop = max(n_fft // 4, 1, _power_of_two(len(y) / _MOST_COLUMNS)) if hop is None else hop
+    check_integer("hop", hop, 1)
     window = np.hanning(n_fft + 1)[:-1]
     padded = np.pad(y, n_fft // 2)
     # There is one frame too many if the length is a multiple of the hop.
@@ -434,7 +436,7 @@ def joint(
     *,
     J: int,
     J_fr: int = 3,
-    Q: tuple[int, int] = (8, 1),
+    Q: int | tuple[int, int] = 8,
     Q_fr: int = 1,
     T: int | None = None,
 ) -> Joint:
@@ -459,7 +461,8 @@ def joint(
     second = np.flatnonzero(meta["order"] == 2)
     rates = np.unique(meta["xi"][second, 1])
     scales = np.unique(meta["xi_fr"])
-    carriers = _carriers(J, Q[0])
+    Q1, _ = qualities(Q)
+    carriers = _carriers(J, Q1)
     shape = (len(rates), len(scales), len(carriers), S.shape[-1])
     values = np.full(shape, np.nan, dtype=S.dtype)
     for path in second:
@@ -471,7 +474,7 @@ def joint(
     return Joint(
         values=values,
         rates=rates * sr,
-        scales=scales * Q[0],
+        scales=scales * Q1,
         carriers=carriers * sr,
         times=_times(S, stride, sr),
         end=len(y) / sr,

@@ -14,6 +14,7 @@ from scatseg.counts import told_apart
 from scatseg.pictures.transforms import nearest
 from scatseg.scattering import Scattering1D
 from scatseg.scattering.analysis import HALF_POWER_WIDTH, frame_bounds, littlewood_paley
+from scatseg.scattering.arguments import check_integer, check_positive, qualities
 from scatseg.scattering.filterbank import Filter, filterbank, frequential_bank
 
 if TYPE_CHECKING:
@@ -90,8 +91,9 @@ def morlet(xi: float, Q: int, *, sr: float | None = None) -> Wavelet:
     Raises
     ------
     ValueError
-        When `xi` is not between 0 and half the sampling rate.
+        When `xi` is not between 0 and half the sampling rate, or Q not an integer of at least 1.
     """
+    check_integer("Q", Q, 1)
     sr = 64 * xi if sr is None else sr
     if not 0 < xi < sr / 2:
         half, got = told_apart(sr / 2, xi, digits=6)
@@ -162,7 +164,7 @@ class BankCurves:
 
 def bank_curves(
     J: int,
-    Q: tuple[int, int],
+    Q: int | tuple[int, int],
     *,
     T: int | None = None,
     sr: float,
@@ -178,9 +180,18 @@ def bank_curves(
         Sampling rate in Hz.
     lowest : float, optional
         Lowest frequency of the curves in Hz; a quarter of the lowest center by default.
+
+    Raises
+    ------
+    ValueError
+        When an option is out of range.
     """
+    check_positive("sr", sr)
+    if lowest is not None:
+        check_positive("lowest", lowest)
     transform = Scattering1D(J=J, Q=Q, T=T)
     T = 2**J if T is None else T
+    Q = qualities(Q)
     bank = filterbank(J, Q, T)
     layers = (bank.psi1, bank.psi2)
     begin = min(layer[-1].xi for layer in layers) / 4 if lowest is None else lowest / sr
@@ -234,7 +245,7 @@ def joint_tiles(
     Q_fr: int,
     *,
     J: int = 13,
-    Q: tuple[int, int] = (8, 1),
+    Q: int | tuple[int, int] = 8,
     sr: float = 22050,
     rates: Sequence[float] | None = None,
     n_points: int = 161,
@@ -258,6 +269,7 @@ def joint_tiles(
     ValueError
         When there is no rate, or one is not positive or over an octave from all wavelets.
     """
+    Q = qualities(Q)
     layer = filterbank(J, Q, 2**J).psi2
     if rates is not None:
         if not len(rates) or not min(rates) > 0:

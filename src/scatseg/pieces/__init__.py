@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from scatseg.pieces.mixing import mix
 from scatseg.pieces.repertoire import SCORES
 from scatseg.pieces.score import perform
+from scatseg.rates import check_rate
+from scatseg.scattering.arguments import check_integer
 from scatseg.segmentation import Segmentation
 
 LOWEST_SR = 8000
@@ -72,7 +74,8 @@ def compose(name: str, *, sr: int = 22050, seed: int = 0) -> Piece:
     Raises
     ------
     ValueError
-        When no piece has this name, the sampling rate is too low or the seed negative.
+        When no piece has this name, the sampling rate is too low or not a whole number, or the
+        seed not an integer of at least 0.
 
     Examples
     --------
@@ -83,15 +86,15 @@ def compose(name: str, *, sr: int = 22050, seed: int = 0) -> Piece:
     if name not in SCORES:
         msg = f"a piece is one of {', '.join(SCORES)}, got {name!r}"
         raise ValueError(msg)
+    check_rate(sr)
     if sr < LOWEST_SR:
         msg = f"the instruments need a sampling rate of at least {LOWEST_SR} Hz, got {sr}"
         raise ValueError(msg)
-    if seed < 0:
-        msg = f"a seed must not be negative, got {seed}"
-        raise ValueError(msg)
+    check_integer("seed", seed, 0)
     composer, players = np.random.default_rng([seed, *name.encode()]).spawn(2)
     score = SCORES[name](composer)
     played = perform(score, players)
+    sr = int(sr)
     y = mix(played.events, duration=played.boundaries[-1], reverb=score.reverb, sr=sr)
     boundaries = [*played.boundaries[:-1], y.size / sr]
     return Piece(

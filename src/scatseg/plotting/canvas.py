@@ -190,7 +190,7 @@ def color_bar(
     ax: Axes | NDArray[Any],
     colored: ScalarMappable,
     label: str,
-    extend: Literal["min", "max", "both"],
+    extend: Literal["neither", "min", "max", "both"],
 ) -> None:
     """Draw a color bar beside a panel, or beside several that it is for."""
     panels = np.atleast_1d(np.asarray(ax, dtype=object))

@@ -21,7 +21,7 @@ from matplotlib.ticker import (
 )
 from numpy.typing import ArrayLike, NDArray
 
-from scatseg.plotting.canvas import COLORS, INK, style
+from scatseg.plotting.canvas import COLORS, INK, color_bar, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,11 +42,7 @@ def plot_contour(field: Field, *, ax: Axes) -> None:
     """Draw contours of a loss over two parameters, and the target."""
     parameters, (x, y), target = _shown(field)
     levels = ax.contourf(x, y, field.losses.T, levels=16, cmap=matplotlib.colormaps[_LOSS])
-    figure = ax.get_figure()
-    if figure is not None:
-        bar = figure.colorbar(levels, ax=ax, pad=0.01, fraction=0.05, aspect=25)
-        bar.set_label("loss", fontsize=7)
-        bar.ax.tick_params(labelsize=7)
+    color_bar(ax, levels, "loss", "neither")
     _mark_target(target, ax)
     _mark_plane(ax, *parameters, x, y)
 
@@ -120,7 +116,7 @@ def plot_trajectories(
     Parameters
     ----------
     trajectories : sequence of ndarray of float64, shape (n_steps + 1, 2)
-        Parameter values along each descent.
+        Parameter values along each descent; magnitudes are drawn on a logarithmic scale.
     parameters : (Parameter, Parameter)
         Parameters of the axes.
     ax : Axes
@@ -128,17 +124,26 @@ def plot_trajectories(
     target : array_like of float, shape (2,), optional
         Parameters of the target.
     """
-    for path in trajectories:
+    paths = [_sizes(each, parameters) for each in trajectories]
+    for path in paths:
         (line,) = ax.plot(*path.T, color="white", linewidth=1.8, solid_joinstyle="round")
         line.set_zorder(2)
         ax.plot(*path.T, color=COLORS[1], linewidth=1.0, zorder=3)
         ax.plot(*path[0], "o", color=COLORS[1], markerfacecolor="white", markersize=4, zorder=4)
         ax.plot(*path[-1], "o", color=COLORS[1], markersize=4, zorder=4)
     if target is not None:
-        _mark_target(np.asarray(target), ax)
-    ends = [np.array([each.low, each.high]) for each in parameters]
-    inside = [np.concatenate([p[:, i] for p in trajectories] + [ends[i]]) for i in (0, 1)]
-    _mark_plane(ax, *parameters, np.sort(np.abs(inside[0])), np.sort(np.abs(inside[1])))
+        _mark_target(_sizes(np.asarray(target), parameters), ax)
+    ranges = np.array([[each.low, each.high] for each in parameters]).T
+    inside = np.concatenate([*paths, ranges])
+    _mark_plane(ax, *parameters, *np.stack([inside.min(axis=0), inside.max(axis=0)], axis=1))
+
+
+def _sizes(
+    values: NDArray[np.float64], parameters: tuple[Parameter, Parameter]
+) -> NDArray[np.float64]:
+    """Return magnitudes of the parameters with a logarithmic scale."""
+    is_log = np.array([each.scale == "log" for each in parameters])
+    return np.where(is_log, np.abs(values), values)
 
 
 def trajectory_key(*, target: bool) -> list[Line2D]:

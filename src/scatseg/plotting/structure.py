@@ -39,6 +39,9 @@ _SIMILARITY_COLORS = "magma"
 _MOST_NAMED = 30
 """Number of names that fit beside features."""
 
+_CONSTANT = 1e-6
+"""Standard deviation relative to the largest value up to which features are constant."""
+
 LABEL_SIZE = 7.0
 """Points."""
 
@@ -176,11 +179,22 @@ def plot_similarity(
     -------
     image : ScalarMappable
         The image.
+
+    Raises
+    ------
+    ValueError
+        When no frame is in the excerpt.
     """
     times, values = np.asarray(edges, dtype=np.float64), np.asarray(S)
     if span is None:
         span = times[0], times[-1]
     heard = (times[1:] > span[0]) & (times[:-1] < span[1])
+    if not heard.any():
+        msg = (
+            f"span must be between {times[0]:g} and {times[-1]:g} s, "
+            f"got {span[0]:g} to {span[1]:g} s"
+        )
+        raise ValueError(msg)
     low, high = similarity_limits(values[np.ix_(heard, heard)], z_scores=z_scores)
     image = ax.pcolorfast(
         times,
@@ -286,7 +300,8 @@ def plot_features(features: Features, *, ax: Axes, start: float = 0.0) -> Scalar
     """
     X = np.asarray(features.X, dtype=np.float64)
     deviation = X.std(axis=0)
-    Z = (X - X.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
+    varies = deviation > _CONSTANT * np.abs(X).max(axis=0)
+    Z = (X - X.mean(axis=0)) / np.where(varies, deviation, np.inf)
     image = ax.pcolorfast(
         features.edges + start,
         np.arange(Z.shape[1] + 1),

@@ -12,7 +12,7 @@ from scatseg import audio
 from scatseg.explain import Reason, described
 from scatseg.search.hits import Hit
 from scatseg.search.index import Index
-from scatseg.search.queries import check_excerpt
+from scatseg.search.queries import asks_for_whole, check_excerpt
 from scatseg.search.store import IndexedTrack
 
 Exclude = Literal["none", "self", "track", "group"]
@@ -130,7 +130,8 @@ def ask(
         transpose=transpose,
         tempo=tempo,
     )
-    manner = index.manner(last - first)
+    is_whole = asks_for_whole(recording.duration, start, end)
+    manner = "" if is_whole else index.manner(last - first)
     return Answer(
         query=path.name if track is None else track.id,
         path=path,

@@ -220,10 +220,10 @@ class Describer:
         if not isinstance(self.features, str):
             msg = f"features need a name, one's own as module:callable, got {self.features!r}"
             raise TypeError(msg)
-        if not 0 < self.sr <= _MOST_SR:
+        check_rate(self.sr)
+        if self.sr > _MOST_SR:
             msg = f"sr must be positive and at most {_MOST_SR} Hz, got {self.sr!r}"
             raise ValueError(msg)
-        check_rate(self.sr)
         object.__setattr__(self, "sr", int(self.sr))  # 22050.0 is stored as 22050
         self.columns()
 

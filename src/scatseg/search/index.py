@@ -39,8 +39,16 @@ from scatseg.search.passages import (
     window_cells,
 )
 from scatseg.search.projection import Projection
-from scatseg.search.queries import RATE_STEP, Query, make_query, rate_step, tempo_ratios
-from scatseg.search.sliding import Course, Pattern, overlapping, slide
+from scatseg.search.queries import (
+    RATE_STEP,
+    Query,
+    asks_for_whole,
+    check_passage,
+    make_query,
+    rate_step,
+    tempo_ratios,
+)
+from scatseg.search.sliding import Course, Pattern, best_near, overlapping, slide
 from scatseg.search.store import DATABASE, IndexedTrack, SearchIndexError, State, read_state
 
 _CANDIDATES = 100
@@ -80,6 +88,20 @@ class Index:
     exact : bool, default True
         Whether to search all windows, even if there is a graph for approximate search (HNSW, from
         200,000 windows on, with the `ann` extra).
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from scatseg import audio
+    >>> t = np.arange(3 * 22050) / 22050
+    >>> tones = {hertz: 0.5 * np.sin(2 * np.pi * hertz * t) for hertz in (220, 880)}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for hertz, y in tones.items():
+    ...         audio.save(f"{folder}/{hertz}.wav", y, 22050)
+    ...     index = Index.build([folder], f"{folder}/tones.index")
+    ...     hit, *_ = index.search(tones[880], 22050, start=1.0)
+    >>> hit.track, hit.start, hit.end
+    ('880', 1.0, 3.0)
     """
 
     def __init__(self, state: State, *, exact: bool = True) -> None:
@@ -239,7 +261,7 @@ class Index:
         start: float | None = None,
         end: float | None = None,
         top: int = 10,
-        exclude: Collection[str] = (),
+        exclude: Iterable[str] = (),
         passage: tuple[str, float, float] | None = None,
         transpose: int = 0,
         tempo: float = 0.0,
@@ -260,7 +282,7 @@ class Index:
             Excerpt in seconds.
         top : int, default 10
             Maximum number of hits.
-        exclude : collection of str
+        exclude : iterable of str
             Ids of recordings to exclude.
         passage : (str, float, float), optional
             Recording, start and end of a passage to exclude, such as the query itself. If whole
@@ -289,9 +311,12 @@ class Index:
         """
         y = np.asarray(check_mono(y, sr))
         self._check(sr, top, transpose, tempo, exclude)
-        excluded = {*exclude, *(() if passage is None else passage[:1])}
+        exclude = frozenset(exclude)  # an iterator is used up once
+        if passage is not None:
+            check_passage(passage)
+        excluded = exclude | frozenset(() if passage is None else passage[:1])
         self._check_known(excluded)
-        is_whole = start is None and end is None and len(y) > 2 * max(LENGTHS) * sr
+        is_whole = asks_for_whole(len(y) / sr, start, end)
         if is_whole and tempo:
             msg = "other tempi need an excerpt as query: give its start and end"
             raise ValueError(msg)
@@ -312,7 +337,7 @@ class Index:
         return self._compared(query, found, top, explain=explain)
 
     def _check(
-        self, sr: int, top: int, transpose: int, tempo: float, exclude: Collection[str]
+        self, sr: int, top: int, transpose: int, tempo: float, exclude: Iterable[str]
     ) -> None:
         if sr != self.describer.sr:
             msg = (
@@ -437,7 +462,7 @@ class Index:
         return edges[cells[:, 0]], edges[cells[:, 1]]
 
     def manner(self, seconds: float) -> str:
-        """Describe the search method for a query of `seconds`; empty for exact search."""
+        """Describe the search of passages by one of `seconds`, if it may be slow or inexact."""
         length = nearest_length(seconds)
         n_rows = self._state.rows[length].n_rows
         if n_rows <= approximate.ABOVE:
@@ -510,7 +535,7 @@ class Index:
         hits = []
         for start, end, timbre in zip(region.starts, region.ends, region.timbres, strict=True):
             best = max(
-                (*_best_near(course, start, end, query.duration / ratio), ratio)
+                (*best_near(course, start, end, query.duration / ratio), ratio)
                 for ratio, course in courses
             )
             hits.append(self._hit(region.track, query, best, float(timbre), semitones))
@@ -565,14 +590,3 @@ class Index:
         if description is None:
             return np.empty((0, 0), np.float32)
         return description.frames.astype(np.float32)
-
-
-def _best_near(course: Course, start: float, end: float, duration: float) -> tuple[float, float]:
-    """Find the best alignment of a query of given duration around a window."""
-    middle, reach = (start + end) / 2, (end - start) / 2 + abs(end - start - duration) / 2
-    near = np.abs(course.starts + duration / 2 - middle) <= reach
-    if not near.any():
-        nearest = int(np.abs(course.starts + duration / 2 - middle).argmin())
-        near[nearest] = True
-    place = int(np.where(near, course.similarities, -np.inf).argmax())
-    return float(course.similarities[place]), float(course.starts[place])

@@ -20,7 +20,7 @@ from scatseg.search.descriptions import (
     features_like,
     rows_at,
 )
-from scatseg.search.passages import statistics
+from scatseg.search.passages import LENGTHS, statistics
 from scatseg.search.shifting import shift_matrix
 
 _CONTEXT = 2.0
@@ -196,6 +196,26 @@ def check_excerpt(duration: float, start: float | None, end: float | None) -> tu
         msg = f"the recording ends at {ends} s, before the end at {asked} s"
         raise ValueError(msg)
     return first, min(last, duration)
+
+
+def check_passage(passage: tuple[str, float, float]) -> None:
+    """Raise a ValueError for a passage that is not (id, start, end), with times in seconds."""
+    if len(passage) != 3:
+        msg = f"passage must be (id, start, end), got {passage}"
+        raise ValueError(msg)
+    _, start, end = passage
+    check_excerpt(end, start, end)
+
+
+def asks_for_whole(duration: float, start: float | None, end: float | None) -> bool:
+    """Return whether a recording is compared with whole ones: over a minute, and no excerpt.
+
+    Examples
+    --------
+    >>> asks_for_whole(61.0, None, None), asks_for_whole(61.0, 2.0, None)
+    (True, False)
+    """
+    return start is None and end is None and duration > 2 * max(LENGTHS)
 
 
 def tempo_ratios(most: float) -> Sequence[float]:

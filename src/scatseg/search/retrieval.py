@@ -74,7 +74,7 @@ class Retrieval:
 
 
 def evaluate(
-    similarity: ArrayLike, labels: Sequence[str], *, groups: Sequence[str | int] | None
+    similarity: ArrayLike, labels: Sequence[str], *, groups: Sequence[str | int | None] | None
 ) -> Retrieval:
     """Score the retrieval of items of the same label by similarity.
 
@@ -84,9 +84,9 @@ def evaluate(
         Larger is more similar; row q ranks all items for query q, except q itself.
     labels : sequence of str, length n_items
         Labels of items; items of the same label are relevant to each other.
-    groups : sequence of str or int, length n_items, or None
+    groups : sequence of str, int or None, length n_items, or None
         Groups such as players, kits or recordings; items of the query's group are ignored. Items
-        with an empty string, or all items if None, have no group.
+        with an empty string or None, or all items if None, have no group.
 
     Returns
     -------
@@ -122,7 +122,8 @@ def evaluate(
         msg = "similarities must be numbers, some are NaN"
         raise ValueError(msg)
     names = np.array(labels)
-    shared = np.array([""] * n if groups is None else list(map(str, groups)))
+    given = [None] * n if groups is None else groups
+    shared = np.array(["" if group is None else str(group) for group in given])
     values = {name: np.full(n, np.nan) for name in METRICS}
     for query in range(n):
         counts = np.arange(n) != query

@@ -130,6 +130,32 @@ def overlapping(course: Course, query: float, recording: float) -> Course:
     return Course(course.similarities[kept], starts[kept])
 
 
+def best_near(course: Course, start: float, end: float, duration: float) -> tuple[float, float]:
+    """Find the best alignment of a query around a window.
+
+    Parameters
+    ----------
+    course : Course
+        Starts in seconds of the recording.
+    start, end : float
+        The window in seconds.
+    duration : float
+        Duration of the query in seconds.
+
+    Returns
+    -------
+    similarity, start : float
+        Correlation, and start of the query in seconds.
+    """
+    middle, reach = (start + end) / 2, (end - start) / 2 + abs(end - start - duration) / 2
+    near = np.abs(course.starts + duration / 2 - middle) <= reach
+    if not near.any():
+        nearest = int(np.abs(course.starts + duration / 2 - middle).argmin())
+        near[nearest] = True
+    place = int(np.where(near, course.similarities, -np.inf).argmax())
+    return float(course.similarities[place]), float(course.starts[place])
+
+
 def _best_phases(found: NDArray[np.float64], pattern: Pattern) -> Course:
     """Choose the best phase at each position of correlations (n_phases, n_places)."""
     starts = np.arange(found.shape[1]) - pattern.fractions[found.argmax(axis=0)]

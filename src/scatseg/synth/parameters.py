@@ -140,15 +140,18 @@ def ranged(synth: Synth, ranges: Mapping[str, tuple[float, float]]) -> tuple[Par
     return parameters
 
 
-def check_names(synth: Synth, names: Mapping[str, Any] | Sequence[str]) -> None:
-    """Check the names of parameters.
+def check_names(
+    synth: Synth | Sequence[Parameter], names: Mapping[str, Any] | Sequence[str]
+) -> None:
+    """Check the names of parameters of a synthesizer.
 
     Raises
     ------
     ValueError
         When a name is unknown; the message lists the parameters.
     """
-    known = [each.name for each in synth.parameters]
+    parameters = synth if isinstance(synth, Sequence) else synth.parameters
+    known = [each.name for each in parameters]
     for name in names:
         if name not in known:
             msg = f"unknown parameter {name!r}: choose from {', '.join(known)}"
