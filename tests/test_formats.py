@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from scatseg.formats import (
@@ -117,6 +117,7 @@ def test_jams_keeps_an_end_that_start_and_duration_miss():
 @pytest.mark.parametrize("name", LOSSY)
 @quick
 @given(segmentation=segmentations())
+@example(segmentation=Segmentation([0, 1, 2], ["", " "]))
 def test_labels_of_one_line_survive(name, segmentation):
     (back,) = round_trip(name, Annotation(segmentation=segmentation))
     assert back.segmentation.labels == tuple(label.strip() for label in segmentation.labels)

@@ -76,15 +76,16 @@ def svl_text(annotations: Sequence[Annotation]) -> str:
     """Return the text of a region layer, with times rounded to samples at 44100 Hz."""
     (source,) = annotations
     frames = [round(time * _RATE) for time in source.segmentation.boundaries]
-    codes = {label: i for i, label in enumerate(dict.fromkeys(source.segmentation.labels))}
+    labels = [plain(label) for label in source.segmentation.labels]
+    codes = {label: i for i, label in enumerate(dict.fromkeys(labels))}
     points = []
-    for (start, end), label in zip(pairwise(frames), source.segmentation.labels, strict=True):
+    for (start, end), label in zip(pairwise(frames), labels, strict=True):
         if start == end:
             msg = f"the segment at {start / _RATE:g} s is shorter than a sample at {_RATE} Hz"
             raise FormatError(msg)
         points.append(
             f'      <point frame="{start}" value="{codes[label]}" duration="{end - start}" '
-            f"label={quoteattr(plain(label))} />\n"
+            f"label={quoteattr(label)} />\n"
         )
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE sonic-visualiser>\n<sv>\n  <data>\n'
