@@ -121,6 +121,22 @@ def test_a_mistyped_path_is_forgotten_by_the_next_call(music, tmp_path):
     assert (run / "failures.csv").read_text().count("\n") == 1
 
 
+def test_tracks_whose_recordings_cannot_be_looked_at_are_kept(music, tmp_path, monkeypatch, capsys):
+    run, stat = tmp_path / "run", os.stat
+    assert scatseg("segment", music, "-o", run, *FAST) == 0
+
+    def refused(path, *arguments, **options):
+        if os.fspath(path) == str(music / "two.wav"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert scatseg("segment", music / "one.wav", "-o", run, *FAST, "--prune") == 0
+    assert "without a recording" not in capsys.readouterr().err
+    assert (run / "tracks" / "two.jams").is_file()
+    assert (run / "assets" / "audio" / "two.wav").is_file()
+
+
 def test_tracks_whose_recordings_are_gone_are_named_and_pruned(music, tmp_path, capsys):
     run, references = tmp_path / "run", tmp_path / "references"
     options = ("-o", run, "--format", "lab", *FAST)

@@ -643,6 +643,28 @@ def test_what_is_removed_may_be_named_by_a_relative_path(music, folder, monkeypa
     assert remove_recordings(folder, pattern) == ["melody0", "melody1"]
 
 
+def test_an_id_with_brackets_can_be_removed(music, folder, tmp_path):
+    shutil.copy(music / "melody0.flac", tmp_path / "take [1].flac")
+    Index.build([tmp_path / "take [1].flac"], folder)
+    assert remove_recordings(folder, "take [1]") == ["take [1]"]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_a_name_that_is_not_utf8_is_indexed_and_found(music, folder, capsysbinary):
+    sound = Path(os.fsdecode(os.fsencode(folder.parent) + b"/caf\xe9.flac"))
+    shutil.copy(music / "melody0.flac", sound)
+    assert run("index", sound, "-o", folder, "--jobs", 1) == 0
+    assert run("index", sound, "-o", folder, "--jobs", 1) == 0
+    assert b"kept" in capsysbinary.readouterr().err
+    assert verify_index(folder) == []
+    index = Index.open(folder)
+    (id_,) = {track.id for track in index.tracks} - {f"melody{i}" for i in range(6)}
+    assert index.track(id_).path == str(sound)
+    answer = ask(index, sound, start=2.0, end=7.0, top=1)
+    assert [hit.track for hit in answer.hits] == ["melody0"]
+    assert remove_recordings(folder, str(sound)) == [id_]
+
+
 def test_a_description_that_is_lost_is_an_error_and_one_that_was_removed_is_none(folder):
     index = Index.open(folder)
     remove_recordings(folder, "melody4")
@@ -1284,6 +1306,21 @@ def test_recordings_that_are_gone_are_named_and_pruned(music, tmp_path, capsys):
     assert "recordings:  1" in told.out
     assert [track.id for track in Index.open(folder).tracks] == ["melody0"]
     assert run("index", folder, "--verify") == 0
+
+
+def test_recordings_that_cannot_be_looked_at_are_not_gone(folder, music, monkeypatch, capsys):
+    stat = os.stat
+
+    def refused(path, *arguments, **options):
+        if os.fspath(path) == str(music / "melody1.flac"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert run("index", folder, "--prune") == 0
+    told = capsys.readouterr()
+    assert "recordings:  6" in told.out
+    assert "without a file" not in told.err
 
 
 def test_the_command_line_finds_and_writes_a_page(built, tmp_path, capsys):

@@ -184,7 +184,7 @@ def remove_recordings(folder: Path, pattern: str, *, trusted: Collection[str] = 
     folder : Path
         The index.
     pattern : str
-        Pattern of ids or paths, relative ones too, with `*`, `?` and `[...]`.
+        An id or a path, relative ones too, or a pattern of them with `*`, `?` and `[...]`.
     trusted : collection of str
         See `read_state`.
 
@@ -196,25 +196,22 @@ def remove_recordings(folder: Path, pattern: str, *, trusted: Collection[str] = 
 
     def matches(track: IndexedTrack) -> bool:
         texts, spelled = (track.id, track.path), (pattern, str(Path(pattern).absolute()))
-        return any(fnmatch.fnmatchcase(text, each) for text in texts for each in spelled)
+        return any(
+            text == each or fnmatch.fnmatchcase(text, each) for text in texts for each in spelled
+        )
 
     return _without(folder, matches, trusted)
 
 
 def gone_recordings(folder: Path, *, trusted: Collection[str] = ()) -> list[str]:
     """Return the ids of recordings that were moved or deleted since they were indexed."""
-    return [
-        track.id for track in read_state(folder, trusted=trusted).tracks.values() if _is_gone(track)
-    ]
+    state = read_state(folder, trusted=trusted)
+    return [track.id for track in state.tracks.values() if runs.is_gone(track.path)]
 
 
 def prune_index(folder: Path, *, trusted: Collection[str] = ()) -> list[str]:
     """Remove the recordings of `gone_recordings`, and return their ids."""
-    return _without(folder, _is_gone, trusted)
-
-
-def _is_gone(track: IndexedTrack) -> bool:
-    return not Path(track.path).exists()
+    return _without(folder, lambda track: runs.is_gone(track.path), trusted)
 
 
 def _without(
@@ -319,7 +316,7 @@ def _named(sources: Sequence[Source], state: State) -> list[Source]:
         path = _absolute(source.path)
         id_ = by_path.get(path, source.id)
         other = taken.get(id_.casefold(), path)
-        if other != path and Path(other).exists():
+        if other != path and not runs.is_gone(other):
             digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
             id_ = runs.safe_id(f"{id_}-{digest}")
         taken[id_.casefold()] = path

@@ -347,7 +347,7 @@ def _state_of(folder: Path, database: sqlite3.Connection) -> State:
     tracks = {
         row[0]: IndexedTrack(
             id=row[0],
-            path=row[1],
+            path=os.fsdecode(row[1]),
             size=row[2],
             modified=row[3],
             sha256=row[4],
@@ -419,9 +419,10 @@ def write_state(state: State) -> None:
 
 
 def _track_row(track: IndexedTrack) -> tuple[object, ...]:
+    is_text = os.fsencode(track.path) == track.path.encode(errors="replace")
     return (
         track.id,
-        track.path,
+        track.path if is_text else os.fsencode(track.path),  # not UTF-8, as in old collections
         track.size,
         track.modified,
         track.sha256,
