@@ -1093,10 +1093,17 @@ def test_an_index_cannot_ask_for_more_memory_than_there_is(folder):
 
 
 @pytest.mark.parametrize(
-    ("setting", "reason"),
-    [("max_page_count=1", "disk is full"), ("query_only=ON", "readonly database")],
+    ("setting", "kind", "message"),
+    [
+        ("max_page_count=1", OSError, "No space left on device: '.*index.sqlite'"),
+        (
+            "query_only=ON",
+            SearchIndexError,
+            r"cannot be written \(.*readonly database.*\); its content is unchanged",
+        ),
+    ],
 )
-def test_a_full_or_read_only_disk_is_no_damage(tmp_path, setting, reason):
+def test_a_full_or_read_only_disk_is_no_damage(tmp_path, setting, kind, message):
     store.create(tmp_path / "index", options="", features="scattering", sr=SR)
 
     def write():
@@ -1104,15 +1111,29 @@ def test_a_full_or_read_only_disk_is_no_damage(tmp_path, setting, reason):
             database.execute(f"PRAGMA {setting}")
             database.execute("INSERT INTO meta VALUES ('x', ?)", ("x" * 100_000,))
 
-    with pytest.raises(
-        SearchIndexError, match=rf"cannot be written \(.*{reason}.*\); its content is unchanged"
-    ):
+    with pytest.raises(kind, match=message):
         write()
+
+
+def test_an_index_on_a_full_disk_is_not_read_and_says_why(folder, monkeypatch, capsys):
+    def refuse(*_, **__):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+        raise error
+
+    usage = shutil.disk_usage(folder)
+    monkeypatch.setattr(store.sqlite3, "connect", refuse)
+    assert run("search", folder, "melody0") == cli.USAGE
+    assert "cannot be read (disk I/O error)" in capsys.readouterr().err
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: usage._replace(free=0))
+    assert run("search", folder, "melody0") == cli.NOTHING_DONE
+    full = f"Error: {folder / store.DATABASE}: No space left on device: make room there"
+    assert full in capsys.readouterr().err
 
 
 def test_an_index_that_cannot_be_made_on_a_full_disk_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "_SCHEMA", f"PRAGMA max_page_count=1; {store._SCHEMA}")
-    with pytest.raises(SearchIndexError, match=r"cannot be made here \(.*disk is full"):
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path / 'index'}'"):
         store.create(tmp_path / "index", options="", features="scattering", sr=SR)
     assert list(tmp_path.iterdir()) == []
 
