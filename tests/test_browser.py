@@ -385,6 +385,23 @@ def test_page_without_its_recording_says_so_and_still_has_a_playhead(visit, run)
 # ---- looking ------------------------------------------------------------------------------
 
 
+def test_page_whose_copy_of_the_recording_is_lost_says_so_once(context, run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    (copy / "assets" / "audio" / "minute.wav").unlink()
+    page = context.new_page()
+    page.goto((copy / "pages" / "minute.html").as_uri())
+    player = page.get_by_label("Player")
+    player.get_by_role("status").wait_for()
+    page.locator(".strip button").nth(1).click()
+    page.wait_for_timeout(200)
+    assert player.get_by_role("status").all_inner_texts() == [
+        "cannot be played: ../assets/audio/minute.wav is missing, or unknown to this browser"
+    ]
+    assert page.get_by_role("slider", name="Waveform").get_attribute("aria-valuenow") == "20"
+    page.close()
+
+
 def test_matrix_is_drawn_without_reading_pixels_back(minute):
     shot = minute.locator(".matrix canvas").screenshot()
     colors = decoded(shot)
@@ -734,6 +751,18 @@ def test_a_hit_plays_and_silences_the_query(hits_page):
         wait_until(hits_page, f"{sound}.currentTime > 0.2")
         assert hits_page.evaluate(f"{other}.paused")
     assert hits_page.evaluate(f"{hit}.duration") == pytest.approx(8)
+
+
+def test_a_hit_whose_audio_is_lost_says_so(context, answer, tmp_path):
+    path = build_hits(answer, tmp_path / "page")
+    lost = path.parent / "audio" / "hit-01.flac"
+    lost.unlink()
+    page = context.new_page()
+    page.goto(path.as_uri())
+    note = page.locator(".hits tbody tr").first.get_by_role("status")
+    assert "cannot be played: audio/hit-01.flac is missing, or" in note.inner_text()
+    assert page.get_by_role("status").count() == 1
+    page.close()
 
 
 @pytest.mark.parametrize("width", [390, 800, 1280])
