@@ -637,6 +637,22 @@ def test_what_is_removed_is_not_found(folder):
     assert index.n_windows[2.0] == 26
 
 
+def test_workers_get_what_is_new_and_nothing_of_the_rest(folder, music, tmp_path, monkeypatch):
+    shutil.copy(music / "melody0.flac", tmp_path / "new.flac")
+    map_sources, given = building.map_sources, []
+
+    def watched(work, sources, **options):
+        given.append(([source.id for source in sources], len(pickle.dumps(work))))
+        return map_sources(work, sources, **options)
+
+    monkeypatch.setattr(building, "map_sources", watched)
+    Index.build([tmp_path / "new.flac"], tmp_path / "small.index")
+    Index.build([music, tmp_path / "new.flac"], folder)
+    (_, small), (ids, large) = given
+    assert ids == ["new"]
+    assert abs(large - small) < 100  # not more for six recordings in the index
+
+
 def test_what_is_removed_may_be_named_by_a_relative_path(music, folder, monkeypatch):
     monkeypatch.chdir(music.parent)
     pattern = f"{music.name}/melody[01].flac"
