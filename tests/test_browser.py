@@ -573,6 +573,15 @@ def test_tracks_of_one_title_are_told_apart_and_found_by_their_id(many):
     assert many.locator(".tracks tbody tr:visible").count() == 1
 
 
+def test_the_way_back_from_a_track_leads_to_the_tracks_found(many):
+    box, rows = many.get_by_role("searchbox"), many.locator(".tracks tbody tr:visible")
+    box.fill(" song 3 ")
+    rows.get_by_role("link").click()
+    many.go_back()
+    wait_until(many, "document.querySelector('[type=search]').value === ' song 3 '")
+    assert rows.count() == 1
+
+
 def test_tracks_are_found_by_part_of_their_name(many):
     rows, none = many.locator(".tracks tbody tr:visible"), many.get_by_text("No track has that")
     assert (rows.count(), none.is_visible()) == (9, False)
