@@ -1,5 +1,6 @@
 """An index finds passages where they are, and stays whole wherever its writer is stopped."""
 
+import errno
 import io
 import itertools
 import json
@@ -1387,6 +1388,17 @@ def test_a_page_leaves_sounds_alone_that_are_not_its_own(built, tmp_path, capsys
     assert own.read_bytes() == b"sound"
     assert not old.exists()
     assert "index.html" in capsys.readouterr().out
+
+
+def test_a_page_without_room_for_its_sounds_is_not_written(built, tmp_path, monkeypatch):
+    def full(path, *_):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    answer = ask(built, "melody1", start=3.0, end=8.0, top=1)
+    monkeypatch.setattr(hits, "save", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        hits.build_hits(answer, tmp_path)
+    assert not (tmp_path / "index.html").exists()
 
 
 def test_a_recording_is_decoded_once_for_all_its_hits_on_a_page(built, tmp_path, monkeypatch):
