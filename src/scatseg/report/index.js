@@ -216,7 +216,8 @@
       none.hidden = rows.some((row) => !row.hidden);
     };
     box.addEventListener("input", filter);
-    window.addEventListener("pageshow", filter); // the way back from a track restores the text
+    // The way back from a track restores the text.
+    window.addEventListener("pageshow", filter);
     return box;
   }
 
