@@ -48,6 +48,7 @@ DOORS = {
     "soxr": {"audio"},
     "av": {"audio"},
     "librosa": {"spectral"},
+    "numba": {"spectral"},
     "kymatio": {"scattering.filterbank"},
     "sklearn": {"classification", "gear.neighbors", "labels", "search.metric", "transformers"},
     "faiss": {"search.approximate"},

@@ -231,6 +231,15 @@ def test_too_short_files_tell_their_samples_once(write, sr, resampled):
     assert ("which makes" in str(caught.value)) == resampled
 
 
+def test_an_interrupted_recording_is_not_called_too_short(write, rng):
+    path = write("a.wav", rng.uniform(-1, 1, 48000), 48000)
+    data = bytearray(path.read_bytes())
+    data[40:44] = bytes(4)  # the size of its samples, which is written last
+    path.write_bytes(data)
+    with pytest.raises(audio.NotAudioError, match="says 0 samples, but the file has 96,044 bytes"):
+        decode(path)
+
+
 @pytest.mark.parametrize("name", ["a.ogg", "constant.mp3"])
 def test_joined_files_are_noticed(write, passage, name):
     data = write(name, passage, 48000, **ENCODINGS[name]).read_bytes()

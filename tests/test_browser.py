@@ -385,6 +385,23 @@ def test_page_without_its_recording_says_so_and_still_has_a_playhead(visit, run)
 # ---- looking ------------------------------------------------------------------------------
 
 
+def test_page_whose_copy_of_the_recording_is_lost_says_so_once(context, run, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    (copy / "assets" / "audio" / "minute.wav").unlink()
+    page = context.new_page()
+    page.goto((copy / "pages" / "minute.html").as_uri())
+    player = page.get_by_label("Player")
+    player.get_by_role("status").wait_for()
+    page.locator(".strip button").nth(1).click()
+    page.wait_for_timeout(200)
+    assert player.get_by_role("status").all_inner_texts() == [
+        "cannot be played: ../assets/audio/minute.wav is missing, or unknown to this browser"
+    ]
+    assert page.get_by_role("slider", name="Waveform").get_attribute("aria-valuenow") == "20"
+    page.close()
+
+
 def test_matrix_is_drawn_without_reading_pixels_back(minute):
     shot = minute.locator(".matrix canvas").screenshot()
     colors = decoded(shot)
@@ -554,6 +571,15 @@ def test_tracks_of_one_title_are_told_apart_and_found_by_their_id(many):
     assert {"minute", SILENT_ID, "song 0"} <= shown
     many.get_by_role("searchbox", name="Find a track").fill("minute")
     assert many.locator(".tracks tbody tr:visible").count() == 1
+
+
+def test_the_way_back_from_a_track_leads_to_the_tracks_found(many):
+    box, rows = many.get_by_role("searchbox"), many.locator(".tracks tbody tr:visible")
+    box.fill(" song 3 ")
+    rows.get_by_role("link").click()
+    many.go_back()
+    wait_until(many, "document.querySelector('[type=search]').value === ' song 3 '")
+    assert rows.count() == 1
 
 
 def test_tracks_are_found_by_part_of_their_name(many):
@@ -735,6 +761,18 @@ def test_a_hit_plays_and_silences_the_query(hits_page):
         wait_until(hits_page, f"{sound}.currentTime > 0.2")
         assert hits_page.evaluate(f"{other}.paused")
     assert hits_page.evaluate(f"{hit}.duration") == pytest.approx(8)
+
+
+def test_a_hit_whose_audio_is_lost_says_so(context, answer, tmp_path):
+    path = build_hits(answer, tmp_path / "page")
+    lost = path.parent / "audio" / "hit-01.flac"
+    lost.unlink()
+    page = context.new_page()
+    page.goto(path.as_uri())
+    note = page.locator(".hits tbody tr").first.get_by_role("status")
+    assert "cannot be played: audio/hit-01.flac is missing, or" in note.inner_text()
+    assert page.get_by_role("status").count() == 1
+    page.close()
 
 
 @pytest.mark.parametrize("width", [390, 800, 1280])

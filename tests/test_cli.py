@@ -115,6 +115,22 @@ def test_a_mistyped_path_is_forgotten_by_the_next_call(music, tmp_path):
     assert (run / "failures.csv").read_text().count("\n") == 1
 
 
+def test_tracks_whose_recordings_cannot_be_looked_at_are_kept(music, tmp_path, monkeypatch, capsys):
+    run, stat = tmp_path / "run", os.stat
+    assert scatseg("segment", music, "-o", run, *FAST) == 0
+
+    def refused(path, *arguments, **options):
+        if os.fspath(path) == str(music / "two.wav"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert scatseg("segment", music / "one.wav", "-o", run, *FAST, "--prune") == 0
+    assert "without a recording" not in capsys.readouterr().err
+    assert (run / "tracks" / "two.jams").is_file()
+    assert (run / "assets" / "audio" / "two.wav").is_file()
+
+
 def test_tracks_whose_recordings_are_gone_are_named_and_pruned(music, tmp_path, capsys):
     run, references = tmp_path / "run", tmp_path / "references"
     options = ("-o", run, "--format", "lab", *FAST)
@@ -839,12 +855,31 @@ def _contents(run):
         ("[[step]]\ncommand = 'run'\narguments = 'e.toml'", "a step's command is one of"),
         ("[[step]]\ncommand = 'segment'\nreport = 'no'", "report is true or false, got 'no'"),
         ("[[step]]\ncommand = 'segment'\noutput = ['a', 'b']", "output takes one value, got"),
+        ("[[step]]\ncomand = 'segment'", "a step has no `command`"),
+        ("jobs = 1\n[[step]]\ncommand = 'doctor'", "only [[step]], got 'jobs'"),
+        ("[[step]]\ncommand = 'doctor'\n[[steps]]\n", "only [[step]], got 'steps'"),
+        ("[[step]]\ncommand = 'segment'\narguments = [['a']]", "arguments one by one"),
+        ("[[step]]\ncommand = 'segment'\nverbose = 2", "verbose is true or false, got 2"),
+        (
+            "[[step]]\ncommand = 'doctor'\n[[step]]\ncommand = 'segment'\naudio = 'no'",
+            "audio: 'no' is not one of",
+        ),
+        (
+            "[[step]]\ncommand = 'doctor'\n[[step]]\ncommand = 'segment'\njobs = 0",
+            "jobs: 0 is not in the range",
+        ),
+        (
+            "[[step]]\ncommand = 'doctor'\n[[step]]\ncommand = 'evaluate'\narguments = 'run'",
+            "evaluate needs output and arguments (ESTIMATES REFERENCES)",
+        ),
     ],
 )
 def test_an_experiment_that_cannot_run_is_refused_before_it_starts(text, message, tmp_path, capsys):
     (tmp_path / "e.toml").write_text(text)
     assert scatseg("run", tmp_path / "e.toml") == cli.USAGE
-    assert message in capsys.readouterr().err
+    told = capsys.readouterr()
+    assert message in told.err
+    assert told.out == ""
 
 
 @pytest.mark.usefixtures("music")
@@ -866,12 +901,44 @@ def test_a_value_of_an_experiment_can_be_changed(tmp_path, monkeypatch):
         ({"command": "segment", "set": {"sr": 8000, "frame": 1}}, "--set sr=8000 --set frame=1"),
         ({"command": "match resynthesize", "interpolate": ["a", "b"]}, "--interpolate a b"),
         ({"command": "report", "figures": False, "audio": "none"}, "--no-figures --audio none"),
+        ({"command": "report", "verbose": True, "jobs": 2}, "--verbose --jobs 2"),
     ],
 )
 def test_a_step_is_written_as_it_would_be_typed(step, line):
     commands = dict(experiment.leaves(cli.cli))
     words = experiment.step_arguments(commands, Path("e.toml"), step, {})
     assert words == [*step["command"].split(), *line.split()]
+
+
+def test_an_experiment_of_windows_may_name_the_folder_of_the_user(
+    music, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    (tmp_path / "e.toml").write_text(
+        "[[step]]\ncommand = 'segment'\narguments = '~/music'\noutput = '~/a run'\ndry_run = true",
+        encoding="utf-8-sig",
+    )
+    assert scatseg("run", tmp_path / "e.toml") == 0
+    told = capsys.readouterr()
+    assert str(music / "one.wav") in told.out
+    assert f"--output '{tmp_path / 'a run'}'" in told.err  # as it can be typed again
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("segment", "", "-o", "run"),
+        ("segment", "music", "-o", ""),
+        ("index", "music", "-o", ""),
+        ("convert", "music", "-o", ""),
+    ],
+)
+def test_an_empty_path_is_not_the_current_folder(words, music, monkeypatch, capsys):
+    monkeypatch.chdir(music.parent)
+    assert scatseg(*words) == cli.USAGE
+    assert "it is empty" in capsys.readouterr().err
+    assert sorted(path.name for path in Path().iterdir()) == ["music"]
 
 
 def test_steps_of_an_experiment_say_as_much_as_it_is_told_to(evaluated, tmp_path, capsys):

@@ -330,6 +330,23 @@ def test_a_track_that_finds_no_room_is_named_and_the_others_are_done(tmp_path, f
     assert [path.name for path in (run / "arrays").iterdir()] == ["silence.npz"]
 
 
+def test_a_recording_that_finds_no_room_beside_the_report_is_named(
+    tones, tmp_path, monkeypatch, capsys
+):
+    def full(_, place):
+        raise OSError(errno.ENOSPC, "No space left on device", str(place))
+
+    run = tmp_path / "run"
+    monkeypatch.setattr(shutil, "copyfile", full)
+    assert scatseg("segment", tones, "-o", run, *FAST) == cli.NOTHING_DONE
+    copy = run / "assets" / "audio" / "tones.wav"
+    assert f"Error: {copy}: No space left on device: make room" in capsys.readouterr().err
+    monkeypatch.undo()
+    assert scatseg("segment", tones, "-o", run, *FAST) == 0
+    assert "tones: kept" in capsys.readouterr().err
+    assert copy.is_file()
+
+
 def test_a_sound_that_finds_no_room_is_named(tmp_path, fill_disk, capsys):
     sound = tmp_path / "ripple.wav"
     fill_disk(0)

@@ -1,5 +1,8 @@
 """What every extractor promises. A new one joins by one item of EXTRACTORS."""
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cache
 
@@ -7,6 +10,7 @@ import numpy as np
 import pytest
 
 import scatseg.extractors
+from scatseg import spectral
 from scatseg.bars import Bars
 from scatseg.extractors import Stack, extracted, extractor
 from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
@@ -456,3 +460,43 @@ def test_rising_and_falling_chirps_differ_in_spin_and_in_nothing_else():
     assert up[spin > 0].mean() > 1.3 * up[spin < 0].mean()
     np.testing.assert_allclose(up[spin > 0], down[spin < 0], atol=0.1)
     np.testing.assert_allclose(up[spin == 0], down[spin == 0], atol=0.1)
+
+
+NO_CACHE = """
+from numba.core import caching
+
+def refuse(self):
+    raise OSError("read-only")
+
+caching.InTreeCacheLocator.ensure_cache_path = refuse
+caching.UserWideCacheLocator.ensure_cache_path = refuse
+
+import librosa
+from scatseg import spectral
+
+spectral._load_compiled()
+print(bool(librosa.cqt))
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the folder of the user always exists")
+def test_librosa_loads_for_users_without_a_folder_for_caches(tmp_path):
+    environment = {key: os.environ[key] for key in os.environ if key != "NUMBA_CACHE_DIR"}
+    done = subprocess.run(
+        [sys.executable, "-c", NO_CACHE],
+        capture_output=True,
+        text=True,
+        env={**environment, "TMPDIR": str(tmp_path)},
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")
+    (folder,) = tmp_path.iterdir()
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes of folders")
+def test_a_folder_that_others_can_write_is_no_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(spectral.tempfile, "tempdir", str(tmp_path))
+    first = spectral._private_folder("cache")
+    assert spectral._private_folder("cache") == first
+    first.chmod(0o777)
+    assert spectral._private_folder("cache") != first

@@ -1,5 +1,6 @@
 """An index finds passages where they are, and stays whole wherever its writer is stopped."""
 
+import errno
 import io
 import itertools
 import json
@@ -655,10 +656,48 @@ def test_what_is_removed_is_not_found(folder):
     assert index.n_windows[2.0] == 26
 
 
+def test_workers_get_what_is_new_and_nothing_of_the_rest(folder, music, tmp_path, monkeypatch):
+    shutil.copy(music / "melody0.flac", tmp_path / "new.flac")
+    map_sources, given = building.map_sources, []
+
+    def watched(work, sources, **options):
+        given.append(([source.id for source in sources], len(pickle.dumps(work))))
+        return map_sources(work, sources, **options)
+
+    monkeypatch.setattr(building, "map_sources", watched)
+    Index.build([tmp_path / "new.flac"], tmp_path / "small.index")
+    Index.build([music, tmp_path / "new.flac"], folder)
+    (_, small), (ids, large) = given
+    assert ids == ["new"]
+    assert abs(large - small) < 100  # not more for six recordings in the index
+
+
 def test_what_is_removed_may_be_named_by_a_relative_path(music, folder, monkeypatch):
     monkeypatch.chdir(music.parent)
     pattern = f"{music.name}/melody[01].flac"
     assert remove_recordings(folder, pattern) == ["melody0", "melody1"]
+
+
+def test_an_id_with_brackets_can_be_removed(music, folder, tmp_path):
+    shutil.copy(music / "melody0.flac", tmp_path / "take [1].flac")
+    Index.build([tmp_path / "take [1].flac"], folder)
+    assert remove_recordings(folder, "take [1]") == ["take [1]"]
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names are Unicode there")
+def test_a_name_that_is_not_utf8_is_indexed_and_found(music, folder, capsysbinary):
+    sound = Path(os.fsdecode(os.fsencode(folder.parent) + b"/caf\xe9.flac"))
+    shutil.copy(music / "melody0.flac", sound)
+    assert run("index", sound, "-o", folder, "--jobs", 1) == 0
+    assert run("index", sound, "-o", folder, "--jobs", 1) == 0
+    assert b"kept" in capsysbinary.readouterr().err
+    assert verify_index(folder) == []
+    index = Index.open(folder)
+    (id_,) = {track.id for track in index.tracks} - {f"melody{i}" for i in range(6)}
+    assert index.track(id_).path == str(sound)
+    answer = ask(index, sound, start=2.0, end=7.0, top=1)
+    assert [hit.track for hit in answer.hits] == ["melody0"]
+    assert remove_recordings(folder, str(sound)) == [id_]
 
 
 def test_a_description_that_is_lost_is_an_error_and_one_that_was_removed_is_none(folder):
@@ -1089,10 +1128,17 @@ def test_an_index_cannot_ask_for_more_memory_than_there_is(folder):
 
 
 @pytest.mark.parametrize(
-    ("setting", "reason"),
-    [("max_page_count=1", "disk is full"), ("query_only=ON", "readonly database")],
+    ("setting", "kind", "message"),
+    [
+        ("max_page_count=1", OSError, "No space left on device: '.*index.sqlite'"),
+        (
+            "query_only=ON",
+            SearchIndexError,
+            r"cannot be written \(.*readonly database.*\); its content is unchanged",
+        ),
+    ],
 )
-def test_a_full_or_read_only_disk_is_no_damage(tmp_path, setting, reason):
+def test_a_full_or_read_only_disk_is_no_damage(tmp_path, setting, kind, message):
     store.create(tmp_path / "index", options="", features="scattering", sr=SR)
 
     def write():
@@ -1100,15 +1146,29 @@ def test_a_full_or_read_only_disk_is_no_damage(tmp_path, setting, reason):
             database.execute(f"PRAGMA {setting}")
             database.execute("INSERT INTO meta VALUES ('x', ?)", ("x" * 100_000,))
 
-    with pytest.raises(
-        SearchIndexError, match=rf"cannot be written \(.*{reason}.*\); its content is unchanged"
-    ):
+    with pytest.raises(kind, match=message):
         write()
+
+
+def test_an_index_on_a_full_disk_is_not_read_and_says_why(folder, monkeypatch, capsys):
+    def refuse(*_, **__):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_SHMSIZE
+        raise error
+
+    usage = shutil.disk_usage(folder)
+    monkeypatch.setattr(store.sqlite3, "connect", refuse)
+    assert run("search", folder, "melody0") == cli.USAGE
+    assert "cannot be read (disk I/O error)" in capsys.readouterr().err
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: usage._replace(free=0))
+    assert run("search", folder, "melody0") == cli.NOTHING_DONE
+    full = f"Error: {folder / store.DATABASE}: No space left on device: make room there"
+    assert full in capsys.readouterr().err
 
 
 def test_an_index_that_cannot_be_made_on_a_full_disk_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "_SCHEMA", f"PRAGMA max_page_count=1; {store._SCHEMA}")
-    with pytest.raises(SearchIndexError, match=r"cannot be made here \(.*disk is full"):
+    with pytest.raises(OSError, match=f"No space left on device: '{tmp_path / 'index'}'"):
         store.create(tmp_path / "index", options="", features="scattering", sr=SR)
     assert list(tmp_path.iterdir()) == []
 
@@ -1304,6 +1364,21 @@ def test_recordings_that_are_gone_are_named_and_pruned(music, tmp_path, capsys):
     assert run("index", folder, "--verify") == 0
 
 
+def test_recordings_that_cannot_be_looked_at_are_not_gone(folder, music, monkeypatch, capsys):
+    stat = os.stat
+
+    def refused(path, *arguments, **options):
+        if os.fspath(path) == str(music / "melody1.flac"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refused)
+    assert run("index", folder, "--prune") == 0
+    told = capsys.readouterr()
+    assert "recordings:  6" in told.out
+    assert "without a file" not in told.err
+
+
 def test_the_command_line_finds_and_writes_a_page(built, tmp_path, capsys):
     audio.save(tmp_path / "part.wav", excerpt(1, 3.0, 5.0), SR)
     status = run(
@@ -1331,6 +1406,17 @@ def test_a_page_leaves_sounds_alone_that_are_not_its_own(built, tmp_path, capsys
     assert own.read_bytes() == b"sound"
     assert not old.exists()
     assert "index.html" in capsys.readouterr().out
+
+
+def test_a_page_without_room_for_its_sounds_is_not_written(built, tmp_path, monkeypatch):
+    def full(path, *_):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    answer = ask(built, "melody1", start=3.0, end=8.0, top=1)
+    monkeypatch.setattr(hits, "save", full)
+    with pytest.raises(OSError, match="No space left on device"):
+        hits.build_hits(answer, tmp_path)
+    assert not (tmp_path / "index.html").exists()
 
 
 def test_a_recording_is_decoded_once_for_all_its_hits_on_a_page(built, tmp_path, monkeypatch):

@@ -119,7 +119,7 @@ def gone_tracks(run: Path) -> list[str]:
     """Return the tracks of a run whose recordings were moved or deleted since."""
     known = runs.read_run_facts(run).get("audio", {})
     ids = [path.stem for path in sorted((run / "tracks").glob("*.jams"))]
-    return [id_ for id_ in ids if id_ in known and not Path(known[id_]).exists()]
+    return [id_ for id_ in ids if id_ in known and runs.is_gone(known[id_])]
 
 
 def remove_tracks(run: Path, ids: Iterable[str]) -> None:
@@ -142,7 +142,7 @@ def _past_failures(run: Path, here: Collection[str]) -> list[Failure]:
         for failure in runs.read_failures(run)
         if failure.track not in here
         and failure.stage != "find"
-        and (failure.track not in known or Path(known[failure.track]).exists())
+        and (failure.track not in known or not runs.is_gone(known[failure.track]))
     ]
 
 
@@ -151,7 +151,8 @@ def _refuse_namesakes(sources: Sequence[Source], run: Path) -> None:
     known = runs.read_run_facts(run).get("audio", {})
     for source in sources:
         other = Path(known.get(source.id, source.path))
-        if other.is_file() and source.path.is_file() and not other.samefile(source.path):
+        files = (other, source.path)
+        if all(map(os.path.isfile, files)) and not other.samefile(source.path):
             if audio.file_hash(other) == audio.file_hash(source.path):
                 continue
             msg = (

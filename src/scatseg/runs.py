@@ -269,6 +269,17 @@ def _digest(name: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()[:8]
 
 
+def is_gone(path: str | os.PathLike[str]) -> bool:
+    """Return whether there is no such file; one that cannot be looked at is not gone."""
+    try:
+        os.stat(path)  # noqa: PTH116 - Path.exists differs between versions of Python
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def shown(path: Path) -> str:
     """Return the path as printable text."""
     return os.fspath(path).encode("utf-8", "backslashreplace").decode()

@@ -1,12 +1,19 @@
 """Classical features as baselines: MFCC, log-mel, chroma, constant-Q, tempogram.
 
-The only user of librosa, whose (n_features, n_frames) arrays are transposed here.
+The only user of librosa, whose (n_features, n_frames) arrays are transposed here, and of numba,
+which compiles it.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import math
+import os
+import stat
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 import librosa
 import numpy as np
@@ -181,6 +188,7 @@ class Tempogram:
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
+        _load_compiled()
         onsets = librosa.onset.onset_strength(y=_padded(y, sr), sr=sr, hop_length=self.hop_length)
         length = max(2, round(self.window * sr / self.hop_length))
         tempogram = librosa.feature.tempogram(
@@ -203,6 +211,36 @@ _LEAST_LEVEL = 1e-6
 
 _LEAST_POWER = 1e-10
 """The same for power."""
+
+
+@functools.cache
+def _load_compiled() -> None:
+    """Load the compiled functions of librosa, which fail without a folder for numba's cache.
+
+    Where neither the package nor the user has one that can be written, as in containers, it is a
+    private one among temporary files.
+    """
+    try:
+        _ = (librosa.cqt, librosa.feature.tempogram, librosa.onset.onset_strength)
+    except RuntimeError:
+        if "NUMBA_CACHE_DIR" in os.environ:
+            raise
+        import numba
+
+        folder = os.fspath(_private_folder("scatseg-numba"))
+        os.environ["NUMBA_CACHE_DIR"] = vars(numba.config)["CACHE_DIR"] = folder
+
+
+def _private_folder(name: str) -> Path:
+    """Return a temporary folder that only this user can write, the same each time if possible."""
+    own = os.getuid() if hasattr(os, "getuid") else 0
+    folder = Path(tempfile.gettempdir(), f"{name}-{own}")
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    there = folder.lstat()
+    if stat.S_ISDIR(there.st_mode) and (there.st_uid, there.st_mode & 0o077) == (own, 0):
+        return folder
+    return Path(tempfile.mkdtemp(prefix=f"{name}-"))
 
 
 def _check_counts(**counts: int) -> None:
@@ -230,6 +268,7 @@ def _padded(y: NDArray[np.floating], sr: int, least: int = _LEAST_SAMPLES) -> ND
 def _mel_power(
     y: NDArray[np.floating], sr: int, n_mels: int, hop_length: int
 ) -> NDArray[np.float32]:
+    _load_compiled()
     power: NDArray[np.float32] = librosa.feature.melspectrogram(
         y=_padded(y, sr), sr=sr, n_fft=_LEAST_SAMPLES, n_mels=n_mels, hop_length=hop_length
     )
@@ -239,6 +278,7 @@ def _mel_power(
 def _cqt(
     y: NDArray[np.floating], sr: int, n_bins: int, bins_per_octave: int, hop_length: int
 ) -> NDArray[np.float32]:
+    _load_compiled()
     step = 2 ** (2 / bins_per_octave)
     longest_filter = sr / _C1 * (step + 1) / (step - 1)
     magnitude: NDArray[np.float32] = np.abs(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import time
 from collections.abc import Container, Iterable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of a full disk, or of a user's share of it."""
 
 _PREFIX, _SUFFIX = ".scatseg-", ".tmp"
 

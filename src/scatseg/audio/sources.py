@@ -155,6 +155,7 @@ def _sound_blocks(sound: soundfile.SoundFile, source: Source, step: int) -> Iter
 
 
 _CLAMPED = re.compile(r"^ *(data|SSND|Data Size|riff|Riff size) *: (\d+) \(should be (\d+)\)", re.M)
+_LARGE_HEADER = 65536  # bytes of a file without sound
 _UNKNOWN_BYTES = 0x7FFF_F000  # from here on a stated size is a placeholder of a streaming writer
 
 
@@ -190,6 +191,12 @@ def _sndfile_source(file: FileIO, name: str, head: bytes) -> Iterator[Source]:
     with sound:
         source = _sound_source(sound, _STEP)
         source.faults += faults
+        n_bytes = os.fstat(file.fileno()).st_size
+        if source.declared_frames == 0 and n_bytes > _LARGE_HEADER:
+            source.faults.append(
+                f"its header says 0 samples, but the file has {n_bytes:,} bytes, like a recording "
+                "that was interrupted; ffmpeg -i FILE COPY.wav may repair it"
+            )
         yield source
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scatseg.cli.options import FileArgument, refuse_file
+from scatseg.cli.options import FileArgument, FilePath, refuse_file
 from scatseg.cli.outcome import status_of, text_of, usage_errors
 from scatseg.formats import FORMATS
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     "--output",
     "place",
     required=True,
-    type=click.Path(),
+    type=FilePath(),
     help="Output file or folder; one that ends with a slash is a folder.",
 )
 @click.option(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,28 +27,45 @@ from scatseg.cli.outcome import DONE, SOME_FAILED, usage_errors
 def run(context: click.Context, path: Path, changes: tuple[str, ...]) -> int:
     """Run the steps of a TOML file.
 
-    Each [[step]] has a `command`, its `arguments`, and the command's options by name.
+    Each [[step]] has a `command`, its `arguments`, and the command's options by name. Paths are
+    relative to the current folder, as on the command line. The steps run in order, until one cannot
+    be done; run again, each resumes.
     """
     root = context.find_root().command
     commands = dict(leaves(root))
     del commands[str(context.info_name)]  # an experiment that runs itself would never end
     with usage_errors():
-        steps = read_toml(path).get("step", [])
-        if not (steps and isinstance(steps, list) and all(isinstance(s, dict) for s in steps)):
-            msg = f"{path}: an experiment needs at least one [[step]]"
-            raise ValueError(msg)
+        steps = _read_steps(path)
         changed = _parse_changes(commands, steps, changes)
         lines = [step_arguments(commands, path, step, changed) for step in steps]
+        for step in steps:
+            _check_needs(commands[step["command"]], {**step, **changed}, path)
     worst = DONE
     for arguments in lines:
         if context.obj >= 0:
-            click.echo("scatseg " + " ".join(arguments), err=True)
+            click.echo(shlex.join(["scatseg", *arguments]), err=True)
         loudness = ["-q"] if context.obj < 0 else ["-v"] * context.obj
         status = root.main(args=[*loudness, *arguments], prog_name="scatseg", standalone_mode=False)
         worst = max(worst, int(status or DONE))
         if worst > SOME_FAILED:
             break
     return worst
+
+
+def _read_steps(path: Path) -> list[dict[str, Any]]:
+    """Read the steps of an experiment; anything else in it is an error."""
+    content = read_toml(path)
+    steps = content.pop("step", [])
+    if not (steps and isinstance(steps, list) and all(isinstance(s, dict) for s in steps)):
+        msg = f"{path}: an experiment needs at least one [[step]]"
+        raise ValueError(msg)
+    if content:
+        msg = (
+            f"{path}: an experiment has only [[step]], got {', '.join(map(repr, content))}; "
+            "options belong to a step (--set sets one in all)"
+        )
+        raise ValueError(msg)
+    return steps
 
 
 def leaves(command: click.Command) -> Iterator[tuple[str, click.Command]]:
@@ -68,10 +87,10 @@ def step_arguments(
     step = dict(step)
     name = step.pop("command", None)
     if name not in commands:
-        msg = f"{path}: a step's command is one of {', '.join(commands)}, got {name!r}"
+        got = "a step has no `command`" if name is None else f"there is no command {name!r}"
+        msg = f"{path}: {got}; a step's command is one of {', '.join(commands)}"
         raise ValueError(msg)
-    given = step.pop("arguments", [])
-    arguments = [str(each) for each in given] if isinstance(given, list) else [str(given)]
+    arguments = _arguments_of(step.pop("arguments", []), place=f"{path}: {name}")
     known = _options_of(commands[name])
     step |= {key: value for key, value in changes.items() if _option_name(key) in known}
     options: list[str] = []
@@ -115,13 +134,44 @@ def _option_name(key: str) -> str:
     return "--" + key.replace("_", "-")
 
 
+def _arguments_of(given: Any, *, place: str) -> list[str]:
+    """Return arguments as words; `~` is the user's folder, as in a shell."""
+    several = given if isinstance(given, list) else [given]
+    if any(isinstance(each, list | dict) for each in several):
+        msg = f"{place} takes arguments one by one, got {given!r}"
+        raise ValueError(msg)
+    return [os.path.expanduser(str(each)) for each in several]  # noqa: PTH111 - "" stays ""
+
+
 def _option_words(option: str, parameter: click.Option, value: Any, *, place: str) -> list[str]:
     values = [str(each) for each in listed(parameter, value, place=place)]
     if parameter.nargs != 1:
         return [option, *values]
-    if not parameter.is_flag:
-        return [word for each in values for word in (option, each)]
-    if values[0].lower() not in ("true", "false"):
-        msg = f"{place} is true or false, got {value!r}"
+    if parameter.is_flag or parameter.count:
+        if values[0].lower() not in ("true", "false"):
+            msg = f"{place} is true or false, got {value!r}"
+            raise ValueError(msg)
+        return [option] if values[0].lower() == "true" else parameter.secondary_opts[:1]
+    if not isinstance(parameter.type, click.Path):  # an earlier step may write what a path needs
+        for each in values:
+            try:
+                parameter.type(each, parameter)
+            except click.BadParameter as error:
+                msg = f"{place}: {error.message}"
+                raise ValueError(msg) from error
+    return [word for each in values for word in (option, each)]
+
+
+def _check_needs(command: click.Command, step: Mapping[str, Any], path: Path) -> None:
+    """Raise a ValueError when a required option or argument is missing."""
+    given = {_option_name(key) for key in step}
+    needed = [each for each in command.params if each.required]
+    options = [max(each.opts, key=len) for each in needed if isinstance(each, click.Option)]
+    places = [each.human_readable_name for each in needed if isinstance(each, click.Argument)]
+    missing = [option.lstrip("-") for option in options if option not in given]
+    arguments = step.get("arguments", [])
+    if len(arguments if isinstance(arguments, list) else [arguments]) < len(places):
+        missing.append(f"arguments ({' '.join(places)})")
+    if missing:
+        msg = f"{path}: {step['command']} needs {' and '.join(missing)}"
         raise ValueError(msg)
-    return [option] if values[0].lower() == "true" else parameter.secondary_opts[:1]

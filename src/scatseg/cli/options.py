@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import tomllib
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -14,7 +15,20 @@ from click.core import ParameterSource
 from scatseg.cli.outcome import usage_errors
 from scatseg.naming import parse_value
 
-FileArgument = click.Path(path_type=Path)
+
+class FilePath(click.Path):
+    """A path; an empty one, as of a variable that is not set, is not the current folder."""
+
+    def convert(
+        self, value: Any, parameter: click.Parameter | None, context: click.Context | None
+    ) -> Any:
+        """Convert a word to a path."""
+        if not os.fspath(value):
+            self.fail("it is empty (. is the current folder)", parameter, context)
+        return super().convert(value, parameter, context)
+
+
+FileArgument = FilePath(path_type=Path)
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -61,7 +75,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         When it is not valid TOML, naming the file.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except ValueError as error:  # of the syntax, or of the encoding
         msg = f"{path} is not TOML: {error}"
         raise ValueError(msg) from error
@@ -94,6 +108,8 @@ def _set_defaults(context: click.Context, _: click.Parameter, path: Path | None)
 def listed(parameter: click.Parameter, value: Any, *, place: str) -> list[Any]:
     """Return the values given in a file to an option or argument, as a list.
 
+    In paths, `~` is the user's folder, as in a shell.
+
     Raises
     ------
     click.UsageError
@@ -105,7 +121,10 @@ def listed(parameter: click.Parameter, value: Any, *, place: str) -> list[Any]:
     if isinstance(value, dict) or (isinstance(value, list) and not _takes_several(parameter)):
         msg = f"{place} takes one value, got {value!r}"
         raise click.UsageError(msg)
-    return value if isinstance(value, list) else [value]
+    values = value if isinstance(value, list) else [value]
+    if isinstance(parameter.type, click.Path):
+        return [os.path.expanduser(str(each)) for each in values]  # noqa: PTH111 - "" stays ""
+    return values
 
 
 def _takes_several(parameter: click.Parameter) -> bool:

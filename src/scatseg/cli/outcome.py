@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import contextlib
-import errno
 import re
 import shlex
 import signal
@@ -17,11 +16,10 @@ from typing import Any
 
 import click
 
+from scatseg.writing import FULL
+
 DONE, SOME_FAILED, USAGE, NOTHING_DONE, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 """Exit statuses."""
-
-_FULL = {errno.ENOSPC, errno.EDQUOT}
-"""Errors of a full disk, or of a user's share of it."""
 
 
 def status_of(n_done: int, n_failed: int) -> int:
@@ -108,7 +106,7 @@ def text_of(error: Exception) -> str:
     file = error.filename2 or error.filename
     if file is None:
         return error.strerror or str(error)
-    advice = ": make room there, then run the same command again" if error.errno in _FULL else ""
+    advice = ": make room there, then run the same command again" if error.errno in FULL else ""
     return f"{file}: {error.strerror}{advice}"
 
 
@@ -172,7 +170,7 @@ def usage_errors() -> Iterator[None]:
     except BrokenPipeError:
         raise  # the reader of what is printed has gone, which is nobody's mistake
     except OSError as error:
-        if error.errno in _FULL:
+        if error.errno in FULL:
             raise
         raise click.UsageError(text_of(error)) from error
     except (ValueError, MemoryError, RunLockedError) as error:

@@ -207,15 +207,18 @@
     const box = element("input", {
       type: "search", placeholder: "Find a track", "aria-label": "Find a track",
     });
-    box.addEventListener("input", () => {
-      const wanted = folded(box.value);
+    const filter = () => {
+      const wanted = folded(box.value.trim());
       rows.forEach((row, i) => {
         // The id holds the folders.
         const { title, id } = data.tracks[i];
         row.hidden = !folded(title).includes(wanted) && !folded(id).includes(wanted);
       });
       none.hidden = rows.some((row) => !row.hidden);
-    });
+    };
+    box.addEventListener("input", filter);
+    // The way back from a track restores the text.
+    window.addEventListener("pageshow", filter);
     return box;
   }
 

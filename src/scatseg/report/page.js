@@ -8,10 +8,14 @@ const page = (() => {
   // The current name of the page's folder; not stored in the data, as the folder may be renamed.
   function folderName() {
     const [, name] = location.pathname.match(/([^/]*)\/[^/]*$/) ?? [null, ""];
+    return decoded(name);
+  }
+
+  function decoded(url) {
     try {
-      return decodeURIComponent(name);
+      return decodeURIComponent(url);
     } catch {
-      return name;
+      return url;
     }
   }
 
@@ -147,6 +151,14 @@ const page = (() => {
           element("figcaption", {}, title))));
   }
 
+  // Say once, after a sound, why it cannot be played; browsers do not tell the reasons apart.
+  function tellUnplayable(audio, url) {
+    audio.addEventListener("error", () => {
+      const text = `cannot be played: ${decoded(url)} is missing, or unknown to this browser`;
+      audio.after(element("p", { className: "note", role: "status" }, text));
+    }, { once: true });
+  }
+
   const sounds = [];
 
   // A player, or the reason why there is none. Starting one sound stops the others.
@@ -159,6 +171,7 @@ const page = (() => {
       sounds.filter((other) => other !== audio).forEach((other) => other.pause());
     });
     sounds.push(audio);
+    tellUnplayable(audio, url);
     return note ? element("div", {}, audio, element("p", { className: "hint" }, note)) : audio;
   }
 
@@ -169,6 +182,6 @@ const page = (() => {
 
   return {
     data, folderName, element, clock, table, makeSortable, segmentBox, metricColumn, score, fixed, systemName,
-    pictures, soundPlayer, downloads,
+    pictures, tellUnplayable, soundPlayer, downloads,
   };
 })();

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from scatseg.audio import AudioError, decode, save
 from scatseg.audio.sources import wave_coding
-from scatseg.writing import replaced
+from scatseg.writing import FULL, replaced
 
 AudioMode = Literal["copy", "link", "none"]
 
@@ -57,6 +57,11 @@ def place_sound(source: Path | None, page: Path, folder: Path, *, mode: AudioMod
     -------
     sound : Sound
         An existing copy with the time of its source is reused, also if the source is gone.
+
+    Raises
+    ------
+    OSError
+        When the disk is full.
     """
     if mode == "none":
         return Sound(note="this report was built without audio")
@@ -64,7 +69,7 @@ def place_sound(source: Path | None, page: Path, folder: Path, *, mode: AudioMod
         return Sound(note="the run does not say where the audio is")
     if mode == "link":
         return _linked(source, page)
-    if not source.is_file():
+    if not os.path.isfile(source):  # noqa: PTH113 - which may not be allowed to look
         for suffix in dict.fromkeys((_suffix(source), ".flac")):
             copy = folder / (page.stem + suffix)
             if copy.is_file():
@@ -75,6 +80,8 @@ def place_sound(source: Path | None, page: Path, folder: Path, *, mode: AudioMod
         copy = folder / (page.stem + (_suffix(source) if playable else ".flac"))
         _refresh(source, copy, convert=not playable)
     except (OSError, AudioError) as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise
         return Sound(note=f"audio could not be copied from {source}: {error}")
     return Sound(url=relative_url(copy, page), file=copy)
 
@@ -91,7 +98,7 @@ def relative_url(target: Path, page: Path) -> str:
 
 
 def _linked(source: Path, page: Path) -> Sound:
-    if not source.is_file():
+    if not os.path.isfile(source):  # noqa: PTH113
         return Sound(note=f"audio not found at {source}")
     try:
         if not _is_playable(source):

@@ -3,7 +3,8 @@
 
 (() => {
   const {
-    data, element, clock, table, segmentBox, metricColumn, score, fixed, systemName, downloads,
+    data, element, clock, table, segmentBox, metricColumn, score, fixed, systemName, tellUnplayable,
+    downloads,
   } = page;
   const { duration } = data;
   const place = (id) => document.getElementById(id);
@@ -65,8 +66,8 @@
       else audio.pause();
     }
     function complain(error) {
-      // A pause before playback has started is not an error.
-      if (error.name !== "AbortError") showNote(`cannot play: ${error.message}`);
+      // A pause before playback has started is not an error; a file that is missing was told.
+      if (error.name !== "AbortError" && !audio.error) showNote(`cannot play: ${error.message}`);
     }
     function showNote(text) {
       place("player").append(element("p", { className: "note", role: "status" }, text));
@@ -75,8 +76,8 @@
     if (audio) {
       audio.addEventListener("play", follow);
       audio.addEventListener("seeking", () => moveTo(audio.currentTime));
-      audio.addEventListener("error", () => showNote("this browser cannot play the audio file"));
       place("player").append(audio);
+      tellUnplayable(audio, data.sound.url);
       document.addEventListener("keydown", toggleBySpace);
       // Some browsers click a button when Space is released.
       document.addEventListener("keyup", (event) => {

@@ -6,6 +6,7 @@ import dataclasses
 import fnmatch
 import functools
 import hashlib
+import itertools
 import json
 import os
 import time
@@ -123,13 +124,12 @@ def add_recordings(
         listed += failures
         runs.write_failures(folder, listed)
         receipts: dict[str, Receipt] = {}
-        work = functools.partial(
-            describe_source, folder=folder, describer=describer, known=dict(state.tracks)
-        )
+        unchanged = _kept(sources, state)
+        left = [source for source in sources if source.id not in unchanged]
+        work = functools.partial(describe_source, folder=folder, describer=describer)
         marks = folder / ".running"
-        for receipt in map_sources(
-            work, sources, n_jobs=n_jobs, marks=marks, time_limit=time_limit
-        ):
+        done = map_sources(work, left, n_jobs=n_jobs, marks=marks, time_limit=time_limit)
+        for receipt in itertools.chain(unchanged.values(), done):
             receipts[receipt.track] = receipt
             if receipt.failures:
                 listed += receipt.failures
@@ -161,7 +161,7 @@ def remove_recordings(folder: Path, pattern: str, *, trusted: Collection[str] = 
     folder : Path
         The index.
     pattern : str
-        Pattern of ids or paths, relative ones too, with `*`, `?` and `[...]`.
+        An id or a path, relative ones too, or a pattern of them with `*`, `?` and `[...]`.
     trusted : collection of str
         See `read_state`.
 
@@ -173,25 +173,22 @@ def remove_recordings(folder: Path, pattern: str, *, trusted: Collection[str] = 
 
     def matches(track: IndexedTrack) -> bool:
         texts, spelled = (track.id, track.path), (pattern, str(Path(pattern).absolute()))
-        return any(fnmatch.fnmatchcase(text, each) for text in texts for each in spelled)
+        return any(
+            text == each or fnmatch.fnmatchcase(text, each) for text in texts for each in spelled
+        )
 
     return _without(folder, matches, trusted)
 
 
 def gone_recordings(folder: Path, *, trusted: Collection[str] = ()) -> list[str]:
     """Return the ids of recordings that were moved or deleted since they were indexed."""
-    return [
-        track.id for track in read_state(folder, trusted=trusted).tracks.values() if _is_gone(track)
-    ]
+    state = read_state(folder, trusted=trusted)
+    return [track.id for track in state.tracks.values() if runs.is_gone(track.path)]
 
 
 def prune_index(folder: Path, *, trusted: Collection[str] = ()) -> list[str]:
     """Remove the recordings of `gone_recordings`, and return their ids."""
-    return _without(folder, _is_gone, trusted)
-
-
-def _is_gone(track: IndexedTrack) -> bool:
-    return not Path(track.path).exists()
+    return _without(folder, lambda track: runs.is_gone(track.path), trusted)
 
 
 def _without(
@@ -219,23 +216,18 @@ def rebuild_index(folder: Path, *, trusted: Collection[str] = ()) -> State:
         return write_tracks(state, dict(state.tracks), describer_of(state), rebuild=True)
 
 
-def describe_source(
-    source: Source, *, folder: Path, describer: Describer, known: Mapping[str, IndexedTrack]
-) -> Receipt:
-    """Compute the features of a recording, unless unchanged; its receipt has the track or failure.
+def describe_source(source: Source, *, folder: Path, describer: Describer) -> Receipt:
+    """Compute the features of a recording, unless stored; its receipt has the track or failure.
 
     The track is without labels and group.
     """
     started = time.perf_counter()
     stage, recording = "read", None
     try:
-        before = known.get(source.id)
-        if before is not None and _unchanged(source, before, folder):
-            return Receipt(source.id, "kept", time.perf_counter() - started, result=before)
         with opened(source.path) as file:
             stat = os.fstat(file.fileno())  # before its content: a later change is then noticed
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        path = folder / "tracks" / _description_name(source.id, sha256)
+        path = folder / "tracks" / f"{source.id}.{sha256[:16]}.npz"
         duration = _described_duration(path)
         if duration is None:
             recording = audio.decode(source.path, sr=describer.sr)
@@ -262,17 +254,24 @@ def describe_source(
     return Receipt(source.id, "done", seconds, warnings=recording.warnings, result=track)
 
 
-def _unchanged(source: Source, track: IndexedTrack, folder: Path) -> bool:
+def _kept(sources: Sequence[Source], state: State) -> dict[str, Receipt]:
+    """Return the receipts of unchanged recordings by id; they need no worker."""
+    return {
+        id_: Receipt(id_, "kept", 0.0, result=state.tracks[id_])
+        for id_, path in sources
+        if id_ in state.tracks and _unchanged(path, state.tracks[id_], state.folder)
+    }
+
+
+def _unchanged(path: Path, track: IndexedTrack, folder: Path) -> bool:
     """Return whether a file is unchanged, by size and modification time."""
-    if track.path != _absolute(source.path):
+    try:
+        stat = path.stat()
+    except OSError:  # reported when it is read
         return False
-    stat = source.path.stat()
-    same = (track.size, track.modified) == (stat.st_size, stat.st_mtime_ns)
+    now = (_absolute(path), stat.st_size, stat.st_mtime_ns)
+    same = (track.path, track.size, track.modified) == now
     return same and (folder / "tracks" / track.description).is_file()
-
-
-def _description_name(id_: str, sha256: str) -> str:
-    return f"{id_}.{sha256[:16]}.npz"
 
 
 def _described_duration(path: Path) -> float | None:
@@ -296,7 +295,7 @@ def _named(sources: Sequence[Source], state: State) -> list[Source]:
         path = _absolute(source.path)
         id_ = by_path.get(path, source.id)
         other = taken.get(id_.casefold(), path)
-        if other != path and Path(other).exists():
+        if other != path and not runs.is_gone(other):
             digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
             id_ = runs.safe_id(f"{id_}-{digest}")
         taken[id_.casefold()] = path

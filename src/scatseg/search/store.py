@@ -8,6 +8,7 @@ written, and is consistent wherever a writer is interrupted.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -27,7 +28,7 @@ from scatseg.runs import shown
 from scatseg.search.approximate import graph_name
 from scatseg.search.passages import LENGTHS, WHOLE
 from scatseg.search.projection import Projection, read_projection
-from scatseg.writing import atomic_write, naming_file
+from scatseg.writing import FULL, atomic_write, naming_file
 
 FORMAT = 1
 """Version of the folder."""
@@ -36,6 +37,9 @@ DATABASE = "index.sqlite"
 _OF_DATABASE = (f"{DATABASE}-wal", f"{DATABASE}-shm", DATABASE)  # in order of removal
 _OF_FAILURES = {"failures.csv", ".lock"}
 _DESCRIPTION = re.compile(r"(?P<id>.+)\.[0-9a-f]{16}\.npz")
+_LEAST_ROOM = 2**16
+"""Bytes on the disk that SQLite needs to read a database."""
+
 ALL_LENGTHS = (WHOLE, *LENGTHS)
 
 _SCHEMA = """
@@ -210,6 +214,8 @@ def create(folder: Path, *, options: str, features: str, sr: int) -> None:
     ------
     SearchIndexError
         When the path exists and is something else, or is the current folder.
+    OSError
+        When the disk is full.
     """
     if (folder / DATABASE).is_file():
         return
@@ -240,6 +246,7 @@ def create(folder: Path, *, options: str, features: str, sr: int) -> None:
         made.replace(folder)
     except (OSError, sqlite3.OperationalError) as error:
         if not (folder / DATABASE).is_file():
+            _raise_full(error, folder)
             reason = error.strerror if isinstance(error, OSError) else error
             msg = f"{shown(folder)}: an index cannot be made here ({reason})"
             raise SearchIndexError(msg) from error
@@ -261,7 +268,9 @@ def connected(folder: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
     Raises
     ------
     SearchIndexError
-        When there is none, it is damaged, or it cannot be read or written, as on a full disk.
+        When there is none, it is damaged, or it cannot be read or written.
+    OSError
+        When the disk is full: then it cannot be read either, unless all of it is read-only.
     """
     path = folder / DATABASE
     if not path.is_file():
@@ -281,6 +290,7 @@ def connected(folder: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
                 database.execute("PRAGMA query_only=ON")
             yield database
     except sqlite3.DatabaseError as error:
+        _raise_full(error, path)
         # A missing table is an operational error in SQLite, too.
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
         if isinstance(error, sqlite3.OperationalError) and code != sqlite3.SQLITE_ERROR:
@@ -289,6 +299,19 @@ def connected(folder: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
             raise SearchIndexError(msg) from error
         msg = f"{shown(path)}: the index is damaged ({error}); remove the folder, index again"
         raise SearchIndexError(msg) from error
+
+
+def _raise_full(error: OSError | sqlite3.DatabaseError, path: Path) -> None:
+    """Raise the error of a full disk, if it is the reason, with the path that has no room."""
+    if isinstance(error, OSError):
+        is_full = error.errno in FULL
+    else:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        is_full = code == sqlite3.SQLITE_FULL
+        if code == sqlite3.SQLITE_IOERR:  # of the file that readers share, too
+            is_full = shutil.disk_usage(path.parent).free < _LEAST_ROOM
+    if is_full:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path)) from error
 
 
 def read_state(folder: Path, *, trusted: Collection[str] = ()) -> State:
@@ -347,7 +370,7 @@ def _state_of(folder: Path, database: sqlite3.Connection) -> State:
     tracks = {
         row[0]: IndexedTrack(
             id=row[0],
-            path=row[1],
+            path=os.fsdecode(row[1]),
             size=row[2],
             modified=row[3],
             sha256=row[4],
@@ -419,9 +442,10 @@ def write_state(state: State) -> None:
 
 
 def _track_row(track: IndexedTrack) -> tuple[object, ...]:
+    is_text = os.fsencode(track.path) == track.path.encode(errors="replace")
     return (
         track.id,
-        track.path,
+        track.path if is_text else os.fsencode(track.path),  # not UTF-8, as in old collections
         track.size,
         track.modified,
         track.sha256,
