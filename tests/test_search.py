@@ -28,7 +28,7 @@ from scatseg.features import FeatureName
 from scatseg.plotting.search import map_figure
 from scatseg.report import hits
 from scatseg.runs import find_sources, read_failures
-from scatseg.search import Index, SearchIndexError, ask, committing, store
+from scatseg.search import Index, SearchIndexError, ask, building, committing, store
 from scatseg.search.building import (
     add_recordings,
     rebuild_index,
