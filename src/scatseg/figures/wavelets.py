@@ -14,7 +14,8 @@ from scatseg.counts import rounded
 from scatseg.figures.files import check_output, numbers_of, write
 
 _MOST_TICKED = 11
-"""Maximum number of tiles in a row with more times than 0 on their axes."""
+"""Maximum number of tiles in a row with a unit in their titles and more times than 0 on their
+axes."""
 
 
 def draw_wavelet(output: Path, *, xi: float = 440, Q: int = 8, sr: float | None = None) -> Path:
@@ -126,6 +127,8 @@ def draw_wavelet2d(
     check_output(output)
     tiles = pictures.joint_tiles(J_fr, Q_fr, J=J, Q=Q, sr=sr, rates=rates)
     n = len(tiles.rates)
+    is_wide = len(tiles.scales) <= _MOST_TICKED
+    unit = "c/o: cycles per octave" if is_wide else "cycles per octave"
 
     def panels(axes: NDArray[Any]) -> None:
         # Rising from fast to slow, then falling from slow to fast: mirror-symmetric.
@@ -136,10 +139,10 @@ def draw_wavelet2d(
             plotting.plot_joint_tile(tiles, ax=ax, rate=rate, scale=scale, spin=spin)
             arrow = "\N{NORTH EAST ARROW}" if spin > 0 else "\N{SOUTH EAST ARROW}"
             ax.set(xlabel="", ylabel=f"{rounded(tiles.rates[rate])} Hz {arrow}")
-            nbins = 4 if len(tiles.scales) <= _MOST_TICKED else 1
-            ax.locator_params(axis="x", nbins=nbins, min_n_ticks=1)
+            ax.locator_params(axis="x", nbins=4 if is_wide else 1, min_n_ticks=1)
             if row == 0:
-                ax.set_title(f"{tiles.scales[scale]:.2g} c/o", fontsize=8)
+                title = f"{tiles.scales[scale]:.2g}{' c/o' if is_wide else ''}"
+                ax.set_title(title, fontsize=8 if is_wide else 6)
         plotting.label_all(axes, x="time (s)", y="octaves")
 
     return write(
@@ -154,7 +157,7 @@ def draw_wavelet2d(
         },
         heights=[0.95] * (2 * n),
         columns=len(tiles.scales),
-        title="Joint wavelets: octaves over time, by rate and by scale (c/o: cycles per octave)",
+        title=f"Joint wavelets: octaves over time, by rate and by scale ({unit})",
         share=True,
     )
 
