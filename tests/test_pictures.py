@@ -315,6 +315,19 @@ def test_scalogram_of_a_long_signal_has_no_more_columns_than_can_be_seen():
     assert 1000 < pictures.scalogram(np.ones(10**6), SR, J=6, Q=1).values.shape[1] <= 2000
 
 
+def test_more_frames_than_can_be_seen_are_drawn_as_their_means(ax):
+    values = np.tile(np.array([[1.0, 3.0]]), (2, 5000))
+    picture = pictures.TimeFrequency(
+        values=values, frequencies=np.array([100.0, 200]), times=np.arange(10000) / 10, end=1000
+    )
+    mesh = plotting.plot_time_frequency(picture, ax=ax, color="ratio")
+    assert mesh.get_array().shape == (2, 3334)
+    np.testing.assert_allclose(mesh.get_array().mean(), 2, atol=1e-3)
+    times = mesh.get_coordinates()[0, :, 0]
+    assert (times[0], times[-1]) == (0, 1000)
+    assert times[1] == pytest.approx(0.25)
+
+
 def test_first_order_is_that_of_the_transform():
     y = tone(300)
     transform = Scattering1D(J=8, Q=4, T=256, stride=64, max_order=1)
