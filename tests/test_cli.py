@@ -677,6 +677,19 @@ def test_axes_of_joint_wavelets_are_labeled(tmp_path, drawn):
     assert (drawn[0].get_supxlabel(), drawn[0].get_supylabel()) == ("time (s)", "octaves")
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("parameters", "--J", 2), "J must lie from 3 to 18, got 2"),
+        (("parameters", "--J", 19), "J must lie from 3 to 18, got 19"),
+        (("techniques", "--sr", 5000), "sr must be at least 5462 Hz, for averages of 16384"),
+    ],
+)
+def test_options_too_small_for_a_picture_are_named(arguments, message, tmp_path, capsys):
+    assert scatseg("plot", *arguments, "-o", tmp_path / "x.png") == cli.USAGE
+    assert message in capsys.readouterr().err
+
+
 SMALL_BANKS = {
     "wavelet": ("--xi", 100, "--sr", SR),
     "filterbank": ("--J", 5, "--Q", 2),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,10 +13,15 @@ from numpy.typing import NDArray
 from scatseg import pictures, plotting
 from scatseg.counts import rounded
 from scatseg.figures.files import check_output, numbers_of, write
+from scatseg.scattering.arguments import MOST_OCTAVES
 
 _MOST_TICKED = 11
 """Maximum number of tiles in a row with a unit in their titles and more times than 0 on their
 axes."""
+
+_TECHNIQUE_SECONDS = 3.0
+_LONGEST_AVERAGE = 2**14
+"""Samples over which playing techniques are averaged."""
 
 
 def draw_wavelet(output: Path, *, xi: float = 440, Q: int = 8, sr: float | None = None) -> Path:
@@ -181,9 +187,15 @@ def draw_parameters(
     sr : float, default 22050
         Sampling rate in Hz.
     vary : mapping from {"J", "Q", "T"} to sequence of int, optional
-        Three values of each.
+        Three values of each. By default, J varies by 2, Q is 1, Q and 2Q, and T is 2**J, an eighth
+        of it and eight times as much.
     """
     check_output(output)
+    if vary is None and not 3 <= J <= MOST_OCTAVES - 2:
+        msg = (
+            f"J varies by 2, and T from 2^(J - 3): J must lie from 3 to {MOST_OCTAVES - 2}, got {J}"
+        )
+        raise ValueError(msg)
     vary = vary or {"J": (J - 2, J, J + 2), "Q": (1, Q, 2 * Q), "T": (2 ** (J - 3), 2**J, 2**J * 8)}
     sheet = [
         [(name, value, _varied(name, value, J, Q, sr)) for value in values]
@@ -249,13 +261,23 @@ def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
     output : Path
         As for `draw_wavelet`.
     sr : int, default 22050
-        Sampling rate in Hz.
+        Sampling rate in Hz, at least 5462.
     """
     check_output(output)
+    lowest = math.ceil(_LONGEST_AVERAGE / _TECHNIQUE_SECONDS)
+    if sr < lowest:
+        msg = (
+            f"sr must be at least {lowest} Hz, for averages of {_LONGEST_AVERAGE} samples in "
+            f"sounds of {_TECHNIQUE_SECONDS:g} s, got {sr}"
+        )
+        raise ValueError(msg)
     names = list(pictures.TECHNIQUES)
-    sounds = {name: pictures.technique(name, sr=sr, duration=3.0) for name in names}
+    sounds = {name: pictures.technique(name, sr=sr, duration=_TECHNIQUE_SECONDS) for name in names}
     first = {name: pictures.scalogram(y, sr, J=11, Q=12) for name, y in sounds.items()}
-    average = {name: pictures.first_order(y, sr, J=11, Q=12, T=2**14) for name, y in sounds.items()}
+    average = {
+        name: pictures.first_order(y, sr, J=11, Q=12, T=_LONGEST_AVERAGE)
+        for name, y in sounds.items()
+    }
     second = {
         name: pictures.second_order(y, sr, J=14, Q=(8, 2)).by_rate() for name, y in sounds.items()
     }
