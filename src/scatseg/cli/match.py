@@ -13,7 +13,7 @@ from scatseg.cli.options import FileArgument, config_option, run_option
 from scatseg.cli.outcome import resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
 from scatseg.cli.resynthesize import resynthesize
-from scatseg.cli.synth import parse_ranges, range_option
+from scatseg.cli.synth import parse_ranges, parse_values, range_option
 from scatseg.cli.torch_runs import device_option, run_folder, seed_option
 from scatseg.counts import counted
 
@@ -31,15 +31,10 @@ def _named_values(_: click.Context, __: click.Parameter, text: str | None) -> Va
     """Read name=value,name=value."""
     if text is None:
         return None
-    values = {}
-    for item in text.split(","):
-        name, _equals, number = item.partition("=")
-        try:
-            values[name.strip()] = float(number)
-        except ValueError:
-            msg = f"needs name=value,name=value with numbers, got {text!r}"
-            raise click.BadParameter(msg) from None
-    return values
+    try:
+        return parse_values(text.split(","))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 _synth = click.option(
