@@ -791,6 +791,7 @@ def test_a_target_outside_the_range_is_said():
         (("--starts", 0, *KNOWN), "at least one start is needed"),
         (("--start", "f_m=99", *KNOWN), "f_m=99 is not between 4 and 32"),
         (("--device", "quark", *KNOWN), "torch has no device 'quark'"),
+        (("--optimizer", "levenberg-marquardt", *KNOWN), "jtfs or scattering, which mss is not"),
         (("--contour", 2, *KNOWN), "at least 3 values a side, got 2"),
         (("a.wav", "--contour", 3), "a target of known parameters (--target-params)"),
         (("--signed", "--synth", "tremolo", "--target-params", "rate=5"), "may be negative: rate"),

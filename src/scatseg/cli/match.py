@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +84,21 @@ def match() -> None:
 
     Needs the torch extra: pip install "scatseg[torch]".
     """
+
+
+def _check_squares(losses: Mapping[str, object]) -> None:
+    """Raise a ValueError that names a loss without squares, as Levenberg-Marquardt needs them."""
+    from scatseg.losses import check_squares
+
+    for name, loss in losses.items():
+        try:
+            check_squares(loss)
+        except ValueError as error:
+            msg = (
+                "--optimizer levenberg-marquardt needs losses with a norm of order 2, such as "
+                f"--loss jtfs or scattering, which {name} is not"
+            )
+            raise ValueError(msg) from error
 
 
 @match.command()
@@ -171,6 +186,8 @@ def descend(
         _say(task.notes)
         rows = task.starts(start, starts, signed=signed, seed=seed)
         known = {name: loss_named(name, task.synth.sr) for name in losses}
+        if optimizer == "levenberg-marquardt":
+            _check_squares(known)
         with Progress(len(known) * len(shifts) * len(rows), verbosity, unit="descent") as progress:
             descents, failures = runs.descents(
                 output / "matches",
