@@ -25,7 +25,12 @@ from click.testing import CliRunner  # noqa: E402
 
 from scatseg import matching, plotting  # noqa: E402
 from scatseg.distances import JointCoefficients, ScatteringCoefficients  # noqa: E402
-from scatseg.figures.matching import draw_descents, draw_fields, draw_sweep  # noqa: E402
+from scatseg.figures.matching import (  # noqa: E402
+    draw_descents,
+    draw_fields,
+    draw_resynthesis,
+    draw_sweep,
+)
 from scatseg.losses import MultiScaleSpectralLoss, ScatteringLoss, WaveformLoss  # noqa: E402
 from scatseg.matching import renderings, runs, sweeps, tasks  # noqa: E402
 from scatseg.matching import resynthesis as engine  # noqa: E402
@@ -623,6 +628,14 @@ def test_a_tremolo_is_edited_out():
         x, SMALL, sr=8192, n_steps=40, edits=[engine.Edit("rate", 0, 4096, 0.0)]
     )
     assert S(made.y)[second].sum() < 0.3 * S(x)[second].sum()
+
+
+def test_the_first_of_two_mixed_sounds_is_not_called_their_target(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(plotting, "save_figure", lambda figure, _: made.append(figure) or [None])
+    y = np.sin(np.arange(4096) / 5)
+    draw_resynthesis(tmp_path, y, y, 8192, {"mono": [1.0, 0.5]}, title="a.wav, before")
+    assert made[0].axes[0].get_title(loc="left") == "a.wav, before"
 
 
 def test_an_edit_of_no_path_is_refused():

@@ -131,13 +131,30 @@ def resynthesize(
                 job, sounds, output, lambda error: progress.step(f"error {error:.5f}")
             )
         errors = {name: each.errors for name, each in done.results.items()}
-        draw_resynthesis(output, done.target, done.y, sr, errors)
+        title = _first_sound(interpolate, is_edited=bool(edits))
+        draw_resynthesis(output, done.target, done.y, sr, errors, title=title)
     for name, each in done.results.items():
         click.echo(f"{name}\trelative error {each.errors[0]:.4f} to {each.error:.4f}")
     for note in done.notes:
         click.echo(f"warning: {note}", err=True)
     click.echo(output / "resynthesis.wav")
     return DONE
+
+
+def _first_sound(interpolate: Sequence[Path] | None, *, is_edited: bool) -> str:
+    """Say what the resynthesis is drawn beside: only a plain target has the same coefficients.
+
+    Examples
+    --------
+    >>> _first_sound(None, is_edited=True)
+    'target, before edits'
+    >>> _first_sound([Path("a.wav"), Path("b.wav")], is_edited=False)
+    'a.wav, before it is mixed with b.wav'
+    """
+    if interpolate is not None:
+        first, second = (path.name for path in interpolate)
+        return f"{first}, before it is mixed with {second}"
+    return "target, before edits" if is_edited else "target"
 
 
 @click.command()
