@@ -1091,11 +1091,11 @@ def test_the_command_tells_distances(tmp_path):
         audio.save(tmp_path / f"{name}.wav", bell(n), 8192)
     done = invoke(
         *("distance", tmp_path / "a.wav", tmp_path / "b.wav", "--sr", 8192),
-        *("--metric", "scattering:J=5,Q=4,waveform"),
+        *("--metric", "scattering:J=5,Q=4,waveform", "--metric", "waveform:p=1"),
     )
     assert done.exit_code == 0, done.output
     names = [line.split("\t")[0] for line in done.output.splitlines()]
-    assert names == ["scattering:J=5,Q=4", "waveform"]
+    assert names == ["scattering:J=5,Q=4", "waveform", "waveform:p=1"]
 
 
 def test_a_metric_that_nobody_knows_is_told_before_any_is_measured(tmp_path):

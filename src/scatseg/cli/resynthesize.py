@@ -162,15 +162,17 @@ def _first_sound(interpolate: Sequence[Path] | None, *, is_edited: bool) -> str:
 @click.argument("b", type=FileArgument)
 @click.option(
     "--metric",
-    default="jtfs,mss,mfcc",
+    "chosen",
+    multiple=True,
+    default=("jtfs,mss,mfcc",),
     show_default=True,
     help="jtfs, scattering, mss, logmel, mfcc, waveform, separated by commas, with options as in "
     "jtfs:J=10,Q=8,mss, or module:callable: a function (x, target) of two arrays that returns a "
-    "number, or a scatseg.distances.Comparison.",
+    "number, or a scatseg.distances.Comparison. Repeat for several.",
 )
 @click.option("--sr", type=click.IntRange(1), default=22050, show_default=True, help="In Hz.")
 @click.pass_obj
-def distance(verbosity: int, a: Path, b: Path, metric: str, sr: int) -> int:
+def distance(verbosity: int, a: Path, b: Path, chosen: tuple[str, ...], sr: int) -> int:
     """Compute the distance between two recordings.
 
     The shorter one is padded with silence.
@@ -179,7 +181,7 @@ def distance(verbosity: int, a: Path, b: Path, metric: str, sr: int) -> int:
 
     from scatseg import audio, distances
 
-    metrics = _split(metric)
+    metrics = [name for each in chosen for name in _split(each)]
     with usage_errors():
         for name in metrics:
             distances.comparisons(name, sr)  # before any is measured
