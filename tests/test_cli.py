@@ -682,11 +682,6 @@ def test_every_axis_of_the_techniques_and_its_colors_are_labeled(tmp_path, drawn
     assert ends == [(0, 3), (0, 3)]
 
 
-def test_too_small_a_scale_for_the_parameters_is_named_as_given(tmp_path, capsys):
-    assert scatseg("plot", "parameters", "--J", 2, "-o", tmp_path / "x.png") == cli.USAGE
-    assert "'--J': 2 is not in the range x>=3" in capsys.readouterr().err
-
-
 def test_the_energy_of_a_technique_peaks_near_its_rate(tmp_path, drawn):
     assert scatseg("plot", "techniques", "--sr", SR, "-o", tmp_path / "x.png") == 0
     for energy, true in (ax.lines for ax in drawn[0].axes[2:-1:3]):
@@ -697,6 +692,19 @@ def test_the_energy_of_a_technique_peaks_near_its_rate(tmp_path, drawn):
 def test_axes_of_joint_wavelets_are_labeled(tmp_path, drawn):
     assert scatseg("plot", "wavelet2d", "--J", 10, "-o", tmp_path / "x.png") == 0
     assert (drawn[0].get_supxlabel(), drawn[0].get_supylabel()) == ("time (s)", "octaves")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("parameters", "--J", 2), "J must lie from 3 to 18, got 2"),
+        (("parameters", "--J", 19), "J must lie from 3 to 18, got 19"),
+        (("techniques", "--sr", 5000), "sr must be at least 5462 Hz, for averages of 16384"),
+    ],
+)
+def test_options_too_small_for_a_picture_are_named(arguments, message, tmp_path, capsys):
+    assert scatseg("plot", *arguments, "-o", tmp_path / "x.png") == cli.USAGE
+    assert message in capsys.readouterr().err
 
 
 SMALL_BANKS = {

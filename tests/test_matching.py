@@ -25,7 +25,12 @@ from click.testing import CliRunner  # noqa: E402
 
 from scatseg import matching, plotting  # noqa: E402
 from scatseg.distances import JointCoefficients, ScatteringCoefficients  # noqa: E402
-from scatseg.figures.matching import draw_descents, draw_fields, draw_sweep  # noqa: E402
+from scatseg.figures.matching import (  # noqa: E402
+    draw_descents,
+    draw_fields,
+    draw_resynthesis,
+    draw_sweep,
+)
 from scatseg.losses import MultiScaleSpectralLoss, ScatteringLoss, WaveformLoss  # noqa: E402
 from scatseg.matching import renderings, runs, sweeps, tasks  # noqa: E402
 from scatseg.matching import resynthesis as engine  # noqa: E402
@@ -701,6 +706,14 @@ def test_a_tremolo_is_edited_out():
     assert S(made.y)[second].sum() < 0.3 * S(x)[second].sum()
 
 
+def test_the_first_of_two_mixed_sounds_is_not_called_their_target(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(plotting, "save_figure", lambda figure, _: made.append(figure) or [None])
+    y = np.sin(np.arange(4096) / 5)
+    draw_resynthesis(tmp_path, y, y, 8192, {"mono": [1.0, 0.5]}, title="a.wav, before")
+    assert made[0].axes[0].get_title(loc="left") == "a.wav, before"
+
+
 def test_an_edit_of_no_path_is_refused():
     with pytest.raises(ValueError, match="no path has a rate between 5000 and 6000 Hz"):
         engine.resynthesize(bell(), SMALL, sr=8192, edits=[engine.Edit("rate", 5000, 6000, 0.0)])
@@ -859,13 +872,15 @@ def test_a_target_outside_the_range_is_said():
         (("--synth", "fm-chirp", *KNOWN), "unknown synth 'fm-chirp'"),
         (("--loss", "l3", *KNOWN), "unknown loss 'l3'"),
         (("--target-params", "f_q=3"), "unknown parameter 'f_q'"),
-        (("--target-params", "f_m"), "needs name=value"),
+        (("--target-params", "f_m"), "a parameter is written name=value"),
+        (("--target-params", "f_m=8,f_m=9"), "f_m is given twice"),
         (("--range", "f_m=16,4", *KNOWN), "must run from a low to a high value"),
         (("--fixed", "f_c=512,f_m=8,gamma=1", *KNOWN), "every parameter is fixed"),
         ((), "either a recording or --target-params"),
         (("--starts", 0, *KNOWN), "at least one start is needed"),
         (("--start", "f_m=99", *KNOWN), "f_m=99 is not between 4 and 32"),
         (("--device", "quark", *KNOWN), "torch has no device 'quark'"),
+        (("--optimizer", "levenberg-marquardt", *KNOWN), "jtfs or scattering, which mss is not"),
         (("--contour", 2, *KNOWN), "at least 3 values a side, got 2"),
         (("a.wav", "--contour", 3), "a target of known parameters (--target-params)"),
         (("--signed", "--synth", "tremolo", "--target-params", "rate=5"), "may be negative: rate"),
@@ -1152,11 +1167,11 @@ def test_the_command_tells_distances(tmp_path):
         audio.save(tmp_path / f"{name}.wav", bell(n), 8192)
     done = invoke(
         *("distance", tmp_path / "a.wav", tmp_path / "b.wav", "--sr", 8192),
-        *("--metric", "scattering:J=5,Q=4,waveform"),
+        *("--metric", "scattering:J=5,Q=4,waveform", "--metric", "waveform:p=1"),
     )
     assert done.exit_code == 0, done.output
     names = [line.split("\t")[0] for line in done.output.splitlines()]
-    assert names == ["scattering:J=5,Q=4", "waveform"]
+    assert names == ["scattering:J=5,Q=4", "waveform", "waveform:p=1"]
 
 
 def test_a_metric_that_nobody_knows_is_told_before_any_is_measured(tmp_path):

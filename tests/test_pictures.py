@@ -202,6 +202,35 @@ def test_a_narrow_wavelet_occurs_once_beside_a_wide_one():
     assert narrowest[:, np.abs(many.times) > 0.02].max() < 1e-3
 
 
+def test_the_finest_scale_and_the_fastest_rate_are_sampled_beside_the_widest_and_slowest():
+    many = pictures.joint_tiles(5, 2, J=12, Q=(12, 2), sr=44100, rates=(4, 100))
+    assert np.diff(many.octaves).max() * many.scales.max() < 0.13
+    assert np.diff(many.times).max() * many.rates.max() < 0.13
+    assert many.octaves.max() == -many.octaves.min() == 5
+    peak = np.unravel_index(many.values[0, -1, 0].argmax(), many.values.shape[3:])
+    assert np.abs(many.octaves[peak[0]]) < 0.05
+
+
+def test_rates_that_one_time_axis_cannot_show_are_refused():
+    with pytest.raises(ValueError, match=r"at 1\.88 and 3860 Hz cannot be seen over one time axis"):
+        pictures.joint_tiles(3, 1, rates=(2, 5000))
+
+
+def test_joint_wavelets_wider_than_the_bank_are_refused_as_by_the_transform():
+    with pytest.raises(ValueError, match=r"2\*\*J_fr may be at most \(J \+ 1\) \* Q = 14"):
+        pictures.joint_tiles(8, 1, J=13, Q=(1, 1))
+
+
+def test_titles_of_many_tiles_do_not_overlap(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(plotting, "save_figure", lambda figure, _: made.append(figure))
+    figures.draw_wavelet2d(tmp_path / "x.png", J_fr=6, Q_fr=4)
+    made[0].draw_without_rendering()
+    titles = [ax.title.get_window_extent() for ax in made[0].axes if ax.get_title()]
+    assert len(titles) == 22
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(titles))
+
+
 @pytest.mark.parametrize("options", [{}, {"J_fr": 4, "Q_fr": 2}, {"J_fr": 4, "Q_fr": 4}])
 def test_times_of_tiles_side_by_side_do_not_overlap(options, tmp_path, monkeypatch):
     made = []
@@ -284,6 +313,19 @@ def test_beads_of_a_tremolo_are_gone_once_t_spans_four_periods():
 
 def test_scalogram_of_a_long_signal_has_no_more_columns_than_can_be_seen():
     assert 1000 < pictures.scalogram(np.ones(10**6), SR, J=6, Q=1).values.shape[1] <= 2000
+
+
+def test_more_frames_than_can_be_seen_are_drawn_as_their_means(ax):
+    values = np.tile(np.array([[1.0, 3.0]]), (2, 5000))
+    picture = pictures.TimeFrequency(
+        values=values, frequencies=np.array([100.0, 200]), times=np.arange(10000) / 10, end=1000
+    )
+    mesh = plotting.plot_time_frequency(picture, ax=ax, color="ratio")
+    assert mesh.get_array().shape == (2, 3334)
+    np.testing.assert_allclose(mesh.get_array().mean(), 2, atol=1e-3)
+    times = mesh.get_coordinates()[0, :, 0]
+    assert (times[0], times[-1]) == (0, 1000)
+    assert times[1] == pytest.approx(0.25)
 
 
 def test_first_order_is_that_of_the_transform():

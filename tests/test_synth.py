@@ -372,6 +372,19 @@ def test_the_command_plays_one_sound(tmp_path, capsys):
     np.testing.assert_allclose(y, expected, atol=1e-4)
 
 
+def test_a_grid_shows_its_progress(tmp_path, monkeypatch):
+    shown = []
+
+    def followed(items, total, verbosity, *, unit):
+        shown.append((total, verbosity, unit))
+        return items
+
+    monkeypatch.setattr("scatseg.cli.synth.followed", followed)
+    asked = ("synth", "vibrato:duration=0.1", "--grid", 2, "-o", tmp_path / "g", "-q")
+    assert command(*asked) == 0
+    assert shown == [(8, -1, "sound")] * 2
+
+
 def test_the_command_plays_a_grid_with_its_index(tmp_path):
     assert command("synth", "am-chirp", "--grid", 2, "--range", "f_m=4,16", "-o", tmp_path) == 0
     with (tmp_path / "index.csv").open(newline="") as file:
@@ -391,6 +404,8 @@ def test_the_command_plays_a_grid_with_its_index(tmp_path):
         (["theremin"], "unknown synth"),
         (["am-chirp", "fm=3"], "unknown parameter 'fm'"),
         (["am-chirp", "f_m"], "a parameter is written name=value"),
+        (["am-chirp", "f_m=8", "f_m=9"], "f_m is given twice"),
+        (["am-chirp", "--grid", "2", "--range", "f_m=4,8", "--range", "f_m=4,9"], "f_m is given"),
         (["am-chirp", "f_m=fast"], "the value a number, got 'f_m=fast'"),
         (["am-chirp:duration=1e12"], "Unable to allocate"),
         (["am-chirp", "--signed"], "need --grid"),

@@ -230,6 +230,8 @@ def test_a_layer_needs_one_tensor():
 
     with pytest.raises(ValueError, match=r'out_type must be "array", got \'list\''):
         ScatteringModule(Scattering1D(J=5, out_type="list"))
+    with pytest.raises(TypeError, match=r"a layer is made of a transform, .* got 'jtfs'"):
+        ScatteringModule("jtfs")
     with pytest.raises(TypeError, match=r"must be a tensor, got ndarray: torch\.as_tensor"):
         ScatteringModule(Scattering1D(J=5))(noise(512))
 

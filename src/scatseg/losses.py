@@ -80,6 +80,16 @@ class WeightedSum(Loss):
     ----------
     terms : sequence of (float, Loss)
         Weights and losses.
+
+    Examples
+    --------
+    >>> 2 * WaveformLoss()
+    WeightedSum(
+      weights=(2.0,)
+      (losses): ModuleList(
+        (0): WaveformLoss(Waveform(p=2))
+      )
+    )
     """
 
     def __init__(self, terms: Sequence[tuple[float, Loss]]) -> None:
@@ -91,6 +101,10 @@ class WeightedSum(Loss):
     def terms(self) -> tuple[tuple[float, Loss], ...]:
         """The weights and losses that this one is the sum of."""
         return tuple(zip(self.weights, cast(Sequence[Loss], self.losses), strict=True))
+
+    def extra_repr(self) -> str:
+        """Show the weights."""
+        return f"weights={self.weights}"
 
     def describe(self, x: Tensor) -> Any:
         """Compute the features of sounds for each of the losses."""

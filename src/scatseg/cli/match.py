@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from scatseg.cli.options import FileArgument, config_option, run_option
 from scatseg.cli.outcome import resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
 from scatseg.cli.resynthesize import resynthesize
-from scatseg.cli.synth import parse_ranges, range_option
+from scatseg.cli.synth import parse_ranges, parse_values, range_option
 from scatseg.cli.torch_runs import device_option, run_folder, seed_option
 from scatseg.counts import counted
 
@@ -31,15 +31,10 @@ def _named_values(_: click.Context, __: click.Parameter, text: str | None) -> Va
     """Read name=value,name=value."""
     if text is None:
         return None
-    values = {}
-    for item in text.split(","):
-        name, _equals, number = item.partition("=")
-        try:
-            values[name.strip()] = float(number)
-        except ValueError:
-            msg = f"needs name=value,name=value with numbers, got {text!r}"
-            raise click.BadParameter(msg) from None
-    return values
+    try:
+        return parse_values(text.split(","))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 _synth = click.option(
@@ -89,6 +84,21 @@ def match() -> None:
 
     Needs the torch extra: pip install "scatseg[torch]".
     """
+
+
+def _check_squares(losses: Mapping[str, object]) -> None:
+    """Raise a ValueError that names a loss without squares, as Levenberg-Marquardt needs them."""
+    from scatseg.losses import check_squares
+
+    for name, loss in losses.items():
+        try:
+            check_squares(loss)
+        except ValueError as error:
+            msg = (
+                "--optimizer levenberg-marquardt needs losses with a norm of order 2, such as "
+                f"--loss jtfs or scattering, which {name} is not"
+            )
+            raise ValueError(msg) from error
 
 
 @match.command()
@@ -176,6 +186,8 @@ def descend(
         _say(task.notes)
         rows = task.starts(start, starts, signed=signed, seed=seed)
         known = {name: loss_named(name, task.synth.sr) for name in losses}
+        if optimizer == "levenberg-marquardt":
+            _check_squares(known)
         with Progress(len(known) * len(shifts) * len(rows), verbosity, unit="descent") as progress:
             descents, failures = runs.descents(
                 output / "matches",

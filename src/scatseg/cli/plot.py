@@ -48,8 +48,8 @@ def _option(name: str, kind: Any, default: Any, text: str, **rest: Any) -> Calla
     return click.option(f"--{name}", name.replace("-", "_"), type=kind, help=text, **(shown | rest))
 
 
-def _J(default: int, *, least: int = 1) -> Callable[[Any], Any]:
-    return _option("J", click.IntRange(least), default, "Log2 of the largest scale in samples.")
+def _J(default: int) -> Callable[[Any], Any]:
+    return _option("J", click.IntRange(1), default, "Log2 of the largest scale in samples.")
 
 
 def _Q(default: int) -> Callable[[Any], Any]:
@@ -235,7 +235,7 @@ def wavelet2d(output: Path, rate: Sequence[float], **options: Any) -> int:
 
 @plot.command()
 @_output
-@_J(8, least=3)
+@_J(8)
 @_Q(8)
 @_sr()
 def parameters(output: Path, **options: Any) -> int:

@@ -131,7 +131,8 @@ def resynthesize(
                 job, sounds, output, lambda error: progress.step(f"error {error:.5f}")
             )
         errors = {name: each.errors for name, each in done.results.items()}
-        draw_resynthesis(output, done.target, done.y, sr, errors)
+        title = _first_sound(interpolate, is_edited=bool(edits))
+        draw_resynthesis(output, done.target, done.y, sr, errors, title=title)
     for name, each in done.results.items():
         click.echo(f"{name}\trelative error {each.errors[0]:.4f} to {each.error:.4f}")
     for note in done.notes:
@@ -140,20 +141,38 @@ def resynthesize(
     return DONE
 
 
+def _first_sound(interpolate: Sequence[Path] | None, *, is_edited: bool) -> str:
+    """Say what the resynthesis is drawn beside: only a plain target has the same coefficients.
+
+    Examples
+    --------
+    >>> _first_sound(None, is_edited=True)
+    'target, before edits'
+    >>> _first_sound([Path("a.wav"), Path("b.wav")], is_edited=False)
+    'a.wav, before it is mixed with b.wav'
+    """
+    if interpolate is not None:
+        first, second = (path.name for path in interpolate)
+        return f"{first}, before it is mixed with {second}"
+    return "target, before edits" if is_edited else "target"
+
+
 @click.command()
 @click.argument("a", type=FileArgument)
 @click.argument("b", type=FileArgument)
 @click.option(
     "--metric",
-    default="jtfs,mss,mfcc",
+    "chosen",
+    multiple=True,
+    default=("jtfs,mss,mfcc",),
     show_default=True,
     help="jtfs, scattering, mss, logmel, mfcc, waveform, separated by commas, with options as in "
     "jtfs:J=10,Q=8,mss, or module:callable: a function (x, target) of two arrays that returns a "
-    "number, or a scatseg.distances.Comparison.",
+    "number, or a scatseg.distances.Comparison. Repeat for several.",
 )
 @click.option("--sr", type=click.IntRange(1), default=22050, show_default=True, help="In Hz.")
 @click.pass_obj
-def distance(verbosity: int, a: Path, b: Path, metric: str, sr: int) -> int:
+def distance(verbosity: int, a: Path, b: Path, chosen: tuple[str, ...], sr: int) -> int:
     """Compute the distance between two recordings.
 
     The shorter one is padded with silence.
@@ -162,7 +181,7 @@ def distance(verbosity: int, a: Path, b: Path, metric: str, sr: int) -> int:
 
     from scatseg import audio, distances
 
-    metrics = _split(metric)
+    metrics = [name for each in chosen for name in _split(each)]
     with usage_errors():
         for name in metrics:
             distances.comparisons(name, sr)  # before any is measured

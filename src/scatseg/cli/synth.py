@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ import click
 
 from scatseg.cli.options import FileArgument, refuse_file
 from scatseg.cli.outcome import DONE, usage_errors
+from scatseg.cli.progress import followed
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,7 +40,7 @@ def parse_ranges(items: Sequence[str]) -> dict[str, tuple[float, float]]:
     >>> parse_ranges(["f_m=4,16"])
     {'f_m': (4.0, 16.0)}
     """
-    ranges = {}
+    ranges: dict[str, tuple[float, float]] = {}
     for item in items:
         name, _, text = item.partition("=")
         try:
@@ -47,7 +48,7 @@ def parse_ranges(items: Sequence[str]) -> dict[str, tuple[float, float]]:
         except ValueError as error:
             msg = f"a range is written name=low,high, got {item!r}"
             raise ValueError(msg) from error
-        ranges[name.strip()] = (low, high)
+        ranges[_new(name, ranges)] = (low, high)
     return ranges
 
 
@@ -59,15 +60,25 @@ def parse_values(items: Sequence[str]) -> dict[str, float]:
     >>> parse_values(["f_m=8", "gamma=-1.5"])
     {'f_m': 8.0, 'gamma': -1.5}
     """
-    values = {}
+    values: dict[str, float] = {}
     for item in items:
         name, _, text = item.partition("=")
         try:
-            values[name.strip()] = float(text)
+            value = float(text)
         except ValueError as error:
             msg = f"a parameter is written name=value, the value a number, got {item!r}"
             raise ValueError(msg) from error
+        values[_new(name, values)] = value
     return values
+
+
+def _new(name: str, values: Mapping[str, object]) -> str:
+    """Return the name of a parameter, unless it has a value."""
+    name = name.strip()
+    if name in values:
+        msg = f"{name} is given twice"
+        raise ValueError(msg)
+    return name
 
 
 @click.command()
@@ -79,7 +90,9 @@ def parse_values(items: Sequence[str]) -> dict[str, float]:
 @click.option("--grid", type=click.IntRange(1), help="Values per parameter: a folder of sounds.")
 @range_option
 @signed_option
+@click.pass_obj
 def synth(
+    verbosity: int,
     name: str,
     values: tuple[str, ...],
     output: Path,
@@ -113,7 +126,7 @@ def synth(
             if values:
                 msg = f"a grid takes all values of its ranges: leave out {' '.join(values)}"
                 raise ValueError(msg)
-            _save_grid(play, grid, parse_ranges(ranges), output, signed=signed)
+            _save_grid(play, grid, parse_ranges(ranges), output, signed=signed, verbosity=verbosity)
     click.echo(output)
     return DONE
 
@@ -133,6 +146,7 @@ def _save_grid(
     output: Path,
     *,
     signed: bool,
+    verbosity: int,
 ) -> None:
     """Write audio/ and index.csv; sounds are synthesized twice, to find the loudest first."""
     from scatseg import audio
@@ -141,13 +155,17 @@ def _save_grid(
 
     parameters = ranged(play, ranges)
     thetas = grid(parameters, n, signed=signed)
-    loudest = max(1.0, *(float(abs(play(theta)).max()) for theta in thetas))
+
+    def shown() -> Iterable[NDArray[np.float64]]:
+        return followed(thetas, len(thetas), verbosity, unit="sound")
+
+    loudest = max(1.0, *(float(abs(play(theta)).max()) for theta in shown()))
     digits = len(str(len(thetas) - 1))
     (output / "audio").mkdir(parents=True, exist_ok=True)
     index = io.StringIO()
     writer = csv.writer(index, lineterminator="\n")
     writer.writerow(["file", *(each.name for each in parameters)])
-    for i, theta in enumerate(thetas):
+    for i, theta in enumerate(shown()):
         file = f"audio/{i:0{digits}}.wav"
         audio.save(output / file, play(theta) / loudest, play.sr)
         writer.writerow([file, *(f"{value:.9g}" for value in theta)])

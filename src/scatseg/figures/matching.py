@@ -212,13 +212,29 @@ def draw_resynthesis(
     result: NDArray[np.floating],
     sr: int,
     errors: Mapping[str, ArrayLike],
+    *,
+    title: str = "target",
 ) -> list[Path]:
-    """Draw both sounds as spectrograms on one scale, and the convergence of the error."""
+    """Draw both sounds as spectrograms on one scale, and the convergence of the error.
+
+    Parameters
+    ----------
+    out : Path
+        Output folder of sounds.png and convergence.png.
+    target, result : ndarray of float, shape (n_samples,)
+        Both sounds.
+    sr : int
+        Sampling rate in Hz.
+    errors : mapping from str to array_like of float
+        Relative errors of each channel, by step.
+    title : str, default "target"
+        What the first sound is.
+    """
     both = [pictures.spectrogram(y, sr) for y in (target, result)]
     loudest = float(both[0].values.max())
 
     def sounds(axes: NDArray[Any]) -> None:
-        for ax, picture, name in zip(axes[:, 0], both, ("target", "resynthesis"), strict=True):
+        for ax, picture, name in zip(axes[:, 0], both, (title, "resynthesis"), strict=True):
             plotting.plot_time_frequency(picture, ax=ax, loudest=loudest)
             ax.set_title(name, fontsize=8, loc="left")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,12 +13,11 @@ from numpy.typing import NDArray
 from scatseg import pictures, plotting
 from scatseg.counts import rounded
 from scatseg.figures.files import check_output, numbers_of, write
-from scatseg.scattering.arguments import check_integer
+from scatseg.scattering.arguments import MOST_OCTAVES
 from scatseg.synth import synthesizer
 
 _MOST_LEVEL = 11
-"""Maximum number of tiles in a row between which there is room for times beside each other."""
-
+"""Maximum number of tiles in a row with a unit in their titles and times beside each other."""
 
 _TECHNIQUES = {
     "vibrato": (6.0, 0.5),
@@ -30,6 +30,10 @@ _TECHNIQUES = {
 
 _PITCH = 440.0
 """Their pitch in Hz."""
+
+_TECHNIQUE_SECONDS = 3.0
+_LONGEST_AVERAGE = 2**14
+"""Samples over which they are averaged."""
 
 
 def draw_wavelet(output: Path, *, xi: float = 440, Q: int = 8, sr: float | None = None) -> Path:
@@ -141,6 +145,8 @@ def draw_wavelet2d(
     check_output(output)
     tiles = pictures.joint_tiles(J_fr, Q_fr, J=J, Q=Q, sr=sr, rates=rates)
     n = len(tiles.rates)
+    is_wide = len(tiles.scales) <= _MOST_LEVEL
+    unit = "c/o: cycles per octave" if is_wide else "cycles per octave"
 
     def panels(axes: NDArray[Any]) -> None:
         # Rising from fast to slow, then falling from slow to fast: mirror-symmetric.
@@ -152,10 +158,11 @@ def draw_wavelet2d(
             arrow = "\N{NORTH EAST ARROW}" if spin > 0 else "\N{SOUTH EAST ARROW}"
             ax.set(xlabel="", ylabel=f"{rounded(tiles.rates[rate])} Hz {arrow}")
             ax.locator_params(axis="x", nbins=4, min_n_ticks=1)
-            if len(tiles.scales) > _MOST_LEVEL:
+            if not is_wide:
                 ax.tick_params(axis="x", labelrotation=90)
             if row == 0:
-                ax.set_title(f"{tiles.scales[scale]:.2g} c/o", fontsize=8)
+                title = f"{tiles.scales[scale]:.2g}{' c/o' if is_wide else ''}"
+                ax.set_title(title, fontsize=8 if is_wide else 6)
         plotting.label_all(axes, x="time (s)", y="octaves")
 
     return write(
@@ -170,7 +177,7 @@ def draw_wavelet2d(
         },
         heights=[0.95] * (2 * n),
         columns=len(tiles.scales),
-        title="Joint wavelets: octaves over time, by rate and by scale (c/o: cycles per octave)",
+        title=f"Joint wavelets: octaves over time, by rate and by scale ({unit})",
         share=True,
     )
 
@@ -194,10 +201,15 @@ def draw_parameters(
     sr : float, default 22050
         Sampling rate in Hz.
     vary : mapping from {"J", "Q", "T"} to sequence of int, optional
-        Three values of each.
+        Three values of each. By default, J varies by 2, Q is 1, Q and 2Q, and T is 2**J, an eighth
+        of it and eight times as much.
     """
     check_output(output)
-    check_integer("J", J, 3)
+    if vary is None and not 3 <= J <= MOST_OCTAVES - 2:
+        msg = (
+            f"J varies by 2, and T from 2^(J - 3): J must lie from 3 to {MOST_OCTAVES - 2}, got {J}"
+        )
+        raise ValueError(msg)
     vary = vary or {"J": (J - 2, J, J + 2), "Q": (1, Q, 2 * Q), "T": (2 ** (J - 3), 2**J, 2**J * 8)}
     sheet = [
         [(name, value, _varied(name, value, J, Q, sr)) for value in values]
@@ -263,16 +275,28 @@ def draw_techniques(output: Path, *, sr: int = 22050) -> Path:
     output : Path
         As for `draw_wavelet`.
     sr : int, default 22050
-        Sampling rate in Hz.
+        Sampling rate in Hz, at least 5462.
     """
     check_output(output)
+    lowest = math.ceil(_LONGEST_AVERAGE / _TECHNIQUE_SECONDS)
+    if sr < lowest:
+        msg = (
+            f"sr must be at least {lowest} Hz, for averages of {_LONGEST_AVERAGE} samples in "
+            f"sounds of {_TECHNIQUE_SECONDS:g} s, got {sr}"
+        )
+        raise ValueError(msg)
     names = list(_TECHNIQUES)
     sounds = {
-        name: synthesizer(f"{name}:sr={sr},duration=3.0")(np.array([rate, depth, _PITCH]))
+        name: synthesizer(f"{name}:sr={sr},duration={_TECHNIQUE_SECONDS}")(
+            np.array([rate, depth, _PITCH])
+        )
         for name, (rate, depth) in _TECHNIQUES.items()
     }
     first = {name: pictures.scalogram(y, sr, J=11, Q=12) for name, y in sounds.items()}
-    average = {name: pictures.first_order(y, sr, J=11, Q=12, T=2**14) for name, y in sounds.items()}
+    average = {
+        name: pictures.first_order(y, sr, J=11, Q=12, T=_LONGEST_AVERAGE)
+        for name, y in sounds.items()
+    }
     second = {
         name: pictures.second_order(y, sr, J=14, Q=(8, 2)).by_rate() for name, y in sounds.items()
     }

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg.counts import told_apart
+from scatseg.counts import rounded, told_apart
 from scatseg.pictures.transforms import nearest
-from scatseg.scattering import Scattering1D
+from scatseg.scattering import Scattering1D, TimeFrequencyScattering
 from scatseg.scattering.analysis import HALF_POWER_WIDTH, frame_bounds, littlewood_paley
 from scatseg.scattering.arguments import check_integer, check_positive, qualities
 from scatseg.scattering.filterbank import Filter, filterbank, frequential_bank
@@ -25,6 +25,15 @@ _REACH = 8.0
 
 _RATES = (4.0, 8.0, 16.0)
 """Default rates of joint wavelets in Hz."""
+
+_WIDEST = 5.0
+"""Octaves on each side of a joint wavelet: the range of hearing has ten."""
+
+_PER_CYCLE = 8
+"""Points per cycle of the fastest rate and of the finest scale."""
+
+_MOST_POINTS = 2000
+"""Maximum number of points over time."""
 
 _N_POINTS = 2000
 """Number of frequencies at which curves are evaluated, more than a figure has columns."""
@@ -228,7 +237,7 @@ class JointTiles:
     times : ndarray of float, shape (n_times,)
         Seconds around the center.
     octaves : ndarray of float, shape (n_octaves,)
-        Octaves around the center, ascending.
+        Octaves around the center, ascending: at most five on each side.
     values : ndarray of float, shape (n_rates, n_scales, 2, n_octaves, n_times)
         Spin 1 (rising), then spin -1 (falling), each normalized to peak 1.
     """
@@ -262,14 +271,16 @@ def joint_tiles(
         Rates in Hz; the nearest wavelets of the second layer are used. By default those nearest to
         4, 8 and 16 Hz, however far.
     n_points : int, default 161
-        Points along time and along log-frequency.
+        Points along time and along log-frequency, or eight per cycle where these are more.
 
     Raises
     ------
     ValueError
-        When there is no rate, or one is not positive or over an octave from all wavelets.
+        When the transform has no such wavelets, or there is no rate, or one is not positive, over
+        an octave from all wavelets, or too fast to be drawn beside the slowest.
     """
     Q = qualities(Q)
+    TimeFrequencyScattering(J=J, J_fr=J_fr, Q=Q, Q_fr=Q_fr)  # checks the options
     layer = filterbank(J, Q, 2**J).psi2
     if rates is not None:
         if not len(rates) or not min(rates) > 0:
@@ -281,11 +292,17 @@ def joint_tiles(
     in_time = _nearest(layer, np.asarray(_RATES if rates is None else rates) / sr)
     along = [psi.wavelet for psi in frequential_bank(J_fr, Q_fr, 2**J_fr).psi if psi.spin > 0]
     along.sort(key=lambda psi: psi.xi)
-    # Three standard deviations of the longest wavelet.
-    times, filters = (
-        np.linspace(-3, 3, n_points) / (2 * math.pi * min(psi.sigma for psi in layer))
-        for layer in (in_time, along)
-    )
+    longest, widest = _reach(in_time), min(_reach(along), _WIDEST * Q[0])
+    per_time, per_octave = _n_points(in_time, longest), _n_points(along, widest)
+    if per_time > _MOST_POINTS:
+        slowest, fastest = (rounded(psi.xi * sr) for psi in (in_time[0], in_time[-1]))
+        msg = (
+            f"wavelets at {slowest} and {fastest} Hz cannot be seen over one time axis: choose "
+            "rates that are closer"
+        )
+        raise ValueError(msg)
+    times = np.linspace(-longest, longest, max(n_points, per_time))
+    filters = np.linspace(-widest, widest, max(n_points, per_octave))
     psi_t = np.array([_at(psi, times) for psi in in_time])
     # Filters are ordered from high to low, octaves from low to high.
     psi_f = np.array([_at(psi, -filters) for psi in along])
@@ -299,6 +316,16 @@ def joint_tiles(
         octaves=filters / Q[0],
         values=values / np.abs(values).max(axis=(2, 3, 4), keepdims=True),
     )
+
+
+def _reach(filters: Sequence[AnyFilter]) -> float:
+    """Return three standard deviations of the longest wavelet."""
+    return 3 / (2 * math.pi * min(psi.sigma for psi in filters))
+
+
+def _n_points(filters: Sequence[AnyFilter], reach: float) -> int:
+    """Return how many points up to `reach` on both sides sample the fastest wavelet well."""
+    return math.ceil(2 * reach * max(psi.xi for psi in filters) * _PER_CYCLE) + 1
 
 
 def _nearest(filters: Sequence[AnyFilter], xi: NDArray[np.float64]) -> list[AnyFilter]:

@@ -40,6 +40,9 @@ _LOWEST_HEARD = 20.0
 _FLOOR = -60.0
 """dB relative to the maximum at the dark end of the color scale."""
 
+_MOST_FRAMES = 4000
+"""Maximum number of frames drawn, more than a figure has columns; averages of several if needed."""
+
 _TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -205,8 +208,8 @@ def plot_time_frequency(
         The image.
     """
     there = picture.frequencies >= min(lowest, picture.frequencies[-1])
-    values, hertz = picture.values[there], picture.frequencies[there]
-    edges = _time_edges(picture), _log_edges(hertz)
+    times, values = _drawable(_time_edges(picture), picture.values[there])
+    edges = times, _log_edges(picture.frequencies[there])
     if color == "decibel":
         mesh = _level_mesh(ax, *edges, values, loudest=loudest, bar=bar)
     else:
@@ -382,6 +385,17 @@ def _time_edges(picture: TimeFrequency) -> NDArray[np.float64]:
     """Return frame edges, from the start of the signal, where the first is centered, to its end."""
     times = picture.times
     return np.array([times[0], *(times[:-1] + times[1:]) / 2, picture.end])
+
+
+def _drawable(
+    edges: NDArray[np.float64], values: NDArray[np.floating]
+) -> tuple[NDArray[np.float64], NDArray[np.floating]]:
+    """Average neighboring frames where there are more than a figure can show."""
+    n_frames = values.shape[1]
+    starts = np.arange(0, n_frames, -(-n_frames // _MOST_FRAMES))
+    lengths = np.diff(starts, append=n_frames)
+    means = np.add.reduceat(values, starts, axis=1) / lengths.astype(values.dtype)
+    return np.append(edges[starts], edges[-1]), means
 
 
 def _log_edges(hertz: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ class ScatteringModule(torch.nn.Module):
 
     Differentiable to any order with `torch.autograd` and with `grad`, `vjp` and `jacrev` of
     `torch.func`. Forward-mode derivatives (`jvp`) and `vmap` are not supported; pass batches
-    directly.
+    directly. Neither are `torch.export`, ONNX and TorchScript: save the state, and the options.
 
     Parameters
     ----------
@@ -45,6 +45,12 @@ class ScatteringModule(torch.nn.Module):
 
     def __init__(self, transform: Scattering1D | TimeFrequencyScattering) -> None:
         super().__init__()
+        if not isinstance(transform, Scattering1D | TimeFrequencyScattering):
+            msg = (
+                "a layer is made of a transform, as in ScatteringModule(Scattering1D(J=8, Q=8)), "
+                f"got {transform!r}"
+            )
+            raise TypeError(msg)
         if transform.out_type != "array":
             msg = f'a layer gives one tensor: out_type must be "array", got {transform.out_type!r}'
             raise ValueError(msg)
