@@ -891,6 +891,16 @@ def test_an_experiment_that_cannot_run_is_refused_before_it_starts(text, message
 
 
 @pytest.mark.usefixtures("music")
+def test_a_step_may_have_what_it_needs_from_its_config(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "segment.toml").write_text("paths = ['music']\noutput = 'run'\njobs = 1")
+    step = "[[step]]\ncommand = 'segment'\nfeatures = 'logmel'\nconfig = 'segment.toml'"
+    (tmp_path / "e.toml").write_text(f"{step}\nsegmenter = 'foote:half_width=4,min_duration=2'")
+    assert scatseg("run", "e.toml") == 0
+    assert (tmp_path / "run" / "index.html").is_file()
+
+
+@pytest.mark.usefixtures("music")
 def test_a_value_of_an_experiment_can_be_changed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("e.toml").write_text(

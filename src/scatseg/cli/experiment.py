@@ -163,8 +163,13 @@ def _option_words(option: str, parameter: click.Option, value: Any, *, place: st
 
 
 def _check_needs(command: click.Command, step: Mapping[str, Any], path: Path) -> None:
-    """Raise a ValueError when a required option or argument is missing."""
+    """Raise a ValueError when a required option or argument is missing.
+
+    A file of `--config` may have any of them, so that the command itself is the first to know.
+    """
     given = {_option_name(key) for key in step}
+    if "--config" in given:
+        return
     needed = [each for each in command.params if each.required]
     options = [max(each.opts, key=len) for each in needed if isinstance(each, click.Option)]
     places = [each.human_readable_name for each in needed if isinstance(each, click.Argument)]
