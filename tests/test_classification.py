@@ -483,6 +483,12 @@ def test_confidences_are_probabilities(confidence):
         binned(np.array([0.5, confidence]), np.array([True, False]))
 
 
+def test_confidences_may_be_rounded_as_in_float32():
+    P = np.array([[1, 0], [np.nextafter(np.float32(1), np.float32(2)), 0]], dtype=np.float32)
+    assert P.max() > 1
+    assert reliability([0, 0], P).error == pytest.approx(0, abs=1e-6)
+
+
 def test_many_groups_are_resampled_in_little_memory(rng):
     n_groups, n_samples = 20_000, 2000
     truth = rng.integers(0, 2, n_groups)

@@ -16,8 +16,8 @@ from scatseg.statistics import N_RESAMPLES, resampled_sums
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1")
 """The scores of `scores_of`, in [0, 1]."""
 
-_ROUNDING = 1e-9
-"""By which probabilities may be outside of [0, 1]."""
+_ROUNDING = 1e-6
+"""By which probabilities may be outside of [0, 1], also means in float32."""
 
 
 class Reliability(NamedTuple):
