@@ -173,13 +173,20 @@ def test_what_to_exclude_may_come_from_a_generator(built):
 @pytest.mark.parametrize(
     ("passage", "message"),
     [
-        (("melody0", 7.0, 3.0), "an excerpt must begin before it ends, got 7 s to 3 s"),
-        (("melody0", 3.0), r"passage must be \(id, start, end\), got \('melody0', 3.0\)"),
+        (("melody0", 7.0, 3.0), r"start before end, got \('melody0', 7.0, 3.0\)"),
+        (("melody0", 3.0, np.nan), "start before end, got"),
+        (("melody0", 3.0, None), r"\(id, start, end\), in seconds, .* got \('melody0', 3.0, None"),
+        (("melody0", 3.0), r"passage must be \(id, start, end\), .* got \('melody0', 3.0\)"),
     ],
 )
 def test_a_passage_to_exclude_begins_before_it_ends(built, passage, message):
     with pytest.raises(ValueError, match=message):
         built.search(excerpt(0, 3.0, 4.0), SR, passage=passage)
+
+
+def test_a_passage_to_exclude_may_have_a_margin_beyond_its_recording(built):
+    hits = built.search(excerpt(0, 0.0, 2.0), SR, passage=("melody0", -1.0, np.inf))
+    assert "melody0" not in {hit.track for hit in hits}
 
 
 def test_a_passage_is_one_hit(built):
