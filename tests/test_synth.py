@@ -93,6 +93,13 @@ def test_values_that_cannot_be_played_are_refused(values, message):
         synth.theta_of(AMChirp(), values)
 
 
+@pytest.mark.parametrize("sr", ["22050.0", "22050"])
+def test_a_rate_may_be_written_with_decimals(sr):
+    play = synth.synthesizer(f"vibrato:sr={sr},duration=0.1")
+    assert isinstance(play.sr, int)
+    assert play(np.array([6.0, 0.5, 440.0])).shape == (2205,)
+
+
 def test_signs_need_a_parameter_that_has_them():
     with pytest.raises(ValueError, match="no parameter of this synth may be negative"):
         synth.grid(AdditiveTone().parameters, 4, signed=True)

@@ -79,7 +79,7 @@ def delayed(x: Tensor, shift: int) -> Tensor:
 
 
 def check(synth: Any, names: tuple[str, ...], gains: tuple[str, ...] = ("unit", "energy")) -> None:
-    """Check the options of a synthesizer.
+    """Check the options of a synthesizer; a rate like 22050.0 is stored as 22050.
 
     Raises
     ------
@@ -92,6 +92,7 @@ def check(synth: Any, names: tuple[str, ...], gains: tuple[str, ...] = ("unit", 
         msg = f"{type(synth).__name__} has the parameters {', '.join(names)}, got {given}"
         raise ValueError(msg)
     check_rate(synth.sr)
+    object.__setattr__(synth, "sr", int(synth.sr))  # frozen
     check_positive("duration", synth.duration)
     if n_samples(synth) < 1:
         msg = f"a sound needs at least one sample, got {synth.duration} s at {synth.sr} Hz"
