@@ -322,6 +322,12 @@ def test_a_temperature_that_is_not_positive_is_refused(temperature):
         boundary_probabilities(np.zeros((4, 4)), temperature=temperature)
 
 
+@pytest.mark.parametrize("temperature", ["1", None, True, np.array(1.0)])
+def test_a_temperature_that_is_no_number_is_refused(temperature):
+    with pytest.raises(ValueError, match="temperature must be a number, positive"):
+        boundary_probabilities(np.zeros((4, 4)), temperature=temperature)
+
+
 @pytest.mark.parametrize("n_segments", [None, 3])
 def test_nan_scores_raise(n_segments, rng):
     scores = rng.normal(size=(6, 6))

@@ -166,7 +166,7 @@ WRONG_OPTIONS = [
     ("am-chirp", "duration", math.nan, "duration must be positive and finite, got nan"),
     ("vibrato", "duration", -1.0, "duration must be positive and finite, got -1.0"),
     ("ripple", "duration", math.inf, "duration must be positive and finite, got inf"),
-    ("ripple", "duration", "long", "duration must be positive and finite, got 'long'"),
+    ("ripple", "duration", "long", "duration must be a number, positive and finite, got 'long'"),
     ("am-chirp", "duration", 1e-6, "at least one sample, got 1e-06 s at 8192 Hz"),
     ("am-chirp", "sr", 44.1, "sr must be a positive whole number of Hz, got 44.1"),
     ("am-chirp", "bandwidth", 0, "bandwidth must be positive and finite, got 0"),

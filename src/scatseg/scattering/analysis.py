@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scatseg.scattering.arguments import check_positive
 from scatseg.scattering.filterbank import Filter, Filterbank, FrequentialFilter, Wavelet
 
 HALF_POWER = math.sqrt(math.log(2))
@@ -264,7 +265,7 @@ def describe_filters(filters: Sequence[Wavelet], sr: float) -> FilterTable:
     >>> table.center[:3].round(), table.bandwidth[:3].round()
     (array([9600., 8803., 8072.]), array([831., 762., 699.]))
     """
-    _check_positive("sr", sr)
+    check_positive("sr", sr)
     center = sr * np.array([filter_.xi for filter_ in filters], dtype=np.float64)
     sigma = np.array([filter_.sigma for filter_ in filters], dtype=np.float64)
     bandwidth = sr * _bandwidth(sigma)
@@ -329,7 +330,7 @@ def describe_frequential(filters: Sequence[FrequentialFilter], Q: int) -> Freque
     (array([0.  , 2.8 , 1.4 , 0.7 , 0.35, 2.8 , 1.4 , 0.7 , 0.35]),
      array([ 0,  1,  1,  1,  1, -1, -1, -1, -1]))
     """
-    _check_positive("Q", Q)
+    check_positive("Q", Q)
     sigma = np.array([filter_.sigma for filter_ in filters], dtype=np.float64)
     return FrequentialTable(
         center=Q * np.abs(np.array([filter_.xi for filter_ in filters], dtype=np.float64)),
@@ -347,9 +348,3 @@ def _bandwidth(sigma: NDArray[np.float64]) -> NDArray[np.float64]:
 def _support(sigma: NDArray[np.float64]) -> NDArray[np.float64]:
     """Compute the number of samples that contain all but a thousandth of the L1 norm per side."""
     return 2 * _TAIL / (2 * math.pi * sigma)
-
-
-def _check_positive(name: str, value: float) -> None:
-    if not value > 0:
-        msg = f"{name} must be positive, got {value!r}"
-        raise ValueError(msg)

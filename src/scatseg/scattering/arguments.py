@@ -127,7 +127,10 @@ def check_integer(name: str, value: object, least: int) -> None:
 
 def check_positive(name: str, value: float) -> None:
     """Raise a ValueError unless `value` is a positive, finite number."""
-    if not isinstance(value, Real) or not 0 < value < math.inf:
+    if not isinstance(value, Real) or isinstance(value, bool):
+        msg = f"{name} must be a number, positive and finite, got {value!r}"
+        raise ValueError(msg)
+    if not 0 < value < math.inf:
         msg = f"{name} must be positive and finite, got {value!r}"
         raise ValueError(msg)
 
