@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import scatseg.extractors
-from scatseg import spectral
 from scatseg.bars import Bars
 from scatseg.extractors import Stack, extracted, extractor
 from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
@@ -491,12 +490,3 @@ def test_librosa_loads_for_users_without_a_folder_for_caches(tmp_path):
     assert (done.stdout, done.stderr) == ("True\n", "")
     (folder,) = tmp_path.iterdir()
     assert folder.stat().st_mode & 0o077 == 0
-
-
-@pytest.mark.skipif(os.name == "nt", reason="no modes of folders")
-def test_a_folder_that_others_can_write_is_no_cache(tmp_path, monkeypatch):
-    monkeypatch.setattr(spectral.tempfile, "tempdir", str(tmp_path))
-    first = spectral._private_folder("cache")
-    assert spectral._private_folder("cache") == first
-    first.chmod(0o777)
-    assert spectral._private_folder("cache") != first

@@ -3,11 +3,12 @@
 import errno
 import os
 import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from scatseg.writing import atomic_write, naming_file, replaced, tidied, writing_as
+from scatseg.writing import atomic_write, naming_file, private_folder, replaced, tidied, writing_as
 
 
 @pytest.fixture
@@ -98,3 +99,12 @@ def test_a_writer_removes_only_its_own_temporary_files(tmp_path):
         with tidied([tmp_path], writer="mine"), writing_as("mine"), replaced(tmp_path / "y") as own:
             shutil.copyfile(own, own.with_name(f"{own.stem}0.tmp"))
         assert set(tmp_path.iterdir()) == {other, tmp_path / "y"}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes of folders")
+def test_a_folder_that_others_can_write_is_no_cache(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    first = private_folder("cache")
+    assert private_folder("cache") == first
+    first.chmod(0o777)
+    assert private_folder("cache") != first

@@ -6,14 +6,10 @@ which compiles it.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
 import os
-import stat
-import tempfile
 from dataclasses import dataclass
-from pathlib import Path
 
 import librosa
 import numpy as np
@@ -22,6 +18,7 @@ from numpy.typing import NDArray
 from scatseg.features import FeatureName, Features, frame_edges
 from scatseg.rates import check_rate
 from scatseg.scattering.arguments import check_integer, check_mono, check_positive
+from scatseg.writing import private_folder
 
 _LEAST_SAMPLES = 2048
 """Shorter signals are zero-padded to this length, librosa's default window."""
@@ -227,20 +224,8 @@ def _load_compiled() -> None:
             raise
         import numba
 
-        folder = os.fspath(_private_folder("scatseg-numba"))
+        folder = os.fspath(private_folder("scatseg-numba"))
         os.environ["NUMBA_CACHE_DIR"] = vars(numba.config)["CACHE_DIR"] = folder
-
-
-def _private_folder(name: str) -> Path:
-    """Return a temporary folder that only this user can write, the same each time if possible."""
-    own = os.getuid() if hasattr(os, "getuid") else 0
-    folder = Path(tempfile.gettempdir(), f"{name}-{own}")
-    with contextlib.suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    there = folder.lstat()
-    if stat.S_ISDIR(there.st_mode) and (there.st_uid, there.st_mode & 0o077) == (own, 0):
-        return folder
-    return Path(tempfile.mkdtemp(prefix=f"{name}-"))
 
 
 def _check_counts(**counts: int) -> None:

@@ -1,4 +1,4 @@
-"""Files that are written as a whole or not at all."""
+"""Files that are written as a whole or not at all, and folders that nobody else can write."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
+import tempfile
 import time
 from collections.abc import Container, Iterable, Iterator
 from contextvars import ContextVar
@@ -125,3 +127,15 @@ def remove_others(folder: Path, kept: Container[Path]) -> None:
             temporary = path.name.startswith(_PREFIX) and path.suffix == _SUFFIX
             if not (temporary and path.stat().st_mtime > oldest):
                 path.unlink()
+
+
+def private_folder(name: str) -> Path:
+    """Return a temporary folder that only this user can write, the same each time if possible."""
+    own = os.getuid() if hasattr(os, "getuid") else 0
+    folder = Path(tempfile.gettempdir(), f"{name}-{own}")
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    there = folder.lstat()
+    if stat.S_ISDIR(there.st_mode) and (there.st_uid, there.st_mode & 0o077) == (own, 0):
+        return folder
+    return Path(tempfile.mkdtemp(prefix=f"{name}-"))
