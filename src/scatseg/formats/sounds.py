@@ -50,7 +50,7 @@ def parse_sounds(data: bytes) -> SoundTable:
     ----------
     data : bytes
         The content of the file, separated by commas, semicolons or tabs; the first line is the
-        header. Labels are stripped, and on one line.
+        header. Cells are stripped, and on one line.
 
     Raises
     ------
