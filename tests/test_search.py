@@ -1173,6 +1173,21 @@ def test_an_index_on_a_full_disk_is_not_read_and_says_why(folder, monkeypatch, c
     assert full in capsys.readouterr().err
 
 
+def test_an_index_on_a_disk_that_is_unplugged_says_what_failed(folder, monkeypatch):
+    def refuse(*_, **__):
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_READ
+        raise error
+
+    def gone(path):
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+
+    monkeypatch.setattr(store.sqlite3, "connect", refuse)
+    monkeypatch.setattr(store.shutil, "disk_usage", gone)
+    with pytest.raises(SearchIndexError, match=r"cannot be read \(disk I/O error\)"):
+        store.read_state(folder)
+
+
 def test_an_index_that_cannot_be_made_on_a_full_disk_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "_SCHEMA", f"PRAGMA max_page_count=1; {store._SCHEMA}")
     with pytest.raises(OSError, match=f"No space left on device: '{tmp_path / 'index'}'"):

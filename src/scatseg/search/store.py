@@ -309,7 +309,8 @@ def _raise_full(error: OSError | sqlite3.DatabaseError, path: Path) -> None:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         is_full = code == sqlite3.SQLITE_FULL
         if code == sqlite3.SQLITE_IOERR:  # of the file that readers share, too
-            is_full = shutil.disk_usage(path.parent).free < _LEAST_ROOM
+            with contextlib.suppress(OSError):  # of a disk that is gone
+                is_full = shutil.disk_usage(path.parent).free < _LEAST_ROOM
     if is_full:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path)) from error
 
