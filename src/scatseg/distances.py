@@ -253,10 +253,12 @@ class MultiScaleSpectrum:
 
     def __post_init__(self) -> None:
         lengths = tuple(self.n_fft) if isinstance(self.n_fft, Sequence) else (self.n_fft,)
-        object.__setattr__(self, "n_fft", lengths)
-        if not lengths or any(not isinstance(n, int) or n < 4 or n % 4 for n in lengths):
-            msg = f"n_fft must be multiples of 4, got {self.n_fft}"
+        if not lengths or any(
+            not isinstance(n, int | np.integer) or n < 4 or n % 4 for n in lengths
+        ):
+            msg = f"n_fft must be multiples of 4, as integers, got {self.n_fft!r}"
             raise ValueError(msg)
+        object.__setattr__(self, "n_fft", tuple(map(int, lengths)))
         if min(self.linear, self.log) < 0 or not self.linear + self.log > 0:
             msg = (
                 "linear and log are weights of at least 0 and not both 0, "
