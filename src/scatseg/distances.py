@@ -15,6 +15,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Integral
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
@@ -230,7 +231,7 @@ class MultiScaleSpectrum:
 
     Parameters
     ----------
-    n_fft : sequence of int, or int
+    n_fft : sequence or array of int, or int
         Window lengths in samples, multiples of 4. Hann windows are centered at multiples of a
         quarter of their length, with zero padding.
     linear : float, default 1
@@ -252,11 +253,12 @@ class MultiScaleSpectrum:
     floor: float = 1e-5
 
     def __post_init__(self) -> None:
-        lengths = tuple(self.n_fft) if isinstance(self.n_fft, Sequence) else (self.n_fft,)
-        object.__setattr__(self, "n_fft", lengths)
-        if not lengths or any(not isinstance(n, int) or n < 4 or n % 4 for n in lengths):
+        several = isinstance(self.n_fft, Sequence | np.ndarray)
+        lengths: tuple[Any, ...] = tuple(cast(Any, self.n_fft)) if several else (self.n_fft,)
+        if not lengths or any(not isinstance(n, Integral) or n < 4 or n % 4 for n in lengths):
             msg = f"n_fft must be multiples of 4, got {self.n_fft}"
             raise ValueError(msg)
+        object.__setattr__(self, "n_fft", tuple(map(int, lengths)))
         if min(self.linear, self.log) < 0 or not self.linear + self.log > 0:
             msg = (
                 "linear and log are weights of at least 0 and not both 0, "
