@@ -1,6 +1,7 @@
 """Data of the scattering figures, with known answers."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -214,6 +215,13 @@ def test_the_finest_scale_and_the_fastest_rate_are_sampled_beside_the_widest_and
 def test_rates_that_one_time_axis_cannot_show_are_refused():
     with pytest.raises(ValueError, match=r"at 1\.88 and 3860 Hz cannot be seen over one time axis"):
         pictures.joint_tiles(3, 1, rates=(2, 5000))
+
+
+@pytest.mark.parametrize("sr", [0, -1, np.nan])
+def test_wavelets_have_a_positive_sampling_rate(sr):
+    for draw in (partial(pictures.joint_tiles, 3, 1), partial(pictures.morlet, 440, 8)):
+        with pytest.raises(ValueError, match="sr must be positive and finite"):
+            draw(sr=sr)
 
 
 def test_joint_wavelets_wider_than_the_bank_are_refused_as_by_the_transform():
