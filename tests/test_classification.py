@@ -471,10 +471,36 @@ def test_a_class_that_is_never_predicted_has_no_precision_and_no_warning():
     np.testing.assert_array_equal(class_scores([[3, 0], [2, 0]])[1], [0, 0, 0])
 
 
-@pytest.mark.parametrize(("truth", "predicted"), [([0], [2]), ([2], [0]), ([0], [-1])])
+@pytest.mark.parametrize(
+    ("truth", "predicted"), [([0], [2]), ([2], [0]), ([0], [-1]), ([0.7], [0]), ([0], [np.nan])]
+)
 def test_classes_beyond_their_number_are_refused(truth, predicted):
     with pytest.raises(ValueError, match="class indices must be 0 to 1"):
         confusion_matrix(truth, predicted, 2)
+    with pytest.raises(ValueError, match="class indices must be 0 to 1"):
+        resampled_scores(truth, [predicted], [0], n_classes=2)
+
+
+def test_each_clip_needs_a_prediction():
+    with pytest.raises(ValueError, match="a prediction for each clip is needed, got 1 for 2"):
+        confusion_matrix([0, 1], [1], 2)
+
+
+@pytest.mark.parametrize("score", [reliability, expected_calibration_error, brier_score])
+def test_scores_of_probabilities_need_a_row_for_each_class_index(score):
+    P = np.array([[0.9, 0.1], [0.2, 0.8]])
+    for truth in ([0, 2], [0, -1]):
+        with pytest.raises(ValueError, match="class indices must be 0 to 1"):
+            score(truth, P)
+    with pytest.raises(ValueError, match="a row of probabilities for each clip is needed, got 2"):
+        score([0], P)
+    with pytest.raises(ValueError, match=r"probabilities must be of shape \(n_clips, n_classes\)"):
+        score(P, [0, 1])
+
+
+def test_probabilities_may_be_rounded_to_single_precision():
+    above = np.nextafter(np.float32(1), np.float32(2))
+    assert reliability([0], np.array([[above, 0]], np.float32)).accuracy[-1] == 1
 
 
 @pytest.mark.parametrize("confidence", [1.2, -0.1, np.nan])

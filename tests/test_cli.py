@@ -872,6 +872,15 @@ def _contents(run):
             "[[step]]\ncommand = 'doctor'\n[[step]]\ncommand = 'segment'\naudio = 'no'",
             "audio: 'no' is not one of",
         ),
+        ("[[step]]\ncommand = 'doctor'\n[[step]]\ncommand = 'synth'\noutput = ''", "it is empty"),
+        (
+            "[[step]]\ncommand = 'doctor'\n[[step]]\ncommand = 'segment'\narguments = ['']",
+            "segment has an empty argument",
+        ),
+        (
+            "[[step]]\ncommand = 'doctor'\n[[step]]\ncommand = 'search find'\nto = 'inf'",
+            "to: 'inf' is not a time",
+        ),
         (
             "[[step]]\ncommand = 'doctor'\n[[step]]\ncommand = 'segment'\njobs = 0",
             "jobs: 0 is not in the range",

@@ -385,6 +385,11 @@ def test_removed_beats_trigger_recomputation(sources, tmp_path):
         assert receipt.status == status
 
 
+def test_an_empty_path_of_beats_is_not_the_current_folder():
+    with pytest.raises(ValueError, match="beats must be the path of a file or a folder, it is emp"):
+        SegmentJob(beats="")
+
+
 def test_beats_may_be_named_by_a_string(sources, tmp_path):
     (tmp_path / "one.csv").write_text("1\n2\n3\n", encoding="utf-8")
     named = dataclasses.replace(BARS, beats=str(tmp_path / "one.csv"))

@@ -193,9 +193,10 @@ def test_the_sampling_rate_may_be_any_whole_number(sr):
         comparisons("mfcc", sr / 10)
 
 
-@pytest.mark.parametrize("n_fft", [[64, 32], list(2 ** np.array([6, 5]))])
-def test_lengths_of_windows_may_be_a_list(n_fft):
-    assert repr(MultiScaleSpectrum(n_fft=n_fft)) == repr(MultiScaleSpectrum(n_fft=(64, 32)))
+def test_lengths_of_windows_may_be_a_list():
+    assert MultiScaleSpectrum(n_fft=[64, 32]) == MultiScaleSpectrum(n_fft=(64, 32))
+    assert MultiScaleSpectrum(n_fft=np.array([64, 32])) == MultiScaleSpectrum(n_fft=(64, 32))
+    assert MultiScaleSpectrum(n_fft=np.int64(64)) == MultiScaleSpectrum(n_fft=64)
 
 
 def test_an_explicit_sampling_rate_is_kept():

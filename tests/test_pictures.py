@@ -1,6 +1,7 @@
 """Data of the scattering figures, with known answers."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -216,6 +217,13 @@ def test_rates_that_one_time_axis_cannot_show_are_refused():
         pictures.joint_tiles(3, 1, rates=(2, 5000))
 
 
+@pytest.mark.parametrize("sr", [0, -1, np.nan])
+def test_wavelets_have_a_positive_sampling_rate(sr):
+    for draw in (partial(pictures.joint_tiles, 3, 1), partial(pictures.morlet, 440, 8)):
+        with pytest.raises(ValueError, match="sr must be positive and finite"):
+            draw(sr=sr)
+
+
 def test_joint_wavelets_wider_than_the_bank_are_refused_as_by_the_transform():
     with pytest.raises(ValueError, match=r"2\*\*J_fr may be at most \(J \+ 1\) \* Q = 14"):
         pictures.joint_tiles(8, 1, J=13, Q=(1, 1))
@@ -231,7 +239,22 @@ def test_titles_of_many_tiles_do_not_overlap(tmp_path, monkeypatch):
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(titles))
 
 
-@pytest.mark.parametrize("options", [{}, {"J_fr": 4, "Q_fr": 2}, {"J_fr": 4, "Q_fr": 4}])
+@pytest.mark.parametrize("options", [{}, {"J_fr": 5, "Q_fr": 2, "Q": (12, 2)}])
+def test_stripes_of_the_finest_scale_are_several_pixels_apart(options, tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(plotting, "save_figure", lambda figure, _: made.append(figure))
+    figures.draw_wavelet2d(tmp_path / "x.png", **options)
+    made[0].set_dpi(150)
+    made[0].draw_without_rendering()
+    with np.load(tmp_path / "x.npz") as data:
+        n_cycles = np.ptp(data["octaves"]) * data["scales"].max()
+    panels = [ax for ax in made[0].axes if ax.images]
+    assert min(ax.get_window_extent().height for ax in panels) / n_cycles > 4
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"J_fr": 4, "Q_fr": 2}, {"J_fr": 4, "Q_fr": 4}, {"J_fr": 5, "Q_fr": 2}]
+)
 def test_times_of_tiles_side_by_side_do_not_overlap(options, tmp_path, monkeypatch):
     made = []
     monkeypatch.setattr(plotting, "save_figure", lambda figure, _: made.append(figure))

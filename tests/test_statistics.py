@@ -30,6 +30,12 @@ def test_each_value_needs_a_group():
         grouped_intervals([[1.0, 2.0, 3.0]], ["a", "b"])
 
 
+@pytest.mark.parametrize("groups", [["a", None, "a"], [1, np.nan, 1], np.array([1, np.nan, 1])])
+def test_no_group_is_refused_as_a_group(groups):
+    with pytest.raises(ValueError, match="a group for each value is needed, got None or NaN"):
+        grouped_intervals([[1.0, 2.0, 3.0]], groups)
+
+
 @pytest.mark.parametrize("p", [-0.1, 1.5, np.nan])
 def test_p_values_are_probabilities(p):
     with pytest.raises(ValueError, match=r"p-values must be in \[0, 1\]"):

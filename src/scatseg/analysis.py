@@ -108,6 +108,9 @@ class SegmentJob:
                     f"{type(self.beats).__name__}: beats in seconds are for rhythm.find_grid"
                 )
                 raise TypeError(msg)
+            if not os.fspath(self.beats):
+                msg = "beats must be the path of a file or a folder, it is empty"
+                raise ValueError(msg)
             object.__setattr__(self, "beats", Path(self.beats))
             if not self.beats.exists():
                 msg = f"{self.beats}: a file or a folder of beats is needed, but nothing is there"

@@ -15,6 +15,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Integral
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
@@ -230,7 +231,7 @@ class MultiScaleSpectrum:
 
     Parameters
     ----------
-    n_fft : sequence of int, or int
+    n_fft : sequence or array of int, or int
         Window lengths in samples, multiples of 4. Hann windows are centered at multiples of a
         quarter of their length, with zero padding.
     linear : float, default 1
@@ -252,10 +253,8 @@ class MultiScaleSpectrum:
     floor: float = 1e-5
 
     def __post_init__(self) -> None:
-        lengths = tuple(self.n_fft) if isinstance(self.n_fft, Sequence) else (self.n_fft,)
-        if not lengths or any(
-            not isinstance(n, int | np.integer) or n < 4 or n % 4 for n in lengths
-        ):
+        lengths: tuple[Any, ...] = tuple(np.ravel(np.array(self.n_fft, dtype=object)))
+        if not lengths or any(not isinstance(n, Integral) or n < 4 or n % 4 for n in lengths):
             msg = f"n_fft must be multiples of 4, as integers, got {self.n_fft!r}"
             raise ValueError(msg)
         object.__setattr__(self, "n_fft", tuple(map(int, lengths)))

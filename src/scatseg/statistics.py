@@ -95,7 +95,7 @@ def grouped_intervals(
     samples : sequence of array_like of float, each of shape (n_values,)
         Finite values.
     groups : array_like, shape (n_values,)
-        Group of each value.
+        Group of each value; None and NaN are none.
     seed : int, default 0
         As in `bootstrap_intervals`, to which the result is equal if all groups differ.
 
@@ -107,7 +107,7 @@ def grouped_intervals(
     Raises
     ------
     ValueError
-        When a value is not finite, or there is not one group for each.
+        When a value is not finite, or has no group.
 
     References
     ----------
@@ -119,7 +119,11 @@ def grouped_intervals(
     >>> grouped_intervals([[0.2, 0.2, 0.8, 0.8]], ["x", "x", "y", "y"]).round(2)
     array([[0.2, 0.8]])
     """
-    _, group, sizes = np.unique(np.asarray(groups), return_inverse=True, return_counts=True)
+    names = np.asarray(groups)
+    if any(name is None or name != name for name in names.ravel().tolist()):  # NaN
+        msg = f"a group for each value is needed, got None or NaN for some of {len(names)}"
+        raise ValueError(msg)
+    _, group, sizes = np.unique(names, return_inverse=True, return_counts=True)
     counts = {len(np.asarray(sample)) for sample in samples} - {len(group)}
     if counts:
         msg = f"a group for each value is needed, got {len(group)} groups of {counts.pop()} values"

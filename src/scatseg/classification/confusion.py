@@ -17,7 +17,7 @@ SCORES = ("accuracy", "balanced_accuracy", "macro_f1")
 """The scores of `scores_of`, in [0, 1]."""
 
 _ROUNDING = 1e-6
-"""By which probabilities may be outside of [0, 1], also means in float32."""
+"""By which probabilities may be outside of [0, 1], as in float32."""
 
 
 class Reliability(NamedTuple):
@@ -62,7 +62,7 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, n_classes: int) -> 
     Raises
     ------
     ValueError
-        When an index is not that of a class.
+        When an index is not that of a class, or there is not one prediction for each clip.
 
     Examples
     --------
@@ -70,14 +70,40 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, n_classes: int) -> 
     array([[1, 1],
            [0, 1]])
     """
-    rows, columns = np.asarray(truth, dtype=np.intp), np.asarray(predicted, dtype=np.intp)
-    indices = np.concatenate([rows, columns])
-    if ((indices < 0) | (indices >= n_classes)).any():
-        got = f"{indices.min()} to {indices.max()}"
-        msg = f"class indices must be 0 to {n_classes - 1}, got {got}"
+    rows, columns = (_class_indices(each, n_classes) for each in (truth, predicted))
+    if len(rows) != len(columns):
+        msg = f"a prediction for each clip is needed, got {len(columns)} for {len(rows)}"
         raise ValueError(msg)
     counts = np.bincount(rows * n_classes + columns, minlength=n_classes**2)
     return counts.reshape(n_classes, n_classes)
+
+
+def _class_indices(indices: ArrayLike, n_classes: int) -> NDArray[np.intp]:
+    """Return class indices as integers; raise a ValueError unless all are those of classes."""
+    given = np.asarray(indices)
+    if given.ndim != 1:
+        msg = f"class indices must be in one row, got shape {given.shape}"
+        raise ValueError(msg)
+    known = np.isin(given, np.arange(n_classes))
+    if not known.all():
+        msg = f"class indices must be 0 to {n_classes - 1}, got {given[~known][0]}"
+        raise ValueError(msg)
+    return given.astype(np.intp)
+
+
+def _truth_and_probabilities(
+    truth: ArrayLike, probabilities: ArrayLike
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Return both as arrays; raise a ValueError unless there is a row for each index of a class."""
+    P = np.asarray(probabilities, dtype=np.float64)
+    if P.ndim != 2:
+        msg = f"probabilities must be of shape (n_clips, n_classes), got {P.shape}"
+        raise ValueError(msg)
+    indices = _class_indices(truth, P.shape[1])
+    if len(indices) != len(P):
+        msg = f"a row of probabilities for each clip is needed, got {len(P)} for {len(indices)}"
+        raise ValueError(msg)
+    return indices, P
 
 
 def scores_of(confusion: ArrayLike) -> NDArray[np.float64]:
@@ -169,10 +195,10 @@ def resampled_scores(
     """
     _, unit = np.unique(np.asarray(units), return_inverse=True)
     n_units = int(unit.max()) + 1
-    truth = np.asarray(truth, dtype=np.intp)
+    truth = _class_indices(truth, n_classes)
     scored = []
     for each in predicted:
-        cells = (unit * n_classes + truth) * n_classes + np.asarray(each, dtype=np.intp)
+        cells = (unit * n_classes + truth) * n_classes + _class_indices(each, n_classes)
         counts = np.bincount(cells, minlength=n_units * n_classes**2).reshape(n_units, -1)
         summed = resampled_sums(counts, n_resamples=n_resamples, seed=seed)
         scored.append(scores_of(summed.reshape(n_resamples, n_classes, n_classes)))
@@ -212,9 +238,14 @@ def reliability(truth: ArrayLike, probabilities: ArrayLike, *, n_bins: int = 10)
         Rows sum to 1.
     n_bins : int, default 10
         Bins of equal width.
+
+    Raises
+    ------
+    ValueError
+        When an index is not that of a class, or there is not one row for each.
     """
-    P = np.asarray(probabilities, dtype=np.float64)
-    return binned(P.max(axis=1), P.argmax(axis=1) == np.asarray(truth), n_bins=n_bins)
+    indices, P = _truth_and_probabilities(truth, probabilities)
+    return binned(P.max(axis=1), P.argmax(axis=1) == indices, n_bins=n_bins)
 
 
 def binned(
@@ -291,6 +322,6 @@ def brier_score(truth: ArrayLike, probabilities: ArrayLike) -> float:
     >>> brier_score([0, 0], [[1.0, 0.0], [0.5, 0.5]])
     0.25
     """
-    P = np.asarray(probabilities, dtype=np.float64)
-    true = np.eye(P.shape[1])[np.asarray(truth, dtype=np.intp)]
+    indices, P = _truth_and_probabilities(truth, probabilities)
+    true = np.eye(P.shape[1])[indices]
     return float(((P - true) ** 2).sum(axis=1).mean())

@@ -140,6 +140,9 @@ def _arguments_of(given: Any, *, place: str) -> list[str]:
     if any(isinstance(each, list | dict) for each in several):
         msg = f"{place} takes arguments one by one, got {given!r}"
         raise ValueError(msg)
+    if "" in several:
+        msg = f"{place} has an empty argument (. is the current folder)"
+        raise ValueError(msg)
     return [os.path.expanduser(str(each)) for each in several]  # noqa: PTH111 - "" stays ""
 
 
@@ -152,14 +155,28 @@ def _option_words(option: str, parameter: click.Option, value: Any, *, place: st
             msg = f"{place} is true or false, got {value!r}"
             raise ValueError(msg)
         return [option] if values[0].lower() == "true" else parameter.secondary_opts[:1]
-    if not isinstance(parameter.type, click.Path):  # an earlier step may write what a path needs
-        for each in values:
-            try:
-                parameter.type(each, parameter)
-            except click.BadParameter as error:
-                msg = f"{place}: {error.message}"
-                raise ValueError(msg) from error
+    _check_values(parameter, values, place=place)
     return [word for each in values for word in (option, each)]
+
+
+def _check_values(parameter: click.Parameter, values: Sequence[str], *, place: str) -> None:
+    """Raise a ValueError for a value that cannot be; of paths, only for an empty one.
+
+    An earlier step may write what a path needs.
+    """
+    is_path = isinstance(parameter.type, click.Path)
+    if is_path and "" in values:
+        msg = f"{place}: it is empty (. is the current folder)"
+        raise ValueError(msg)
+    if is_path:
+        return
+    given: Any = tuple(values) if parameter.multiple else values[0]
+    context = click.Context(click.Command(None))
+    try:
+        parameter.process_value(context, given)
+    except click.BadParameter as error:
+        msg = f"{place}: {error.message}"
+        raise ValueError(msg) from error
 
 
 def _check_needs(command: click.Command, step: Mapping[str, Any], path: Path) -> None:

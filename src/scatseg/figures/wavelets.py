@@ -17,7 +17,17 @@ from scatseg.scattering.arguments import MOST_OCTAVES
 from scatseg.synth import synthesizer
 
 _MOST_LEVEL = 11
-"""Maximum number of tiles in a row with a unit in their titles and times beside each other."""
+"""Maximum number of tiles in a row with a unit in their titles."""
+
+_MOST_TIMES = 8
+"""Maximum number of tiles in a row with times beside each other."""
+
+_CYCLE = 0.03
+"""Minimum height of a cycle along log-frequency in inches: on fewer pixels, stripes that rise look
+like stripes that fall."""
+
+_BETWEEN = 0.2
+"""Space between two rows of joint wavelets in inches."""
 
 _TECHNIQUES = {
     "vibrato": (6.0, 0.5),
@@ -158,7 +168,7 @@ def draw_wavelet2d(
             arrow = "\N{NORTH EAST ARROW}" if spin > 0 else "\N{SOUTH EAST ARROW}"
             ax.set(xlabel="", ylabel=f"{rounded(tiles.rates[rate])} Hz {arrow}")
             ax.locator_params(axis="x", nbins=4, min_n_ticks=1)
-            if not is_wide:
+            if len(tiles.scales) > _MOST_TIMES:
                 ax.tick_params(axis="x", labelrotation=90)
             if row == 0:
                 title = f"{tiles.scales[scale]:.2g}{' c/o' if is_wide else ''}"
@@ -175,11 +185,17 @@ def draw_wavelet2d(
             "times": tiles.times,
             "octaves": tiles.octaves,
         },
-        heights=[0.95] * (2 * n),
+        heights=[_tile_height(tiles)] * (2 * n),
         columns=len(tiles.scales),
         title=f"Joint wavelets: octaves over time, by rate and by scale ({unit})",
         share=True,
     )
+
+
+def _tile_height(tiles: pictures.JointTiles) -> float:
+    """Return the height of joint wavelets in inches, so that the stripes of the finest are seen."""
+    n_cycles = float(np.ptp(tiles.octaves) * max(tiles.scales))
+    return max(0.95, _CYCLE * n_cycles + _BETWEEN)
 
 
 def draw_parameters(

@@ -103,6 +103,8 @@ def morlet(xi: float, Q: int, *, sr: float | None = None) -> Wavelet:
         When `xi` is not between 0 and half the sampling rate, or Q not an integer of at least 1.
     """
     check_integer("Q", Q, 1)
+    if sr is not None:
+        check_positive("sr", sr)
     sr = 64 * xi if sr is None else sr
     if not 0 < xi < sr / 2:
         half, got = told_apart(sr / 2, xi, digits=6)
@@ -276,9 +278,12 @@ def joint_tiles(
     Raises
     ------
     ValueError
-        When the transform has no such wavelets, or there is no rate, or one is not positive, over
-        an octave from all wavelets, or too fast to be drawn beside the slowest.
+        When an option is out of range, the transform has no such wavelets, or there is no rate, or
+        one is not positive, over an octave from all wavelets, or too fast to be drawn beside the
+        slowest.
     """
+    check_positive("sr", sr)
+    check_integer("n_points", n_points, 1)
     Q = qualities(Q)
     TimeFrequencyScattering(J=J, J_fr=J_fr, Q=Q, Q_fr=Q_fr)  # checks the options
     layer = filterbank(J, Q, 2**J).psi2
