@@ -143,7 +143,7 @@ def _arguments_of(given: Any, *, place: str) -> list[str]:
     if "" in several:
         msg = f"{place} has an empty argument (. is the current folder)"
         raise ValueError(msg)
-    return [os.path.expanduser(str(each)) for each in several]  # noqa: PTH111 - "" stays ""
+    return [os.path.expanduser(str(each)) for each in several]  # noqa: PTH111 - not all are paths
 
 
 def _option_words(option: str, parameter: click.Option, value: Any, *, place: str) -> list[str]:
