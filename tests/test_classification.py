@@ -973,7 +973,7 @@ def test_a_model_is_not_applied_to_features_whose_code_has_changed(
     [
         ({"seconds": 0.0}, "lengths must be positive and at most 3600 s"),
         ({"least_seconds": 1e12}, "lengths must be positive and at most 3600 s"),
-        ({"sr": 10**12}, "sr must be positive and at most 1000000 Hz"),
+        ({"sr": 10**12}, "sr must be a whole number of Hz from 1 to 1000000"),
         ({"aggregate": "none", "seconds": 600.0}, "none is for at most 190 s, got 600 s"),
     ],
 )

@@ -1130,7 +1130,7 @@ def test_an_index_cannot_ask_for_more_memory_than_there_is(folder):
     with sqlite3.connect(folder / store.DATABASE) as database:
         database.execute("UPDATE meta SET value = '1000000000000' WHERE key = 'sr'")
     database.close()
-    with pytest.raises(ValueError, match="sr must be positive and at most 1000000 Hz"):
+    with pytest.raises(ValueError, match="sr must be a whole number of Hz from 1 to 1000000"):
         Index.open(folder)
 
 

@@ -20,7 +20,7 @@ from scatseg.bars import Bars
 from scatseg.features import Extractor, Features, uniform_edges
 from scatseg.formats import Annotation
 from scatseg.partners import match_ids
-from scatseg.rates import check_rate
+from scatseg.rates import limited_rate
 from scatseg.rhythm import Grid, find_grid, read_beats
 from scatseg.runs import Source, safe_id
 from scatseg.scattering.arguments import check_mono
@@ -41,7 +41,7 @@ PICTURE_FRAME = 0.5
 PICTURE_FRAMES = 1024
 """Maximum number of frames of figures; longer recordings get longer frames."""
 
-_SLOWEST, _FASTEST = 1000, 1_000_000
+_SLOWEST = 1000
 _WAVEFORM_POINTS = 2048
 _CONFIDENCE_DIGITS = 4
 _FEW_RIGHT = 0.5
@@ -91,11 +91,7 @@ class SegmentJob:
         if repeated or not self.segmenters:
             msg = f"each system needs a name of its own, got {list(self.segmenters)}"
             raise ValueError(msg)
-        check_rate(self.sr)
-        object.__setattr__(self, "sr", int(self.sr))  # 22050.0 is stored as 22050
-        if not _SLOWEST <= self.sr <= _FASTEST:
-            msg = f"sr must be a whole number of Hz from {_SLOWEST} to {_FASTEST}, got {self.sr}"
-            raise ValueError(msg)
+        object.__setattr__(self, "sr", limited_rate(self.sr, least=_SLOWEST))
         for name in self.exports:
             if name not in formats.FORMATS:
                 msg = f"unknown format {name!r}: choose from {', '.join(formats.FORMATS)}"

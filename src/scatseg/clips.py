@@ -20,7 +20,7 @@ from scatseg import __version__, audio, naming
 from scatseg.extractors import Stack, built, extracted
 from scatseg.features import Extractor, FeatureName, JointScattering, Scattering
 from scatseg.labelled import Clip
-from scatseg.rates import check_rate
+from scatseg.rates import limited_rate
 from scatseg.runs import Failure
 from scatseg.threads import one_thread
 from scatseg.transformers import ALL_FRAMES, FeatureTransformer
@@ -36,7 +36,7 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 
 
 # Limits, so that a model file cannot exhaust the memory.
-_MOST_SECONDS, _MOST_SR = 3600, 1_000_000
+_MOST_SECONDS = 3600
 _MOST_FRAMED = 2**22
 """Length in samples of sounds of which all frames are kept: 190 s at 22050 Hz."""
 
@@ -113,11 +113,7 @@ class ClipFeatures:
                 f"{self.least_seconds} s"
             )
             raise ValueError(msg)
-        check_rate(self.sr)
-        if self.sr > _MOST_SR:
-            msg = f"sr must be positive and at most {_MOST_SR} Hz, got {self.sr!r}"
-            raise ValueError(msg)
-        object.__setattr__(self, "sr", int(self.sr))  # 22050.0 is stored as 22050
+        object.__setattr__(self, "sr", limited_rate(self.sr))
         if self.seconds is not None and not round(self.seconds * self.sr):
             msg = f"sounds need at least one sample, got {self.seconds:g} s at {self.sr} Hz"
             raise ValueError(msg)

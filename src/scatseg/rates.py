@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from numbers import Real
+from typing import cast
+
+MOST = 1_000_000
+"""Maximum sampling rate in Hz, so that the options of an index cannot exhaust the memory."""
 
 
 def check_rate(sr: object) -> None:
@@ -28,3 +32,19 @@ def check_rate(sr: object) -> None:
         got = f"an array of shape {shape}: the signal comes first" if shape else f"{sr!r:.60}"
         msg = f"sr must be a positive whole number of Hz, got {got}"
         raise ValueError(msg)
+
+
+def limited_rate(sr: object, *, least: int = 1, most: int = MOST) -> int:
+    """Return a sampling rate as an integer; raise a ValueError if it is out of range.
+
+    Examples
+    --------
+    >>> limited_rate(22050.0)
+    22050
+    """
+    check_rate(sr)
+    rate = int(cast(float, sr))
+    if not least <= rate <= most:
+        msg = f"sr must be a whole number of Hz from {least} to {most}, got {sr!r}"
+        raise ValueError(msg)
+    return rate

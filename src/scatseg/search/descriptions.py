@@ -20,7 +20,7 @@ from scatseg.audio import SILENT_PEAK
 from scatseg.counts import told_apart
 from scatseg.extractors import built, extracted
 from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
-from scatseg.rates import check_rate
+from scatseg.rates import limited_rate
 from scatseg.threads import one_thread
 
 CELL = 1.0
@@ -40,9 +40,6 @@ _QUIET = 1e-3
 
 _LEAST_LEVEL = 1e-6
 """Of full scale."""
-
-_MOST_SR = 1_000_000
-"""Maximum sampling rate in Hz, so that the database of an index cannot exhaust the memory."""
 
 _FINER = 4
 """Oversampling of the frames of a query relative to those of the index."""
@@ -220,11 +217,7 @@ class Describer:
         if not isinstance(self.features, str):
             msg = f"features need a name, one's own as module:callable, got {self.features!r}"
             raise TypeError(msg)
-        check_rate(self.sr)
-        if self.sr > _MOST_SR:
-            msg = f"sr must be positive and at most {_MOST_SR} Hz, got {self.sr!r}"
-            raise ValueError(msg)
-        object.__setattr__(self, "sr", int(self.sr))  # 22050.0 is stored as 22050
+        object.__setattr__(self, "sr", limited_rate(self.sr))
         self.columns()
 
     def fingerprint(self) -> str:
