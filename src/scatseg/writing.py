@@ -13,9 +13,6 @@ from collections.abc import Container, Iterable, Iterator
 from contextvars import ContextVar
 from pathlib import Path
 
-FULL = (errno.ENOSPC, errno.EDQUOT)
-"""Errors of a full disk, or of a user's share of it."""
-
 _PREFIX, _SUFFIX = ".scatseg-", ".tmp"
 
 _STALE = 3600.0
@@ -127,6 +124,11 @@ def remove_others(folder: Path, kept: Container[Path]) -> None:
             temporary = path.name.startswith(_PREFIX) and path.suffix == _SUFFIX
             if not (temporary and path.stat().st_mtime > oldest):
                 path.unlink()
+
+
+def is_full(error: Exception) -> bool:
+    """Return whether an error is that of a full disk, or of a user's share of it."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def private_folder(name: str) -> Path:

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from scatseg.writing import FULL
+from scatseg.writing import is_full
 
 DONE, SOME_FAILED, USAGE, NOTHING_DONE, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
 """Exit statuses."""
@@ -106,7 +106,7 @@ def text_of(error: Exception) -> str:
     file = error.filename2 or error.filename
     if file is None:
         return error.strerror or str(error)
-    advice = ": make room there, then run the same command again" if error.errno in FULL else ""
+    advice = ": make room there, then run the same command again" if is_full(error) else ""
     return f"{file}: {error.strerror}{advice}"
 
 
@@ -170,7 +170,7 @@ def usage_errors() -> Iterator[None]:
     except BrokenPipeError:
         raise  # the reader of what is printed has gone, which is nobody's mistake
     except OSError as error:
-        if error.errno in FULL:
+        if is_full(error):
             raise
         raise click.UsageError(text_of(error)) from error
     except (ValueError, MemoryError, RunLockedError) as error:

@@ -13,7 +13,7 @@ from scatseg.audio import AudioError, Recording, decode, save
 from scatseg.report.pages import asset, page_html
 from scatseg.report.sound import relative_url
 from scatseg.search.asking import Answer
-from scatseg.writing import FULL, atomic_write
+from scatseg.writing import atomic_write, is_full
 
 _LONGEST = 60.0
 """Maximum playable seconds of a hit."""
@@ -91,7 +91,7 @@ def _sound(excerpt: _Excerpt, decoded: Callable[[Path], Recording], page: Path) 
         first, last = (round(t * recording.sr) for t in (start, min(end, start + _LONGEST)))
         save(file, recording.y[first:last], recording.sr)
     except (OSError, AudioError) as error:
-        if isinstance(error, OSError) and error.errno in FULL:
+        if is_full(error):
             raise
         return {"url": "", "note": f"cannot be played: {error}"}
     cut_off = end - start > _LONGEST

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from scatseg.audio import AudioError, decode, save
 from scatseg.audio.sources import wave_coding
-from scatseg.writing import FULL, replaced
+from scatseg.writing import is_full, replaced
 
 AudioMode = Literal["copy", "link", "none"]
 
@@ -80,7 +80,7 @@ def place_sound(source: Path | None, page: Path, folder: Path, *, mode: AudioMod
         copy = folder / (page.stem + (_suffix(source) if playable else ".flac"))
         _refresh(source, copy, convert=not playable)
     except (OSError, AudioError) as error:
-        if isinstance(error, OSError) and error.errno in FULL:
+        if is_full(error):
             raise
         return Sound(note=f"audio could not be copied from {source}: {error}")
     return Sound(url=relative_url(copy, page), file=copy)

@@ -28,7 +28,7 @@ from scatseg.runs import shown
 from scatseg.search.approximate import graph_name
 from scatseg.search.passages import LENGTHS, WHOLE
 from scatseg.search.projection import Projection, read_projection
-from scatseg.writing import FULL, atomic_write, naming_file
+from scatseg.writing import atomic_write, is_full, naming_file
 
 FORMAT = 1
 """Version of the folder."""
@@ -303,15 +303,12 @@ def connected(folder: Path, *, write: bool = False) -> Iterator[sqlite3.Connecti
 
 def _raise_full(error: OSError | sqlite3.DatabaseError, path: Path) -> None:
     """Raise the error of a full disk, if it is the reason, with the path that has no room."""
-    if isinstance(error, OSError):
-        is_full = error.errno in FULL
-    else:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
-        is_full = code == sqlite3.SQLITE_FULL
-        if code == sqlite3.SQLITE_IOERR:  # of the file that readers share, too
-            with contextlib.suppress(OSError):  # of a disk that is gone
-                is_full = shutil.disk_usage(path.parent).free < _LEAST_ROOM
-    if is_full:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    lacks_room = is_full(error) or code == sqlite3.SQLITE_FULL
+    if code == sqlite3.SQLITE_IOERR:  # of the file that readers share, too
+        with contextlib.suppress(OSError):  # of a disk that is gone
+            lacks_room = shutil.disk_usage(path.parent).free < _LEAST_ROOM
+    if lacks_room:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.fspath(path)) from error
 
 
