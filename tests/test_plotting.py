@@ -300,6 +300,7 @@ def test_segments_are_boxes_from_start_to_end(ax, aba):
     plot_segmentation(aba, ax=ax, row=3)
     boxes = [(box.get_x(), box.get_width(), box.get_y()) for box in ax.patches]
     np.testing.assert_allclose(boxes, [(0, 20, 2.6), (20, 20, 2.6), (40, 20, 2.6)])
+    assert ax.get_yticks().size == 0
 
 
 @pytest.mark.parametrize("form", [Segmentation([0, 9], ["A"]), Segmentation([0, 4, 9], ["A", "B"])])
@@ -583,6 +584,17 @@ def test_saved_figure_is_the_same_every_time(whole, tmp_path):
     first = save_figure(whole, tmp_path / "a")
     second = save_figure(whole, tmp_path / "b")
     assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+@pytest.mark.parametrize("name", ["form", "form.png", "form.svg"])
+def test_a_figure_is_saved_under_a_name_with_or_without_suffix(ax, tmp_path, name):
+    paths = save_figure(ax.figure, str(tmp_path / name))
+    assert paths == (tmp_path / "form.png", tmp_path / "form.svg")
+
+
+def test_a_name_that_ends_with_a_number_is_kept(ax, tmp_path):
+    paths = save_figure(ax.figure, tmp_path / "No. 5.1")
+    assert [path.name for path in paths] == ["No. 5.1.png", "No. 5.1.svg"]
 
 
 def test_saved_figure_ignores_the_style_of_the_user(aba, tmp_path):

@@ -149,7 +149,10 @@ def fitted_title(title: str, after: str = "", *, inches: float) -> str:
     return fitted(plain(title), inches - width(end), width) + end
 
 
-def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
+_SUFFIXES = (".png", ".svg")
+
+
+def save_figure(figure: Figure, path: str | Path) -> tuple[Path, Path]:
     """Save a figure as PNG and SVG, byte for byte reproducibly.
 
     Chinese, Japanese and Korean characters are drawn in an installed font that has them.
@@ -158,8 +161,8 @@ def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
     ----------
     figure : Figure
         The figure.
-    path : Path
-        Output path without suffix: ".png" and ".svg" are appended.
+    path : str or Path
+        Output path, with or without one of the suffixes ".png" and ".svg".
 
     Returns
     -------
@@ -171,7 +174,9 @@ def save_figure(figure: Figure, path: Path) -> tuple[Path, Path]:
     FontWarning
         When no font has some characters, which are drawn as boxes.
     """
-    png, svg = (path.with_name(path.name + suffix) for suffix in (".png", ".svg"))
+    path = Path(path)
+    name = path.stem if path.suffix in _SUFFIXES else path.name
+    png, svg = (path.with_name(name + suffix) for suffix in _SUFFIXES)
     with style():
         pixels, lines = drawn_with_fonts(figure, lambda: _rendered(figure))
     atomic_write(png, pixels)

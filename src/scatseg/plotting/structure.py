@@ -350,6 +350,8 @@ def plot_segmentation(
 ) -> None:
     """Draw sections as a strip of boxes, with labels truncated to fit.
 
+    The vertical axis has no ticks: `plot_strips` names strips there.
+
     Parameters
     ----------
     segmentation : Segmentation
@@ -369,6 +371,7 @@ def plot_segmentation(
     ax.vlines(joins, row - 0.4, row + 0.4, color="white", linewidth=1.0)
     ax.margins(x=0)
     ax.autoscale_view()
+    ax.set_yticks([])
     mark_minutes(ax.xaxis)
 
 
