@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
 
+from scatseg.extractors import extractor
 from scatseg.features import FeatureName, Features
 from scatseg.formats import Annotation
 from scatseg.plotting import (
@@ -395,6 +396,60 @@ def test_constant_features_are_drawn_at_their_mean(ax):
 def test_feature_names_are_written_as_they_are(ax, tmp_path):
     plot_features(Features(np.eye(2), [0, 1, 2], [FeatureName("$x$", 0)] * 2), ax=ax)
     assert "$x$" in drawn_text(ax.figure, tmp_path)
+
+
+def ticks_of(ax):
+    ticks = zip(ax.get_yticklabels(), ax.get_yticks(), strict=True)
+    return {label.get_text(): float(place) for label, place in ticks}
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"), [("carrier", "frequency (Hz)"), ("modulation", "rate (Hz)")]
+)
+@pytest.mark.parametrize("falling", [False, True])
+def test_columns_of_frequencies_are_marked_at_round_ones(ax, kind, what, falling):
+    hertz = [0.0, 5.0, 10.0, 20.0, 40.0, 80.0]
+    hertz = hertz[::-1] if falling else hertz
+    names = [FeatureName("spectrum", i, **{kind: each}) for i, each in enumerate(hertz)]
+    plot_features(Features(np.eye(6), np.arange(7), names), ax=ax)
+    assert ax.get_ylabel() == what
+    between = 4 + np.log2(50 / 40)  # columns from 0 Hz to 50 Hz
+    expected = {"5": 1.5, "10": 2.5, "20": 3.5, "50": between + 0.5}
+    if falling:
+        expected = {text: 6 - place for text, place in expected.items()}
+    assert ticks_of(ax) == pytest.approx(expected)
+    assert ax.yaxis_inverted() == falling  # low at the bottom
+
+
+def test_frequencies_have_no_more_marks_than_room(ax):
+    names = [FeatureName("tempogram", i, modulation=40 / (i + 1)) for i in range(400)]
+    plot_features(Features(np.eye(400), np.arange(401), names), ax=ax)
+    places = sorted(ticks_of(ax).values())
+    assert len(places) > 2
+    assert min(np.diff(places)) >= 400 / 20
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [FeatureName("scattering", i, carrier=1.0 + i, modulation=1.0) for i in range(3)],
+        [FeatureName("cqt", i, carrier=1.0 + i, place=i % 2) for i in range(3)],
+        [FeatureName("cqt", i, carrier=hertz) for i, hertz in enumerate([1.0, 3.0, 2.0])],
+        [FeatureName("cqt", i, carrier=None if i else 1.0) for i in range(3)],
+        [FeatureName("mfcc", i) for i in range(3)],
+    ],
+    ids=["second order", "in parts", "unsorted", "incomplete", "none"],
+)
+def test_other_columns_are_named_by_family(ax, names):
+    plot_features(Features(np.eye(3), np.arange(4), names), ax=ax)
+    assert ax.get_ylabel() == "columns, by family"
+
+
+def test_chroma_is_named_by_pitch_class(ax, aba_signal):
+    y, sr = aba_signal
+    plot_features(extractor("chroma")(y[: 2 * sr], sr), ax=ax)
+    assert [label.get_text() for label in ax.get_yticklabels()][:3] == ["C", "C♯", "D"]
+    assert ax.get_yticks()[9] == 9.5  # A
 
 
 def test_features_have_the_scale_of_their_colors(ax):

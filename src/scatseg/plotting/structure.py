@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import matplotlib
@@ -20,6 +21,7 @@ from scatseg.plotting.canvas import (
     LINE,
     TIME,
     color_bar,
+    hertz_text,
     mark_minutes,
     plain,
     shortened,
@@ -38,6 +40,11 @@ _HATCHES = ("", "////", "...", "xxx")
 _SIMILARITY_COLORS = "magma"
 _MOST_NAMED = 30
 """Number of names that fit beside features."""
+
+_LEAST_DISTANCE = 0.06
+"""Of ticks, relative to the height of the axis."""
+
+_PITCH_CLASSES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
 _CONSTANT = 1e-6
 """Standard deviation relative to the largest value up to which features are constant."""
@@ -293,10 +300,11 @@ def plot_waveform(waveform: ArrayLike, duration: float, *, ax: Axes, start: floa
 
 
 def plot_features(features: Features, *, ax: Axes, start: float = 0.0) -> ScalarMappable:
-    """Draw features as an image, each column standardized; return the image.
+    """Draw features as an image with a color bar, each column standardized; return the image.
 
-    Families, orders and positions in a bar are named on the vertical axis, from the bottom up.
-    `start` (seconds) is where in the recording they begin.
+    The vertical axis shows the frequency, rate or pitch class of columns that have nothing else;
+    of others, the families, orders and positions in a bar, from the bottom up. `start` (seconds) is
+    where in the recording they begin.
     """
     X = np.asarray(features.X, dtype=np.float64)
     deviation = X.std(axis=0)
@@ -310,18 +318,72 @@ def plot_features(features: Features, *, ax: Axes, start: float = 0.0) -> Scalar
         vmin=-2.5,
         vmax=2.5,
     )
-    groups = _group_names(features.names)
+    ax.set(xlim=(start, start + features.duration), ylim=(0, Z.shape[1]), xlabel=TIME)
+    _mark_columns(ax, features.names)
+    mark_minutes(ax.xaxis)
+    color_bar(ax, image, "standard deviations from the mean", "both")
+    return image
+
+
+def _mark_columns(ax: Axes, names: Sequence[FeatureName]) -> None:
+    """Name columns, which are 1 high; of frequencies, the lowest is at the bottom."""
+    what, hertz = _frequencies(names)
+    if what:
+        ax.set_yticks(*_frequency_ticks(hertz))
+        ax.set_ylabel(what)
+        if hertz[-1] < hertz[0]:
+            ax.invert_yaxis()
+    elif [(name.family, name.place) for name in names] == [("chroma", None)] * len(_PITCH_CLASSES):
+        ax.set_yticks(np.arange(len(_PITCH_CLASSES)) + 0.5, _PITCH_CLASSES)
+        ax.set_ylabel("pitch class")
+    else:
+        _mark_groups(ax, _group_names(names))
+
+
+def _mark_groups(ax: Axes, groups: Sequence[str]) -> None:
+    """Name runs of columns of one group, and divide them by lines."""
     firsts = [0, *(i for i in range(1, len(groups)) if groups[i] != groups[i - 1])]
     for first in firsts[1:]:
         ax.axhline(first, color="white", linewidth=0.8)
     middles = np.convolve([*firsts, len(groups)], [0.5, 0.5], mode="valid")
     ax.set_yticks(middles, [plain(groups[i]) for i in firsts], parse_math=False)
     ax.tick_params(axis="y", length=0)
-    ax.set(xlim=(start, start + features.duration), ylim=(0, len(groups)))
-    ax.set(xlabel=TIME, ylabel="columns, by family")
-    mark_minutes(ax.xaxis)
-    color_bar(ax, image, "standard deviations from the mean", "both")
-    return image
+    ax.set_ylabel("columns, by family")
+
+
+def _frequencies(names: Sequence[FeatureName]) -> tuple[str, NDArray[np.float64]]:
+    """Return what columns that differ by one frequency show, and its values, which are sorted.
+
+    The text is empty for other columns.
+    """
+    carriers, rates = (
+        np.array([np.nan if hertz is None else hertz for hertz in each])
+        for each in zip(*((name.carrier, name.modulation) for name in names), strict=True)
+    )
+    rest = {replace(name, index=0, carrier=None, modulation=None) for name in names}
+    for what, hertz, other in (
+        ("frequency (Hz)", carriers, rates),
+        ("rate (Hz)", rates, carriers),
+    ):
+        steps = np.diff(hertz)
+        is_sorted = steps.size > 1 and bool((steps > 0).all() or (steps < 0).all())
+        if len(rest) == 1 and is_sorted and np.isnan(other).all():
+            return what, hertz
+    return "", carriers
+
+
+def _frequency_ticks(hertz: NDArray[np.float64]) -> tuple[list[float], list[str]]:
+    """Place 1, 2, 5, 10, ... Hz on columns of these frequencies, where there is room."""
+    order = np.argsort(hertz)
+    order = order[hertz[order] > 0]
+    marks = np.outer(10.0 ** np.arange(-3, 6), [1, 2, 5]).ravel()
+    marks = marks[(marks >= hertz[order[0]]) & (marks <= hertz[order[-1]])]
+    places = np.interp(np.log(marks), np.log(hertz[order]), order + 0.5)
+    ticks: dict[float, str] = {}
+    for place, mark in zip(places.tolist(), marks.tolist(), strict=True):
+        if all(abs(place - tick) >= len(hertz) * _LEAST_DISTANCE for tick in ticks):
+            ticks[place] = hertz_text(mark)
+    return list(ticks), list(ticks.values())
 
 
 def _group_names(names: Sequence[FeatureName]) -> list[str]:
