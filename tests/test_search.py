@@ -1476,6 +1476,7 @@ def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):
         (("melody0", "--from", "90"), 2, "the recording ends at 14 s"),
         (("nobody.wav",), 3, "nobody.wav: neither a file, nor the id of a recording"),
         (("melody", "--to", "3"), 3, "of the index; there are melody"),
+        (("MELODY1",), 3, "of the index; there are melody1"),
         (("melody0", "--exclude", "group"), 2, "has no group"),
         (("melody0", "--tempo", "fast"), 2, "not a share like 10%"),
     ],
