@@ -103,6 +103,7 @@ def fetch(
     """
     from scatseg.loaders import PREFIX, LoaderError
     from scatseg.registry import DATASETS, DatasetError, default_folder
+    from scatseg.runs import RunLockedError
 
     unknown = [each for each in names if each not in DATASETS and not each.startswith(PREFIX)]
     if unknown:
@@ -119,7 +120,7 @@ def fetch(
                 here = _fetch(DATASETS[name], folder, archive, force, verbosity)
             else:
                 here = _fetch_loader(name, folder, verbosity)
-        except (DatasetError, LoaderError, OSError) as error:
+        except (DatasetError, LoaderError, RunLockedError, OSError) as error:
             click.echo(text_of(error), err=True)
             n_failed += 1
             continue
