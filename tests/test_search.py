@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import pickle
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -1428,6 +1429,18 @@ def test_a_page_leaves_sounds_alone_that_are_not_its_own(built, tmp_path, capsys
     assert own.read_bytes() == b"sound"
     assert not old.exists()
     assert "index.html" in capsys.readouterr().out
+
+
+def test_a_page_names_recordings_by_their_files_as_a_report_does(tmp_path, capsys):
+    names = ("caf\udce9", "what?", "plain")
+    for i, name in enumerate(names):
+        audio.save(tmp_path / f"{name}.wav", melody(i, seconds=4), SR)
+    sounds = [tmp_path / f"{name}.wav" for name in names]
+    assert run("index", *sounds, "-o", tmp_path / "index") == 0
+    assert run("search", tmp_path / "index", sounds[1], "-o", tmp_path / "page") == 0
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert set(re.findall('"title":("[^"]*")', page)) == {json.dumps(name) for name in names}
+    assert "caf_-dafd66c0" in capsys.readouterr().out
 
 
 def test_a_page_without_room_for_its_sounds_is_not_written(built, tmp_path, monkeypatch):
