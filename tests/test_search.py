@@ -1028,7 +1028,7 @@ def test_a_killed_writer_leaves_a_whole_index_and_resuming_gives_the_same_bytes(
     command = [sys.executable, "-c", KILLING, few / "sounds", tmp_path, str(KILLS)]
     subprocess.run(command, check=True)
     for folder in (tmp_path / str(i) for i in range(KILLS)):
-        if folder.exists():  # a folder comes to be whole, so that early there is none
+        if (folder / store.DATABASE).exists():  # it comes to be whole, so that early there is none
             assert verify_index(folder) == []
         Index.build([few / "sounds"], folder)
         assert contents(folder) == contents(few / "whole.index")
@@ -1309,12 +1309,19 @@ def test_a_folder_of_something_else_is_left_alone(music, tmp_path):
 
 
 @pytest.mark.parametrize("folder", [".", None])
-def test_the_current_folder_is_not_replaced_by_an_index(folder, music, tmp_path, monkeypatch):
+def test_an_index_fills_an_empty_folder_in_place(folder, music, tmp_path, monkeypatch):
+    # A mount point cannot be replaced, and the current folder must not be.
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SearchIndexError, match="is the current folder"):
-        Index.build([music], folder or tmp_path)
-    assert not list(tmp_path.iterdir())
-    assert Path.cwd() == tmp_path
+    before = tmp_path.stat().st_ino
+    assert len(Index.build([music], folder or tmp_path, features="mfcc").tracks) == 6
+    assert tmp_path.stat().st_ino == before
+
+
+def test_what_a_killed_attempt_left_does_not_prevent_an_index(tmp_path):
+    for name in (".lock", "failures.csv", ".scatseg-0123.tmp", ".scatseg-0123.tmp-wal"):
+        (tmp_path / name).touch()
+    store.create(tmp_path, options="", features="scattering", sr=SR)
+    assert store.read_state(tmp_path).tracks == {}
 
 
 @pytest.mark.parametrize("sr", [22050.0, np.int64(22050)])
