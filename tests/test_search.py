@@ -1394,6 +1394,27 @@ def test_recordings_that_are_gone_are_named_and_pruned(music, tmp_path, capsys):
     assert run("index", folder, "--verify") == 0
 
 
+def test_a_renamed_recording_keeps_its_features_and_labels(few, tmp_path, capsys):
+    sounds, folder = tmp_path / "sounds", tmp_path / "music.index"
+    shutil.copytree(few / "sounds", sounds)
+    (sounds / "index.csv").write_text("file,label,group\n0.wav,folk,band\n1.wav,rock,trio\n")
+    assert run("index", sounds, "-o", folder, "--jobs", 1) == 0
+    (sounds / "index.csv").unlink()
+    (sounds / "1.wav").rename(sounds / "new name.wav")
+    assert run("index", sounds, "-o", folder, "--jobs", 1) == 0
+    assert "[2/2] new name: kept" in capsys.readouterr().err
+    shutil.copy(sounds / "0.wav", sounds / "copy.wav")  # which takes nothing over
+    assert run("index", sounds, "-o", folder, "--jobs", 1) == 0
+    found = {track.id: (track.labels, track.group) for track in Index.open(folder).tracks}
+    assert found == {
+        "0": (("folk",), "band"),
+        "copy": ((), ""),
+        "new name": (("rock",), "trio"),
+    }
+    assert "without a file" not in capsys.readouterr().err
+    assert verify_index(folder) == []
+
+
 def test_recordings_that_cannot_be_looked_at_are_not_gone(folder, music, monkeypatch, capsys):
     stat = os.stat
 

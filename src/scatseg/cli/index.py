@@ -68,9 +68,9 @@ def index(
     """Index the passages of recordings for search.
 
     PATHS are audio files, folders (searched recursively) or patterns. Unchanged recordings are
-    kept, changed ones are recomputed. Labels and groups come from an index.csv in a folder, else
-    they are kept. With --info, --verify, --remove, --prune or --rebuild, the index can be the only
-    path.
+    kept, renamed ones too, changed ones are recomputed. Labels and groups come from an index.csv in
+    a folder, else they are kept. With --info, --verify, --remove, --prune or --rebuild, the index
+    can be the only path.
     """
     if sum((info, verify, remove is not None, prune)) > 1:
         msg = "one of --info, --verify, --remove and --prune is needed, got several"
