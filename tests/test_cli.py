@@ -146,13 +146,16 @@ def test_tracks_whose_recordings_are_gone_are_named_and_pruned(music, tmp_path, 
     assert (run / "tracks" / "one.jams").exists()
     assert scatseg("segment", music, *options, "--prune") == 0
     assert f"removed {named}; the scores include them until" in capsys.readouterr().err
+    assert (run / "scores-outdated.txt").read_text().splitlines()[-1] == "one"
     left = [
         path.stem for name in ("tracks", "arrays", "exports") for path in (run / name).iterdir()
     ]
     assert sorted(left) == 3 * ["new"] + 3 * ["two"]
     assert not list((run / "pages").glob("one*"))
     assert scatseg("segment", music, *options, "--prune") == 0
-    assert "without a recording" not in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "without a recording" not in told
+    assert "the scores are outdated: 1 of 1 scored track changed or gone" in told
 
 
 @pytest.mark.parametrize(
@@ -1097,7 +1100,7 @@ def test_segmenting_again_after_an_evaluation_warns_of_outdated_scores(music, tm
     assert scatseg("segment", music, "-o", run, *FAST) == 0
     assert "outdated" not in capsys.readouterr().err
     assert scatseg("segment", music, "-o", run, *FAST, "--segmenter", "foote", "--no-report") == 0
-    told = "warning: the scores are outdated: 2 of 2 scored tracks changed since the evaluation"
+    told = "warning: the scores are outdated: 2 of 2 scored tracks changed or gone since"
     assert told in capsys.readouterr().err
     assert (run / "summary.md").read_text().startswith("**Outdated:** 2 of 2 scored tracks")
     assert scatseg("report", run, "--no-figures") == 0

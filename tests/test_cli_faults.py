@@ -459,14 +459,29 @@ def test_an_experiment_that_is_no_toml_is_named(tmp_path, capsys):
         ("match", "sweep", "-o", "{file}"),
     ],
 )
-def test_a_file_in_the_place_of_a_folder_is_refused_at_once(arguments, tones, tmp_path, capsys):
-    file = tmp_path / "file"
-    file.touch()
+class TestPlacesForFolders:
+    def test_a_file_is_refused_at_once(self, arguments, tones, tmp_path, capsys):
+        file = tmp_path / "file"
+        file.touch()
+        assert _in_place(file, arguments, tones, tmp_path) == cli.USAGE
+        assert f"{file} is a file, a folder is needed" in capsys.readouterr().err
+
+    def test_a_folder_that_cannot_be_written_is_refused_at_once(
+        self, arguments, tones, tmp_path, capsys
+    ):
+        folder = tmp_path / "sealed"
+        folder.mkdir(mode=0o500)
+        if os.access(folder, os.W_OK):
+            pytest.skip("root can write everywhere")
+        assert _in_place(folder / "new", arguments, tones, tmp_path) == cli.USAGE
+        assert f"nothing can be written to {folder}" in capsys.readouterr().err
+
+
+def _in_place(place, arguments, sound, tmp_path):
     answer = tmp_path / "a.lab"
     formats.write(answer, Segmentation([0, 4], "A"))
-    places = {"sound": tones, "answer": answer, "file": file}
-    assert scatseg(*(each.format(**places) for each in arguments)) == cli.USAGE
-    assert f"{file} is a file, a folder is needed" in capsys.readouterr().err
+    places = {"sound": sound, "answer": answer, "file": place}
+    return scatseg(*(each.format(**places) for each in arguments))
 
 
 def test_a_folder_in_the_place_of_a_sound_is_refused(tmp_path, capsys):

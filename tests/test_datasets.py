@@ -177,6 +177,19 @@ def test_files_of_one_name_in_two_folders_are_two_tracks(folder):
     assert read_estimates(root).systems[root.name] == {"02": AB, "A__01": ABA, "B__01": AB}
 
 
+def test_file_without_a_level_is_no_level_of_a_track_in_another_folder(folder):
+    root = folder({"better.section1.lab": ABA, "Disc 2/better.lab": AB, "Disc 2/02.lab": AB})
+    assert list(read_references(root).tracks) == ["02", "Disc 2__better", "better"]
+    assert set(read_estimates(root).systems[root.name]) == {"02", "Disc 2__better", "better"}
+
+
+def test_levels_in_several_folders_are_those_of_one_track(folder):
+    root = folder({"upper/02.upper.lab": AB, "lower/02.lower.lab": ABA, "jams/02.jams": AB})
+    found = names(read_references(root))
+    assert sorted(found.pop("02")) == [("1", "1"), ("1", "lower"), ("1", "upper")]
+    assert not found
+
+
 def test_name_with_composed_or_separate_accents_is_one(folder):
     root = folder({"nfc/caf\u00e9.lab": ABA, "nfd/cafe\u0301.lab": ABA})
     assert list(read_references(root / "nfc").tracks) == list(read_references(root / "nfd").tracks)

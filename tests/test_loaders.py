@@ -43,6 +43,7 @@ def mirdata(monkeypatch):
     asked = SimpleNamespace(downloads=[], error=None, remotes=dict.fromkeys(("annotations",)))
 
     def download(partial_download):
+        sys.stderr.write("WARNING: Downloading annotations\n")  # as mirdata logs
         asked.downloads.append(partial_download)
         if asked.error:
             raise asked.error
@@ -128,6 +129,17 @@ def test_fetch_of_a_loader_prints_its_folder(tmp_path):
     result = call("fetch", "mirdata:beatles", "-o", tmp_path)
     assert (result.return_value, result.stdout) == (0, f"{tmp_path / 'mirdata-beatles'}\n")
     assert "05.jams: annotator 1" in result.stderr
+
+
+@pytest.mark.usefixtures("mirdata")
+def test_quiet_leaves_out_what_mirdata_logs(tmp_path):
+    assert "Downloading" in call("fetch", "mirdata:beatles", "-o", tmp_path).stderr
+    result = call("fetch", "mirdata:beatles", "-o", tmp_path, "-q")
+    assert result.return_value == 0
+    assert result.stderr.splitlines() == [
+        f"{tmp_path / 'mirdata-beatles' / '05.jams'}: annotator 1, level section: "
+        "times are in 'ticks', not in seconds"
+    ]
 
 
 @pytest.mark.usefixtures("mirdata")

@@ -862,8 +862,18 @@ def test_a_recording_is_a_target_of_unknown_truth(tmp_path):
 def test_a_target_outside_the_range_is_said():
     truth = {"f_m": 30.0, "gamma": 1.0}
     task = tasks.task_of(CHIRP[1], ranges={"f_m": (4, 16)}, fixed={"f_c": 512.0}, truth=truth)
-    (note,) = task.notes
-    assert note.startswith("f_m=30 of the target lies outside the range searched, 4 to 16")
+    said = ["f_m=30 of the target lies outside the range searched, 4 to 16"]
+    assert task.outside(task.free, "searched") == said
+    assert task.outside(("gamma",), "searched") == []
+
+
+def test_a_target_beside_the_field_is_said_only_of_what_is_drawn(tmp_path):
+    fixed = ("--fixed", "f_m=40", "--over", "f_m,gamma", "--target-params", "f_c=99")
+    where = ("--loss", "waveform", "--grid", 3, "-o", tmp_path)
+    done = invoke("match", "field", *CHIRP[:2], *fixed, *where)
+    assert done.exit_code == 0, done.output
+    said = "warning: f_m=40 of the target lies outside the range drawn, 4 to 32\n"
+    assert done.stderr == said
 
 
 @pytest.mark.parametrize(
@@ -1023,6 +1033,19 @@ def test_the_command_sweeps_delays(tmp_path, monkeypatch):
     assert (tmp_path / "frames.gif").read_bytes()[:4] == b"GIF8"
 
 
+@pytest.mark.usefixtures("undrawn")
+def test_the_command_sweeps_a_range_and_splits_losses_at_commas(tmp_path):
+    swept = ("match", "sweep", *CHIRP[:2], "--target-params", "gamma=-1", "--points", 3)
+    losses = ("--metric", "waveform,mss:n_fft=256,log=1+waveform:p=1", "-o", tmp_path)
+    done = invoke(*swept, "--over", "gamma", "--range", "gamma=0.5,2", *losses)
+    assert done.exit_code == 0, done.output
+    lines = [line.split("\t") for line in done.stdout.splitlines()[:-1]]
+    assert lines[0] == ["gamma", "-0.5 -1 -2"]
+    assert [name for name, _ in lines[1:]] == ["waveform", "mss:n_fft=256,log=1+waveform:p=1"]
+    refused = invoke(*swept, "--over", "gamma", "--range", "f_m=4,8", *losses)
+    assert "--range is for the parameter that is swept" in refused.output
+
+
 def test_an_animation_is_as_fast_as_it_is_asked_to_be(tmp_path):
     figure = Figure()
     ax = figure.add_subplot()
@@ -1167,7 +1190,7 @@ def test_the_command_tells_distances(tmp_path):
         audio.save(tmp_path / f"{name}.wav", bell(n), 8192)
     done = invoke(
         *("distance", tmp_path / "a.wav", tmp_path / "b.wav", "--sr", 8192),
-        *("--metric", "scattering:J=5,Q=4,waveform", "--metric", "waveform:p=1"),
+        *("--metric", "scattering:J=5,Q=4,waveform", "--loss", "waveform:p=1"),
     )
     assert done.exit_code == 0, done.output
     names = [line.split("\t")[0] for line in done.output.splitlines()]

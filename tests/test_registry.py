@@ -24,6 +24,7 @@ from scatseg.registry import (
     read_receipt,
     verify,
 )
+from scatseg.runs import RunLockedError, locked
 
 LAB = b"0.0\tA\n10.0\tB\n20.0\tEnd\n"
 
@@ -258,9 +259,17 @@ def test_download_that_is_cut_off_once_is_tried_again(serve, server, tmp_path, m
     assert server.requests == 2
 
 
-def test_remains_of_a_killed_fetch_do_not_disturb_the_next(serve, tmp_path):
-    (tmp_path / ".scatseg-killed").mkdir()
-    (tmp_path / ".scatseg-killed" / "archive.zip").write_bytes(ARCHIVE[:50])
+def test_remains_of_a_killed_fetch_are_removed_by_the_next(serve, tmp_path):
+    (tmp_path / ".scatseg-small" / "new").mkdir(parents=True)
+    for name in (".lock", "archive.zip", "new/1.txt"):
+        (tmp_path / ".scatseg-small" / name).write_bytes(ARCHIVE[:50])
+    assert fetch(serve(ARCHIVE), tmp_path).status == "fetched"
+    assert [path.name for path in tmp_path.iterdir()] == ["small"]
+
+
+def test_two_fetches_of_one_dataset_do_not_disturb_each_other(serve, tmp_path):
+    with locked(tmp_path / ".scatseg-small"), pytest.raises(RunLockedError, match="another"):
+        fetch(serve(ARCHIVE), tmp_path)
     assert fetch(serve(ARCHIVE), tmp_path).status == "fetched"
 
 

@@ -845,7 +845,7 @@ def test_outdated_scores_are_left_out_and_the_page_says_so(run):
     write_track(run, "first", [Annotation(segmentation=HALF, system="other", level="section")])
     build(run, figures=False)
     index = data_of(run / "index.html")
-    assert index["outdated"].startswith("1 of 2 scored tracks changed since the evaluation")
+    assert index["outdated"].startswith("1 of 2 scored tracks changed or gone since the eval")
     assert index["summary"] == []
     assert page_data(run)["scores"]["rows"] == []
     assert "its scores are left out" in page_data(run)["warnings"][0]

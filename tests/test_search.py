@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import pickle
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -1027,7 +1028,7 @@ def test_a_killed_writer_leaves_a_whole_index_and_resuming_gives_the_same_bytes(
     command = [sys.executable, "-c", KILLING, few / "sounds", tmp_path, str(KILLS)]
     subprocess.run(command, check=True)
     for folder in (tmp_path / str(i) for i in range(KILLS)):
-        if folder.exists():  # a folder comes to be whole, so that early there is none
+        if (folder / store.DATABASE).exists():  # it comes to be whole, so that early there is none
             assert verify_index(folder) == []
         Index.build([few / "sounds"], folder)
         assert contents(folder) == contents(few / "whole.index")
@@ -1308,12 +1309,19 @@ def test_a_folder_of_something_else_is_left_alone(music, tmp_path):
 
 
 @pytest.mark.parametrize("folder", [".", None])
-def test_the_current_folder_is_not_replaced_by_an_index(folder, music, tmp_path, monkeypatch):
+def test_an_index_fills_an_empty_folder_in_place(folder, music, tmp_path, monkeypatch):
+    # A mount point cannot be replaced, and the current folder must not be.
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SearchIndexError, match="is the current folder"):
-        Index.build([music], folder or tmp_path)
-    assert not list(tmp_path.iterdir())
-    assert Path.cwd() == tmp_path
+    before = tmp_path.stat().st_ino
+    assert len(Index.build([music], folder or tmp_path, features="mfcc").tracks) == 6
+    assert tmp_path.stat().st_ino == before
+
+
+def test_what_a_killed_attempt_left_does_not_prevent_an_index(tmp_path):
+    for name in (".lock", "failures.csv", ".scatseg-0123.tmp", ".scatseg-0123.tmp-wal"):
+        (tmp_path / name).touch()
+    store.create(tmp_path, options="", features="scattering", sr=SR)
+    assert store.read_state(tmp_path).tracks == {}
 
 
 @pytest.mark.parametrize("sr", [22050.0, np.int64(22050)])
@@ -1386,6 +1394,27 @@ def test_recordings_that_are_gone_are_named_and_pruned(music, tmp_path, capsys):
     assert run("index", folder, "--verify") == 0
 
 
+def test_a_renamed_recording_keeps_its_features_and_labels(few, tmp_path, capsys):
+    sounds, folder = tmp_path / "sounds", tmp_path / "music.index"
+    shutil.copytree(few / "sounds", sounds)
+    (sounds / "index.csv").write_text("file,label,group\n0.wav,folk,band\n1.wav,rock,trio\n")
+    assert run("index", sounds, "-o", folder, "--jobs", 1) == 0
+    (sounds / "index.csv").unlink()
+    (sounds / "1.wav").rename(sounds / "new name.wav")
+    assert run("index", sounds, "-o", folder, "--jobs", 1) == 0
+    assert "[2/2] new name: kept" in capsys.readouterr().err
+    shutil.copy(sounds / "0.wav", sounds / "copy.wav")  # which takes nothing over
+    assert run("index", sounds, "-o", folder, "--jobs", 1) == 0
+    found = {track.id: (track.labels, track.group) for track in Index.open(folder).tracks}
+    assert found == {
+        "0": (("folk",), "band"),
+        "copy": ((), ""),
+        "new name": (("rock",), "trio"),
+    }
+    assert "without a file" not in capsys.readouterr().err
+    assert verify_index(folder) == []
+
+
 def test_recordings_that_cannot_be_looked_at_are_not_gone(folder, music, monkeypatch, capsys):
     stat = os.stat
 
@@ -1428,6 +1457,18 @@ def test_a_page_leaves_sounds_alone_that_are_not_its_own(built, tmp_path, capsys
     assert own.read_bytes() == b"sound"
     assert not old.exists()
     assert "index.html" in capsys.readouterr().out
+
+
+def test_a_page_names_recordings_by_their_files_as_a_report_does(tmp_path, capsys):
+    names = ("caf\udce9", "what?", "plain")
+    for i, name in enumerate(names):
+        audio.save(tmp_path / f"{name}.wav", melody(i, seconds=4), SR)
+    sounds = [tmp_path / f"{name}.wav" for name in names]
+    assert run("index", *sounds, "-o", tmp_path / "index") == 0
+    assert run("search", tmp_path / "index", sounds[1], "-o", tmp_path / "page") == 0
+    page = (tmp_path / "page" / "index.html").read_text()
+    assert set(re.findall('"title":("[^"]*")', page)) == {json.dumps(name) for name in names}
+    assert "caf_-dafd66c0" in capsys.readouterr().out
 
 
 def test_a_page_without_room_for_its_sounds_is_not_written(built, tmp_path, monkeypatch):
@@ -1476,6 +1517,7 @@ def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):
         (("melody0", "--from", "90"), 2, "the recording ends at 14 s"),
         (("nobody.wav",), 3, "nobody.wav: neither a file, nor the id of a recording"),
         (("melody", "--to", "3"), 3, "of the index; there are melody"),
+        (("MELODY1",), 3, "of the index; there are melody1"),
         (("melody0", "--exclude", "group"), 2, "has no group"),
         (("melody0", "--tempo", "fast"), 2, "not a share like 10%"),
     ],

@@ -125,13 +125,14 @@ def gone_tracks(run: Path) -> list[str]:
 def remove_tracks(run: Path, ids: Iterable[str]) -> None:
     """Remove tracks from a run, with their exports, except those corrected by hand.
 
-    A report that was built before still has them.
+    Scores that include them are marked as outdated. A report that was built before has them still.
     """
     with runs.locked(run):
         for id_ in ids:
             _remove_exports(_target(run, id_), run / "exports")
             _arrays(run, id_).unlink(missing_ok=True)
             _target(run, id_).unlink(missing_ok=True)
+        freshness.mark_outdated(run)
 
 
 def _past_failures(run: Path, here: Collection[str]) -> list[Failure]:

@@ -67,6 +67,7 @@ _SALAMI_LEVELS = {"uppercase": "upper", "lowercase": "lower", "functions": "func
 
 _NUMBER = re.compile(r"\s*[\"']?[-+]?(\d+([.,]\d*)?|[.,]\d+)[\"']?([\s,;]|$)")
 
+_UNNAMED = "1"  # annotator or level
 _SAME = 1e-3  # seconds: maximum difference of equal times, written with 3 decimals
 
 
@@ -211,8 +212,8 @@ def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> Re
     references : References
         Unnamed annotators and levels are "1". An annotation that is both in a JAMS and in another
         file of the track (same level, labels, and times to 1 ms) is used once. If files of the same
-        name in several subfolders differ, the id is folder and name, as in a run ("A__01"); of two
-        in one folder, the second is a problem.
+        name in several subfolders differ, or only those of one name a level, the id is folder and
+        name, as in a run ("A__01"); of two in one folder, the second is a problem.
 
     Raises
     ------
@@ -352,9 +353,11 @@ def _system_names(found: Sequence[_Found], folder_name: str) -> list[str]:
 
 
 def _told_apart(found: Sequence[_Found], root: Path) -> list[_Found]:
-    """Prefix ids by folder if files of the same name differ."""
+    """Prefix ids by folder if files of the same name differ, or only some name a level."""
     first: dict[tuple[str, str, str], _Found] = {}
     unclear = set()
+    plain: dict[str, set[Path]] = {}  # id -> folders of its files without a level
+    leveled: dict[str, set[Path]] = {}
     for each in found:
         annotation = each.annotation
         if annotation.system:  # written by a run, whose ids are unique
@@ -362,6 +365,10 @@ def _told_apart(found: Sequence[_Found], root: Path) -> list[_Found]:
         other = first.setdefault((each.track_id, annotation.annotator, annotation.level), each)
         if other.path.parent != each.path.parent and not _is_repeat(each, other):
             unclear.add(each.track_id)
+        if not each.is_jams:
+            folders = plain if annotation.level == _UNNAMED else leveled
+            folders.setdefault(each.track_id, set()).add(each.path.parent)
+    unclear |= {i for i in plain.keys() & leveled.keys() if plain[i].isdisjoint(leveled[i])}
     return [
         each._replace(track_id=safe_id(str(each.path.parent.relative_to(root) / each.track_id)))
         if each.track_id in unclear
@@ -474,8 +481,8 @@ def _is_other(path: Path, root: Path) -> bool:
 def _named(annotation: Annotation, name: FileName) -> Annotation:
     return replace(
         annotation,
-        annotator=annotation.annotator or name.annotator or "1",
-        level=annotation.level or name.level or "1",
+        annotator=annotation.annotator or name.annotator or _UNNAMED,
+        level=annotation.level or name.level or _UNNAMED,
     )
 
 

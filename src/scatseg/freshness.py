@@ -58,17 +58,26 @@ def changed(now: Mapping[str, str], scored: Mapping[str, str]) -> frozenset[str]
     return frozenset(id_ for id_, known in scored.items() if now.get(id_, known) != known)
 
 
+def removed(run: Path, scored: Mapping[str, str]) -> frozenset[str]:
+    """Return the scored tracks that are no longer in a run; none of a folder without tracks."""
+    tracks = run / "tracks"
+    there = {path.stem for path in tracks.glob("*.jams")} if tracks.is_dir() else scored.keys()
+    return frozenset(scored.keys() - there)
+
+
 def warning(n_changed: int, n_scored: int, command: str = "scatseg evaluate") -> str:
     """Return the message about outdated scores.
 
     Examples
     --------
     >>> warning(1, 2)
-    '1 of 2 scored tracks changed since the evaluation: score them again by `scatseg evaluate`'
+    '1 of 2 scored tracks changed or gone since the evaluation: score them again by
+    `scatseg evaluate`'
     """
     tracks = counted(n_scored, "scored track")
     return (
-        f"{n_changed:,} of {tracks} changed since the evaluation: score them again by `{command}`"
+        f"{n_changed:,} of {tracks} changed or gone since the evaluation: score them again "
+        f"by `{command}`"
     )
 
 
@@ -78,9 +87,10 @@ def outdated(run: Path, command: str = "scatseg evaluate") -> str:
 
 
 def _outdated(run: Path, command: str = "scatseg evaluate") -> tuple[str, frozenset[str]]:
-    """Return the message about outdated scores, and the tracks that changed."""
+    """Return the message about outdated scores, and the tracks changed or removed."""
     scored = scored_fingerprints(run)
-    ids = changed(fingerprints(run), scored) if scored else frozenset()
+    ids = removed(run, scored)
+    ids |= changed(fingerprints(run), scored) if scored else frozenset()
     return (warning(len(ids), len(scored), command) if ids else "", ids)
 
 
@@ -91,7 +101,7 @@ def mark_outdated(run: Path) -> None:
     """
     text, ids = _outdated(run)
     if text:
-        tables = "scores.csv, summary.csv and comparisons.csv are of before. Changed since:"
+        tables = "scores.csv, summary.csv and comparisons.csv are of before. Changed or gone since:"
         atomic_write(run / NOTE, "\n".join([text, "", tables, *sorted(ids), ""]).encode())
     else:
         (run / NOTE).unlink(missing_ok=True)

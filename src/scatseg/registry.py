@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import json
 import logging
-import tempfile
+import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -20,6 +20,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from scatseg.datasets import Problem
+from scatseg.runs import locked
 from scatseg.writing import atomic_write, naming_file
 
 RECEIPT = "fetched.json"
@@ -173,8 +174,8 @@ def fetch(
 ) -> Fetched:
     """Download a dataset's annotations, or verify those already there.
 
-    The folder is written atomically. Interrupted downloads leave nothing behind and start over, as
-    the hosts of such archives cannot resume.
+    The folder is written atomically. Interrupted downloads leave nothing behind (what a killed one
+    does is removed by the next) and start over, as the hosts of such archives cannot resume.
 
     Parameters
     ----------
@@ -201,6 +202,8 @@ def fetch(
     DatasetError
         When it cannot be downloaded or its SHA-256 does not match; when the folder holds something
         else, or files that changed since the download.
+    RunLockedError
+        When another process downloads it.
     OSError
         When the folder cannot be written.
     """
@@ -213,13 +216,13 @@ def fetch(
     known = earlier.sha256 if earlier and earlier.url == dataset.url else ""
     expected = dataset.sha256 or known
     root.mkdir(parents=True, exist_ok=True)
-    with naming_file(folder), tempfile.TemporaryDirectory(prefix=".scatseg-", dir=root) as work:
+    with naming_file(folder), _workplace(root / f".scatseg-{dataset.name}") as work:
         if archive is None:
-            archive = _download(dataset, expected, Path(work), retries=retries, timeout=timeout)
+            archive = _download(dataset, expected, work, retries=retries, timeout=timeout)
         sha256 = _sha256(Path(archive))
         if expected and sha256 != expected:
             raise DatasetError(_other_bytes(dataset, f"{archive} has the SHA-256 {sha256}"))
-        new = Path(work, "new")
+        new = work / "new"
         receipt = Receipt(
             name=dataset.name,
             url=dataset.url,
@@ -232,7 +235,7 @@ def fetch(
         text = json.dumps(asdict(receipt), indent=1) + "\n"
         atomic_write(new / RECEIPT, text.encode())
         if earlier:
-            folder.rename(Path(work, "old"))
+            folder.rename(work / "old")
         new.rename(folder)
     return Fetched(folder=folder, receipt=receipt, status="fetched" if expected else "trusted")
 
@@ -322,6 +325,21 @@ def _check_folder(folder: Path, receipt: Receipt | None, *, force: bool) -> None
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         msg = f"{folder} has changed since it was fetched: {path} {reason}{more}; {advice}"
         raise DatasetError(msg)
+
+
+@contextlib.contextmanager
+def _workplace(folder: Path) -> Iterator[Path]:
+    """Lock a temporary folder, which is empty even if a process was killed that used it."""
+    with locked(folder):
+        for left in folder.iterdir():
+            if left.is_dir():
+                shutil.rmtree(left)
+            elif left.name != ".lock":
+                left.unlink()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)  # Windows keeps the lock
 
 
 def _download(

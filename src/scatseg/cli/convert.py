@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scatseg.cli.options import FileArgument, FilePath, refuse_file
+from scatseg.cli.options import FileArgument, FilePath, check_folder
 from scatseg.cli.outcome import status_of, text_of, usage_errors
 from scatseg.formats import FORMATS
 
@@ -73,7 +73,7 @@ def convert(
     if into_folder and target_format is None:
         msg = "converting into a folder needs --format"
         raise click.UsageError(msg)
-    refuse_file(output if into_folder else output.parent)
+    check_folder(output if into_folder else output.parent)
     with usage_errors():
         kind = FORMATS[format_of(output, target_format)]
     for failure in found.failures:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -103,6 +105,7 @@ def fetch(
     """
     from scatseg.loaders import PREFIX, LoaderError
     from scatseg.registry import DATASETS, DatasetError, default_folder
+    from scatseg.runs import RunLockedError
 
     unknown = [each for each in names if each not in DATASETS and not each.startswith(PREFIX)]
     if unknown:
@@ -119,7 +122,7 @@ def fetch(
                 here = _fetch(DATASETS[name], folder, archive, force, verbosity)
             else:
                 here = _fetch_loader(name, folder, verbosity)
-        except (DatasetError, LoaderError, OSError) as error:
+        except (DatasetError, LoaderError, RunLockedError, OSError) as error:
             click.echo(text_of(error), err=True)
             n_failed += 1
             continue
@@ -152,7 +155,8 @@ def _fetch(
 def _fetch_loader(name: str, folder: Path, verbosity: int) -> Path:
     from scatseg import loaders
 
-    export = loaders.fetch(name, folder)
+    with _hushed(verbosity):
+        export = loaders.fetch(name, folder)
     for path, reason in export.problems:
         click.echo(f"{path}: {reason}", err=True)
     if not export.written:
@@ -161,6 +165,13 @@ def _fetch_loader(name: str, folder: Path, verbosity: int) -> Path:
     if verbosity >= 0:
         click.echo(f"{name}: {counted(len(export.written), 'track')} written", err=True)
     return export.written[0].parent
+
+
+def _hushed(verbosity: int) -> contextlib.AbstractContextManager[object]:
+    """If quiet, leave out the log and the progress bars of mirdata, whose errors are raised."""
+    if verbosity >= 0:
+        return contextlib.nullcontext()
+    return contextlib.redirect_stderr(io.StringIO())
 
 
 @datasets.command()
@@ -190,7 +201,8 @@ def index(verbosity: int, name: str, folder: Path, output: Path | None, fetch_fi
 
     try:
         there = folder if output is None else output.parent
-        table = tabulate(name, folder, relative_to=there, fetch=fetch_first)
+        with _hushed(verbosity):
+            table = tabulate(name, folder, relative_to=there, fetch=fetch_first)
     except LoaderError as error:
         click.echo(str(error), err=True)
         return NOTHING_DONE

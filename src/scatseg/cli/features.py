@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from scatseg.cli.options import FileArgument, features_option, refuse_file
+from scatseg.cli.options import FileArgument, check_folder, features_option
 from scatseg.cli.outcome import (
     CustomCodeError,
     custom_errors,
@@ -58,7 +58,7 @@ def features(
         msg = f"{len(found.sources)} tracks need a folder, got -o {output}"
         raise click.UsageError(msg)
     folder = output.parent if one_file else output
-    refuse_file(folder)
+    check_folder(folder)
     failed = [f"{failure.track}: {failure.error}" for failure in found.failures]
     with usage_errors():
         folder.mkdir(parents=True, exist_ok=True)

@@ -10,10 +10,10 @@ import click
 
 from scatseg.cli.options import (
     FileArgument,
+    check_folder,
     config_option,
     features_trust_option,
     jobs_option,
-    output_folder,
     time_limit_option,
 )
 from scatseg.cli.outcome import (
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, type=FileArgument)
-@click.option(
-    "-o", "--output", type=FileArgument, callback=output_folder, help="Folder of the index."
-)
+@click.option("-o", "--output", type=FileArgument, help="Folder of the index.")
 @click.option(
     "--features",
     help="Features of the passages.  [default: scattering, or those of the index]",
@@ -70,9 +68,9 @@ def index(
     """Index the passages of recordings for search.
 
     PATHS are audio files, folders (searched recursively) or patterns. Unchanged recordings are
-    kept, changed ones are recomputed. Labels and groups come from an index.csv in a folder, else
-    they are kept. With --info, --verify, --remove, --prune or --rebuild, the index can be the only
-    path.
+    kept, renamed ones too, changed ones are recomputed. Labels and groups come from an index.csv in
+    a folder, else they are kept. With --info, --verify, --remove, --prune or --rebuild, the index
+    can be the only path.
     """
     if sum((info, verify, remove is not None, prune)) > 1:
         msg = "one of --info, --verify, --remove and --prune is needed, got several"
@@ -90,6 +88,7 @@ def index(
     if not paths or output is None:
         msg = "recordings and an index are needed: scatseg index PATH... -o music.index"
         raise click.UsageError(msg)
+    check_folder(output)
     from scatseg.naming import foreign_code
     from scatseg.search.store import DATABASE
 

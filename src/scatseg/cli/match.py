@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scatseg.cli.options import FileArgument, config_option, run_option
+from scatseg.cli.options import FileArgument, config_option, run_option, split_names
 from scatseg.cli.outcome import resumable, status_of, usage_errors
 from scatseg.cli.progress import Progress
 from scatseg.cli.resynthesize import resynthesize
@@ -46,13 +46,15 @@ _synth = click.option(
 )
 _losses = click.option(
     "--loss",
+    "--metric",
     "losses",
     multiple=True,
-    default=("jtfs", "mss"),
+    default=("jtfs,mss",),
     show_default=True,
-    help="jtfs, scattering, mss, logmel, mfcc, waveform, with options after a colon, or "
-    "module:callable: a function (x, target) of two tensors that returns a differentiable scalar, "
-    "or a scatseg.distances.Comparison. Repeat for several.",
+    callback=split_names,
+    help="jtfs, scattering, mss, logmel, mfcc, waveform, separated by commas, with options as in "
+    "jtfs:J=10,Q=8,mss, or module:callable: a function (x, target) of two tensors that returns a "
+    "differentiable scalar, or a scatseg.distances.Comparison. Repeat for several.",
 )
 _truth = click.option(
     "--target-params",
@@ -143,7 +145,7 @@ def descend(
     target: Path | None,
     output: Path,
     synth: str,
-    losses: tuple[str, ...],
+    losses: Sequence[str],
     truth: Values | None,
     fixed: Values | None,
     start: Values | None,
@@ -184,6 +186,9 @@ def descend(
             recording=target,
         )
         _say(task.notes)
+        if task.truth is not None:
+            outside = task.outside(task.free, "searched")
+            _say([f"{each}: at best, its bound can be found" for each in outside])
         rows = task.starts(start, starts, signed=signed, seed=seed)
         known = {name: loss_named(name, task.synth.sr) for name in losses}
         if optimizer == "levenberg-marquardt":
@@ -334,7 +339,7 @@ def field(
     verbosity: int,
     output: Path,
     synth: str,
-    losses: tuple[str, ...],
+    losses: Sequence[str],
     truth: Values | None,
     fixed: Values | None,
     ranges: tuple[str, ...],
@@ -357,10 +362,10 @@ def field(
         from scatseg.runs import attempted
 
         task = task_of(synth, ranges=parse_ranges(ranges), fixed=fixed or {}, truth=truth or {})
-        _say(task.notes)
         for delay in shifts:
             task.target(delay)
         plane = task.plane(tuple(each.strip() for each in over.split(",") if each.strip()))
+        _say(task.outside(plane, "drawn"))
         n_side = round(int(targets) ** 0.5)
         points = [task.known_truth]
         if truth is None:
@@ -413,6 +418,13 @@ def _at(row: dict[str, Any], plane: Sequence[str]) -> str:
 @_fixed
 @click.option("--over", default="shift", show_default=True, help="shift, or a parameter name.")
 @click.option(
+    "--range",
+    "ranges",
+    multiple=True,
+    metavar="NAME=LOW,HIGH",
+    help="Range of the parameter.  [default: from an eighth to eight times its value]",
+)
+@click.option(
     "--other",
     metavar="NAME=VALUE,...",
     callback=_named_values,
@@ -433,10 +445,11 @@ def _at(row: dict[str, Any], plane: Sequence[str]) -> str:
 def sweep(
     output: Path,
     synth: str,
-    losses: tuple[str, ...],
+    losses: Sequence[str],
     truth: Values | None,
     fixed: Values | None,
     over: str,
+    ranges: tuple[str, ...],
     other: Values | None,
     shift: int,
     points: int | None,
@@ -454,10 +467,22 @@ def sweep(
         from scatseg.matching import runs, sweeps
         from scatseg.matching.tasks import task_of
 
-        task = task_of(synth, ranges={}, fixed=fixed or {}, truth=truth or {})
+        given = parse_ranges(ranges)
+        if given.keys() - {over}:
+            msg = f"--range is for the parameter that is swept (--over), got {', '.join(given)}"
+            raise ValueError(msg)
+        task = task_of(synth, ranges=given, fixed=fixed or {}, truth=truth or {})
+        _say(task.outside(given, "drawn"))
         known = {name: loss_named(name, task.synth.sr) for name in losses}
         found, failures = sweeps.sweep(
-            task, known, over, other=other, shift=shift, n_points=points or 21, device=device
+            task,
+            known,
+            over,
+            in_range=over in given,
+            other=other,
+            shift=shift,
+            n_points=points or 21,
+            device=device,
         )
         facts = {"synth": synth, "target": truth or {}, "other": other, "shift": shift}
         runs.write_sweep(output, found, facts)

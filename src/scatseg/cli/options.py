@@ -145,6 +145,19 @@ def _parse_settings(
     return settings
 
 
+def split_names(_: click.Context, __: click.Parameter, items: tuple[str, ...]) -> list[str]:
+    """Split names with options at the commas between names, not at those between options."""
+    names: list[str] = []
+    for item in items:
+        for i, part in enumerate(item.split(",")):
+            option, equals, _value = part.partition("=")
+            if i and equals and ":" not in option:
+                names[-1] += f",{part}"
+            else:
+                names.append(part.strip())
+    return names
+
+
 def parse_time(_: click.Context, __: click.Parameter, text: str | None) -> float | None:
     """Read a time: 62.5, or 1:02.5, or 1:00:00."""
     if text is None:
@@ -161,19 +174,22 @@ def parse_time(_: click.Context, __: click.Parameter, text: str | None) -> float
 
 def output_file(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
     """Reject an output file that cannot be written before any work is done."""
-    if path is not None and path.is_dir():
+    if path is None:
+        return None
+    if path.is_dir():
         msg = f"{path} is a folder, a file is needed"
         raise click.BadParameter(msg)
-    if path is not None and not path.parent.is_dir():
+    if not path.parent.exists():
         msg = f"{path}: there is no folder {path.parent}, make it first"
         raise click.BadParameter(msg)
+    check_folder(path.parent)
     return path
 
 
 def output_folder(_: click.Context, __: click.Parameter, path: Path | None) -> Path | None:
-    """Reject an output folder that is a file before any work is done."""
+    """Reject an output folder that cannot be written before any work is done."""
     if path is not None:
-        refuse_file(path)
+        check_folder(path)
     return path
 
 
@@ -191,10 +207,14 @@ def run_folder(context: click.Context, option: click.Parameter, path: Path | Non
     return output_folder(context, option, path)
 
 
-def refuse_file(path: Path) -> None:
-    """Reject a file where a folder is needed."""
-    if path.exists() and not path.is_dir():
-        msg = f"{path} is a file, a folder is needed"
+def check_folder(path: Path) -> None:
+    """Reject a folder, made if missing, that is a file or where nothing can be written."""
+    there = next((each for each in (path, *path.parents) if each.exists()), path)
+    if there.exists() and not there.is_dir():
+        msg = f"{there} is a file, a folder is needed"
+        raise click.BadParameter(msg)
+    if there.exists() and not os.access(there, os.W_OK):
+        msg = f"{path}: nothing can be written to {there}, choose another -o"
         raise click.BadParameter(msg)
 
 

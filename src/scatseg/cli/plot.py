@@ -11,11 +11,11 @@ import click
 
 from scatseg.cli.options import (
     FileArgument,
+    check_folder,
     features_option,
     heard_features_option,
     joined,
     parse_time,
-    refuse_file,
 )
 from scatseg.cli.outcome import DONE, custom_errors, usage_errors
 from scatseg.cli.progress import followed
@@ -70,7 +70,7 @@ def _picture(_: click.Context, __: click.Parameter, path: Path) -> Path:
     if path.suffix not in (".png", ".svg"):
         msg = f"figures are written as .png or .svg, got {path.name!r}"
         raise click.BadParameter(msg)
-    refuse_file(path.parent)
+    check_folder(path.parent)
     return path
 
 

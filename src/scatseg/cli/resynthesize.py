@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from scatseg.cli.options import FileArgument, config_option, parse_time, run_option
+from scatseg.cli.options import FileArgument, config_option, parse_time, run_option, split_names
 from scatseg.cli.outcome import DONE, custom_errors, resumable, usage_errors
 from scatseg.cli.progress import Progress
 from scatseg.cli.torch_runs import device_option, run_folder, seed_option
@@ -162,17 +162,19 @@ def _first_sound(interpolate: Sequence[Path] | None, *, is_edited: bool) -> str:
 @click.argument("b", type=FileArgument)
 @click.option(
     "--metric",
-    "chosen",
+    "--loss",
+    "metrics",
     multiple=True,
     default=("jtfs,mss,mfcc",),
     show_default=True,
+    callback=split_names,
     help="jtfs, scattering, mss, logmel, mfcc, waveform, separated by commas, with options as in "
     "jtfs:J=10,Q=8,mss, or module:callable: a function (x, target) of two arrays that returns a "
     "number, or a scatseg.distances.Comparison. Repeat for several.",
 )
 @click.option("--sr", type=click.IntRange(1), default=22050, show_default=True, help="In Hz.")
 @click.pass_obj
-def distance(verbosity: int, a: Path, b: Path, chosen: tuple[str, ...], sr: int) -> int:
+def distance(verbosity: int, a: Path, b: Path, metrics: Sequence[str], sr: int) -> int:
     """Compute the distance between two recordings.
 
     The shorter one is padded with silence.
@@ -181,7 +183,6 @@ def distance(verbosity: int, a: Path, b: Path, chosen: tuple[str, ...], sr: int)
 
     from scatseg import audio, distances
 
-    metrics = [name for each in chosen for name in _split(each)]
     with usage_errors():
         for name in metrics:
             distances.comparisons(name, sr)  # before any is measured
@@ -196,14 +197,3 @@ def distance(verbosity: int, a: Path, b: Path, chosen: tuple[str, ...], sr: int)
                 value = distances.distance(x, y, metric=name, sr=sr)
             click.echo(f"{name}\t{value:.6g}")
     return DONE
-
-
-def _split(metrics: str) -> list[str]:
-    """Split at the commas between metrics, not at those between options."""
-    names: list[str] = []
-    for part in metrics.split(","):
-        if names and "=" in part and ":" not in part:
-            names[-1] += f",{part}"
-        else:
-            names.append(part.strip())
-    return names

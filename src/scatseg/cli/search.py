@@ -13,13 +13,13 @@ import click
 
 from scatseg.cli.options import (
     FileArgument,
+    check_folder,
     config_option,
     features_trust_option,
     jobs_option,
     output_folder,
     parse_time,
     refuse_beside,
-    refuse_file,
 )
 from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
 
@@ -111,7 +111,7 @@ def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> 
     from scatseg.search.descriptions import SoundError
 
     if options["output"] is not None and not options["draw_map"]:
-        refuse_file(options["output"])
+        check_folder(options["output"])
         _refuse_other_page(options["output"])
     if options["draw_map"]:
         refuse_beside("--map", ("query", *options.keys() - {"draw_map", "output", "trust"}))

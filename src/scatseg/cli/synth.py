@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scatseg.cli.options import FileArgument, refuse_file
+from scatseg.cli.options import FileArgument, check_folder
 from scatseg.cli.outcome import DONE, usage_errors
 from scatseg.cli.progress import followed
 
@@ -109,12 +109,12 @@ def synth(
     from scatseg.synth import synthesizer, theta_of
 
     if grid is not None:
-        refuse_file(output)
+        check_folder(output)
     elif output.is_dir():
         msg = f"{output} is a folder, a file is needed for one sound (or --grid N for many)"
         raise click.UsageError(msg)
     else:
-        refuse_file(output.parent)
+        check_folder(output.parent)
     with usage_errors():
         play = synthesizer(name)
         if grid is None:

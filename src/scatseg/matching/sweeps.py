@@ -82,6 +82,7 @@ def sweep(
     losses: Losses,
     over: str,
     *,
+    in_range: bool = False,
     other: Mapping[str, float] | None = None,
     shift: int = 0,
     n_points: int = 21,
@@ -99,6 +100,8 @@ def sweep(
         "shift": the target is delayed by 16 samples up to a quarter of its length, and compared
         with itself or with `other`. A parameter name: it is swept from an eighth to eight times its
         value on a logarithmic scale, over its range on a linear one or if its value is 0.
+    in_range : bool, default False
+        Sweep a parameter over its range in any case; only with a parameter.
     other : mapping of str to float, optional
         Parameters that differ in the sound to compare with; only with "shift".
     shift : int, default 0
@@ -133,8 +136,10 @@ def sweep(
     column = [each.name for each in task.parameters].index(over)
     parameter, theta = task.parameters[column], task.known_truth
     at = float(theta[column])
-    around = parameter.scale == "log" and at != 0
-    values = at * _FACTOR ** np.linspace(-1, 1, n_points) if around else parameter.spaced(n_points)
+    if parameter.scale == "log" and at != 0 and not in_range:
+        values = at * _FACTOR ** np.linspace(-1, 1, n_points)
+    else:
+        values = parameter.spaced(n_points) * (-1 if parameter.either_sign and at < 0 else 1)
 
     def measure(name: str) -> NDArray[np.float64]:
         return distance_by_parameter(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +82,21 @@ class Task:
         """
         return delayed_target(torch.from_numpy(self.sound), shift).to(device)
 
+    def outside(self, names: Collection[str], done: str) -> list[str]:
+        """Return a sentence for each of these parameters of a known target outside its range.
+
+        Parameters
+        ----------
+        names : collection of str
+            Parameter names.
+        done : str
+            What is done with the ranges: "searched".
+        """
+        return [
+            f"{name}={value:g} of the target lies outside the range {done}, {low:g} to {high:g}"
+            for name, value, low, high in _outside(self.parameters, self.known_truth, names)
+        ]
+
     def starts(
         self, given: Mapping[str, float] | None, n: int | None, *, signed: bool, seed: int
     ) -> NDArray[np.float64]:
@@ -102,7 +117,7 @@ class Task:
         rows = []
         if given is not None:
             row = _theta(self.synth, self.parameters, {**given, **self.fixed})
-            for name, value, low, high in _outside(self.parameters, row, self.fixed):
+            for name, value, low, high in _outside(self.parameters, row, self.free):
                 msg = f"a start must lie in the range searched, but {name}={value:g} is not "
                 msg += f"between {low:g} and {high:g}"
                 raise ValueError(msg)
@@ -182,11 +197,6 @@ def task_of(
             fixed=fixed,
             sound=_played(player, theta),
             truth=theta,
-            notes=tuple(
-                f"{name}={value:g} of the target lies outside the range searched, {low:g} to "
-                f"{high:g}: at best, its bound can be found"
-                for name, value, low, high in _outside(parameters, theta, fixed)
-            ),
         )
     assert recording is not None
     n_samples = len(_played(player, middle))
@@ -224,12 +234,12 @@ def _played(synth: Synth, theta: NDArray[np.float64]) -> NDArray[np.float32]:
 
 
 def _outside(
-    parameters: Sequence[Parameter], theta: NDArray[np.float64], fixed: Mapping[str, float]
+    parameters: Sequence[Parameter], theta: NDArray[np.float64], names: Collection[str]
 ) -> Iterator[tuple[str, float, float, float]]:
-    """Yield the parameters outside the range of descents, and their ranges."""
+    """Yield those of the named parameters that lie outside their ranges, and these."""
     for each, value in zip(parameters, theta, strict=True):
         size = abs(value) if each.either_sign else value
-        if each.name not in fixed and not each.low <= size <= each.high:
+        if each.name in names and not each.low <= size <= each.high:
             yield each.name, float(value), each.low, each.high
 
 

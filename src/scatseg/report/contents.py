@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from scatseg.evaluation import Score
 from scatseg.formats import Annotation, FormatError, Jams, read_jams
-from scatseg.freshness import changed, fingerprint, scored_fingerprints
+from scatseg.freshness import changed, fingerprint, removed, scored_fingerprints
 from scatseg.plotting import NoveltyCurve
 from scatseg.runs import Failure, read_failures, read_run_facts
 from scatseg.score_tables import read_scores
@@ -88,7 +88,7 @@ class Run:
     group_by : str
         Metadata column by which the summary groups tracks, or "".
     changed : frozenset of str
-        Tracks that were segmented again since they were scored; they have no scores.
+        Tracks segmented again or removed since they were scored; they have no scores.
     n_scored : int
         Number of tracks of the run that were scored.
     """
@@ -188,7 +188,7 @@ def read_run(folder: Path) -> Run:
         tracks.append(track)
     scored = scored_fingerprints(folder)
     now = {track.id: fingerprint(track.jams.annotations) for track in tracks} if scored else {}
-    outdated = changed(now, scored)
+    outdated = changed(now, scored) | removed(folder, scored)
     if outdated:
         rows = {}
         scores = {id_: valid for id_, valid in scores.items() if id_ not in outdated}

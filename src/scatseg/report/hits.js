@@ -29,7 +29,7 @@
       { text: "Why", title: "What is similar, most important first" },
     ];
     const made = table(columns, data.hits.map((hit, i) => [
-      String(i + 1), recording(hit), soundPlayer(hit, `Hit ${i + 1}: ${hit.track}`),
+      String(i + 1), recording(hit), soundPlayer(hit, `Hit ${i + 1}: ${hit.title}`),
       score(hit.similarity), score(hit.timbre), score(hit.course), why(hit),
     ]));
     made.classList.add("hits", "cards");
@@ -45,7 +45,7 @@
       ...(hit.tempo !== 1 ? [`tempo × ${hit.tempo.toFixed(2)}`] : []),
     ];
     return element("div", { className: "track-name" },
-      element("div", {}, hit.track),
+      element("div", { title: hit.track }, hit.title),
       element("div", { className: "hint" }, excerpt(hit)),
       ...tags.map((text) => element("span", { className: "tag" }, text)));
   }

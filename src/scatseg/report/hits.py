@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from scatseg.audio import AudioError, Recording, decode, save
 from scatseg.report.pages import asset, page_html
 from scatseg.report.sound import relative_url
+from scatseg.runs import safe_id
 from scatseg.search.asking import Answer
 from scatseg.writing import atomic_write, is_full
 
@@ -55,13 +56,16 @@ def build_hits(answer: Answer, folder: Path) -> Path:
             old.unlink()
     facts = answer.as_json()
     query, *sounds = _sounds(answer, folder / "audio", page)
-    hits = [found | sound for found, sound in zip(facts["hits"], sounds, strict=True)]
+    hits = [
+        found | sound | {"title": _title(found["track"], found["path"])}
+        for found, sound in zip(facts["hits"], sounds, strict=True)
+    ]
     for name in ("style.css", "page.js", "hits.js"):
         atomic_write(folder / "assets" / name, asset(name))
     text = json.dumps(facts, indent=2) + "\n"
     atomic_write(folder / "hits.json", text.encode("utf-8", "backslashreplace"))
     data = {
-        "title": answer.query,
+        "title": _title(answer.query, answer.path),
         "query": facts["query"] | query,
         "hits": hits,
         "notes": facts["notes"],
@@ -69,6 +73,12 @@ def build_hits(answer: Answer, folder: Path) -> Path:
     }
     atomic_write(page, page_html("hits", data))
     return page
+
+
+def _title(name: str, path: str | Path) -> str:
+    """Return the file name that an id was made from, as in the report of a run, else the name."""
+    stem = Path(path).stem
+    return stem if safe_id(stem) == name else name
 
 
 def _sounds(answer: Answer, folder: Path, page: Path) -> list[dict[str, Any]]:

@@ -112,9 +112,10 @@ def ask(
     if track is None and not path.exists():
         index.check_not_empty()
         msg = f"{query}: neither a file, nor the id of a recording of the index"
-        near = difflib.get_close_matches(os.fspath(query), [each.id for each in index.tracks])
+        ids = {each.id.casefold(): each.id for each in index.tracks}
+        near = difflib.get_close_matches(os.fspath(query).casefold(), ids)
         if near:
-            msg += f"; there are {', '.join(near)}"
+            msg += f"; there are {', '.join(ids[each] for each in near)}"
         raise audio.AudioError(msg)
     recording = audio.decode(path, sr=index.describer.sr)
     first, last = check_excerpt(recording.duration, start, end)

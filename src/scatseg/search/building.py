@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fnmatch
 import functools
@@ -58,7 +59,8 @@ def add_recordings(
 ) -> list[Receipt]:
     """Add recordings to an index, created if missing, and update those that changed.
 
-    Unchanged recordings are kept. Failures do not stop the others and are listed in failures.csv:
+    Unchanged recordings are kept. Those that were renamed or moved get a new id, and keep features
+    and labels. Failures do not stop the others and are listed in failures.csv:
     recordings until they are added again, table rows until the table is read again or gone, missing
     paths until the next call. The projection is fitted on the first recordings and then kept. If
     all recordings fail and there was no index before, only failures.csv is written.
@@ -124,6 +126,9 @@ def add_recordings(
         listed += failures
         runs.write_failures(folder, listed)
         receipts: dict[str, Receipt] = {}
+        renamed = _renamed(sources, state)
+        for id_, before in renamed.items():
+            _copy_description(before, id_, folder / "tracks")
         unchanged = _kept(sources, state)
         left = [source for source in sources if source.id not in unchanged]
         work = functools.partial(describe_source, folder=folder, describer=describer)
@@ -138,7 +143,7 @@ def add_recordings(
                 on_receipt(receipt)
         results = [receipts[source.id].result for source in sources]
         described = [each for each in results if isinstance(each, IndexedTrack)]
-        state = _commit(state, described, describer, belonging or {}, rebuild)
+        state = _commit(state, described, describer, belonging or {}, rebuild, renamed)
         if not state.generation:
             discard(folder)
     return [receipts[source.id] for source in sources]
@@ -227,7 +232,7 @@ def describe_source(source: Source, *, folder: Path, describer: Describer) -> Re
         with opened(source.path) as file:
             stat = os.fstat(file.fileno())  # before its content: a later change is then noticed
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        path = folder / "tracks" / f"{source.id}.{sha256[:16]}.npz"
+        path = folder / "tracks" / _description_name(source.id, sha256)
         duration = _described_duration(path)
         if duration is None:
             recording = audio.decode(source.path, sr=describer.sr)
@@ -303,6 +308,38 @@ def _named(sources: Sequence[Source], state: State) -> list[Source]:
     return sorted(named)
 
 
+def _renamed(sources: Sequence[Source], state: State) -> dict[str, IndexedTrack]:
+    """Find new recordings whose content is that of a recording that is gone, by new id."""
+    by_size: dict[int, list[IndexedTrack]] = {}
+    for track in state.tracks.values():
+        by_size.setdefault(track.size, []).append(track)
+    here = {source.id for source in sources}
+    renamed: dict[str, IndexedTrack] = {}
+    for id_, path in sources:
+        try:
+            alike = [] if id_ in state.tracks else by_size.get(path.stat().st_size, [])
+            gone = [track for track in alike if track.id not in here and runs.is_gone(track.path)]
+            sha256 = audio.file_hash(path) if gone else ""
+        except (OSError, audio.AudioError):  # reported when it is read
+            continue
+        before = next((track for track in gone if track.sha256 == sha256), None)
+        if before is not None:
+            renamed[id_] = before
+            by_size[before.size].remove(before)
+    return renamed
+
+
+def _copy_description(track: IndexedTrack, id_: str, folder: Path) -> None:
+    """Give the description of a recording to another id; one that is lost is computed anew."""
+    with contextlib.suppress(FileNotFoundError):
+        data = (folder / track.description).read_bytes()
+        atomic_write(folder / _description_name(id_, track.sha256), data)
+
+
+def _description_name(id_: str, sha256: str) -> str:
+    return f"{id_}.{sha256[:16]}.npz"
+
+
 def describer_of(state: State) -> Describer:
     """Return the feature settings of an index.
 
@@ -331,11 +368,15 @@ def _commit(
     describer: Describer,
     belonging: Mapping[Path, Belonging],
     rebuild: bool,
+    renamed: Mapping[str, IndexedTrack],
 ) -> State:
-    """Commit the features of recordings to the index."""
+    """Commit the features of recordings to the index; renamed ones replace those they were."""
     tracks = dict(state.tracks)
     for track in described:
-        own = _own(Path(track.path), belonging, tracks.get(track.id))
+        before = tracks.get(track.id)
+        if track.id in renamed:
+            before = tracks.pop(renamed[track.id].id)
+        own = _own(Path(track.path), belonging, before)
         tracks[track.id] = dataclasses.replace(track, labels=own.labels, group=own.group)
     return write_tracks(state, tracks, describer, rebuild=rebuild, waiting=True)
 

@@ -12,7 +12,6 @@ import errno
 import json
 import os
 import re
-import secrets
 import shutil
 import sqlite3
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -24,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg import naming
-from scatseg.runs import shown
+from scatseg.runs import locked, shown
 from scatseg.search.approximate import graph_name
 from scatseg.search.passages import LENGTHS, WHOLE
 from scatseg.search.projection import Projection, read_projection
-from scatseg.writing import atomic_write, is_full, naming_file
+from scatseg.writing import atomic_write, is_full, naming_file, replaced
 
 FORMAT = 1
 """Version of the folder."""
@@ -208,50 +207,61 @@ def projection_name(generation: int) -> str:
 
 
 def create(folder: Path, *, options: str, features: str, sr: int) -> None:
-    """Create an empty index atomically.
+    """Create an empty index, atomically, in a new or empty folder.
 
     Raises
     ------
     SearchIndexError
-        When the path exists and is something else, or is the current folder.
+        When the path exists and is something else.
+    RunLockedError
+        When another process writes to it.
     OSError
         When the disk is full.
     """
     if (folder / DATABASE).is_file():
         return
-    left = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if left - _OF_FAILURES or (folder.exists() and not folder.is_dir()):
+    if _is_other(folder):
         msg = f"{shown(folder)} holds something else than an index: choose another -o"
         raise SearchIndexError(msg)
-    if folder.exists() and folder.samefile("."):
-        msg = f"{shown(folder)} is the current folder, which an index replaces: choose another -o"
-        raise SearchIndexError(msg)
-    made = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.tmp")
+    facts = {"format": FORMAT, "options": options, "features": features, "sr": sr}
+    facts |= {"generation": 0, "n_dims": 0}
+    facts |= {f"rows {length:g}": 0 for length in ALL_LENGTHS}
+    is_new = not folder.exists()
     try:
-        made.mkdir(parents=True)
-        with contextlib.closing(sqlite3.connect(made / DATABASE)) as database:
-            database.execute("PRAGMA journal_mode=WAL")
-            database.executescript(_SCHEMA)
-            facts = {"format": FORMAT, "options": options, "features": features, "sr": sr}
-            facts |= {"generation": 0, "n_dims": 0}
-            facts |= {f"rows {length:g}": 0 for length in ALL_LENGTHS}
-            with database:
-                database.executemany(
-                    "INSERT INTO meta VALUES (?, ?)",
-                    [(key, json.dumps(value)) for key, value in facts.items()],
-                )
-        (made / "tracks").mkdir()
-        for name in left:  # from an attempt in which all recordings failed
-            (folder / name).replace(made / name)
-        made.replace(folder)
+        with locked(folder):
+            if not (folder / DATABASE).is_file():  # nor made by another process meanwhile
+                with replaced(folder / DATABASE) as temporary:
+                    _make(temporary, facts)
+                (folder / "tracks").mkdir(exist_ok=True)
     except (OSError, sqlite3.OperationalError) as error:
-        if not (folder / DATABASE).is_file():
-            _raise_full(error, folder)
-            reason = error.strerror if isinstance(error, OSError) else error
-            msg = f"{shown(folder)}: an index cannot be made here ({reason})"
-            raise SearchIndexError(msg) from error
-    finally:
-        shutil.rmtree(made, ignore_errors=True)
+        if is_new:
+            with contextlib.suppress(OSError):
+                (folder / ".lock").unlink(missing_ok=True)
+                folder.rmdir()
+        _raise_full(error, folder)
+        reason = error.strerror if isinstance(error, OSError) else error
+        msg = f"{shown(folder)}: an index cannot be made here ({reason})"
+        raise SearchIndexError(msg) from error
+
+
+def _is_other(folder: Path) -> bool:
+    """Return whether a path is a file, or a folder with more than failed attempts leave."""
+    if not folder.is_dir():
+        return folder.exists()
+    names = {path.name for path in folder.iterdir()} - _OF_FAILURES
+    return any(not name.startswith(".scatseg-") for name in names)
+
+
+def _make(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write a database without tracks."""
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.execute("PRAGMA journal_mode=WAL")
+        database.executescript(_SCHEMA)
+        with database:
+            database.executemany(
+                "INSERT INTO meta VALUES (?, ?)",
+                [(key, json.dumps(value)) for key, value in facts.items()],
+            )
 
 
 def discard(folder: Path) -> None:
@@ -496,7 +506,7 @@ def remove_unnamed(state: State, *, waiting: bool = False) -> None:
     current |= {
         graph_name(state.matrix_path(length), rows.n_rows) for length, rows in state.rows.items()
     }
-    for pattern in ("vectors-*", "projection-*.npz", ".scatseg-*.tmp"):
+    for pattern in ("vectors-*", "projection-*.npz", ".scatseg-*.tmp*"):
         for path in state.folder.glob(pattern):
             if path.name not in current:
                 path.unlink()
