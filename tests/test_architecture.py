@@ -150,10 +150,11 @@ def test_everything_public_can_be_imported():
         assert getattr(scatseg, name).__doc__
 
 
-def test_completion_shows_public_names_only():
+def test_completion_shows_public_names_and_modules_only():
     assert scatseg.segment.__module__ == "scatseg.segmenters"  # which imports modules
     shown = {name for name in dir(scatseg) if not name.startswith("__")}
-    assert shown == set(scatseg.__all__)
+    rooms = {name.split(".")[0] for name in MODULES} - {"", "__main__"}
+    assert shown == {*scatseg.__all__, *rooms}
     assert "__version__" in dir(scatseg)
 
 

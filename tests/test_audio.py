@@ -1,3 +1,4 @@
+import errno
 import hashlib
 import os
 import pickle
@@ -599,3 +600,5 @@ def test_a_missing_file_is_an_error_of_audio_and_of_python(tmp_path, read):
             read(tmp_path / "nothing.wav")
         again = pickle.loads(pickle.dumps(caught.value))
         assert (type(again), str(again)) == (type(caught.value), str(caught.value))
+        for error in (caught.value, again):
+            assert (error.errno, error.filename) == (errno.ENOENT, str(tmp_path / "nothing.wav"))

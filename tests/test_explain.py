@@ -119,9 +119,12 @@ def test_the_louder_of_two_filters_of_one_modulation_is_named():
     )
 
 
-def test_a_relevance_per_name_is_needed():
-    with pytest.raises(ValueError, match=r"relevance must have shape \(7,\), one per name"):
-        reasons_for([1.0, 2.0], NAMES)
+@pytest.mark.parametrize("argument", ["relevance", "Z", "energy"])
+@pytest.mark.parametrize("given", [[1.0, 2.0], 1.0, [[1.0] * 7]])
+def test_a_value_per_name_is_needed(argument, given):
+    arguments = {"relevance": [1.0] * 7, argument: given}
+    with pytest.raises(ValueError, match=rf"{argument} must have shape \(7,\), one per name"):
+        reasons_for(names=NAMES, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -222,3 +225,15 @@ def test_permutation_is_deterministic_given_a_seed(rng):
     n_bands = len({band_of(name) for name in NAMES})
     assert len(seen) == 3 * (1 + 2 * n_bands)
     assert once == again != other
+
+
+def test_no_steps_or_repeats_are_refused(rng):
+    with pytest.raises(ValueError, match="n_steps must be an integer of at least 1, got 0"):
+        integrated_gradients(lambda points: points, [1.0], n_steps=0)
+    with pytest.raises(ValueError, match="n_repeats must be an integer of at least 1, got 0"):
+        permutation_importance(np.mean, rng.normal(size=(5, 7)), NAMES, n_repeats=0)
+
+
+def test_permutation_needs_a_column_per_name(rng):
+    with pytest.raises(ValueError, match=r"shape \(n_clips, 7\), one column per name.*\(5, 9\)"):
+        permutation_importance(np.mean, rng.normal(size=(5, 9)), NAMES)

@@ -193,6 +193,13 @@ def test_the_sampling_rate_may_be_any_whole_number(sr):
         comparisons("mfcc", sr / 10)
 
 
+@pytest.mark.parametrize("kind", [LogMel, MFCC])
+def test_a_whole_sampling_rate_is_an_integer(kind):
+    assert repr(kind(sr=8192.0)) == repr(kind(sr=8192))
+    with pytest.raises(ValueError, match=r"sr must be a positive whole number of Hz, got 819\.2"):
+        kind(sr=819.2)
+
+
 def test_lengths_of_windows_may_be_a_list():
     assert MultiScaleSpectrum(n_fft=[64, 32]) == MultiScaleSpectrum(n_fft=(64, 32))
     assert MultiScaleSpectrum(n_fft=np.array([64, 32])) == MultiScaleSpectrum(n_fft=(64, 32))
@@ -368,6 +375,20 @@ def test_adding_anything_but_losses_raises():
     losses = torch_module("scatseg.losses")
     with pytest.raises(TypeError, match="unsupported operand"):
         _ = losses.WaveformLoss() + 3
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf])
+def test_weights_of_losses_are_finite(weight):
+    losses = torch_module("scatseg.losses")
+    with pytest.raises(ValueError, match="weights of losses must be finite, got"):
+        _ = weight * (2 * losses.WaveformLoss())
+
+
+@pytest.mark.parametrize("weight", [None, 2j])
+def test_weights_of_losses_are_numbers(weight):
+    losses = torch_module("scatseg.losses")
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = weight * losses.WaveformLoss()
 
 
 def test_losses_are_summed_by_sum_and_divided():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from scatseg.audio import AudioError, save
 from scatseg.cli import cli
-from scatseg.formats import Annotation, write
+from scatseg.formats import Annotation, FormatError, write
 from scatseg.pairing import (
     Described,
     Pair,
@@ -170,6 +170,16 @@ def test_accents_and_underscores_do_not_matter():
 def test_table_of_something_else_tells_nothing(tmp_path):
     (tmp_path / "metadata.csv").write_text("mood,tempo\nsad,60\n\n,\n")
     assert read_metadata(tmp_path) == {}
+
+
+def test_damaged_tables_are_refused_with_file_and_line(tmp_path):
+    table = tmp_path / "metadata.csv"
+    table.write_text('id,title\n1,"For God\n2,Blue Sky\n')
+    with pytest.raises(FormatError, match=r"metadata\.csv, line 2: .*is a quote not closed\?"):
+        read_metadata(tmp_path)
+    table.write_bytes(b"\x00\xd8\x01")
+    with pytest.raises(FormatError, match=r"metadata\.csv: "):
+        read_metadata(tmp_path)
 
 
 def test_durations_are_where_annotations_end_and_what_metadata_say():

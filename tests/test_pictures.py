@@ -713,6 +713,22 @@ def test_sizes_of_changes_ascend_and_are_positive(notes):
             pictures.stability(notes, SR, factors=sizes)
 
 
+def test_one_curve_needs_no_list(notes):
+    y, change = notes[:SR], {"shifts": [0.01], "J": 7}
+    assert [*pictures.invariance(y, SR, T=256, **change).distances] == [
+        *pictures.invariance(y, SR, T=(256,), **change).distances
+    ]
+    assert "scattering, Q = 2" in pictures.stability(y, SR, J=7, Q=2, factors=[0.01]).distances
+
+
+@pytest.mark.parametrize("scales", [(), 64.5, [64, "a"], [0]])
+def test_scales_are_positive_integers(scales, notes):
+    with pytest.raises(ValueError, match="T must be an integer"):
+        pictures.invariance(notes, SR, T=scales)
+    with pytest.raises(ValueError, match="Q must be an integer"):
+        pictures.stability(notes, SR, Q=scales)
+
+
 def test_distances_are_drawn_for_every_transform(notes, ax):
     curves = pictures.stability(notes[:SR], SR, J=7, Q=(1, 2), factors=[0.01, 0.02])
     plotting.plot_distances(curves, ax=ax, xlabel="part")

@@ -12,6 +12,9 @@ from kymatio.scattering1d.frontend.numpy_frontend import ScatteringNumPy1D
 from scipy.signal import lfilter
 from tests.measuring import peak_memory
 
+import scatseg
+from scatseg.distances import JointCoefficients, ScatteringCoefficients
+from scatseg.gear.representations import MeanJointScattering, MeanScattering
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering, plan
 from scatseg.scattering import arrays as scattering_arrays
 from scatseg.scattering.banks import Scaled, erb_gammatone, gammatone, mel
@@ -881,3 +884,23 @@ def test_memory_of_a_long_signal_is_not_kept(monkeypatch):
     monkeypatch.setattr(scattering_arrays, "_MOST_KEPT", 1000)
     np.testing.assert_array_equal(transform(x), expected)
     assert scattering_arrays.NUMPY._workspace.memory.nbytes <= 1000
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        lambda Q: Scattering1D(6, Q=Q),
+        lambda Q: TimeFrequencyScattering(6, 3, Q=Q),
+        lambda Q: scatseg.Scattering(J=6, Q=Q),
+        lambda Q: scatseg.JointScattering(J=6, Q=Q),
+        lambda Q: ScatteringCoefficients(J=6, Q=Q),
+        lambda Q: JointCoefficients(J=6, J_fr=3, Q=Q),
+        lambda Q: MeanScattering(J=6, Q=Q),
+        lambda Q: MeanJointScattering(J=6, J_fr=3, Q=Q),
+    ],
+)
+def test_wavelets_per_octave_may_be_a_list(made):
+    assert made([8, 2]) == made((8, 2))
+    assert hash(made([8, 2])) == hash(made((8, 2)))
+    with pytest.raises(ValueError, match="Q must be an integer or a pair of integers, got"):
+        made([8, 2, 1])

@@ -396,6 +396,14 @@ def test_an_index_is_shown_by_its_size(built):
     assert repr(index) == shown
 
 
+def test_an_index_has_a_length_and_knows_its_recordings(built, music):
+    assert len(built) == len(built.tracks) == 6
+    assert "melody0" in built
+    assert music / "melody0.flac" in built
+    assert "melody6" not in built
+    assert 0 not in built
+
+
 def test_a_folder_is_opened_and_not_made_an_index(built):
     index = built
     with pytest.raises(TypeError, match=r"Index.open\(folder\) opens an index, .* got '"):

@@ -237,6 +237,16 @@ def test_average_ranks_are_those_of_the_textbook():
     np.testing.assert_allclose(average_ranks(DEMSAR), [3.143, 2.000, 2.893, 1.964], atol=5e-4)
 
 
+@pytest.mark.parametrize("statistic", [average_ranks, friedman_test])
+def test_ranks_are_of_complete_finite_tables(statistic):
+    with pytest.raises(ValueError, match=r"got nan of system 1 on track 0: leave out tracks"):
+        statistic([[0.9, np.nan], [0.1, 0.2]])
+    with pytest.raises(ValueError, match=r"shape \(n_tracks, n_systems\).*got \(3,\)"):
+        statistic([0.9, 0.1, 0.2])
+    with pytest.raises(ValueError, match=r"none of them 0, got \(0, 2\)"):
+        statistic(np.empty((0, 2)))
+
+
 def test_friedman_test_is_scipy_s():
     expected = scipy.stats.friedmanchisquare(*np.transpose(DEMSAR)).pvalue
     assert friedman_test(DEMSAR) == pytest.approx(expected)

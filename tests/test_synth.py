@@ -142,6 +142,12 @@ def test_a_shift_delays_by_whole_samples(name):
     assert not early[-100:].any()
 
 
+@pytest.mark.parametrize("shift", [1.5, "1", None, True])
+def test_a_sound_is_delayed_by_whole_samples_only(shift):
+    with pytest.raises(ValueError, match=f"shift must be a whole number of samples, got {shift!r}"):
+        synth.delayed(np.ones(10), shift)
+
+
 def test_a_shift_beyond_the_end_leaves_silence():
     assert not synth.delayed(np.ones(10), 12).any()
 

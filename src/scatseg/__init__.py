@@ -90,4 +90,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *(name for name in globals() if name.startswith("__"))])
+    import pkgutil
+
+    modules = (module.name for module in pkgutil.iter_modules(__path__))
+    own = (name for name in globals() if name.startswith("__"))
+    return sorted({*__all__, *own, *(name for name in modules if not name.startswith("_"))})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from numbers import Real
 
 import numpy as np
 import scipy.ndimage
@@ -64,8 +66,9 @@ class Bars:
 
     def __post_init__(self) -> None:
         check_integer("positions", self.positions, 1)
-        if self.length is not None and not self.length > 0:
-            msg = f"length must be a positive number of seconds, got {self.length:g}"
+        length = self.length
+        if length is not None and not (isinstance(length, Real) and 0 < length < math.inf):
+            msg = f"length must be a positive number of seconds, got {length!r}"
             raise ValueError(msg)
         if not self._extractors():
             msg = "a bar needs at least one kind of features, got none"

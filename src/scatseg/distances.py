@@ -25,7 +25,13 @@ from numpy.typing import ArrayLike, NDArray
 from scatseg import naming
 from scatseg.rates import check_rate
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering
-from scatseg.scattering.arguments import Scale, check_integer, check_positive, check_signal
+from scatseg.scattering.arguments import (
+    Scale,
+    check_integer,
+    check_positive,
+    check_signal,
+    hold_pair,
+)
 from scatseg.scattering.arrays import Arrays, Tensor, arrays_of, dtype_of, is_tensor
 from scatseg.scattering.plan import Accuracy
 
@@ -394,8 +400,7 @@ class ScatteringCoefficients:
     p: Order = 2
 
     def __post_init__(self) -> None:
-        _check_coefficients(self.eps, self.p)
-        _ = self.transform
+        _check_coefficients(self)
 
     @property
     def transform(self) -> Scattering1D:
@@ -444,8 +449,7 @@ class JointCoefficients:
     p: Order = 2
 
     def __post_init__(self) -> None:
-        _check_coefficients(self.eps, self.p)
-        _ = self.transform
+        _check_coefficients(self)
 
     @property
     def transform(self) -> TimeFrequencyScattering:
@@ -574,14 +578,18 @@ def _check_order(p: int) -> None:
         raise ValueError(msg)
 
 
-def _check_coefficients(eps: float | None, p: int) -> None:
-    _check_order(p)
-    if eps is not None:
-        check_positive("eps", eps)
+def _check_coefficients(options: ScatteringCoefficients | JointCoefficients) -> None:
+    hold_pair(options)
+    _check_order(options.p)
+    if options.eps is not None:
+        check_positive("eps", options.eps)
+    _ = options.transform  # checks the others
 
 
 def _check_mel(options: LogMel | MFCC) -> None:
-    for name in ("sr", "n_mels", "n_fft", "hop_length"):
+    check_rate(options.sr)
+    object.__setattr__(options, "sr", int(options.sr))  # frozen
+    for name in ("n_mels", "n_fft", "hop_length"):
         check_integer(name, getattr(options, name), 1)
     _check_order(options.p)
     if options.n_fft % options.hop_length:

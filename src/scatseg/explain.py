@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scatseg.counts import rounded
 from scatseg.features import FeatureName
+from scatseg.scattering.arguments import check_integer
 
 _STEPS = 32
 """Integration steps from the average clip to the one explained."""
@@ -130,7 +131,7 @@ def integrated_gradients(
     z : array_like of float, shape (n_features,)
         Standardized features of the clip explained.
     n_steps : int, default 32
-        Integration steps from the average clip, 0, to z.
+        Integration steps from the average clip, 0, to z; at least 1.
 
     Returns
     -------
@@ -147,6 +148,7 @@ def integrated_gradients(
     >>> integrated_gradients(lambda points: 2 * points, [1.0, 3.0])  # of the sum of squares
     array([1., 9.])
     """
+    check_integer("n_steps", n_steps, 1)
     point = np.asarray(z, dtype=np.float64)
     middles = (np.arange(n_steps) + 0.5) / n_steps
     mean: NDArray[np.float64] = gradient(middles[:, None] * point).mean(axis=0)
@@ -172,7 +174,7 @@ def permutation_importance(
     names : sequence of FeatureName, length n_features
         Feature names. All features of a band are permuted together, as they are correlated.
     n_repeats : int, default 5
-        Permutations per band to average over.
+        Permutations per band to average over, at least 1.
     seed : int, default 0
         Seed of the permutations.
 
@@ -185,6 +187,10 @@ def permutation_importance(
     ----------
     L. Breiman, "Random forests", Machine Learning 45(1), 2001.
     """
+    check_integer("n_repeats", n_repeats, 1)
+    if np.shape(X)[1:] != (len(names),):
+        msg = f"X must have shape (n_clips, {len(names)}), one column per name, got {np.shape(X)}"
+        raise ValueError(msg)
     rng = np.random.default_rng(seed)
     whole = score(X)
     reasons = []
@@ -227,14 +233,12 @@ def reasons_for(
     Raises
     ------
     ValueError
-        When the number of names and features differ.
+        When `relevance`, `Z` or `energy` is not one value per name.
     """
-    values = np.asarray(relevance, dtype=np.float64)
-    if values.shape != (len(names),):
-        msg = f"relevance must have shape ({len(names)},), one per name, got {values.shape}"
-        raise ValueError(msg)
-    there = np.ones(len(names)) if Z is None else np.asarray(Z, dtype=np.float64) > 0
-    evidence = np.maximum(values, 0) * there * _shares(energy, names)
+    values = _per_name("relevance", relevance, names)
+    there = np.ones(len(names)) if Z is None else _per_name("Z", Z, names) > 0
+    loudness = np.ones(len(names)) if energy is None else _per_name("energy", energy, names)
+    evidence = np.maximum(values, 0) * there * _shares(loudness, names)
     reasons = [
         _reason(band, values[columns], evidence[columns], columns, names)
         for band, columns in _columns_by_band(tuple(names)).items()
@@ -242,12 +246,19 @@ def reasons_for(
     return sorted(reasons, key=lambda reason: -reason.relevance)
 
 
-def _shares(energy: ArrayLike | None, names: Sequence[FeatureName]) -> NDArray[np.float64]:
+def _per_name(argument: str, given: ArrayLike, names: Sequence[FeatureName]) -> NDArray[np.float64]:
+    values = np.asarray(given, dtype=np.float64)
+    if values.shape != (len(names),):
+        msg = f"{argument} must have shape ({len(names)},), one per name, got {values.shape}"
+        raise ValueError(msg)
+    return values
+
+
+def _shares(energy: NDArray[np.float64], names: Sequence[FeatureName]) -> NDArray[np.float64]:
     """Normalize energy within each family and order."""
-    values = np.ones(len(names)) if energy is None else np.asarray(energy, dtype=np.float64)
     kind = _kinds(tuple(names))
-    totals = np.bincount(kind, values)[kind]
-    return values / np.where(totals > 0, totals, 1)
+    totals = np.bincount(kind, energy)[kind]
+    return energy / np.where(totals > 0, totals, 1)
 
 
 @functools.lru_cache(maxsize=16)

@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from scatseg.compression import Compression, check_compression, compressed
 from scatseg.counts import counted, told_apart
 from scatseg.feature_names import FeatureName, numbered, path_names
-from scatseg.scattering.arguments import check_mono
+from scatseg.scattering.arguments import check_mono, hold_pair
 from scatseg.scattering.costs import Cost
 from scatseg.scattering.joint import TimeFrequencyScattering
 from scatseg.scattering.plan import Accuracy
@@ -263,8 +264,8 @@ def uniform_edges(duration: float, frame: float) -> NDArray[np.float64]:
     array([0.  , 0.55, 1.1 , 1.65, 2.2 ])
     """
     for name, value in (("duration", duration), ("frame", frame)):
-        if not 0 < value < math.inf:
-            msg = f"{name} must be a positive, finite number of seconds, got {value:g}"
+        if not isinstance(value, Real) or not 0 < value < math.inf:
+            msg = f"{name} must be a positive, finite number of seconds, got {value!r}"
             raise ValueError(msg)
     n_frames = max(1, round(duration / frame))
     edges = np.linspace(0, duration, n_frames + 1)
@@ -514,6 +515,7 @@ def _power_of_two(most: int) -> int:
 
 
 def _check(extract: Scattering | JointScattering) -> None:
+    hold_pair(extract)
     if extract.T in (0, "global"):
         msg = f"T must be an averaging scale of at least 1 sample, got {extract.T!r}"
         raise ValueError(msg)
@@ -572,8 +574,7 @@ def _described(
 ) -> Features:
     """Convert coefficients (n_paths, n_frames) of a whole recording to Features."""
     family = "jtfs" if isinstance(extract, JointScattering) else "scattering"
-    Q1 = extract.Q[0] if isinstance(extract.Q, tuple) else extract.Q
-    meta, names = _paths(transform, family, Q1, sr)
+    meta, names = _paths(transform, family, sr)
     X = compressed(
         S.T,
         meta,
@@ -588,11 +589,11 @@ def _described(
 
 @functools.lru_cache(maxsize=16)  # as long as the transform of a short sound
 def _paths(
-    transform: Scattering1D | TimeFrequencyScattering, family: str, Q1: int, sr: int
+    transform: Scattering1D | TimeFrequencyScattering, family: str, sr: int
 ) -> tuple[dict[str, Any], tuple[FeatureName, ...]]:
     """Return the parameters of the paths, and the names of all but order 0."""
     meta = transform.meta()
-    return meta, tuple(path_names(family, physical_meta(meta, sr, Q1)))
+    return meta, tuple(path_names(family, physical_meta(meta, sr, transform.options.Q[0])))
 
 
 _FITS = 16

@@ -8,8 +8,10 @@ finite everywhere, even for silence and equal sounds.
 from __future__ import annotations
 
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from typing import Any, Literal, cast
 
 import torch
@@ -60,6 +62,8 @@ class Loss(torch.nn.Module, ABC):
         return WeightedSum([*self.terms, *other.terms])
 
     def __mul__(self, weight: float) -> WeightedSum:
+        if not isinstance(weight, Real | Tensor):
+            return NotImplemented
         return WeightedSum([(weight * w, loss) for w, loss in self.terms])
 
     __rmul__ = __mul__
@@ -79,7 +83,7 @@ class WeightedSum(Loss):
     Parameters
     ----------
     terms : sequence of (float, Loss)
-        Weights and losses.
+        Weights, finite, and losses.
 
     Examples
     --------
@@ -95,6 +99,9 @@ class WeightedSum(Loss):
     def __init__(self, terms: Sequence[tuple[float, Loss]]) -> None:
         super().__init__()
         self.weights = tuple(weight for weight, _ in terms)
+        if not all(math.isfinite(weight) for weight in self.weights):
+            msg = f"weights of losses must be finite, got {self.weights}"
+            raise ValueError(msg)
         self.losses = torch.nn.ModuleList(loss for _, loss in terms)
 
     @property

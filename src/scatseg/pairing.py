@@ -7,14 +7,14 @@ import io
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scatseg.audio import decode
 from scatseg.audio.sources import opened, printable, source_of
-from scatseg.formats import Annotation
+from scatseg.formats import Annotation, FormatError
 from scatseg.formats.text import decoded, number
 from scatseg.partners import match_ids
 
@@ -283,11 +283,12 @@ def read_metadata(root: str | Path) -> dict[str, Described]:
     ------
     OSError
         When a table cannot be read.
+    FormatError
+        When a table is not text, or a quote is not closed; with file and line.
     """
     found: dict[str, Described] = {}
     for path in sorted(Path(root).rglob("metadata.csv")):
-        text, _ = decoded(path.read_bytes())
-        for row in csv.DictReader(io.StringIO(text, newline="")):
+        for row in _rows(path):
             id_ = _cell(row, _ID)
             duration = number(_cell(row, _DURATION))
             if id_:
@@ -297,6 +298,21 @@ def read_metadata(root: str | Path) -> dict[str, Described]:
                     durations=(duration,) if duration is not None and duration > 0 else (),
                 )
     return found
+
+
+def _rows(path: Path) -> Iterator[dict[str | Any, str | Any]]:
+    """Read the rows of a table by column."""
+    try:
+        text, _ = decoded(path.read_bytes())
+    except FormatError as error:
+        msg = f"{path}: {error}"
+        raise FormatError(msg) from error
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        yield from rows
+    except csv.Error as error:
+        msg = f"{path}, line {rows.line_num + 1}: {error}; is a quote not closed?"
+        raise FormatError(msg) from error
 
 
 def _cell(row: Mapping[str | None, str | list[str] | None], names: frozenset[str]) -> str:

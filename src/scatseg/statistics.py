@@ -149,6 +149,21 @@ def _finite_vector(sample: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
+def _finite_table(values: ArrayLike) -> NDArray[np.float64]:
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 2 or not array.size:
+        msg = f"values must have shape (n_tracks, n_systems), none of them 0, got {array.shape}"
+        raise ValueError(msg)
+    if not np.isfinite(array).all():
+        track, system = np.argwhere(~np.isfinite(array))[0]
+        msg = (
+            f"values must be finite, got {array[track, system]} of system {system} on track "
+            f"{track}: leave out tracks without a value of every system"
+        )
+        raise ValueError(msg)
+    return array
+
+
 def _resampled_means(
     columns: NDArray[np.float64], n_resamples: int, seed: int
 ) -> NDArray[np.float64]:
@@ -296,6 +311,11 @@ def average_ranks(values: ArrayLike) -> NDArray[np.float64]:
     ranks : ndarray of float, shape (n_systems,)
         In [1, n_systems].
 
+    Raises
+    ------
+    ValueError
+        When a value is not finite, or the shape is another.
+
     Examples
     --------
     >>> average_ranks([[0.9, 0.5, 0.5], [0.6, 0.7, 0.1]])
@@ -303,7 +323,7 @@ def average_ranks(values: ArrayLike) -> NDArray[np.float64]:
     """
     import scipy.stats
 
-    rounded = np.round(np.asarray(values, dtype=np.float64), 9)
+    rounded = np.round(_finite_table(values), 9)
     ranks: NDArray[np.float64] = scipy.stats.rankdata(-rounded, axis=1).mean(axis=0)
     return ranks
 
@@ -321,6 +341,11 @@ def friedman_test(values: ArrayLike) -> float:
     p : float
         p-value by the chi-squared approximation, corrected for ties; 1 if all values are tied.
 
+    Raises
+    ------
+    ValueError
+        When a value is not finite, or the shape is another.
+
     References
     ----------
     M. Friedman, "The use of ranks to avoid the assumption of normality implicit in the analysis
@@ -328,7 +353,7 @@ def friedman_test(values: ArrayLike) -> float:
     """
     import scipy.stats
 
-    rounded = np.round(np.asarray(values, dtype=np.float64), 9)
+    rounded = np.round(_finite_table(values), 9)
     n_tracks, n_systems = rounded.shape
     ranks = scipy.stats.rankdata(rounded, axis=1)
     spread = ((ranks - (n_systems + 1) / 2) ** 2).sum()

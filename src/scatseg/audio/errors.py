@@ -1,5 +1,9 @@
 """Errors and warnings about audio files."""
 
+import errno
+import os
+from typing import Any
+
 
 class AudioWarning(UserWarning):
     """A problem of a recording that could be decoded."""
@@ -14,7 +18,26 @@ class UnreadableAudioError(AudioError):
 
 
 class MissingAudioError(UnreadableAudioError, FileNotFoundError):
-    """There is no such file."""
+    """There is no such file.
+
+    Parameters
+    ----------
+    message : str
+        The text of the error.
+    filename : str, optional
+        The file that was looked for, an attribute as of any FileNotFoundError.
+    """
+
+    def __init__(self, message: str, filename: str | None = None) -> None:
+        super().__init__(message)
+        self.errno, self.strerror = errno.ENOENT, os.strerror(errno.ENOENT)
+        self.filename = filename
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.args[0], self.filename)
 
 
 class NotAudioError(AudioError):

@@ -76,8 +76,9 @@ def opened(path: AnyPath) -> Iterator[FileIO]:
             return
     except OSError as error:
         msg = f"{name}: an audio file that can be read is needed: {error.strerror}"
-        is_missing = isinstance(error, FileNotFoundError)
-        raise (MissingAudioError if is_missing else UnreadableAudioError)(msg) from error
+        if isinstance(error, FileNotFoundError):
+            raise MissingAudioError(msg, str(source)) from error
+        raise UnreadableAudioError(msg) from error
     what = "a folder; name the files in it" if stat.S_ISDIR(mode) else "a device or a pipe"
     msg = f"{name}: an audio file is needed, this is {what}"
     raise UnreadableAudioError(msg)

@@ -19,7 +19,7 @@ from scatseg import naming
 from scatseg.distances import mel_filters
 from scatseg.extractors import EXTRACTORS, read_only
 from scatseg.features import Features
-from scatseg.scattering.arguments import check_signal
+from scatseg.scattering.arguments import check_signal, hold_pair
 from scatseg.scattering.arrays import Tensor, dtype_of, is_tensor
 from scatseg.scattering.joint import TimeFrequencyScattering
 from scatseg.scattering.plan import Accuracy
@@ -232,6 +232,7 @@ class MeanScattering:
     takes_batches = True
 
     def __post_init__(self) -> None:
+        hold_pair(self)
         self._transform(self.T)  # checks its options
 
     def __call__(self, y: Tensor, sr: int) -> Tensor:  # noqa: ARG002 - scales are in samples
@@ -287,6 +288,7 @@ class MeanJointScattering:
     takes_batches = True
 
     def __post_init__(self) -> None:
+        hold_pair(self)
         self._transform(self.T)  # checks its options
 
     def __call__(self, y: Tensor, sr: int) -> Tensor:  # noqa: ARG002 - scales are in samples

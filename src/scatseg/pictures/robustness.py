@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scatseg.pictures.transforms import spectrogram
 from scatseg.scattering import Scattering1D
-from scatseg.scattering.arguments import check_mono
+from scatseg.scattering.arguments import check_integer, check_mono
 
 _Signal = NDArray[np.floating]
 _Transforms = Mapping[str, Callable[[_Signal], _Signal]]
@@ -41,7 +41,7 @@ def invariance(
     y: _Signal,
     sr: int,
     *,
-    T: Sequence[int] = (2**9, 2**11, 2**13),
+    T: int | Sequence[int] = (2**9, 2**11, 2**13),
     shifts: ArrayLike | None = None,
     J: int = 10,
     Q: int = 8,
@@ -55,7 +55,7 @@ def invariance(
         Signal.
     sr : int
         Sampling rate in Hz.
-    T : sequence of int
+    T : int or sequence of int
         Averaging scales in samples.
     shifts : array_like of float, optional
         Seconds, positive; 1 ms to 0.5 s by default.
@@ -73,11 +73,13 @@ def invariance(
     seconds = _ascending(np.geomspace(1e-3, 0.5, 16) if shifts is None else shifts, "shifts")
     samples = np.unique(np.maximum(1, np.round(seconds * sr).astype(int)))
     # Transforms reflect the signal at its ends: the reflected part must be silent, too.
-    around = 4 * max(*T, 2**J)
+    scales = _counts(T, "T")
+    around = 4 * max(*scales, 2**J)
     still = np.pad(y, (around, around + samples[-1]))
     delayed = [np.roll(still, s) for s in samples]
     transforms = {
-        f"scattering, T = {_milliseconds(each / sr)}": _scattering(J, Q, each) for each in sorted(T)
+        f"scattering, T = {_milliseconds(each / sr)}": _scattering(J, Q, each)
+        for each in sorted(scales)
     }
     transforms[f"spectrogram, windows of {_milliseconds(1024 / sr)}"] = _stft(sr, 1024, hop=256)
     return _curves(samples / sr, transforms, still, delayed, follow)
@@ -89,7 +91,7 @@ def stability(
     *,
     factors: ArrayLike | None = None,
     J: int = 10,
-    Q: Sequence[int] = (1, 8),
+    Q: int | Sequence[int] = (1, 8),
     follow: Follow | None = None,
 ) -> DistanceCurves:
     """Compare time-averaged transforms of a signal and of a time-stretched copy (by resampling).
@@ -105,7 +107,7 @@ def stability(
         Relative increase in duration, positive; 0.001 to 0.1 by default.
     J : int
         Log2 of the largest scale in samples.
-    Q : sequence of int
+    Q : int or sequence of int
         Wavelets per octave: one curve each.
     follow : callable, optional
         As for `invariance`.
@@ -119,7 +121,8 @@ def stability(
     parts = _ascending(np.geomspace(1e-3, 0.1, 13) if factors is None else factors, "factors")
     stretched = [stretch(y, part) for part in parts]
     transforms = {
-        f"scattering, Q = {each}": _mean(_scattering(J, each, 2**J), 2 ** (J - 1)) for each in Q
+        f"scattering, Q = {each}": _mean(_scattering(J, each, 2**J), 2 ** (J - 1))
+        for each in _counts(Q, "Q")
     }
     # At the usual quarter of the window, averages depend on where the signal ends between frames.
     transforms[f"spectrogram, windows of {_milliseconds(2048 / sr)}"] = _mean(
@@ -144,6 +147,16 @@ def _ascending(sizes: ArrayLike, name: str) -> NDArray[np.float64]:
         msg = f"{name} must be positive numbers, got {sizes!r}"
         raise ValueError(msg)
     return ascending
+
+
+def _counts(given: int | Sequence[int], name: str) -> list[int]:
+    counts = list(given) if isinstance(given, Iterable) else [given]
+    if not counts:
+        msg = f"{name} must be an integer or several, got none"
+        raise ValueError(msg)
+    for count in counts:
+        check_integer(name, count, 1)
+    return [int(count) for count in counts]
 
 
 def _scattering(J: int, Q: int, T: int) -> Callable[[_Signal], _Signal]:

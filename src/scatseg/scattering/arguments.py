@@ -68,13 +68,19 @@ def check_octaves(J: int) -> None:
 
 def qualities(Q: int | tuple[int, int]) -> tuple[int, int]:
     """Return the checked wavelets per octave of both layers; 1 in the second by default."""
-    pair = Q if isinstance(Q, tuple) else (Q, 1)
+    pair = Q if isinstance(Q, tuple | list) else (Q, 1)
     if len(pair) != 2:
         msg = f"Q must be an integer or a pair of integers, got {Q}"
         raise ValueError(msg)
     for value in pair:
         check_integer("Q", value, 1)
     return int(pair[0]), int(pair[1])
+
+
+def hold_pair(options: Any) -> None:
+    """Store a pair of wavelets per octave that is a list as a tuple, which has a hash."""
+    if isinstance(options.Q, list):
+        object.__setattr__(options, "Q", tuple(options.Q))
 
 
 def check_stride(name: str, value: int | None, scale_name: str, scale: Scale) -> None:

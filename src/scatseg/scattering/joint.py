@@ -26,6 +26,7 @@ from scatseg.scattering.arguments import (
     check_streamable,
     check_stride,
     check_workers,
+    hold_pair,
     named_paths,
     qualities,
     scale_and_average,
@@ -157,6 +158,7 @@ class TimeFrequencyScattering:
         check_octaves(self.J)
         check_shape(self.shape, self.J)
         check_integer("J_fr", self.J_fr, 1)
+        hold_pair(self)
         Q1, _ = qualities(self.Q)
         check_integer("Q_fr", self.Q_fr, 1)
         check_scale("T", self.T)

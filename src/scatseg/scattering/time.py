@@ -26,6 +26,7 @@ from scatseg.scattering.arguments import (
     check_streamable,
     check_stride,
     check_workers,
+    hold_pair,
     named_paths,
     qualities,
     scale_and_average,
@@ -142,6 +143,7 @@ class Scattering1D:
     def __post_init__(self) -> None:
         check_octaves(self.J)
         check_shape(self.shape, self.J)
+        hold_pair(self)
         qualities(self.Q)  # checks it
         check_scale("T", self.T)
         check_stride("stride", self.stride, "T", self.T)

@@ -79,7 +79,8 @@ class _Region(NamedTuple):
 class Index:
     """A searchable index of recordings and their passages.
 
-    Create one with `Index.build` or `Index.open`. Later changes on disk are not seen.
+    Create one with `Index.build` or `Index.open`. Later changes on disk are not seen. `len(index)`
+    is the number of recordings, and `name in index` says whether one has that id or path.
 
     Parameters
     ----------
@@ -121,6 +122,12 @@ class Index:
         trusted = naming.foreign_code(self._state.features)
         opened = functools.partial(Index.open, exact=self._exact, trusted=trusted)
         return opened, (self.folder.absolute(),)
+
+    def __len__(self) -> int:
+        return len(self._state.tracks)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str | os.PathLike) and self.track(name) is not None
 
     def __repr__(self) -> str:
         described = f"{self._state.features} at {self._state.sr} Hz"

@@ -71,11 +71,18 @@ def finished(xp: Any, x: Tensor, synth: Any) -> Tensor:
 
 def delayed(x: Tensor, shift: int) -> Tensor:
     """Delay sounds (..., n_samples), or advance them if `shift` is negative, with zero padding."""
+    _check_shift(shift)
     if not shift:
         return x
     silence = library(x).zeros_like(x[..., : abs(shift)])
     parts = [silence, x[..., :-shift]] if shift > 0 else [x[..., -shift:], silence]
     return library(x).concatenate(parts, axis=-1)
+
+
+def _check_shift(shift: object) -> None:
+    if isinstance(shift, bool) or not isinstance(shift, int | np.integer):
+        msg = f"shift must be a whole number of samples, got {shift!r}: round it"
+        raise ValueError(msg)
 
 
 def check(synth: Any, names: tuple[str, ...], gains: tuple[str, ...] = ("unit", "energy")) -> None:
@@ -97,9 +104,7 @@ def check(synth: Any, names: tuple[str, ...], gains: tuple[str, ...] = ("unit", 
     if n_samples(synth) < 1:
         msg = f"a sound needs at least one sample, got {synth.duration} s at {synth.sr} Hz"
         raise ValueError(msg)
-    if isinstance(synth.shift, bool) or not isinstance(synth.shift, int | np.integer):
-        msg = f"shift must be a whole number of samples, got {synth.shift!r}: round it"
-        raise ValueError(msg)
+    _check_shift(synth.shift)
     if synth.gain not in gains:
         msg = f"gain must be one of {', '.join(gains)}, got {synth.gain!r}"
         raise ValueError(msg)
