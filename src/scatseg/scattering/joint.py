@@ -30,7 +30,7 @@ from scatseg.scattering.arguments import (
     qualities,
     scale_and_average,
 )
-from scatseg.scattering.arrays import Array, Arrays, Tensor, arrays_of, dtype_of, uncompiled
+from scatseg.scattering.arrays import Arrays, Tensor, arrays_of, dtype_of, uncompiled
 from scatseg.scattering.blocks import (
     Compute,
     each_signal,
@@ -263,17 +263,17 @@ class TimeFrequencyScattering:
             return self._named(paths)
         return self._formed(xp.concatenate(paths, -2))
 
-    def stream(self, chunks: Iterable[ArrayLike]) -> Iterator[Array]:
+    def stream(self, chunks: Iterable[ArrayLike | Tensor]) -> Iterator[Tensor]:
         """Transform a stream: files larger than memory, or live input.
 
         Parameters
         ----------
-        chunks : iterable of array_like of float, shape (..., n)
+        chunks : iterable of array_like or torch.Tensor of float, shape (..., n)
             Chunks of the signal, of any lengths.
 
         Yields
         ------
-        S : ndarray of float
+        S : ndarray of float; tensors for tensors
             The next frames, shaped as by `__call__`, and equal to those of the whole signal.
 
         Raises

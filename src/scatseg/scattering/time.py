@@ -218,17 +218,17 @@ class Scattering1D:
             else self._named([S[..., i, :] for i in range(S.shape[-2])])
         )
 
-    def stream(self, chunks: Iterable[ArrayLike]) -> Iterator[Array]:
+    def stream(self, chunks: Iterable[ArrayLike | Tensor]) -> Iterator[Tensor]:
         """Transform a stream: files larger than memory, or live input.
 
         Parameters
         ----------
-        chunks : iterable of array_like of float, shape (..., n)
+        chunks : iterable of array_like or torch.Tensor of float, shape (..., n)
             Chunks of the signal, of any lengths.
 
         Yields
         ------
-        S : ndarray of float, shape (..., n_paths, n)
+        S : ndarray of float, shape (..., n_paths, n); tensors for tensors
             The next frames, equal to those of the whole signal. Latency and memory are in `plan`.
 
         Raises
