@@ -373,6 +373,12 @@ def test_the_strongest_carrier_is_that_of_the_tone(sr):
     assert strongest.modulation is None
 
 
+@pytest.mark.parametrize("extract", [Scattering(), JointScattering()], ids=["time", "joint"])
+def test_the_slowest_modulation_is_the_documented_one(extract):
+    rates = [name.modulation for name in extract(tone(440, 0.1), SR).names if name.modulation]
+    assert f"modulations down to {min(rates):.1f} Hz at {SR} Hz" in type(extract).__doc__
+
+
 @pytest.mark.parametrize("rate", [8, 16, 40])
 def test_the_strongest_modulation_is_that_of_the_tremolo(rate):
     t = np.arange(4 * SR) / SR

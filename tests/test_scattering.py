@@ -591,6 +591,14 @@ def test_double_precision_at_exact_equals_kymatio_to_rounding_in_one_block(
     assert relative_error(transform(x), kymatio_coefficients(8, (8, 1), x)) < limit
 
 
+@pytest.mark.parametrize("accuracy", ERRORS)
+def test_first_order_is_as_documented_where_most_energy_is_in_the_lowest_bands(accuracy):
+    x = np.cumsum(noise(2**15))
+    transform = Scattering1D(8, Q=8, max_order=1, accuracy=accuracy)
+    reference = Scattering1D(8, Q=8, max_order=1, accuracy="exact")(x)  # Kymatio's samples
+    assert relative_error(transform(x.astype(np.float32))[1:], reference[1:]) < 1e-3
+
+
 def kymatio_coefficients(J, Q, x):
     """Undo the factor 2**-j that Kymatio 0.3.0 applies for each filter of a path."""
     transform = ScatteringNumPy1D(J, len(x), Q)

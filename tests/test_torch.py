@@ -1,5 +1,7 @@
 """The transforms on torch tensors: agreement with NumPy, gradients, and layers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -78,6 +80,23 @@ def test_blocks_of_tensors_equal_arrays(transform):
     x = noise(150_000).astype(np.float32)
     S, expected = flat_tensor(transform(torch.from_numpy(x))).numpy(), flat(transform(x))
     assert np.linalg.norm(S - expected) < 1e-6 * np.linalg.norm(expected)
+
+
+@pytest.mark.parametrize("transform", [Scattering1D(J=6, Q=4), ARRAYS[2]], ids=repr)
+def test_a_stream_of_tensors_equals_the_transform_of_the_whole(transform):
+    x = torch.from_numpy(noise(150_000)).requires_grad_()
+    S = torch.cat(list(transform.stream(x.split(40_000))), -1)
+    torch.testing.assert_close(S, transform(x), rtol=0, atol=1e-12)
+    S.sum().backward()
+    assert x.grad.abs().min() > 0
+
+
+@pytest.mark.parametrize("accuracy", ["fast", "exact"])  # "fast" folds the bands of some wavelets
+@each_transform
+def test_tensors_equal_arrays_at_other_accuracies(transform, accuracy):
+    transform, x = replace(transform, accuracy=accuracy), noise(1500)
+    S = flat_tensor(transform(torch.from_numpy(x))).numpy()
+    np.testing.assert_allclose(S, flat(transform(x)), rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("transform", ARRAYS, ids=repr)

@@ -305,7 +305,7 @@ class Scattering:
     Parameters
     ----------
     J : int, default 13
-        Log2 of the largest scale in samples (13: modulations down to 2.7 Hz at 22050 Hz).
+        Log2 of the largest scale in samples (13: modulations down to 0.9 Hz at 22050 Hz).
     Q : int or (int, int), default 8
         Wavelets per octave in the first and second layer.
     T : int, optional
@@ -391,7 +391,7 @@ class JointScattering:
     Parameters
     ----------
     J : int, default 12
-        Log2 of the largest scale in samples (12: modulations down to 5.4 Hz at 22050 Hz).
+        Log2 of the largest scale in samples (12: modulations down to 1.9 Hz at 22050 Hz).
     J_fr : int, default 3
         Log2 of the largest scale along log-frequency, in first-order filters.
     Q : int or (int, int), default 8

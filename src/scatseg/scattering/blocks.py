@@ -154,9 +154,7 @@ class _Held:
             self.n_samples += piece.shape[-1]
 
     def drop(self, before: int) -> None:
-        """Drop the samples before one of those held."""
-        while self._pieces and self._first + self._pieces[0].shape[-1] <= before:
-            self._first += self._pieces.pop(0).shape[-1]
+        """Drop the samples before one of the first piece held."""
         if self._first < before:
             self._pieces[0] = self._pieces[0][..., before - self._first :]
             self._first = before

@@ -31,7 +31,7 @@ from scatseg.scattering.arguments import (
     qualities,
     scale_and_average,
 )
-from scatseg.scattering.arrays import Array, Arrays, Tensor, arrays_of, dtype_of, uncompiled
+from scatseg.scattering.arrays import Arrays, Tensor, arrays_of, dtype_of, uncompiled
 from scatseg.scattering.blocks import (
     Compute,
     each_signal,
@@ -103,11 +103,12 @@ class TimeFrequencyScattering:
     format : {"time", "joint"}
         Whether rows along log-frequency are separate paths or an axis.
     accuracy : {"default", "fast", "exact"}
-        Each path is sampled at its own bandwidth. Relative l2 errors of the first and second order
-        are below 1e-4 and 1e-3 (default), 1e-3 and 5e-3 (fast), 5e-5 and 1e-4 (exact); below four
-        times that if T is 0. In float64, "exact" computes the same samples as Kymatio and agrees to
-        1e-9 for signals of one block (see `plan`), where its frames are at multiples of the stride,
-        except for the widest falling wavelet, whose tail Kymatio truncates (1e-4).
+        Each path is sampled at its own bandwidth. Of white noise, relative l2 errors of the first
+        and second order are below 1e-4 and 1e-3 (default), 1e-3 and 5e-3 (fast), 5e-5 and 1e-4
+        (exact); below four times that if T is 0; of other sounds, see `Scattering1D`. In float64,
+        "exact" computes the same samples as Kymatio and agrees to 1e-9 for signals of one block
+        (see `plan`), where its frames are at multiples of the stride, except for the widest falling
+        wavelet, whose tail Kymatio truncates (1e-4).
     workers : int, optional
         Number of threads over signals and blocks, without effect on the coefficients or on the
         equality of transforms. By default OMP_NUM_THREADS if set, else all cores.
@@ -264,17 +265,17 @@ class TimeFrequencyScattering:
             return self._named(paths)
         return self._formed(xp.concatenate(paths, -2))
 
-    def stream(self, chunks: Iterable[ArrayLike]) -> Iterator[Array]:
+    def stream(self, chunks: Iterable[ArrayLike | Tensor]) -> Iterator[Tensor]:
         """Transform a stream: files larger than memory, or live input.
 
         Parameters
         ----------
-        chunks : iterable of array_like of float, shape (..., n)
+        chunks : iterable of array_like or torch.Tensor of float, shape (..., n)
             Chunks of the signal, of any lengths.
 
         Yields
         ------
-        S : ndarray of float
+        S : ndarray of float; tensors for tensors
             The next frames, shaped as by `__call__`, and equal to those of the whole signal.
 
         Raises

@@ -90,11 +90,13 @@ class Scattering1D:
     max_order : {2, 1}
         Whether to compute the second layer.
     accuracy : {"default", "fast", "exact"}
-        Each path is sampled at its own bandwidth. Relative l2 errors of the first and second order
-        are below 1e-4 and 1e-3 (default), 2e-3 and 4e-3 (fast), 5e-5 and 4e-4 (exact; half of that
-        if T >= 2**J); below twice that if T is "global". In float64, "exact" computes the same
-        samples as Kymatio and agrees to 1e-9 for signals of one block (see `plan`), where its
-        frames are at multiples of the stride; of several blocks, to 1e-4.
+        Each path is sampled at its own bandwidth. Of white noise, relative l2 errors of the first
+        and second order are below 1e-4 and 1e-3 (default), 2e-3 and 4e-3 (fast), 5e-5 and 4e-4
+        (exact; half of that if T >= 2**J); below twice that if T is "global". Of sounds with most
+        energy in the lowest bands, whose samples alias in Kymatio, those of the first order are
+        below 1e-3. In float64, "exact" computes the same samples as Kymatio and agrees to 1e-9 for
+        signals of one block (see `plan`), where its frames are at multiples of the stride; of music
+        in several blocks, to 4e-4.
     out_type : {"array", "list", "dict"}
         "array" needs paths of equal length: T may not be 0.
     filterbank : Filterbank, optional
@@ -218,17 +220,17 @@ class Scattering1D:
             else self._named([S[..., i, :] for i in range(S.shape[-2])])
         )
 
-    def stream(self, chunks: Iterable[ArrayLike]) -> Iterator[Array]:
+    def stream(self, chunks: Iterable[ArrayLike | Tensor]) -> Iterator[Tensor]:
         """Transform a stream: files larger than memory, or live input.
 
         Parameters
         ----------
-        chunks : iterable of array_like of float, shape (..., n)
+        chunks : iterable of array_like or torch.Tensor of float, shape (..., n)
             Chunks of the signal, of any lengths.
 
         Yields
         ------
-        S : ndarray of float, shape (..., n_paths, n)
+        S : ndarray of float, shape (..., n_paths, n); tensors for tensors
             The next frames, equal to those of the whole signal. Latency and memory are in `plan`.
 
         Raises
