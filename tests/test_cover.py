@@ -4,7 +4,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 import scatseg.segmenters.covers
 from scatseg.boundaries import block_scores, repetition_scores
@@ -21,14 +20,9 @@ from scatseg.features import FeatureName, Features
 from scatseg.segmentation import Segmentation
 from scatseg.segmenters import CoverSegmenter, GridFreeSegmenter, segment, segmenter
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 BAR = 2.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Use one thread, which is faster for such small matrices."""
-    with threadpool_limits(1):
-        yield
 
 
 def on_bars(X, names=None):

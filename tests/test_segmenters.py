@@ -29,6 +29,8 @@ from scatseg.segmenters import (
     segmenter,
 )
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 # In this minute, all frames of a section are equal: no temporal order, and many neighbors.
 STEADY = {"neighbors": 0.3, "context": 0.5}
 
@@ -60,13 +62,6 @@ PEAK_PICKERS = [FooteSegmenter, StructureFeaturesSegmenter]
 
 find_the_form = pytest.mark.parametrize("each", SEGMENTERS, ids=repr)
 keep_the_contract = pytest.mark.parametrize("each", [*SEGMENTERS, *OTHERS], ids=repr)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Use one thread, which is faster for such small matrices."""
-    with threadpool_limits(1):
-        yield
 
 
 @pytest.fixture(scope="module")
