@@ -343,8 +343,11 @@ def test_level_names_and_default_match_the_prediction(each, song):
 
 @pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter])
 def test_no_section_is_shorter_than_min_duration(make, noise):
-    for level in levels(make(granularity=1, min_duration=7.5).predict(noise)):
-        assert min(np.diff(level.boundaries)) >= 7.5
+    def shortest(min_duration):
+        found = levels(make(granularity=1, min_duration=min_duration).predict(noise))
+        return min(min(np.diff(level.boundaries)) for level in found)
+
+    assert shortest(7.5) >= 7.5 > shortest(2)
 
 
 @pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter])
