@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_limits
 
 from scatseg.features import Features
 from scatseg.segmentation import Segmentation
@@ -21,6 +22,13 @@ def _torch_works_alone():
     """Use one thread, which is far faster for the small tensors of tests."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(1)
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """Use one thread, which is faster for the small matrices of tests."""
+    with threadpool_limits(1):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scatseg.alignment import best_copies, label_by_copies
+from scatseg.alignment import Copies, best_copies, label_by_copies
 
 
 def likeness(*heard):
@@ -97,3 +97,22 @@ def test_copies_share_a_label():
     Z = likeness(a, a, b, np.arange(60, 68), b)
     copies = best_copies(Z, max_frames=20, min_lag=4)
     assert label_by_copies(copies, np.array([0, 10, 20, 34, 42, 56])) == ("A", "A", "B", "C", "B")
+
+
+@pytest.mark.parametrize(
+    ("first", "stop", "labels"),
+    [
+        (20, 25, "ABCD"),  # half of C
+        (20, 26, "ABAC"),
+        (25, 30, "ABCD"),
+        (24, 30, "ABAC"),
+        (20, 40, "ABCD"),  # C and D, half of which are C
+        (20, 39, "ABAC"),
+        (11, 30, "ABAC"),
+    ],
+)
+def test_a_repetition_is_a_segment_if_more_than_half_of_both_is_common(first, stop, labels):
+    scores, firsts, stops = np.zeros((3, 41, 41), dtype=int)
+    scores[0, 10], firsts[0, 10], stops[0, 10] = 1, first, stop
+    copies = Copies(scores=scores, first=firsts, stop=stops)
+    assert label_by_copies(copies, np.array([0, 10, 20, 30, 40])) == tuple(labels)

@@ -189,7 +189,8 @@ def symmetric(rng, n):
     return Z + Z.T
 
 
-def test_repetition_score_is_the_mean_along_diagonals_of_the_best_copies(rng):
+@pytest.mark.parametrize("n_copies", [(2, 3), (1, 2, 6)])
+def test_repetition_score_is_the_mean_along_diagonals_of_the_best_copies(n_copies, rng):
     Z = symmetric(rng, 13)
     expected = np.zeros((14, 14))
     for start, stop in itertools.combinations(range(14), 2):
@@ -199,9 +200,10 @@ def test_repetition_score_is_the_mean_along_diagonals_of_the_best_copies(rng):
             for other in range(13 - length + 1)
             if abs(other - start) >= max(length, 2)
         ]
-        best = [*sorted(copies, reverse=True), 0, 0, 0]
-        expected[start, stop] = (sum(best[:2]) / 2 + sum(best[:3]) / 3) / 2
-    np.testing.assert_allclose(repetition_scores(Z, min_lag=2), expected, atol=1e-12)
+        best = sorted(copies, reverse=True)
+        expected[start, stop] = np.mean([sum(best[:n]) / n for n in n_copies])
+    found = repetition_scores(Z, n_copies=n_copies, min_lag=2)
+    np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_a_passage_repeated_three_times_scores_its_length():
@@ -259,6 +261,12 @@ def test_length_prior_is_a_mixture_over_single_and_double_bars():
     np.testing.assert_allclose(as_two[0, 1:11], length_scores(40)[0, 2:21:2])
     half = length_scores(20, two_bars=0.5)
     np.testing.assert_allclose(np.exp(half), (np.exp(as_one) + np.exp(as_two)) / 2)
+
+
+@pytest.mark.parametrize("two_bars", [-0.1, 1.1, np.nan])
+def test_a_share_of_double_bars_is_a_probability(two_bars):
+    with pytest.raises(ValueError, match="two_bars must be a probability from 0 to 1, got"):
+        length_scores(20, two_bars=two_bars)
 
 
 @pytest.mark.parametrize("cost", [-1.0, 0.0, 0.7])
@@ -395,6 +403,12 @@ def test_a_boundary_hits_at_most_one():
     assert hits_of(probable, edges, [0, 1, 2, 3, 4]) == 2
 
 
+@pytest.mark.parametrize("found", [[0, 1, 3], [0, 2, 3]])
+def test_the_ends_of_a_recording_hit_nothing(found):
+    probable = [1, 0.5, 0.9, 1] if found[1] == 2 else [1, 0.9, 0.5, 1]
+    assert hits_of(probable, [0, 20, 20.2, 40], found) == pytest.approx(0.9 + 0.1, abs=1e-5)
+
+
 @pytest.mark.parametrize("tolerance", [0.5, 3.0])
 def test_an_edge_next_to_a_certain_boundary_is_not_selected(tolerance):
     scores = expected_hits(
@@ -426,5 +440,8 @@ def test_boundaries_near_an_end_are_not_hit_from_afar(near_to):
 def test_rounding_keeps_hits_at_exactly_the_tolerance():
     place, later = 9.1, 0.1 * 121
     assert place + 3.0 < later < place + 3.0 + 1e-9
-    found = hits_of([1, 0.0, 0.4, 1], [0, place, later, 40], [0, 1, 3], tolerances=[3.0])
-    assert found == pytest.approx(0.4, abs=1e-5)
+    edges = [0, place, later, 40]
+    assert later - 3.0 > place
+    for probable, found in (([1, 0, 0.4, 1], [0, 1, 3]), ([1, 0.4, 0, 1], [0, 2, 3])):
+        hits = hits_of(probable, edges, found, tolerances=[3.0])
+        assert hits == pytest.approx(0.4, abs=1e-5)

@@ -4,9 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 import scatseg.segmenters.covers
+from scatseg.alignment import Copies
 from scatseg.boundaries import block_scores, repetition_scores
 from scatseg.cover import (
     LONG_BAR,
@@ -21,14 +21,9 @@ from scatseg.features import FeatureName, Features
 from scatseg.segmentation import Segmentation
 from scatseg.segmenters import CoverSegmenter, GridFreeSegmenter, segment, segmenter
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 BAR = 2.0
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Use one thread, which is faster for such small matrices."""
-    with threadpool_limits(1):
-        yield
 
 
 def on_bars(X, names=None):
@@ -331,8 +326,16 @@ def test_weak_repetition_counts_as_none(rng):
     assert shares[0] == shares[1] > shares[2]
 
 
-def test_block_weight_is_neutral_for_a_few_bars(rng):
-    assert share(on_bars(rng.normal(size=(11, 4)))) == 1
+@pytest.mark.parametrize(("n_bars", "expected"), [(11, 1), (12, np.sqrt(2)), (40, np.sqrt(2))])
+def test_block_weight_relates_bars_at_most_4_apart_to_repetitions_of_8(n_bars, expected):
+    lag = np.abs(np.subtract.outer(np.arange(n_bars + 1), np.arange(n_bars + 1)))
+    bars = dataclasses.replace(
+        bar_similarity(on_bars(np.eye(n_bars)), frames_per_bar=1),
+        in_order=np.zeros((n_bars, n_bars)),
+        by_timbre=np.where(lag <= 4, 0.3, -5)[1:, 1:],
+    )
+    found = block_share(bars, np.where(lag == 8, 8 * 0.5, 1e6))
+    assert found == pytest.approx(expected)
 
 
 def test_terms_with_weight_0_have_no_effect(rng):
@@ -345,6 +348,17 @@ def test_similarity_in_order_is_the_mean_over_kinds(rng):
     bars = bar_similarity(on_bars(rng.normal(size=(20, 15)), names), frames_per_bar=1)
     assert list(bars.by_kind) == ["mfcc", "chroma"]
     np.testing.assert_allclose(bars.in_order, np.mean(list(bars.by_kind.values()), axis=0))
+
+
+@pytest.mark.parametrize(
+    ("families", "compared"),
+    [(["mfcc", "chroma"], ["chroma"]), (["mfcc", "jtfs"], ["mfcc", "jtfs"])],
+)
+def test_timbre_of_frames_shorter_than_bars_is_in_order_only_if_there_is_nothing_else(
+    families, compared, rng
+):
+    features = on_bars(rng.normal(size=(20, 6)), np.repeat(families, 3).tolist())
+    assert list(bar_similarity(features, frames_per_bar=4).by_kind) == compared
 
 
 def test_block_scores_of_short_frames_are_per_bar(rng):
@@ -386,6 +400,29 @@ def test_timbre_and_order_have_equal_weight_for_labels():
             copies=None,
         )
         assert cover_labels(bars, np.array([0, 8, 16, 24])) == [labels]
+
+
+@pytest.mark.parametrize(
+    ("n_labels", "copied", "labels"), [(None, True, "ABA"), (2, True, "AAB"), (None, False, "AAB")]
+)
+def test_copies_determine_the_labels_if_there_are_any_and_no_number_is_given(
+    n_labels, copied, labels
+):
+    segments = np.array([0] * 8 + [9] + [0] * 8 + [1] * 8)  # 9 is silent
+    similarity = np.where(np.equal.outer(segments, segments), 3.0, -3.0)
+    scores, first, stop = np.zeros((3, 26, 26), dtype=int)
+    scores[0, 8], first[0, 8], stop[0, 8] = copied, 17, 25
+    bars = BarSimilarity(
+        features=on_bars(np.ones((25, 1))),
+        by_kind={},
+        in_order=similarity,
+        by_timbre=similarity,
+        silences=np.array([8]),
+        frames_per_bar=1,
+        copies=Copies(scores=scores, first=first, stop=stop),
+    )
+    (found,) = cover_labels(bars, np.array([0, 8, 9, 17, 25]), n_labels=n_labels)
+    assert found == (labels[0], "silence", *labels[1:])
 
 
 def test_letters_skip_silence(rng):
@@ -465,11 +502,11 @@ def test_probabilities_change_little_where_half_bars_take_over_from_bars(rng):
     lines = prepared.bars.edges
 
     def probable(doubt):
-        """Return whether half-bars are used, and the probabilities at bar lines."""
+        """Return whether half-bars are used, probabilities at bar lines, the other's share."""
         halves = dataclasses.replace(prepared.halves, logits=prepared.halves.logits - doubt)
         reading = default._weighed(dataclasses.replace(prepared, halves=halves))
         at_lines = np.isin(reading.bars.edges, lines)
-        return not at_lines.all(), reading.probabilities("any")[at_lines]
+        return not at_lines.all(), reading.probabilities("any")[at_lines], reading.share
 
     sure, unsure = 0.0, 20.0
     assert (probable(sure)[0], probable(unsure)[0]) == (True, False)
@@ -477,6 +514,7 @@ def test_probabilities_change_little_where_half_bars_take_over_from_bars(rng):
         middle = (sure + unsure) / 2
         sure, unsure = (middle, unsure) if probable(middle)[0] else (sure, middle)
     np.testing.assert_allclose(probable(sure)[1], probable(unsure)[1], atol=0.01)
+    assert [probable(sure)[2], probable(unsure)[2]] == pytest.approx([0.5, 0.5], abs=0.01)
     apart = np.abs(probable(0.0)[1] - probable(20.0)[1])
     assert apart.max() > 0.1  # the two readings differ
 
@@ -496,10 +534,17 @@ def test_rival_bar_lines_are_used_if_their_boundaries_are_clearly_more_probable(
     assert default.predict_with_novelty(both).found == expected["clear"]
     both = Features(clear.X, clear.edges, names, rival=vague)
     assert default.predict(both) == expected["clear"]
-    same = Features(vague.X, vague.edges, names, rival=vague)
-    assert default.predict(same) == expected["vague"]
+    later = np.concatenate([[0], vague.edges[1:-1] + 0.1, vague.edges[-1:]])
+    as_probable = Features(vague.X, later, names)
+    assert default.predict(as_probable) != expected["vague"]
+    equals = Features(vague.X, vague.edges, names, rival=as_probable)
+    assert default.predict(equals) == expected["vague"]
     unlearned = segmenter("repetition")
     assert unlearned.predict(both) == unlearned.predict(clear)
+
+
+def test_the_median_bar_is_not_the_mean():
+    assert median_bar(Features(np.ones((5, 1)), [0, 2, 4, 6, 8, 30])) == 2
 
 
 def test_silent_bars_do_not_affect_the_median_bar_length(rng):
@@ -585,6 +630,7 @@ def test_silence_before_a_transposed_section_keeps_its_label(rng):
     assert found == ("A", "B", "A", "silence", "B")
 
 
-def test_three_bars_are_too_few_to_find_a_transposition(rng):
-    features, edges = in_keys("ABAB", [0, 0, 0, 2], rng, n_bars=3)
-    assert cover_labels(bar_similarity(features, frames_per_bar=1), edges) == [tuple("ABAC")]
+@pytest.mark.parametrize(("n_bars", "labels"), [(3, "ABAC"), (4, "ABAB")])
+def test_a_transposition_is_found_from_four_bars_on(n_bars, labels, rng):
+    features, edges = in_keys("ABAB", [0, 0, 0, 2], rng, n_bars=n_bars)
+    assert cover_labels(bar_similarity(features, frames_per_bar=1), edges) == [tuple(labels)]

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_limits
 
 import scatseg.diagonals
 from scatseg.cover import bar_similarity
@@ -28,14 +27,9 @@ from scatseg.diagonals import (
 from scatseg.features import FeatureName, Features
 from scatseg.segmenters import CoverSegmenter, segment
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
 PIPELINES = Path(__file__).parents[1] / "pipelines"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    """Use one thread, which is faster for such small matrices."""
-    with threadpool_limits(1):
-        yield
 
 
 def tune(form, rng, *, n_bars=8, noise=0.7):

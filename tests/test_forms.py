@@ -4,7 +4,6 @@ import librosa
 import numpy as np
 import pytest
 import soxr
-from threadpoolctl import threadpool_limits
 
 from scatseg import audio, pieces
 from scatseg.bars import Bars
@@ -14,11 +13,7 @@ from scatseg.rhythm import heard_span
 from scatseg.segmentation import letter_labels
 from scatseg.segmenters import segment
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread():
-    with threadpool_limits(1):
-        yield
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def letters(segmentation):

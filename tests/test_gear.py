@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.fft
+from tests.commands import scatseg
 
 from scatseg import audio, cli, gear, synth
 from scatseg.plotting import axes_figure
@@ -50,12 +51,6 @@ def raising(y, sr):
     raise KeyError("no weights")
 
 """
-
-
-def command(*arguments):
-    with pytest.raises(SystemExit) as exited:
-        cli.main([str(argument) for argument in arguments])
-    return exited.value.code
 
 
 @pytest.fixture
@@ -449,7 +444,7 @@ def test_vectors_that_cannot_be_read_are_told(own, tmp_path):
 
 def test_a_folder_is_examined_as_the_grid_it_came_from(own, tmp_path):
     module, _ = own
-    assert command("synth", f"{module}:tone", "--grid", 4, "-o", tmp_path / "sounds") == 0
+    assert scatseg("synth", f"{module}:tone", "--grid", 4, "-o", tmp_path / "sounds") == 0
     recorded, played = gear.recorded(tmp_path / "sounds"), tones(module, 4)
     np.testing.assert_allclose(recorded.theta, played.theta)
     ranges = [
@@ -519,7 +514,7 @@ def test_the_command_writes_scores_tables_and_figures(own, tmp_path, capsys):
     run = tmp_path / "run"
     arguments = ("--synth", f"{name}:tone", "--grid", 6, "--neighbors", 5, "-o", run)
     features = ("--features", f"{name}:spectrum", "--features", f"{name}:constant")
-    assert command("gear", *arguments, *features) == cli.SOME_FAILED
+    assert scatseg("gear", *arguments, *features) == cli.SOME_FAILED
     scores = json.loads((run / "scores.json").read_text())
     found = {system["features"]: system for system in scores["systems"]}
     assert list(found) == [f"{name}:spectrum", "ideal", "chance"]
@@ -566,7 +561,7 @@ def test_the_command_writes_scores_tables_and_figures(own, tmp_path, capsys):
     ],
 )
 def test_wrong_usage_is_one_line(arguments, message, tmp_path, capsys):
-    assert command("gear", *arguments, "-o", tmp_path / "run") == cli.USAGE
+    assert scatseg("gear", *arguments, "-o", tmp_path / "run") == cli.USAGE
     assert message in capsys.readouterr().err
 
 

@@ -76,6 +76,12 @@ def test_threshold_0_separates_all_segments(rng):
     assert cluster_segments(*sections(rng, "ABA"), threshold=0) == ("A", "B", "C")
 
 
+@pytest.mark.parametrize(("threshold", "labels"), [(1.0, "ABCD"), (1.01, "AABB")])
+def test_segments_at_the_distance_of_the_threshold_are_separate(threshold, labels):
+    X = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
+    assert cluster_segments(X, np.arange(5), threshold=threshold) == tuple(labels)
+
+
 def test_a_threshold_above_all_distances_joins_all_segments(rng):
     assert cluster_segments(*sections(rng, "ABCD"), threshold=2.1) == ("A", "A", "A", "A")
 
@@ -321,6 +327,11 @@ def test_clustering_rows_is_deterministic(rng):
 @pytest.mark.parametrize("level", [0.0, 1.0])
 def test_equal_rows_are_one_cluster(level):
     assert set(cluster_rows(np.full((10, 3), level), n_clusters=4)) == {0}
+
+
+def test_distinct_points_are_clusters_at_any_scale():
+    E = 1e-3 * np.repeat([0.0, 1.0, 2.0], 4)[:, None]
+    assert len(set(cluster_rows(E, n_clusters=5))) == 3
 
 
 def test_rounding_errors_make_no_clusters(rng):

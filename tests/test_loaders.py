@@ -5,10 +5,9 @@ from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
+from tests.commands import datasets
 
 from scatseg import loaders
-from scatseg.cli import cli
 from scatseg.datasets import read_references
 from scatseg.loaders import LoaderError
 
@@ -120,13 +119,9 @@ def test_failed_download_is_an_error_with_its_cause(mirdata, tmp_path, error):
         loaders.fetch("beatles", tmp_path)
 
 
-def call(*arguments):
-    return CliRunner().invoke(cli, ["datasets", *map(str, arguments)], standalone_mode=False)
-
-
 @pytest.mark.usefixtures("mirdata")
 def test_fetch_of_a_loader_prints_its_folder(tmp_path):
-    result = call("fetch", "mirdata:beatles", "-o", tmp_path)
+    result = datasets("fetch", "mirdata:beatles", "-o", tmp_path)
     assert (result.return_value, result.stdout) == (0, f"{tmp_path / 'mirdata-beatles'}\n")
     assert "05.jams: annotator 1" in result.stderr
 
@@ -144,11 +139,11 @@ def test_quiet_leaves_out_what_mirdata_logs(tmp_path):
 
 @pytest.mark.usefixtures("mirdata")
 def test_list_names_loaders(tmp_path):
-    assert "mirdata:beatles\nmirdata:salami\n" in call("list", "-o", tmp_path).stdout
+    assert "mirdata:beatles\nmirdata:salami\n" in datasets("list", "-o", tmp_path).stdout
 
 
 def test_list_without_the_extra_says_how_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "mirdata", None)
-    result = call("list", "-o", tmp_path)
+    result = datasets("list", "-o", tmp_path)
     assert result.return_value == 0
     assert "pip install 'scatseg[datasets]'" in result.stderr

@@ -1,12 +1,11 @@
 """Pairing of annotations with recordings by name and duration, including ambiguous cases."""
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.commands import datasets
 
 from scatseg.audio import AudioError, save
-from scatseg.cli import cli
 from scatseg.formats import Annotation, FormatError, write
 from scatseg.pairing import (
     Described,
@@ -224,14 +223,8 @@ def music(tmp_path, rng):
     return audio, annotations
 
 
-def call(*arguments):
-    return CliRunner().invoke(
-        cli, ["datasets", "match", *map(str, arguments)], standalone_mode=False
-    )
-
-
 def test_match_writes_a_map_and_lists_what_it_could_not_decide(music, tmp_path):
-    result = call(*music, "-o", tmp_path / "map.csv")
+    result = datasets("match", *music, "-o", tmp_path / "map.csv")
     assert (tmp_path / "map.csv").read_text() == "estimate,reference\nAnn - Blue Sky,1\n"
     assert result.stdout == f"{tmp_path / 'map.csv'}\n"
     assert result.stderr.splitlines() == [
@@ -252,13 +245,13 @@ def test_match_writes_a_map_and_lists_what_it_could_not_decide(music, tmp_path):
 )
 def test_match_refuses_a_map_that_cannot_be_written(name, reason, music, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    result = call(*music, "-o", name)
+    result = datasets("match", *music, "-o", name)
     assert reason in str(result.exception)
     assert result.stdout == ""
 
 
 def test_match_prints_the_map_where_no_file_is_named(music):
-    assert call(*music, "--tolerance", "5").stdout == (
+    assert datasets("match", *music, "--tolerance", "5").stdout == (
         "estimate,reference\n2,2\nAnn - Blue Sky,1\n"
     )
 
@@ -266,17 +259,18 @@ def test_match_prints_the_map_where_no_file_is_named(music):
 def test_match_by_duration_pairs_what_has_no_name(music):
     audio, annotations = music
     (audio / "2.wav").unlink()
-    assert "unknown,2\n" in call(audio, annotations, "--tolerance", "4", "--by-duration").stdout
+    result = datasets("match", audio, annotations, "--tolerance", "4", "--by-duration")
+    assert "unknown,2\n" in result.stdout
 
 
 def test_match_of_a_file_that_is_no_audio_goes_by_its_name(music):
     audio, annotations = music
     (audio / "2.wav").write_text("no audio")
-    result = call(audio, annotations)
+    result = datasets("match", audio, annotations)
     assert "2,2\n" in result.stdout
     assert "2.wav" in result.stderr
 
 
 def test_match_of_nothing_is_3(tmp_path, music):
     (tmp_path / "none").mkdir()
-    assert call(tmp_path / "none", music[1]).return_value == 3
+    assert datasets("match", tmp_path / "none", music[1]).return_value == 3

@@ -10,10 +10,9 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from click.testing import CliRunner
+from tests.commands import datasets
 
 from scatseg import registry
-from scatseg.cli import cli
 from scatseg.datasets import read_references
 from scatseg.registry import (
     DATASETS,
@@ -377,13 +376,9 @@ def test_receipt_without_a_list_of_files_is_an_error(serve, tmp_path):
 
 @pytest.fixture
 def run(serve, monkeypatch):
-    """Run `scatseg datasets ...` with "small" as the only dataset."""
+    """`scatseg datasets` with "small" as the only dataset."""
     monkeypatch.setitem(registry.DATASETS, "small", serve(ARCHIVE, sha256=""))
-
-    def call(*arguments):
-        return CliRunner().invoke(cli, ["datasets", *map(str, arguments)], standalone_mode=False)
-
-    return call
+    return datasets
 
 
 def test_fetch_says_license_citation_and_that_it_had_to_trust(run, tmp_path):

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
+from tests.commands import scatseg
 
-import scatseg
 from scatseg import audio, cli
 from scatseg.explain import kind_of
 from scatseg.features import FeatureName
@@ -704,8 +704,8 @@ def test_an_id_with_brackets_can_be_removed(music, folder, tmp_path):
 def test_a_name_that_is_not_utf8_is_indexed_and_found(music, folder, capsysbinary):
     sound = Path(os.fsdecode(os.fsencode(folder.parent) + b"/caf\xe9.flac"))
     shutil.copy(music / "melody0.flac", sound)
-    assert run("index", sound, "-o", folder, "--jobs", 1) == 0
-    assert run("index", sound, "-o", folder, "--jobs", 1) == 0
+    assert scatseg("index", sound, "-o", folder, "--jobs", 1) == 0
+    assert scatseg("index", sound, "-o", folder, "--jobs", 1) == 0
     assert b"kept" in capsysbinary.readouterr().err
     assert verify_index(folder) == []
     index = Index.open(folder)
@@ -802,14 +802,14 @@ def test_broken_files_are_listed_and_the_rest_indexed(tmp_path):
 def test_where_all_fails_there_is_no_index_but_a_list_of_failures(tmp_path, capsys):
     audio.save(tmp_path / "silent.wav", np.zeros(SR), SR)
     folder = tmp_path / "music.index"
-    assert run("index", tmp_path / "silent.wav", "-o", folder, "--sr", "16000") == 3
+    assert scatseg("index", tmp_path / "silent.wav", "-o", folder, "--sr", "16000") == 3
     out, err = capsys.readouterr()
     assert out == ""
     assert "no index was made" in err
     assert sorted(path.name for path in folder.iterdir()) == [".lock", "failures.csv"]
     with pytest.raises(SearchIndexError, match="nothing could be indexed; silent: "):
         Index.build([tmp_path / "silent.wav"], folder)
-    assert run("index", "--info", folder) == 2
+    assert scatseg("index", "--info", folder) == 2
     assert "is no index" in capsys.readouterr().err
 
 
@@ -817,7 +817,7 @@ def test_where_all_failed_an_index_of_other_options_is_made_later(tmp_path):
     audio.save(tmp_path / "silent.wav", np.zeros(SR), SR)
     audio.save(tmp_path / "good.wav", melody(0, seconds=3), SR)
     folder = tmp_path / "music.index"
-    run("index", tmp_path / "silent.wav", "-o", folder, "--sr", "16000")
+    scatseg("index", tmp_path / "silent.wav", "-o", folder, "--sr", "16000")
     index = Index.build([tmp_path / "good.wav"], folder)
     assert [track.id for track in index.tracks] == ["good"]
     assert [failure.track for failure in read_failures(folder)] == ["silent"]
@@ -827,7 +827,7 @@ def test_where_all_failed_an_index_of_other_options_is_made_later(tmp_path):
 def test_an_index_that_was_emptied_says_so(folder, capsys):
     remove_recordings(folder, "*")
     for option in ("--info", "--verify"):
-        assert run("index", option, folder) == 3
+        assert scatseg("index", option, folder) == 3
         out, err = capsys.readouterr()
         assert "holds no recording" in err
         assert "no problems found" not in out
@@ -881,7 +881,7 @@ def test_a_single_path_is_no_list_of_its_letters(kind, tmp_path):
 def test_where_only_the_query_itself_is_indexed_nothing_is_found_and_why(tmp_path, capsys):
     audio.save(tmp_path / "hit.wav", melody(0, seconds=3), SR)
     Index.build([tmp_path], tmp_path / "index")
-    assert run("search", tmp_path / "index", "hit") == 3
+    assert scatseg("search", tmp_path / "index", "hit") == 3
     assert capsys.readouterr().out == "nothing: all that is indexed is left out, see --exclude\n"
 
 
@@ -900,12 +900,12 @@ def test_rows_that_cannot_be_used_are_failures_until_they_are_mended(tmp_path, c
     audio.save(tmp_path / "0.wav", melody(0, seconds=4), SR)
     table, folder = tmp_path / "index.csv", tmp_path / "music.index"
     table.write_text("file,label,group\n0.wav,a,x\ngone.wav,b,y\n")
-    assert run("index", tmp_path, "-o", folder, "--jobs", 1) == 1
+    assert scatseg("index", tmp_path, "-o", folder, "--jobs", 1) == 1
     err = capsys.readouterr().err
     assert "gone.wav: line 3: there is no such file" in err
     assert "1 recording indexed, 1 failed" in err
     table.write_text("file,label,group\n0.wav,a,x\n0.wav,a,x\n")
-    assert run("index", tmp_path, "-o", folder, "--jobs", 1) == 0
+    assert scatseg("index", tmp_path, "-o", folder, "--jobs", 1) == 0
     assert "1 repeated row left out" in capsys.readouterr().err
     assert read_failures(folder) == []
 
@@ -914,7 +914,7 @@ def test_a_table_that_cannot_be_read_is_a_failure(tmp_path):
     audio.save(tmp_path / "0.wav", melody(0, seconds=4), SR)
     (tmp_path / "index.csv").write_text('file,label\n"0.wav,a\n')
     folder = tmp_path / "music.index"
-    assert run("index", tmp_path, "-o", folder, "--jobs", 1) == 1
+    assert scatseg("index", tmp_path, "-o", folder, "--jobs", 1) == 1
     assert [failure.track for failure in read_failures(folder)] == [str(tmp_path / "index.csv")]
 
 
@@ -959,7 +959,7 @@ def test_a_table_of_something_else_is_named_and_gives_no_labels(tmp_path, capsys
     audio.save(tmp_path / "melody.wav", melody(0, seconds=4), SR)
     (tmp_path / "index.csv").write_text("file,f_c,f_m\nmelody.wav,400,8\n")
     folder = tmp_path / "music.index"
-    assert run("index", tmp_path, "-o", folder, "--jobs", 1) == 0
+    assert scatseg("index", tmp_path, "-o", folder, "--jobs", 1) == 0
     assert "index.csv: gives no labels: " in capsys.readouterr().err
     assert read_failures(folder) == []
     assert [track.labels for track in Index.open(folder).tracks] == [()]
@@ -1174,10 +1174,10 @@ def test_an_index_on_a_full_disk_is_not_read_and_says_why(folder, monkeypatch, c
 
     usage = shutil.disk_usage(folder)
     monkeypatch.setattr(store.sqlite3, "connect", refuse)
-    assert run("search", folder, "melody0") == cli.USAGE
+    assert scatseg("search", folder, "melody0") == cli.USAGE
     assert "cannot be read (disk I/O error)" in capsys.readouterr().err
     monkeypatch.setattr(store.shutil, "disk_usage", lambda _: usage._replace(free=0))
-    assert run("search", folder, "melody0") == cli.NOTHING_DONE
+    assert scatseg("search", folder, "melody0") == cli.NOTHING_DONE
     full = f"Error: {folder / store.DATABASE}: No space left on device: make room there"
     assert full in capsys.readouterr().err
 
@@ -1242,7 +1242,7 @@ def test_an_index_that_names_code_does_not_run_it(folder, monkeypatch, capsys, a
         database.execute("UPDATE meta SET value = ? WHERE key = 'features'", (code,))
     database.close()
     monkeypatch.chdir(folder.parent)
-    status = run(*arguments)
+    status = scatseg(*arguments)
     assert not (folder.parent / "ran").exists()
     assert status == 2
     assert "its features are the code os:mkdir; if you trust" in capsys.readouterr().err
@@ -1260,8 +1260,8 @@ def test_features_of_ones_own_are_allowed_by_name(tmp_path, capsys):
     with pytest.raises(SearchIndexError, match=r"the code scatseg\.spectral:MFCC"):
         Index.open(folder)
     assert Index.open(folder, trusted=[own]).describer.features == own
-    assert run("index", tmp_path, "-o", folder, "--trust", own) == 0
-    assert run("index", "--verify", folder, "--trust", own) == 0
+    assert scatseg("index", tmp_path, "-o", folder, "--trust", own) == 0
+    assert scatseg("index", "--verify", folder, "--trust", own) == 0
     assert "no problems found" in capsys.readouterr().out
 
 
@@ -1295,12 +1295,12 @@ def test_an_index_is_not_mixed_with_changed_code_of_ones_own(tmp_path, monkeypat
         ("search", folder, song, "--exclude", "none"),
     ]
     for command in commands:
-        assert run(*command, "--trust", own) == 0
+        assert scatseg(*command, "--trust", own) == 0
     module.write_text(module.read_text() + "# otherwise\n")
     said = "describes recordings by another version of indexed_feature:Mine, whose code has changed"
     for command in commands:
         capsys.readouterr()
-        assert run(*command, "--trust", own) == 2
+        assert scatseg(*command, "--trust", own) == 2
         assert said in " ".join(capsys.readouterr().err.split())
     with pytest.raises(SearchIndexError, match=said):
         Index.open(folder, trusted=[own])
@@ -1343,37 +1343,31 @@ def test_a_sampling_rate_is_a_whole_number_of_any_type(sr):
 # ---- the command line -----------------------------------------------------------------------
 
 
-def run(*arguments):
-    """Run the command line in this process and return its exit status."""
-    with pytest.raises(SystemExit) as exited:
-        cli.main([str(argument) for argument in arguments])
-    return exited.value.code
-
-
 def test_the_command_line_indexes_tells_and_removes(music, tmp_path, capsys):
     folder = tmp_path / "music.index"
     assert (
-        run("index", music / "melody0.flac", music / "melody1.flac", "-o", folder, "--jobs", 1) == 0
+        scatseg("index", music / "melody0.flac", music / "melody1.flac", "-o", folder, "--jobs", 1)
+        == 0
     )
     assert capsys.readouterr().out == f"{folder}\n"
-    assert run("index", "--info", folder) == 0
+    assert scatseg("index", "--info", folder) == 0
     assert "recordings:  2" in capsys.readouterr().out
-    assert run("index", "--verify", folder) == 0
+    assert scatseg("index", "--verify", folder) == 0
     assert "no problems found" in capsys.readouterr().out
-    assert run("index", "--remove", "melody1", folder) == 0
+    assert scatseg("index", "--remove", "melody1", folder) == 0
     assert capsys.readouterr().out == "melody1\n"
-    assert run("index", "--remove", "nobody", folder) == 3
+    assert scatseg("index", "--remove", "nobody", folder) == 3
 
 
 def test_the_page_of_something_else_is_not_replaced_by_that_of_a_search(built, tmp_path, capsys):
     command = ("search", built.folder, "melody2", "--to", 4, "--top", 1, "-o", tmp_path)
     page = tmp_path / "index.html"
     page.write_text("a run")
-    assert run(*command) == 2
+    assert scatseg(*command) == 2
     assert "not of a search" in capsys.readouterr().err
     assert [page.read_text(), *tmp_path.iterdir()] == ["a run", page]
     page.unlink()
-    assert [run(*command), run(*command)] == [0, 0]
+    assert [scatseg(*command), scatseg(*command)] == [0, 0]
 
 
 def test_recordings_that_are_gone_are_named_and_pruned(music, tmp_path, capsys):
@@ -1381,25 +1375,25 @@ def test_recordings_that_are_gone_are_named_and_pruned(music, tmp_path, capsys):
     here.mkdir()
     for name in ("melody0", "melody1", "melody2"):
         shutil.copy(music / f"{name}.flac", here)
-    assert run("index", here, "-o", folder, "--jobs", 1) == 0
+    assert scatseg("index", here, "-o", folder, "--jobs", 1) == 0
     (here / "melody1.flac").unlink()
     capsys.readouterr()
-    assert run("index", here, "-o", folder, "--jobs", 1) == 0
+    assert scatseg("index", here, "-o", folder, "--jobs", 1) == 0
     named = "1 recording without a file: melody1"
     assert f"the index still has {named}; --prune removes" in capsys.readouterr().err
-    assert run("index", here, "-o", folder, "--jobs", 1, "--prune") == 0
+    assert scatseg("index", here, "-o", folder, "--jobs", 1, "--prune") == 0
     assert f"removed {named}\n" in capsys.readouterr().err
     (here / "melody2.flac").rename(here / "other.flac")
-    assert run("index", folder, "--info") == 0
+    assert scatseg("index", folder, "--info") == 0
     assert "1 recording without a file: melody2" in capsys.readouterr().err
-    assert run("index", folder, "--info", "--prune") == 2
+    assert scatseg("index", folder, "--info", "--prune") == 2
     assert "one of --info, --verify, --remove and --prune" in capsys.readouterr().err
-    assert run("index", folder, "--prune") == 0
+    assert scatseg("index", folder, "--prune") == 0
     told = capsys.readouterr()
     assert "removed 1 recording without a file: melody2" in told.err
     assert "recordings:  1" in told.out
     assert [track.id for track in Index.open(folder).tracks] == ["melody0"]
-    assert run("index", folder, "--verify") == 0
+    assert scatseg("index", folder, "--verify") == 0
 
 
 def test_a_renamed_recording_keeps_its_features_and_labels(few, tmp_path, capsys):
@@ -1432,7 +1426,7 @@ def test_recordings_that_cannot_be_looked_at_are_not_gone(folder, music, monkeyp
         return stat(path, *arguments, **options)
 
     monkeypatch.setattr(os, "stat", refused)
-    assert run("index", folder, "--prune") == 0
+    assert scatseg("index", folder, "--prune") == 0
     told = capsys.readouterr()
     assert "recordings:  6" in told.out
     assert "without a file" not in told.err
@@ -1440,7 +1434,7 @@ def test_recordings_that_cannot_be_looked_at_are_not_gone(folder, music, monkeyp
 
 def test_the_command_line_finds_and_writes_a_page(built, tmp_path, capsys):
     audio.save(tmp_path / "part.wav", excerpt(1, 3.0, 5.0), SR)
-    status = run(
+    status = scatseg(
         *("search", built.folder, tmp_path / "part.wav", "--json", "--top", 2),
         *("-o", tmp_path / "page"),
     )
@@ -1461,7 +1455,7 @@ def test_a_page_leaves_sounds_alone_that_are_not_its_own(built, tmp_path, capsys
     for file in (own, old):
         file.write_bytes(b"sound")
     command = ("search", built.folder, "melody2", "--to", 4, "--top", 1, "-o", tmp_path)
-    assert run(*command) == 0
+    assert scatseg(*command) == 0
     assert own.read_bytes() == b"sound"
     assert not old.exists()
     assert "index.html" in capsys.readouterr().out
@@ -1510,10 +1504,12 @@ def test_a_recording_is_decoded_once_for_all_its_hits_on_a_page(built, tmp_path,
 
 
 def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):
-    assert run("search", built.folder, "melody2", "--from", "0:02", "--to", "0:08") == 0
+    assert scatseg("search", built.folder, "melody2", "--from", "0:02", "--to", "0:08") == 0
     lines = capsys.readouterr().out.splitlines()
     assert all("melody2" not in line or "0:02.0" not in line for line in lines)
-    status = run("search", built.folder, "melody2", "--from", "2", "--to", "8", "--exclude", "none")
+    status = scatseg(
+        "search", built.folder, "melody2", "--from", "2", "--to", "8", "--exclude", "none"
+    )
     assert status == 0
     assert "0:02.0" in capsys.readouterr().out.splitlines()[0]
 
@@ -1531,7 +1527,7 @@ def test_a_recording_of_the_index_is_asked_for_by_its_id(built, capsys):
     ],
 )
 def test_the_command_line_says_what_is_wrong(built, capsys, arguments, status, message):
-    assert run("search", built.folder, *arguments) == status
+    assert scatseg("search", built.folder, *arguments) == status
     assert message in capsys.readouterr().err
 
 
@@ -1547,7 +1543,7 @@ def test_a_path_is_asked_for_as_its_text_is(built, music):
 
 def test_what_is_excluded_must_be_there(built, tmp_path, capsys):
     audio.save(tmp_path / "new.wav", melody(7, seconds=4), SR)
-    assert run("search", built.folder, tmp_path / "new.wav", "--exclude", "group") == 2
+    assert scatseg("search", built.folder, tmp_path / "new.wav", "--exclude", "group") == 2
     assert "a file that is not in the index has no group" in capsys.readouterr().err
     with pytest.raises(
         ValueError, match="exclude must be one of none, self, track, group, got 'gr"
@@ -1557,39 +1553,35 @@ def test_what_is_excluded_must_be_there(built, tmp_path, capsys):
 
 def test_a_silent_query_is_named(built, tmp_path, capsys):
     audio.save(tmp_path / "nothing.wav", np.zeros(SR), SR)
-    assert run("search", built.folder, tmp_path / "nothing.wav") == 3
+    assert scatseg("search", built.folder, tmp_path / "nothing.wav") == 3
     assert "nothing.wav: silent" in capsys.readouterr().err
 
 
 def test_an_index_is_asked_one_thing_at_a_time(built, capsys):
-    assert run("index", "--info", "--verify", built.folder) == 2
+    assert scatseg("index", "--info", "--verify", built.folder) == 2
     assert "got several" in capsys.readouterr().err
 
 
 def test_searching_what_is_no_index_is_a_usage_error(tmp_path, capsys):
-    assert run("search", tmp_path, "song.wav") == 2
+    assert scatseg("search", tmp_path, "song.wav") == 2
     assert "is no index" in capsys.readouterr().err
-    assert run("index", "--info", tmp_path / "nowhere") == 2
+    assert scatseg("index", "--info", tmp_path / "nowhere") == 2
     assert "there is no index" in capsys.readouterr().err
 
 
-def test_the_index_is_at_the_front_door():
-    assert scatseg.Index is Index
-
-
 def test_the_map_puts_like_near_like(tremolos, tmp_path, capsys):
-    assert run("search", "--map", tremolos.folder, "-o", tmp_path / "map.png") == 0
+    assert scatseg("search", "--map", tremolos.folder, "-o", tmp_path / "map.png") == 0
     assert capsys.readouterr().out == f"{tmp_path / 'map.png'}\n"
     rows = [line.split(",") for line in (tmp_path / "map.csv").read_text().splitlines()[1:]]
     places = {row[0]: np.array([float(row[2]), float(row[3])]) for row in rows}
     near = np.linalg.norm(places["4-300"] - places["8-300"])
     assert near < np.linalg.norm(places["4-300"] - places["4-830"])
-    assert run("search", "--map", tremolos.folder) == 2
+    assert scatseg("search", "--map", tremolos.folder) == 2
 
 
 def test_a_map_refuses_what_would_do_nothing(tremolos, tmp_path, capsys):
     command = ("search", tremolos.folder, "4-300", "--from", 1, "--map", "-o", tmp_path / "map.png")
-    assert run(*command) == 2
+    assert scatseg(*command) == 2
     assert "--map takes no query or --from: leave out" in capsys.readouterr().err
 
 
@@ -1602,11 +1594,11 @@ def test_names_and_labels_on_a_map_are_no_formulas(name, label):
 
 
 def test_a_folder_can_hold_the_map(tremolos, tmp_path, capsys):
-    assert run("search", "--map", tremolos.folder, "-o", tmp_path / "made") == 0
+    assert scatseg("search", "--map", tremolos.folder, "-o", tmp_path / "made") == 0
     assert capsys.readouterr().out == f"{tmp_path / 'made' / 'map.png'}\n"
     written = {path.name for path in (tmp_path / "made").iterdir()}
     assert written == {"map.png", "map.svg", "map.csv"}
-    assert run("search", "--map", tremolos.folder, "-o", tmp_path / "map.pdf") == 2
+    assert scatseg("search", "--map", tremolos.folder, "-o", tmp_path / "map.pdf") == 2
 
 
 def test_names_on_a_map_are_not_written_over_each_other():

@@ -5,9 +5,8 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from click.testing import CliRunner
+from tests.commands import datasets
 
-from scatseg.cli import cli
 from scatseg.labelled import read_labelled
 from scatseg.loaders import LoaderError
 from scatseg.sound_sets import SOUND_SETS, tabulate
@@ -197,15 +196,11 @@ def test_a_set_without_a_folder_is_refused(tmp_path):
         tabulate("tinysol", tmp_path / "none", relative_to=tmp_path)
 
 
-def call(*arguments):
-    return CliRunner().invoke(cli, ["datasets", *map(str, arguments)], standalone_mode=False)
-
-
 def test_the_table_that_is_written_is_read_from_where_it_lies(mirdata, recording, tmp_path):
     mirdata.dataset = Tracks({"a": track(audio_path=recording("set/audio/a.wav"), **SOLO)})
     out = tmp_path / "tables" / "solos.csv"
     out.parent.mkdir()
-    result = call("index", "mirdata:medley_solos_db", tmp_path / "set", "-o", out)
+    result = datasets("index", "mirdata:medley_solos_db", tmp_path / "set", "-o", out)
     assert (result.return_value, result.stdout) == (0, f"{out}\n")
     (clip,) = read_labelled(out).clips
     assert (clip.label, clip.group, clip.split) == ("flute", "7", "training")
@@ -213,17 +208,17 @@ def test_the_table_that_is_written_is_read_from_where_it_lies(mirdata, recording
 
 def test_without_an_output_the_table_is_for_the_folder_itself(mirdata, recording, tmp_path):
     mirdata.dataset = Tracks({"a": track(audio_path=recording("set/audio/a.wav"), **SOLO)})
-    result = call("index", "mirdata:medley_solos_db", tmp_path / "set")
+    result = datasets("index", "mirdata:medley_solos_db", tmp_path / "set")
     assert list(csv.reader(result.stdout.splitlines()))[1][0] == "audio/a.wav"
 
 
 def test_what_cannot_be_listed_is_one_message_and_exits_with_3(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "mirdata", None)
-    result = call("index", "mirdata:tinysol", tmp_path)
+    result = datasets("index", "mirdata:tinysol", tmp_path)
     assert result.return_value == 3
     assert result.stderr == "mirdata's loaders need the extra: pip install 'scatseg[datasets]'\n"
 
 
 @pytest.mark.usefixtures("mirdata")
 def test_sets_of_sounds_are_listed_beside_loaders_with_sections(tmp_path):
-    assert "mirdata:tinysol: TinySOL: 14 instruments" in call("list", "-o", tmp_path).stdout
+    assert "mirdata:tinysol: TinySOL: 14 instruments" in datasets("list", "-o", tmp_path).stdout

@@ -149,7 +149,10 @@ def test_undefined_values_are_refused():
 
 @pytest.mark.parametrize(
     ("options", "reason"),
-    [({"confidence": 95}, "between 0 and 1, got 95"), ({"n_resamples": 0}, "at least 1, got 0")],
+    [
+        *(({"confidence": share}, f"between 0 and 1, got {share:g}") for share in (0, 1, 95)),
+        ({"n_resamples": 0}, "at least 1, got 0"),
+    ],
 )
 def test_options_out_of_range_are_refused(options, reason):
     with pytest.raises(ValueError, match=reason):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.signal import hilbert
+from tests.commands import scatseg
 
 from scatseg import audio, cli, synth
 from scatseg.scattering import Scattering1D
@@ -16,12 +17,6 @@ from scatseg.synth import AdditiveTone, AMChirp, Parameter, Ripple
 
 NAMES = list(synth.SYNTHS)
 TECHNIQUES = ("vibrato", "trill", "tremolo", "flatterzunge", "bisbigliando")
-
-
-def command(*arguments):
-    with pytest.raises(SystemExit) as exited:
-        cli.main([str(argument) for argument in arguments])
-    return exited.value.code
 
 
 # ---------------------------------------------------------------- parameters
@@ -376,7 +371,7 @@ def test_the_derivative_is_finite_at_a_steady_tone(gain):
 
 def test_the_command_plays_one_sound(tmp_path, capsys):
     assert (
-        command("synth", "am-chirp:gain=unit", "f_m=8", "gamma=-1", "-o", tmp_path / "x.wav") == 0
+        scatseg("synth", "am-chirp:gain=unit", "f_m=8", "gamma=-1", "-o", tmp_path / "x.wav") == 0
     )
     assert capsys.readouterr().out == f"{tmp_path / 'x.wav'}\n"
     y, sr = audio.load(tmp_path / "x.wav", sr=None)
@@ -394,12 +389,12 @@ def test_a_grid_shows_its_progress(tmp_path, monkeypatch):
 
     monkeypatch.setattr("scatseg.cli.synth.followed", followed)
     asked = ("synth", "vibrato:duration=0.1", "--grid", 2, "-o", tmp_path / "g", "-q")
-    assert command(*asked) == 0
+    assert scatseg(*asked) == 0
     assert shown == [(8, -1, "sound")] * 2
 
 
 def test_the_command_plays_a_grid_with_its_index(tmp_path):
-    assert command("synth", "am-chirp", "--grid", 2, "--range", "f_m=4,16", "-o", tmp_path) == 0
+    assert scatseg("synth", "am-chirp", "--grid", 2, "--range", "f_m=4,16", "-o", tmp_path) == 0
     with (tmp_path / "index.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 8
@@ -428,5 +423,5 @@ def test_the_command_plays_a_grid_with_its_index(tmp_path):
     ],
 )
 def test_wrong_usage_is_one_line(arguments, message, tmp_path, capsys):
-    assert command("synth", *arguments, "-o", tmp_path / "x.wav") == cli.USAGE
+    assert scatseg("synth", *arguments, "-o", tmp_path / "x.wav") == cli.USAGE
     assert message in capsys.readouterr().err

@@ -74,10 +74,15 @@ def test_transposing_does_not_modify_its_input():
     [
         pytest.param(["mfcc"] * 12, id="no pitch"),
         pytest.param(["chroma"] * 24, id="not twelve classes"),
+        pytest.param([FeatureName("chroma", i) for i in range(13) if i != 5], id="one lacking"),
         pytest.param(["cqt"] * 24, id="no frequencies"),
         pytest.param(
             [FeatureName("cqt", i, carrier=100 * 2 ** (i / 10)) for i in range(20)],
             id="no whole bins per semitone",
+        ),
+        pytest.param(
+            [FeatureName("cqt", i, carrier=100 * 2 ** ((i + (i > 9)) / 12)) for i in range(20)],
+            id="one semitone lacking",
         ),
         pytest.param([FeatureName("cqt", 0, carrier=100.0)], id="one bin"),
         pytest.param([FeatureName("cqt", i, carrier=100.0) for i in range(24)], id="one frequency"),
