@@ -128,8 +128,8 @@ def test_fetch_of_a_loader_prints_its_folder(tmp_path):
 
 @pytest.mark.usefixtures("mirdata")
 def test_quiet_leaves_out_what_mirdata_logs(tmp_path):
-    assert "Downloading" in call("fetch", "mirdata:beatles", "-o", tmp_path).stderr
-    result = call("fetch", "mirdata:beatles", "-o", tmp_path, "-q")
+    assert "Downloading" in datasets("fetch", "mirdata:beatles", "-o", tmp_path).stderr
+    result = datasets("fetch", "mirdata:beatles", "-o", tmp_path, "-q")
     assert result.return_value == 0
     assert result.stderr.splitlines() == [
         f"{tmp_path / 'mirdata-beatles' / '05.jams'}: annotator 1, level section: "

@@ -1400,13 +1400,13 @@ def test_a_renamed_recording_keeps_its_features_and_labels(few, tmp_path, capsys
     sounds, folder = tmp_path / "sounds", tmp_path / "music.index"
     shutil.copytree(few / "sounds", sounds)
     (sounds / "index.csv").write_text("file,label,group\n0.wav,folk,band\n1.wav,rock,trio\n")
-    assert run("index", sounds, "-o", folder, "--jobs", 1) == 0
+    assert scatseg("index", sounds, "-o", folder, "--jobs", 1) == 0
     (sounds / "index.csv").unlink()
     (sounds / "1.wav").rename(sounds / "new name.wav")
-    assert run("index", sounds, "-o", folder, "--jobs", 1) == 0
+    assert scatseg("index", sounds, "-o", folder, "--jobs", 1) == 0
     assert "[2/2] new name: kept" in capsys.readouterr().err
     shutil.copy(sounds / "0.wav", sounds / "copy.wav")  # which takes nothing over
-    assert run("index", sounds, "-o", folder, "--jobs", 1) == 0
+    assert scatseg("index", sounds, "-o", folder, "--jobs", 1) == 0
     found = {track.id: (track.labels, track.group) for track in Index.open(folder).tracks}
     assert found == {
         "0": (("folk",), "band"),
@@ -1466,8 +1466,8 @@ def test_a_page_names_recordings_by_their_files_as_a_report_does(tmp_path, capsy
     for i, name in enumerate(names):
         audio.save(tmp_path / f"{name}.wav", melody(i, seconds=4), SR)
     sounds = [tmp_path / f"{name}.wav" for name in names]
-    assert run("index", *sounds, "-o", tmp_path / "index") == 0
-    assert run("search", tmp_path / "index", sounds[1], "-o", tmp_path / "page") == 0
+    assert scatseg("index", *sounds, "-o", tmp_path / "index") == 0
+    assert scatseg("search", tmp_path / "index", sounds[1], "-o", tmp_path / "page") == 0
     page = (tmp_path / "page" / "index.html").read_text()
     assert set(re.findall('"title":("[^"]*")', page)) == {json.dumps(name) for name in names}
     assert "caf_-dafd66c0" in capsys.readouterr().out
