@@ -497,6 +497,18 @@ def test_page_shows_all_scores_of_its_track(run):
     assert "Adjusted Rand Index" in scores["metrics"]
 
 
+def test_references_of_the_scores_are_named_as_their_strips(run):
+    numbered = [replace(each, annotator=str(i)) for i, each in enumerate(REFERENCES, 1)]
+    write_reference(run, "first", numbered)
+    scores = score_collection({"first": numbered}, {"foote": {"first": FOOTE}})
+    (run / "scores.csv").write_text(scores_csv(scores), encoding="utf-8")
+    build(run, figures=False)
+    data = page_data(run)
+    strips = [strip["name"] for strip in data["references"]]
+    assert strips == ["annotator 1", "annotator 2"]
+    assert {row["reference"] for row in data["scores"]["rows"]} == set(strips)
+
+
 def test_undefined_score_is_left_out_rather_than_nan(run):
     build(run, figures=False)
     scores = page_data(run)["scores"]
