@@ -862,3 +862,10 @@ def test_outdated_scores_are_left_out_and_the_page_says_so(run):
     assert page_data(run)["scores"]["rows"] == []
     assert "its scores are left out" in page_data(run)["warnings"][0]
     assert page_data(run, ODD_ID)["scores"]["rows"]
+
+
+def test_pages_of_the_published_reports_have_the_scripts_and_style_of_the_package():
+    copies = [*Path(__file__).parents[1].glob("reports/*/*/assets/*.*")]
+    assert copies
+    for path in copies:
+        assert path.read_bytes() == asset(path.name), path
