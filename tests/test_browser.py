@@ -986,10 +986,11 @@ def descents_page(context, tmp_path_factory):
         led = Match(
             theta=trajectory[1],
             trajectory=trajectory,
-            losses=np.array([1.0, 0.5]),
+            losses=np.array([1.0, 0.5 if shift else 0.25]),
             gradient_norms=np.ones(2),
             converged=True,
             reason="at rest",
+            at_bounds=("gamma",) if shift else (),
         )
         found.append(
             runs.Descent(loss=SCRIPT, shift=shift, match=led, truth=task.truth, seconds=1.0)
@@ -1008,12 +1009,19 @@ def test_descents_say_units_delays_and_how_far_they_are_off(descents_page):
     descents_page.set_viewport_size({"width": 1280, "height": 900})
     head, near, far = descents_page.evaluate(ROWS, ".descents")
     assert head[1:] == [
-        "Delay (ms)", "Start", "Result", "f_c (Hz)", "f_m (Hz)", "gamma (octaves/s)"
+        "Delay (ms)", "Start", "Result", "Lowest loss", "f_c (Hz)", "f_m (Hz)", "gamma (octaves/s)"
     ]  # fmt: skip
-    assert (near[0], near[1], near[5].split("\n")) == (SCRIPT, "0", ["8", "0.000 octaves"])
-    assert (far[1], far[5].split("\n")) == ("125", ["16", "+1.000 octaves"])
-    assert far[6].split("\n") == ["-1", "0.000 octaves, wrong sign"]
+    assert (near[0], near[1], near[6].split("\n")) == (SCRIPT, "0", ["8", "0.000 octaves"])
+    assert (far[1], far[6].split("\n")) == ("125", ["16", "+1.000 octaves"])
+    assert far[7].split("\n") == ["-1", "0.000 octaves, wrong sign, at its bound"]
     assert "f_m 8 Hz" in descents_page.locator("#subtitle").inner_text()
+
+
+def test_descents_are_sorted_by_their_lowest_loss(descents_page):
+    column = descents_page.get_by_role("button", name="Lowest loss")
+    for losses in (["0.5", "0.25"], ["0.25", "0.5"]):
+        column.click()
+        assert [row[4] for row in descents_page.evaluate(ROWS, ".descents")[1:]] == losses
 
 
 def test_every_sound_of_a_match_has_a_name_and_a_file(descents_page):
