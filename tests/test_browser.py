@@ -6,8 +6,9 @@ import json
 import os
 import re
 import shutil
+import zlib
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import numpy as np
 import pytest
@@ -382,6 +383,68 @@ def test_page_without_its_recording_says_so_and_still_has_a_playhead(visit, run)
     assert page.locator(".clock").text_content() == "0:20 / 1:00"
 
 
+# ---- links and the way back ---------------------------------------------------------------
+
+
+def linked(page):
+    return urlsplit(page.url).fragment
+
+
+@pytest.mark.parametrize(
+    ("link", "time"), [("t=41.5", 41.5), ("t=30,40", 30), ("t=99", 60), ("t=x", 0), ("targets", 0)]
+)
+@pytest.mark.parametrize("track", ["minute", SILENT_ID])
+def test_link_opens_a_track_at_its_time(visit, track, link, time):
+    page = visit("index.html")
+    page.goto(page.url.replace("index.html", f"pages/{quote(track)}.html#{link}"))
+    assert playhead(page) == pytest.approx(100 * time / 60, abs=0.01)
+    if track == "minute":
+        wait_until(page, "document.querySelector('audio').readyState > 0")
+        assert audio_time(page) == pytest.approx(time, abs=0.1)
+
+
+@pytest.mark.parametrize("track", ["minute", SILENT_ID])
+def test_address_links_to_the_time_that_was_gone_to(visit, track):
+    page = visit(f"pages/{track}.html")
+    pages = page.evaluate("history.length")
+    segment(page, "foote · section", 1).click()
+    wait_until(page, "location.hash === '#t=20'")
+    assert page.evaluate("history.length") == pages
+    page.evaluate("location.hash = '#t=33.3'")
+    wait_until(
+        page, "Math.abs(parseFloat(document.querySelector('.playhead').style.left) - 55.5) < 1"
+    )
+
+
+def test_address_links_to_where_the_recording_was_paused(minute):
+    segment(minute, "foote · section", 1).click()
+    wait_until(minute, "document.querySelector('audio').currentTime > 20.5")
+    pause(minute)
+    wait_until(minute, "Number(location.hash.slice(3)) > 20.4")
+    assert float(linked(minute)[2:]) == pytest.approx(audio_time(minute), abs=0.1)
+
+
+def test_address_of_a_track_that_was_only_opened_has_no_time(minute):
+    minute.wait_for_timeout(500)
+    assert linked(minute) == ""
+
+
+def test_menus_agree_with_what_is_shown_after_the_way_back(minute):
+    minute.get_by_text("List of sections").click()
+    minute.get_by_text(re.compile("All [0-9]+ measures")).click()
+    menus = [minute.get_by_role("combobox", name=name) for name in ("of", "against")]
+    menus[0].first.select_option("ann · section")
+    menus[1].select_option("ann · all levels")
+    minute.get_by_role("link", name="previous track").click()
+    minute.get_by_role("heading", level=1).wait_for()
+    minute.go_back()
+    wait_until(minute, "document.querySelector('#measures select').value !== '0'")
+    sections = minute.get_by_role("group", name="Sections of ann · section")
+    wait_until(minute, "document.querySelector('.sections').checkVisibility()")
+    assert sections.is_visible()
+    assert minute.evaluate(ROWS, "#measures")[1] == ["T-Measure reduced", "0.250"]
+
+
 # ---- looking ------------------------------------------------------------------------------
 
 
@@ -580,6 +643,93 @@ def test_the_way_back_from_a_track_leads_to_the_tracks_found(many):
     many.go_back()
     wait_until(many, "document.querySelector('[type=search]').value === ' song 3 '")
     assert rows.count() == 1
+
+
+def test_the_way_back_from_a_track_keeps_the_order_what_was_open_and_the_place(many):
+    titles = "[...document.querySelectorAll('.tracks tbody a')].map((link) => link.href)"
+    opened = "[...document.querySelectorAll('details')].map((details) => details.open)"
+    many.set_viewport_size({"width": 1280, "height": 400})
+    many.get_by_text("Differences between systems").first.click()
+    column = many.locator(".tracks").get_by_role("button", name="Track")
+    column.click()
+    column.click()
+    many.locator(".tracks tbody a").nth(5).scroll_into_view_if_needed()
+    left = [many.evaluate(what) for what in (titles, opened, "scrollY")]
+    assert left[0] != sorted(left[0])
+    assert True in left[1]
+    assert left[2] > 0
+    many.locator(".tracks tbody a").nth(5).click()
+    many.wait_for_url("**/pages/*")
+    many.go_back()
+    many.wait_for_url("**/index.html")
+    wait_until(many, f"scrollY === {left[2]}")
+    assert [many.evaluate(what) for what in (titles, opened, "scrollY")] == left
+    assert many.locator(".tracks th[aria-sort=descending]").inner_text().startswith("Track")
+
+
+def test_order_by_a_column_that_a_rebuilt_page_lacks_is_forgotten(visit):
+    page = visit("index.html")
+    first = page.locator(".tracks tbody").inner_text()
+    page.evaluate(
+        """for (let i = 0; i < 9; i++) {
+          history.replaceState({ ...history.state, [`sorted ${i}`]: ["Gone", true] }, "");
+        }"""
+    )
+    page.reload()
+    assert page.locator(".tracks tbody").inner_text() == first
+
+
+def test_index_leads_past_its_scores_to_the_tracks(visit):
+    page = visit("index.html")
+    page.set_viewport_size({"width": 1280, "height": 300})
+    assert page.evaluate("scrollY") == 0
+    page.get_by_role("link", name="2 tracks, 2 systems").click()
+    wait_until(page, "document.querySelector('#tracks').getBoundingClientRect().top < 300")
+
+
+def test_title_from_right_to_left_stays_apart_from_what_follows(visit, run, aba):
+    title = "\N{HEBREW LETTER SHIN}\N{HEBREW LETTER YOD} (01)!"
+    path = run / "tracks" / "hebrew.jams"
+    one = Annotation(segmentation=aba, system="foote")
+    sandbox = {"scatseg": {"warnings": ["careful"]}}
+    write_jams(path, Jams(annotations=(one,), duration=60.0, title=title, sandbox=sandbox))
+    build(run, figures=False)
+    page = visit("index.html")
+    link = page.get_by_role("link", name=title)
+    row = page.locator(".tracks tbody tr").filter(has=link)
+    texts = """(row) => [row.querySelector("a"), row.querySelector(".tag")].map((shown) => {
+      const range = document.createRange();
+      range.selectNodeContents(shown);
+      return [...range.getClientRects()].map(({ left, right }) => [left, right]);
+    })"""
+    words, tag = row.evaluate(texts)
+    assert max(right for _, right in words) <= min(left for left, _ in tag)
+    link.click()
+    # Of "!" at its end, the right edge of the letters and the left edge of the page.
+    edges = """(heading) => {
+      const range = document.createRange();
+      const at = (i) => {
+        range.setStart(heading.firstChild, i);
+        range.setEnd(heading.firstChild, i + 1);
+        return range.getBoundingClientRect().left;
+      };
+      return [at(0), at(7), heading.getBoundingClientRect().left];
+    }"""
+    letter, mark, left = page.get_by_role("heading", level=1).evaluate(edges)
+    assert mark == pytest.approx(left, abs=1)
+    assert letter > mark
+    path.unlink()
+    build(run, figures=False)
+
+
+def test_sections_keep_their_colors_on_paper(minute):
+    pdf = minute.pdf()
+    streams = re.finditer(rb"/Filter /FlateDecode\s/Length ([0-9]+)>> stream\n", pdf)
+    painted = b"".join(zlib.decompress(pdf[m.end() : m.end() + int(m[1])]) for m in streams)
+    color = minute.evaluate("getComputedStyle(document.querySelector('.segment')).backgroundColor")
+    red, green, blue = (int(part) / 255 for part in color[4:-1].split(","))
+    fills = [tuple(map(float, fill.split())) for fill in re.findall(rb"([\d. ]+) rg", painted)]
+    assert any(np.allclose(fill, (red, green, blue), atol=1e-3) for fill in fills)
 
 
 def test_tracks_are_found_by_part_of_their_name(many):
@@ -836,10 +986,11 @@ def descents_page(context, tmp_path_factory):
         led = Match(
             theta=trajectory[1],
             trajectory=trajectory,
-            losses=np.array([1.0, 0.5]),
+            losses=np.array([1.0, 0.5 if shift else 0.25]),
             gradient_norms=np.ones(2),
             converged=True,
             reason="at rest",
+            at_bounds=("gamma",) if shift else (),
         )
         found.append(
             runs.Descent(loss=SCRIPT, shift=shift, match=led, truth=task.truth, seconds=1.0)
@@ -858,12 +1009,19 @@ def test_descents_say_units_delays_and_how_far_they_are_off(descents_page):
     descents_page.set_viewport_size({"width": 1280, "height": 900})
     head, near, far = descents_page.evaluate(ROWS, ".descents")
     assert head[1:] == [
-        "Delay (ms)", "Start", "Result", "f_c (Hz)", "f_m (Hz)", "gamma (octaves/s)"
+        "Delay (ms)", "Start", "Result", "Lowest loss", "f_c (Hz)", "f_m (Hz)", "gamma (octaves/s)"
     ]  # fmt: skip
-    assert (near[0], near[1], near[5].split("\n")) == (SCRIPT, "0", ["8", "0.000 octaves"])
-    assert (far[1], far[5].split("\n")) == ("125", ["16", "+1.000 octaves"])
-    assert far[6].split("\n") == ["-1", "0.000 octaves, wrong sign"]
+    assert (near[0], near[1], near[6].split("\n")) == (SCRIPT, "0", ["8", "0.000 octaves"])
+    assert (far[1], far[6].split("\n")) == ("125", ["16", "+1.000 octaves"])
+    assert far[7].split("\n") == ["-1", "0.000 octaves, wrong sign, at its bound"]
     assert "f_m 8 Hz" in descents_page.locator("#subtitle").inner_text()
+
+
+def test_descents_are_sorted_by_their_lowest_loss(descents_page):
+    column = descents_page.get_by_role("button", name="Lowest loss")
+    for losses in (["0.5", "0.25"], ["0.25", "0.5"]):
+        column.click()
+        assert [row[4] for row in descents_page.evaluate(ROWS, ".descents")[1:]] == losses
 
 
 def test_every_sound_of_a_match_has_a_name_and_a_file(descents_page):

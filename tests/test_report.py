@@ -497,6 +497,18 @@ def test_page_shows_all_scores_of_its_track(run):
     assert "Adjusted Rand Index" in scores["metrics"]
 
 
+def test_references_of_the_scores_are_named_as_their_strips(run):
+    numbered = [replace(each, annotator=str(i)) for i, each in enumerate(REFERENCES, 1)]
+    write_reference(run, "first", numbered)
+    scores = score_collection({"first": numbered}, {"foote": {"first": FOOTE}})
+    (run / "scores.csv").write_text(scores_csv(scores), encoding="utf-8")
+    build(run, figures=False)
+    data = page_data(run)
+    strips = [strip["name"] for strip in data["references"]]
+    assert strips == ["annotator 1", "annotator 2"]
+    assert {row["reference"] for row in data["scores"]["rows"]} == set(strips)
+
+
 def test_undefined_score_is_left_out_rather_than_nan(run):
     build(run, figures=False)
     scores = page_data(run)["scores"]
@@ -850,3 +862,10 @@ def test_outdated_scores_are_left_out_and_the_page_says_so(run):
     assert page_data(run)["scores"]["rows"] == []
     assert "its scores are left out" in page_data(run)["warnings"][0]
     assert page_data(run, ODD_ID)["scores"]["rows"]
+
+
+def test_pages_of_the_published_reports_have_the_scripts_and_style_of_the_package():
+    copies = [*Path(__file__).parents[1].glob("reports/*/*/assets/*.*")]
+    assert copies
+    for path in copies:
+        assert path.read_bytes() == asset(path.name), path

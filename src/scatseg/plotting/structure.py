@@ -96,14 +96,18 @@ def annotation_names(annotations: Sequence[Annotation], *, unnamed: str = "segme
     >>> annotation_names([Annotation(segmentation=form, annotator="1")])
     ['annotator 1']
     """
-    makers = [each.system or each.annotator for each in annotations]
-    makers = [f"annotator {maker}" if maker.isdecimal() else maker for maker in makers]
+    makers = [each.system or annotator_name(each.annotator) for each in annotations]
     names = []
     for maker, each in zip(makers, annotations, strict=True):
         only_a_number = makers.count(maker) == 1 and each.level.isdecimal()
         parts = (maker, "" if only_a_number else each.level)
         names.append(" · ".join(part for part in parts if part) or unnamed)
     return names
+
+
+def annotator_name(annotator: str) -> str:
+    """Return the name of an annotator; one who has only a number is told as such."""
+    return f"annotator {annotator}" if annotator.isdecimal() else annotator
 
 
 def annotation_strips(

@@ -40,6 +40,7 @@
       { text: "Delay (ms)", number: true, of: (row) => row.shift },
       { text: "Start" },
       { text: "Result" },
+      { text: "Lowest loss", number: true, of: (row) => row.lowest },
       ...data.parameters.map((parameter, i) => ({
         text: withUnit(parameter), number: true,
         of: (row) => (row.errors[i] === null ? row.theta[i] : Math.abs(row.errors[i])),
@@ -50,6 +51,7 @@
       digits(milliseconds(row.shift)),
       soundPlayer(row.start, `Start of descent ${k + 1}, ${row.loss}`),
       soundPlayer(row.end, `Result of descent ${k + 1}, ${row.loss}`),
+      digits(row.lowest),
       ...row.theta.map((value, i) => parameterCell(row, value, i)),
     ]), (k) => (known && !data.rows[k].found ? "muted" : ""));
     made.classList.add("descents", "cards");
@@ -61,6 +63,7 @@
     const off = [
       ...(row.errors[i] === null ? [] : [`${signed(row.errors[i])} ${errorUnit}`]),
       ...(row.wrongSigns.includes(name) ? ["wrong sign"] : []),
+      ...(row.atBounds.includes(name) ? ["at its bound"] : []),
     ];
     return element("div", {}, digits(value), element("div", { className: "spread" }, off.join(", ")));
   }
@@ -71,8 +74,12 @@
   }
 
   function hints() {
-    return known ? [element("p", { className: "hint" },
-      "Below each value: its error in magnitude, result minus target. "
-      + `Gray: a parameter has an error above ${data.within} or the wrong sign.`)] : [];
+    const texts = [
+      ...(known ? ["Below each value: its error in magnitude, result minus target. "
+        + `Gray: a parameter has an error above ${data.within} or the wrong sign.`] : []),
+      ...(data.rows.some(({ atBounds }) => atBounds.length)
+        ? ["At its bound: the target may lie outside the range of the parameter."] : []),
+    ];
+    return texts.length ? [element("p", { className: "hint" }, texts.join(" "))] : [];
   }
 })();

@@ -96,9 +96,11 @@ def _row(descent: Descent, names: SoundNames, task: Task) -> JSON:
         "shift": descent.shift,
         "start": _sound(names.start),
         "end": _sound(names.end),
+        "lowest": descent.match.loss,
         "theta": descent.match.theta.tolist(),
         "errors": [_finite(error) for error in errors],
         "wrongSigns": list(descent.wrong_signs(task.parameters)),
+        "atBounds": list(descent.match.at_bounds),
         "found": worst is not None and worst <= WITHIN,
     }
 

@@ -6,7 +6,7 @@
   const place = (id) => document.getElementById(id);
 
   document.title = `${data.title} · scatseg search`;
-  place("title").textContent = `What sounds like ${data.title}`;
+  place("title").append("What sounds like ", element("bdi", {}, data.title));
   place("subtitle").textContent = excerpt(data.query);
   place("query").append(element("h2", {}, "Query"), soundPlayer(data.query, "Query"));
   place("hits").append(element("h2", {}, `Hits (${data.hits.length})`), listing());
@@ -45,7 +45,7 @@
       ...(hit.tempo !== 1 ? [`tempo × ${hit.tempo.toFixed(2)}`] : []),
     ];
     return element("div", { className: "track-name" },
-      element("div", { title: hit.track }, hit.title),
+      element("div", { title: hit.track }, element("bdi", {}, hit.title)),
       element("div", { className: "hint" }, excerpt(hit)),
       ...tags.map((text) => element("span", { className: "tag" }, text)));
   }

@@ -27,7 +27,7 @@
     const seconds = data.tracks.reduce((sum, row) => sum + row.duration, 0);
     const failed = data.failures.length;
     return [
-      data.counts,
+      data.tracks.length ? element("a", { href: "#tracks" }, data.counts) : data.counts,
       ...(seconds ? [` · ${clock(seconds)} of music`] : []),
       ...(failed ? [" · ", element("a", { href: "#failures" }, `${failed} failed`)] : []),
     ];

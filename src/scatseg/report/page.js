@@ -19,6 +19,25 @@ const page = (() => {
     }
   }
 
+  // What was changed on the page, kept in its history entry for the way back to it.
+  const kept = (name) => history.state?.[name];
+  const keep = (name, value) => history.replaceState({ ...history.state, [name]: value }, "");
+
+  // The time in seconds that the address links to, as in track.html#t=63.2; null if none.
+  function linkedTime() {
+    const [, seconds] = location.hash.match(/^#t=([0-9]+(?:\.[0-9]+)?)/) ?? [];
+    return seconds === undefined ? null : Number(seconds);
+  }
+
+  // Let the address link to a time. Browsers limit how often it may change.
+  let pending = 0;
+  function linkTime(seconds) {
+    clearTimeout(pending);
+    const hash = `#t=${Number(seconds.toFixed(2))}`;
+    if (hash === location.hash || (!seconds && !location.hash)) return;
+    pending = setTimeout(() => history.replaceState(history.state, "", hash), 300);
+  }
+
   // Create an element. Keys with a dash and "role" are attributes, "style" is an object, all others
   // are properties; children are elements or strings.
   function element(tag, properties = {}, ...children) {
@@ -45,6 +64,20 @@ const page = (() => {
     return digits ? `${text}.${String(units % scale).padStart(digits, "0")}` : text;
   }
 
+  // Linear interpolation at x through points (xs[i], ys[i]), xs increasing.
+  function interpolate(x, xs, ys) {
+    if (x <= xs[0]) return ys[0];
+    let low = 0;
+    let high = xs.length - 1;
+    if (x >= xs[high]) return ys[high];
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (xs[middle] <= x) low = middle;
+      else high = middle;
+    }
+    return ys[low] + ((x - xs[low]) / (xs[high] - xs[low])) * (ys[high] - ys[low]);
+  }
+
   // A table. Columns are {text, title, number}; rows are lists of strings, elements or null.
   function table(columns, rows, rowClass = () => "") {
     const head = columns.map(({ text, title = "", number }) =>
@@ -61,27 +94,36 @@ const page = (() => {
         element("tbody", {}, ...body)));
   }
 
+  let sortables = 0;
+
   // Make a table sortable by a click on a heading. The function `of` of a column returns the sort key
   // of an item, one per row; the first click sorts numbers descending and names ascending.
   function makeSortable(listing, columns, items) {
     const body = listing.querySelector("tbody");
     const rows = [...body.children];
     const heads = [...listing.querySelectorAll("th")];
+    const name = `sorted ${sortables++}`;
+    const sort = (column, falling) => {
+      const order = items.map((item, i) => [columns[column].of(item), i])
+        .sort(([a, i], [b, j]) => compare(a, b, falling) || i - j);
+      heads.forEach((head) => head.removeAttribute("aria-sort"));
+      heads[column].setAttribute("aria-sort", falling ? "descending" : "ascending");
+      body.append(...order.map(([, i]) => rows[i]));
+      keep(name, [columns[column].text, falling]);
+    };
     heads.forEach((head, column) => {
       const { text, number, of } = columns[column];
       if (!of) return;
       const button = element("button", { type: "button", className: "sort" }, text);
       button.addEventListener("click", () => {
         const now = head.getAttribute("aria-sort");
-        const falling = number ? now !== "descending" : now === "ascending";
-        const order = items.map((item, i) => [of(item), i])
-          .sort(([a, i], [b, j]) => compare(a, b, falling) || i - j);
-        heads.forEach((other) => other.removeAttribute("aria-sort"));
-        head.setAttribute("aria-sort", falling ? "descending" : "ascending");
-        body.append(...order.map(([, i]) => rows[i]));
+        sort(column, number ? now !== "descending" : now === "ascending");
       });
       head.replaceChildren(button);
     });
+    const [text, falling] = kept(name) ?? [];
+    const before = columns.findIndex((column) => column.of && column.text === text);
+    if (before >= 0) sort(before, falling);
     return listing;
   }
 
@@ -180,8 +222,18 @@ const page = (() => {
       element("li", {}, element("a", { href: url }, text))));
   }
 
+  // Open again what was open, which also keeps the height of the page and so the scroll position.
+  document.addEventListener("DOMContentLoaded", () => {
+    const folded = [...document.querySelectorAll("details")];
+    folded.forEach((details, i) => { details.open = kept("open")?.includes(i) ?? false; });
+    document.addEventListener("toggle", () => {
+      keep("open", folded.flatMap((details, i) => (details.open ? [i] : [])));
+    }, { capture: true });
+  });
+
   return {
-    data, folderName, element, clock, table, makeSortable, segmentBox, metricColumn, score, fixed, systemName,
-    pictures, tellUnplayable, soundPlayer, downloads,
+    data, folderName, linkedTime, linkTime, element, clock, interpolate, table, makeSortable,
+    segmentBox, metricColumn, score, fixed, systemName, pictures, tellUnplayable, soundPlayer,
+    downloads,
   };
 })();

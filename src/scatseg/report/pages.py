@@ -26,6 +26,7 @@ from scatseg.plotting import (
     NoveltyCurve,
     annotation_names,
     annotation_strips,
+    annotator_name,
     matched_styles,
 )
 from scatseg.report.contents import Arrays, Run, Track
@@ -493,7 +494,8 @@ def _track_scores(track: Track, baselines: frozenset[str]) -> JSON:
 
 def _reference(annotator: str, level: str, only: bool) -> str:
     """Return the name of a reference, the same as of its strip."""
-    parts = (annotator, "" if only else "all levels" if level == HIERARCHY else level)
+    named = "" if only else "all levels" if level == HIERARCHY else level
+    parts = (annotator_name(annotator), named)
     return " · ".join(part for part in parts if part)
 
 

@@ -3,8 +3,8 @@
 
 (() => {
   const {
-    data, element, clock, table, segmentBox, metricColumn, score, fixed, systemName, tellUnplayable,
-    downloads,
+    data, element, clock, interpolate, table, segmentBox, metricColumn, score, fixed, systemName,
+    tellUnplayable, downloads, linkedTime, linkTime,
   } = page;
   const { duration } = data;
   const place = (id) => document.getElementById(id);
@@ -12,8 +12,8 @@
 
   document.title = `${data.title} · scatseg`;
   place("title").textContent = data.title;
-  place("subtitle").textContent = data.title === data.id
-    ? clock(duration) : `${clock(duration)} · ${data.id}`;
+  place("subtitle").append(clock(duration),
+    ...(data.title === data.id ? [] : [" · ", element("bdi", {}, data.id)]));
   const player = makePlayer();
   const view = makeView();
   showNeighbors();
@@ -25,7 +25,8 @@
   if (data.downloads.length) {
     place("downloads").append(element("h2", {}, "Files"), downloads(data.downloads));
   }
-  player.seek(0);
+  player.seek(linkedTime() ?? 0);
+  window.addEventListener("hashchange", () => player.seek(linkedTime() ?? player.now()));
 
   // ---- the player -------------------------------------------------------------------------
 
@@ -49,6 +50,7 @@
     }
     function seek(seconds, { play = false } = {}) {
       moveTo(clamp(seconds, 0, duration));
+      linkTime(time);
       if (!audio) return;
       audio.currentTime = time;
       if (play) audio.play().catch(complain);
@@ -76,6 +78,9 @@
     if (audio) {
       audio.addEventListener("play", follow);
       audio.addEventListener("seeking", () => moveTo(audio.currentTime));
+      for (const rest of ["seeking", "pause"]) {
+        audio.addEventListener(rest, () => linkTime(audio.currentTime));
+      }
       place("player").append(audio);
       tellUnplayable(audio, data.sound.url);
       document.addEventListener("keydown", toggleBySpace);
@@ -392,10 +397,16 @@
       if (!made.has(i)) made.set(i, make(i, names[i]));
       shown.replaceChildren(made.get(i));
     };
-    select.addEventListener("change", show);
+    whenSelected(select, show);
     show();
     return names.length > 1
       ? [element("p", { className: "hint" }, element("label", {}, text, select)), shown] : [shown];
+  }
+
+  // The way back to a page restores what was selected, without a change event.
+  function whenSelected(select, act) {
+    select.addEventListener("change", act);
+    window.addEventListener("pageshow", act);
   }
 
   function sectionTable({ name, segments }) {
@@ -443,7 +454,7 @@
     const redraw = () => drawMatrix(canvas, picture, overlay(), along);
     picture.addEventListener("load", redraw);
     picture.src = url;
-    place("overlay").addEventListener("change", redraw);
+    whenSelected(place("overlay"), redraw);
     new ResizeObserver(redraw).observe(canvas);
 
     slider(canvas, "Self-similarity, bright is similar");
@@ -507,20 +518,6 @@
       const size = along(end) * side - corner;
       context.strokeRect(corner, corner, size, size);
     }
-  }
-
-  // Linear interpolation at x through points (xs[i], ys[i]), xs increasing.
-  function interpolate(x, xs, ys) {
-    if (x <= xs[0]) return ys[0];
-    let low = 0;
-    let high = xs.length - 1;
-    if (x >= xs[high]) return ys[high];
-    while (high - low > 1) {
-      const middle = (low + high) >> 1;
-      if (xs[middle] <= x) low = middle;
-      else high = middle;
-    }
-    return ys[low] + ((x - xs[low]) / (xs[high] - xs[low])) * (ys[high] - ys[low]);
   }
 
   // ---- numbers and notes --------------------------------------------------------------------
