@@ -185,6 +185,12 @@ def test_a_bass_note_is_not_part_of_the_melody():
     assert low.names == high.names
 
 
+def test_the_register_of_a_melody_ends_at_its_highest_frequency():
+    y = melody([440], 2.0)
+    for highest, is_heard in ((439.9, False), (440.1, True)):
+        assert MelodyChroma(lowest=439.0, highest=highest)(y, SR).X.any() == is_heard
+
+
 def test_levels_are_root_mean_squares_between_the_lines():
     y = np.repeat([0.5, -0.25, 0.0], 100) * (-1.0) ** np.arange(300) + 0.1
     np.testing.assert_allclose(

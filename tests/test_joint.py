@@ -362,6 +362,7 @@ def test_arguments_have_the_order_of_kymatio():
         ({"F": 2.5}, r'F must be an integer of at least 0 or "global", got 2\.5'),
         ({"F": 29}, r"F may be at most \(J \+ 1\) \* Q = 28.* got 29"),
         ({"J_fr": 5}, r"2\*\*J_fr may be at most \(J \+ 1\) \* Q = 28.* got 32"),
+        ({"J_fr": 7, "F": 1}, r"J_fr=7 needs a bank of .* \(J \+ 1\) \* Q = 28 and F = 1: choose"),
         ({"stride": 48}, "stride must be a power of two, got 48"),
         ({"stride": 64, "T": "global"}, "stride needs an average over a scale, got T='global'"),
         ({"stride_fr": 2, "F": 0}, "stride_fr needs an average over a scale, got F=0"),

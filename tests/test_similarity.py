@@ -177,6 +177,12 @@ def test_stacks_longer_than_the_recording_repeat_its_ends():
     np.testing.assert_array_equal(stacked(np.array([[1.0], [2.0]]), n_frames=5)[0], [1, 1, 1, 2, 2])
 
 
+@pytest.mark.parametrize("n_neighbors", [0, -1, 1.5])
+def test_recurrence_needs_a_number_of_neighbors(n_neighbors):
+    with pytest.raises(ValueError, match="n_neighbors must be an integer of at least 1, got"):
+        recurrence(np.eye(4), n_neighbors=n_neighbors)
+
+
 def test_recurrence_requires_mutual_neighbors():
     # 0 and 1 are mutual neighbors; 1 is a neighbor of 2, but not the reverse.
     S = np.array([[1, 0.9, 0.1], [0.9, 1, 0.5], [0.1, 0.5, 1]])

@@ -195,6 +195,21 @@ def test_the_plan_is_described_in_seconds():
     assert "0.3715 s" in text
 
 
+@pytest.mark.parametrize(
+    ("T", "frames"), [(0, "as many as each path's own stride gives"), ("global", "one for all")]
+)
+def test_the_plan_describes_frames_without_a_local_average(T, frames):
+    text = Scattering1D(J=5, T=T, out_type="list").plan(4096).describe()
+    assert re.search(rf"^frames +{frames}$", text, re.MULTILINE)
+    assert "stream" not in text
+
+
+@pytest.mark.parametrize("sr", [0, -22050, float("inf")])
+def test_a_plan_is_described_at_a_positive_rate(sr):
+    with pytest.raises(ValueError, match="sr must be positive and finite, got"):
+        Scattering1D(J=5).plan(4096).describe(sr)
+
+
 def test_a_plan_needs_a_length():
     with pytest.raises(ValueError, match="n_samples must be an integer of at least 1, got 0"):
         Scattering1D(J=4).plan(0)

@@ -138,7 +138,7 @@ def test_joint_scales_need_the_filters_of_an_octave(joint, filters_per_octave):
 
 @pytest.mark.parametrize("sr", [0, -1, float("nan"), float("inf")])
 def test_a_sampling_rate_is_positive(in_time, sr):
-    with pytest.raises(ValueError, match="sr must be positive, in Hz, got"):
+    with pytest.raises(ValueError, match="sr must be positive and finite, got"):
         physical_meta(in_time[0], sr)
 
 

@@ -299,7 +299,7 @@ class MelodyChroma:
     Parameters
     ----------
     lowest, highest : float, default 261 and 2093
-        Frequency range in Hz: from C4 up to but not including C7.
+        Frequency range in Hz, without the upper end: from C4 to B6.
     eps : float, default 0.01
         Added to the strongest, relative to the recording's mean, so that quiet frames fade to 0.
     """
@@ -317,7 +317,7 @@ class MelodyChroma:
         magnitude = np.expm1(constant_q.X)
         folded = np.zeros((len(constant_q), 12), dtype=magnitude.dtype)
         for column, name in zip(magnitude.T, constant_q.names, strict=True):
-            if name.carrier is not None and self.lowest <= name.carrier < self.highest - 1:
+            if name.carrier is not None and self.lowest <= name.carrier < self.highest:
                 folded[:, name.index % 12] += column
         floor = max(self.eps * float(folded.mean()), _LEAST_LEVEL)
         chroma = folded / (folded.max(axis=1, keepdims=True) + floor)

@@ -103,15 +103,16 @@ class Features:
             given = f"{counted(n_frames, 'frame')} and edges of shape {times.shape}"
             msg = f"n frames need n + 1 edges, got {given}"
             raise ValueError(msg)
-        if times[0] != 0 or not (np.diff(times) > 0).all() or not np.isfinite(times[-1]):
-            msg = f"edges must increase from 0, got {times[0]:g} to {times[-1]:g} s"
+        rises = (np.diff(times, prepend=-1.0) > 0) & np.isfinite(times)
+        if times[0] != 0 or not rises.all():
+            i = int(rises.argmin())
+            msg = f"edges must increase from 0, got {times[i]:g} s as edges[{i}]"
             raise ValueError(msg)
         if not np.isfinite(rows).all():
             frame, column = np.argwhere(~np.isfinite(rows))[0]
             msg = f"X must be finite, got {rows[frame, column]} in frame {frame}, column {column}"
             raise ValueError(msg)
-        if names is None:
-            names = ["feature"] * n_features
+        names = ["feature"] * n_features if names is None else names
         if len(names) != n_features:
             msg = f"{n_features} features need as many names, got {len(names)}"
             raise ValueError(msg)

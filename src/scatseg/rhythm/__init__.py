@@ -14,9 +14,9 @@ from scatseg.rhythm.grid import (
     Grid,
     checked_times,
     fixed_grid,
+    gap_warnings,
     grid_of_bars,
     grid_of_positions,
-    untold,
 )
 from scatseg.rhythm.irregular import with_irregular_bars
 from scatseg.rhythm.metre import (
@@ -145,8 +145,8 @@ def find_grid(
     Raises
     ------
     ValueError
-        When the signal is not mono, real and finite, or is empty; when beats are not finite or do
-        not increase.
+        When the signal is not mono, real and finite, or is empty; when beats or downbeats are not
+        finite, do not increase, or nearly all lie outside the recording.
 
     References
     ----------
@@ -187,7 +187,7 @@ def find_grid(
         pulses, lines = (times + start / sr for times in (grid.beats, grid.downbeats))
         doubts: tuple[str, ...] = ()
         if given is not None and grid.is_regular:
-            doubts = untold("beats", given, duration, per_bar=grid.metre)
+            doubts = gap_warnings("beats", given, duration, per_bar=grid.metre)
         return replace(
             grid,
             beats=pulses[(pulses >= 0) & (pulses <= duration)],

@@ -105,7 +105,7 @@ def grid_of_bars(duration: float, *, downbeats: ArrayLike, beats: ArrayLike | No
         edges=_edges(_continued(lines, duration), duration, reach=0.0),
         metre=int(np.median(per_bar)) if per_bar.size else len(known),
         confidence=1.0,
-        warnings=untold("downbeats", lines, duration, per_bar=1),
+        warnings=gap_warnings("downbeats", lines, duration, per_bar=1),
     )
 
 
@@ -123,14 +123,14 @@ def _continued(lines: NDArray[np.float64], duration: float) -> NDArray[np.float6
     return np.concatenate([before, lines, lines[-1] + last * np.arange(1, int(n_after) + 1)])
 
 
-def untold(
+def gap_warnings(
     what: str, times: NDArray[np.float64], duration: float, *, per_bar: int
 ) -> tuple[str, ...]:
     """Return warnings of gaps of more than five bars in given times.
 
     Examples
     --------
-    >>> untold("beats", np.arange(0.0, 24.0), 189.0, per_bar=4)
+    >>> gap_warnings("beats", np.arange(0.0, 24.0), 189.0, per_bar=4)
     ('no beats are given from 23.0 to 189.0 s: the bar lines there are a guess',)
     """
     bar = per_bar * float(np.median(np.diff(times))) if len(times) > 1 else FALLBACK_BAR

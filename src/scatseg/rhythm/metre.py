@@ -270,17 +270,16 @@ def find_bars(pulse: Pulse, cues: Cues) -> BarPositions:
 
 
 def at_double_tempo(bars: BarPositions, cues: Cues) -> BarPositions:
-    """Split each bar into two of as many beats, at double tempo.
-
-    Bars without pulses halfway between the beats are unchanged.
-    """
+    """Split each bar into two of as many beats, at double tempo. Beats have 2 or 4 pulses."""
     beats, per_beat = bars.metre.beats, bars.metre.pulses_per_beat
-    for metre in (*METRES, *KNOWN_BEATS):
-        if (metre.beats, 2 * metre.pulses_per_beat) == (beats, per_beat):
-            positions = bars.positions % len(metre.pattern)
-            lead = lead_of(evidence_of(metre, cues), positions)
-            return replace(bars, metre=metre, positions=positions, lead=lead)
-    return bars
+    metre = next(
+        metre
+        for metre in (*METRES, *KNOWN_BEATS)
+        if (metre.beats, 2 * metre.pulses_per_beat) == (beats, per_beat)
+    )
+    positions = bars.positions % len(metre.pattern)
+    lead = lead_of(evidence_of(metre, cues), positions)
+    return replace(bars, metre=metre, positions=positions, lead=lead)
 
 
 def rival_of(bars: BarPositions, cues: Cues) -> BarPositions | None:

@@ -36,7 +36,7 @@ class Spectrum(NamedTuple):
 
 
 def band_spectrum(y: NDArray[np.floating], sr: int) -> Spectrum:
-    """Compute quarter-octave bands from 30 Hz to 10 kHz, every 12 ms, for onsets."""
+    """Compute quarter-octave bands, centered from 30 Hz to 9 kHz, every 12 ms, for onsets."""
     centers = 30 * 2 ** (np.arange(34) / 4)
     return _spectrum(y, sr, window=0.046, hop=ONSET_HOP, centers=centers)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from scatseg.scattering.arguments import check_positive
 from scatseg.scattering.joint_plan import JointOptions, joint_layout, joint_plan
 from scatseg.scattering.plan import (
     BlockPlan,
@@ -56,9 +57,8 @@ class Cost:
 
     def describe(self, sr: int | None = None) -> str:
         """Return a readable description, in seconds if `sr` (in Hz, positive) is given."""
-        if sr is not None and not sr > 0:
-            msg = f"sr must be positive, in Hz, got {sr}"
-            raise ValueError(msg)
+        if sr is not None:
+            check_positive("sr", sr)
         rows = [
             ("signal", _length(self.n_samples, sr)),
             ("output", f"{self.n_paths} paths, {self.n_coefficients:,} coefficients"),

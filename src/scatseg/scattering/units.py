@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scatseg.scattering.analysis import HALF_POWER_WIDTH
+from scatseg.scattering.arguments import check_positive
 
 A4 = 440.0
 """Reference frequency of octaves in Hz."""
@@ -74,9 +74,7 @@ def physical_meta(
     >>> [round(float(columns[name][100]), 1) for name in ("carrier_hz", "modulation_hz")]
     [2200.8, 482.3]
     """
-    if not 0 < sr < math.inf:
-        msg = f"sr must be positive, in Hz, got {sr}"
-        raise ValueError(msg)
+    check_positive("sr", sr)
     n_paths = len(meta["key"])
     xi, sigma = (_two_layers(meta[name]) * sr for name in ("xi", "sigma"))
     columns: dict[str, NDArray[Any]] = {

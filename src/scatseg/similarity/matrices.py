@@ -41,12 +41,18 @@ def recurrence(S: NDArray[np.floating], *, n_neighbors: int, min_lag: int = 1) -
     R : ndarray of bool, shape (n_frames, n_frames)
         Symmetric: true for mutual neighbors. False on the diagonal.
 
+    Raises
+    ------
+    ValueError
+        When S is not square, or n_neighbors is not a positive integer.
+
     References
     ----------
     J. Serrà et al., "Unsupervised music structure annotation by time series structure features
     and segment similarity", IEEE Transactions on Multimedia 16(5), 2014.
     """
     n = check_square(S)
+    check_integer("n_neighbors", n_neighbors, 1)
     lag = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
     far = np.where(lag >= max(min_lag, 1), S, -np.inf)
     k = min(n_neighbors, n - 1)
