@@ -207,6 +207,11 @@ def test_columns_named_by_one_word_are_one_family():
     )
 
 
+def test_features_of_one_transform_share_their_names():
+    features = Features(np.ones((2, 3)), range(3), ["rms", "zcr", "rms"])
+    assert Features(features.X, features.edges, features.names).names is features.names
+
+
 @pytest.mark.parametrize("names", ["ab", [1, 2]])
 def test_invalid_names_raise(names):
     with pytest.raises(TypeError, match="names must be a FeatureName or a str for each column"):

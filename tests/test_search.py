@@ -562,6 +562,15 @@ def test_a_projection_tells_apart_what_differs_and_repeats(rng):
     np.testing.assert_array_equal(again(X), vectors)
 
 
+def test_a_projection_is_fitted_on_a_limited_number_of_passages(tmp_path, monkeypatch):
+    monkeypatch.setattr(committing, "_FITTED_ON", 5)
+    for i in range(12):
+        audio.save(tmp_path / f"{i}.wav", melody(i, seconds=1.2), SR)
+    index = Index.build([tmp_path], tmp_path / "index")
+    assert index.n_windows == dict.fromkeys(LENGTHS, 12)
+    assert store.read_state(index.folder).n_dims == 4  # centered: of 72 passages, every 15th
+
+
 def test_the_parts_of_a_likeness_sum_to_the_cosine(rng):
     columns = Describer().columns()
     X = rng.gamma(2.0, size=(40, 2 * len(columns.names)))

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,8 @@ def _at(name: FeatureName, place: int | None) -> FeatureName:
 
 def numbered(names: Sequence[FeatureName | str]) -> tuple[FeatureName, ...]:
     """Convert strings to names, numbered within their families."""
+    if set(map(type, names)) == {FeatureName}:  # thousands, of most features
+        return cast("tuple[FeatureName, ...]", tuple(names))
     if isinstance(names, str) or not all(isinstance(each, FeatureName | str) for each in names):
         msg = f"names must be a FeatureName or a str for each column, got {names!r:.100}"
         raise TypeError(msg)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import compress
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -65,10 +67,7 @@ def can_be_halved(features: Features) -> bool:
     if any(name.place is None for name in features.names):
         return False
     late, middle = _in_second_half(features)
-    halves = [
-        [name for name, second in zip(features.names, late, strict=True) if second == half]
-        for half in (False, True)
-    ]
+    halves = [list(compress(features.names, half)) for half in (~late, late)]
     return halves[0] == [name.at((name.place or 0) - middle) for name in halves[1]]
 
 
@@ -105,7 +104,7 @@ def halved(features: Features) -> Features:
         msg = "bars with an even number of equal parts are needed to halve them, got others"
         raise ValueError(msg)
     late, _ = _in_second_half(features)
-    names = [name for name, second in zip(features.names, late, strict=True) if not second]
+    names = list(compress(features.names, ~late))
     X = np.stack([features.X[:, ~late], features.X[:, late]], axis=1).reshape(-1, len(names))
     heard = np.flatnonzero(features.X.any(axis=1))
     first, last = (heard[0], heard[-1]) if heard.size else (len(features), -1)

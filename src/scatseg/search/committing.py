@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg.search import approximate
-from scatseg.search.descriptions import Columns, Describer, Description, read_description
+from scatseg.search.descriptions import (
+    LEAST_SECONDS,
+    Columns,
+    Describer,
+    cell_edges,
+    read_description,
+)
 from scatseg.search.passages import passages, relative, window_cells
 from scatseg.search.projection import Projection, fit_projection
 from scatseg.search.store import (
@@ -108,15 +114,22 @@ def _from_nothing(state: State, tracks: Mapping[str, IndexedTrack], describer: D
 
 
 def _fitted(folder: Path, tracks: Mapping[str, IndexedTrack], columns: Columns) -> Projection:
-    """Fit a projection on passages sampled evenly from all tracks."""
-    total = sum(track.duration for track in tracks.values())
-    step = max(1, int(np.ceil(total / _FITTED_ON)))  # there is about a passage for each second
-    drawn = []
-    for id_ in sorted(tracks):
+    """Fit a projection on passages taken evenly from all tracks."""
+    counts = {id_: sum(map(len, _windows(tracks[id_].duration))) for id_ in sorted(tracks)}
+    n_passages = sum(counts.values())
+    step = -(-n_passages // _FITTED_ON)
+    X = np.empty((-(-n_passages // step), 2 * len(columns.names)))
+    n_before = n_drawn = 0
+    for id_, count in counts.items():
+        drawn = slice(-n_before % step, count, step)
+        n_before += count
+        if drawn.start >= count:
+            continue
         description = read_description(folder / "tracks" / tracks[id_].description)
-        windows = np.concatenate(_windows(description))
-        drawn.append(relative(passages(description, windows[:: min(step, len(windows))]), columns))
-    return fit_projection(np.concatenate(drawn), np.tile(columns.uncompressed, 2))
+        windows = np.concatenate(_windows(tracks[id_].duration))[drawn]
+        X[n_drawn : n_drawn + len(windows)] = relative(passages(description, windows), columns)
+        n_drawn += len(windows)
+    return fit_projection(X, np.tile(columns.uncompressed, 2))
 
 
 def _appended(
@@ -169,18 +182,15 @@ def track_vectors(
     """Compute the vectors of tracks, one by one, by window length."""
     for track in tracks:
         description = read_description(folder / "tracks" / track.description)
-        windows = _windows(description)
-        X = passages(description, np.concatenate(windows))
+        windows = _windows(description.duration)
+        X = relative(passages(description, np.concatenate(windows)), columns)
         parts = np.split(X, np.cumsum([len(each) for each in windows])[:-1])
-        yield {
-            length: projection(relative(part, columns))
-            for length, part in zip(ALL_LENGTHS, parts, strict=True)
-        }
+        yield {length: projection(part) for length, part in zip(ALL_LENGTHS, parts, strict=True)}
 
 
-def _windows(description: Description) -> list[NDArray[np.intp]]:
+def _windows(duration: float) -> list[NDArray[np.intp]]:
     """Divide a recording into windows of each length."""
-    n_cells = len(description.cells) - 1
+    n_cells = len(cell_edges(max(duration, LEAST_SECONDS))) - 1
     return [window_cells(n_cells, length) for length in ALL_LENGTHS]
 
 

@@ -10,7 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,8 @@ _DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-class Columns(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Columns:
     """The columns of a description.
 
     Parameters
@@ -77,14 +78,14 @@ class Columns(NamedTuple):
     uncompressed: NDArray[np.bool_]
     kept: NDArray[np.bool_]
 
-    @property
+    @functools.cached_property
     def levels(self) -> NDArray[np.bool_]:
         """Mask of the levels of carriers: order 1 of uncompressed scattering."""
         plain = [name.order == 1 and not name.scale for name in self.names]
         levels: NDArray[np.bool_] = self.uncompressed & np.array(plain)
         return levels
 
-    @property
+    @functools.cached_property
     def aligned(self) -> NDArray[np.bool_]:
         """Mask of the columns for alignment: the levels of carriers, else all."""
         return self.levels if self.levels.any() else np.ones(len(self.names), dtype=bool)

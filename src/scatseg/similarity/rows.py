@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+from operator import attrgetter
 from typing import TypeVar
 
 import numpy as np
@@ -14,6 +16,9 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 ROUNDING = 1e-6
 """Of the largest value: smaller differences are rounding errors."""
+
+_PLACELESS = attrgetter(*(each.name for each in fields(FeatureName) if each.name != "place"))
+"""All of a name but its place: quicker to hash than the name, of which bars have thousands."""
 
 
 def frame_rows(X: NDArray[Scalar]) -> NDArray[Scalar]:
@@ -201,10 +206,11 @@ def without_places(features: Features) -> Features:
         The input, if its frames have no positions.
     """
     check_features(features)
-    columns: dict[FeatureName, list[int]] = {}
-    for i, name in enumerate(features.names):
-        columns.setdefault(name.at(None), []).append(i)
+    columns: dict[tuple[object, ...], list[int]] = {}
+    for i, placeless in enumerate(map(_PLACELESS, features.names)):
+        columns.setdefault(placeless, []).append(i)
     if len(columns) == len(features.names):
         return features
     X = np.stack([features.X[:, where].mean(axis=1) for where in columns.values()], axis=1)
-    return Features(X, features.edges, list(columns), notes=features.notes)
+    names = [features.names[where[0]].at(None) for where in columns.values()]
+    return Features(X, features.edges, names, notes=features.notes)
