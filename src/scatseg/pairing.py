@@ -15,7 +15,7 @@ from typing import NamedTuple
 from scatseg.audio import decode
 from scatseg.audio.sources import opened, printable, source_of
 from scatseg.formats import Annotation
-from scatseg.formats.text import decoded, number
+from scatseg.formats.text import decoded, number, separator
 from scatseg.partners import match_ids
 
 # Columns of tables of metadata, in lower case.
@@ -287,7 +287,8 @@ def read_metadata(root: str | Path) -> dict[str, Described]:
     found: dict[str, Described] = {}
     for path in sorted(Path(root).rglob("metadata.csv")):
         text, _ = decoded(path.read_bytes())
-        for row in csv.DictReader(io.StringIO(text, newline="")):
+        lines = io.StringIO(text, newline="")
+        for row in csv.DictReader(lines, delimiter=separator(text)):
             id_ = _cell(row, _ID)
             duration = number(_cell(row, _DURATION))
             if id_:
