@@ -161,6 +161,12 @@ def test_salami_s_and_harmonix_s_tables_are_read(tmp_path):
     }
 
 
+def test_a_table_separated_by_semicolons_is_read(tmp_path):
+    text = "\ufeffFile;Title;Duration\r\n1;Blue, Sky;123,5\r\n"
+    (tmp_path / "metadata.csv").write_bytes(text.encode())
+    assert read_metadata(tmp_path) == {"1": Described(title="Blue, Sky", durations=(123.5,))}
+
+
 def test_accents_and_underscores_do_not_matter():
     known = {"1": Described(title="Déjà_vu", artist="Beyoncé")}
     assert pair({"03 beyonce - DEJA VU": None}, known).pairs[0].by == "name"

@@ -628,6 +628,8 @@ FILES = {
     "bar and beat.csv": "".join(
         f'{i / 2},"{9 + (i + 3) // 4}.{1 + (i + 3) % 4}"\n' for i in range(1, 9)
     ),
+    "decimal commas.csv": "\ufefftime;beat\r\n"
+    + "".join(f"{i // 2},{i % 2 * 5};{1 + (i + 3) % 4}\r\n" for i in range(1, 9)),
     "b.txt": "".join(f"{i / 2} {1 + (i + 3) % 4}.0\r\n" for i in range(1, 9)),
 }
 

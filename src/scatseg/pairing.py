@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from scatseg.audio import decode
 from scatseg.audio.sources import opened, printable, source_of
 from scatseg.formats import Annotation, FormatError
-from scatseg.formats.text import decoded, number
+from scatseg.formats.text import decoded, number, separator
 from scatseg.partners import match_ids
 
 # Columns of tables of metadata, in lower case.
@@ -307,7 +307,8 @@ def _rows(path: Path) -> Iterator[dict[str | Any, str | Any]]:
     except FormatError as error:
         msg = f"{path}: {error}"
         raise FormatError(msg) from error
-    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    lines = io.StringIO(text, newline="")
+    rows = csv.DictReader(lines, delimiter=separator(text), strict=True)
     try:
         yield from rows
     except csv.Error as error:

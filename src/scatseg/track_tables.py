@@ -8,6 +8,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from scatseg.formats import FormatError
+from scatseg.formats.text import decoded, separator
 from scatseg.partners import match_ids
 from scatseg.runs import Note
 from scatseg.summaries import ALL_TRACKS
@@ -19,8 +21,8 @@ def read_partners(path: Path) -> dict[str, str]:
     Parameters
     ----------
     path : Path
-        CSV with the columns `estimate` and `reference`, ids without extension; further columns
-        are ignored.
+        CSV, also separated by semicolons or tabs, with the columns `estimate` and `reference`, ids
+        without extension; further columns are ignored.
 
     Returns
     -------
@@ -54,7 +56,7 @@ def read_groups(path: Path, column: str) -> dict[str, str]:
     Parameters
     ----------
     path : Path
-        CSV with a header; the first column contains ids of tracks or of their references.
+        CSV as for `read_partners`; the first column contains ids of tracks or of their references.
     column : str
         Name of the column: genre, render, annotator, ...
 
@@ -82,11 +84,11 @@ def read_groups(path: Path, column: str) -> dict[str, str]:
 
 
 def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Read a CSV file with a header: line number and fields, without the spaces around them."""
+    """Read a table with a header: line number and fields, without the spaces around them."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        msg = f"{path} is not UTF-8 ({error}): save it as CSV in UTF-8"
+        text, _ = decoded(path.read_bytes())
+    except FormatError as error:
+        msg = f"{path} {error}"
         raise ValueError(msg) from error
     # Ids of files are NFC-normalized, too: "é" is one character.
     rows = _rows(path, unicodedata.normalize("NFC", text))
@@ -94,8 +96,6 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
     missing = [name for name in columns if name not in header]
     if missing:
         msg = f"{path}, line 1: expected a column {missing[0]!r}, got {', '.join(header)!r}"
-        if len(header) == 1 and ";" in header[0]:
-            msg += "; separate the columns by commas, not by semicolons"
         raise ValueError(msg)
     repeated = [name for name in header if name and header.count(name) > 1]
     if repeated:
@@ -104,6 +104,8 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
     for line, row in rows:
         if not any(field.strip() for field in row):
             continue
+        while len(row) > len(header) and not row[-1].strip():
+            row.pop()
         if len(row) != len(header):
             msg = f"{path}, line {line}: expected {len(header)} fields, got {len(row)}"
             raise ValueError(msg)
@@ -113,7 +115,7 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
     """Split CSV into the fields of each row, with the number of its first line."""
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator(text), strict=True)
     line = 1
     try:
         for row in reader:

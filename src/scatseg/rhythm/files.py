@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _CELL = re.compile(r'[^,;"\s]+')
+_DECIMAL_COMMA = re.compile(r"(?<=[0-9]),(?=[0-9])")
 _BAR_AND_BEAT = re.compile(r"[0-9]+\.[1-9][0-9]*")
 
 
@@ -46,9 +47,9 @@ def read_beats(
     path : path-like
         A JAMS file, of which the first annotation of namespace "beat" or "beat_position" is read
         (dense or sparse); or a table with one beat per line: time in seconds and optionally the
-        position in the bar, 1 for a downbeat, separated by commas, semicolons or whitespace.
-        If all positions are like "12.3", as in Sonic Visualiser, they are bar and beat. A header
-        line is skipped.
+        position in the bar, 1 for a downbeat, separated by commas, semicolons or whitespace; beside
+        semicolons and tabs, commas are decimal. If all positions are like "12.3", as in Sonic
+        Visualiser, they are bar and beat. A header line is skipped.
 
     Returns
     -------
@@ -116,7 +117,7 @@ def _table_beats(text: str) -> list[_Beat]:
     rows = [
         (f"line {i}", cells)
         for i, line in enumerate(text.splitlines(), 1)
-        if not line.startswith("#") and (cells := _CELL.findall(line))
+        if not line.startswith("#") and (cells := _cells(line))
     ]
     if rows and rows[0][1][0][0].isalpha():
         rows = rows[1:]
@@ -129,6 +130,12 @@ def _table_beats(text: str) -> list[_Beat]:
             position = position.rpartition(".")[2]
         beats.append(_Beat(_number(time, place), _number(position, place), place))
     return beats
+
+
+def _cells(line: str) -> list[str]:
+    if ";" in line or "\t" in line:
+        line = _DECIMAL_COMMA.sub(".", line)
+    return _CELL.findall(line)
 
 
 def _number(text: str, place: str) -> float:
