@@ -57,7 +57,7 @@ from scatseg.search.passages import (
 from scatseg.search.projection import ProjectionError, fit_projection
 from scatseg.search.queries import make_query, tempo_ratios
 from scatseg.search.shifting import shift_matrix
-from scatseg.search.sliding import Pattern, slide
+from scatseg.search.sliding import Course, Pattern, best_near, slide
 
 SR = 22050
 
@@ -452,11 +452,38 @@ def test_sliding_is_correlation_at_every_place(rng):
         assert similarity == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("starts", "duration", "found"),
+    [
+        (range(21), 4, 10),  # centers within the window from 8 to 12 s
+        (range(21), 8, 10),  # or as far from it as the query is longer on each side
+        (range(21), 2, 12),  # or shorter
+        ((13, 5), 4, 5),  # the nearest, if there is none
+    ],
+)
+def test_the_best_alignment_is_searched_around_the_window(starts, duration, found):
+    starts = np.array(starts, dtype=float)
+    assert best_near(Course(starts / 30, starts), 8.0, 12.0, duration) == (found / 30, found)
+
+
 def test_a_query_longer_than_the_excerpt_slides_under_it(rng):
     query = rng.normal(size=(40, 3)).astype(np.float32)
     (found,) = slide(query[12:30], Pattern([query]))
     best = found.similarities.argmax()
     assert found.starts[best] == -12
+    assert found.similarities[best] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("first", "n", "start"), [(0, 40, 9.25), (64, 8, -6.75)])
+def test_the_phase_that_meets_the_frames_tells_where_between_them_a_query_starts(
+    first, n, start, rng
+):
+    fine = rng.normal(size=(160, 3)).astype(np.float32)  # four per frame
+    begin = first + round(4 * start)
+    phases = [fine[begin + phase :: 4][:20] for phase in range(4)]
+    (found,) = slide(fine[first::4][:n], Pattern(phases))
+    best = found.similarities.argmax()
+    assert found.starts[best] == start
     assert found.similarities[best] == pytest.approx(1)
 
 
