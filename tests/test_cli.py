@@ -518,7 +518,7 @@ def test_scattering_of_an_excerpt_is_drawn_with_its_numbers(kind, music, tmp_pat
     assert target.read_bytes().startswith(b"\x89PNG")
     assert b"<svg" in target.with_suffix(".svg").read_bytes()
     with np.load(target.with_suffix(".npz")) as saved:
-        assert all(np.size(saved[name]) for name in saved.files)
+        assert min(np.size(saved[name]) for name in saved.files) > 0
 
 
 @pytest.mark.parametrize(("kind", "n"), [("compare", 3), ("invariance", 48), ("stability", 26)])
@@ -724,7 +724,7 @@ def test_wavelets_are_drawn_with_their_numbers(kind, tmp_path):
     assert scatseg("plot", kind, "-o", target, *SMALL_BANKS[kind]) == 0
     assert b"<svg" in target.read_bytes()
     with np.load(target.with_suffix(".npz")) as saved:
-        assert all(np.size(saved[name]) for name in saved.files)
+        assert min(np.size(saved[name]) for name in saved.files) > 0
 
 
 @pytest.mark.parametrize(

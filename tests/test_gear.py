@@ -87,7 +87,11 @@ def test_estimates_are_means_over_the_nearest_others(rng):
         np.testing.assert_allclose(
             found.errors_arithmetic[i], [octaves, (near[:, 1].mean() - b) / 2]
         )
-        np.testing.assert_allclose(found.ratios[i, 0], 2 ** found.errors[i, 0])
+        np.testing.assert_allclose(
+            found.ratios[i], [2 ** found.errors[i, 0], 1 + found.errors[i, 1]]
+        )
+    for ratios, quantiles in zip(found.ratios.T, found.ratio_quantiles.values(), strict=True):
+        assert [quantiles[i] for i in (0, 3, 6)] == [ratios.min(), np.median(ratios), ratios.max()]
 
 
 def test_only_parameters_on_a_logarithmic_scale_are_in_octaves():
@@ -414,7 +418,7 @@ def test_a_rerun_says_that_vectors_are_kept(own, tmp_path):
     for end in (" sounds", " sounds: kept"):
         told = []
         examined(tmp_path, tones(module, 7), module, "spectrum", step=told.append)
-        assert all(line.endswith(end) for line in told)
+        assert {line.endswith(end) for line in told} == {True}
 
 
 @pytest.mark.parametrize(
@@ -575,6 +579,7 @@ def test_long_names_of_many_systems_stand_clear_of_each_other():
     figure = axes_figure(lambda axes: plot_ratios(ratios, parameter, ax=axes[0, 0]), heights=[2])
     figure.canvas.draw()
     boxes = [label.get_window_extent() for label in figure.axes[0].get_xticklabels()]
+    assert len(boxes) == len(names)
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 

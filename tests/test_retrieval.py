@@ -35,6 +35,12 @@ def test_scores_of_one_ranking_by_hand():
     assert [scores[f"recall@{k}"] for k in (1, 5, 10)] == pytest.approx([0, 2 / 3, 1])
 
 
+def test_average_precision_at_5_counts_five_items_and_expects_no_more():
+    assert query_scores(np.ones(6, dtype=bool))["AP@5"] == 1
+    fifth = np.array([True, False, False, False, True, True])
+    assert query_scores(fifth)["AP@5"] == pytest.approx((1 + 2 / 5) / 3)
+
+
 @given(st.lists(st.booleans(), min_size=1, max_size=30).filter(any))
 def test_average_precision_is_that_of_scikit_learn(relevant):
     from sklearn.metrics import average_precision_score
@@ -82,6 +88,7 @@ def test_nothing_of_the_own_group_counts(rng):
 def test_a_label_of_one_group_is_no_query():
     result = evaluate(np.eye(4), ["a", "a", "b", "b"], groups=["x", "x", "y", "z"])
     np.testing.assert_array_equal(result.answered, [False, False, True, True])
+    assert result.macro() == result.per_label()["b"]
 
 
 def test_rare_labels_count_as_much_in_the_macro_mean():
@@ -103,6 +110,7 @@ def test_random_similarities_score_at_chance(rng):
     result = evaluate(rng.normal(size=(200, 200)), labels, groups=None)
     low, high = result.intervals()["P@5"]
     assert low < share < high
+    assert list(result.per_label()) == ["a", "b", "c", "d"]
 
 
 def test_listeners_are_averaged():
@@ -156,6 +164,13 @@ def test_a_document_is_json_also_where_nothing_was_asked():
     document = json.loads(json.dumps(retrieval_document({"none": result}, groups=None)))
     assert document["queries"] == 0
     assert document["MAP"] is None
+    assert "comparisons" not in retrieval_document({"none": result, "other": result}, groups=None)
+
+
+@pytest.mark.parametrize(("groups", "n"), [(None, None), (["x", "x", "y", ""], 2)])
+def test_a_document_counts_groups(groups, n):
+    result = evaluate(np.eye(4), list("abab"), groups=groups)
+    assert retrieval_document({"one": result}, groups=groups)["groups"] == n
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ from scatseg.search.passages import (
 from scatseg.search.projection import ProjectionError, fit_projection
 from scatseg.search.queries import make_query, tempo_ratios
 from scatseg.search.shifting import shift_matrix
-from scatseg.search.sliding import Pattern, slide
+from scatseg.search.sliding import Course, Pattern, best_near, slide
 
 SR = 22050
 
@@ -319,13 +319,15 @@ def test_the_rate_that_tells_sounds_apart_is_named(tremolos):
 
 
 def test_modulations_slower_than_a_sound_are_not_named(short):
+    periods = []  # in durations of the sound
     for seconds in (0.1, 0.4):
         for hit in short.search(melody(0, seconds=2)[: round(seconds * SR)], SR):
             length = short.track(hit.track).duration
-            both, longer = min(length, seconds), max(length, seconds)
             alike, apart = hit.likeness[1:]
-            assert all(each.rate is None or each.rate >= 1 / both for each in alike)
-            assert all(each.rate is None or each.rate >= 1 / longer for each in apart)
+            for reasons, heard in ((alike, min(length, seconds)), (apart, max(length, seconds))):
+                rates = [each.rate for each in reasons if each.rate is not None]
+                periods += [1 / (rate * heard) for rate in rates]
+    assert 0.5 < max(periods) <= 1
 
 
 @pytest.mark.parametrize(
@@ -459,11 +461,38 @@ def test_sliding_is_correlation_at_every_place(rng):
         assert similarity == pytest.approx(expected, abs=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("starts", "duration", "found"),
+    [
+        (range(21), 4, 10),  # centers within the window from 8 to 12 s
+        (range(21), 8, 10),  # or as far from it as the query is longer on each side
+        (range(21), 2, 12),  # or shorter
+        ((13, 5), 4, 5),  # the nearest, if there is none
+    ],
+)
+def test_the_best_alignment_is_searched_around_the_window(starts, duration, found):
+    starts = np.array(starts, dtype=float)
+    assert best_near(Course(starts / 30, starts), 8.0, 12.0, duration) == (found / 30, found)
+
+
 def test_a_query_longer_than_the_excerpt_slides_under_it(rng):
     query = rng.normal(size=(40, 3)).astype(np.float32)
     (found,) = slide(query[12:30], Pattern([query]))
     best = found.similarities.argmax()
     assert found.starts[best] == -12
+    assert found.similarities[best] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("first", "n", "start"), [(0, 40, 9.25), (64, 8, -6.75)])
+def test_the_phase_that_meets_the_frames_tells_where_between_them_a_query_starts(
+    first, n, start, rng
+):
+    fine = rng.normal(size=(160, 3)).astype(np.float32)  # four per frame
+    begin = first + round(4 * start)
+    phases = [fine[begin + phase :: 4][:20] for phase in range(4)]
+    (found,) = slide(fine[first::4][:n], Pattern(phases))
+    best = found.similarities.argmax()
+    assert found.starts[best] == start
     assert found.similarities[best] == pytest.approx(1)
 
 
