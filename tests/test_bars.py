@@ -203,9 +203,9 @@ def test_levels_are_root_mean_squares_between_the_lines():
     [
         ({"positions": 0}, "positions must be an integer of at least 1, got 0"),
         ({"positions": 2.5}, "positions must be an integer of at least 1, got 2.5"),
-        ({"length": 0.0}, "length must be a positive number of seconds, got 0"),
-        ({"length": "2"}, "length must be a positive number of seconds, got '2'"),
-        ({"length": np.inf}, "length must be a positive number of seconds, got inf"),
+        ({"length": 0.0}, "length must be positive and finite, got 0"),
+        ({"length": "2"}, "length must be a number, positive and finite, got '2'"),
+        ({"length": np.inf}, "length must be positive and finite, got inf"),
         ({"features": ()}, "at least one kind of features, got none"),
         ({"features": ("mfc",)}, "unknown feature 'mfc'"),
     ],

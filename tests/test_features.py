@@ -314,9 +314,9 @@ def test_uniform_edges_have_nearly_the_requested_step(duration, frame):
 
 @pytest.mark.parametrize("value", [0, -1, np.nan, np.inf, "a", None])
 def test_uniform_edges_need_positive_seconds(value):
-    with pytest.raises(ValueError, match=f"frame must be a positive, finite .*, got {value!r}"):
+    with pytest.raises(ValueError, match=f"frame must be .*positive and finite, got {value!r}"):
         uniform_edges(10, value)
-    with pytest.raises(ValueError, match=f"duration must be a positive, finite .*, got {value!r}"):
+    with pytest.raises(ValueError, match=f"duration must be .*positive and finite, got {value!r}"):
         uniform_edges(value, 1)
 
 

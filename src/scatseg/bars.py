@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from numbers import Real
 
 import numpy as np
 import scipy.ndimage
@@ -24,7 +22,7 @@ from scatseg.features import (
 )
 from scatseg.places import laid_out
 from scatseg.rhythm import Grid, find_grid, heard_span, with_silent_ends
-from scatseg.scattering.arguments import check_integer, check_mono
+from scatseg.scattering.arguments import check_integer, check_mono, check_positive
 from scatseg.segmentation import ROUNDING
 
 SILENT_BAR = -60.0
@@ -66,10 +64,8 @@ class Bars:
 
     def __post_init__(self) -> None:
         check_integer("positions", self.positions, 1)
-        length = self.length
-        if length is not None and not (isinstance(length, Real) and 0 < length < math.inf):
-            msg = f"length must be a positive number of seconds, got {length!r}"
-            raise ValueError(msg)
+        if self.length is not None:
+            check_positive("length", self.length)
         if not self._extractors():
             msg = "a bar needs at least one kind of features, got none"
             raise ValueError(msg)

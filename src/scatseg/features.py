@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Literal, Protocol, cast
 
 import numpy as np
@@ -15,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scatseg.compression import Compression, check_compression, compressed
 from scatseg.counts import counted, told_apart
 from scatseg.feature_names import FeatureName, numbered, path_names
-from scatseg.scattering.arguments import check_mono, hold_pair
+from scatseg.scattering.arguments import check_mono, check_positive, hold_pair
 from scatseg.scattering.costs import Cost
 from scatseg.scattering.joint import TimeFrequencyScattering
 from scatseg.scattering.plan import Accuracy
@@ -265,9 +263,7 @@ def uniform_edges(duration: float, frame: float) -> NDArray[np.float64]:
     array([0.  , 0.55, 1.1 , 1.65, 2.2 ])
     """
     for name, value in (("duration", duration), ("frame", frame)):
-        if not isinstance(value, Real) or not 0 < value < math.inf:
-            msg = f"{name} must be a positive, finite number of seconds, got {value!r}"
-            raise ValueError(msg)
+        check_positive(name, value)
     n_frames = max(1, round(duration / frame))
     edges = np.linspace(0, duration, n_frames + 1)
     edges[-1] = duration
