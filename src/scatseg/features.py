@@ -477,8 +477,8 @@ def averaging_grid(
     """Choose averaging scale and stride for the length of a recording.
 
     The signal is padded by reflection, which reverses time. Averaging over a 16th of the recording
-    preserves the direction of modulations: for a chirp, the energies of the two spins differ by a
-    factor of over 50, against 7 for a quarter and 1 for the whole recording.
+    preserves the direction of modulations: for a chirp over four octaves that fades in and out, the
+    energy of its spin is over 50 times that of the other, against 7 for a quarter, 1 for the whole.
 
     Parameters
     ----------
