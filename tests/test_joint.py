@@ -269,6 +269,16 @@ def test_shapes(options, n_samples, shape):
     assert np.isfinite(S).all()
 
 
+@pytest.mark.parametrize("format", ["time", "joint"])
+@pytest.mark.parametrize("T", [None, 0, "global"])
+@pytest.mark.parametrize("n_samples", [1, 1000])
+def test_the_output_size_is_predicted(n_samples, T, format):
+    transform = TimeFrequencyScattering(6, 2, Q=4, T=T, format=format, out_type="dict")
+    S = transform(noise(n_samples))
+    assert transform.output_size() == len(S)
+    assert transform.output_size(n_samples) == sum(path.size for path in S.values())
+
+
 @pytest.mark.parametrize(("format", "n_paths"), [("joint", 323), ("time", 3039)])
 def test_the_tutorial_setting_has_the_published_number_of_paths(format, n_paths):
     transform = TimeFrequencyScattering(12, 3, Q=(12, 2), T=2**13, Q_fr=2, F=12, format=format)
