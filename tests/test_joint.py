@@ -96,6 +96,17 @@ def test_a_global_average_sums_over_the_padded_period_of_kymatio():
     np.testing.assert_allclose(S[0], [-0.5 * 2**17], rtol=1e-12)
 
 
+@pytest.mark.parametrize(("n_samples", "n_mirrored"), [(5000, 3192), (6000, 10_384)])
+def test_mirrored_parts_of_a_global_average_have_the_opposite_spin(n_samples, n_mirrored):
+    transform = TimeFrequencyScattering(J=8, J_fr=3, Q=8, T="global")
+    assert transform.plan(n_samples).period == n_samples + n_mirrored
+    t = np.arange(n_samples) / n_samples
+    S = transform(np.cos(2 * np.pi * n_samples * 0.02 * 15**t / np.log(15)))
+    spin = np.where(transform.meta()["order"] == 2, transform.meta()["spin"], 0)
+    rising, falling = (np.sum(S[spin == direction] ** 2) for direction in (1, -1))
+    assert (falling > rising) == (n_mirrored > n_samples)
+
+
 # Properties.
 
 

@@ -86,7 +86,8 @@ class TimeFrequencyScattering:
         Accepted for compatibility with Kymatio, where it is needed. Signals may have any length.
     T : int, 0 or "global", optional
         Averaging scale in samples, at most the length of the signal; 2**J by default. 0 does not
-        average, "global" sums over the padded signal.
+        average, "global" sums over the padded signal. Its mirrored parts, up to twice as long as
+        the signal, have the opposite spins.
     stride : int, optional
         Samples between frames, a power of two, 2**floor(log2(T)) by default. Only if T is a scale.
     Q_fr : int, default 1
