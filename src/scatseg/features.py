@@ -49,7 +49,7 @@ class Features:
         float64.
     edges : ndarray of float64, shape (n_frames + 1,)
         Seconds, strictly increasing, from 0 to the duration of the recording.
-    names : sequence of FeatureName or str, length n_features
+    names : sequence of FeatureName or str, length n_features, optional
         Name of each column. A str is a family; columns with equal strings are numbered. By default,
         all columns are of the family "feature".
     notes : sequence of str, default ()
