@@ -332,6 +332,13 @@ def test_a_file_never_lies_whole_in_memory_at_its_own_rate(write):
     assert peak_memory(decode, path) < decoded / 3
 
 
+@pytest.mark.parametrize("sr", [22050, 16000])
+def test_only_the_result_is_held_in_memory(write, sr):
+    path = write("long.wav", np.zeros(300 * 22050), 22050)
+    n_bytes = 300 * sr * np.dtype(np.float32).itemsize
+    assert n_bytes <= peak_memory(decode, path, sr=sr) < 1.3 * n_bytes
+
+
 def test_declared_length_is_checked_before_decoding(write):
     path = write("a.wav", np.zeros(22050))
     assert decode(path, max_bytes=4 * 22050).y.size == 22050

@@ -96,6 +96,17 @@ def test_a_global_average_sums_over_the_padded_period_of_kymatio():
     np.testing.assert_allclose(S[0], [-0.5 * 2**17], rtol=1e-12)
 
 
+@pytest.mark.parametrize(("n_samples", "n_mirrored"), [(5000, 3192), (6000, 10_384)])
+def test_mirrored_parts_of_a_global_average_have_the_opposite_spin(n_samples, n_mirrored):
+    transform = TimeFrequencyScattering(J=8, J_fr=3, Q=8, T="global")
+    assert transform.plan(n_samples).period == n_samples + n_mirrored
+    t = np.arange(n_samples) / n_samples
+    S = transform(np.cos(2 * np.pi * n_samples * 0.02 * 15**t / np.log(15)))
+    spin = np.where(transform.meta()["order"] == 2, transform.meta()["spin"], 0)
+    rising, falling = (np.sum(S[spin == direction] ** 2) for direction in (1, -1))
+    assert (falling > rising) == (n_mirrored > n_samples)
+
+
 # Properties.
 
 
@@ -267,6 +278,16 @@ def test_shapes(options, n_samples, shape):
     S = TimeFrequencyScattering(J=8, J_fr=3, Q=8, **options)(noise(n_samples))
     assert S.shape == shape
     assert np.isfinite(S).all()
+
+
+@pytest.mark.parametrize("format", ["time", "joint"])
+@pytest.mark.parametrize("T", [None, 0, "global"])
+@pytest.mark.parametrize("n_samples", [1, 1000])
+def test_the_output_size_is_predicted(n_samples, T, format):
+    transform = TimeFrequencyScattering(6, 2, Q=4, T=T, format=format, out_type="dict")
+    S = transform(noise(n_samples))
+    assert transform.output_size() == len(S)
+    assert transform.output_size(n_samples) == sum(path.size for path in S.values())
 
 
 @pytest.mark.parametrize(("format", "n_paths"), [("joint", 323), ("time", 3039)])

@@ -181,7 +181,7 @@ def _mutual_information(table: Contingency) -> tuple[float, float, float]:
 
 
 def _expected_information(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> float:
-    """Compute the mutual information expected by chance (Vinh et al., eq. 24)."""
+    """Compute the mutual information expected by chance (Vinh et al., 2009)."""
     n = int(rows.sum())
     log_factorial = scipy.special.gammaln(np.arange(n + 1) + 1.0)
     # Labels of equal size contribute equally; n frames have at most sqrt(2 n) distinct sizes.

@@ -444,8 +444,7 @@ def expected_hits(
     edges : ndarray of float, shape (n_frames + 1,)
         Seconds, increasing.
     tolerances : sequence of float, default (0.5, 3.0)
-        Hit windows in seconds, to average over. The defaults are those of
-        `mir_eval.segment.detection`.
+        Hit windows in seconds, to average over; by default those of `mir_eval.segment.evaluate`.
 
     Returns
     -------

@@ -48,7 +48,7 @@ class Features:
         float64.
     edges : ndarray of float64, shape (n_frames + 1,)
         Seconds, strictly increasing, from 0 to the duration of the recording.
-    names : sequence of FeatureName or str, length n_features
+    names : sequence of FeatureName or str, length n_features, optional
         Name of each column. A str is a family; columns with equal strings are numbered. By default,
         all columns are of the family "feature".
     notes : sequence of str, default ()
@@ -474,8 +474,8 @@ def averaging_grid(
     """Choose averaging scale and stride for the length of a recording.
 
     The signal is padded by reflection, which reverses time. Averaging over a 16th of the recording
-    preserves the direction of modulations: for a chirp, the energies of the two spins differ by a
-    factor of over 50, against 7 for a quarter and 1 for the whole recording.
+    preserves the direction of modulations: for a chirp over four octaves that fades in and out, the
+    energy of its spin is over 50 times that of the other, against 7 for a quarter, 1 for the whole.
 
     Parameters
     ----------

@@ -419,23 +419,22 @@ def _take(
         rate = source.sr if sr is None else int(sr)
         _check_header(source, name, rate, max_bytes)
         tally = _Tally(power=np.zeros(source.channels))
-        parts = [np.empty(0, np.float32)]
+        samples = bytearray()  # grows in place: joining blocks at the end would need both
         n_samples, peak = 0, 0.0
         for block in _resampled(_mixed(source, tally, name, channel), source.sr, rate):
             n_samples += block.size
             peak = max(peak, float(np.abs(block).max(initial=0)))
             if keep:
-                parts.append(block)
+                samples += block.data
             if 4 * n_samples > max_bytes:
                 limit = rounded(_hours(rate, max_bytes), 4)
                 msg = f"{name}: it does not end, {_limited(limit, rate, max_bytes)}"
                 raise TooLongError(msg)
-        y = np.concatenate(parts)
     return _Take(
         source=source,
         tally=tally,
         channel=channel,
-        y=y,
+        y=np.frombuffer(samples, np.float32),
         sr=rate,
         n_samples=n_samples,
         peak=peak,

@@ -128,6 +128,11 @@ def with_gaps(
     nearest : float
         Seconds: bar lines in a gap, or closer to it than this, are removed.
 
+    Returns
+    -------
+    edges : ndarray of float64
+        Bar lines in seconds, with the same first and last one.
+
     Examples
     --------
     >>> with_gaps(np.arange(0.0, 13, 2), np.array([[4.2, 8.9]]), nearest=0.5)

@@ -214,7 +214,7 @@ class FilterTable:
     """Filters along time in physical units: arrays with one value per filter.
 
     Bandwidth and support are those of the Gaussian of the filter's `sigma`, from which a Morlet
-    wavelet differs by less than 1 %.
+    wavelet differs by at most 2 %.
 
     Parameters
     ----------

@@ -282,8 +282,8 @@ def erb_gammatone(
         Averaging scale in samples.
     Q2 : int, default 1
         Wavelets per octave in the second layer.
-    fmin, fmax : float
-        Lowest and highest center in hertz; `fmax` is 0.4 `sr` by default.
+    fmin, fmax : float, optional
+        Lowest and highest center in hertz; 50 and 0.4 `sr` by default.
 
     Returns
     -------
@@ -340,8 +340,8 @@ def mel(
         Averaging scale in samples.
     Q2 : int, default 1
         Wavelets per octave in the second layer.
-    fmin, fmax : float
-        Lower edge of the lowest band and upper edge of the highest, in hertz; `fmax` is sr / 2 by
+    fmin, fmax : float, optional
+        Lower edge of the lowest band and upper edge of the highest, in hertz; 0 and sr / 2 by
         default.
     htk : bool, default False
         Whether to use HTK's mel scale instead of Slaney's.

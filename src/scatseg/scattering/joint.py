@@ -87,7 +87,8 @@ class TimeFrequencyScattering:
         Accepted for compatibility with Kymatio, where it is needed. Signals may have any length.
     T : int, 0 or "global", optional
         Averaging scale in samples, at most the length of the signal; 2**J by default. 0 does not
-        average, "global" sums over the padded signal.
+        average, "global" sums over the padded signal. Its mirrored parts, up to twice as long as
+        the signal, have the opposite spins.
     stride : int, optional
         Samples between frames, a power of two, 2**floor(log2(T)) by default. Only if T is a scale.
     Q_fr : int, default 1
@@ -352,19 +353,22 @@ class TimeFrequencyScattering:
             When n_samples is not an integer of at least 1.
         """
         check_integer("n_samples", n_samples, 1)
-        options = self.options
-        n_frames = joint_layout(options, n_samples).n_frames
-        lengths = [n_frames] * len(joint_paths(options))
-        order0 = n_frames if self.out_type != "array" or self.format == "time" else 0
+        n_coefficients = self.output_size(n_samples)
+        return joint_cost(self.options, n_samples, dtype, self.output_size(), n_coefficients)
+
+    def output_size(self, n_samples: int | None = None) -> int:
+        """Return the number of paths, or of all coefficients of a signal of `n_samples`."""
+        if n_samples is None:
+            return len(self.meta()["key"])
+        check_integer("n_samples", n_samples, 1)
+        options, paths = self.options, joint_paths(self.options)
+        order0 = joint_layout(options, n_samples).n_frames
+        lengths = [order0] * len(paths)
         if options.time == "none":
             lengths, order0 = _own_lengths(options, n_samples), n_samples
-        heights = [len(path.rows) for path in joint_paths(options)]
-        n_coefficients = order0 + sum(h * n for h, n in zip(heights, lengths, strict=True))
-        return joint_cost(options, n_samples, dtype, self.output_size(), n_coefficients)
-
-    def output_size(self) -> int:
-        """Return the number of paths."""
-        return len(self.meta()["key"])
+        elif self.out_type == "array" and self.format == "joint":
+            order0 = 0
+        return order0 + sum(len(path.rows) * n for path, n in zip(paths, lengths, strict=True))
 
 
 def _output_rows(

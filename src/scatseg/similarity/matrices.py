@@ -96,6 +96,11 @@ def enhance_paths(S: NDArray[np.floating], *, n_frames: int) -> NDArray[np.float
     n_frames : int
         Odd length of the median filter; diagonals are padded with 0.
 
+    Returns
+    -------
+    S : ndarray of float, shape (n_frames_total, n_frames_total)
+        The filtered matrix, symmetric.
+
     Raises
     ------
     ValueError
