@@ -24,7 +24,7 @@ from scatseg.features import (
 )
 from scatseg.places import laid_out
 from scatseg.rhythm import Grid, find_grid, heard_span, with_silent_ends
-from scatseg.scattering.arguments import check_integer, check_mono
+from scatseg.scattering.arguments import check_integer, check_mono, check_positive
 from scatseg.segmentation import ROUNDING
 
 SILENT_BAR = -60.0
@@ -66,6 +66,8 @@ class Bars:
 
     def __post_init__(self) -> None:
         check_integer("positions", self.positions, 1)
+        if isinstance(self.features, list):
+            object.__setattr__(self, "features", tuple(self.features))  # to have a hash
         length = self.length
         if length is not None and not (isinstance(length, Real) and 0 < length < math.inf):
             msg = f"length must be a positive number of seconds, got {length!r}"
@@ -281,6 +283,9 @@ class SpectralPeaks:
 
     width: int = 13
 
+    def __post_init__(self) -> None:
+        check_integer("width", self.width, 1)
+
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz, by frame."""
         return self.of(_constant_q(y, sr))
@@ -307,6 +312,10 @@ class MelodyChroma:
     lowest: float = 261.0
     highest: float = 2093.0
     eps: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name in ("lowest", "highest", "eps"):
+            check_positive(name, getattr(self, name))
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz, by frame."""
