@@ -266,3 +266,22 @@ def test_multichannel_bars_raise():
 def test_bar_lines_are_no_grid():
     with pytest.raises(TypeError, match=r"grid must be a Grid, got list: find_grid\(y, sr"):
         Bars().by_grid(np.zeros(SR), SR, [0.0, 1.0])
+
+
+def test_features_may_be_a_list():
+    made = Bars(features=["mfcc", "chroma"])
+    assert made == Bars(features=("mfcc", "chroma"))
+    assert hash(made) == hash(Bars(features=("mfcc", "chroma")))
+
+
+@pytest.mark.parametrize(
+    ("kind", "options", "message"),
+    [
+        (SpectralPeaks, {"width": 0}, "width must be an integer of at least 1, got 0"),
+        (MelodyChroma, {"lowest": "C4"}, "lowest must be a number, positive and finite, got 'C4'"),
+        (MelodyChroma, {"eps": np.nan}, "eps must be positive and finite, got nan"),
+    ],
+)
+def test_options_of_the_features_of_bars_are_checked(kind, options, message):
+    with pytest.raises(ValueError, match=message):
+        kind(**options)

@@ -123,7 +123,7 @@ def test_granularity_outside_0_to_1_raises(granularity):
 
 
 def test_a_matrix_instead_of_a_novelty_curve_raises():
-    with pytest.raises(ValueError, match=r"novelty must have shape .* got \(5, 5\)"):
+    with pytest.raises(ValueError, match=r"novelty must be finite, of shape .* got \(5, 5\)"):
         pick_boundaries(np.eye(5), min_frames=1)
 
 
@@ -445,3 +445,35 @@ def test_rounding_keeps_hits_at_exactly_the_tolerance():
     for probable, found in (([1, 0, 0.4, 1], [0, 1, 3]), ([1, 0.4, 0, 1], [0, 2, 3])):
         hits = hits_of(probable, edges, found, tolerances=[3.0])
         assert hits == pytest.approx(0.4, abs=1e-5)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_what_is_not_finite_is_refused(value, rng):
+    novelty, Z = rng.random(9), rng.normal(size=(8, 8))
+    novelty[3] = Z[3, 4] = value
+    with pytest.raises(ValueError, match="novelty must be finite"):
+        pick_boundaries(novelty, min_frames=2)
+    for scores in (block_scores, repetition_scores):
+        with pytest.raises(ValueError, match=rf"must be finite, got {value} at \(3, 4\)"):
+            scores(Z)
+
+
+def test_scores_may_be_a_list_of_rows(rng):
+    scores = block_scores(rng.normal(size=(8, 8)))
+    rows = scores.tolist()
+    np.testing.assert_array_equal(best_boundaries(rows), best_boundaries(scores))
+    probable = boundary_probabilities(rows)
+    np.testing.assert_allclose(probable, boundary_probabilities(scores), rtol=1e-12)
+    hits = expected_hits(probable.tolist(), list(range(9)))
+    np.testing.assert_array_equal(hits, expected_hits(probable, np.arange(9.0)))
+
+
+@pytest.mark.parametrize("select", [best_boundaries, boundary_probabilities])
+def test_scores_are_square(select):
+    with pytest.raises(ValueError, match=r"scores must have shape .*, got \(3, 4\)"):
+        select(np.zeros((3, 4)))
+
+
+def test_each_edge_needs_a_probability():
+    with pytest.raises(ValueError, match=r"a probability for each edge .* \(3,\) and \(4,\)"):
+        expected_hits(np.ones(3), np.arange(4.0))

@@ -30,7 +30,7 @@ from scatseg.classification import (
     paired_differences,
     result_elsewhere,
 )
-from scatseg.classification.calibration import Calibrated
+from scatseg.classification.calibration import Calibrated, fit_temperature
 from scatseg.classification.classifiers import make_classifier
 from scatseg.classification.confusion import (
     binned,
@@ -1526,3 +1526,67 @@ def test_samples_without_groups_are_recognized(shared, tmp_path):
     folder = shared / "corpus" / "similarity" / "sonicpi"
     assert scatseg("-q", "classify", "evaluate", folder, "-o", out) == 0
     assert json.loads((out / "scores.json").read_text())["accuracy"] >= 0.49
+
+
+@pytest.mark.parametrize("score", [scores_of, class_scores])
+def test_scores_need_a_square_confusion_matrix(score):
+    with pytest.raises(ValueError, match=r"a confusion matrix has shape .*, got \(2, 3\)"):
+        score(np.ones((2, 3)))
+
+
+def test_scores_by_class_are_of_one_matrix():
+    with pytest.raises(ValueError, match=r"one confusion matrix is needed.*got shape \(2, 2, 2\)"):
+        class_scores(np.ones((2, 2, 2)))
+
+
+@pytest.mark.parametrize("n_bins", [0, -1, 2.5])
+def test_a_calibration_error_needs_bins(n_bins):
+    with pytest.raises(ValueError, match="n_bins must be an integer of at least 1, got"):
+        expected_calibration_error([0, 1], np.eye(2), n_bins=n_bins)
+
+
+@pytest.mark.parametrize("value", [np.nan, -0.5, 3.0])
+def test_a_brier_score_is_of_probabilities(value):
+    with pytest.raises(ValueError, match=rf"probabilities must be in \[0, 1\], got {value:g}"):
+        brier_score([0, 1], [[0.5, 0.5], [value, 0.5]])
+
+
+@pytest.mark.parametrize(
+    ("predicted", "units"), [([0, 1], [0, 1, 2]), ([0, 1, 1], [0, 1]), ([0, 1, 1], "abc")]
+)
+def test_each_clip_has_a_unit_and_predictions_to_resample(predicted, units):
+    with pytest.raises(ValueError, match="a unit and predictions for each of 3 clips are needed"):
+        resampled_scores([0, 1, 1], [predicted], units, n_classes=2)
+
+
+def test_labels_and_groups_are_in_one_row():
+    labels, groups = np.array(["a", "b"] * 4), np.arange(8)
+    with pytest.raises(SplitError, match=r"labels must have shape \(n_clips,\), got \(8, 1\)"):
+        split(labels[:, None], groups=groups)
+    with pytest.raises(SplitError, match=r"groups must have shape \(n_clips,\), got \(8, 1\)"):
+        split(labels, groups=groups[:, None])
+
+
+@pytest.mark.parametrize("n_folds", [np.nan, 2.5, "3"])
+def test_a_number_of_folds_is_an_integer(n_folds):
+    with pytest.raises(ValueError, match="n_folds must be an integer"):
+        split(["a", "b"] * 4, groups=None, n_folds=n_folds)
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, np.inf, np.nan])
+def test_durations_of_clips_are_positive(seconds):
+    with pytest.raises(ValueError, match="seconds must be positive and finite"):
+        duration_baseline([1.0, seconds], ["a", "b"], groups=None)
+
+
+@pytest.mark.parametrize(
+    ("truth", "scores"),
+    [
+        ([0, 1, 0], np.ones((2, 2))),
+        (np.zeros((2, 1), dtype=int), np.ones((2, 2))),
+        ([0, 1], [[1.0, np.nan], [0.0, 1.0]]),
+    ],
+)
+def test_a_temperature_is_fitted_to_a_row_of_finite_scores_per_clip(truth, scores):
+    with pytest.raises(ValueError, match="a true class and a row of finite scores for each clip"):
+        fit_temperature(truth, scores)

@@ -340,3 +340,9 @@ def test_the_command_line_trains_a_network_on_frames(rng, tmp_path, capsys):
     told = capsys.readouterr().err
     assert "only linear-svm, logistic and rbf-svm explain" in told
     assert "unread.wav" not in told
+
+
+def test_a_number_of_epochs_may_be_of_numpy(rng):
+    X, labels = rng.normal(size=(6, 4)), ["a", "b"] * 3
+    one, other = (ConvnetClassifier(n).fit(X, labels) for n in (1, np.int64(1)))
+    np.testing.assert_array_equal(one.decision_function(X), other.decision_function(X))

@@ -598,3 +598,42 @@ def test_ratios_are_drawn_around_one_on_a_logarithmic_axis():
         assert ticks == ["1/3", "1/2", "1", "2", "3"]
 
     axes_figure(draw, heights=[2])
+
+
+def test_evaluation_takes_lists_and_holds_its_own_parameters():
+    parameters = (Parameter("f", "Hz", 1.0, 8.0),)
+    theta = 2.0 ** np.arange(5)[:, None]
+    X = np.log(theta)
+    evaluation = gear.examine(X, theta, parameters, n_neighbors=2)
+    listed = gear.examine(X.tolist(), theta.tolist(), parameters, n_neighbors=2)
+    np.testing.assert_array_equal(listed.ratios, evaluation.ratios)
+    theta[0] = 100
+    assert evaluation.theta[0] == 1
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 0.0])
+def test_parameters_without_a_place_on_their_scale_are_refused(value):
+    theta = 2.0 ** np.arange(5)[:, None]
+    X = np.log(theta)
+    theta[3] = value
+    with pytest.raises(ValueError, match=f"values of f must be finite and not 0, got {value}"):
+        gear.examine(X, theta, (Parameter("f", "Hz", 1.0, 8.0),), n_neighbors=2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"hop_length": 200.5}, "hop_length must be an integer of at least 1, got 200.5"),
+        ({"n_fft": 0}, "n_fft must be an integer of at least 1, got 0"),
+        ({"eps": np.inf}, "eps must be positive and finite, got inf"),
+        ({"n_mfcc": 129}, "n_mfcc must be 1 to n_mels = 128, got 129"),
+    ],
+)
+def test_options_of_mean_mfcc_are_checked(options, message):
+    with pytest.raises(ValueError, match=message):
+        gear.MeanMFCC(**options)
+
+
+def test_sounds_are_described_at_a_sampling_rate(rng):
+    with pytest.raises(ValueError, match="sr must be a positive whole number of Hz, got -1"):
+        gear.describe(gear.representation("mfcc"), rng.normal(size=(1, 4096)), -1)

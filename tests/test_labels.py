@@ -460,3 +460,22 @@ def test_transposed_segments_share_a_label():
 def test_similarities_by_shift_need_at_least_two_shifts(n_matrices, shifts):
     with pytest.raises(ValueError, match=f"got {n_matrices} for {len(shifts)}"):
         repeats_in_other_keys(np.ones((n_matrices, 2, 2)), shifts, np.array([8, 8]))
+
+
+def test_segments_of_lists_are_labeled_like_those_of_arrays(rng):
+    Z, edges = rng.normal(size=(8, 8)), np.array([0, 3, 5, 8])
+    Z += Z.T
+    similarity = segment_similarity(Z.tolist(), edges.tolist())
+    np.testing.assert_array_equal(similarity, segment_similarity(Z, edges))
+    assert label_by_repetition(Z.tolist(), edges.tolist()) == label_by_repetition(Z, edges)
+
+
+def test_short_runs_of_a_series_are_absorbed_like_those_of_an_array(rng):
+    pandas = pytest.importorskip("pandas")
+    codes, E = np.array([0, 0, 0, 1, 2, 2, 2]), rng.random((7, 2))
+    expected = absorb_short_runs(codes, E, min_frames=2)
+    series = pandas.Series(codes, index=range(3, 10))
+    np.testing.assert_array_equal(absorb_short_runs(series, E, min_frames=2), expected)
+    given = codes.tolist()
+    np.testing.assert_array_equal(absorb_short_runs(given, E.tolist(), min_frames=2), expected)
+    assert given == codes.tolist()

@@ -1204,3 +1204,40 @@ def test_a_metric_that_nobody_knows_is_told_before_any_is_measured(tmp_path):
     assert done.exit_code == 2
     assert "unknown metric 'loudness'" in done.output
     assert "waveform\t" not in done.output
+
+
+@pytest.mark.parametrize("n", [-1, 2.5])
+def test_a_number_of_starts_is_an_integer(n):
+    with pytest.raises(ValueError, match=f"n must be an integer of at least 0, got {n}"):
+        matching.random_starts(AMChirp().parameters, n)
+
+
+@pytest.mark.parametrize("values", [[512, 16], 1.0, [[512, 16, 1]]])
+def test_signs_are_compared_for_each_parameter(values):
+    with pytest.raises(ValueError, match="3 parameters need as many values, got shapes"):
+        matching.opposed(AMChirp().parameters, values, [512, 8, -2])
+
+
+@pytest.mark.parametrize("level", [np.nan, 0.0, -0.1])
+def test_a_target_has_a_positive_level(level):
+    with pytest.raises(ValueError, match="level must be positive and finite, got"):
+        matching.fitted(np.ones(8), 4, level=level)
+
+
+@pytest.mark.parametrize("x", [np.ones((1, 8)), [], [1.0, np.nan]])
+def test_noise_has_the_spectrum_of_one_finite_sound(x):
+    with pytest.raises(ValueError, match=r"one finite sound \(n_samples,\) is needed"):
+        engine.spectral_noise(x)
+
+
+@pytest.mark.parametrize("sr", [-1, np.nan, 44.1])
+def test_a_resynthesis_has_a_sampling_rate(sr):
+    with pytest.raises(ValueError, match="sr must be a positive whole number of Hz"):
+        engine.resynthesize(np.ones(256), ScatteringCoefficients(J=5), sr=sr, n_steps=0)
+
+
+def test_a_sound_that_cannot_be_written_to_is_delayed(rng):
+    x = rng.normal(size=64)
+    x.setflags(write=False)
+    distances = matching.distance_by_shift(WaveformLoss(), x, [0, 64])
+    np.testing.assert_allclose(distances, [0, 1])

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.signal
 
+import scatseg
 from scatseg.analysis import SegmentJob
 from scatseg.classification import load_model
 from scatseg.gear import SideBySide
@@ -297,3 +298,12 @@ def test_memory_addresses_are_removed():
 def test_one_name_is_not_taken_for_its_letters(call, argument):
     with pytest.raises(TypeError, match=rf"{argument} .* 'phrase': write \['phrase'\] for one"):
         call()
+
+
+@pytest.mark.parametrize("made", [scatseg.extractor, scatseg.segmenter])
+@pytest.mark.parametrize("given", [scatseg.Scattering(J=8), 3, None, b"mfcc"])
+def test_objects_are_no_names(made, given):
+    with pytest.raises(
+        TypeError, match=r"a name is needed, got .*: an object made already is used"
+    ):
+        made(given)

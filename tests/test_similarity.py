@@ -465,3 +465,36 @@ def test_bar_subdivisions_are_averaged_and_other_columns_kept():
 def test_features_without_subdivisions_are_unchanged():
     features = Features([[1.0, 2]], [0, 1])
     assert without_places(features) is features
+
+
+NO_MATRIX = [
+    to_lags,
+    path_contrast,
+    usual_similarity,
+    z_scored,
+    lambda S: recurrence(S, n_neighbors=2),
+    lambda S: enhance_paths(S, n_frames=3),
+    lambda S: checkerboard_novelty(S, half_width_frames=2),
+    lambda S: structure_novelty(S, time_width_frames=1.0, lag_width_frames=1.0),
+]
+
+
+@pytest.mark.parametrize("compare", NO_MATRIX)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_similarity_that_is_not_finite_is_refused(compare, value, rng):
+    S = self_similarity(rng.random((6, 3)))
+    S[4, 3] = value
+    with pytest.raises(ValueError, match=rf"must be finite, got {value} at \(4, 3\)"):
+        compare(S)
+
+
+@pytest.mark.parametrize("compare", NO_MATRIX)
+def test_a_similarity_may_be_a_list_of_rows(compare, rng):
+    S = self_similarity(rng.random((6, 3)))
+    np.testing.assert_allclose(compare(S.tolist()), compare(S), rtol=1e-12)
+
+
+@pytest.mark.parametrize("options", [{"n_neighbors": -1}, {"n_neighbors": 2, "min_lag": 1.5}])
+def test_numbers_of_neighbors_and_frames_are_integers(options):
+    with pytest.raises(ValueError, match="must be an integer of at least 0"):
+        recurrence(np.eye(3), **options)

@@ -64,6 +64,8 @@ class Bars:
 
     def __post_init__(self) -> None:
         check_integer("positions", self.positions, 1)
+        if isinstance(self.features, list):
+            object.__setattr__(self, "features", tuple(self.features))  # to have a hash
         if self.length is not None:
             check_positive("length", self.length)
         if not self._extractors():
@@ -277,6 +279,9 @@ class SpectralPeaks:
 
     width: int = 13
 
+    def __post_init__(self) -> None:
+        check_integer("width", self.width, 1)
+
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz, by frame."""
         return self.of(_constant_q(y, sr))
@@ -303,6 +308,10 @@ class MelodyChroma:
     lowest: float = 261.0
     highest: float = 2093.0
     eps: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name in ("lowest", "highest", "eps"):
+            check_positive(name, getattr(self, name))
 
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz, by frame."""

@@ -11,7 +11,7 @@ import scipy.signal
 from numpy.typing import NDArray
 
 from scatseg.scattering.arguments import check_integer, check_positive
-from scatseg.similarity import diagonal_sums, near_frames
+from scatseg.similarity import check_square, diagonal_sums, near_frames
 
 _ROUNDING = 1e-9
 """Novelty at or below this is rounding error."""
@@ -64,7 +64,7 @@ def pick_boundaries(
     ------
     ValueError
         When granularity is outside [0, 1], min_frames or n_segments is not a positive integer, or
-        the curve has another shape.
+        the curve has another shape or is not finite.
 
     Examples
     --------
@@ -74,8 +74,8 @@ def pick_boundaries(
     check_integer("min_frames", min_frames, 1)
     check_detail(granularity, n_segments)
     novelty = np.asarray(novelty)
-    if novelty.ndim != 1 or not novelty.size:
-        msg = f"novelty must have shape (n_frames + 1,), got {novelty.shape}"
+    if novelty.ndim != 1 or not novelty.size or not np.isfinite(novelty).all():
+        msg = f"novelty must be finite, of shape (n_frames + 1,), got {novelty.shape}"
         raise ValueError(msg)
     n_frames = len(novelty) - 1
     peaks, prominence = _spaced_peaks(novelty, min_frames)
@@ -170,6 +170,7 @@ def repetition_scores(
     >>> repetition_scores(Z, n_copies=(2,))[[0, 0, 0], [3, 4, 5]]
     array([3., 4., 0.])
     """
+    Z = check_square(Z)
     n = len(Z)
     sums = diagonal_sums(Z)
     scores = np.zeros((n + 1, n + 1))
@@ -214,6 +215,7 @@ def block_scores(Z: NDArray[np.floating], *, n_bands: int = 7) -> NDArray[np.flo
     >>> block_scores(np.ones((4, 4)))[0]
     array([0., 0., 1., 2., 3.])
     """
+    Z = check_square(Z)
     n = len(Z)
     near = near_frames(n, max_lag=n_bands)
     np.fill_diagonal(near, False)
@@ -308,6 +310,7 @@ def best_boundaries(
     >>> best_boundaries(scores, n_segments=3)
     array([0, 1, 2, 6])
     """
+    scores = _checked(scores)
     n = len(scores) - 1
     if n_segments is not None:
         check_integer("n_segments", n_segments, 1)
@@ -414,6 +417,7 @@ def boundary_probabilities(
     array([1. , 0.5, 1. , 1. ])
     """
     check_positive("temperature", temperature)
+    scores = _checked(scores)
     n = len(scores) - 1
     weights = (scores - cost) / temperature
     until, since = np.zeros(n + 1), np.zeros(n + 1)
@@ -463,6 +467,13 @@ def expected_hits(
     >>> best_boundaries(expected_hits(probable, edges, tolerances=(0.5,)), cost=0.5)
     array([0, 3, 4])
     """
+    probabilities, edges = np.asarray(probabilities), np.asarray(edges)
+    if probabilities.shape != edges.shape or edges.ndim != 1 or len(edges) < 2:
+        msg = (
+            "a probability for each edge is needed, both of shape (n_frames + 1,), "
+            f"got shapes {probabilities.shape} and {edges.shape}"
+        )
+        raise ValueError(msg)
     n_edges = len(edges)
     at = np.concatenate([[0.0], probabilities[1:-1], [0.0]])
     free = np.concatenate([[0.0], 1 - at[1:-1], [0.0]])
@@ -479,6 +490,15 @@ def expected_hits(
         near -= np.maximum(until - since, 0)
         scores += _NEAR * np.minimum(near, np.add.outer(free, free)) / len(tolerances)
     return np.triu(scores, 1)
+
+
+def _checked(scores: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return scores of candidate segments as an array; raise a ValueError unless it is square."""
+    scores = np.asarray(scores)
+    if scores.ndim != 2 or scores.shape[0] != scores.shape[1] or not scores.size:
+        msg = f"scores must have shape (n_frames + 1, n_frames + 1), got {scores.shape}"
+        raise ValueError(msg)
+    return scores
 
 
 def _log_sum(logarithms: NDArray[np.floating]) -> float:

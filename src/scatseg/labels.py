@@ -58,7 +58,7 @@ def cluster_segments(
     """
     X = frame_rows(X)
     check_n_labels(n_labels)
-    _check_boundaries(boundary_frames, len(X))
+    boundary_frames = _checked(boundary_frames, len(X))
     if len(boundary_frames) == 2:
         return ("A",)
     means = np.array(
@@ -168,7 +168,8 @@ def segment_similarity(
     array([[4., 2.],
            [2., 4.]])
     """
-    _check_boundaries(boundary_frames, check_square(Z))
+    Z = check_square(Z)
+    boundary_frames = _checked(boundary_frames, len(Z))
     starts, lengths = boundary_frames[:-1], np.diff(boundary_frames)
     similarity = np.empty((len(lengths), len(lengths)))
     for i, (start, length) in enumerate(zip(starts, lengths, strict=True)):
@@ -308,13 +309,14 @@ def check_n_labels(n_labels: int | None) -> None:
         check_integer("n_labels", n_labels, 1)
 
 
-def _check_boundaries(boundary_frames: NDArray[np.integer], n_frames: int) -> None:
-    """Raise a ValueError unless boundaries increase from 0 to n_frames."""
+def _checked(boundary_frames: NDArray[np.integer], n_frames: int) -> NDArray[np.integer]:
+    """Return boundaries as an array; raise a ValueError unless they are from 0 to n_frames."""
     edges = np.asarray(boundary_frames)
     is_whole = edges.ndim == 1 and len(edges) > 1 and edges.dtype.kind in "iu"
     if not is_whole or edges[0] != 0 or edges[-1] != n_frames or (np.diff(edges) <= 0).any():
         msg = f"boundary_frames must increase from 0 to {n_frames}, got {edges.tolist()}"
         raise ValueError(msg)
+    return edges
 
 
 def cluster_rows(E: NDArray[np.floating], *, n_clusters: int, seed: int = 0) -> NDArray[np.intp]:
@@ -337,6 +339,7 @@ def cluster_rows(E: NDArray[np.floating], *, n_clusters: int, seed: int = 0) -> 
     from sklearn.cluster import KMeans
 
     # Points closer than this differ by rounding errors.
+    E = np.asarray(E)
     grid = 1e-6 * float(np.abs(E).max()) or 1.0
     n_points = len(np.unique(np.round(E / grid), axis=0))
     k_means = KMeans(n_clusters=min(n_clusters, n_points), n_init=5, random_state=seed)
@@ -371,7 +374,7 @@ def absorb_short_runs(
     >>> absorb_short_runs(np.array([0, 0, 0, 1, 2, 2, 2]), E, min_frames=2)
     array([0, 0, 0, 0, 2, 2, 2])
     """
-    codes = codes.copy()
+    codes, E = np.array(codes), np.asarray(E)
     while True:
         edges = run_edges(codes)
         lengths = np.diff(edges)

@@ -35,6 +35,8 @@ def parse_names(text: str) -> tuple[tuple[str, Options], ...]:
 
     Raises
     ------
+    TypeError
+        When it is no text, as an object made already.
     ValueError
         When a name is empty, or an option is not `key=value` or is repeated.
 
@@ -45,6 +47,9 @@ def parse_names(text: str) -> tuple[tuple[str, Options], ...]:
     >>> parse_names("mypackage.features:loudness:window=0.5")
     (('mypackage.features:loudness', {'window': 0.5}),)
     """
+    if not isinstance(text, str):
+        msg = f"a name is needed, got {text!r:.60}: an object made already is used as it is"
+        raise TypeError(msg)
     return tuple(_parse_one(part.strip(), text) for part in text.split("+"))
 
 

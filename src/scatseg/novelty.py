@@ -32,7 +32,8 @@ def checkerboard_novelty(S: NDArray[np.floating], *, half_width_frames: int) -> 
     ----------
     J. Foote, "Automatic audio segmentation using a measure of audio novelty", ICME 2000.
     """
-    n = check_square(S)
+    S = check_square(S)
+    n = len(S)
     check_integer("half_width_frames", half_width_frames, 1)
     w = min(half_width_frames, n)
     offset = np.arange(-w, w)
@@ -79,11 +80,10 @@ def structure_novelty(
     J. Serrà et al., "Unsupervised music structure annotation by time series structure features
     and segment similarity", IEEE Transactions on Multimedia 16(5), 2014.
     """
-    check_square(R)
-    lags = to_lags(np.asarray(R, dtype=np.float64))
+    lags = to_lags(np.asarray(check_square(R), dtype=np.float64))
     features = scipy.ndimage.gaussian_filter(
         lags, sigma=(lag_width_frames, time_width_frames), mode=("wrap", "nearest")
     )
-    novelty = np.zeros(len(R) + 1)
+    novelty = np.zeros(len(lags) + 1)
     novelty[1:-1] = (np.diff(features, axis=1) ** 2).sum(axis=0)
     return novelty

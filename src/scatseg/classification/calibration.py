@@ -177,6 +177,11 @@ def fit_temperature(truth: NDArray[np.intp], scores: NDArray[np.float64]) -> flo
     temperature : float
         Positive; 1 if there are no clips.
 
+    Raises
+    ------
+    ValueError
+        When there is not one row of finite scores for each clip.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -187,6 +192,13 @@ def fit_temperature(truth: NDArray[np.intp], scores: NDArray[np.float64]) -> flo
     """
     if not len(scores):
         return 1.0
+    scores = np.asarray(scores)
+    if scores.shape[:1] != np.shape(truth) or scores.ndim != 2 or not np.isfinite(scores).all():
+        msg = (
+            "a true class and a row of finite scores for each clip are needed, "
+            f"got shapes {np.shape(truth)} and {scores.shape}"
+        )
+        raise ValueError(msg)
     n_clips, n_classes = scores.shape
     # After n clips without an error, the expected accuracy is (n + 1) / (n + 2), not 1.
     doubt = 1 / (n_clips + 2)

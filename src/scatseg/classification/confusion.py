@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from scatseg.scattering.arguments import check_integer
 from scatseg.statistics import N_RESAMPLES, resampled_sums
 
 SCORES = ("accuracy", "balanced_accuracy", "macro_f1")
@@ -103,6 +104,10 @@ def _truth_and_probabilities(
     if len(indices) != len(P):
         msg = f"a row of probabilities for each clip is needed, got {len(P)} for {len(indices)}"
         raise ValueError(msg)
+    outside = ~((P >= -_ROUNDING) & (P <= 1 + _ROUNDING))  # true for NaN
+    if outside.any():
+        msg = f"probabilities must be in [0, 1], got {P[outside][0]:g}"
+        raise ValueError(msg)
     return indices, P
 
 
@@ -120,12 +125,17 @@ def scores_of(confusion: ArrayLike) -> NDArray[np.float64]:
         Accuracy; balanced accuracy, the mean recall over classes that occur; macro F1, the mean
         over the same classes. scikit-learn's F1 also counts, as 0, classes that are only predicted.
 
+    Raises
+    ------
+    ValueError
+        When rows and columns are not equally many.
+
     Examples
     --------
     >>> scores_of([[8, 2], [0, 10]]).round(3)
     array([0.9  , 0.9  , 0.899])
     """
-    counts = np.asarray(confusion, dtype=np.float64)
+    counts = _square(confusion)
     hits = np.diagonal(counts, axis1=-2, axis2=-1)
     occurs, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
     n_occurring = (occurs > 0).sum(axis=-1)
@@ -149,11 +159,28 @@ def class_scores(confusion: ArrayLike) -> NDArray[np.float64]:
     -------
     scores : ndarray of float, shape (n_classes, 3)
         Precision, recall and F1; 0 where undefined.
+
+    Raises
+    ------
+    ValueError
+        When it is not one square matrix.
     """
-    counts = np.asarray(confusion, dtype=np.float64)
+    counts = _square(confusion)
+    if counts.ndim > 2:
+        msg = f"one confusion matrix is needed, (n_classes, n_classes), got shape {counts.shape}"
+        raise ValueError(msg)
     hits, occurs, predicted = np.diagonal(counts), counts.sum(axis=1), counts.sum(axis=0)
     parts = (_ratio(hits, predicted), _ratio(hits, occurs), _ratio(2 * hits, occurs + predicted))
     return np.stack(parts, axis=1)
+
+
+def _square(confusion: ArrayLike) -> NDArray[np.float64]:
+    """Return counts as an array; raise a ValueError unless rows and columns are equally many."""
+    counts = np.asarray(confusion, dtype=np.float64)
+    if counts.ndim < 2 or counts.shape[-1] != counts.shape[-2]:
+        msg = f"a confusion matrix has shape (..., n_classes, n_classes), got {counts.shape}"
+        raise ValueError(msg)
+    return counts
 
 
 def _ratio(part: NDArray[np.float64], whole: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -192,13 +219,23 @@ def resampled_scores(
     -------
     scores : ndarray of float, shape (n_systems, n_resamples, 3)
         As `scores_of`.
+
+    Raises
+    ------
+    ValueError
+        When an index is not that of a class, or there is not one unit and prediction for each clip.
     """
+    truth = _class_indices(truth, n_classes)
+    columns = [_class_indices(each, n_classes) for each in predicted]
+    lengths = [np.shape(units), *(each.shape for each in columns)]
+    if not len(truth) or any(shape != truth.shape for shape in lengths):
+        msg = f"a unit and predictions for each of {len(truth)} clips are needed, got {lengths}"
+        raise ValueError(msg)
     _, unit = np.unique(np.asarray(units), return_inverse=True)
     n_units = int(unit.max()) + 1
-    truth = _class_indices(truth, n_classes)
     scored = []
-    for each in predicted:
-        cells = (unit * n_classes + truth) * n_classes + _class_indices(each, n_classes)
+    for each in columns:
+        cells = (unit * n_classes + truth) * n_classes + each
         counts = np.bincount(cells, minlength=n_units * n_classes**2).reshape(n_units, -1)
         summed = resampled_sums(counts, n_resamples=n_resamples, seed=seed)
         scored.append(scores_of(summed.reshape(n_resamples, n_classes, n_classes)))
@@ -272,6 +309,7 @@ def binned(
     >>> binned(np.array([0.3, 0.7, 0.9]), np.array([False, True, False]), n_bins=2).accuracy
     array([0. , 0.5])
     """
+    check_integer("n_bins", n_bins, 1)
     outside = ~((confidence >= -_ROUNDING) & (confidence <= 1 + _ROUNDING))  # true for NaN
     if outside.any():
         msg = f"confidences must be in [0, 1], got {confidence[outside][0]:g}"

@@ -308,7 +308,7 @@ def _train(
         n_batches = -(-len(X) // _BATCH)
         adam = torch.optim.AdamW(network.parameters(), weight_decay=options.decay)
         schedule = torch.optim.lr_scheduler.OneCycleLR(
-            adam, options.learning_rate, total_steps=options.n_epochs * n_batches + 1
+            adam, options.learning_rate, total_steps=int(options.n_epochs) * n_batches + 1
         )
         for _ in range(options.n_epochs):
             for batch in torch.split(torch.randperm(len(X)), _BATCH):

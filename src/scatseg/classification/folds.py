@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import LeaveOneGroupOut, StratifiedGroupKFold, StratifiedKFold
 
+from scatseg.scattering.arguments import check_integer
+
 Fold = tuple[NDArray[np.intp], NDArray[np.intp]]
 """Rows for training, rows for testing."""
 
@@ -61,15 +63,21 @@ def split(
     Raises
     ------
     SplitError
-        When there is one class, too few groups, or without groups a class with too few clips.
+        When labels or groups are not in one row, or there is one class, too few groups, or without
+        groups a class with too few clips.
     """
     labels = np.asarray(labels)
+    for name, column in (("labels", labels), ("groups", groups)):
+        if column is not None and np.ndim(column) != 1:
+            msg = f"{name} must have shape (n_clips,), got {np.shape(column)}"
+            raise SplitError(msg)
     names, counts = np.unique(labels, return_counts=True)
     if len(names) < 2:
         msg = f"at least 2 classes are needed, got {len(names)}: {', '.join(map(str, names))}"
         raise SplitError(msg)
     if parts is not None:
         return published_folds(parts)
+    check_integer("n_folds", n_folds, 0)
     if n_folds < 2:
         msg = f"at least 2 folds are needed, got {n_folds}"
         raise SplitError(msg)

@@ -328,7 +328,11 @@ def duration_baseline(
     seed, **options
         As in `cross_validate`.
     """
-    column = np.log(np.asarray(seconds, dtype=np.float64))[:, None]
+    durations = np.asarray(seconds, dtype=np.float64)
+    if durations.ndim != 1 or not ((durations > 0) & (durations < np.inf)).all():
+        msg = f"seconds must be positive and finite, of shape (n_clips,), got {durations}"
+        raise ValueError(msg)
+    column = np.log(durations)[:, None]
     # Nearest neighbors allow any mapping from durations to classes, unlike linear margins.
     nearest = make_classifier("knn", compress=False, calibration_folds=5, seed=seed)
     return cross_validate(nearest, column, labels, seed=seed, **options)

@@ -131,8 +131,8 @@ def examine(
     Raises
     ------
     ValueError
-        When shapes do not match, there are too few sounds, X is not finite, or all its rows are
-        equal.
+        When shapes do not match, there are too few sounds, X or theta is not finite, a parameter on
+        a logarithmic scale is 0, or all rows of X are equal.
 
     References
     ----------
@@ -148,6 +148,7 @@ def examine(
     >>> evaluation.ratios[:, 0]
     array([2.83, 1. , 1. , 0.35])
     """
+    X, theta = np.asarray(X), np.array(theta)
     _check(X, theta, parameters, n_neighbors)
     neighbors = _nearest(X, n_neighbors)
     _, same = np.unique(X, axis=0, return_counts=True)
@@ -185,6 +186,7 @@ def coordinates(
     >>> coordinates(np.array([[-4.0], [-2.0], [-1.0], [1.0], [2.0], [4.0]]), [gamma])[:, 0]
     array([0. , 0.2, 0.4, 0.6, 0.8, 1. ])
     """
+    theta = np.asarray(theta)
     columns = []
     for i, each in enumerate(parameters):
         values = theta[:, i].astype(np.float64)
@@ -218,7 +220,13 @@ def _check(
     if not np.isfinite(X).all():
         msg = f"a representation must be finite, got {X[~np.isfinite(X)][0]}"
         raise ValueError(msg)
-    if not (X - X[0]).any():
+    for i, each in enumerate(parameters):
+        wrong = ~np.isfinite(theta[:, i]) | ((theta[:, i] == 0) & (each.scale == "log"))
+        if wrong.any():
+            needed = "finite and not 0" if each.scale == "log" else "finite"
+            msg = f"values of {each.name} must be {needed}, got {theta[wrong, i][0]}"
+            raise ValueError(msg)
+    if len(np.unique(X, axis=0)) == 1:
         msg = f"all {len(X)} sounds have the same vector: it encodes no parameter"
         raise ValueError(msg)
 

@@ -19,7 +19,8 @@ from scatseg import naming
 from scatseg.distances import mel_filters
 from scatseg.extractors import EXTRACTORS, read_only
 from scatseg.features import Features
-from scatseg.scattering.arguments import check_signal, hold_pair
+from scatseg.rates import check_rate
+from scatseg.scattering.arguments import check_integer, check_positive, check_signal, hold_pair
 from scatseg.scattering.arrays import Tensor, dtype_of, is_tensor
 from scatseg.scattering.joint import TimeFrequencyScattering
 from scatseg.scattering.plan import Accuracy
@@ -86,9 +87,10 @@ def describe(extract: Representation, sounds: Tensor, sr: int) -> NDArray[np.flo
     Raises
     ------
     ValueError
-        When a result is not a vector or frames of vectors, is not finite, or differs in size from
-        the previous one.
+        When `sr` is no sampling rate, or a result is not a vector or frames of vectors, is not
+        finite, or differs in size from the previous one.
     """
+    check_rate(sr)
     if getattr(extract, "takes_batches", False):
         X: NDArray[np.floating] = _on_host(extract(read_only(sounds), sr))
     else:
@@ -178,14 +180,11 @@ class MeanMFCC:
     takes_batches = True
 
     def __post_init__(self) -> None:
-        if not 1 <= self.n_mfcc <= self.n_mels:
+        for name in ("n_mfcc", "n_fft", "hop_length", "n_mels"):
+            check_integer(name, getattr(self, name), 1)
+        check_positive("eps", self.eps)
+        if self.n_mfcc > self.n_mels:
             msg = f"n_mfcc must be 1 to n_mels = {self.n_mels}, got {self.n_mfcc}"
-            raise ValueError(msg)
-        if min(self.n_fft, self.hop_length) < 1 or not self.eps > 0:
-            msg = (
-                "n_fft, hop_length and eps must be positive, got "
-                f"{self.n_fft}, {self.hop_length}, {self.eps}"
-            )
             raise ValueError(msg)
 
     def __call__(self, y: Tensor, sr: int) -> NDArray[np.floating]:

@@ -205,6 +205,7 @@ def random_starts(
         msg = f"fixed maps names of parameters to values, got {fixed!r}"
         raise TypeError(msg)
     check_names(parameters, fixed or {})
+    check_integer("n", n, 0)
     rng = np.random.default_rng(seed)
     low, high = bounds(parameters)
     places = low + (high - low) * rng.random((n, len(parameters)))
@@ -235,12 +236,7 @@ def errors(
     >>> errors(AMChirp().parameters, [512, 16, 1], [512, 8, -2])
     array([ 0., 1., -1.])
     """
-    here, there = np.asarray(theta, np.float64), np.asarray(truth, np.float64)
-    n = len(parameters)
-    if (here.shape, there.shape) != ((n,), (n,)):
-        msg = f"{n} parameters need as many values, got shapes {here.shape} and {there.shape}"
-        raise ValueError(msg)
-    columns = np.stack([here, there])
+    columns = np.stack(_values(parameters, theta, truth))
     with np.errstate(divide="ignore"):  # the error from 0 is infinite on a logarithmic scale
         places = [p.encode(columns[:, i]) for i, p in enumerate(parameters)]
     return np.array([estimate - true for estimate, true in places])
@@ -249,15 +245,31 @@ def errors(
 def opposed(parameters: Sequence[Parameter], theta: ArrayLike, truth: ArrayLike) -> tuple[str, ...]:
     """Return the names of parameters on a logarithmic scale with the wrong sign.
 
+    Raises
+    ------
+    ValueError
+        When there is not one value for each parameter.
+
     Examples
     --------
     >>> from scatseg.synth import AMChirp
     >>> opposed(AMChirp().parameters, [512, 16, 1], [512, 8, -2])
     ('gamma',)
     """
-    signs = np.sign(np.asarray(theta, np.float64)) * np.sign(np.asarray(truth, np.float64))
-    pairs = zip(parameters, signs, strict=True)
+    here, there = _values(parameters, theta, truth)
+    pairs = zip(parameters, np.sign(here) * np.sign(there), strict=True)
     return tuple(p.name for p, sign in pairs if p.scale == "log" and sign < 0)
+
+
+def _values(
+    parameters: Sequence[Parameter], theta: ArrayLike, truth: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    here, there = np.asarray(theta, np.float64), np.asarray(truth, np.float64)
+    n = len(parameters)
+    if (here.shape, there.shape) != ((n,), (n,)):
+        msg = f"{n} parameters need as many values, got shapes {here.shape} and {there.shape}"
+        raise ValueError(msg)
+    return here, there
 
 
 def _moved(tried: Sequence[Step]) -> float:

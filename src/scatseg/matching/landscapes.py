@@ -17,6 +17,7 @@ from scipy.ndimage import minimum_filter
 from torch import Tensor
 
 from scatseg.losses import FeatureLoss, Loss
+from scatseg.matching.problems import tensor_of
 from scatseg.matching.targets import delayed_target
 from scatseg.naming import check_several
 from scatseg.sensitivity import places_of, pullback_metric, signs_of, theta_at
@@ -299,9 +300,9 @@ def distance_by_shift(
         When that distance is 0.
     """
     measured = measuring(loss)
-    sound = torch.as_tensor(x)
+    sound = tensor_of(x)
     S = measured.describe(sound)
-    R = S if other is None else measured.describe(torch.as_tensor(other))
+    R = S if other is None else measured.describe(tensor_of(other))
     unit_of = measured.describe(torch.zeros_like(sound)) if other is None else R
     unit = float(measured.compare(S, unit_of))
     if not unit:

@@ -112,7 +112,7 @@ def problem_of(
     ranges: tuple[Parameter, ...],
 ) -> Problem:
     """Create the objective; arguments and errors are those of `match`."""
-    sound = target.detach() if isinstance(target, Tensor) else _sound(target)
+    sound = tensor_of(target)
     start = torch.as_tensor(np.array(theta, dtype=np.float64)).to(sound)
     if start.shape != (len(ranges),):
         msg = f"a start needs {len(ranges)} parameters, got shape {tuple(start.shape)}"
@@ -147,8 +147,11 @@ def problem_of(
     )
 
 
-def _sound(target: ArrayLike) -> Tensor:
-    y = np.asarray(target)
+def tensor_of(sound: ArrayLike | Tensor) -> Tensor:
+    """Return a sound as a tensor without gradients; arrays are copied, as float32 or float64."""
+    if isinstance(sound, Tensor):
+        return sound.detach()
+    y = np.asarray(sound)
     return torch.from_numpy(y.astype(np.float64 if y.dtype == np.float64 else np.float32))
 
 

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from scatseg.distances import JointCoefficients, ScatteringCoefficients
+from scatseg.rates import check_rate
 from scatseg.scattering.arguments import check_integer
 
 Coefficients = ScatteringCoefficients | JointCoefficients
@@ -155,6 +156,7 @@ def resynthesize(
         (`eps`) or not of order 2 (`p`), or an option is out of range.
     """
     check_integer("n_steps", n_steps, 0)
+    check_rate(sr)
     sound = _sound(target)
     sound = sound if device is None else sound.to(device)
     level = float(sound.square().mean().sqrt())
@@ -190,8 +192,16 @@ def spectral_noise(x: ArrayLike, *, seed: int = 0) -> Signal:
     """Generate noise with the magnitude spectrum of a sound (n_samples,) and random phases.
 
     float32 is kept, all else becomes float64.
+
+    Raises
+    ------
+    ValueError
+        When x is not one sound of finite samples.
     """
     y = np.asarray(x)
+    if y.ndim != 1 or not y.size or not np.isfinite(y).all():
+        msg = f"one finite sound (n_samples,) is needed, got shape {y.shape}"
+        raise ValueError(msg)
     y = y if y.dtype == np.float32 else y.astype(np.float64)
     rng = np.random.default_rng(seed)
     phases = np.angle(np.fft.rfft(rng.normal(size=len(y))))

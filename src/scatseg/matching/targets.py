@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from scatseg.scattering.arguments import check_integer, check_signal
+from scatseg.scattering.arguments import check_integer, check_positive, check_signal
 from scatseg.synth import Parameter, Synth, delayed
 
 _LEAST_POWER = 1e-12
@@ -56,7 +56,8 @@ def fitted(y: ArrayLike, n_samples: int, level: float = 0.1) -> NDArray[np.float
     Raises
     ------
     ValueError
-        When it is silent, or not mono, real and finite, or n_samples is less than 1.
+        When it is silent, or not mono, real and finite, n_samples is less than 1, or the level is
+        not positive.
 
     Examples
     --------
@@ -64,6 +65,7 @@ def fitted(y: ArrayLike, n_samples: int, level: float = 0.1) -> NDArray[np.float
     array([4.2426405, 5.656854 ], dtype=float32)
     """
     check_integer("n_samples", n_samples, 1)
+    check_positive("level", level)
     sound = np.asarray(check_signal(y, name="the target"), dtype=np.float64)
     if sound.ndim > 1:
         msg = f"the target must be one sound (n_samples,), got shape {sound.shape}"

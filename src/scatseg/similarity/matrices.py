@@ -9,11 +9,11 @@ import scipy.ndimage
 from numpy.typing import NDArray
 
 from scatseg.scattering.arguments import check_integer
-from scatseg.similarity.rows import ROUNDING, frame_rows
+from scatseg.similarity.rows import ROUNDING, Scalar, frame_rows
 
 
-def check_square(S: NDArray[np.generic]) -> int:
-    """Return the size of a square matrix; raise an error if it is none."""
+def check_square(S: NDArray[Scalar]) -> NDArray[Scalar]:
+    """Return a square matrix as an array; raise an error if it is none, or not finite."""
     S = frame_rows(S)
     if S.ndim != 2 or S.shape[0] != S.shape[1]:
         msg = (
@@ -21,7 +21,11 @@ def check_square(S: NDArray[np.generic]) -> int:
             "self_similarity makes one of features"
         )
         raise ValueError(msg)
-    return len(S)
+    if not np.isfinite(S).all():
+        i, j = np.argwhere(~np.isfinite(S))[0]
+        msg = f"a matrix that compares frames must be finite, got {S[i, j]} at ({i}, {j})"
+        raise ValueError(msg)
+    return S
 
 
 def recurrence(S: NDArray[np.floating], *, n_neighbors: int, min_lag: int = 1) -> NDArray[np.bool_]:
@@ -51,8 +55,10 @@ def recurrence(S: NDArray[np.floating], *, n_neighbors: int, min_lag: int = 1) -
     J. Serrà et al., "Unsupervised music structure annotation by time series structure features
     and segment similarity", IEEE Transactions on Multimedia 16(5), 2014.
     """
-    n = check_square(S)
+    S = check_square(S)
     check_integer("n_neighbors", n_neighbors, 1)
+    check_integer("min_lag", min_lag, 0)
+    n = len(S)
     lag = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
     far = np.where(lag >= max(min_lag, 1), S, -np.inf)
     k = min(n_neighbors, n - 1)
@@ -81,7 +87,8 @@ def to_lags(S: NDArray[np.floating]) -> NDArray[np.floating]:
     M. Goto, "A chorus section detection method for musical audio signals", IEEE Transactions on
     Audio, Speech, and Language Processing 14(5), 2006.
     """
-    n = check_square(S)
+    S = check_square(S)
+    n = len(S)
     i = np.arange(n)
     return cast(NDArray[np.floating], S[i[None, :], (i[None, :] + i[:, None]) % n])
 
@@ -113,7 +120,8 @@ def enhance_paths(S: NDArray[np.floating], *, n_frames: int) -> NDArray[np.float
             f"choose {n_frames - 1} or {n_frames + 1}"
         )
         raise ValueError(msg)
-    n = check_square(S)
+    S = check_square(S)
+    n = len(S)
     i = np.arange(n)
     inside = i[None, :] + i[:, None] < n  # beyond it, lags wrap around to another diagonal
     lags = np.where(inside, to_lags(S), 0)
@@ -171,8 +179,8 @@ def path_contrast(Z: NDArray[np.floating]) -> NDArray[np.float64]:
            [-0.25, -0.5 ,  0.5 ,  0.25],
            [ 0.  , -0.25,  0.25,  0.  ]])
     """
-    check_square(Z)
-    padded = np.pad(np.asarray(Z, dtype=np.float64), 1, mode="reflect" if len(Z) > 1 else "edge")
+    Z = np.asarray(check_square(Z), dtype=np.float64)
+    padded = np.pad(Z, 1, mode="reflect" if len(Z) > 1 else "edge")
     rows = padded[:-2, 1:-1] + padded[2:, 1:-1]
     columns = padded[1:-1, :-2] + padded[1:-1, 2:]
     return np.asarray(Z - (rows + columns) / 4)
@@ -213,7 +221,8 @@ def different_frames(S: NDArray[np.floating]) -> NDArray[np.floating]:
     >>> different_frames(np.array([[1.0, 0.5, 0.2], [0.5, 1.0, 0.3], [0.2, 0.3, 1.0]]))
     array([0.5, 0.2, 0.3])
     """
-    different: NDArray[np.floating] = S[~np.tri(check_square(S), dtype=np.bool_)]
+    S = check_square(S)
+    different: NDArray[np.floating] = S[~np.tri(len(S), dtype=np.bool_)]
     return different
 
 
