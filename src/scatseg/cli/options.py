@@ -214,7 +214,7 @@ def check_folder(path: Path) -> None:
         msg = f"{there} is a file, a folder is needed"
         raise click.BadParameter(msg)
     if there.exists() and not os.access(there, os.W_OK):
-        msg = f"{path}: nothing can be written to {there}, choose another -o"
+        msg = f"nothing can be written to {there}: choose another -o"
         raise click.BadParameter(msg)
 
 
