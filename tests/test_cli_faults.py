@@ -484,6 +484,16 @@ def _in_place(place, arguments, sound, tmp_path):
     return scatseg(*(each.format(**places) for each in arguments))
 
 
+@pytest.mark.parametrize(
+    "arguments", [("convert", "{answer}", "-o", "-", "--format", "csv"), ("segment", "-")]
+)
+def test_a_dash_is_no_file(arguments, tones, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert _in_place(tmp_path, arguments, tones, tmp_path) == cli.USAGE
+    assert "name a file, - stands for none here" in capsys.readouterr().err
+    assert not (tmp_path / "-").exists()
+
+
 def test_a_folder_in_the_place_of_a_sound_is_refused(tmp_path, capsys):
     assert scatseg("synth", "ripple", "-o", tmp_path) == cli.USAGE
     assert "is a folder, a file is needed" in capsys.readouterr().err

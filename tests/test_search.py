@@ -1,5 +1,6 @@
 """An index finds passages where they are, and stays whole wherever its writer is stopped."""
 
+import contextlib
 import errno
 import io
 import itertools
@@ -1137,6 +1138,29 @@ def test_a_spoiled_vector_is_noticed(folder):
     data[40:44] = np.float32(7).tobytes()
     path.write_bytes(data)
     assert verify_index(folder) == ["melody0: its vectors are not those of its description"]
+
+
+def test_a_flipped_bit_of_a_vector_is_noticed_though_it_is_below_rounding(folder, music):
+    remove_recordings(folder, "melody5")  # checksums are kept, and written anew by packing
+    Index.build([music], folder)
+    assert verify_index(folder) == []
+    path = next(folder.glob("vectors-*-4s.f32"))
+    data = bytearray(path.read_bytes())
+    data[40] ^= 1
+    path.write_bytes(data)
+    assert verify_index(folder) == ["melody0: its vectors are not those of its description"]
+
+
+def test_an_index_without_checksums_is_read_and_gets_those_of_new_recordings(folder, music):
+    with contextlib.closing(sqlite3.connect(folder / store.DATABASE)) as database, database:
+        database.execute("ALTER TABLE windows DROP COLUMN crc32")
+    assert verify_index(folder) == []
+    remove_recordings(folder, "melody5")
+    Index.build([music], folder)
+    assert verify_index(folder) == []
+    rows = store.read_state(folder).rows[4.0]
+    known = dict(zip(rows.tracks, rows.checksums >= 0, strict=True))
+    assert known == {f"melody{i}": i == 5 for i in range(6)}
 
 
 def test_a_truncated_index_says_so(folder):

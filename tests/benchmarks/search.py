@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from scatseg.search import Index, building, store
+from scatseg.search import Index, store
 from scatseg.search.descriptions import Describer, Description
 from scatseg.search.matching import nearest_rows
 from scatseg.search.passages import window_cells
@@ -77,7 +77,11 @@ def write_index(folder, n_tracks, seconds):
     for length, count in counts.items():
         firsts = np.arange(n_tracks, dtype=np.int64) * count
         rows[length] = store.Rows(
-            tracks=ids, firsts=firsts, counts=np.full(n_tracks, count), n_rows=count * n_tracks
+            tracks=ids,
+            firsts=firsts,
+            counts=np.full(n_tracks, count),
+            checksums=np.full(n_tracks, -1),
+            n_rows=count * n_tracks,
         )
     tracks = {
         id_: store.IndexedTrack(
@@ -94,7 +98,7 @@ def write_index(folder, n_tracks, seconds):
     state = dataclasses.replace(state, generation=1, n_dims=n_dims, tracks=tracks, rows=rows)
     store.write_projection(state, projection)
     for length, each in rows.items():
-        building.append_rows(state.matrix_path(length), 0, [unit_rows(each.n_rows, n_dims, 0)])
+        store.append_rows(state.matrix_path(length), 0, [unit_rows(each.n_rows, n_dims, 0)])
     store.write_state(state)
     return state
 

@@ -17,7 +17,10 @@ from scatseg.naming import parse_value
 
 
 class FilePath(click.Path):
-    """A path; an empty one, as of a variable that is not set, is not the current folder."""
+    """A path; an empty one, as of a variable that is not set, is not the current folder.
+
+    Nor is - a file of that name, as `-o -` would write for what was meant as standard output.
+    """
 
     def convert(
         self, value: Any, parameter: click.Parameter | None, context: click.Context | None
@@ -25,6 +28,10 @@ class FilePath(click.Path):
         """Convert a word to a path."""
         if not os.fspath(value):
             self.fail("it is empty (. is the current folder)", parameter, context)
+        if os.fspath(value) == "-":
+            self.fail(
+                "name a file, - stands for none here (./- is one called -)", parameter, context
+            )
         return super().convert(value, parameter, context)
 
 
@@ -214,7 +221,7 @@ def check_folder(path: Path) -> None:
         msg = f"{there} is a file, a folder is needed"
         raise click.BadParameter(msg)
     if there.exists() and not os.access(there, os.W_OK):
-        msg = f"{path}: nothing can be written to {there}, choose another -o"
+        msg = f"nothing can be written to {there}: choose another -o"
         raise click.BadParameter(msg)
 
 

@@ -165,6 +165,7 @@ def _draw_map(opened: Index, output: Path | None) -> int:
         raise click.UsageError(msg)
     if output.is_dir() or not output.suffix:
         output /= "map.png"
+    check_folder(output.parent)
     if not opened.tracks:
         click.echo(f"nothing is indexed in {opened.folder}", err=True)
         return NOTHING_DONE

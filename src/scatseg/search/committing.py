@@ -25,6 +25,7 @@ from scatseg.search.store import (
     Rows,
     State,
     append_rows,
+    checksum,
     remove_unnamed,
     write_projection,
     write_state,
@@ -85,6 +86,7 @@ def _of_tracks(rows: Rows, kept: set[str]) -> Rows:
         tracks=tuple(track for track in rows.tracks if track in kept),
         firsts=rows.firsts[mask],
         counts=rows.counts[mask],
+        checksums=rows.checksums[mask],
         n_rows=rows.n_rows,
     )
 
@@ -100,14 +102,13 @@ def _from_nothing(state: State, tracks: Mapping[str, IndexedTrack], describer: D
     """Fit a projection on all tracks, and write all vectors as a new generation."""
     projection = _fitted(state.folder, tracks, describer.columns())
     empty = np.empty(0, dtype=np.int64)
+    nothing = Rows(tracks=(), firsts=empty, counts=empty, checksums=empty, n_rows=0)
     state = dataclasses.replace(
         state,
         generation=state.generation + 1,
         n_dims=projection.n_dims,
         tracks=tracks,
-        rows={
-            length: Rows(tracks=(), firsts=empty, counts=empty, n_rows=0) for length in ALL_LENGTHS
-        },
+        rows=dict.fromkeys(ALL_LENGTHS, nothing),
     )
     write_projection(state, projection)
     return _appended(state, tracks, sorted(tracks), state.rows, describer, projection)
@@ -168,10 +169,12 @@ def _with_blocks(
     append_rows(state.matrix_path(length), rows.n_rows, blocks)
     counts = np.array([len(block) for block in blocks], dtype=np.int64)
     firsts = rows.n_rows + np.cumsum(counts) - counts
+    checksums = np.array([checksum(block) for block in blocks], dtype=np.int64)
     return dataclasses.replace(
         rows,
         firsts=np.concatenate([rows.firsts, firsts]),
         counts=np.concatenate([rows.counts, counts]),
+        checksums=np.concatenate([rows.checksums, checksums]),
         n_rows=rows.n_rows + int(counts.sum()),
     )
 

@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import sqlite3
+import zlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +60,7 @@ CREATE TABLE windows (
     length REAL NOT NULL,
     first_row INTEGER NOT NULL,
     n_rows INTEGER NOT NULL,
+    crc32 INTEGER,
     PRIMARY KEY (track, length)
 ) WITHOUT ROWID;
 """
@@ -113,6 +115,8 @@ class Rows:
         In the order of rows.
     firsts, counts : ndarray of int64, shape (n_tracks,)
         First row and number of rows of each track.
+    checksums : ndarray of int64, shape (n_tracks,)
+        CRC-32 of the rows of each track, see `checksum`; -1 if unknown.
     n_rows : int
         Total number of rows, including removed ones.
     """
@@ -120,6 +124,7 @@ class Rows:
     tracks: tuple[str, ...]
     firsts: NDArray[np.int64]
     counts: NDArray[np.int64]
+    checksums: NDArray[np.int64]
     n_rows: int
 
     def track_of(self, row: int) -> tuple[str, int]:
@@ -389,7 +394,9 @@ def _state_of(folder: Path, database: sqlite3.Connection) -> State:
         )
         for row in database.execute("SELECT * FROM tracks ORDER BY id")
     }
-    query = "SELECT track, first_row, n_rows FROM windows WHERE length = ? ORDER BY first_row"
+    checksums = "crc32" if _has_checksums(database) else "NULL"
+    query = f"SELECT track, first_row, n_rows, coalesce({checksums}, -1) FROM windows"
+    query += " WHERE length = ? ORDER BY first_row"
     rows = {}
     for length in ALL_LENGTHS:
         found = database.execute(query, (length,)).fetchall()
@@ -397,6 +404,7 @@ def _state_of(folder: Path, database: sqlite3.Connection) -> State:
             tracks=tuple(row[0] for row in found),
             firsts=np.array([row[1] for row in found], dtype=np.int64),
             counts=np.array([row[2] for row in found], dtype=np.int64),
+            checksums=np.array([row[3] for row in found], dtype=np.int64),
             n_rows=meta[f"rows {length:g}"],
         )
     return State(
@@ -439,13 +447,17 @@ def write_state(state: State) -> None:
                 f"INSERT INTO tracks VALUES ({', '.join('?' * 9)})",
                 [_track_row(track) for _, track in sorted(new, key=lambda item: item[0])],
             )
+            if not _has_checksums(database):
+                database.execute("ALTER TABLE windows ADD COLUMN crc32 INTEGER")
             windows = [_window_rows(each) for each in (before, state)]
             database.executemany(
                 "DELETE FROM windows WHERE track = ? AND length = ?",
                 sorted(row[:2] for row in windows[0] - windows[1]),
             )
             database.executemany(
-                "INSERT INTO windows VALUES (?, ?, ?, ?)", sorted(windows[1] - windows[0])
+                "INSERT INTO windows (track, length, first_row, n_rows, crc32) "
+                "VALUES (?, ?, ?, ?, nullif(?, -1))",
+                sorted(windows[1] - windows[0]),
             )
 
 
@@ -464,12 +476,28 @@ def _track_row(track: IndexedTrack) -> tuple[object, ...]:
     )
 
 
-def _window_rows(state: State) -> set[tuple[str, float, int, int]]:
+def _has_checksums(database: sqlite3.Connection) -> bool:
+    """Return whether there is a column for them, which earlier versions do not make."""
+    return any(row[1] == "crc32" for row in database.execute("PRAGMA table_info(windows)"))
+
+
+def _window_rows(state: State) -> set[tuple[str | float, ...]]:
     return {
-        (track, length, int(first), int(count))
+        (track, length, *map(int, numbers))
         for length, rows in state.rows.items()
-        for track, first, count in zip(rows.tracks, rows.firsts, rows.counts, strict=True)
+        for track, *numbers in zip(
+            rows.tracks, rows.firsts, rows.counts, rows.checksums, strict=True
+        )
     }
+
+
+def checksum(vectors: NDArray[np.float32]) -> int:
+    """Return the CRC-32 of vectors as they are stored."""
+    return zlib.crc32(_stored(vectors))
+
+
+def _stored(vectors: NDArray[np.float32]) -> bytes:
+    return np.ascontiguousarray(vectors, dtype="<f4").tobytes()
 
 
 def append_rows(path: Path, n_rows: int, blocks: Sequence[NDArray[np.float32]]) -> None:
@@ -479,7 +507,7 @@ def append_rows(path: Path, n_rows: int, blocks: Sequence[NDArray[np.float32]]) 
         file.truncate(4 * n_rows * n_dims)
         file.seek(0, os.SEEK_END)
         for block in blocks:
-            file.write(np.ascontiguousarray(block, dtype="<f4").tobytes())
+            file.write(_stored(block))
         file.flush()
         os.fsync(file.fileno())
 
