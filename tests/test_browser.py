@@ -722,6 +722,17 @@ def test_title_from_right_to_left_stays_apart_from_what_follows(visit, run, aba)
     build(run, figures=False)
 
 
+@pytest.mark.parametrize("name", ["index.html", "pages/minute.html"])
+def test_sections_keep_their_colors_where_the_user_forces_others(visit, name):
+    page = visit(name)
+    colors = """[...new Set([...document.querySelectorAll(".segment")]
+      .map((segment) => getComputedStyle(segment).backgroundColor))]"""
+    chosen = page.evaluate(colors)
+    page.emulate_media(forced_colors="active")
+    assert page.evaluate(colors) == chosen
+    assert len(chosen) > 1
+
+
 def test_sections_keep_their_colors_on_paper(minute):
     pdf = minute.pdf()
     streams = re.finditer(rb"/Filter /FlateDecode\s/Length ([0-9]+)>> stream\n", pdf)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
@@ -284,6 +285,15 @@ def test_novelty_marks_boundaries_on_the_curve(ax):
     plot_novelty([0, 2, 0, 4, 0], [0, 1, 2, 3, 4], ax=ax, boundaries=[1, 3])
     dots = ax.lines[-1].get_xydata()
     np.testing.assert_allclose(dots, [[1, 2], [3, 4]])
+
+
+@pytest.mark.parametrize(("n_boundaries", "n_dots"), [(100, 100), (101, 0)])
+def test_novelty_of_very_many_boundaries_is_not_hidden_by_dots(ax, n_boundaries, n_dots):
+    boundaries = np.arange(1, n_boundaries + 1)
+    plot_novelty(np.ones(301), np.arange(301), ax=ax, boundaries=[*boundaries, 500], span=(0, 300))
+    (lines,) = (each for each in ax.collections if isinstance(each, LineCollection))
+    assert len(lines.get_segments()) == n_boundaries
+    assert sum(len(each.get_xdata()) for each in ax.lines if each.get_marker() == "o") == n_dots
 
 
 def test_no_novelty_at_all_can_be_drawn(ax):

@@ -392,6 +392,15 @@ def test_run_without_a_single_success_has_an_index(tmp_path):
     assert (data["tracks"], len(data["failures"])) == ([], 2)
 
 
+def test_scores_without_a_run_count_the_tracks_of_all_levels(tmp_path):
+    level = {"a": "1", "b": "pattern", "c": "pattern"}
+    scores = [Score(a, "ann", level[a], "foote", "V-measure", 1.0) for a in level]
+    (tmp_path / "scores.csv").write_text(scores_csv(scores), encoding="utf-8")
+    (tmp_path / "summary.json").write_text(summary_json(assess(scores)), encoding="utf-8")
+    (tmp_path / "failures.csv").touch()
+    assert data_of(build(tmp_path, figures=False))["counts"] == "3 tracks, 1 system"
+
+
 def test_scores_without_a_run_have_an_index_with_their_figures(tmp_path, score_files):
     for name, text in score_files.items():
         (tmp_path / name).write_text(text, encoding="utf-8")

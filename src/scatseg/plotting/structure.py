@@ -46,6 +46,9 @@ _LEAST_DISTANCE = 0.06
 
 _PITCH_CLASSES = ("C", "C♯", "D", "D♯", "E", "F", "F♯", "G", "G♯", "A", "A♯", "B")
 
+_MOST_MARKED = 100
+"""Number of boundaries up to which dots leave the curve visible."""
+
 _CONSTANT = 1e-6
 """Standard deviation relative to the largest value up to which features are constant."""
 
@@ -248,7 +251,7 @@ def plot_novelty(
     ax : Axes
         Axes to draw on.
     boundaries : sequence of float, optional
-        Seconds, marked by a line and a dot on the curve.
+        Seconds, marked by a line and, unless there are very many, a dot on the curve.
     what : str, default "novelty"
         What the curve shows.
     span : (float, float), optional
@@ -262,6 +265,7 @@ def plot_novelty(
     ax.plot(times, heights, color=LINE, linewidth=0.9)
     if boundaries:
         picked = np.interp(boundaries, times, heights)
+        crowded = len(boundaries) > _MOST_MARKED
         ax.vlines(
             boundaries,
             0,
@@ -270,8 +274,10 @@ def plot_novelty(
             color=INK,
             linewidth=0.6,
             linestyles=(0, (3, 2)),
+            alpha=0.35 if crowded else 1,
         )
-        ax.plot(boundaries, picked, "o", color=INK, markersize=2.8, clip_on=False)
+        if not crowded:
+            ax.plot(boundaries, picked, "o", color=INK, markersize=2.8, clip_on=False)
     top = float(heights.max())
     ax.set(xlim=(low, high), ylim=(0, 1.08 * top if top > 0 else 1))
     ax.set(xlabel=TIME, ylabel=what)

@@ -90,7 +90,7 @@ class Run:
     changed : frozenset of str
         Tracks segmented again or removed since they were scored; they have no scores.
     n_scored : int
-        Number of tracks of the run that were scored.
+        Number of tracks that were scored.
     """
 
     folder: Path
@@ -202,7 +202,7 @@ def read_run(folder: Path) -> Run:
         baselines=frozenset(rows.get("baselines", ())),
         group_by=str(rows.get("group_by", "")),
         changed=outdated,
-        n_scored=len(scored),
+        n_scored=len(scored or scores),
     )
 
 
