@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import softmax
 from sklearn import metrics
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.svm import SVC
 from sklearn.utils.estimator_checks import parametrize_with_checks
 from tests.commands import scatseg
@@ -30,7 +32,7 @@ from scatseg.classification import (
     paired_differences,
     result_elsewhere,
 )
-from scatseg.classification.calibration import Calibrated, fit_temperature
+from scatseg.classification.calibration import Calibrated, class_log_scores, fit_temperature
 from scatseg.classification.classifiers import make_classifier
 from scatseg.classification.confusion import (
     binned,
@@ -509,6 +511,18 @@ def test_confidences_are_probabilities(confidence):
         binned(np.array([0.5, confidence]), np.array([True, False]))
 
 
+def test_a_confidence_on_an_edge_belongs_to_the_bin_below():
+    found = binned(np.array([0.0, 0.25, 0.26, 1.0]), np.array([True, True, False, True]), n_bins=4)
+    np.testing.assert_allclose(found.edges, [0, 0.25, 0.5, 0.75, 1])
+    assert found.counts.tolist() == [2, 1, 0, 1]
+    np.testing.assert_allclose(found.confidence, [0.125, 0.26, np.nan, 1])
+    assert found.error == pytest.approx((2 * 0.875 + 0.26) / 4)
+
+
+def test_a_class_without_a_clip_has_its_place_in_the_confusion_matrix():
+    assert confusion_matrix([0], [1], 3).tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0]]
+
+
 def test_confidences_may_be_rounded_as_in_float32():
     P = np.array([[1, 0], [np.nextafter(np.float32(1), np.float32(2)), 0]], dtype=np.float32)
     assert P.max() > 1
@@ -656,6 +670,38 @@ def test_calibration_does_not_change_which_class_is_named(overlapping):
 def test_too_few_clips_for_inner_folds_leave_the_temperature_at_one():
     fitted = make_classifier("knn:n_neighbors=1", compress=False).fit([[0.0], [1.0]], ["a", "b"])
     assert (fitted.temperature_, fitted.n_folds_) == (1, 0)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("n_clips", [1, 10])
+def test_after_n_clips_without_an_error_the_chance_of_one_is_1_in_n_plus_2(n_clips, n_classes):
+    truth = np.arange(n_clips) % n_classes
+    scores = 5.0 * np.eye(n_classes)[truth]
+    probable = softmax(scores / fit_temperature(truth, scores), axis=1)
+    np.testing.assert_allclose(probable.max(axis=1), (n_clips + 1) / (n_clips + 2), rtol=1e-4)
+
+
+def test_scores_of_two_classes_are_of_opposite_sign_or_log_probabilities():
+    X, labels = np.array([[-1.0], [1.0]]), ["a", "b"]
+    margins = class_log_scores(SVC(kernel="linear").fit(X, labels), X)
+    np.testing.assert_allclose(margins, [[1, -1], [-1, 1]])
+    shares = class_log_scores(KNeighborsClassifier(n_neighbors=1).fit(X, labels), X)
+    np.testing.assert_allclose(np.exp(shares), [[1, 0.01], [0.01, 1]])
+
+
+@pytest.mark.parametrize(
+    ("labels", "groups", "n_folds"),
+    [
+        ("aaaaabbb", None, 3),
+        ("aaaaabbb", "stuvwxyz", 5),
+        ("aaaaabbb", "xxyyxxyy", 2),
+        ("ab", None, 0),
+        ("ab", "xy", 0),
+    ],
+)
+def test_there_are_as_many_inner_folds_as_clips_and_groups_allow(labels, groups, n_folds):
+    groups = None if groups is None else list(groups)
+    assert len(inner_folds(np.array(list(labels)), groups, 10, 0)) == n_folds
 
 
 def test_no_error_among_few_clips_is_no_certainty(rng):

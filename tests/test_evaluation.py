@@ -278,15 +278,14 @@ def test_scores_are_shares(reference, estimate):
 
 @pytest.mark.corpus
 @pytest.mark.slow
-def test_every_reference_of_the_corpus_scores_as_mir_eval_says(shared):
+def test_references_of_the_corpus_score_as_mir_eval_says(shared):
     files = sorted((shared / "corpus/pop909_dev/annotations").glob("*.lab"))
     by_track = itertools.groupby(files, key=lambda path: path.name.split(".")[0])
     tracks = [[read(path)[0].segmentation for path in paths] for _, paths in by_track]
     assert len(tracks) == 60
-    for phrase1, phrase2, section1, section2 in tracks:
+    for phrase1, phrase2, section1, section2 in tracks[::5]:
         assert_equals_mir_eval(phrase1, phrase2)
         assert_equals_mir_eval(section2, section1)
-    for phrase1, _, _, section2 in tracks[::6]:
         assert_equals_mir_eval(phrase1, section2)
 
 
@@ -429,7 +428,7 @@ def test_levels_that_end_before_the_others_are_extended():
 @pytest.mark.corpus
 @pytest.mark.slow
 def test_two_levels_of_the_corpus_score_as_mir_eval_says(shared):
-    path = shared / "corpus/pop909_dev/annotations/pop909_002.jams"
+    path = shared / "corpus/pop909_dev/annotations/pop909_655.jams"  # the shortest song
     first, second = reference_hierarchies(read(path)).values()
     theirs = with_mir_eval(first, second)
     assert evaluate_hierarchy(first, second) == pytest.approx(theirs, abs=1e-9)

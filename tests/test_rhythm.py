@@ -433,9 +433,26 @@ def test_a_beat_just_before_a_bar_line_is_moved_onto_it():
     assert grid_of_bars(4.0, downbeats=[1, 3], beats=beats).metre == 4
 
 
-def test_bar_lines_too_close_for_bars_are_not_extrapolated():
-    edges = grid_of_bars(10.0, downbeats=[5, 5.1, 5.2]).edges
-    np.testing.assert_array_equal(edges, [0, 5, 5.1, 5.2, 10])
+@pytest.mark.parametrize("others", [[], np.arange(8.0, 28.0, 2.0)], ids=["all", "at one end"])
+def test_bar_lines_too_close_for_bars_are_not_extrapolated(others):
+    close = np.append(5 + 0.1 * np.arange(10), others)
+    edges = grid_of_bars(30.0, downbeats=close).edges
+    np.testing.assert_array_equal(edges, [0, *close, 30])
+
+
+def test_pulses_are_extrapolated_to_both_ends():
+    grid = grid_of_positions(
+        14.5,
+        4.1 + 0.5 * np.arange(13),
+        np.arange(1, 14) % 4,
+        pulses_per_bar=4,
+        pulses_per_beat=2,
+        metre=2,
+        confidence=1.0,
+    )
+    np.testing.assert_allclose(grid.beats, [4.6, 5.6, 6.6, 7.6, 8.6, 9.6])
+    np.testing.assert_allclose(grid.downbeats, [5.6, 7.6, 9.6])
+    np.testing.assert_allclose(grid.edges, [0, 1.6, 3.6, 5.6, 7.6, 9.6, 11.6, 13.6, 14.5])
 
 
 def test_a_bar_line_just_after_another_is_no_edge():
@@ -454,8 +471,8 @@ def test_a_bar_line_just_after_another_is_no_edge():
 
 
 def test_extrapolated_bars_are_not_very_short():
-    edges = grid_of_bars(8.05, downbeats=[2.05, 4.05, 6.05]).edges
-    np.testing.assert_allclose(edges, [0, 2.05, 4.05, 6.05, 8.05])
+    edges = grid_of_bars(8.1, downbeats=[2.05, 4.05, 6.05]).edges
+    np.testing.assert_allclose(edges, [0, 2.05, 4.05, 6.05, 8.1])
 
 
 @pytest.mark.parametrize(
@@ -464,6 +481,7 @@ def test_extrapolated_bars_are_not_very_short():
         (np.arange(0.5, 24, 2), "22.5 to 60.0"),
         (np.arange(30.0, 60, 2), "0.0 to 30.0"),
         (np.append(np.arange(0.0, 20, 2), np.arange(40.0, 60, 2)), "18.0 to 40.0"),
+        (np.append(np.arange(0.0, 8, 2), np.arange(18.0, 60, 2)), "6.0 to 18.0"),  # six usual bars
     ],
 )
 def test_long_gaps_between_given_downbeats_warn(downbeats, stretch):
