@@ -233,6 +233,13 @@ def test_sounds_of_different_lengths_raise():
         scatseg.distance(np.ones(10), np.ones(11))
 
 
+def test_the_sound_that_is_not_finite_is_named():
+    x, broken = np.ones(256), np.full(256, np.nan)
+    for name, sounds in (("x", (broken, x)), ("y", (x, broken))):
+        with pytest.raises(ValueError, match=f"^{name} must be finite, got nan"):
+            scatseg.distance(*sounds, metric="waveform")
+
+
 def test_an_unknown_metric_raises_with_the_available_ones():
     with pytest.raises(ValueError, match="unknown metric 'jfts': choose from jtfs, scattering"):
         scatseg.distance(np.ones(10), np.ones(10), metric="jfts")

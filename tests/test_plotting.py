@@ -745,3 +745,17 @@ def mouse_at(ax, x, y):
     from matplotlib.backend_bases import MouseEvent
 
     return MouseEvent("motion_notify_event", ax.figure.canvas, *ax.transData.transform((x, y)))
+
+
+@pytest.mark.parametrize(
+    ("S", "edges"), [(np.eye(3), [0, 1, 2]), (np.ones((3, 2)), [0, 1, 2, 3]), (np.eye(3), 4)]
+)
+def test_a_similarity_is_drawn_between_edges(S, edges, ax):
+    with pytest.raises(ValueError, match=r"n frames need n \+ 1 edges and S \(n, n\), got shapes"):
+        plot_similarity(S, edges, ax=ax)
+
+
+@pytest.mark.parametrize(("novelty", "edges"), [([0, 1], [0, 1, 2]), ([], []), (np.eye(2), [0, 1])])
+def test_a_novelty_curve_is_drawn_at_edges(novelty, edges, ax):
+    with pytest.raises(ValueError, match="novelty needs a value per edge, got shapes"):
+        plot_novelty(novelty, edges, ax=ax)

@@ -331,6 +331,14 @@ def test_broken_line_is_named(tmp_path, line):
         read_scores(path)
 
 
+def test_a_table_of_scores_whose_quote_is_not_closed_is_named(tmp_path):
+    row = "song,1,section,foote,F-measure@0.5,0.5\n"
+    path = tmp_path / "scores.csv"
+    path.write_text(f'{",".join(Score._fields)}\n{row}"{row * 4000}')
+    with pytest.raises(ValueError, match=r"scores\.csv, line \d+: .*is a quote not closed\?"):
+        read_scores(path)
+
+
 def test_summary_csv_has_the_fields_of_a_run_folder():
     header, row = summary_csv(summarize([score("a", 0.5), score("b", 1.0)])).splitlines()
     assert header == "system,group,annotator,level,metric,n,mean,low,high,std,median,q25,q75"

@@ -95,7 +95,7 @@ def distance(
     >>> distance(x, x), distance(x, y, metric="waveform")
     (0.0, 90.5)
     """
-    X, Y = check_signal(x), check_signal(y)
+    X, Y = check_signal(x), check_signal(y, name="y")
     check_lengths(X, Y)
     if is_tensor(X) != is_tensor(Y):
         X, Y = (each.numpy(force=True) if is_tensor(each) else each for each in (X, Y))

@@ -95,13 +95,16 @@ def read_scores(path: str | Path) -> list[Score]:
             msg = f"{path}, line 1: expected {','.join(Score._fields)}, got {','.join(header)!r}"
             raise ValueError(msg)
         scores = []
-        for row in rows:
-            try:
+        try:
+            for row in rows:
                 track, annotator, level, system, metric, value = row
                 scores.append(Score(track, annotator, level, system, metric, float(value)))
-            except ValueError as error:
-                msg = f"{path}, line {rows.line_num}: expected five names and a number, got {row}"
-                raise ValueError(msg) from error
+        except ValueError as error:
+            msg = f"{path}, line {rows.line_num}: expected five names and a number, got {row}"
+            raise ValueError(msg) from error
+        except csv.Error as error:
+            msg = f"{path}, line {rows.line_num}: {error}; is a quote not closed?"
+            raise ValueError(msg) from error
     return scores
 
 

@@ -197,9 +197,13 @@ def plot_similarity(
     Raises
     ------
     ValueError
-        When no frame is in the excerpt.
+        When there is not an edge more than frames, or no frame is in the excerpt.
     """
     times, values = np.asarray(edges, dtype=np.float64), np.asarray(S)
+    n = max(times.size - 1, 0)
+    if times.ndim != 1 or not n or values.shape != (n, n):
+        msg = f"n frames need n + 1 edges and S (n, n), got shapes {times.shape} and {values.shape}"
+        raise ValueError(msg)
     if span is None:
         span = times[0], times[-1]
     heard = (times[1:] > span[0]) & (times[:-1] < span[1])
@@ -256,11 +260,19 @@ def plot_novelty(
         What the curve shows.
     span : (float, float), optional
         Start and end of the excerpt to draw, in seconds; by default, all is drawn.
+
+    Raises
+    ------
+    ValueError
+        When there is not one value per edge.
     """
     times = np.asarray(edges, dtype=np.float64)
+    heights = np.asarray(novelty, dtype=np.float64)
+    if times.ndim != 1 or not times.size or heights.shape != times.shape:
+        msg = f"novelty needs a value per edge, got shapes {heights.shape} and {times.shape}"
+        raise ValueError(msg)
     low, high = (times[0], times[-1]) if span is None else span
     boundaries = [time for time in boundaries if low <= time <= high]
-    heights = np.asarray(novelty, dtype=np.float64)
     ax.fill_between(times, heights, color=LINE, alpha=0.15, linewidth=0)
     ax.plot(times, heights, color=LINE, linewidth=0.9)
     if boundaries:
