@@ -368,6 +368,16 @@ def test_a_share_of_neighbors_is_at_most_all(share):
         StructureFeaturesSegmenter(neighbors=share)
 
 
+def test_each_frame_has_a_neighbor_and_may_have_all(song):
+    at_least_one, one, two, every = (
+        StructureFeaturesSegmenter(neighbors=share).novelty(song)[1]
+        for share in (0, 1 / len(song), 2 / len(song), 1)
+    )
+    np.testing.assert_array_equal(at_least_one, one)
+    assert not np.array_equal(one, two)
+    assert not np.array_equal(two, every)
+
+
 @pytest.mark.parametrize("make", [*PEAK_PICKERS, LaplacianSegmenter, CoverSegmenter])
 def test_granularity_outside_0_to_1_raises_on_construction(make):
     with pytest.raises(ValueError, match=r"granularity must be in \[0, 1\], got 2"):
