@@ -282,6 +282,20 @@ def test_flac_is_found_behind_a_tag(write, passage):
 # Standard error.
 
 
+@pytest.mark.parametrize("sr", [44100, 24000, 11025])
+def test_mp3_is_found_from_its_first_whole_frame(write, passage, rng, sr):
+    data = write("a.mp3", passage, sr).read_bytes()
+    y = decode(write("a.mp3", data), sr=None).y
+    middle = y[len(y) // 2 :][:2048]
+    tag_of_a_wrong_size = b"ID3\x03\0\0\0\x7f\x7f\x7f"
+    for number, start in enumerate((b"", rng.bytes(5000), tag_of_a_wrong_size)):
+        cut = decode(write(f"{number}.mp3", start + data[1000:]), sr=None)
+        assert "bytes are not whole frames of MP3" in cut.warnings[0]
+        assert len(cut.y) == pytest.approx(len(y), abs=sr)
+        lag = np.correlate(cut.y, middle, "valid").argmax()
+        np.testing.assert_allclose(cut.y[lag : lag + 2048], middle, atol=1e-4)
+
+
 @pytest.mark.parametrize("name", ["cut MP3", "MP3 with a hole", "ID3 tag alone"])
 def test_decoders_write_nothing_to_standard_error(hostiles, capfd, name):
     with suppress(audio.NotAudioError):

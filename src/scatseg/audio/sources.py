@@ -188,7 +188,13 @@ def _sndfile_source(file: FileIO, name: str, head: bytes) -> Iterator[Source]:
     try:
         sound = _ForwardSound(file.fileno(), closefd=False)
     except soundfile.LibsndfileError as error:
-        raise _not_audio(name, head, error) from error
+        start = _mpeg_within(file)
+        if start is None:
+            raise _not_audio(name, head, error) from error
+        with _mpeg_source(file, name, head, start) as source:
+            source.faults.append(f"the first {start} bytes are not whole frames of MP3: left out")
+            yield source
+        return
     with sound:
         source = _sound_source(sound, _STEP)
         source.faults += faults
@@ -236,6 +242,41 @@ def _mpeg_start(file: FileIO) -> int | None:
     frame = padded.lstrip(b"\0")
     is_frame = len(frame) > 3 and frame[0] == 255 and frame[1] & 0xE0 == 0xE0 and frame[1] & 6 != 0
     return start + len(padded) - len(frame) if is_frame else None
+
+
+_SYNC = re.compile(rb"\xff[\xe2\xe3\xf2\xf3\xfa\xfb]")  # of a frame of layer III
+_IN_A_ROW = 4  # frames, which garbage does not hold
+_KILOBITS = {  # per second, of MPEG 1, and of MPEG 2 and 2.5
+    True: (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    False: (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+
+
+def _mpeg_within(file: FileIO) -> int | None:
+    """Find MP3 that begins in the middle of a frame, as of a stream, or behind other bytes."""
+    file.seek(0)
+    data = file.read(2**17)
+    for found in _SYNC.finditer(data):
+        position, n_frames = found.start(), 0
+        while n_frames < _IN_A_ROW and (n_bytes := _frame_bytes(data[position : position + 4])):
+            position += n_bytes
+            n_frames += 1
+        if n_frames == _IN_A_ROW:
+            return found.start()
+    return None
+
+
+def _frame_bytes(header: bytes) -> int:
+    """Return the size of a frame of layer III, 0 if this is no header of one."""
+    if len(header) < 4 or not _SYNC.match(header):
+        return 0
+    version, rate = header[1] >> 3 & 3, header[2] >> 2 & 3
+    bits, is_padded = header[2] >> 4, header[2] >> 1 & 1
+    if rate == 3 or bits in (0, 15):
+        return 0
+    hertz = (44100, 48000, 32000)[rate] >> {3: 0, 2: 1, 0: 2}[version]
+    samples = 1152 if version == 3 else 576
+    return samples // 8 * 1000 * _KILOBITS[version == 3][bits - 1] // hertz + is_padded
 
 
 _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")  # what may follow the last frame
