@@ -6,7 +6,6 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 
-import librosa
 import numpy as np
 import pytest
 
@@ -15,7 +14,6 @@ from scatseg.bars import Bars
 from scatseg.extractors import Stack, extracted, extractor
 from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
 from scatseg.spectral import CQT, MFCC, Chroma, LogMel, Tempogram
-from scatseg.spectrograms import constant_q, mel_edges, mel_power
 
 SR = 22050
 
@@ -461,60 +459,6 @@ def test_rising_and_falling_chirps_differ_in_spin_and_in_nothing_else():
     assert up[spin > 0].mean() > 1.3 * up[spin < 0].mean()
     np.testing.assert_allclose(up[spin > 0], down[spin < 0], atol=0.1)
     np.testing.assert_allclose(up[spin == 0], down[spin == 0], atol=0.1)
-
-
-@pytest.mark.parametrize(
-    ("sr", "n_octaves", "bins_per_octave", "hop_length"),
-    [
-        (22050, 7, 12, 512),
-        (44100, 7, 24, 512),  # at half the rate from the first octave on
-        (8000, 6, 24, 100),  # the hop can be halved twice
-        (8000, 5, 12, 15),  # never; and in two blocks of frames
-        (200, 1, 1, 16),
-    ],
-)
-def test_a_constant_q_transform_is_that_of_librosa(sr, n_octaves, bins_per_octave, hop_length, rng):
-    y = rng.normal(size=70_001).astype(np.float32)
-    found = constant_q(
-        y,
-        sr,
-        lowest=32.7,
-        n_octaves=n_octaves,
-        bins_per_octave=bins_per_octave,
-        hop_length=hop_length,
-    )
-    expected = librosa.cqt(
-        y,
-        sr=sr,
-        hop_length=hop_length,
-        fmin=32.7,
-        n_bins=n_octaves * bins_per_octave,
-        bins_per_octave=bins_per_octave,
-    )
-    np.testing.assert_allclose(found, np.abs(expected), rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize(("sr", "n_mels", "hop_length"), [(22050, 128, 512), (8000, 20, 16)])
-def test_the_power_in_mel_bands_is_that_of_librosa(sr, n_mels, hop_length, rng):
-    y = rng.normal(size=70_001).astype(np.float32)
-    found = mel_power(y, sr, n_fft=2048, n_mels=n_mels, hop_length=hop_length)
-    expected = librosa.feature.melspectrogram(
-        y=y, sr=sr, n_fft=2048, n_mels=n_mels, hop_length=hop_length
-    )
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-    hertz = librosa.mel_frequencies(n_mels=n_mels + 2, fmax=sr / 2)
-    np.testing.assert_allclose(mel_edges(n_mels, sr), hertz)
-
-
-def test_mfcc_are_those_of_librosa(rng):
-    y = rng.normal(size=40_000) * np.geomspace(1, 1e-6, 40_000)  # clipped below 80 dB
-    expected = librosa.feature.mfcc(
-        S=librosa.power_to_db(
-            librosa.feature.melspectrogram(y=y.astype(np.float32), sr=SR), ref=np.max
-        ),
-        n_mfcc=21,
-    )
-    np.testing.assert_allclose(MFCC()(y, SR).X.T, expected[1:], rtol=1e-4, atol=1e-3)
 
 
 NO_CACHE = """

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import scipy.linalg
+import scipy.signal
 from numpy.typing import NDArray
 
 from scatseg.scattering.arguments import check_integer, check_positive
@@ -514,8 +515,6 @@ def _spaced_peaks(
     novelty: NDArray[np.floating], min_frames: int
 ) -> tuple[NDArray[np.intp], NDArray[np.floating]]:
     """Find peaks by decreasing prominence, `min_frames` or more from each other and both ends."""
-    import scipy.signal
-
     peaks = scipy.signal.find_peaks(novelty)[0]
     peaks = peaks[(peaks >= min_frames) & (peaks <= len(novelty) - 1 - min_frames)]
     prominence = scipy.signal.peak_prominences(novelty, peaks)[0]

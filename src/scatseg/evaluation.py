@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
+import mir_eval
 import numpy as np
 from numpy.typing import NDArray
 
@@ -166,8 +167,6 @@ def _aligned(reference: Segmentation, estimate: Segmentation) -> tuple[Segmentat
 
 def _spanning(segmentation: Segmentation, end: float) -> Segmentation:
     """Crop or extend to the span from 0 to `end`, which must be after the start."""
-    import mir_eval
-
     # mir_eval would keep a zero-length segment that starts at the end, and then reject it.
     kept = sum(start < end for start, _, _ in segmentation)
     intervals, labels = mir_eval.util.adjust_intervals(
@@ -184,8 +183,6 @@ def _boundary_scores(
     trim: bool,
 ) -> dict[str, float]:
     """Compute boundary detection and deviation, with or without the first and last boundary."""
-    import mir_eval
-
     suffix = "" if trim else " (untrimmed)"
     # If trimming leaves no boundary, mir_eval returns the same values with a warning.
     nothing_left = trim and min(len(ref_intervals), len(est_intervals)) < 2

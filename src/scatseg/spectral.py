@@ -1,7 +1,7 @@
 """Classical features as baselines: MFCC, log-mel, chroma, constant-Q, tempogram.
 
 The only user of librosa, whose (n_features, n_frames) arrays are transposed here, and of numba,
-which compiles it, for chroma and tempograms. The others need neither.
+which compiles it.
 """
 
 from __future__ import annotations
@@ -13,13 +13,11 @@ from dataclasses import dataclass
 
 import librosa
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from scatseg.features import FeatureName, Features, frame_edges
 from scatseg.rates import check_rate
 from scatseg.scattering.arguments import check_integer, check_mono, check_positive
-from scatseg.spectrograms import constant_q, mel_edges, mel_power
 from scatseg.writing import private_folder
 
 _LEAST_SAMPLES = 2048
@@ -52,7 +50,7 @@ class LogMel:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
         power = _mel_power(y, sr, self.n_mels, self.hop_length)
         floor = max(self.eps * float(power.mean()), _LEAST_POWER)
-        hertz = mel_edges(self.n_mels, sr)[1:-1]
+        hertz = librosa.mel_frequencies(n_mels=self.n_mels + 2, fmax=sr / 2)[1:-1]
         return _framed(np.log1p(power / floor), "logmel", y, sr, self.hop_length, hertz)
 
 
@@ -80,10 +78,8 @@ class MFCC:
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
         power = _mel_power(y, sr, _MEL_BANDS, self.hop_length)
-        decibel = 10 * np.log10(np.maximum(power, _LEAST_POWER))
-        decibel -= 10 * np.log10(max(float(power.max()), _LEAST_POWER))
-        decibel = np.maximum(decibel, decibel.max() - _DYNAMIC_RANGE)
-        mfcc = scipy.fft.dct(decibel, axis=0, norm="ortho")[1 : self.n_mfcc + 1]
+        decibel = librosa.power_to_db(power, ref=max(float(power.max()), _LEAST_POWER))
+        mfcc = librosa.feature.mfcc(S=decibel, n_mfcc=self.n_mfcc + 1)[1:]
         return _framed(mfcc, "mfcc", y, sr, self.hop_length)
 
 
@@ -119,10 +115,10 @@ class CQT:
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
         n_octaves = min(self.n_octaves, _octaves_below(sr))
-        per_octave = self.bins_per_octave
-        C = _cqt(y, sr, n_octaves, per_octave, self.hop_length)
+        n_bins, per_octave = n_octaves * self.bins_per_octave, self.bins_per_octave
+        C = _cqt(y, sr, n_bins, per_octave, self.hop_length)
         floor = max(self.eps * float(C.mean()), _LEAST_LEVEL)
-        hertz = _C1 * 2.0 ** (np.arange(n_octaves * per_octave) / per_octave)
+        hertz = librosa.cqt_frequencies(n_bins=n_bins, fmin=_C1, bins_per_octave=per_octave)
         return _framed(np.log1p(C / floor), "cqt", y, sr, self.hop_length, hertz)
 
 
@@ -153,8 +149,7 @@ class Chroma:
     def __call__(self, y: NDArray[np.floating], sr: int) -> Features:
         """Compute the features of the signal `y` (n_samples,), sampled at `sr` Hz."""
         n_octaves = min(self.n_octaves, _octaves_below(sr))
-        C = _cqt(y, sr, n_octaves, 36, self.hop_length)
-        _load_compiled()
+        C = _cqt(y, sr, 36 * n_octaves, 36, self.hop_length)
         folded = librosa.feature.chroma_cqt(
             C=C, sr=sr, bins_per_octave=36, n_octaves=n_octaves, norm=None
         )
@@ -205,9 +200,6 @@ class Tempogram:
 _MEL_BANDS = 128
 """Mel bands of `MFCC`, librosa's default."""
 
-_DYNAMIC_RANGE = 80.0
-"""Decibels below the maximum at which `MFCC` clips, librosa's default."""
-
 _C1 = 32.70319566257483
 """Hz: the lowest note of the constant-Q features."""
 
@@ -226,7 +218,7 @@ def _load_compiled() -> None:
     private one among temporary files.
     """
     try:
-        _ = (librosa.feature.chroma_cqt, librosa.feature.tempogram, librosa.onset.onset_strength)
+        _ = (librosa.cqt, librosa.feature.tempogram, librosa.onset.onset_strength)
     except RuntimeError:
         if "NUMBA_CACHE_DIR" in os.environ:
             raise
@@ -261,22 +253,31 @@ def _padded(y: NDArray[np.floating], sr: int, least: int = _LEAST_SAMPLES) -> ND
 def _mel_power(
     y: NDArray[np.floating], sr: int, n_mels: int, hop_length: int
 ) -> NDArray[np.float32]:
-    return mel_power(_padded(y, sr), sr, n_fft=_LEAST_SAMPLES, n_mels=n_mels, hop_length=hop_length)
+    _load_compiled()
+    power: NDArray[np.float32] = librosa.feature.melspectrogram(
+        y=_padded(y, sr), sr=sr, n_fft=_LEAST_SAMPLES, n_mels=n_mels, hop_length=hop_length
+    )
+    return power
 
 
 def _cqt(
-    y: NDArray[np.floating], sr: int, n_octaves: int, bins_per_octave: int, hop_length: int
+    y: NDArray[np.floating], sr: int, n_bins: int, bins_per_octave: int, hop_length: int
 ) -> NDArray[np.float32]:
+    _load_compiled()
     step = 2 ** (2 / bins_per_octave)
     longest_filter = sr / _C1 * (step + 1) / (step - 1)
-    return constant_q(
-        _padded(y, sr, 2 ** math.ceil(math.log2(longest_filter))),
-        sr,
-        lowest=_C1,
-        n_octaves=n_octaves,
-        bins_per_octave=bins_per_octave,
-        hop_length=hop_length,
+    magnitude: NDArray[np.float32] = np.abs(
+        librosa.cqt(
+            _padded(y, sr, 2 ** math.ceil(math.log2(longest_filter))),
+            sr=sr,
+            hop_length=hop_length,
+            fmin=_C1,
+            n_bins=n_bins,
+            bins_per_octave=bins_per_octave,
+            tuning=0.0,
+        )
     )
+    return magnitude
 
 
 def _framed(

@@ -365,8 +365,8 @@ def mel(
     """
     highest = sr / 2 if fmax is None else fmax
     _check_range(n_mels, fmin, highest, sr)
-    mels = np.linspace(hertz_to_mel(highest, htk), hertz_to_mel(fmin, htk), n_mels + 2)
-    edges = np.minimum(mel_to_hertz(mels, htk), highest) / sr
+    mels = np.linspace(_hertz_to_mel(highest, htk), _hertz_to_mel(fmin, htk), n_mels + 2)
+    edges = np.minimum(_mel_to_hertz(mels, htk), highest) / sr
     psi1 = [
         SampledFilter(
             xi=float(center),
@@ -547,8 +547,7 @@ _MEL_BEND = 1000 / _HERTZ_PER_MEL
 _MEL_STEP = math.log(6.4) / 27
 
 
-def hertz_to_mel(hertz: float, htk: bool = False) -> float:
-    """Convert a frequency to Slaney's mel scale, or HTK's."""
+def _hertz_to_mel(hertz: float, htk: bool) -> float:
     if htk:
         return 2595 * math.log10(1 + hertz / 700)
     if hertz < 1000:
@@ -556,8 +555,7 @@ def hertz_to_mel(hertz: float, htk: bool = False) -> float:
     return _MEL_BEND + math.log(hertz / 1000) / _MEL_STEP
 
 
-def mel_to_hertz(mels: NDArray[np.float64], htk: bool = False) -> NDArray[np.float64]:
-    """Convert mels, Slaney's or HTK's, to frequencies."""
+def _mel_to_hertz(mels: NDArray[np.float64], htk: bool) -> NDArray[np.float64]:
     if htk:
         return np.asarray(700 * (10 ** (mels / 2595) - 1))
     above = 1000 * np.exp(_MEL_STEP * (mels - _MEL_BEND))
