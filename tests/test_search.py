@@ -1422,8 +1422,10 @@ def test_the_command_line_indexes_tells_and_removes(music, tmp_path, capsys):
 
 
 def test_the_page_of_something_else_is_not_replaced_by_that_of_a_search(built, tmp_path, capsys):
-    command = ("search", built.folder, "melody2", "--to", 4, "--top", 1, "-o", tmp_path)
-    page = tmp_path / "index.html"
+    asked = ("search", built.folder, "melody2", "--to", 4, "--top", 1, "-o")
+    assert run(*asked, built.folder) == 2
+    assert "is an index for search: choose another -o" in capsys.readouterr().err
+    command, page = (*asked, tmp_path), tmp_path / "index.html"
     page.write_text("a run")
     assert scatseg(*command) == 2
     assert "not of a search" in capsys.readouterr().err

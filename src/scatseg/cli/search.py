@@ -147,7 +147,12 @@ def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> 
 
 
 def _refuse_other_page(folder: Path) -> None:
-    """Reject a folder whose page is not of a search, as that of a run."""
+    """Reject an index, and a folder whose page is not of a search, as that of a run."""
+    from scatseg.search.store import DATABASE
+
+    if (folder / DATABASE).is_file():
+        msg = f"{folder} is an index for search: choose another -o"
+        raise click.BadParameter(msg)
     if (folder / "index.html").exists() and not (folder / "hits.json").exists():
         msg = f"{folder} has a page, index.html, that is not of a search: choose another -o"
         raise click.BadParameter(msg)
