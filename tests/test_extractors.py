@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import scatseg.extractors
+from scatseg import spectral
 from scatseg.bars import Bars
 from scatseg.extractors import Stack, extracted, extractor
 from scatseg.features import Extractor, FeatureName, Features, JointScattering, Scattering
@@ -307,6 +308,18 @@ class Fixed:
 
 
 a_second = np.zeros(100)
+
+
+@pytest.mark.parametrize("name", ["mfcc", "logmel", "cqt", "cqt:hop_length=100", "chroma"])
+@pytest.mark.parametrize("n_samples", [6 * 22050, 60 * 512, 60 * 512 - 1])
+def test_blocks_of_frames_are_those_of_the_whole_recording(name, n_samples, monkeypatch, rng):
+    y = rng.normal(size=n_samples)
+    y[: n_samples // 3] *= 0.01
+    whole = extractor(name)(y, 22050)
+    monkeypatch.setattr(spectral, "_BLOCK", 30)
+    in_blocks = extractor(name)(y, 22050)
+    np.testing.assert_array_equal(in_blocks.edges, whole.edges)
+    np.testing.assert_allclose(in_blocks.X, whole.X, rtol=1e-4, atol=1e-4 * abs(whole.X).max())
 
 
 def test_parts_stand_side_by_side_on_the_first_ones_frames():

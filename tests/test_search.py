@@ -1423,7 +1423,7 @@ def test_the_command_line_indexes_tells_and_removes(music, tmp_path, capsys):
 
 def test_the_page_of_something_else_is_not_replaced_by_that_of_a_search(built, tmp_path, capsys):
     asked = ("search", built.folder, "melody2", "--to", 4, "--top", 1, "-o")
-    assert run(*asked, built.folder) == 2
+    assert scatseg(*asked, built.folder) == 2
     assert "is an index for search: choose another -o" in capsys.readouterr().err
     command, page = (*asked, tmp_path), tmp_path / "index.html"
     page.write_text("a run")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import librosa
@@ -200,6 +201,9 @@ class Tempogram:
 _MEL_BANDS = 128
 """Mel bands of `MFCC`, librosa's default."""
 
+_BLOCK = 2**15
+"""Frames of a block: 12 minutes and a half by default."""
+
 _C1 = 32.70319566257483
 """Hz: the lowest note of the constant-Q features."""
 
@@ -254,10 +258,14 @@ def _mel_power(
     y: NDArray[np.floating], sr: int, n_mels: int, hop_length: int
 ) -> NDArray[np.float32]:
     _load_compiled()
-    power: NDArray[np.float32] = librosa.feature.melspectrogram(
-        y=_padded(y, sr), sr=sr, n_fft=_LEAST_SAMPLES, n_mels=n_mels, hop_length=hop_length
-    )
-    return power
+
+    def power(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        mel: NDArray[np.float32] = librosa.feature.melspectrogram(
+            y=samples, sr=sr, n_fft=_LEAST_SAMPLES, n_mels=n_mels, hop_length=hop_length
+        )
+        return mel
+
+    return _by_blocks(power, _padded(y, sr), hop_length, _LEAST_SAMPLES)
 
 
 def _cqt(
@@ -266,9 +274,11 @@ def _cqt(
     _load_compiled()
     step = 2 ** (2 / bins_per_octave)
     longest_filter = sr / _C1 * (step + 1) / (step - 1)
-    magnitude: NDArray[np.float32] = np.abs(
-        librosa.cqt(
-            _padded(y, sr, 2 ** math.ceil(math.log2(longest_filter))),
+    reach = 2 ** math.ceil(math.log2(longest_filter))
+
+    def magnitude(samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        C: NDArray[np.complex64] = librosa.cqt(
+            samples,
             sr=sr,
             hop_length=hop_length,
             fmin=_C1,
@@ -276,8 +286,31 @@ def _cqt(
             bins_per_octave=bins_per_octave,
             tuning=0.0,
         )
-    )
-    return magnitude
+        return np.abs(C)
+
+    return _by_blocks(magnitude, _padded(y, sr, reach), hop_length, reach)
+
+
+def _by_blocks(
+    compute: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    y: NDArray[np.float32],
+    hop_length: int,
+    reach: int,
+) -> NDArray[np.float32]:
+    """Compute a spectrogram (n_bins, n_frames), where frame k is centered at k * hop_length.
+
+    Long recordings are computed in blocks of frames, as librosa holds the spectra of all in memory:
+    each block with the `reach` samples around it that its frames depend on.
+    """
+    n_frames = 1 + len(y) // hop_length
+    margin = -(-reach // hop_length)
+    parts = []
+    for first in range(0, n_frames, _BLOCK):
+        before, n_here = min(first, margin), min(_BLOCK, n_frames - first)
+        start, stop = first - before, first + n_here + margin
+        part = compute(y[start * hop_length : stop * hop_length])
+        parts.append(part[:, before : before + n_here])
+    return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
 
 def _framed(
