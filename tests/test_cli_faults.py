@@ -161,7 +161,11 @@ def test_an_interrupt_that_a_callback_from_c_loses_is_repeated(monkeypatch, caps
 
     hook = sys.unraisablehook
     monkeypatch.setattr("scatseg.cli.doctor.doctor.callback", lost)
-    assert scatseg("doctor") == cli.INTERRUPTED
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever other tests left
+    try:
+        assert scatseg("doctor") == cli.INTERRUPTED
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert capsys.readouterr().err.strip() == "interrupted"
     assert sys.unraisablehook is hook
 
