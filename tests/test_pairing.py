@@ -183,7 +183,7 @@ def test_damaged_tables_are_refused_with_file_and_line(tmp_path):
     with pytest.raises(FormatError, match=r"metadata\.csv, line 2: .*is a quote not closed\?"):
         read_metadata(tmp_path)
     table.write_bytes(b"\x00\xd8\x01")
-    with pytest.raises(FormatError, match=r"metadata\.csv: "):
+    with pytest.raises(FormatError, match=r"metadata\.csv is not a text file"):
         read_metadata(tmp_path)
 
 

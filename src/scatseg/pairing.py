@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from scatseg.audio import decode
 from scatseg.audio.sources import opened, printable, source_of
 from scatseg.formats import Annotation, FormatError
-from scatseg.formats.text import decoded, number, separator
+from scatseg.formats.text import csv_rows, decoded, number
 from scatseg.partners import match_ids
 
 # Columns of tables of metadata, in lower case.
@@ -300,26 +300,27 @@ def read_metadata(root: str | Path) -> dict[str, Described]:
     return found
 
 
-def _rows(path: Path) -> Iterator[dict[str | Any, str | Any]]:
+def _rows(path: Path) -> Iterator[dict[str, str]]:
     """Read the rows of a table by column."""
     try:
         text, _ = decoded(path.read_bytes())
     except FormatError as error:
-        msg = f"{path}: {error}"
+        msg = f"{path} {error}"
         raise FormatError(msg) from error
-    lines = io.StringIO(text, newline="")
-    rows = csv.DictReader(lines, delimiter=separator(text), strict=True)
     try:
-        yield from rows
-    except csv.Error as error:
-        msg = f"{path}, line {rows.line_num + 1}: {error}; is a quote not closed?"
+        rows = csv_rows(text)
+        _, columns = next(rows, (1, []))
+        for _, fields in rows:
+            yield dict(zip(columns, fields, strict=False))
+    except FormatError as error:
+        msg = f"{path}, {error}"
         raise FormatError(msg) from error
 
 
-def _cell(row: Mapping[str | None, str | list[str] | None], names: frozenset[str]) -> str:
+def _cell(row: Mapping[str, str], names: frozenset[str]) -> str:
     """Return the first value in a column of one of these names; "" if there is none."""
     for column, value in row.items():
-        if column and column.strip().lower() in names and isinstance(value, str) and value.strip():
+        if column.strip().lower() in names and value.strip():
             return value.strip()
     return ""
 

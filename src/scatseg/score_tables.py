@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scatseg.evaluation import ESTIMATED_SEGMENTS, REFERENCE_SEGMENTS, Score
+from scatseg.formats import FormatError
+from scatseg.formats.text import csv_rows
 from scatseg.statistics import N_RESAMPLES
 from scatseg.summaries import (
     ALL_TRACKS,
@@ -88,24 +90,28 @@ def read_scores(path: str | Path) -> list[Score]:
     ValueError
         When the header or a line is invalid; the message names file and line.
     """
-    with Path(path).open(encoding="utf-8", newline="") as file:
-        rows = csv.reader(file)
-        header = next(rows, [])
+    scores = []
+    try:
+        rows = csv_rows(Path(path).read_bytes().decode())
+        _, header = next(rows, (1, []))
         if tuple(header) != Score._fields:
-            msg = f"{path}, line 1: expected {','.join(Score._fields)}, got {','.join(header)!r}"
-            raise ValueError(msg)
-        scores = []
-        try:
-            for row in rows:
-                track, annotator, level, system, metric, value = row
-                scores.append(Score(track, annotator, level, system, metric, float(value)))
-        except ValueError as error:
-            msg = f"{path}, line {rows.line_num}: expected five names and a number, got {row}"
-            raise ValueError(msg) from error
-        except csv.Error as error:
-            msg = f"{path}, line {rows.line_num}: {error}; is a quote not closed?"
-            raise ValueError(msg) from error
+            msg = f"line 1: expected {','.join(Score._fields)}, got {','.join(header)!r}"
+            raise FormatError(msg)
+        for line, row in rows:
+            scores.append(_score(line, row))
+    except FormatError as error:
+        msg = f"{path}, {error}"
+        raise ValueError(msg) from error
     return scores
+
+
+def _score(line: int, row: Sequence[str]) -> Score:
+    try:
+        track, annotator, level, system, metric, value = row
+        return Score(track, annotator, level, system, metric, float(value))
+    except ValueError as error:
+        msg = f"line {line}: expected five names and a number, got {row!r:.100}"
+        raise FormatError(msg) from error
 
 
 def summary_json(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from scatseg.formats import FormatError
-from scatseg.formats.text import decoded, separator
+from scatseg.formats.text import csv_rows, decoded
 from scatseg.partners import match_ids
 from scatseg.runs import Note
 from scatseg.summaries import ALL_TRACKS
@@ -114,15 +112,11 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
 
 
 def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Split CSV into the fields of each row, with the number of its first line."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator(text), strict=True)
-    line = 1
+    """Split CSV into the fields of each row; raise a ValueError that names the file."""
     try:
-        for row in reader:
-            yield line, row
-            line = reader.line_num + 1
-    except csv.Error as error:
-        msg = f"{path}, line {line}: {error}; is a quote not closed?"
+        yield from csv_rows(text)
+    except FormatError as error:
+        msg = f"{path}, {error}"
         raise ValueError(msg) from error
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import posixpath
 import unicodedata
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import NamedTuple
 
 from scatseg.counts import counted
 from scatseg.formats.rows import FormatError
-from scatseg.formats.text import decoded, plain, separator
+from scatseg.formats.text import csv_rows, decoded, plain, separator
 
 INDEX = "index.csv"
 """The table of a folder of sounds."""
@@ -71,19 +69,15 @@ def parse_sounds(data: bytes) -> SoundTable:
     if delimiter != ",":
         kind = "tabs" if delimiter == "\t" else "semicolons"
         notes.append(f"columns are separated by {kind}")
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    lines = csv_rows(text)
     rows = []
-    try:
-        header = tuple(plain(name) for name in next(lines, []))
-        for line in lines:
-            cells = [plain(cell) for cell in line]
-            while len(cells) > len(header) and not cells[-1]:
-                cells.pop()
-            if any(cells):
-                rows.append((lines.line_num, tuple(cells)))
-    except csv.Error as error:
-        msg = f"line {lines.line_num}: {error}; is a quote not closed?"
-        raise FormatError(msg) from error
+    header = tuple(plain(name) for name in next(lines, (1, []))[1])
+    for line, fields in lines:
+        cells = [plain(cell) for cell in fields]
+        while len(cells) > len(header) and not cells[-1]:
+            cells.pop()
+        if any(cells):
+            rows.append((line, tuple(cells)))
     named = [name.lower() for name in header if name]
     if len(set(named)) < len(named):
         msg = f"each column needs a name of its own, got {', '.join(header)}"

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import csv
+import io
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 
 from scatseg.formats.rows import FormatError
@@ -74,6 +77,32 @@ def separator(text: str) -> str:
     """
     header = text.lstrip().split("\n", 1)[0]
     return max(",;\t", key=header.count)
+
+
+def csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    r"""Split a table into the fields of each row, with the number of its first line.
+
+    Columns are separated as `separator` detects.
+
+    Raises
+    ------
+    FormatError
+        When a quote is not closed; with the line.
+
+    Examples
+    --------
+    >>> list(csv_rows('file;label\n"a;b.wav";x\n'))
+    [(1, ['file', 'label']), (2, ['a;b.wav', 'x'])]
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator(text), strict=True)
+    line = 1
+    try:
+        for fields in reader:
+            yield line, fields
+            line = reader.line_num + 1
+    except csv.Error as error:
+        msg = f"line {line}: {error}; is a quote not closed?"
+        raise FormatError(msg) from error
 
 
 def number(text: str) -> float | None:
