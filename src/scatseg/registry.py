@@ -209,14 +209,16 @@ def fetch(
     """
     root = Path(root)
     folder = root / dataset.name
-    earlier = read_receipt(folder) if (folder / RECEIPT).exists() else None
-    _check_folder(folder, earlier, force=force)
+    earlier = _earlier(folder, force=force)
     if earlier and not force:
         return Fetched(folder=folder, receipt=earlier, status="kept")
-    known = earlier.sha256 if earlier and earlier.url == dataset.url else ""
-    expected = dataset.sha256 or known
     root.mkdir(parents=True, exist_ok=True)
     with naming_file(folder), _workplace(root / f".scatseg-{dataset.name}") as work:
+        earlier = _earlier(folder, force=force)  # another process may have been here meanwhile
+        if earlier and not force:
+            return Fetched(folder=folder, receipt=earlier, status="kept")
+        known = earlier.sha256 if earlier and earlier.url == dataset.url else ""
+        expected = dataset.sha256 or known
         if archive is None:
             archive = _download(dataset, expected, work, retries=retries, timeout=timeout)
         sha256 = _sha256(Path(archive))
@@ -238,6 +240,13 @@ def fetch(
             folder.rename(work / "old")
         new.rename(folder)
     return Fetched(folder=folder, receipt=receipt, status="fetched" if expected else "trusted")
+
+
+def _earlier(folder: Path, *, force: bool) -> Receipt | None:
+    """Return the receipt of an earlier download, whose files are checked."""
+    earlier = read_receipt(folder) if (folder / RECEIPT).exists() else None
+    _check_folder(folder, earlier, force=force)
+    return earlier
 
 
 def read_receipt(folder: str | Path) -> Receipt:
