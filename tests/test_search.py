@@ -1649,6 +1649,16 @@ def test_a_map_refuses_what_would_do_nothing(tremolos, tmp_path, capsys):
     assert "--map takes no query or --from: leave out" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "command", [("search", "{}", "--map"), ("search", "evaluate", "{}")], ids=["map", "evaluate"]
+)
+def test_nothing_is_written_among_the_files_of_an_index(command, tremolos, capsys):
+    before = sorted(tremolos.folder.iterdir())
+    assert scatseg(*(each.format(tremolos.folder) for each in command), "-o", tremolos.folder) == 2
+    assert "is an index for search: choose another -o" in capsys.readouterr().err
+    assert sorted(tremolos.folder.iterdir()) == before
+
+
 @pytest.mark.parametrize(("name", "label"), [("$a_^$", ""), ("a", "$a_^$")])
 def test_names_and_labels_on_a_map_are_no_formulas(name, label):
     figure = map_figure(np.eye(2), [name, "b"], [label, ""])

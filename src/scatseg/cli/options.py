@@ -202,16 +202,21 @@ def output_folder(_: click.Context, __: click.Parameter, path: Path | None) -> P
 
 def run_folder(context: click.Context, option: click.Parameter, path: Path | None) -> Path | None:
     """Reject a run folder that is a file, an index (its tracks would go) or a search's page."""
-    if path is not None and path.is_dir():
-        from scatseg.search.store import DATABASE
-
-        if (path / DATABASE).is_file():
-            msg = f"{path} is an index for search: choose another -o"
-            raise click.BadParameter(msg)
+    if path is not None:
+        refuse_index(path)
         if (path / "hits.json").is_file():
             msg = f"{path} has the page of a search, which would be replaced: choose another -o"
             raise click.BadParameter(msg)
     return output_folder(context, option, path)
+
+
+def refuse_index(folder: Path) -> None:
+    """Reject the folder of an index for search, among whose files others do not belong."""
+    from scatseg.search.store import DATABASE
+
+    if (folder / DATABASE).is_file():
+        msg = f"{folder} is an index for search: choose another -o"
+        raise click.BadParameter(msg)
 
 
 def check_folder(path: Path) -> None:

@@ -20,6 +20,7 @@ from scatseg.cli.options import (
     output_folder,
     parse_time,
     refuse_beside,
+    refuse_index,
 )
 from scatseg.cli.outcome import DONE, NOTHING_DONE, status_of, usage_errors
 
@@ -148,11 +149,7 @@ def find(verbosity: int, /, folder: Path, query: str | None, **options: Any) -> 
 
 def _refuse_other_page(folder: Path) -> None:
     """Reject an index, and a folder whose page is not of a search, as that of a run."""
-    from scatseg.search.store import DATABASE
-
-    if (folder / DATABASE).is_file():
-        msg = f"{folder} is an index for search: choose another -o"
-        raise click.BadParameter(msg)
+    refuse_index(folder)
     if (folder / "index.html").exists() and not (folder / "hits.json").exists():
         msg = f"{folder} has a page, index.html, that is not of a search: choose another -o"
         raise click.BadParameter(msg)
@@ -171,6 +168,7 @@ def _draw_map(opened: Index, output: Path | None) -> int:
     if output.is_dir() or not output.suffix:
         output /= "map.png"
     check_folder(output.parent)
+    refuse_index(output.parent)
     if not opened.tracks:
         click.echo(f"nothing is indexed in {opened.folder}", err=True)
         return NOTHING_DONE
@@ -179,7 +177,7 @@ def _draw_map(opened: Index, output: Path | None) -> int:
     labels = ["/".join(track.labels) for id_ in ids if (track := opened.track(id_)) is not None]
     with usage_errors():
         output.parent.mkdir(parents=True, exist_ok=True)
-        save_figure(map_figure(places, ids, labels), output.with_suffix(""))
+        save_figure(map_figure(places, ids, labels), output)
         atomic_write(output.with_suffix(".csv"), plane_csv(ids, labels, places).encode())
     click.echo(output)
     return DONE
@@ -273,6 +271,8 @@ def evaluate(verbosity: int, /, source: Path, output: Path | None, **options: An
     """
     from scatseg.search.retrieval import retrieval_document
 
+    if output is not None:
+        refuse_index(output)
     started, clock = datetime.datetime.now(datetime.UTC), time.perf_counter()
     with usage_errors():
         systems, failures = _scored(source, options, verbosity)
