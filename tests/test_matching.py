@@ -1094,6 +1094,7 @@ def test_sweeps_are_drawn_along_the_scale_of_the_parameter(
     ("over", "options", "message"),
     [
         ("shift", {"shift": 4}, "not delayed twice"),
+        ("shift", {"in_range": True}, "shifts have no range"),
         ("gamma", {"other": {"gamma": 1.0}}, "over shift only"),
         ("delta", {}, "unknown parameter 'delta'"),
     ],
@@ -1197,6 +1198,12 @@ def test_the_command_tells_distances(tmp_path):
     assert names == ["scattering:J=5,Q=4", "waveform", "waveform:p=1"]
 
 
+def test_a_missing_recording_is_told_as_one_that_cannot_be_read(tmp_path):
+    audio.save(tmp_path / "a.wav", bell(3000), 8192)
+    done = invoke("distance", tmp_path / "a.wav", tmp_path / "gone.wav", "--metric", "waveform")
+    assert f"{tmp_path / 'gone.wav'}: an audio file that can be read is needed" in done.output
+
+
 def test_a_metric_that_nobody_knows_is_told_before_any_is_measured(tmp_path):
     audio.save(tmp_path / "a.wav", bell(3000), 8192)
     arguments = (tmp_path / "a.wav", tmp_path / "a.wav", "--metric", "waveform,loudness")
@@ -1224,9 +1231,16 @@ def test_a_target_has_a_positive_level(level):
         matching.fitted(np.ones(8), 4, level=level)
 
 
-@pytest.mark.parametrize("x", [np.ones((1, 8)), [], [1.0, np.nan]])
-def test_noise_has_the_spectrum_of_one_finite_sound(x):
-    with pytest.raises(ValueError, match=r"one finite sound \(n_samples,\) is needed"):
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.ones((1, 8)), r"one sound \(n_samples,\) is needed, got shape \(1, 8\)"),
+        ([], "x must hold real samples, .* n_samples > 0"),
+        ([1.0, np.nan], "x must be finite, got nan"),
+    ],
+)
+def test_noise_has_the_spectrum_of_one_finite_sound(x, message):
+    with pytest.raises(ValueError, match=message):
         engine.spectral_noise(x)
 
 

@@ -74,8 +74,12 @@ def pick_boundaries(
     check_integer("min_frames", min_frames, 1)
     check_detail(granularity, n_segments)
     novelty = np.asarray(novelty)
-    if novelty.ndim != 1 or not novelty.size or not np.isfinite(novelty).all():
-        msg = f"novelty must be finite, of shape (n_frames + 1,), got {novelty.shape}"
+    if novelty.ndim != 1 or not novelty.size:
+        msg = f"novelty must have shape (n_frames + 1,), got {novelty.shape}"
+        raise ValueError(msg)
+    if not np.isfinite(novelty).all():
+        edge = int(np.isfinite(novelty).argmin())
+        msg = f"novelty must be finite, got {novelty[edge]} at edge {edge}"
         raise ValueError(msg)
     n_frames = len(novelty) - 1
     peaks, prominence = _spaced_peaks(novelty, min_frames)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -77,10 +78,10 @@ def split(
         raise SplitError(msg)
     if parts is not None:
         return published_folds(parts)
-    check_integer("n_folds", n_folds, 0)
-    if n_folds < 2:
+    if isinstance(n_folds, Real) and n_folds < 2:
         msg = f"at least 2 folds are needed, got {n_folds}"
         raise SplitError(msg)
+    check_integer("n_folds", n_folds, 2)
     if groups is None:
         if leave_one_group_out:
             msg = "leaving one group out needs groups: name their column, or ask for folds"

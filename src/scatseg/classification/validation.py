@@ -327,6 +327,11 @@ def duration_baseline(
         Classes.
     seed, **options
         As in `cross_validate`.
+
+    Raises
+    ------
+    ValueError
+        When `seconds` are not one positive, finite duration per clip.
     """
     durations = np.asarray(seconds, dtype=np.float64)
     if durations.ndim != 1 or not ((durations > 0) & (durations < np.inf)).all():

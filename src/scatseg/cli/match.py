@@ -422,7 +422,8 @@ def _at(row: dict[str, Any], plane: Sequence[str]) -> str:
     "ranges",
     multiple=True,
     metavar="NAME=LOW,HIGH",
-    help="Range of the parameter.  [default: from an eighth to eight times its value]",
+    help="Range of the parameter.  [default: an eighth to eight times its value on a logarithmic "
+    "scale, all on a linear one]",
 )
 @click.option(
     "--other",

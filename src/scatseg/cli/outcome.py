@@ -101,7 +101,7 @@ def resumable() -> Iterator[None]:
 
 def text_of(error: Exception) -> str:
     """Format an error as one line: of a file with its name, of a full disk with what to do."""
-    if not isinstance(error, OSError):
+    if not isinstance(error, OSError) or isinstance(error, ValueError):  # AudioErrors say it all
         return str(error)
     file = error.filename2 or error.filename
     if file is None:

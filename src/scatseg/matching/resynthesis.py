@@ -19,7 +19,7 @@ from torch import Tensor
 
 from scatseg.distances import JointCoefficients, ScatteringCoefficients
 from scatseg.rates import check_rate
-from scatseg.scattering.arguments import check_integer
+from scatseg.scattering.arguments import check_integer, check_signal
 
 Coefficients = ScatteringCoefficients | JointCoefficients
 
@@ -199,9 +199,10 @@ def spectral_noise(x: ArrayLike, *, seed: int = 0) -> Signal:
         When x is not one sound of finite samples.
     """
     y = np.asarray(x)
-    if y.ndim != 1 or not y.size or not np.isfinite(y).all():
-        msg = f"one finite sound (n_samples,) is needed, got shape {y.shape}"
+    if y.ndim != 1:
+        msg = f"one sound (n_samples,) is needed, got shape {y.shape}"
         raise ValueError(msg)
+    check_signal(y)
     y = y if y.dtype == np.float32 else y.astype(np.float64)
     rng = np.random.default_rng(seed)
     phases = np.angle(np.fft.rfft(rng.normal(size=len(y))))

@@ -127,6 +127,9 @@ def sweep(
         if shift:
             msg = "the target is not delayed twice: leave out its shift, or sweep a parameter"
             raise ValueError(msg)
+        if in_range:
+            msg = "shifts have no range: leave out in_range, or sweep a parameter"
+            raise ValueError(msg)
         return _over_shift(task, losses, other, device)
     if other is not None:
         msg = "another sound can be compared over shift only, not over a parameter: leave it out"

@@ -48,7 +48,8 @@ def recurrence(S: NDArray[np.floating], *, n_neighbors: int, min_lag: int = 1) -
     Raises
     ------
     ValueError
-        When S is not square, or n_neighbors is not a positive integer.
+        When S is not square or not finite, n_neighbors is not a positive integer, or min_lag is
+        not an integer of at least 0.
 
     References
     ----------
