@@ -416,6 +416,15 @@ def test_address_links_to_the_time_that_was_gone_to(visit, track):
     )
 
 
+def test_address_keeps_a_link_to_a_part_of_the_page(visit):
+    page = visit("pages/minute.html")
+    page.evaluate("location.hash = '#targets'")
+    page.reload()
+    wait_until(page, "document.querySelector('audio').readyState > 0")
+    page.wait_for_timeout(600)  # twice as long as the address waits
+    assert page.evaluate("location.hash") == "#targets"
+
+
 def test_address_links_to_where_the_recording_was_paused(minute):
     segment(minute, "foote · section", 1).click()
     wait_until(minute, "document.querySelector('audio').currentTime > 20.5")

@@ -657,11 +657,6 @@ def test_a_figure_is_saved_under_a_name_with_or_without_suffix(ax, tmp_path, nam
     assert paths == (tmp_path / "form.png", tmp_path / "form.svg")
 
 
-def test_a_name_that_ends_with_a_number_is_kept(ax, tmp_path):
-    paths = save_figure(ax.figure, tmp_path / "No. 5.1")
-    assert [path.name for path in paths] == ["No. 5.1.png", "No. 5.1.svg"]
-
-
 def test_saved_figure_ignores_the_style_of_the_user(aba, tmp_path):
     import matplotlib
 

@@ -159,7 +159,7 @@ def write(
         panels, heights=heights, columns=columns, title=title, after=after, share=share, key=key
     )
     output.parent.mkdir(parents=True, exist_ok=True)
-    plotting.save_figure(figure, output.with_suffix(""))
+    plotting.save_figure(figure, output)
     if numbers is not None:
         data = io.BytesIO()
         arrays: dict[str, Any] = {key: np.asarray(array) for key, array in numbers.items()}

@@ -76,7 +76,7 @@ def draw_track(
         after=sound.place,
     )
     output.parent.mkdir(parents=True, exist_ok=True)
-    plotting.save_figure(figure, output.with_suffix(""))
+    plotting.save_figure(figure, output)
     return output
 
 

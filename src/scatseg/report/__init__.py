@@ -149,7 +149,7 @@ def _write_track(run: Run, number: int, audio: AudioMode, figures: bool) -> set[
         pictures["similarity"] = run.folder / "assets" / "similarity" / f"{track.id}.png"
         _write(pictures["similarity"], _similarity_png(arrays.S))
     if figures:
-        png, svg = _save_track_figure(track, arrays, run.folder / "figures" / track.id)
+        png, svg = _save_track_figure(track, arrays, run.folder / "figures" / f"{track.id}.png")
         pictures |= {"figure (PNG)": png, "figure (SVG)": svg}
     data = track_data(run, number, arrays, sound, pictures)
     _write(page, page_html("track", data | {"warnings": data["warnings"] + problems}))

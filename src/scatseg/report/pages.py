@@ -276,7 +276,7 @@ def _counts(run: Run) -> str:
     n_tracks = len(run.tracks)
     if not run.tracks:
         systems = {each.system for each in run.summary if each.system not in run.baselines}
-        n_tracks = run.n_scored
+        n_tracks = run.n_scored - len(run.changed)
     return f"{counted(n_tracks, 'track')}, {counted(len(systems), 'system')}"
 
 

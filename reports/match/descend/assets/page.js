@@ -34,7 +34,7 @@ const page = (() => {
   function linkTime(seconds) {
     clearTimeout(pending);
     const hash = `#t=${Number(seconds.toFixed(2))}`;
-    if (hash === location.hash || (!seconds && !location.hash)) return;
+    if (hash === location.hash || (!seconds && linkedTime() === null)) return;
     pending = setTimeout(() => history.replaceState(history.state, "", hash), 300);
   }
 
