@@ -212,6 +212,8 @@ def run_folder(context: click.Context, option: click.Parameter, path: Path | Non
 
 def refuse_index(folder: Path) -> None:
     """Reject the folder of an index for search, among whose files others do not belong."""
+    if not folder.is_dir():
+        return
     from scatseg.search.store import DATABASE
 
     if (folder / DATABASE).is_file():
