@@ -241,12 +241,21 @@ def test_an_interrupted_recording_is_not_called_too_short(write, rng):
         decode(path)
 
 
-@pytest.mark.parametrize("name", ["a.ogg", "constant.mp3"])
+@pytest.mark.parametrize("name", ["a.flac", "a.ogg", "constant.mp3"])
 def test_joined_files_are_noticed(write, passage, name):
     data = write(name, passage, 48000, **ENCODINGS[name]).read_bytes()
     recording = decode(write(name, data + data))
     assert recording.read_frames == 96000
     assert "joined" in recording.warnings[0]
+
+
+def test_flac_that_declares_too_few_samples_is_noticed(write, passage):
+    data = bytearray(write("a.flac", passage, 48000).read_bytes())
+    data[22:26] = (24_000).to_bytes(4, "big")  # of 96,000
+    recording = decode(write("b.flac", bytes(data)))
+    assert recording.read_frames == 24_000
+    (warning,) = recording.warnings
+    assert re.search(r"about [12] s\) were not decoded: its header declares 24000", warning)
 
 
 def test_mp3_of_variable_rate_without_a_length_is_decoded_to_its_end(hostiles):
@@ -260,9 +269,10 @@ def test_mp3_of_variable_rate_without_a_length_is_decoded_to_its_end(hostiles):
 @pytest.mark.parametrize(
     "tags", [b"TAG" + bytes(125), b"APETAGEX" + bytes(200_000)], ids=["ID3v1", "APE"]
 )
-def test_tags_behind_an_mp3_are_not_missing_audio(write, passage, tags):
-    data = write("a.mp3", passage, 48000).read_bytes()
-    assert decode(write("a.mp3", data + tags)).warnings == ()
+@pytest.mark.parametrize("name", ["a.flac", "a.mp3"])
+def test_tags_behind_the_sound_are_not_missing_audio(write, passage, name, tags):
+    data = write(name, passage, 48000).read_bytes()
+    assert decode(write(name, data + tags)).warnings == ()
 
 
 def test_mp3_is_found_behind_tags_and_padding(write, passage):

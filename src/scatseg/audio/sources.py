@@ -138,19 +138,24 @@ def _sound_source(sound: soundfile.SoundFile, step: int) -> Source:
 
 
 def _sound_blocks(sound: soundfile.SoundFile, source: Source, step: int) -> Iterator[Signal]:
-    """Yield blocks (n_frames, channels); a decoding error ends them and is kept as a fault."""
+    """Yield blocks (n_frames, channels); a decoding error ends them and is kept as a fault.
+
+    No frame is asked for behind the last one: of a FLAC file, libsndfile would decode what follows.
+    """
     n_frames = max(step, _BLOCK // source.channels)
+    left = sound.frames
     got = 1
-    while got:
-        block = np.empty((n_frames, source.channels), np.float32)
+    while got and left:
+        block = np.empty((min(n_frames, left), source.channels), np.float32)
         filled = 0
         try:
-            while filled < n_frames and got:
+            while filled < len(block) and got:
                 got = len(sound.read(out=block[filled : filled + step]))
                 filled += got
         except soundfile.LibsndfileError as error:
             source.faults.append(f"decoding stopped early: {error.error_string.rstrip('.')}")
             got = 0
+        left -= filled
         if filled:
             yield block[:filled]
 
@@ -198,6 +203,8 @@ def _sndfile_source(file: FileIO, name: str, head: bytes) -> Iterator[Source]:
     with sound:
         source = _sound_source(sound, _STEP)
         source.faults += faults
+        if source.format == "FLAC":
+            source.blocks = _flac_blocks(source.blocks, source, file)
         n_bytes = os.fstat(file.fileno()).st_size
         if source.declared_frames == 0 and n_bytes > _LARGE_HEADER:
             source.faults.append(
@@ -205,6 +212,38 @@ def _sndfile_source(file: FileIO, name: str, head: bytes) -> Iterator[Source]:
                 "that was interrupted; ffmpeg -i FILE COPY.wav may repair it"
             )
         yield source
+
+
+_FLAC_BUFFER = 8192  # bytes that libFLAC reads at a time, so at most what it is ahead of the sound
+
+
+def _flac_blocks(blocks: Iterator[Signal], source: Source, file: FileIO) -> Iterator[Signal]:
+    """Yield the blocks, then check whether sound follows the last sample that was declared."""
+    n_frames = 0
+    for block in blocks:
+        n_frames += len(block)
+        yield block
+    if n_frames != source.declared_frames:
+        return
+    file.seek(-min(file.tell(), _FLAC_BUFFER), os.SEEK_CUR)
+    ahead = file.read(_FLAC_BUFFER)
+    n_left, n_bytes = _drained(file.fileno())[1], file.tell()
+    if not any(tag in ahead for tag in _TAGS):
+        cause = (
+            f"its header declares {n_frames} samples only, or several files were joined; "
+            "ffmpeg -i FILE COPY.wav may read all"
+        )
+        _add_undecoded(source, n_frames, n_left, n_bytes, cause)
+
+
+def _add_undecoded(source: Source, n_frames: int, n_left: int, n_bytes: int, cause: str) -> None:
+    """Add a fault if the bytes left are more than a second, at the rate of those decoded."""
+    seconds = n_frames / source.sr * n_left / max(1, n_bytes - n_left)
+    if seconds > 1:
+        source.faults.append(
+            f"the last {n_left} of {n_bytes} bytes (about {seconds:.0f} s) were not decoded: "
+            f"{cause}"
+        )
 
 
 def _ogg_faults(file: FileIO) -> Iterator[str]:
@@ -279,7 +318,7 @@ def _frame_bytes(header: bytes) -> int:
     return samples // 8 * 1000 * _KILOBITS[version == 3][bits - 1] // hertz + is_padded
 
 
-_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")  # what may follow the last frame
+_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3", b"3DI")  # what may follow the sound
 
 
 @contextmanager
@@ -315,12 +354,9 @@ def _mpeg_blocks(
         n_frames += len(block)
         yield block
     rest, n_left = _drained(reader)
-    seconds = n_frames / source.sr * n_left / max(1, n_bytes - n_left)
-    if seconds > 1 and not rest.startswith(_TAGS):
-        source.faults.append(
-            f"the last {n_left} of {n_bytes} bytes (about {seconds:.0f} s) were not decoded: "
-            "damaged, or several files joined"
-        )
+    if not rest.startswith(_TAGS):
+        cause = "damaged, or several files joined"
+        _add_undecoded(source, n_frames, n_left, n_bytes, cause)
 
 
 @contextmanager
@@ -344,7 +380,7 @@ def _piped(file: FileIO, start: int) -> Iterator[int]:
 
 
 def _drained(reader: int) -> tuple[bytes, int]:
-    """Drain a pipe and return its first bytes and how many bytes there were."""
+    """Read a descriptor to its end; return the first bytes and how many there were."""
     first = chunk = os.read(reader, 2**16)
     n_bytes = len(first)
     while chunk:
