@@ -173,7 +173,8 @@ def parse_time(_: click.Context, __: click.Parameter, text: str | None) -> float
         parts = [float(part) for part in text.split(":")]
     except ValueError:
         parts = []
-    if not 1 <= len(parts) <= 3 or not all(0 <= part < math.inf for part in parts):
+    known = 1 <= len(parts) <= 3 and all(0 <= part < math.inf for part in parts)
+    if not known or max(parts[1:], default=0) >= 60 or any(part % 1 for part in parts[:-1]):
         msg = f"{text!r} is not a time like 62.5 or 1:02.5"
         raise click.BadParameter(msg)
     return sum(part * 60.0**i for i, part in enumerate(reversed(parts)))
