@@ -476,6 +476,8 @@ CSV = {
     "row numbers and semicolons": ";start;end;label\n0;0;10;A\n1;10;20;B\n",
     "unnamed tabs": "\tstart\tend\tlabel\n0\t0\t10\tA\n1\t10\t20\tB\n",
     "vertical bars": "start|end|label\n0|10|A\n10|20|B\n",
+    "stated separator": "sep=;\r\nstart;end;label\r\n0;10;A\r\n10;20;B\r\n",
+    "stated separator only": "sep=|\n0|10|A\n10|20|B\n",
     "columns without names": ",time,label,\n0,0,A,\n1,10,B,\n2,20,End,\n",
     "spreadsheet": "# mine\n0,10,A,,\n10,20,B,,\n,,,,\n",
 }
@@ -561,6 +563,8 @@ def test_csv_that_cannot_be_understood_is_refused(text, reason):
 def test_lines_are_counted_through_labels_of_several_lines():
     with pytest.raises(FormatError, match="line 4: a time cannot be negative"):
         parse("csv", 'start,end,label\n0,10,"A\nA"\n-5,20,B\n')
+    with pytest.raises(FormatError, match="line 5: a time cannot be negative"):
+        parse("csv", 'sep=;\nstart;end;label\n0;10;"A\nA"\n-5;20;B\n')
 
 
 def svl(body, doctype="<!DOCTYPE sonic-visualiser>"):

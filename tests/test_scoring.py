@@ -330,6 +330,8 @@ def test_map_is_read_with_spaces_blank_lines_and_further_columns(tmp_path):
     [
         ("estimate\na\n", "line 1: expected a column 'reference', got 'estimate'"),
         ("", "line 1: expected a column 'estimate', got ''"),
+        ("sep=;\nestimate\na\n", "line 2: expected a column 'reference', got 'estimate'"),
+        ("sep=;\nestimate;reference\na\n", "line 3: expected 2 fields, got 1"),
         ("estimate,reference\na\n", "line 2: expected 2 fields, got 1"),
         ("estimate,reference\na,b\nc,\n", "line 3: expected an estimate and a reference"),
         ("estimate,reference\na,b\na,c\n", "line 3: 'a' is already paired with 'b'"),
@@ -348,6 +350,8 @@ def test_broken_map_is_refused_with_its_line(tmp_path, text, reason):
     [
         "estimate;reference;;\r\ncaf\u00e9;a;;\r\n;;;\r\n".encode("cp1252"),
         "estimate\treference\r\ncaf\u00e9\ta\r\n".encode("utf-16"),
+        "\ufeffsep=;\r\nestimate;reference\r\ncaf\u00e9;a\r\n".encode(),
+        "sep=\t\r\nestimate\treference\r\ncaf\u00e9\ta\r\n".encode("cp1252"),
         b"\xef\xbb\xbfestimate,reference\r\ncaf\xc3\xa9,a,,\r\n",
     ],
 )

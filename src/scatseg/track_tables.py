@@ -90,14 +90,15 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
         raise ValueError(msg) from error
     # Ids of files are NFC-normalized, too: "é" is one character.
     rows = _rows(path, unicodedata.normalize("NFC", text))
-    header = [name.strip() for name in next(rows, (1, []))[1]]
+    first, names = next(rows, (1, []))
+    header = [name.strip() for name in names]
     missing = [name for name in columns if name not in header]
     if missing:
-        msg = f"{path}, line 1: expected a column {missing[0]!r}, got {', '.join(header)!r}"
+        msg = f"{path}, line {first}: expected a column {missing[0]!r}, got {', '.join(header)!r}"
         raise ValueError(msg)
     repeated = [name for name in header if name and header.count(name) > 1]
     if repeated:
-        msg = f"{path}, line 1: two columns are called {repeated[0]!r}; rename one"
+        msg = f"{path}, line {first}: two columns are called {repeated[0]!r}; rename one"
         raise ValueError(msg)
     for line, row in rows:
         if not any(field.strip() for field in row):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scatseg.formats.rows import Annotation, FormatError, Row, annotation, with_confidence
-from scatseg.formats.text import LINE_END, decimal, decoded, number, plain, written
+from scatseg.formats.text import LINE_END, csv_rows, decimal, decoded, number, plain, written
 
 _COLUMNS = {
     **dict.fromkeys(("start", "start_time", "begin", "onset", "time"), "start"),
@@ -295,25 +295,13 @@ def _start(line: _Line) -> float:
 def _csv_rows(text: str, notes: list[str]) -> list[tuple[int, list[str]]]:
     """Split into the fields of each row, with the number of its first line."""
     rows = []
-    line = 1
-    try:
-        reader = csv.reader(
-            io.StringIO(text, newline=""),
-            delimiter=_csv_delimiter(text),
-            strict=True,
-            skipinitialspace=True,
-        )
-        for fields in reader:
-            while len(fields) > 3 and not fields[-1].strip():
-                fields.pop()
-            if not any(field.strip() for field in fields):
-                notes.append(_blank(line))
-            elif not fields[0].startswith("#"):
-                rows.append((line, fields))
-            line = reader.line_num + 1
-    except csv.Error as problem:
-        msg = f"line {line}: {problem}"
-        raise FormatError(msg) from problem
+    for line, fields in csv_rows(text, delimiter=_csv_delimiter(text), skipinitialspace=True):
+        while len(fields) > 3 and not fields[-1].strip():
+            fields.pop()
+        if not any(field.strip() for field in fields):
+            notes.append(_blank(line))
+        elif not fields[0].startswith("#"):
+            rows.append((line, fields))
     return rows
 
 

@@ -67,22 +67,33 @@ def _decoded_as(data: bytes, codec: str) -> str:
         raise FormatError(msg) from problem
 
 
+_STATED = re.compile(r"sep=([,;\t|])[ \t]*(?:\r\n|\r|\n|$)")
+"""The line with which spreadsheets state the column separator, before the header."""
+
+
 def separator(text: str) -> str:
     r"""Detect the column separator of a table from its header: a comma, a semicolon or a tab.
+
+    A first line such as "sep=;" states it, and may state a vertical bar.
 
     Examples
     --------
     >>> separator("file;label\na, b.wav;x")
     ';'
     """
+    if stated := _STATED.match(text):
+        return stated[1]
     header = text.lstrip().split("\n", 1)[0]
     return max(",;\t", key=header.count)
 
 
-def csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
+def csv_rows(
+    text: str, *, delimiter: str | None = None, skipinitialspace: bool = False
+) -> Iterator[tuple[int, list[str]]]:
     r"""Split a table into the fields of each row, with the number of its first line.
 
-    Columns are separated as `separator` detects.
+    Columns are separated by `delimiter`, by default as `separator` detects. A first line such as
+    "sep=;" overrides it, and is no row.
 
     Raises
     ------
@@ -94,12 +105,19 @@ def csv_rows(text: str) -> Iterator[tuple[int, list[str]]]:
     >>> list(csv_rows('file;label\n"a;b.wav";x\n'))
     [(1, ['file', 'label']), (2, ['a;b.wav', 'x'])]
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator(text), strict=True)
-    line = 1
+    stated = _STATED.match(text)
+    n_skipped = 0 if stated is None else 1
+    reader = csv.reader(
+        io.StringIO(text if stated is None else text[stated.end() :], newline=""),
+        delimiter=separator(text) if stated or delimiter is None else delimiter,
+        skipinitialspace=skipinitialspace,
+        strict=True,
+    )
+    line = n_skipped + 1
     try:
         for fields in reader:
             yield line, fields
-            line = reader.line_num + 1
+            line = n_skipped + reader.line_num + 1
     except csv.Error as error:
         msg = f"line {line}: {error}; is a quote not closed?"
         raise FormatError(msg) from error
