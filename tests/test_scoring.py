@@ -320,6 +320,23 @@ def test_damaged_run_json_is_found_before_anything_is_scored(folders):
     assert [path.name for path in out.iterdir()] == ["run.json"]
 
 
+def test_a_run_in_place_of_its_references_is_refused(folders, tmp_path):
+    estimates, references, _ = folders
+    write(references / "one.section2.lab", [Annotation(segmentation=Segmentation([0, 40], ["A"]))])
+    run = tmp_path / "run"
+    (run / "tracks").mkdir(parents=True)
+    for track in ("one", "two"):
+        write(run / "tracks" / f"{track}.jams", [Annotation(segmentation=FINE, system="x")])
+    with pytest.raises(FileNotFoundError, match=r"not evaluated.*give it before its references"):
+        score_folder([references], [run], run)
+    assert score_folder([run], [references], run).n_tracks == 2
+    before = (run / "scores.csv").read_bytes()
+    with pytest.raises(ValueError, match=r"to be swapped: .*run is a run, .*give the run first"):
+        score_folder([references], [run], run)
+    assert (run / "scores.csv").read_bytes() == before
+    assert score_folder([estimates], [run], tmp_path / "other").n_tracks == 2
+
+
 def test_map_is_read_with_spaces_blank_lines_and_further_columns(tmp_path):
     text = '\ufeffestimate,by,reference\n a ,x, b \n\n"c, d",y,e\n'
     assert read_partners(table(tmp_path / "map.csv", text)) == {"a": "b", "c, d": "e"}

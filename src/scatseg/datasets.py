@@ -224,7 +224,10 @@ def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> Re
     if is_run(root):
         root = root / "references"
         if not root.exists():
-            msg = f"{path} is a run that was not evaluated: it has estimates, but no references"
+            msg = (
+                f"{path} is a run that was not evaluated: it has estimates, but no references; "
+                "to score it, give it before its references"
+            )
             raise FileNotFoundError(msg)
     found, problems, notes = _read_all(root, levels)
     found = _told_apart(found, root)

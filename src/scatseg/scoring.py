@@ -124,8 +124,8 @@ def score_folder(
         When another process writes to the folder.
     ValueError
         When two folders annotate a track, two systems share their own and their folder's name,
-        `partners` names an unknown reference, the metadata cannot be used, or the folder has a
-        damaged run.json.
+        `partners` names an unknown reference, the metadata cannot be used, the folder has a damaged
+        run.json, or the estimates are the references of a run, as if the two were swapped.
     """
     runs.read_run_facts(out)  # fails early if it cannot be extended afterwards
     groups = read_groups(metadata, group_by) if metadata is not None else {}
@@ -142,6 +142,7 @@ def score_folder(
         )
     )
     tasks, task_notes = _tasks(systems, known, partners or {}, rejected)
+    _check_order(estimates, references, tasks)
     groups, group_notes = groups_of({task.track: task.reference for task in tasks}, groups)
     read: list[datasets.References | datasets.Estimates] = [*annotated, *found]
     notes = [*(note for one in read for note in one.notes), *task_notes, *group_notes]
@@ -188,6 +189,27 @@ def _fingerprints(estimates: Sequence[Path], out: Path) -> dict[str, str]:
     run = out.resolve()
     is_own = any(path.resolve().is_relative_to(run) for path in estimates)
     return freshness.fingerprints(out) if is_own else {}
+
+
+def _check_order(
+    estimates: Sequence[Path], references: Sequence[Path], tasks: Sequence[_Task]
+) -> None:
+    """Refuse estimates that are no run but equal the references that are: those of its own."""
+    runs_given = [path for path in references if datasets.is_run(path)]
+    if not tasks or not runs_given or any(datasets.is_run(path) for path in estimates):
+        return
+    if all(
+        any(
+            evaluation.at_level(answer, each.level) == each.segmentation for each in task.references
+        )
+        for task in tasks
+        for answer in task.estimates.values()
+    ):
+        msg = (
+            f"estimates and references seem to be swapped: {runs_given[0]} is a run, and its "
+            f"references are those in {estimates[0]}; give the run first"
+        )
+        raise ValueError(msg)
 
 
 def _merged(
