@@ -538,6 +538,26 @@ def test_messages_name_what_is_wrong(arguments, message, tones, tmp_path, monkey
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.skipif(os.name == "nt", reason="names there have no line breaks")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("convert", "{there}", "-o", "out.csv"),
+        ("convert", "no\n.lab", "-o", "out.csv"),
+        ("evaluate", "no\n", "no", "-o", "out"),
+        ("search", "no\n", "{there}"),
+        ("segment", "{there}", "-o", "{there}"),
+        ("plot", "s1", "no\n.wav", "-o", "out.png"),
+    ],
+)
+def test_names_with_line_breaks_stay_on_one_line(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    there = tmp_path / "no\n.lab"
+    there.write_text("no time\n")
+    assert scatseg(*(each.format(there=there) for each in arguments)) != 0
+    assert "no\\n" in capsys.readouterr().err.splitlines()[-1]
+
+
 def test_references_without_annotations_are_named(tones, tmp_path, capsys):
     run, empty = tmp_path / "run", tmp_path / "empty"
     empty.mkdir()
@@ -583,6 +603,14 @@ def test_convert_writes_the_answer_that_is_chosen(options, labels, answers, tmp_
     assert scatseg("convert", answers, "-o", tmp_path / "a.lab", *options) == 0
     (found,) = formats.read(tmp_path / "a.lab")
     assert "".join(found.segmentation.labels) == labels
+
+
+def test_convert_says_what_is_left_out_unless_quiet(answers, tmp_path, capsys):
+    arguments = ("convert", answers, "-o", tmp_path / "a.lab")
+    assert scatseg(*arguments) == 0
+    assert "left out 2" in capsys.readouterr().err
+    assert scatseg("-q", *arguments) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_convert_lists_the_answers_where_none_is_chosen(answers, tmp_path, capsys):

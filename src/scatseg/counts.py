@@ -1,4 +1,4 @@
-"""Counts, lists and numbers in messages."""
+"""Counts, lists, numbers and names in messages."""
 
 from __future__ import annotations
 
@@ -36,6 +36,17 @@ def named_first(names: Sequence[str], most: int = 5) -> str:
     """
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return f"{', '.join(names[:most])}{more}"
+
+
+def one_line(text: str) -> str:
+    r"""Escape line breaks and all else that cannot be printed, as names of files may contain.
+
+    Examples
+    --------
+    >>> one_line("take\n1.wav: no audio")
+    'take\\n1.wav: no audio'
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def rounded(value: float, digits: int = 3) -> str:

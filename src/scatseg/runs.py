@@ -20,6 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from scatseg.counts import one_line
 from scatseg.writing import atomic_write
 
 _LONGEST_ID = 120
@@ -281,8 +282,8 @@ def is_gone(path: str | os.PathLike[str]) -> bool:
 
 
 def shown(path: Path) -> str:
-    """Return the path as printable text."""
-    return os.fspath(path).encode("utf-8", "backslashreplace").decode()
+    """Return the path as printable text, on one line."""
+    return one_line(os.fspath(path))
 
 
 def read_failures(run: Path) -> list[Failure]:

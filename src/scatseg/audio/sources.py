@@ -24,6 +24,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from scatseg.audio.errors import MissingAudioError, NotAudioError, UnreadableAudioError
+from scatseg.counts import one_line
 
 Signal = NDArray[np.float32]
 AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
@@ -50,8 +51,7 @@ class Source:
 
 def printable(path: AnyPath) -> str:
     """Spell a path so that it can be printed on one line anywhere."""
-    text = os.fsencode(path).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return one_line(os.fsencode(path).decode("utf-8", "backslashreplace"))
 
 
 _WAVE = frozenset({"WAV", "WAVEX"})

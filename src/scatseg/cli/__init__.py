@@ -45,6 +45,7 @@ from scatseg.cli.outcome import (
     text_of,
 )
 from scatseg.cli.resynthesize import distance
+from scatseg.counts import one_line
 
 __all__ = [
     "DONE",
@@ -72,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             status, what = (TERMINATED, "terminated") if received else (INTERRUPTED, "interrupted")
             click.echo(f"{what}: {error}" if str(error) else what, err=True)
         except click.ClickException as error:
+            error.message = one_line(error.message)  # type: ignore[misc]  # typed as final
             error.show()
             status = NOTHING_DONE if isinstance(error, CustomCodeError) else USAGE
         except OSError as error:

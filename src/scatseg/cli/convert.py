@@ -59,7 +59,7 @@ def convert(
     """
     from scatseg.datasets import is_run
     from scatseg.formats import FormatError, format_of, read, write
-    from scatseg.runs import find_sources
+    from scatseg.runs import find_sources, shown
 
     suffixes = {suffix for known in FORMATS.values() for suffix in known.reads}
     output = Path(place)
@@ -80,6 +80,7 @@ def convert(
         click.echo(f"{failure.track}: {failure.error}", err=True)
     n_failed = len(found.failures)
     for source in found.sources:
+        name = shown(source.path)
         target = output / f"{source.id}{kind.extension}" if into_folder else output
         try:
             annotations = _chosen(
@@ -90,19 +91,18 @@ def convert(
             write(target, written, format=target_format)
         except (FormatError, OSError, ValueError) as error:
             text = text_of(error)
-            click.echo(text if str(source.path) in text else f"{source.path}: {text}", err=True)
+            click.echo(text if name in text else f"{name}: {text}", err=True)
             n_failed += 1
             continue
-        if len(written) < len(annotations):
+        if len(written) < len(annotations) and verbosity >= 0:
             left = len(annotations) - len(written)
             click.echo(
-                f"{source.path}: {target.suffix} holds one; left out {left} "
-                "(--level and --system choose)",
+                f"{name}: {target.suffix} holds one; left out {left} (--level and --system choose)",
                 err=True,
             )
         for repair in dict.fromkeys(note for each in annotations for note in each.repairs):
             if verbosity >= 0:
-                click.echo(f"{source.path}: {repair}", err=True)
+                click.echo(f"{name}: {repair}", err=True)
         click.echo(target)
     return status_of(len(found.sources) + len(found.failures) - n_failed, n_failed)
 

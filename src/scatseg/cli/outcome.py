@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from scatseg.counts import one_line
 from scatseg.writing import is_full
 
 DONE, SOME_FAILED, USAGE, NOTHING_DONE, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 143
@@ -102,12 +103,12 @@ def resumable() -> Iterator[None]:
 def text_of(error: Exception) -> str:
     """Format an error as one line: of a file with its name, of a full disk with what to do."""
     if not isinstance(error, OSError) or isinstance(error, ValueError):  # AudioErrors say it all
-        return str(error)
+        return one_line(str(error))
     file = error.filename2 or error.filename
     if file is None:
-        return error.strerror or str(error)
+        return one_line(error.strerror or str(error))
     advice = ": make room there, then run the same command again" if is_full(error) else ""
-    return f"{file}: {error.strerror}{advice}"
+    return one_line(f"{file}: {error.strerror}{advice}")
 
 
 def tell_gone(named: str, where: str, *, pruned: bool) -> None:
