@@ -16,6 +16,7 @@ from scatseg.statistics import (
     grouped_intervals,
     holm,
     indistinct_groups,
+    resampled_sums,
     signed_rank_test,
 )
 
@@ -284,3 +285,15 @@ def test_one_system_has_no_critical_difference():
 )
 def test_groups_are_the_largest_runs_within_the_difference(ranks, difference, groups):
     assert indistinct_groups(ranks, difference) == groups
+
+
+@pytest.mark.parametrize("p_values", [0.5, [[0.1, 0.2]]])
+def test_p_values_are_in_one_row(p_values):
+    with pytest.raises(ValueError, match=r"p-values must be in .* in one row, got"):
+        holm(p_values)
+
+
+@pytest.mark.parametrize("columns", [np.empty((0, 2)), [1.0, 2.0], 1.0])
+def test_rows_are_needed_to_resample(columns):
+    with pytest.raises(ValueError, match=r"columns must have shape \(n_rows, n_columns\)"):
+        resampled_sums(columns)

@@ -188,8 +188,16 @@ def resampled_sums(
     Returns
     -------
     sums : ndarray of float64, shape (n_resamples, n_columns)
+
+    Raises
+    ------
+    ValueError
+        When there is no row, or the shape is another.
     """
     values = np.asarray(columns, dtype=np.float64)
+    if values.ndim != 2 or not len(values):
+        msg = f"columns must have shape (n_rows, n_columns), n_rows > 0, got {values.shape}"
+        raise ValueError(msg)
     n = len(values)
     rng = np.random.default_rng([seed, n])
     sums = np.empty((n_resamples, values.shape[1]))
@@ -275,7 +283,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     Raises
     ------
     ValueError
-        When a p-value is not in [0, 1].
+        When a p-value is not in [0, 1], or they are not in one row.
 
     References
     ----------
@@ -288,8 +296,8 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     array([0.06, 0.03, 0.06])
     """
     values = np.asarray(p_values, dtype=np.float64)
-    if not ((values >= 0) & (values <= 1)).all():
-        msg = f"p-values must be in [0, 1], got {values}"
+    if values.ndim != 1 or not ((values >= 0) & (values <= 1)).all():
+        msg = f"p-values must be in [0, 1] and in one row, got {values}"
         raise ValueError(msg)
     order = np.argsort(values)
     factors = np.arange(len(values), 0, -1)
