@@ -38,6 +38,21 @@ def test_expected_information_is_that_of_its_definition_in_one_block_or_many(row
         assert agreement._expected_information(*sides) == pytest.approx(expected, abs=1e-12)
 
 
+A = Segmentation([0, 10], ["a"])
+
+
+@pytest.mark.parametrize("sides", [(3, A), ([], A), (A, None), (A, [A])])
+def test_labels_of_one_segmentation_each_are_compared(sides):
+    with pytest.raises(TypeError, match=r"(reference|estimate) must be one Segmentation, got"):
+        label_scores(*sides)
+
+
+@pytest.mark.parametrize("sides", [([], [A]), (A, [A]), ([A], 3), ([A], [None]), ([A], [])])
+def test_several_levels_are_compared(sides):
+    with pytest.raises(TypeError, match=r"(reference|estimate) must be one Segmentation per level"):
+        hierarchy_scores(*sides)
+
+
 def test_table_counts_only_labels_that_meet():
     table = contingency(Segmentation([0, 1, 2], "AB"), Segmentation([0, 1, 2], "xy"))
     assert (table.rows.tolist(), table.columns.tolist()) == ([10, 10], [10, 10])

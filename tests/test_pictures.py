@@ -435,6 +435,17 @@ def test_outline_keeps_the_extremes(rng):
     assert (low.min(), high.max(), len(low)) == (y.min(), y.max(), 100)
 
 
+def test_outline_takes_samples_of_any_container(rng):
+    pandas = pytest.importorskip("pandas")
+    y = rng.normal(size=1000)
+    column = pandas.Series(y, index=np.arange(5, 1005))
+    np.testing.assert_array_equal(pictures.outline(column, 10), pictures.outline(y, 10))
+    with pytest.raises(ValueError, match="y must be mono"):
+        pictures.outline(y.reshape(2, 500), 10)
+    with pytest.raises(ValueError, match="n_stretches must be an integer of at least 1"):
+        pictures.outline(y, 0)
+
+
 # ---- second order -------------------------------------------------------------------------
 
 
@@ -693,6 +704,19 @@ def test_a_distance_does_not_depend_on_where_the_end_lies_between_frames():
 def test_a_stretched_tone_is_longer_and_lower():
     stretched = pictures.robustness.stretch(tone(425), 1 / 16)
     np.testing.assert_allclose(stretched, tone(400, 2 * 17 / 16), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("y", "part", "message"),
+    [
+        (np.ones((1, 100)), 0.1, "y must be mono"),
+        (np.ones(100), np.nan, "part must be finite and leave at least 1 of 100 samples, got nan"),
+        (np.ones(100), -1, "at least 1 of 100 samples, got -1"),
+    ],
+)
+def test_what_cannot_be_stretched_is_named(y, part, message):
+    with pytest.raises(ValueError, match=message):
+        pictures.robustness.stretch(y, part)
 
 
 def test_silence_has_no_distance_to_draw():

@@ -55,6 +55,17 @@ def test_transposing_features_equals_transposing_the_melody(bins, semitones):
     np.testing.assert_array_equal(moved.X, melody(TUNE + semitones, bins=bins).X)
 
 
+@pytest.mark.parametrize("semitones", [2.5, np.nan, "2", None])
+def test_a_shift_is_a_whole_number_of_semitones(semitones):
+    tune = melody(TUNE)
+    heard = np.ones(len(tune.X), dtype=bool)
+    with pytest.raises(ValueError, match="a whole number of semitones, got"):
+        transposed(tune, semitones)
+    with pytest.raises(ValueError, match="a whole number of semitones, got"):
+        list(transposed_similarities(tune, heard=heard, shifts=[0, semitones]))
+    np.testing.assert_array_equal(transposed(tune, 2.0).X, transposed(tune, 2).X)
+
+
 def test_bins_moved_out_of_range_are_zero():
     high = melody([[47, 47]], n_octaves=4)
     constant_q = np.array([name.family == "cqt" for name in high.names])

@@ -7,7 +7,7 @@ frames. Contingency tables take time and memory linear in the number of frames i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations, pairwise
 from typing import Any, NamedTuple
 
@@ -42,6 +42,11 @@ def label_scores(reference: Segmentation, estimate: Segmentation) -> dict[str, f
         By mir_eval's names: pairwise, rand index, adjusted rand index, mutual information
         (adjusted, normalized), normalized conditional entropies and V-measure. NaN where a
         measure is not defined (0 / 0).
+
+    Raises
+    ------
+    TypeError
+        When one is no Segmentation.
 
     References
     ----------
@@ -111,6 +116,10 @@ def contingency(reference: Segmentation, estimate: Segmentation) -> Contingency:
     >>> table.both, table.row_of, table.column_of
     (array([ 5,  5, 10]), array([0, 0, 1]), array([0, 1, 1]))
     """
+    for side, value in (("reference", reference), ("estimate", estimate)):
+        if not isinstance(value, Segmentation):
+            msg = f"{side} must be one Segmentation, got {type(value).__name__}"
+            raise TypeError(msg)
     n_frames = math.floor(reference.end / FRAME)
     # In single precision, like mir_eval: a boundary on a frame must fall on the same side.
     times = (np.arange(n_frames, dtype=np.float32) * np.float32(FRAME)).astype(np.float64)
@@ -271,12 +280,18 @@ def hierarchy_scores(
         By mir_eval's names. "reduced" compares adjacent levels only, "full" all levels. 0 if no
         frame orders any others.
 
+    Raises
+    ------
+    TypeError
+        When one is not a sequence of Segmentations, at least one.
+
     References
     ----------
     B. McFee, O. Nieto, J. P. Bello, "Hierarchical evaluation of segment boundary detection",
     ISMIR 2015 (T). B. McFee, O. Nieto, M. M. Farbood, J. P. Bello, "Evaluating hierarchical
     structure in music annotations", Frontiers in Psychology 8, 2017 (L).
     """
+    reference, estimate = _levels("reference", reference), _levels("estimate", estimate)
     n_frames = int(_rounded_down(reference[0].end) / FRAME)
     sides = (reference, estimate)
     segments = [np.stack([_frame_segments(each, n_frames) for each in side]) for side in sides]
@@ -298,6 +313,14 @@ def hierarchy_scores(
         kinds = ("Precision", "Recall", "Measure")
         scores |= {name.format(kind): value for kind, value in zip(kinds, values, strict=True)}
     return scores
+
+
+def _levels(side: str, levels: Iterable[Segmentation]) -> list[Segmentation]:
+    several = list(levels) if isinstance(levels, Iterable) else []
+    if not several or not all(isinstance(each, Segmentation) for each in several):
+        msg = f"{side} must be one Segmentation per level, several in a list, got {levels!r:.60}"
+        raise TypeError(msg)
+    return several
 
 
 def _rounded_down(time: ArrayLike) -> NDArray[np.float64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,16 +56,29 @@ def transposed(features: Features, semitones: int) -> Features:
     semitones : int
         Upward shift. Pitch classes are rotated; constant-Q bins are shifted and padded with 0.
 
+    Raises
+    ------
+    ValueError
+        When `semitones` is not a whole number.
+
     Examples
     --------
     >>> c_major = Features([[1.0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0]], [0, 1], ["chroma"] * 12)
     >>> transposed(c_major, 2).X
     array([[0., 0., 1., 0., 0., 0., 1., 0., 0., 1., 0., 0.]])
     """
+    semitones = _whole(semitones)
     X = features.X.copy()
     for columns, bins in _scales(features.names):
         X[:, columns] = _moved(features.X[:, columns], semitones, bins)
     return Features(X, features.edges, features.names, notes=features.notes)
+
+
+def _whole(semitones: float) -> int:
+    if not isinstance(semitones, Real) or not float(semitones).is_integer():
+        msg = f"a shift must be a whole number of semitones, got {semitones!r}"
+        raise ValueError(msg)
+    return int(semitones)
 
 
 def _moved(X: NDArray[np.floating], semitones: int, bins: int | None) -> NDArray[np.floating]:
@@ -171,7 +185,7 @@ def transposed_similarities(
         _Kind.of(features.X[np.ix_(heard, np.ravel(columns))], len(columns), bins, power)
         for (*_, bins), columns in scales.items()
     ]
-    for shift in shifts:
+    for shift in map(_whole, shifts):
         Z = np.asarray(sum(kind.similarity(shift) for kind in kinds) / len(kinds))
         yield with_silence(Z, heard=heard)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scatseg.pictures.transforms import spectrogram
 from scatseg.scattering import Scattering1D
-from scatseg.scattering.arguments import check_integer, check_mono
+from scatseg.scattering.arguments import check_channel, check_integer, check_mono
 
 _Signal = NDArray[np.floating]
 _Transforms = Mapping[str, Callable[[_Signal], _Signal]]
@@ -131,12 +132,21 @@ def stability(
     return _curves(parts, transforms, y, stretched, follow)
 
 
-def stretch(y: _Signal, part: float) -> _Signal:
+def stretch(y: ArrayLike, part: float) -> _Signal:
     """Stretch a signal to `1 + part` times its duration by resampling, which lowers its pitch.
 
     Lengths are integers, so `part` is exact to within 1 / n_samples.
+
+    Raises
+    ------
+    ValueError
+        When y is not one channel of finite samples, or nothing or no end would be left of it.
     """
-    n_samples = round(len(y) * (1 + part))
+    y = check_channel(y)
+    n_samples = round(len(y) * (1 + part)) if math.isfinite(part) else 0
+    if n_samples < 1:
+        msg = f"part must be finite and leave at least 1 of {len(y)} samples, got {part!r}"
+        raise ValueError(msg)
     slower = scipy.fft.irfft(scipy.fft.rfft(y, norm="forward"), n_samples, norm="forward")
     return cast(_Signal, slower)
 

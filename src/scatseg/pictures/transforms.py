@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from scatseg.counts import rounded
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering
-from scatseg.scattering.arguments import check_integer, check_mono, qualities
+from scatseg.scattering.arguments import check_channel, check_integer, check_mono, qualities
 from scatseg.spectral import CQT
 
 _LEAST = 1e-6
@@ -46,8 +46,10 @@ class TimeFrequency:
     end: float
 
 
-def outline(y: NDArray[np.floating], n_stretches: int = 2000) -> NDArray[np.floating]:
+def outline(y: ArrayLike, n_stretches: int = 2000) -> NDArray[np.floating]:
     """Return minimum and maximum of equal stretches, shape (2, n_stretches) or shorter."""
+    y = check_channel(y)
+    check_integer("n_stretches", n_stretches, 1)
     starts = np.linspace(0, len(y), min(n_stretches, len(y)), endpoint=False).astype(int)
     return np.stack([np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)])
 

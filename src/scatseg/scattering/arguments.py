@@ -184,6 +184,11 @@ def check_mono(y: ArrayLike | Tensor, sr: float) -> NDArray[np.floating]:
     Tensors become arrays.
     """
     check_rate(sr)
+    return check_channel(y)
+
+
+def check_channel(y: ArrayLike | Tensor) -> NDArray[np.floating]:
+    """Return samples as `check_mono` does, where their rate does not matter."""
     samples = check_signal(y, name="y")
     signal: NDArray[np.floating] = samples.numpy(force=True) if is_tensor(samples) else samples
     if signal.ndim > 1:
