@@ -679,7 +679,8 @@ def test_the_page_of_another_command_is_not_replaced(tmp_path, capsys):
     runs.write_run(tmp_path, options={"synth": "am-chirp"}, started="", seconds=0.0)
     (tmp_path / "index.html").write_text("descents")
     assert scatseg("report", tmp_path) == cli.USAGE
-    assert "is no run of segment or evaluate" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert f"Error: {tmp_path}: this is no run of segment or evaluate" in told
     assert (tmp_path / "index.html").read_text() == "descents"
 
 

@@ -1,5 +1,6 @@
 """Collections on disk: names, duplicates, hostile folders and matching ids."""
 
+import errno
 import os
 import shutil
 from itertools import chain
@@ -291,10 +292,10 @@ def test_run_folder_s_references_are_its_references_not_its_estimates(folder):
 
 def test_run_folder_without_references_is_no_reference(folder):
     root = folder({"tracks/a.jams": AB})
-    with pytest.raises(
-        FileNotFoundError, match=r"is a run that was not evaluated: .* no references"
-    ):
+    match = "this run was not evaluated: .* no references"
+    with pytest.raises(FileNotFoundError, match=match) as caught:
         read_references(root)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(root))
 
 
 def test_repairs_are_listed_with_their_file(tmp_path):
@@ -305,8 +306,10 @@ def test_repairs_are_listed_with_their_file(tmp_path):
 
 
 def test_missing_folder_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"there is no file or folder .*nowhere"):
-        read_references(tmp_path / "nowhere")
+    nowhere = tmp_path / "nowhere"
+    with pytest.raises(FileNotFoundError, match="there is no such file or folder") as caught:
+        read_references(nowhere)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(nowhere))
 
 
 def test_folder_without_annotations_has_none(tmp_path):

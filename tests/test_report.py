@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import json
 import os
 import re
@@ -433,8 +434,9 @@ def test_page_of_scores_removes_nothing_from_its_folder(tmp_path, score_files):
 
 
 def test_folder_without_a_run_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"is no run folder: it has no run\.json"):
+    with pytest.raises(FileNotFoundError, match=r"is no run folder: it has no run\.json") as caught:
         build(tmp_path)
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOENT, str(tmp_path))
 
 
 def test_a_thousand_tracks_fit_into_one_index():

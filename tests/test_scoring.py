@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -318,6 +319,18 @@ def test_damaged_run_json_is_found_before_anything_is_scored(folders):
     with pytest.raises(ValueError, match=r"run\.json is not JSON"):
         score_folder([estimates], [references], out)
     assert [path.name for path in out.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "failures.csv"])
+def test_damaged_tables_of_an_earlier_run_are_named_before_anything_is_scored(folders, name):
+    estimates, references, out = folders
+    score_folder([estimates], [references], out)
+    before = (out / "summary.csv").read_bytes()
+    table(out / name, f'track,stage,error\na,"{"b" * 2**18}')
+    match = rf"{re.escape(name)}, line 2: field larger .* is a quote not closed\?"
+    with pytest.raises(ValueError, match=match):
+        score_folder([estimates], [references], out)
+    assert (out / "summary.csv").read_bytes() == before
 
 
 def test_a_run_in_place_of_its_references_is_refused(folders, tmp_path):

@@ -331,6 +331,16 @@ def test_broken_line_is_named(tmp_path, line):
         read_scores(path)
 
 
+def test_a_table_of_scores_in_another_encoding_is_read_or_named(tmp_path):
+    path = tmp_path / "scores.csv"
+    data = scores_csv([score("café", 0.5)]).encode("cp1252")
+    path.write_bytes(data)
+    assert [each.track for each in read_scores(path)] == ["café"]
+    path.write_bytes(b"\xff\xfe" + data)
+    with pytest.raises(ValueError, match=r"scores\.csv is not a text file"):
+        read_scores(path)
+
+
 @pytest.mark.parametrize("n_rows", [1, 4000])  # the csv module reads fields of 128 KiB at most
 def test_a_table_of_scores_whose_quote_is_not_closed_is_named(n_rows, tmp_path):
     row = "song,1,section,foote,F-measure@0.5,0.5\n"

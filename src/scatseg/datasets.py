@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import unicodedata
@@ -225,10 +226,10 @@ def read_references(path: str | Path, *, levels: Collection[str] = LEVELS) -> Re
         root = root / "references"
         if not root.exists():
             msg = (
-                f"{path} is a run that was not evaluated: it has estimates, but no references; "
+                "this run was not evaluated: it has estimates, but no references; "
                 "to score it, give it before its references"
             )
-            raise FileNotFoundError(msg)
+            raise FileNotFoundError(errno.ENOENT, msg, str(path))
     found, problems, notes = _read_all(root, levels)
     found = _told_apart(found, root)
     notes += _repairs(found)
@@ -388,8 +389,8 @@ def _read_all(
     problems: list[Problem] = []
     notes: list[Note] = []
     if not root.exists():
-        msg = f"there is no file or folder {root}"
-        raise FileNotFoundError(msg)
+        msg = "there is no such file or folder"
+        raise FileNotFoundError(errno.ENOENT, msg, str(root))
     paths = [root] if root.is_file() else list(_walk(root, problems, nested_runs))
     for path in sorted(paths):
         name = parse_name(path.absolute(), levels=levels)

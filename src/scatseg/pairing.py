@@ -14,8 +14,8 @@ from typing import NamedTuple
 
 from scatseg.audio import decode
 from scatseg.audio.sources import opened, printable, source_of
-from scatseg.formats import Annotation, FormatError
-from scatseg.formats.text import csv_rows, decoded, number
+from scatseg.formats import Annotation
+from scatseg.formats.text import number, table_rows
 from scatseg.partners import match_ids
 
 # Columns of tables of metadata, in lower case.
@@ -302,19 +302,10 @@ def read_metadata(root: str | Path) -> dict[str, Described]:
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
     """Read the rows of a table by column."""
-    try:
-        text, _ = decoded(path.read_bytes())
-    except FormatError as error:
-        msg = f"{path} {error}"
-        raise FormatError(msg) from error
-    try:
-        rows = csv_rows(text)
-        _, columns = next(rows, (1, []))
-        for _, fields in rows:
-            yield dict(zip(columns, fields, strict=False))
-    except FormatError as error:
-        msg = f"{path}, {error}"
-        raise FormatError(msg) from error
+    rows = table_rows(path)
+    _, columns = next(rows, (1, []))
+    for _, fields in rows:
+        yield dict(zip(columns, fields, strict=False))
 
 
 def _cell(row: Mapping[str, str], names: frozenset[str]) -> str:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from scatseg.counts import one_line
+from scatseg.formats.text import table_rows
 from scatseg.writing import atomic_write
 
 _LONGEST_ID = 120
@@ -287,13 +288,18 @@ def shown(path: Path) -> str:
 
 
 def read_failures(run: Path) -> list[Failure]:
-    """Read the failures listed in a run folder, if any."""
+    """Read the failures listed in a run folder, if any.
+
+    Raises
+    ------
+    FormatError
+        When failures.csv is not text, or a quote is not closed; with file and line.
+    """
     try:
-        text = (run / "failures.csv").read_text(encoding="utf-8")
+        rows = [row for _, row in table_rows(run / "failures.csv")]
     except FileNotFoundError:
         return []
-    rows = list(csv.reader(io.StringIO(text)))[1:]
-    return [Failure(*row) for row in rows if len(row) == len(Failure._fields)]
+    return [Failure(*row) for row in rows[1:] if len(row) == len(Failure._fields)]
 
 
 def write_failures(run: Path, failures: Iterable[Failure]) -> None:

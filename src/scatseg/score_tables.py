@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scatseg.evaluation import ESTIMATED_SEGMENTS, REFERENCE_SEGMENTS, Score
-from scatseg.formats import FormatError
-from scatseg.formats.text import csv_rows
+from scatseg.formats.text import table_rows
 from scatseg.statistics import N_RESAMPLES
 from scatseg.summaries import (
     ALL_TRACKS,
@@ -90,28 +89,22 @@ def read_scores(path: str | Path) -> list[Score]:
     ValueError
         When the header or a line is invalid; the message names file and line.
     """
-    scores = []
-    try:
-        rows = csv_rows(Path(path).read_bytes().decode())
-        _, header = next(rows, (1, []))
-        if tuple(header) != Score._fields:
-            msg = f"line 1: expected {','.join(Score._fields)}, got {','.join(header)!r}"
-            raise FormatError(msg)
-        for line, row in rows:
-            scores.append(_score(line, row))
-    except FormatError as error:
-        msg = f"{path}, {error}"
-        raise ValueError(msg) from error
-    return scores
+    path = Path(path)
+    rows = table_rows(path)
+    first, header = next(rows, (1, []))
+    if tuple(header) != Score._fields:
+        msg = f"{path}, line {first}: expected {','.join(Score._fields)}, got {','.join(header)!r}"
+        raise ValueError(msg)
+    return [_score(f"{path}, line {line}", row) for line, row in rows]
 
 
-def _score(line: int, row: Sequence[str]) -> Score:
+def _score(place: str, row: Sequence[str]) -> Score:
     try:
         track, annotator, level, system, metric, value = row
         return Score(track, annotator, level, system, metric, float(value))
     except ValueError as error:
-        msg = f"line {line}: expected five names and a number, got {row!r:.100}"
-        raise FormatError(msg) from error
+        msg = f"{place}: expected five names and a number, got {row!r:.100}"
+        raise ValueError(msg) from error
 
 
 def summary_json(

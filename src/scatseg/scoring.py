@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import NamedTuple
 from scatseg import datasets, evaluation, formats, freshness, runs, score_tables, summaries
 from scatseg.evaluation import Answer, Score
 from scatseg.formats import Annotation, Jams
+from scatseg.formats.text import table_rows
 from scatseg.partners import duration_notes, match_ids, match_systems, shared_tracks
 from scatseg.runs import Failure, Note
 from scatseg.summaries import Results
@@ -163,18 +163,20 @@ def score_folder(
     ]
     scores: list[Score] = []
     with runs.locked(out):
+        # Both fail here if they are damaged, not after the work.
+        listed = [f for f in runs.read_failures(out) if f.stage != "evaluate"]
+        scored_before = _scored_before(out)
         n_jobs = 1 if len(tasks) < _FEW_TRACKS else n_jobs
         scored: Iterable[_Scored] = map_pure(_score, tasks, n_jobs=n_jobs)
         for found_scores, refused in follow(scored, len(tasks)) if follow else scored:
             scores += found_scores
             failures += refused
         results = summaries.assess(scores, groups=groups, group_by=group_by, seed=seed)
-        _clear(out, keep=references)
+        _clear(out, scored_before, keep=references)
         if scores:
             _write_scores(out, scores, results, Counter(note.kind for note in notes), known_tracks)
             _write_references(out, tasks)
         runs.write_notes(out, notes)
-        listed = [f for f in runs.read_failures(out) if f.stage != "evaluate"]
         runs.write_failures(out, [*listed, *failures])
     return Outcome(
         results=results,
@@ -336,15 +338,21 @@ def _without_reference(id_: str, references: Collection[str]) -> str:
     )
 
 
-def _clear(out: Path, *, keep: Sequence[Path]) -> None:
-    """Remove the files that an earlier evaluation lists as its own.
+def _scored_before(out: Path) -> set[str]:
+    """Return the tracks of an earlier evaluation."""
+    try:
+        rows = [row for _, row in table_rows(out / "scores.csv") if row]
+    except FileNotFoundError:
+        return set()
+    return {track for track, *_ in rows[1:]}
+
+
+def _clear(out: Path, tracks: Collection[str], *, keep: Sequence[Path]) -> None:
+    """Remove the files that an earlier evaluation of these tracks lists as its own.
 
     References in the folder that were just used (`keep`) stay.
     """
-    try:
-        with (out / "scores.csv").open(encoding="utf-8", newline="") as file:
-            tracks = {row.get("track") or "" for row in csv.DictReader(file)}
-    except FileNotFoundError:
+    if not (out / "scores.csv").exists():
         return
     copies = out / "references"
     if not any(path.resolve().is_relative_to(out.resolve()) for path in keep):

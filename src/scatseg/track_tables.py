@@ -6,8 +6,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from scatseg.formats import FormatError
-from scatseg.formats.text import csv_rows, decoded
+from scatseg.formats.text import table_rows
 from scatseg.partners import match_ids
 from scatseg.runs import Note
 from scatseg.summaries import ALL_TRACKS
@@ -83,15 +82,9 @@ def read_groups(path: Path, column: str) -> dict[str, str]:
 
 def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
     """Read a table with a header: line number and fields, without the spaces around them."""
-    try:
-        text, _ = decoded(path.read_bytes())
-    except FormatError as error:
-        msg = f"{path} {error}"
-        raise ValueError(msg) from error
-    # Ids of files are NFC-normalized, too: "é" is one character.
-    rows = _rows(path, unicodedata.normalize("NFC", text))
+    rows = table_rows(path)
     first, names = next(rows, (1, []))
-    header = [name.strip() for name in names]
+    header = [_spelled(name) for name in names]
     missing = [name for name in columns if name not in header]
     if missing:
         msg = f"{path}, line {first}: expected a column {missing[0]!r}, got {', '.join(header)!r}"
@@ -101,24 +94,20 @@ def _table(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, dict[str, 
         msg = f"{path}, line {first}: two columns are called {repeated[0]!r}; rename one"
         raise ValueError(msg)
     for line, row in rows:
-        if not any(field.strip() for field in row):
+        fields = [_spelled(field) for field in row]
+        if not any(fields):
             continue
-        while len(row) > len(header) and not row[-1].strip():
-            row.pop()
-        if len(row) != len(header):
-            msg = f"{path}, line {line}: expected {len(header)} fields, got {len(row)}"
+        while len(fields) > len(header) and not fields[-1]:
+            fields.pop()
+        if len(fields) != len(header):
+            msg = f"{path}, line {line}: expected {len(header)} fields, got {len(fields)}"
             raise ValueError(msg)
-        fields = (field.strip() for field in row)
         yield line, dict(zip(header, fields, strict=True))
 
 
-def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
-    """Split CSV into the fields of each row; raise a ValueError that names the file."""
-    try:
-        yield from csv_rows(text)
-    except FormatError as error:
-        msg = f"{path}, {error}"
-        raise ValueError(msg) from error
+def _spelled(field: str) -> str:
+    """Normalize as ids of files are: "é" is one character."""
+    return unicodedata.normalize("NFC", field).strip()
 
 
 def groups_of(

@@ -8,6 +8,7 @@ import io
 import re
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 from scatseg.formats.rows import FormatError
 from scatseg.segmentation import Segmentation
@@ -120,6 +121,28 @@ def csv_rows(
             line = n_skipped + reader.line_num + 1
     except csv.Error as error:
         msg = f"line {line}: {error}; is a quote not closed?"
+        raise FormatError(msg) from error
+
+
+def table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """Read the rows of a table, see `csv_rows`.
+
+    Raises
+    ------
+    FormatError
+        When it is not text, or a quote is not closed; with file and line.
+    OSError
+        When the file cannot be read.
+    """
+    try:
+        text, _ = decoded(path.read_bytes())
+    except FormatError as error:
+        msg = f"{path} {error}"
+        raise FormatError(msg) from error
+    try:
+        yield from csv_rows(text)
+    except FormatError as error:
+        msg = f"{path}, {error}"
         raise FormatError(msg) from error
 
 

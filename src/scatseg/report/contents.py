@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import zipfile
@@ -162,12 +163,12 @@ def read_run(folder: Path) -> Run:
     """
     parts = [folder / name for name in ("run.json", "tracks", "failures.csv")]
     if not any(part.exists() for part in parts):
-        msg = f"{folder} is no run folder: it has no run.json, tracks or failures.csv"
-        raise FileNotFoundError(msg)
+        msg = "this is no run folder: it has no run.json, tracks or failures.csv"
+        raise FileNotFoundError(errno.ENOENT, msg, str(folder))
     facts = read_run_facts(folder)
     if not _holds_segmentations(folder, facts):
-        msg = f"{folder} is no run of segment or evaluate: only those have a report like this"
-        raise FileNotFoundError(msg)
+        msg = "this is no run of segment or evaluate: only those have a report like this"
+        raise FileNotFoundError(errno.ENOENT, msg, str(folder))
     rows = _json(folder / "summary.json")
     failures = read_failures(folder)
     scores: dict[str, list[Score]] = {}
