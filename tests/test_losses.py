@@ -391,6 +391,16 @@ def test_weights_of_losses_are_finite(weight):
         _ = weight * (2 * losses.WaveformLoss())
 
 
+def test_the_weight_of_a_loss_is_one_number():
+    losses = torch_module("scatseg.losses")
+    vector = np.array([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"one number as its weight, got shape \(2,\)"):
+        _ = tensors(2) * losses.WaveformLoss()
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = vector * losses.WaveformLoss()
+    assert (np.float64(2) * losses.WaveformLoss()).weights == (2.0,)
+
+
 @pytest.mark.parametrize("weight", [None, 2j])
 def test_weights_of_losses_are_numbers(weight):
     losses = torch_module("scatseg.losses")

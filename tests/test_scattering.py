@@ -907,8 +907,10 @@ def test_memory_of_a_long_signal_is_not_kept(monkeypatch):
         lambda Q: MeanJointScattering(J=6, J_fr=3, Q=Q),
     ],
 )
-def test_wavelets_per_octave_may_be_a_list(made):
-    assert made([8, 2]) == made((8, 2))
-    assert hash(made([8, 2])) == hash(made((8, 2)))
+def test_wavelets_per_octave_may_be_a_list_or_an_array(made):
+    for pair in ([8, 2], np.array([8, 2])):
+        assert made(pair) == made((8, 2))
+        assert hash(made(pair)) == hash(made((8, 2)))
+        assert repr(made(pair)) == repr(made((8, 2)))
     with pytest.raises(ValueError, match="Q must be an integer or a pair of integers, got"):
         made([8, 2, 1])

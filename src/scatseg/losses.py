@@ -61,6 +61,8 @@ class Loss(torch.nn.Module, ABC):
             return NotImplemented
         return WeightedSum([*self.terms, *other.terms])
 
+    __array_ufunc__ = None  # NumPy would multiply each element of an array by the loss
+
     def __mul__(self, weight: float) -> WeightedSum:
         if not isinstance(weight, Real | Tensor):
             return NotImplemented
@@ -98,10 +100,16 @@ class WeightedSum(Loss):
 
     def __init__(self, terms: Sequence[tuple[float, Loss]]) -> None:
         super().__init__()
-        self.weights = tuple(weight for weight, _ in terms)
-        if not all(math.isfinite(weight) for weight in self.weights):
-            msg = f"weights of losses must be finite, got {self.weights}"
-            raise ValueError(msg)
+        self.weights = tuple(
+            float(weight) if isinstance(weight, Real) else weight for weight, _ in terms
+        )
+        for weight in self.weights:
+            if isinstance(weight, Tensor) and weight.numel() != 1:
+                msg = f"a loss needs one number as its weight, got shape {tuple(weight.shape)}"
+                raise ValueError(msg)
+            if not math.isfinite(weight):
+                msg = f"weights of losses must be finite, got {self.weights}"
+                raise ValueError(msg)
         self.losses = torch.nn.ModuleList(loss for _, loss in terms)
 
     @property

@@ -68,7 +68,7 @@ def check_octaves(J: int) -> None:
 
 def qualities(Q: int | tuple[int, int]) -> tuple[int, int]:
     """Return the checked wavelets per octave of both layers; 1 in the second by default."""
-    pair = Q if isinstance(Q, tuple | list) else (Q, 1)
+    pair = Q if isinstance(Q, tuple | list | np.ndarray) else (Q, 1)
     if len(pair) != 2:
         msg = f"Q must be an integer or a pair of integers, got {Q}"
         raise ValueError(msg)
@@ -78,9 +78,9 @@ def qualities(Q: int | tuple[int, int]) -> tuple[int, int]:
 
 
 def hold_pair(options: Any) -> None:
-    """Store a pair of wavelets per octave that is a list as a tuple, which has a hash."""
-    if isinstance(options.Q, list):
-        object.__setattr__(options, "Q", tuple(options.Q))
+    """Store a pair of wavelets per octave that is a list or array as a tuple, which has a hash."""
+    Q = options.Q.tolist() if isinstance(options.Q, np.ndarray) else options.Q
+    object.__setattr__(options, "Q", tuple(Q) if isinstance(Q, list) else Q)
 
 
 def check_stride(name: str, value: int | None, scale_name: str, scale: Scale) -> None:
