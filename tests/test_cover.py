@@ -515,6 +515,11 @@ def test_probabilities_change_little_where_half_bars_take_over_from_bars(rng):
         sure, unsure = (middle, unsure) if probable(middle)[0] else (sure, middle)
     np.testing.assert_allclose(probable(sure)[1], probable(unsure)[1], atol=0.01)
     assert [probable(sure)[2], probable(unsure)[2]] == pytest.approx([0.5, 0.5], abs=0.01)
+    halves = dataclasses.replace(prepared.halves, logits=prepared.halves.logits - sure)
+    as_halves = default._reading(halves, are_halves=True)
+    behind = default._reading(prepared).certainty() - as_halves.certainty()
+    between = as_halves.share_between(lines)  # which counts less, the further behind they are
+    assert 0.02 < behind == pytest.approx(between / (1 + np.exp(behind / 0.05)), abs=1e-3)
     apart = np.abs(probable(0.0)[1] - probable(20.0)[1])
     assert apart.max() > 0.1  # the two readings differ
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from scatseg import Bars, segment
 from scatseg.rhythm import find_grid
 from scatseg.rhythm.grid import grid_of_positions
-from scatseg.rhythm.irregular import find_moves, find_repetitions
+from scatseg.rhythm.irregular import _moved, find_moves, find_repetitions
 
 SR = 22050
 BEAT = 60 / 112  # seconds
@@ -132,6 +132,24 @@ def test_passages_on_both_sides_of_a_short_bar_share_labels():
     found = segment(Bars()(y, SR))
     assert np.allclose(found.boundaries[1:-1], starts[1:], atol=0.2)
     assert "".join(found.labels) == "ABAB"
+
+
+@pytest.mark.parametrize(
+    ("by", "where", "at", "lengths"),
+    [
+        (2, [13, 14, 15], 14, [8, 6, 8, 8, 2]),
+        (2, [3, 4], 13, [8, 6, 8, 8, 2]),  # no bar line there: the nearest
+        (2, [5, 6, 13, 14], 6, [8, 6, 8, 8, 2]),  # the one with more evidence
+        (-2, [9, 10, 11], 10, [10, 8, 8, 6]),  # two pulses are no bar: one of ten
+        (-2, [2], 2, [2, 8, 8, 8, 6]),  # nor a bar before the first, which stays
+        (4, [11, 12, 13], 12, [8, 4, 8, 8, 4]),  # half a bar is one
+    ],
+)
+def test_positions_move_from_a_bar_line_on(by, where, at, lengths):
+    evidence = np.zeros((32, 8))
+    evidence[[0, 8, 14, 22, 30], 0] = 1
+    moved = _moved(np.arange(32) % 8, by, np.array(where), at, evidence)
+    np.testing.assert_array_equal(moved, np.concatenate([np.arange(n) for n in lengths]))
 
 
 def test_given_beats_have_regular_bars():

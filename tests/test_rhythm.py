@@ -6,6 +6,7 @@ import hypothesis.strategies as st
 import mir_eval
 import numpy as np
 import pytest
+import scipy.stats
 from hypothesis import given, settings
 
 from scatseg import load, pieces
@@ -18,7 +19,15 @@ from scatseg.rhythm.metre import (
     repetition_steps,
     rival_of,
 )
-from scatseg.rhythm.pulse import Pulse, attacks, find_pulse, follow_pulse, pulse_periods
+from scatseg.rhythm.pulse import (
+    Pulse,
+    attacks,
+    evened,
+    find_pulse,
+    follow_pulse,
+    pulse_periods,
+    subdivided,
+)
 from scatseg.rhythm.silence import with_gaps
 from scatseg.rhythm.spectra import band_spectrum
 
@@ -517,8 +526,9 @@ def test_empty_beats_do_not_replace_those_of_downbeats(strummed):
     assert empty.metre == none.metre == 1
 
 
-def test_too_few_given_beats_warn_that_they_are_few(strummed):
-    grid = find_grid(strummed, SR, beats=[1.0, 1.5, 2.0])
+@pytest.mark.parametrize("beats", [[1.0], [1.0, 1.5, 2.0]], ids=["one", "three"])
+def test_too_few_given_beats_warn_that_they_are_few(beats, strummed):
+    grid = find_grid(strummed, SR, beats=beats)
     assert not grid.is_regular
     assert grid.warnings == ("too few beats given: bars could not be estimated",)
 
@@ -571,6 +581,34 @@ def test_the_period_of_a_pulse_train_is_estimated():
     assert clarity > 0.8
 
 
+@pytest.mark.parametrize(("before", "after"), [(30, 40), (30, 23)], ids=["slower", "faster"])
+def test_a_period_that_changes_by_less_than_half_an_octave_is_followed(before, after):
+    strength = np.zeros(9000)
+    strength[:6000:before] = 1
+    strength[6000::after] = 1
+    periods, _ = pulse_periods(strength, 0.01)
+    np.testing.assert_allclose(periods[:5000], before, rtol=0.005)
+    np.testing.assert_allclose(periods[7000:], after, rtol=0.005)
+
+
+def test_attacks_are_where_levels_rise():
+    levels = np.zeros((40, 4))
+    levels[20:] = 1
+    levels[30:] = 0
+    expected = np.zeros(40)
+    expected[19:22] = 1 / 3  # centered on the rise; falls count nothing
+    np.testing.assert_allclose(attacks(levels), expected)
+
+
+def test_strength_is_normalized_by_its_level_within_a_second_and_a_half():
+    curve = np.repeat([1.0, 0.1], 6000)
+    even = evened(curve, 0.01)
+    near = np.sqrt(0.01 + 0.99 * scipy.stats.norm.cdf(-1))  # 1.5 s after the step
+    expected = [1 / 1.1, 0.1 / (near + 0.1), 0.1 / (0.1 + 0.1)]
+    np.testing.assert_allclose(even[[3000, 6150, 9000]], expected, rtol=0.005)
+    np.testing.assert_allclose(evened(7 * curve, 0.01), even)
+
+
 @pytest.mark.parametrize("n_frames", [1, 2, 3, 5])
 def test_attack_strength_is_invariant_to_smearing(n_frames):
     levels = np.zeros((40, 4))
@@ -591,6 +629,49 @@ def test_a_pulse_spans_only_the_sounding_part(strummed):
     pulse = find_pulse(band_spectrum(np.pad(strummed, (5 * SR, 8 * SR)), SR))
     assert 5 < pulse.times[0] < 6
     assert 44 < pulse.times[-1] < 45.5
+
+
+def clicks(times, duration):
+    """Synthesize a click at each time."""
+    rng = np.random.default_rng(seed=7)
+    t = np.arange(int(0.05 * SR)) / SR
+    click = rng.normal(size=t.size) * np.exp(-t / 0.01)
+    y = np.zeros(int(duration * SR))
+    for time in times:
+        at = round(time * SR)
+        y[at : at + t.size] += click
+    return y
+
+
+@pytest.mark.parametrize("noise", [0, 5e-4])
+def test_a_pulse_has_a_time_at_each_click_and_none_beyond(noise, rng):
+    times = 3 + 0.3 * np.arange(40)
+    bands = band_spectrum(clicks(times, 19) + noise * rng.normal(size=19 * SR), SR)
+    np.testing.assert_allclose(find_pulse(bands).times, times, atol=0.025)
+    halves = np.linspace(times[0], times[-1], 79)
+    np.testing.assert_allclose(find_pulse(bands, parts=2).times, halves, atol=0.025)
+
+
+@pytest.mark.parametrize(("n_clicks", "n_pulses"), [(0, 0), (1, 0), (6, 0), (8, 8)])
+def test_a_pulse_lasts_eight_of_the_shortest_periods(n_clicks, n_pulses):
+    y = clicks(1 + 0.3 * np.arange(n_clicks), 6)  # 8 * 0.22 s are between six and seven
+    assert len(find_pulse(band_spectrum(y, SR)).times) == n_pulses
+
+
+@pytest.mark.parametrize(
+    ("beats", "pulses", "per_beat"),
+    [
+        ([1, 1.3, 1.6], [1, 1.3, 1.6], 1),
+        ([0, 0.6, 1.2], [0, 0.3, 0.6, 0.9, 1.2], 2),
+        ([0, 2, 5], [0, 0.5, 1, 1.5, 2, 2.75, 3.5, 4.25, 5], 4),  # at most four
+        ([0, 0.1, 0.2], [0, 0.1, 0.2], 1),
+        ([5], [5], None),
+    ],
+)
+def test_given_beats_are_divided_into_pulses_of_a_usual_period(beats, pulses, per_beat):
+    pulse = subdivided(beats)
+    np.testing.assert_allclose(pulse.times, pulses)
+    assert pulse.per_beat == per_beat
 
 
 def test_small_ripples_are_not_a_pulse():

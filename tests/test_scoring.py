@@ -312,6 +312,16 @@ def test_failures_of_the_segmentation_stay_and_those_of_an_earlier_evaluation_go
     assert listed == [kept, refused]
 
 
+def test_a_track_that_cannot_be_scored_fails_alone(folders):
+    estimates, references, out = folders
+    write(references / "two.jams", [Annotation(segmentation=COARSE, level=HIERARCHY)])
+    outcome = score_folder([estimates], [references], out)
+    assert outcome.n_tracks == 1
+    (failure,) = outcome.failures
+    assert (failure.track, failure.stage) == ("two", "evaluate")
+    assert failure.error == f"{HIERARCHY!r} means all levels at once; rename that level"
+
+
 def test_damaged_run_json_is_found_before_anything_is_scored(folders):
     estimates, references, out = folders
     out.mkdir()

@@ -78,7 +78,7 @@ def find_pulse(bands: Spectrum, *, parts: int = 1) -> Pulse:
     """
     strength = onset_strength(bands)
     heard = np.flatnonzero(strength > _HEARD)
-    if heard.size < 2 or (heard[-1] - heard[0]) * bands.hop < MIN_PULSES * SHORTEST:
+    if not heard.size or (heard[-1] - heard[0]) * bands.hop < MIN_PULSES * SHORTEST:
         return Pulse(times=np.empty(0), clarity=0.0)
     periods, clarity = pulse_periods(strength, bands.hop)
     periods /= parts
