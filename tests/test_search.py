@@ -24,7 +24,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from tests.commands import scatseg
 
-from scatseg import audio, cli
+from scatseg import audio, cli, runs
 from scatseg.explain import kind_of
 from scatseg.features import FeatureName
 from scatseg.plotting.search import map_figure
@@ -872,10 +872,31 @@ def test_an_index_that_was_emptied_says_so(folder, capsys):
         assert "no problems found" not in out
 
 
-def test_an_index_of_one_short_sound_is_searched(tmp_path):
+def test_an_index_that_is_being_made_says_so(tmp_path, capsys):
+    folder = tmp_path / "music.index"
+    usual = Describer()
+    store.create(folder, options=usual.fingerprint(), features=usual.features, sr=usual.sr)
+    with runs.locked(folder):
+        assert scatseg("index", "--info", folder) == 3
+        assert "is being written by another scatseg" in capsys.readouterr().err
+    assert scatseg("index", "--info", folder) == 3
+    assert "holds no recording: scatseg index" in capsys.readouterr().err
+
+
+def test_an_index_of_one_short_sound_is_searched(tmp_path, capsys):
     audio.save(tmp_path / "hit.wav", melody(0, seconds=1.5)[:4000], SR)
     index = Index.build([tmp_path], tmp_path / "index")
     assert index.search(melody(0, seconds=1.5)[:4000], SR)[0].similarity > 0.99
+    assert scatseg("index", "--info", index.folder) == 0
+    assert "passages:    each recording as a whole\n" in capsys.readouterr().out
+
+
+def test_windows_are_told_up_to_the_length_at_which_they_are_whole_recordings(tmp_path, capsys):
+    audio.save(tmp_path / "a.wav", melody(0, seconds=5), SR)
+    audio.save(tmp_path / "b.wav", melody(1, seconds=1.5), SR)
+    index = Index.build([tmp_path], tmp_path / "index")
+    assert scatseg("index", "--info", index.folder) == 0
+    assert "passages:    5 of 2 s, 3 of 4 s\n" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")

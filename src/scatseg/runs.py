@@ -486,6 +486,17 @@ def locked(run: Path) -> Iterator[None]:
         yield
 
 
+def is_locked(run: Path) -> bool:
+    """Return whether another process writes to a folder, as far as can be told."""
+    try:
+        with locked(run):
+            return False
+    except RunLockedError:
+        return True
+    except OSError:  # a folder that this process cannot write to
+        return False
+
+
 if sys.platform == "win32":
     _HeldError = PermissionError
 

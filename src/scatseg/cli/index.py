@@ -194,11 +194,13 @@ def _tell(folder: Path, trust: Collection[str]) -> int:
     opened = Index.open(folder, trusted=trust)
     seconds = sum(track.duration for track in opened.tracks)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-    windows = ", ".join(f"{n:,} of {length:g} s" for length, n in opened.n_windows.items())
+    # Where each recording is one window, longer ones are the same.
+    n_tracks, n_windows = len(opened.tracks), opened.n_windows
+    windows = [f"{n:,} of {length:g} s" for length, n in n_windows.items() if n > n_tracks]
     labelled = sum(bool(track.labels) for track in opened.tracks)
     lines = {
-        "recordings": f"{len(opened.tracks):,} ({seconds / 3600:.2f} h)",
-        "passages": windows,
+        "recordings": f"{n_tracks:,} ({seconds / 3600:.2f} h)",
+        "passages": ", ".join(windows) or "each recording as a whole",
         "labels": counted(labelled, "recording"),
         "features": f"{opened.describer.features}, {opened.describer.sr} Hz",
         "dimensions": str(opened.projection.n_dims if opened.projection else 0),
@@ -207,13 +209,18 @@ def _tell(folder: Path, trust: Collection[str]) -> int:
     }
     for name, value in lines.items():
         click.echo(f"{name + ':':<12} {value}")
-    return _status_held(folder, len(opened.tracks))
+    return _status_held(folder, n_tracks)
 
 
 def _status_held(folder: Path, n_tracks: int) -> int:
-    """Tell apart an index that answers from one that was emptied."""
+    """Tell apart an index that answers from one that was emptied, or is being made."""
+    from scatseg.runs import is_locked
+
     if not n_tracks:
-        click.echo(f"{folder} holds no recording: scatseg index PATH... -o {folder}", err=True)
+        text = f"{folder} holds no recording: scatseg index PATH... -o {folder}"
+        if is_locked(folder):
+            text = f"{folder} is being written by another scatseg, and holds no recording yet"
+        click.echo(text, err=True)
     return DONE if n_tracks else NOTHING_DONE
 
 
