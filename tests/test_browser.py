@@ -982,6 +982,18 @@ def test_hits_say_where_they_are_and_why(hits_page):
     assert hits_page.locator("main img").count() == 0
 
 
+def test_hits_have_a_rank_and_negative_numbers_a_minus_sign(context, answer, tmp_path):
+    opposite = dataclasses.replace(answer.hits[0], course=-0.25)
+    page = context.new_page()
+    page.goto(build_hits(dataclasses.replace(answer, hits=(opposite,)), tmp_path / "page").as_uri())
+    page.set_viewport_size({"width": 1280, "height": 800})
+    head, hit = page.evaluate(ROWS, ".hits")
+    assert (head[0], hit[0]) == ("Rank", "1")
+    assert (head[5], hit[5]) == ("Course", "\N{MINUS SIGN}0.250")
+    assert "-" not in page.locator("#hits > div > .hint").inner_text()
+    page.close()
+
+
 @pytest.mark.parametrize("width", [400, 1280])
 def test_the_page_of_a_search_fits_the_width_of_the_window(hits_page, width):
     hits_page.set_viewport_size({"width": width, "height": 800})
@@ -1033,7 +1045,7 @@ def test_descents_say_units_delays_and_how_far_they_are_off(descents_page):
     ]  # fmt: skip
     assert (near[0], near[1], near[6].split("\n")) == (SCRIPT, "0", ["8", "0.000 octaves"])
     assert (far[1], far[6].split("\n")) == ("125", ["16", "+1.000 octaves"])
-    assert far[7].split("\n") == ["-1", "0.000 octaves, wrong sign, at its bound"]
+    assert far[7].split("\n") == ["\N{MINUS SIGN}1", "0.000 octaves, wrong sign, at its bound"]
     assert "f_m 8 Hz" in descents_page.locator("#subtitle").inner_text()
 
 

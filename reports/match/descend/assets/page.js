@@ -165,7 +165,12 @@ const page = (() => {
   }
 
   function score(value, digits = 3) {
-    return value === null ? null : fixed(value, digits);
+    return value === null ? null : typeset(fixed(value, digits));
+  }
+
+  // A number with a minus sign in place of its hyphens.
+  function typeset(number) {
+    return number.replaceAll("-", "−");
   }
 
   // A number with so many digits as Python writes it in tables: exact ties, as means over few tracks
@@ -233,7 +238,7 @@ const page = (() => {
 
   return {
     data, folderName, linkedTime, linkTime, element, clock, interpolate, table, makeSortable,
-    segmentBox, metricColumn, score, fixed, systemName, pictures, tellUnplayable, soundPlayer,
+    segmentBox, metricColumn, score, fixed, typeset, systemName, pictures, tellUnplayable, soundPlayer,
     downloads,
   };
 })();
