@@ -64,6 +64,10 @@ const page = (() => {
     return digits ? `${text}.${String(units % scale).padStart(digits, "0")}` : text;
   }
 
+  function clamp(value, low, high) {
+    return Math.min(Math.max(value, low), high);
+  }
+
   // Linear interpolation at x through points (xs[i], ys[i]), xs increasing.
   function interpolate(x, xs, ys) {
     if (x <= xs[0]) return ys[0];
@@ -237,8 +241,8 @@ const page = (() => {
   });
 
   return {
-    data, folderName, linkedTime, linkTime, element, clock, interpolate, table, makeSortable,
-    segmentBox, metricColumn, score, fixed, typeset, systemName, pictures, tellUnplayable, soundPlayer,
-    downloads,
+    data, folderName, linkedTime, linkTime, element, clock, clamp, interpolate, table,
+    makeSortable, segmentBox, metricColumn, score, fixed, typeset, systemName, pictures,
+    tellUnplayable, soundPlayer, downloads,
   };
 })();

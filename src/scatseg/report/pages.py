@@ -65,16 +65,19 @@ class Frame(NamedTuple):
         Files with the same data, for browsers without JavaScript.
     root : str, default ""
         Relative path from its folder to that of the index: "" for the index itself.
+    parts : tuple of str, default ()
+        Further scripts that its own needs, besides that of all pages.
     """
 
     subject: str
     numbers: str = ""
     root: str = ""
+    parts: tuple[str, ...] = ()
 
 
 PAGES = {
     "index": Frame("segmentation report", numbers="scores.csv and summary.csv"),
-    "track": Frame("segmentation report", root="../"),
+    "track": Frame("segmentation report", root="../", parts=("player",)),
     "hits": Frame("search", numbers="hits.json"),
     "descents": Frame("matching", numbers="scores.json"),
 }
@@ -108,6 +111,10 @@ def page_html(name: str, data: JSON) -> bytes:
         subject=frame.subject,
         numbers=f" The numbers are also in {frame.numbers}." if frame.numbers else "",
         content=asset(f"{name}.html").decode(),
+        scripts="\n".join(
+            f'<script src="{frame.root}assets/{script}.js"></script>'
+            for script in ("page", *frame.parts, name)
+        ),
         data=text,
     )
     return page.encode()
