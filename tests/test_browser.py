@@ -342,6 +342,77 @@ def test_space_on_another_segment_plays_from_its_start(minute):
     assert not paused(minute)
 
 
+def repeats(page):
+    """Return whether the control of repetition is pressed, and what is announced."""
+    pressed = page.get_by_role("button", name="Repeat section").get_attribute("aria-pressed")
+    return pressed == "true", page.locator("#player").get_by_role("status").inner_text()
+
+
+def test_section_repeats_until_the_key_is_pressed_again(minute):
+    assert repeats(minute) == (False, "")
+    segment(minute, "even · section", 0).focus()
+    minute.keyboard.press("l")
+    assert repeats(minute) == (True, "Repeats one, 0:00 to 0:30, of even · section")
+    assert minute.locator(".is-repeated").all_inner_texts() == ["one"]
+    minute.keyboard.press("Space")
+    for _ in range(2):
+        minute.evaluate("document.querySelector('audio').currentTime = 29.8")
+        wait_until(minute, "document.querySelector('audio').currentTime < 1")
+        wait_until(minute, "document.querySelector('audio').currentTime > 0.1")
+    minute.keyboard.press("L")
+    assert repeats(minute) == (False, "Repeat is off")
+    assert minute.locator(".is-repeated").count() == 0
+    minute.evaluate("document.querySelector('audio').currentTime = 29.8")
+    wait_until(minute, "document.querySelector('audio').currentTime > 30.1")
+
+
+def test_key_plays_the_section_in_focus_and_repeats_another_one_then(minute):
+    for number, start in ((1, 20), (2, 40)):
+        segment(minute, "ann · section", number).focus()
+        minute.keyboard.press("l")
+        wait_until(minute, f"document.querySelector('audio').currentTime > {start}")
+        assert not paused(minute)
+        assert (
+            minute.locator(".is-repeated")
+            .get_attribute("aria-label")
+            .startswith(segment(minute, "ann · section", number).inner_text())
+        )
+
+
+def test_last_section_repeats_from_the_end_of_the_recording(minute):
+    segment(minute, "foote · section", 2).click()
+    minute.get_by_role("button", name="Repeat section").click()
+    minute.evaluate("document.querySelector('audio').currentTime = 59.5")
+    wait_until(minute, "document.querySelector('audio').currentTime < 59")
+    wait_until(minute, "document.querySelector('audio').currentTime > 40.1")
+    assert not paused(minute)
+
+
+def test_repetition_moves_to_the_section_that_is_gone_to(minute):
+    minute.get_by_role("button", name="Repeat section").click()
+    assert repeats(minute)[1].startswith("Repeats A, 0:00 to 0:20, of foote")
+    minute.get_by_role("slider", name="Waveform: position").press("PageUp")
+    assert repeats(minute)[1].startswith("Repeats B, 0:20 to 0:40, of foote")
+    segment(minute, "ann · section", 2).click()
+    assert repeats(minute)[1].startswith("Repeats verse, 0:40 to 1:00, of ann")
+    minute.evaluate("document.querySelector('audio').currentTime = 5")
+    wait_until(minute, "document.querySelector('#player output').textContent.includes('0:00')")
+    assert repeats(minute)[1].startswith("Repeats verse, 0:00 to 0:20, of ann")
+
+
+def test_letter_of_a_menu_repeats_nothing(minute):
+    minute.get_by_role("combobox", name="boundaries of").press("l")
+    assert repeats(minute) == (False, "")
+
+
+def test_keys_are_listed_on_request(minute):
+    keys = minute.locator("#keys")
+    assert not keys.get_by_text("play or pause").is_visible()
+    keys.get_by_text("Keys", exact=True).click()
+    assert keys.locator("kbd").all_inner_texts()[:2] == ["Space", "L"]
+    assert keys.get_by_text("play or pause").is_visible()
+
+
 def test_sections_are_listed_on_request_with_their_times(minute):
     minute.get_by_text("List of sections").click()
     rows = """[...document.querySelectorAll(".sections tbody tr")]
@@ -381,6 +452,9 @@ def test_page_without_its_recording_says_so_and_still_has_a_playhead(visit, run)
     segment(page, "foote · section", 1).click()
     assert playhead(page) == pytest.approx(100 / 3, abs=0.01)
     assert page.locator(".clock").text_content() == "0:20 / 1:00"
+    assert page.get_by_role("button", name="Repeat section").count() == 0
+    page.get_by_text("Keys", exact=True).click()
+    assert "Space" not in page.locator("#keys kbd").all_inner_texts()
 
 
 # ---- links and the way back ---------------------------------------------------------------

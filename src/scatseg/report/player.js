@@ -19,6 +19,7 @@ const player = (() => {
   }
 
   function follow() {
+    turnBack();
     moveTo(audio.currentTime);
     if (!audio.paused) requestAnimationFrame(follow);
   }
@@ -28,20 +29,12 @@ const player = (() => {
     linkTime(time);
     if (!audio) return;
     audio.currentTime = time;
-    if (play) audio.play().catch(complain);
+    changeRepeated();
+    if (play) start();
   }
 
-  // Space plays and pauses, also with focus on a view or on the current segment; any other button
-  // keeps its own action.
-  function toggleBySpace(event) {
-    const { key, target, repeat } = event;
-    if (key !== " " || event.ctrlKey || event.altKey || event.metaKey) return;
-    if (target !== document.body && !target.closest("canvas, .is-current")) return;
-    event.preventDefault();
-    held = target;
-    if (repeat) return;
-    if (audio.paused) audio.play().catch(complain);
-    else audio.pause();
+  function start() {
+    audio.play().catch(complain);
   }
 
   function complain(error) {
@@ -53,15 +46,120 @@ const player = (() => {
     box.append(element("p", { className: "note", role: "status" }, text));
   }
 
+  // ---- sections, which are [start, end, label, style] of a strip, and their repetition ---------
+
+  const strips = [...data.estimates, ...data.references];
+  const sections = new Map();
+  const repeater = element("button", {
+    type: "button", className: "small", title: "Key: L", "aria-pressed": "false",
+    "aria-keyshortcuts": "L",
+  }, "Repeat section");
+  const told = element("output", { className: "hint" });
+  let repeated = null;
+  // Whose sections are repeated: those of the strip last played from.
+  let [chosen] = strips;
+
+  // Let a button play a section.
+  function plays(button, section, strip) {
+    sections.set(button, [section, strip]);
+    button.classList.toggle("is-repeated", section === repeated);
+    button.addEventListener("click", () => {
+      chosen = strip;
+      if (repeated) repeat(section);
+      seek(section[0], { play: true });
+    });
+  }
+
+  // Repeat a section, or none.
+  function repeat(section) {
+    repeated = section;
+    repeater.setAttribute("aria-pressed", String(section !== null));
+    const name = strips.length > 1 ? `, of ${chosen.name}` : "";
+    told.textContent = section
+      ? `Repeats ${section[2]}, ${clock(section[0])} to ${clock(section[1])}${name}`
+      : "Repeat is off";
+    for (const [button, [own]] of sections) button.classList.toggle("is-repeated", own === section);
+  }
+
+  // Repeat the section of the button in focus, if it is of one, else that at the playhead; or no
+  // longer.
+  function toggleRepeat(button) {
+    const [section, strip] = sections.get(button) ?? [repeated ?? sectionAt(time), chosen];
+    chosen = strip;
+    if (section === repeated) {
+      repeat(null);
+      return;
+    }
+    repeat(section);
+    if (!isRepeated(time)) seek(section[0], { play: true });
+  }
+
+  function sectionAt(seconds) {
+    return chosen.segments.findLast(([from]) => from <= seconds) ?? chosen.segments[0];
+  }
+
+  // Browsers may round the time that they seek.
+  function isRepeated(seconds) {
+    const [from, to] = repeated;
+    return from - 0.01 <= seconds && seconds < to;
+  }
+
+  // Who goes elsewhere has the section there repeated.
+  function changeRepeated() {
+    if (repeated && !isRepeated(time)) repeat(sectionAt(time));
+  }
+
+  // From the end of the repeated section to its start, unless a position behind it is sought.
+  function turnBack() {
+    if (!repeated || audio.seeking) return;
+    if (audio.ended || audio.currentTime >= repeated[1]) [audio.currentTime] = repeated;
+  }
+
+  // ---- keys -----------------------------------------------------------------------------------
+
+  function act(event) {
+    const { key, target, repeat: isHeld } = event;
+    if (event.ctrlKey || event.altKey || event.metaKey) return;
+    if (key === " ") toggleBySpace(event);
+    if (key.toLowerCase() !== "l" || !chosen || target.closest("input, select")) return;
+    event.preventDefault();
+    if (!isHeld) toggleRepeat(target);
+  }
+
+  // Space plays and pauses, also with focus on a view or on the current segment; any other button
+  // keeps its own action.
+  function toggleBySpace(event) {
+    const { target, repeat: isHeld } = event;
+    if (target !== document.body && !target.closest("canvas, .is-current")) return;
+    event.preventDefault();
+    held = target;
+    if (isHeld) return;
+    if (audio.paused) start();
+    else audio.pause();
+  }
+
   if (audio) {
     audio.addEventListener("play", follow);
-    audio.addEventListener("seeking", () => moveTo(audio.currentTime));
+    audio.addEventListener("seeking", () => {
+      moveTo(audio.currentTime);
+      changeRepeated();
+    });
     for (const rest of ["seeking", "pause"]) {
       audio.addEventListener(rest, () => linkTime(audio.currentTime));
     }
+    // Pages in the background are not animated, so cannot follow.
+    audio.addEventListener("timeupdate", turnBack);
+    audio.addEventListener("ended", () => {
+      turnBack();
+      if (repeated) start();
+    });
     box.append(audio);
+    if (chosen) {
+      repeater.addEventListener("click", () => toggleRepeat());
+      box.append(element("div", { className: "repeat" }, repeater, told));
+    }
     tellUnplayable(audio, data.sound.url);
-    document.addEventListener("keydown", toggleBySpace);
+    document.addEventListener("keydown", act);
     // Some browsers click a button when Space is released.
     document.addEventListener("keyup", (event) => {
       if (event.key === " " && event.target === held) event.preventDefault();
@@ -74,5 +172,7 @@ const player = (() => {
     if (data.sound.note) showNote(data.sound.note);
   }
 
-  return { seek, now: () => time, onMove: (listen) => listeners.push(listen) };
+  return {
+    seek, plays, now: () => time, onMove: (listen) => listeners.push(listen), isSilent: !audio,
+  };
 })();

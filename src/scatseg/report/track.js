@@ -17,6 +17,7 @@
   showNeighbors();
   showTimeline();
   showSections();
+  showKeys();
   if (data.similarity) showSimilarity();
   showScores();
   showNotes();
@@ -232,11 +233,12 @@
     return canvas;
   }
 
-  function stripOf({ name, segments }) {
+  function stripOf(named) {
+    const { name, segments } = named;
     const buttons = segments.map((segment) => {
       const button = segmentBox("button", segment, data.styles, duration);
       button.append(element("span", {}, segment[2]));
-      return playing(button, segment);
+      return playing(button, segment, named);
     });
     const strip = element("div", { className: "strip", role: "group", "aria-label": name }, ...buttons);
     walkable(strip, buttons, "ArrowLeft", "ArrowRight");
@@ -244,11 +246,12 @@
     return strip;
   }
 
-  // Make a button that plays a segment.
-  function playing(button, [start, end, label]) {
+  // Make a button that plays a segment of a strip.
+  function playing(button, segment, strip) {
+    const [start, end, label] = segment;
     button.type = "button";
     button.setAttribute("aria-label", `${label}, ${clock(start)} to ${clock(end)}: play`);
-    button.addEventListener("click", () => player.seek(start, { play: true }));
+    player.plays(button, segment, strip);
     return button;
   }
 
@@ -313,6 +316,22 @@
         data.estimates.length ? data.references.length : 0, (i) => sectionTable(strips[i]))));
   }
 
+  function showKeys() {
+    const keys = [
+      ...(player.isSilent ? [] : [
+        [["Space"], "play or pause"],
+        [["L"], "repeat the section in focus, else that at the playhead; again: no longer"],
+      ]),
+      [["←", "→"], "on the waveform, a curve or the matrix: 5 s back or on; on sections: to the next"],
+      [["Page up", "Page down"], "30 s on or back"],
+      [["Home", "End"], "to the start or end"],
+      [["Enter"], "play the section in focus from its start"],
+    ];
+    place("keys").querySelector("dl").append(...keys.flatMap(([names, text]) => [
+      element("dt", {}, ...names.map((name) => element("kbd", {}, name))), element("dd", {}, text),
+    ]));
+  }
+
   // A menu of items, each created by `make` when first selected.
   function choice(text, names, first, make) {
     const select = element("select", {}, ...names.map((name, i) =>
@@ -337,13 +356,14 @@
     window.addEventListener("pageshow", act);
   }
 
-  function sectionTable({ name, segments }) {
+  function sectionTable(strip) {
+    const { name, segments } = strip;
     const columns = [
       { text: "Start" }, { text: "End", number: true }, { text: "Length (s)", number: true },
       { text: "Label" },
     ];
     const buttons = segments.map((segment) => playing(
-      element("button", { className: "start" }, clock(segment[0], 0.01)), segment));
+      element("button", { className: "start" }, clock(segment[0], 0.01)), segment, strip));
     const made = table(columns, segments.map(([start, end, label, style], i) => [
       buttons[i], clock(end, 0.01), (end - start).toFixed(2), labelled(label, data.styles[style]),
     ]));
