@@ -564,6 +564,19 @@ def decoded(png):
     return np.round(255 * imread(io.BytesIO(png))[:, :, :3]).astype(int)
 
 
+def test_key_of_the_matrix_has_the_limits_and_colors_of_its_image(minute):
+    key = minute.locator(".key")
+    assert key.inner_text().split("\n") == ["similarity \u2264 0.00", "\u2265 1.00"]
+    colors = decoded(key.locator("i").screenshot())
+    matrix = decoded(minute.locator(".matrix canvas").screenshot())
+    height, width = matrix.shape[:2]
+    middle = colors.shape[0] // 2
+    for end, (x, y) in ((3, (0.5, 0.9)), (-4, (0.1, 0.9))):
+        np.testing.assert_allclose(
+            colors[middle, end], matrix[int(y * height), int(x * width)], atol=30
+        )
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_page_follows_the_color_scheme(visit, scheme):
     page = visit("index.html")
@@ -673,6 +686,51 @@ def test_zoom_shows_more_or_all_and_keeps_the_playhead_in_sight(long_page):
         "document.querySelector('.row canvas').clientWidth"
     )
     assert long_page.get_by_role("button", name="Zoom out").is_disabled()
+
+
+def test_whole_of_a_long_recording_is_printed_in_light_colors_and_shown_as_before_then(long_page):
+    long_page.emulate_media(color_scheme="dark")
+    long_page.evaluate("document.querySelector('.scroller').scrollLeft = 3000")
+    seen = """() => {
+      const ticks = [...document.querySelectorAll(".rows .axis span")];
+      return {
+        hidden: document.querySelector(".row-body").clientWidth
+          - document.querySelector(".row canvas").clientWidth,
+        last: ticks.at(-1).textContent,
+        ticks: ticks.length,
+        ink: getComputedStyle(document.documentElement).getPropertyValue("--ink"),
+      };
+    }"""
+    before = long_page.evaluate(seen)
+    long_page.evaluate(
+        f"window.addEventListener('beforeprint', () => {{ window.printed = ({seen})(); }})"
+    )
+    long_page.pdf()
+    printed = long_page.evaluate("printed")
+    assert (printed["hidden"], printed["last"]) == (0, "30:00")
+    assert printed["ticks"] < 30
+    assert printed["ink"] == "#1a1e23"
+    assert before["hidden"] > 5000
+    assert (long_page.evaluate(seen), scrolled(long_page)) == (before, 3000)
+
+
+def test_list_of_sections_is_printed_to_its_end(long_page):
+    long_page.get_by_text("List of sections").click()
+    hidden = """() => {
+      const list = document.querySelector(".sections");
+      return list.scrollHeight - list.clientHeight;
+    }"""
+    assert long_page.evaluate(hidden) > 5000
+    long_page.emulate_media(media="print")
+    assert long_page.evaluate(hidden) == 0
+
+
+@pytest.mark.parametrize("name", ["index.html", "pages/minute.html"])
+def test_paper_is_not_dark(visit, name):
+    page = visit(name)
+    page.emulate_media(media="print", color_scheme="dark")
+    color = "getComputedStyle(document.querySelector('h1')).color"
+    assert page.evaluate(color) == "rgb(26, 30, 35)"
 
 
 def test_index_is_named_after_its_folder(visit):

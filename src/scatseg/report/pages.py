@@ -28,6 +28,8 @@ from scatseg.plotting import (
     annotation_strips,
     annotator_name,
     matched_styles,
+    similarity_colors,
+    similarity_limits,
 )
 from scatseg.report.contents import Arrays, Run, Track
 from scatseg.report.png import png_size
@@ -213,6 +215,8 @@ def track_data(
         and {
             "url": relative_url(similarity, page),
             "edges": _rounded(arrays.S_edges) if arrays.S_edges is not None else [],
+            "limits": similarity_limits(arrays.S / 255) if arrays.S is not None else [],
+            "colors": [f"#{color.tobytes().hex()}" for color in similarity_colors()[::15]],
         },
         "curves": [_curve(name, curve, track) for name, curve in arrays.curves.items()],
         "scores": _track_scores(track, run.baselines),

@@ -100,6 +100,18 @@
       last = time;
       if (lost) scroll(linear(time) * seen.span - 0.1 * seen.size);
     }
+    // Paper does not scroll, and is not dark.
+    function printWhole() {
+      const shown = [scale, seen.left];
+      document.documentElement.classList.add("on-paper");
+      zoomTo(0);
+      window.addEventListener("afterprint", () => {
+        document.documentElement.classList.remove("on-paper");
+        [scale] = shown;
+        layOut();
+        scroll(shown[1]);
+      }, { once: true });
+    }
     function button(text, name, act) {
       const made = element("button", { type: "button", className: "small", title: name }, text);
       made.setAttribute("aria-label", name);
@@ -114,6 +126,7 @@
     function start() {
       scroller.addEventListener("scroll", () => scroll(scroller.scrollLeft));
       new ResizeObserver(layOut).observe(scroller);
+      window.addEventListener("beforeprint", printWhole);
       layOut();
       player.onMove(follow);
     }
@@ -288,8 +301,11 @@
   // Time ticks along an axis; `along` maps a time to a fraction of its length.
   function timeAxis(along, axis = element("div", { className: "axis" }), vertical = false) {
     const rounds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+    let room = 0;
     const redraw = () => {
-      const room = (vertical ? axis.clientHeight : axis.clientWidth) / (vertical ? 48 : 64);
+      const before = room;
+      room = vertical ? axis.clientHeight / 48 : axis.clientWidth / 64;
+      if (room === before) return;
       const step = rounds.find((round) => duration / round <= room) ?? 7200;
       const ticks = [];
       for (let i = 0; i * step <= duration; i++) {
@@ -301,6 +317,7 @@
       }
       axis.replaceChildren(...ticks);
     };
+    view.onChange(redraw);
     new ResizeObserver(redraw).observe(axis);
     return axis;
   }
@@ -390,7 +407,7 @@
   function showSimilarity() {
     const section = place("similarity");
     section.hidden = false;
-    const { edges, url } = data.similarity;
+    const { edges, url, limits, colors } = data.similarity;
     const fractions = edges.map((_, i) => i / (edges.length - 1));
     const along = (time) => interpolate(time, edges, fractions);
     const timeAt = (fraction) => interpolate(fraction, fractions, edges);
@@ -424,6 +441,9 @@
     });
     canvas.addEventListener("pointerleave", () => { moments.textContent = hint; });
 
+    const [low, high] = limits.map((limit) => fixed(limit, 2));
+    section.querySelector(".key").append(`similarity ≤ ${low}`,
+      element("i", { style: { background: `linear-gradient(to right, ${colors})` } }), `≥ ${high}`);
     const [vertical, horizontal] = section.querySelectorAll(".axis");
     timeAxis(along, vertical, true);
     timeAxis(along, horizontal);
