@@ -294,6 +294,8 @@ def test_keyboard_moves_the_playhead(minute):
     minute.keyboard.press("ArrowRight")
     minute.keyboard.press("PageUp")
     assert audio_time(minute) == pytest.approx(35)
+    minute.keyboard.press("Shift+ArrowLeft")
+    assert audio_time(minute) == pytest.approx(34.5)
 
 
 @pytest.mark.parametrize(
@@ -731,6 +733,43 @@ def test_paper_is_not_dark(visit, name):
     page.emulate_media(media="print", color_scheme="dark")
     color = "getComputedStyle(document.querySelector('h1')).color"
     assert page.evaluate(color) == "rgb(26, 30, 35)"
+
+
+def test_tab_leads_to_the_section_at_the_playhead(long_page):
+    wave = long_page.get_by_role("slider", name="Waveform: position")
+    wave.press("PageUp")
+    wave.press("Tab")
+    focused = "document.activeElement.getAttribute('aria-label')"
+    assert long_page.evaluate(focused) == "A, 0:30 to 0:35: play"
+    long_page.keyboard.press("ArrowRight")
+    long_page.evaluate("location.hash = '#t=100'")
+    wait_until(long_page, "document.querySelector('.is-current').textContent === 'A'")
+    assert long_page.evaluate(focused) == "B, 0:35 to 0:40: play"
+    stops = "document.querySelectorAll('.strip [tabindex=\"0\"]').length"
+    assert long_page.evaluate(stops) == 1
+
+
+def test_player_that_stays_in_sight_hides_nothing_in_focus_and_is_not_hidden(long_page):
+    long_page.set_viewport_size({"width": 640, "height": 450})
+    strip = "document.querySelector('.strip').getBoundingClientRect()"
+    long_page.evaluate(f"window.scrollBy(0, {strip}.top - 20)")
+    long_page.evaluate("document.querySelector('.curve canvas').focus({ preventScroll: true })")
+    assert long_page.evaluate(f"{strip}.top") == pytest.approx(20, abs=1)
+    under = """() => {
+      const sight = document.querySelector(".player").getBoundingClientRect();
+      return document.activeElement.getBoundingClientRect().top - sight.bottom;
+    }"""
+    for _ in range(2):
+        long_page.keyboard.press("Shift+Tab")
+        assert long_page.evaluate(under) >= 0
+    over = """() => {
+      const name = document.querySelector(".row-name");
+      const sight = document.querySelector(".player").getBoundingClientRect();
+      window.scrollBy(0, name.getBoundingClientRect().top - sight.top - 10);
+      const { left, top } = name.getBoundingClientRect();
+      return document.elementFromPoint(left + 5, top + 5).closest(".player, .row-name").className;
+    }"""
+    assert long_page.evaluate(over) == "player"
 
 
 def test_index_is_named_after_its_folder(visit):

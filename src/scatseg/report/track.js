@@ -241,7 +241,7 @@
     canvas.addEventListener("keydown", (event) => {
       if (!(event.key in steps)) return;
       event.preventDefault();
-      player.seek(player.now() + steps[event.key]);
+      player.seek(player.now() + steps[event.key] * (event.shiftKey ? 0.1 : 1));
     });
     return canvas;
   }
@@ -254,8 +254,7 @@
       return playing(button, segment, named);
     });
     const strip = element("div", { className: "strip", role: "group", "aria-label": name }, ...buttons);
-    walkable(strip, buttons, "ArrowLeft", "ArrowRight");
-    markCurrent(segments, buttons);
+    markCurrent(segments, buttons, walkable(strip, buttons, "ArrowLeft", "ArrowRight"));
     return strip;
   }
 
@@ -268,8 +267,8 @@
     return button;
   }
 
-  // Mark the element of the segment at the playhead.
-  function markCurrent(segments, elements) {
+  // Mark the element of the segment at the playhead, and tell its number.
+  function markCurrent(segments, elements, tell) {
     let current = -1;
     const mark = (time) => {
       const next = segments.findIndex(([start, end]) => start <= time && time < end);
@@ -277,25 +276,35 @@
       elements[current]?.classList.remove("is-current");
       elements[next]?.classList.add("is-current");
       current = next;
+      if (next >= 0) tell(next);
     };
     player.onMove(mark);
     mark(player.now());
   }
 
-  // Roving tab index: a group of buttons is one tab stop, arrow keys move within it.
+  // Roving tab index: a group of buttons is one tab stop, arrow keys move within it. Returns a
+  // function that moves the stop to a button, unless the focus is in the group.
   function walkable(box, buttons, back, on) {
-    buttons.forEach((button, i) => { button.tabIndex = i ? -1 : 0; });
+    let stop = buttons[0];
+    const stopAt = (button) => {
+      stop.tabIndex = -1;
+      stop = button;
+      stop.tabIndex = 0;
+    };
+    buttons.forEach((button) => { button.tabIndex = -1; });
+    stopAt(stop);
     box.addEventListener("keydown", (event) => {
       const here = buttons.indexOf(event.target);
       const last = buttons.length - 1;
       const goal = { [back]: here - 1, [on]: here + 1, Home: 0, End: last }[event.key];
       if (here < 0 || goal === undefined) return;
       event.preventDefault();
-      const target = buttons[clamp(goal, 0, last)];
-      buttons[here].tabIndex = -1;
-      target.tabIndex = 0;
-      target.focus();
+      stopAt(buttons[clamp(goal, 0, last)]);
+      stop.focus();
     });
+    return (i) => {
+      if (!box.contains(document.activeElement)) stopAt(buttons[i]);
+    };
   }
 
   // Time ticks along an axis; `along` maps a time to a fraction of its length.
@@ -339,8 +348,10 @@
         [["Space"], "play or pause"],
         [["L"], "repeat the section in focus, else that at the playhead; again: no longer"],
       ]),
-      [["←", "→"], "on the waveform, a curve or the matrix: 5 s back or on; on sections: to the next"],
-      [["Page up", "Page down"], "30 s on or back"],
+      [["Tab"], "to the next view, or the section at the playhead in the next row or list"],
+      [["←", "→"], "on the waveform, a curve or the matrix: 5 s back or on, with Shift 0.5 s; " +
+        "on sections: to the one before or after"],
+      [["Page up", "Page down"], "on the waveform, a curve or the matrix: 30 s on or back"],
       [["Home", "End"], "to the start or end"],
       [["Enter"], "play the section in focus from its start"],
     ];
@@ -391,8 +402,7 @@
     rows.forEach((row, i) => row.addEventListener("click", (event) => {
       if (event.target !== buttons[i]) buttons[i].click();
     }));
-    walkable(made, buttons, "ArrowUp", "ArrowDown");
-    markCurrent(segments, rows);
+    markCurrent(segments, rows, walkable(made, buttons, "ArrowUp", "ArrowDown"));
     return made;
   }
 
