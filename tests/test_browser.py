@@ -542,11 +542,14 @@ def test_page_whose_copy_of_the_recording_is_lost_says_so_once(context, run, tmp
     player = page.get_by_label("Player")
     player.get_by_role("status").wait_for()
     page.locator(".strip button").nth(1).click()
+    page.keyboard.press("l")
     page.wait_for_timeout(200)
     assert player.get_by_role("status").all_inner_texts() == [
         "cannot be played: ../assets/audio/minute.wav is missing, or unknown to this browser"
     ]
     assert page.get_by_role("slider", name="Waveform").get_attribute("aria-valuenow") == "20"
+    assert player.get_by_role("button", name="Repeat section").count() == 0
+    assert page.locator(".is-repeated").count() == 0
     page.close()
 
 

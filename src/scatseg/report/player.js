@@ -121,7 +121,7 @@ const player = (() => {
     const { key, target, repeat: isHeld } = event;
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (key === " ") toggleBySpace(event);
-    if (key.toLowerCase() !== "l" || !chosen || target.closest("input, select")) return;
+    if (key.toLowerCase() !== "l" || !repeater.isConnected || target.closest("input, select")) return;
     event.preventDefault();
     if (!isHeld) toggleRepeat(target);
   }
@@ -155,8 +155,10 @@ const player = (() => {
     });
     box.append(audio);
     if (chosen) {
+      const row = element("div", { className: "repeat" }, repeater, told);
       repeater.addEventListener("click", () => toggleRepeat());
-      box.append(element("div", { className: "repeat" }, repeater, told));
+      audio.addEventListener("error", () => row.remove());
+      box.append(row);
     }
     tellUnplayable(audio, data.sound.url);
     document.addEventListener("keydown", act);
