@@ -146,6 +146,14 @@ def test_importing_scatseg_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+def test_importing_the_command_line_imports_nothing_heavy():
+    script = "import sys, scatseg.cli; print([m for m in ('numpy', 'scipy') if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
 def test_everything_public_can_be_imported():
     for name in scatseg.__all__:
         assert getattr(scatseg, name).__doc__

@@ -294,6 +294,8 @@ def test_keyboard_moves_the_playhead(minute):
     minute.keyboard.press("ArrowRight")
     minute.keyboard.press("PageUp")
     assert audio_time(minute) == pytest.approx(35)
+    minute.keyboard.press("Shift+ArrowLeft")
+    assert audio_time(minute) == pytest.approx(34.5)
 
 
 @pytest.mark.parametrize(
@@ -342,6 +344,77 @@ def test_space_on_another_segment_plays_from_its_start(minute):
     assert not paused(minute)
 
 
+def repeats(page):
+    """Return whether the control of repetition is pressed, and what is announced."""
+    pressed = page.get_by_role("button", name="Repeat section").get_attribute("aria-pressed")
+    return pressed == "true", page.locator("#player").get_by_role("status").inner_text()
+
+
+def test_section_repeats_until_the_key_is_pressed_again(minute):
+    assert repeats(minute) == (False, "")
+    segment(minute, "even · section", 0).focus()
+    minute.keyboard.press("l")
+    assert repeats(minute) == (True, "Repeats one, 0:00 to 0:30, of even · section")
+    assert minute.locator(".is-repeated").all_inner_texts() == ["one"]
+    minute.keyboard.press("Space")
+    for _ in range(2):
+        minute.evaluate("document.querySelector('audio').currentTime = 29.8")
+        wait_until(minute, "document.querySelector('audio').currentTime < 1")
+        wait_until(minute, "document.querySelector('audio').currentTime > 0.1")
+    minute.keyboard.press("L")
+    assert repeats(minute) == (False, "Repeat is off")
+    assert minute.locator(".is-repeated").count() == 0
+    minute.evaluate("document.querySelector('audio').currentTime = 29.8")
+    wait_until(minute, "document.querySelector('audio').currentTime > 30.1")
+
+
+def test_key_plays_the_section_in_focus_and_repeats_another_one_then(minute):
+    for number, start in ((1, 20), (2, 40)):
+        segment(minute, "ann · section", number).focus()
+        minute.keyboard.press("l")
+        wait_until(minute, f"document.querySelector('audio').currentTime > {start}")
+        assert not paused(minute)
+        assert (
+            minute.locator(".is-repeated")
+            .get_attribute("aria-label")
+            .startswith(segment(minute, "ann · section", number).inner_text())
+        )
+
+
+def test_last_section_repeats_from_the_end_of_the_recording(minute):
+    segment(minute, "foote · section", 2).click()
+    minute.get_by_role("button", name="Repeat section").click()
+    minute.evaluate("document.querySelector('audio').currentTime = 59.5")
+    wait_until(minute, "document.querySelector('audio').currentTime < 59")
+    wait_until(minute, "document.querySelector('audio').currentTime > 40.1")
+    assert not paused(minute)
+
+
+def test_repetition_moves_to_the_section_that_is_gone_to(minute):
+    minute.get_by_role("button", name="Repeat section").click()
+    assert repeats(minute)[1].startswith("Repeats A, 0:00 to 0:20, of foote")
+    minute.get_by_role("slider", name="Waveform: position").press("PageUp")
+    assert repeats(minute)[1].startswith("Repeats B, 0:20 to 0:40, of foote")
+    segment(minute, "ann · section", 2).click()
+    assert repeats(minute)[1].startswith("Repeats verse, 0:40 to 1:00, of ann")
+    minute.evaluate("document.querySelector('audio').currentTime = 5")
+    wait_until(minute, "document.querySelector('#player output').textContent.includes('0:00')")
+    assert repeats(minute)[1].startswith("Repeats verse, 0:00 to 0:20, of ann")
+
+
+def test_letter_of_a_menu_repeats_nothing(minute):
+    minute.get_by_role("combobox", name="boundaries of").press("l")
+    assert repeats(minute) == (False, "")
+
+
+def test_keys_are_listed_on_request(minute):
+    keys = minute.locator("#keys")
+    assert not keys.get_by_text("play or pause").is_visible()
+    keys.get_by_text("Keys", exact=True).click()
+    assert keys.locator("kbd").all_inner_texts()[:2] == ["Space", "L"]
+    assert keys.get_by_text("play or pause").is_visible()
+
+
 def test_sections_are_listed_on_request_with_their_times(minute):
     minute.get_by_text("List of sections").click()
     rows = """[...document.querySelectorAll(".sections tbody tr")]
@@ -381,6 +454,9 @@ def test_page_without_its_recording_says_so_and_still_has_a_playhead(visit, run)
     segment(page, "foote · section", 1).click()
     assert playhead(page) == pytest.approx(100 / 3, abs=0.01)
     assert page.locator(".clock").text_content() == "0:20 / 1:00"
+    assert page.get_by_role("button", name="Repeat section").count() == 0
+    page.get_by_text("Keys", exact=True).click()
+    assert "Space" not in page.locator("#keys kbd").all_inner_texts()
 
 
 # ---- links and the way back ---------------------------------------------------------------
@@ -466,11 +542,14 @@ def test_page_whose_copy_of_the_recording_is_lost_says_so_once(context, run, tmp
     player = page.get_by_label("Player")
     player.get_by_role("status").wait_for()
     page.locator(".strip button").nth(1).click()
+    page.keyboard.press("l")
     page.wait_for_timeout(200)
     assert player.get_by_role("status").all_inner_texts() == [
         "cannot be played: ../assets/audio/minute.wav is missing, or unknown to this browser"
     ]
     assert page.get_by_role("slider", name="Waveform").get_attribute("aria-valuenow") == "20"
+    assert player.get_by_role("button", name="Repeat section").count() == 0
+    assert page.locator(".is-repeated").count() == 0
     page.close()
 
 
@@ -488,6 +567,19 @@ def decoded(png):
     from matplotlib.image import imread
 
     return np.round(255 * imread(io.BytesIO(png))[:, :, :3]).astype(int)
+
+
+def test_key_of_the_matrix_has_the_limits_and_colors_of_its_image(minute):
+    key = minute.locator(".key")
+    assert key.inner_text().split("\n") == ["similarity \u2264 0.00", "\u2265 1.00"]
+    colors = decoded(key.locator("i").screenshot())
+    matrix = decoded(minute.locator(".matrix canvas").screenshot())
+    height, width = matrix.shape[:2]
+    middle = colors.shape[0] // 2
+    for end, (x, y) in ((3, (0.5, 0.9)), (-4, (0.1, 0.9))):
+        np.testing.assert_allclose(
+            colors[middle, end], matrix[int(y * height), int(x * width)], atol=30
+        )
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -599,6 +691,88 @@ def test_zoom_shows_more_or_all_and_keeps_the_playhead_in_sight(long_page):
         "document.querySelector('.row canvas').clientWidth"
     )
     assert long_page.get_by_role("button", name="Zoom out").is_disabled()
+
+
+def test_whole_of_a_long_recording_is_printed_in_light_colors_and_shown_as_before_then(long_page):
+    long_page.emulate_media(color_scheme="dark")
+    long_page.evaluate("document.querySelector('.scroller').scrollLeft = 3000")
+    seen = """() => {
+      const ticks = [...document.querySelectorAll(".rows .axis span")];
+      return {
+        hidden: document.querySelector(".row-body").clientWidth
+          - document.querySelector(".row canvas").clientWidth,
+        last: ticks.at(-1).textContent,
+        ticks: ticks.length,
+        ink: getComputedStyle(document.documentElement).getPropertyValue("--ink"),
+      };
+    }"""
+    before = long_page.evaluate(seen)
+    long_page.evaluate(
+        f"window.addEventListener('beforeprint', () => {{ window.printed = ({seen})(); }})"
+    )
+    long_page.pdf()
+    printed = long_page.evaluate("printed")
+    assert (printed["hidden"], printed["last"]) == (0, "30:00")
+    assert printed["ticks"] < 30
+    assert printed["ink"] == "#1a1e23"
+    assert before["hidden"] > 5000
+    assert (long_page.evaluate(seen), scrolled(long_page)) == (before, 3000)
+
+
+def test_list_of_sections_is_printed_to_its_end(long_page):
+    long_page.get_by_text("List of sections").click()
+    hidden = """() => {
+      const list = document.querySelector(".sections");
+      return list.scrollHeight - list.clientHeight;
+    }"""
+    assert long_page.evaluate(hidden) > 5000
+    long_page.emulate_media(media="print")
+    assert long_page.evaluate(hidden) == 0
+
+
+@pytest.mark.parametrize("name", ["index.html", "pages/minute.html"])
+def test_paper_is_not_dark(visit, name):
+    page = visit(name)
+    page.emulate_media(media="print", color_scheme="dark")
+    color = "getComputedStyle(document.querySelector('h1')).color"
+    assert page.evaluate(color) == "rgb(26, 30, 35)"
+
+
+def test_tab_leads_to_the_section_at_the_playhead(long_page):
+    wave = long_page.get_by_role("slider", name="Waveform: position")
+    wave.press("PageUp")
+    wave.press("Tab")
+    focused = "document.activeElement.getAttribute('aria-label')"
+    assert long_page.evaluate(focused) == "A, 0:30 to 0:35: play"
+    long_page.keyboard.press("ArrowRight")
+    long_page.evaluate("location.hash = '#t=100'")
+    wait_until(long_page, "document.querySelector('.is-current').textContent === 'A'")
+    assert long_page.evaluate(focused) == "B, 0:35 to 0:40: play"
+    stops = "document.querySelectorAll('.strip [tabindex=\"0\"]').length"
+    assert long_page.evaluate(stops) == 1
+
+
+def test_player_that_stays_in_sight_hides_nothing_in_focus_and_is_not_hidden(long_page):
+    long_page.set_viewport_size({"width": 640, "height": 450})
+    strip = "document.querySelector('.strip').getBoundingClientRect()"
+    long_page.evaluate(f"window.scrollBy(0, {strip}.top - 20)")
+    long_page.evaluate("document.querySelector('.curve canvas').focus({ preventScroll: true })")
+    assert long_page.evaluate(f"{strip}.top") == pytest.approx(20, abs=1)
+    under = """() => {
+      const sight = document.querySelector(".player").getBoundingClientRect();
+      return document.activeElement.getBoundingClientRect().top - sight.bottom;
+    }"""
+    for _ in range(2):
+        long_page.keyboard.press("Shift+Tab")
+        assert long_page.evaluate(under) >= 0
+    over = """() => {
+      const name = document.querySelector(".row-name");
+      const sight = document.querySelector(".player").getBoundingClientRect();
+      window.scrollBy(0, name.getBoundingClientRect().top - sight.top - 10);
+      const { left, top } = name.getBoundingClientRect();
+      return document.elementFromPoint(left + 5, top + 5).closest(".player, .row-name").className;
+    }"""
+    assert long_page.evaluate(over) == "player"
 
 
 def test_index_is_named_after_its_folder(visit):
@@ -982,6 +1156,18 @@ def test_hits_say_where_they_are_and_why(hits_page):
     assert hits_page.locator("main img").count() == 0
 
 
+def test_hits_have_a_rank_and_negative_numbers_a_minus_sign(context, answer, tmp_path):
+    opposite = dataclasses.replace(answer.hits[0], course=-0.25)
+    page = context.new_page()
+    page.goto(build_hits(dataclasses.replace(answer, hits=(opposite,)), tmp_path / "page").as_uri())
+    page.set_viewport_size({"width": 1280, "height": 800})
+    head, hit = page.evaluate(ROWS, ".hits")
+    assert (head[0], hit[0]) == ("Rank", "1")
+    assert (head[5], hit[5]) == ("Course", "\N{MINUS SIGN}0.250")
+    assert "-" not in page.locator("#hits > div > .hint").inner_text()
+    page.close()
+
+
 @pytest.mark.parametrize("width", [400, 1280])
 def test_the_page_of_a_search_fits_the_width_of_the_window(hits_page, width):
     hits_page.set_viewport_size({"width": width, "height": 800})
@@ -1033,7 +1219,7 @@ def test_descents_say_units_delays_and_how_far_they_are_off(descents_page):
     ]  # fmt: skip
     assert (near[0], near[1], near[6].split("\n")) == (SCRIPT, "0", ["8", "0.000 octaves"])
     assert (far[1], far[6].split("\n")) == ("125", ["16", "+1.000 octaves"])
-    assert far[7].split("\n") == ["-1", "0.000 octaves, wrong sign, at its bound"]
+    assert far[7].split("\n") == ["\N{MINUS SIGN}1", "0.000 octaves, wrong sign, at its bound"]
     assert "f_m 8 Hz" in descents_page.locator("#subtitle").inner_text()
 
 

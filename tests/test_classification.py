@@ -59,7 +59,11 @@ from scatseg.classification.tables import scores_document, summary_markdown
 from scatseg.clips import ClipFeatures, ClipStoreError, describe_clips
 from scatseg.explain import Band, Reason, sentence
 from scatseg.labelled import Clip
-from scatseg.plotting.classification import confusion_figure, relevance_figure
+from scatseg.plotting.classification import (
+    confusion_figure,
+    relevance_figure,
+    reliability_figure,
+)
 from scatseg.search.descriptions import Describer
 
 SR = 5512  # the modulation filters lie at 15.07, 7.54, 3.77, 1.88, ... Hz
@@ -601,6 +605,18 @@ def test_calibration_error_depends_on_the_bins():
     P, truth = np.array([[0.55, 0.45], [0.95, 0.05]]), [1, 0]
     assert expected_calibration_error(truth, P, n_bins=10) == pytest.approx((0.55 + 0.05) / 2)
     assert expected_calibration_error(truth, P, n_bins=1) == pytest.approx(0.75 - 0.5)
+
+
+def test_dots_of_reliability_have_the_sizes_of_their_key():
+    P = np.array([[0.95, 0.05]] * 4 + [[0.65, 0.35]])  # bins of 80 % and 20 %
+    figure = reliability_figure({"system": reliability([0] * 5, P)})
+    (ax,) = figure.axes
+    (key,) = figure.legends
+    areas = {dot.get_label(): dot.get_markersize() ** 2 for dot in key.legend_handles}
+    assert list(areas) == [f"{share}% of predictions" for share in (5, 20, 50)]
+    least, most = sorted(ax.collections[0].get_sizes())
+    assert least == pytest.approx(areas["20% of predictions"])
+    assert areas["50% of predictions"] < most
 
 
 def test_reliability_puts_every_prediction_into_its_bin():

@@ -15,6 +15,7 @@ from tests.commands import scatseg
 
 from scatseg import analysis, audio, cli, figures, formats, plotting
 from scatseg.cli import experiment
+from scatseg.cli.options import FormatName
 from scatseg.cli.outcome import usage_errors
 from scatseg.figures import structure
 from scatseg.segmentation import Segmentation
@@ -35,6 +36,10 @@ def music(tmp_path):
 
 
 FAST = ("--features", "logmel", "--segmenter", "foote:half_width=4,min_duration=2", "--jobs", 1)
+
+
+def test_formats_of_the_command_line_are_those_of_the_package():
+    assert list(FormatName.choices) == list(formats.FORMATS)
 
 
 def test_segment_writes_a_run_and_ends_with_its_page(music, tmp_path, capsys):

@@ -98,6 +98,7 @@ def test_wavelet_is_drawn_as_it_is(wavelet, ax):
     real, imaginary, modulus = (line.get_ydata() for line in ax.lines)
     np.testing.assert_allclose(np.hypot(real, imaginary), modulus, atol=1e-12)
     assert modulus.max() == pytest.approx(1)
+    assert ax.get_ylabel() == "amplitude (peak 1)"
 
 
 def test_response_is_drawn_in_hertz(wavelet, ax):
@@ -260,16 +261,26 @@ def test_times_of_tiles_side_by_side_do_not_overlap(options, tmp_path, monkeypat
     monkeypatch.setattr(plotting, "save_figure", lambda figure, _: made.append(figure))
     figures.draw_wavelet2d(tmp_path / "x.png", **options)
     made[0].draw_without_rendering()
+    tiles = [ax for ax in made[0].axes if ax.images]
     ticks = [
         tick
-        for ax in made[0].axes
+        for ax in tiles
         for tick in ax.xaxis.get_major_ticks()
         if tick.label1.get_visible() and ax.get_xlim()[0] <= tick.get_loc() <= ax.get_xlim()[1]
     ]
     boxes = sorted((tick.label1.get_window_extent() for tick in ticks), key=lambda box: box.x0)
-    columns = {round(ax.get_position().x0, 6) for ax in made[0].axes}
+    columns = {round(ax.get_position().x0, 6) for ax in tiles}
     assert sum(tick.get_loc() > 0 for tick in ticks) >= len(columns)
     assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_tiles_share_a_key_of_their_colors(tmp_path, monkeypatch):
+    made = []
+    monkeypatch.setattr(plotting, "save_figure", lambda figure, _: made.append(figure))
+    figures.draw_wavelet2d(tmp_path / "x.png", J_fr=2, J=10, rates=(20,))
+    *tiles, bar = made[0].axes
+    assert bar.get_ylabel() == "real part (peak 1)"
+    assert {ax.images[0].get_clim() for ax in tiles} == {bar.get_ylim()} == {(-1, 1)}
 
 
 def test_tiles_are_drawn_upwards(tiles, ax):

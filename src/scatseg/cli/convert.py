@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scatseg.cli.options import FileArgument, FilePath, check_folder
+from scatseg.cli.options import FileArgument, FilePath, FormatName, check_folder
 from scatseg.cli.outcome import status_of, text_of, usage_errors
-from scatseg.formats import FORMATS
 
 if TYPE_CHECKING:
     from scatseg.formats import Annotation
@@ -27,12 +26,8 @@ if TYPE_CHECKING:
     type=FilePath(),
     help="Output file or folder; one that ends with a slash is a folder.",
 )
-@click.option(
-    "--from", "source_format", type=click.Choice(list(FORMATS)), help="[default: by extension]"
-)
-@click.option(
-    "--format", "target_format", type=click.Choice(list(FORMATS)), help="[default: by extension]"
-)
+@click.option("--from", "source_format", type=FormatName, help="[default: by extension]")
+@click.option("--format", "target_format", type=FormatName, help="[default: by extension]")
 @click.option("--level", help="Only this level: section, phrase, ...")
 @click.option("--system", help="Only the segmentations of this system.")
 @click.option(
@@ -58,7 +53,7 @@ def convert(
     target format only one, the first is written: choose with --level and --system.
     """
     from scatseg.datasets import is_run
-    from scatseg.formats import FormatError, format_of, read, write
+    from scatseg.formats import FORMATS, FormatError, format_of, read, write
     from scatseg.runs import find_sources, shown
 
     suffixes = {suffix for known in FORMATS.values() for suffix in known.reads}

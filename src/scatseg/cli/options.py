@@ -37,6 +37,9 @@ class FilePath(click.Path):
 
 FileArgument = FilePath(path_type=Path)
 
+# Written out, as `scatseg.formats` is heavy.
+FormatName = click.Choice(["jams", "lab", "csv", "audacity", "svl", "textgrid"])
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 

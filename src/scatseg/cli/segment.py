@@ -13,6 +13,7 @@ import click
 
 from scatseg.cli.options import (
     FileArgument,
+    FormatName,
     audio_option,
     config_option,
     heard_features_option,
@@ -33,7 +34,6 @@ from scatseg.cli.outcome import (
 )
 from scatseg.cli.progress import Progress
 from scatseg.counts import counted, named_first
-from scatseg.formats import FORMATS
 
 if TYPE_CHECKING:
     from scatseg.analysis import SegmentJob
@@ -102,7 +102,7 @@ def _cluster_of(_: click.Context, __: click.Parameter, backend: str) -> str | No
     "--format",
     "exports",
     multiple=True,
-    type=click.Choice(list(FORMATS)),
+    type=FormatName,
     help="Also export to this format, in exports/; csv includes the probability of each segment's "
     "first boundary (confidence), where known. Exports corrected by hand are not replaced, with a "
     "warning if the track has changed. Repeat for several.",

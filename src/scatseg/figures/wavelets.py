@@ -164,7 +164,7 @@ def draw_wavelet2d(
         rows += [(rate, -1) for rate in range(n)]
         for (row, scale), ax in np.ndenumerate(axes):
             rate, spin = rows[row]
-            plotting.plot_joint_tile(tiles, ax=ax, rate=rate, scale=scale, spin=spin)
+            image = plotting.plot_joint_tile(tiles, ax=ax, rate=rate, scale=scale, spin=spin)
             arrow = "\N{NORTH EAST ARROW}" if spin > 0 else "\N{SOUTH EAST ARROW}"
             ax.set(xlabel="", ylabel=f"{rounded(tiles.rates[rate])} Hz {arrow}")
             ax.locator_params(axis="x", nbins=4, min_n_ticks=1)
@@ -173,6 +173,7 @@ def draw_wavelet2d(
             if row == 0:
                 title = f"{tiles.scales[scale]:.2g}{' c/o' if is_wide else ''}"
                 ax.set_title(title, fontsize=8 if is_wide else 6)
+        plotting.color_bar(axes, image, "real part (peak 1)", "neither")
         plotting.label_all(axes, x="time (s)", y="octaves")
 
     return write(

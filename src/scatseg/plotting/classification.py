@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
@@ -65,7 +66,8 @@ def reliability_figure(systems: Mapping[str, Reliability]) -> Figure:
             ax.set_axis_off()
 
     columns = min(3, len(systems))
-    return axes_figure(draw, heights=[2.6] * (-(-len(systems) // columns)), columns=columns)
+    rows = -(-len(systems) // columns)
+    return axes_figure(draw, heights=[2.6] * rows, columns=columns, key=_reliability_key())
 
 
 def relevance_figure(reasons: Sequence[Reason], *, title: str = "", text: str = "") -> Figure:
@@ -137,13 +139,27 @@ def plot_reliability(found: Reliability, *, ax: Axes) -> None:
     """
     ax.plot([0, 1], [0, 1], color=_SOFT, linewidth=0.8, zorder=0)
     there = found.counts > 0
-    sizes = 8 + 120 * found.counts[there] / max(int(found.counts.sum()), 1)
+    sizes = [_dot_area(share) for share in found.counts[there] / max(int(found.counts.sum()), 1)]
     ax.plot(found.confidence[there], found.accuracy[there], color=LINE, linewidth=0.8)
     ax.scatter(found.confidence[there], found.accuracy[there], s=sizes, color=LINE, linewidths=0)
     ax.set_xlim(0, 1.02)
     ax.set_ylim(-0.02, 1.02)
     ax.set(xlabel="probability of the predicted class", ylabel="share that was right")
     ax.spines[["top", "right"]].set_visible(False)
+
+
+def _reliability_key() -> list[Line2D]:
+    dot: dict[str, Any] = {"linestyle": "none", "marker": "o", "markeredgewidth": 0, "color": LINE}
+    shares = {share: _dot_area(share) ** 0.5 for share in (0.05, 0.2, 0.5)}
+    return [
+        Line2D([], [], markersize=size, label=f"{share:.0%} of predictions", **dot)
+        for share, size in shares.items()
+    ]
+
+
+def _dot_area(share: float) -> float:
+    """Return the area, in square points, of the dot of a bin with a share of the predictions."""
+    return 8 + 120 * share
 
 
 def plot_relevance(reasons: Sequence[Reason], *, ax: Axes, spin: int | None = None) -> None:

@@ -15,6 +15,7 @@ from scatseg.plotting.canvas import COLORS, INK, LINE, TIME, color_bar, mark_her
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.cm import ScalarMappable
     from matplotlib.collections import QuadMesh
 
     from scatseg.pictures import (
@@ -72,7 +73,8 @@ def plot_wavelet(wavelet: Wavelet, *, ax: Axes) -> None:
     ax.plot(times, values.real, color=COLORS[0], linewidth=0.9, label="real part")
     ax.plot(times, values.imag, color=COLORS[1], linewidth=0.9, label="imaginary part")
     ax.plot(times, np.abs(values), color=INK, linewidth=1.2, label="modulus")
-    ax.set(xlim=(times[0], times[-1]), ylim=(-1.1, 1.1), xlabel=f"time ({unit})")
+    ax.set(xlim=(times[0], times[-1]), ylim=(-1.1, 1.1))
+    ax.set(xlabel=f"time ({unit})", ylabel="amplitude (peak 1)")
     ax.set_title(
         f"in time: standard deviation {wavelet.duration * scale:.3g} {unit}", fontsize=8, loc="left"
     )
@@ -146,7 +148,7 @@ def bank_key() -> list[Line2D]:
 
 def plot_joint_tile(
     tiles: JointTiles, *, ax: Axes, rate: int = 0, scale: int = 0, spin: Literal[1, -1] = 1
-) -> None:
+) -> ScalarMappable:
     """Draw the real part of one joint wavelet, red above and blue below zero.
 
     Parameters
@@ -159,9 +161,14 @@ def plot_joint_tile(
         Indices into `tiles.rates` and `tiles.scales`.
     spin : {1, -1}
         Rising or falling.
+
+    Returns
+    -------
+    image : ScalarMappable
+        The image.
     """
     values = tiles.values[rate, scale, 0 if spin > 0 else 1]
-    ax.pcolorfast(
+    image = ax.pcolorfast(
         (tiles.times[0], tiles.times[-1]),
         (tiles.octaves[0], tiles.octaves[-1]),
         values,
@@ -171,6 +178,7 @@ def plot_joint_tile(
     )
     ax.xaxis.set_major_formatter(lambda t, _: f"{t:g}".replace("-", "\N{MINUS SIGN}"))
     ax.set(xlabel="time (s)", ylabel="octaves")
+    return image
 
 
 def plot_time_frequency(

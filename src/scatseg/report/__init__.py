@@ -39,7 +39,7 @@ from scatseg.writing import atomic_write, remove_others, tidied, writing_as
 
 __all__ = ["build"]
 
-_ASSETS = ("style.css", "page.js", "index.js", "track.js")
+_ASSETS = ("style.css", "page.js", "index.js", "player.js", "track.js")
 _FEW_TRACKS = 8  # fewer are done before processes have started
 
 

@@ -2,7 +2,9 @@
 // The page of matched sounds: the targets and the result of each descent, to compare.
 
 (() => {
-  const { data, folderName, element, table, makeSortable, pictures, soundPlayer, downloads } = page;
+  const {
+    data, folderName, element, table, makeSortable, pictures, soundPlayer, typeset, downloads,
+  } = page;
   const place = (id) => document.getElementById(id);
   const withUnit = ({ name, unit }) => (unit ? `${name} (${unit})` : name);
   const known = data.parameters.every(({ truth }) => truth !== null);
@@ -23,7 +25,7 @@
   place("downloads").append(element("h2", {}, "Files"), downloads(data.downloads));
 
   function digits(value) {
-    return String(Number(value.toPrecision(4)));
+    return typeset(String(Number(value.toPrecision(4))));
   }
 
   function milliseconds(shift) {

@@ -20,7 +20,7 @@
   function listing() {
     if (!data.hits.length) return element("p", { className: "note" }, "No similar passages.");
     const columns = [
-      { text: "", number: true },
+      { text: "Rank", number: true },
       { text: "Recording" },
       { text: "Listen" },
       { text: "Similarity", number: true },
@@ -33,8 +33,8 @@
       score(hit.similarity), score(hit.timbre), score(hit.course), why(hit),
     ]));
     made.classList.add("hits", "cards");
-    const meaning = "Timbre: how alike colors and modulations are on the whole (cosine, -1 to 1). " +
-      "Course: whether the same happens at the same moments (correlation, -1 to 1). " +
+    const meaning = "Timbre: how alike colors and modulations are on the whole (cosine, −1 to 1). " +
+      "Course: whether the same happens at the same moments (correlation, −1 to 1). " +
       "Similarity weighs both, 0 to 1.";
     return element("div", {}, made, element("p", { className: "hint" }, meaning));
   }

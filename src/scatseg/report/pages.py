@@ -28,6 +28,8 @@ from scatseg.plotting import (
     annotation_strips,
     annotator_name,
     matched_styles,
+    similarity_colors,
+    similarity_limits,
 )
 from scatseg.report.contents import Arrays, Run, Track
 from scatseg.report.png import png_size
@@ -65,16 +67,19 @@ class Frame(NamedTuple):
         Files with the same data, for browsers without JavaScript.
     root : str, default ""
         Relative path from its folder to that of the index: "" for the index itself.
+    parts : tuple of str, default ()
+        Further scripts that its own needs, besides that of all pages.
     """
 
     subject: str
     numbers: str = ""
     root: str = ""
+    parts: tuple[str, ...] = ()
 
 
 PAGES = {
     "index": Frame("segmentation report", numbers="scores.csv and summary.csv"),
-    "track": Frame("segmentation report", root="../"),
+    "track": Frame("segmentation report", root="../", parts=("player",)),
     "hits": Frame("search", numbers="hits.json"),
     "descents": Frame("matching", numbers="scores.json"),
 }
@@ -108,6 +113,10 @@ def page_html(name: str, data: JSON) -> bytes:
         subject=frame.subject,
         numbers=f" The numbers are also in {frame.numbers}." if frame.numbers else "",
         content=asset(f"{name}.html").decode(),
+        scripts="\n".join(
+            f'<script src="{frame.root}assets/{script}.js"></script>'
+            for script in ("page", *frame.parts, name)
+        ),
         data=text,
     )
     return page.encode()
@@ -206,6 +215,8 @@ def track_data(
         and {
             "url": relative_url(similarity, page),
             "edges": _rounded(arrays.S_edges) if arrays.S_edges is not None else [],
+            "limits": similarity_limits(arrays.S / 255) if arrays.S is not None else [],
+            "colors": [f"#{color.tobytes().hex()}" for color in similarity_colors()[::15]],
         },
         "curves": [_curve(name, curve, track) for name, curve in arrays.curves.items()],
         "scores": _track_scores(track, run.baselines),

@@ -1,24 +1,23 @@
 "use strict";
-// The page of a track: a player, and views of the recording with a shared playhead.
+// The page of a track: views of the recording that share the playhead of its player.
 
 (() => {
   const {
-    data, element, clock, interpolate, table, segmentBox, metricColumn, score, fixed, systemName,
-    tellUnplayable, downloads, linkedTime, linkTime,
+    data, element, clock, clamp, interpolate, table, segmentBox, metricColumn, score, fixed,
+    systemName, downloads, linkedTime,
   } = page;
   const { duration } = data;
   const place = (id) => document.getElementById(id);
-  const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
 
   document.title = `${data.title} · scatseg`;
   place("title").textContent = data.title;
   place("subtitle").append(clock(duration),
     ...(data.title === data.id ? [] : [" · ", element("bdi", {}, data.id)]));
-  const player = makePlayer();
   const view = makeView();
   showNeighbors();
   showTimeline();
   showSections();
+  showKeys();
   if (data.similarity) showSimilarity();
   showScores();
   showNotes();
@@ -27,76 +26,6 @@
   }
   player.seek(linkedTime() ?? 0);
   window.addEventListener("hashchange", () => player.seek(linkedTime() ?? player.now()));
-
-  // ---- the player -------------------------------------------------------------------------
-
-  // The position for all views. Without audio the playhead can still be moved.
-  function makePlayer() {
-    const listeners = [];
-    const audio = data.sound.url ? element("audio", {
-      controls: true, preload: "metadata", src: data.sound.url,
-      "aria-label": `Recording: ${data.title}`,
-    }) : null;
-    let time = 0;
-    let held = null;
-
-    function moveTo(seconds) {
-      time = seconds;
-      listeners.forEach((listen) => listen(time));
-    }
-    function follow() {
-      moveTo(audio.currentTime);
-      if (!audio.paused) requestAnimationFrame(follow);
-    }
-    function seek(seconds, { play = false } = {}) {
-      moveTo(clamp(seconds, 0, duration));
-      linkTime(time);
-      if (!audio) return;
-      audio.currentTime = time;
-      if (play) audio.play().catch(complain);
-    }
-    // Space plays and pauses, also with focus on a view or on the current segment; any other button
-    // keeps its own action.
-    function toggleBySpace(event) {
-      const { key, target, repeat } = event;
-      if (key !== " " || event.ctrlKey || event.altKey || event.metaKey) return;
-      if (target !== document.body && !target.closest("canvas, .is-current")) return;
-      event.preventDefault();
-      held = target;
-      if (repeat) return;
-      if (audio.paused) audio.play().catch(complain);
-      else audio.pause();
-    }
-    function complain(error) {
-      // A pause before playback has started is not an error; a file that is missing was told.
-      if (error.name !== "AbortError" && !audio.error) showNote(`cannot play: ${error.message}`);
-    }
-    function showNote(text) {
-      place("player").append(element("p", { className: "note", role: "status" }, text));
-    }
-
-    if (audio) {
-      audio.addEventListener("play", follow);
-      audio.addEventListener("seeking", () => moveTo(audio.currentTime));
-      for (const rest of ["seeking", "pause"]) {
-        audio.addEventListener(rest, () => linkTime(audio.currentTime));
-      }
-      place("player").append(audio);
-      tellUnplayable(audio, data.sound.url);
-      document.addEventListener("keydown", toggleBySpace);
-      // Some browsers click a button when Space is released.
-      document.addEventListener("keyup", (event) => {
-        if (event.key === " " && event.target === held) event.preventDefault();
-        held = null;
-      });
-    } else {
-      const output = element("output", { className: "clock" });
-      listeners.push((now) => { output.textContent = `${clock(now)} / ${clock(duration)}`; });
-      place("player").append(output);
-      if (data.sound.note) showNote(data.sound.note);
-    }
-    return { seek, now: () => time, onMove: (listen) => listeners.push(listen) };
-  }
 
   function showNeighbors() {
     const neighbors = element("nav", { id: "neighbors", "aria-label": "Tracks" });
@@ -171,6 +100,18 @@
       last = time;
       if (lost) scroll(linear(time) * seen.span - 0.1 * seen.size);
     }
+    // Paper does not scroll, and is not dark.
+    function printWhole() {
+      const shown = [scale, seen.left];
+      document.documentElement.classList.add("on-paper");
+      zoomTo(0);
+      window.addEventListener("afterprint", () => {
+        document.documentElement.classList.remove("on-paper");
+        [scale] = shown;
+        layOut();
+        scroll(shown[1]);
+      }, { once: true });
+    }
     function button(text, name, act) {
       const made = element("button", { type: "button", className: "small", title: name }, text);
       made.setAttribute("aria-label", name);
@@ -185,6 +126,7 @@
     function start() {
       scroller.addEventListener("scroll", () => scroll(scroller.scrollLeft));
       new ResizeObserver(layOut).observe(scroller);
+      window.addEventListener("beforeprint", printWhole);
       layOut();
       player.onMove(follow);
     }
@@ -299,33 +241,34 @@
     canvas.addEventListener("keydown", (event) => {
       if (!(event.key in steps)) return;
       event.preventDefault();
-      player.seek(player.now() + steps[event.key]);
+      player.seek(player.now() + steps[event.key] * (event.shiftKey ? 0.1 : 1));
     });
     return canvas;
   }
 
-  function stripOf({ name, segments }) {
+  function stripOf(named) {
+    const { name, segments } = named;
     const buttons = segments.map((segment) => {
       const button = segmentBox("button", segment, data.styles, duration);
       button.append(element("span", {}, segment[2]));
-      return playing(button, segment);
+      return playing(button, segment, named);
     });
     const strip = element("div", { className: "strip", role: "group", "aria-label": name }, ...buttons);
-    walkable(strip, buttons, "ArrowLeft", "ArrowRight");
-    markCurrent(segments, buttons);
+    markCurrent(segments, buttons, walkable(strip, buttons, "ArrowLeft", "ArrowRight"));
     return strip;
   }
 
-  // Make a button that plays a segment.
-  function playing(button, [start, end, label]) {
+  // Make a button that plays a segment of a strip.
+  function playing(button, segment, strip) {
+    const [start, end, label] = segment;
     button.type = "button";
     button.setAttribute("aria-label", `${label}, ${clock(start)} to ${clock(end)}: play`);
-    button.addEventListener("click", () => player.seek(start, { play: true }));
+    player.plays(button, segment, strip);
     return button;
   }
 
-  // Mark the element of the segment at the playhead.
-  function markCurrent(segments, elements) {
+  // Mark the element of the segment at the playhead, and tell its number.
+  function markCurrent(segments, elements, tell) {
     let current = -1;
     const mark = (time) => {
       const next = segments.findIndex(([start, end]) => start <= time && time < end);
@@ -333,32 +276,45 @@
       elements[current]?.classList.remove("is-current");
       elements[next]?.classList.add("is-current");
       current = next;
+      if (next >= 0) tell(next);
     };
     player.onMove(mark);
     mark(player.now());
   }
 
-  // Roving tab index: a group of buttons is one tab stop, arrow keys move within it.
+  // Roving tab index: a group of buttons is one tab stop, arrow keys move within it. Returns a
+  // function that moves the stop to a button, unless the focus is in the group.
   function walkable(box, buttons, back, on) {
-    buttons.forEach((button, i) => { button.tabIndex = i ? -1 : 0; });
+    let stop = buttons[0];
+    const stopAt = (button) => {
+      stop.tabIndex = -1;
+      stop = button;
+      stop.tabIndex = 0;
+    };
+    buttons.forEach((button) => { button.tabIndex = -1; });
+    stopAt(stop);
     box.addEventListener("keydown", (event) => {
       const here = buttons.indexOf(event.target);
       const last = buttons.length - 1;
       const goal = { [back]: here - 1, [on]: here + 1, Home: 0, End: last }[event.key];
       if (here < 0 || goal === undefined) return;
       event.preventDefault();
-      const target = buttons[clamp(goal, 0, last)];
-      buttons[here].tabIndex = -1;
-      target.tabIndex = 0;
-      target.focus();
+      stopAt(buttons[clamp(goal, 0, last)]);
+      stop.focus();
     });
+    return (i) => {
+      if (!box.contains(document.activeElement)) stopAt(buttons[i]);
+    };
   }
 
   // Time ticks along an axis; `along` maps a time to a fraction of its length.
   function timeAxis(along, axis = element("div", { className: "axis" }), vertical = false) {
     const rounds = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600];
+    let room = 0;
     const redraw = () => {
-      const room = (vertical ? axis.clientHeight : axis.clientWidth) / (vertical ? 48 : 64);
+      const before = room;
+      room = vertical ? axis.clientHeight / 48 : axis.clientWidth / 64;
+      if (room === before) return;
       const step = rounds.find((round) => duration / round <= room) ?? 7200;
       const ticks = [];
       for (let i = 0; i * step <= duration; i++) {
@@ -370,6 +326,7 @@
       }
       axis.replaceChildren(...ticks);
     };
+    view.onChange(redraw);
     new ResizeObserver(redraw).observe(axis);
     return axis;
   }
@@ -383,6 +340,24 @@
       element("summary", {}, "List of sections"),
       ...choice("of ", strips.map(({ name }) => name),
         data.estimates.length ? data.references.length : 0, (i) => sectionTable(strips[i]))));
+  }
+
+  function showKeys() {
+    const keys = [
+      ...(player.isSilent ? [] : [
+        [["Space"], "play or pause"],
+        [["L"], "repeat the section in focus, else that at the playhead; again: no longer"],
+      ]),
+      [["Tab"], "to the next view, or the section at the playhead in the next row or list"],
+      [["←", "→"], "on the waveform, a curve or the matrix: 5 s back or on, with Shift 0.5 s; " +
+        "on sections: to the one before or after"],
+      [["Page up", "Page down"], "on the waveform, a curve or the matrix: 30 s on or back"],
+      [["Home", "End"], "to the start or end"],
+      [["Enter"], "play the section in focus from its start"],
+    ];
+    place("keys").querySelector("dl").append(...keys.flatMap(([names, text]) => [
+      element("dt", {}, ...names.map((name) => element("kbd", {}, name))), element("dd", {}, text),
+    ]));
   }
 
   // A menu of items, each created by `make` when first selected.
@@ -409,13 +384,14 @@
     window.addEventListener("pageshow", act);
   }
 
-  function sectionTable({ name, segments }) {
+  function sectionTable(strip) {
+    const { name, segments } = strip;
     const columns = [
       { text: "Start" }, { text: "End", number: true }, { text: "Length (s)", number: true },
       { text: "Label" },
     ];
     const buttons = segments.map((segment) => playing(
-      element("button", { className: "start" }, clock(segment[0], 0.01)), segment));
+      element("button", { className: "start" }, clock(segment[0], 0.01)), segment, strip));
     const made = table(columns, segments.map(([start, end, label, style], i) => [
       buttons[i], clock(end, 0.01), (end - start).toFixed(2), labelled(label, data.styles[style]),
     ]));
@@ -426,8 +402,7 @@
     rows.forEach((row, i) => row.addEventListener("click", (event) => {
       if (event.target !== buttons[i]) buttons[i].click();
     }));
-    walkable(made, buttons, "ArrowUp", "ArrowDown");
-    markCurrent(segments, rows);
+    markCurrent(segments, rows, walkable(made, buttons, "ArrowUp", "ArrowDown"));
     return made;
   }
 
@@ -442,7 +417,7 @@
   function showSimilarity() {
     const section = place("similarity");
     section.hidden = false;
-    const { edges, url } = data.similarity;
+    const { edges, url, limits, colors } = data.similarity;
     const fractions = edges.map((_, i) => i / (edges.length - 1));
     const along = (time) => interpolate(time, edges, fractions);
     const timeAt = (fraction) => interpolate(fraction, fractions, edges);
@@ -476,6 +451,9 @@
     });
     canvas.addEventListener("pointerleave", () => { moments.textContent = hint; });
 
+    const [low, high] = limits.map((limit) => fixed(limit, 2));
+    section.querySelector(".key").append(`similarity ≤ ${low}`,
+      element("i", { style: { background: `linear-gradient(to right, ${colors})` } }), `≥ ${high}`);
     const [vertical, horizontal] = section.querySelectorAll(".axis");
     timeAxis(along, vertical, true);
     timeAxis(along, horizontal);

@@ -64,6 +64,10 @@ const page = (() => {
     return digits ? `${text}.${String(units % scale).padStart(digits, "0")}` : text;
   }
 
+  function clamp(value, low, high) {
+    return Math.min(Math.max(value, low), high);
+  }
+
   // Linear interpolation at x through points (xs[i], ys[i]), xs increasing.
   function interpolate(x, xs, ys) {
     if (x <= xs[0]) return ys[0];
@@ -165,7 +169,12 @@ const page = (() => {
   }
 
   function score(value, digits = 3) {
-    return value === null ? null : fixed(value, digits);
+    return value === null ? null : typeset(fixed(value, digits));
+  }
+
+  // A number with a minus sign in place of its hyphens.
+  function typeset(number) {
+    return number.replaceAll("-", "−");
   }
 
   // A number with so many digits as Python writes it in tables: exact ties, as means over few tracks
@@ -232,8 +241,8 @@ const page = (() => {
   });
 
   return {
-    data, folderName, linkedTime, linkTime, element, clock, interpolate, table, makeSortable,
-    segmentBox, metricColumn, score, fixed, systemName, pictures, tellUnplayable, soundPlayer,
-    downloads,
+    data, folderName, linkedTime, linkTime, element, clock, clamp, interpolate, table,
+    makeSortable, segmentBox, metricColumn, score, fixed, typeset, systemName, pictures,
+    tellUnplayable, soundPlayer, downloads,
   };
 })();
