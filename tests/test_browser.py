@@ -1107,6 +1107,18 @@ def test_a_hit_plays_and_silences_the_query(hits_page):
     assert hits_page.evaluate(f"{hit}.duration") == pytest.approx(8)
 
 
+def test_a_hit_plays_on_after_its_end_was_sought(hits_page):
+    sound = "document.querySelectorAll('audio')[1]"
+    hits_page.evaluate(f"{sound}.play()")
+    wait_until(hits_page, f"{sound}.currentTime > 0.2")
+    hits_page.evaluate(f"{sound}.currentTime = 7.8")
+    wait_until(hits_page, f"{sound}.currentTime > 7.9")
+    hits_page.evaluate(f"{sound}.currentTime = 1")
+    hits_page.evaluate(f"{sound}.play()")
+    wait_until(hits_page, f"{sound}.currentTime > 1.2")
+    assert hits_page.get_by_text("cannot be played").count() == 1  # that of the lost recording
+
+
 def test_a_hit_whose_audio_is_lost_says_so(context, answer, tmp_path):
     path = build_hits(answer, tmp_path / "page")
     lost = path.parent / "audio" / "hit-01.flac"

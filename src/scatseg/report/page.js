@@ -202,12 +202,25 @@ const page = (() => {
           element("figcaption", {}, title))));
   }
 
-  // Say once, after a sound, why it cannot be played; browsers do not tell the reasons apart.
-  function tellUnplayable(audio, url) {
+  // Say after a sound why it cannot be played; browsers do not tell the reasons apart. But
+  // Chromium cannot seek into the last half second of FLAC, and plays nothing after it has tried: a
+  // sound that was playable is opened again, a little earlier.
+  function tellUnplayable(audio, url, leave = () => {}) {
+    let isPlayable = false;
+    audio.addEventListener("loadeddata", () => { isPlayable = true; });
     audio.addEventListener("error", () => {
-      const text = `cannot be played: ${decoded(url)} is missing, or unknown to this browser`;
-      audio.after(element("p", { className: "note", role: "status" }, text));
-    }, { once: true });
+      if (!isPlayable) {
+        const text = `cannot be played: ${decoded(url)} is missing, or unknown to this browser`;
+        audio.after(element("p", { className: "note", role: "status" }, text));
+        leave();
+        return;
+      }
+      isPlayable = false;
+      const { currentTime, paused } = audio;
+      audio.load();
+      audio.currentTime = Math.max(currentTime - 1, 0);
+      if (!paused) audio.play().catch(() => {}); // failures raise this event again
+    });
   }
 
   const sounds = [];

@@ -157,10 +157,9 @@ const player = (() => {
     if (chosen) {
       const row = element("div", { className: "repeat" }, repeater, told);
       repeater.addEventListener("click", () => toggleRepeat());
-      audio.addEventListener("error", () => row.remove());
       box.append(row);
     }
-    tellUnplayable(audio, data.sound.url);
+    tellUnplayable(audio, data.sound.url, () => box.querySelector(".repeat")?.remove());
     document.addEventListener("keydown", act);
     // Some browsers click a button when Space is released.
     document.addEventListener("keyup", (event) => {
