@@ -447,8 +447,8 @@ def explain(
             best = int(loaded.scores(z[None])[0].argmax())
             number = best if label is None else loaded.about.classes.index(label)
             called = loaded.about.classes[best]
-            heard = min(seconds, how.seconds or seconds)
-            _explain(loaded, z, number, clip.id, output, called=called, seconds=heard)
+            analyzed = min(seconds, how.seconds or seconds)
+            _explain(loaded, z, number, clip.id, output, called=called, seconds=analyzed)
     return status_of(len(clips.clips), len(failures))
 
 

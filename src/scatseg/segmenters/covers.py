@@ -268,11 +268,11 @@ class CoverSegmenter:
             if n_frames == len(silences):  # all silent: one segment, not labeled as silence
                 whole = Segmentation([0, reading.bars.features.duration], ["A"])
                 return Hierarchy([whole, whole], NESTED, default=self.default_level)
-            heard = np.unique([0, *silences, *(silences + 1), n_frames])
-            if self.n_segments is not None and self.n_segments < len(heard) - 1:
+            edges = np.unique([0, *silences, *(silences + 1), n_frames])
+            if self.n_segments is not None and self.n_segments < len(edges) - 1:
                 alone = cover_scores(reading.bars, repetition=0, blocks=0, lengths=1)
-                heard = best_boundaries(alone, n_segments=self.n_segments)
-            levels = self._labeled(reading.bars, heard) * 2
+                edges = best_boundaries(alone, n_segments=self.n_segments)
+            levels = self._labeled(reading.bars, edges) * 2
             return Hierarchy(levels, NESTED, default=self.default_level)
         if self.level != "section":
             return self._of_phrases(reading, self.level, self.granularity, self.n_segments)
