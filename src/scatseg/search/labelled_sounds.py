@@ -1,4 +1,4 @@
-"""Vectors of labelled sounds -> similarities for scoring retrieval."""
+"""Vectors of labeled sounds -> similarities for scoring retrieval."""
 
 from __future__ import annotations
 
