@@ -61,9 +61,9 @@ def add_recordings(
     """Add recordings to an index, created if missing, and update those that changed.
 
     Unchanged recordings are kept. Those that were renamed or moved get a new id, and keep features
-    and labels. Failures do not stop the others and are listed in failures.csv:
-    recordings until they are added again, table rows until the table is read again or gone, missing
-    paths until the next call. The projection is fitted on the first recordings and then kept. If
+    and labels. Failures do not stop the others and are listed in failures.csv: a recording until it
+    is added again, a table row until its table is read again or deleted, a missing path until the
+    next call. The projection is fitted on the first recordings and then kept. If
     all recordings fail and there was no index before, only failures.csv is written.
 
     Parameters
