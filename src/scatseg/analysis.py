@@ -41,11 +41,11 @@ PICTURE_FRAME = 0.5
 PICTURE_FRAMES = 1024
 """Maximum number of frames of figures; longer recordings get longer frames."""
 
-_SLOWEST = 1000
-_WAVEFORM_POINTS = 2048
-_CONFIDENCE_DIGITS = 4
-_FEW_RIGHT = 0.5
-_RINGING = 0.1  # seconds
+_LOWEST_SR = 1000  # Hz
+_WAVEFORM_POINTS = 2048  # pairs of minimum and maximum in the report
+_CONFIDENCE_DIGITS = 4  # decimals of boundary probabilities
+_FEW_RIGHT = 0.5  # share of boundaries expected to be correct below which there is a warning
+_RINGING = 0.1  # seconds at each end in which resampling a constant rings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class SegmentJob:
         if repeated or not self.segmenters:
             msg = f"each system needs a name of its own, got {list(self.segmenters)}"
             raise ValueError(msg)
-        object.__setattr__(self, "sr", limited_rate(self.sr, least=_SLOWEST))
+        object.__setattr__(self, "sr", limited_rate(self.sr, least=_LOWEST_SR))
         for name in self.exports:
             if name not in formats.FORMATS:
                 msg = f"unknown format {name!r}: choose from {', '.join(formats.FORMATS)}"

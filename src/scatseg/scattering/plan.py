@@ -36,6 +36,7 @@ _BLOCK_SCALES = 64
 """Block length in averaging scales; fewer increase overlap, more exceed the cache."""
 
 _MIN_BLOCK = 2**16
+"""Minimum block length in samples."""
 
 LANES = 4
 """Rows that SciPy's FFT transforms at a time: three take as long as four."""
