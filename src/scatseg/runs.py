@@ -132,14 +132,21 @@ def find_sources(
                     reason = f"no {kind} in this folder (looked for {looked_for})"
                     failures.append(Failure(shown(match), "find", reason))
                 for file in files:
-                    spelled.setdefault(_absolute(file), (file, match))
+                    spelled.setdefault(absolute(file), (file, match))
             else:
-                spelled.setdefault(_absolute(match), (match, match.parent))
+                spelled.setdefault(absolute(match), (match, match.parent))
     return Found(sources=_named_sources(dict(spelled.values())), failures=tuple(failures))
 
 
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 - without following links
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path without `..`, by which recordings are known; links stay.
+
+    Examples
+    --------
+    >>> absolute("/music/album/../song.wav").as_posix()
+    '/music/song.wav'
+    """
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow links
 
 
 def _exists(path: Path) -> bool:
@@ -438,7 +445,7 @@ def write_run(
     if section:
         facts = {**before, section: facts}
     else:
-        audio = {source.id: os.fspath(_absolute(source.path)) for source in sources}
+        audio = {source.id: os.fspath(absolute(source.path)) for source in sources}
         facts = {**before, **facts, "audio": {**before.get("audio", {}), **audio}}
     text = json.dumps(facts, indent=2, sort_keys=True) + "\n"
     atomic_write(run / "run.json", text.encode("utf-8", "backslashreplace"))
