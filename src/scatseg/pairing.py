@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
 from collections import Counter
@@ -17,6 +15,7 @@ from scatseg.audio.sources import opened, printable, source_of
 from scatseg.formats import Annotation, FormatError
 from scatseg.formats.text import csv_rows, decoded, number
 from scatseg.partners import match_ids
+from scatseg.writing import rows_as_csv
 
 # Columns of tables of metadata, in lower case.
 _ID = frozenset({"song_id", "file", "id", "track_id"})
@@ -353,8 +352,5 @@ def map_csv(pairs: Iterable[Pair]) -> str:
     estimate,reference
     Ann - Blue Sky,7
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("estimate", "reference"))
-    writer.writerows((each.recording, each.reference) for each in pairs)
-    return text.getvalue()
+    header = ("estimate", "reference")
+    return rows_as_csv([header, *((each.recording, each.reference) for each in pairs)])

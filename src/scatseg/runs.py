@@ -20,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from scatseg.writing import atomic_write
+from scatseg.writing import atomic_write, rows_as_csv
 
 _LONGEST_ID = 120
 """Bytes; longer ones are cut, so that `<id>.<system>.<extension>` fits every file system."""
@@ -313,12 +313,9 @@ def write_notes(run: Path, notes: Iterable[Note]) -> None:
 
 
 def _write_list(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow([" ".join(field.split()) for field in row])
-    atomic_write(path, text.getvalue().encode("utf-8", "backslashreplace"))
+    lines = ([" ".join(field.split()) for field in row] for row in rows)
+    text = rows_as_csv([header, *lines])
+    atomic_write(path, text.encode("utf-8", "backslashreplace"))
 
 
 def attempted(
@@ -366,12 +363,9 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
 
     Bytes of file names that are not UTF-8 are escaped.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
-    atomic_write(path, text.getvalue().encode("utf-8", "backslashreplace"))
+    cells = ([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+    text = rows_as_csv([header, *cells])
+    atomic_write(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _finite(value: Any) -> Any:
