@@ -41,11 +41,11 @@ PICTURE_FRAME = 0.5
 PICTURE_FRAMES = 1024
 """Maximum number of frames of figures; longer recordings get longer frames."""
 
-_SLOWEST = 1000
-_WAVEFORM_POINTS = 2048
-_CONFIDENCE_DIGITS = 4
-_FEW_RIGHT = 0.5
-_RINGING = 0.1  # seconds
+_LOWEST_SR = 1000  # Hz
+_WAVEFORM_POINTS = 2048  # pairs of minimum and maximum in the report
+_CONFIDENCE_DIGITS = 4  # decimals of boundary probabilities
+_FEW_RIGHT = 0.5  # share of boundaries expected to be correct below which there is a warning
+_RINGING = 0.1  # seconds at each end in which resampling a constant rings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class SegmentJob:
         if repeated or not self.segmenters:
             msg = f"each system needs a name of its own, got {list(self.segmenters)}"
             raise ValueError(msg)
-        object.__setattr__(self, "sr", limited_rate(self.sr, least=_SLOWEST))
+        object.__setattr__(self, "sr", limited_rate(self.sr, least=_LOWEST_SR))
         for name in self.exports:
             if name not in formats.FORMATS:
                 msg = f"unknown format {name!r}: choose from {', '.join(formats.FORMATS)}"
@@ -112,10 +112,10 @@ class SegmentJob:
                 msg = f"{self.beats}: a file or a folder of beats is needed, but nothing is there"
                 raise ValueError(msg)
             if not any(map(_needs_bar_lines, made)):
-                heard = ", ".join(dict.fromkeys(self.features_of_systems().values()))
+                named = ", ".join(dict.fromkeys(self.features_of_systems().values()))
                 msg = (
                     "beats apply only to the features 'bars' without a length, "
-                    f"got {heard}: leave out the beats, or use bars"
+                    f"got {named}: leave out the beats, or use bars"
                 )
                 raise ValueError(msg)
 
@@ -173,12 +173,13 @@ class SegmentJob:
 
         Tracks are recomputed if it has changed.
         """
-        heard, systems = self.features_of_systems(), self.systems()
-        extracts = {features: extractors.extractor(features) for features in heard.values()}
+        features_of, systems = self.features_of_systems(), self.systems()
+        extracts = {features: extractors.extractor(features) for features in features_of.values()}
         own = naming.code_of((*systems.values(), *extracts.values()), *systems, *extracts)
         return {
             "features": {
-                name: _described(extracts[features], features) for name, features in heard.items()
+                name: _described(extracts[features], features)
+                for name, features in features_of.items()
             },
             "segmenters": {
                 name: _described(each, name, self._settings_of(_option_names(each, name)))
@@ -300,7 +301,7 @@ def _analyzed(
     described: dict[str, Features],
     on_failure: Callable[[str, BaseException], object] | None,
 ) -> Analysis:
-    heard, constant = job.features_of_systems(), _constancy(y, sr)
+    features_of, constant = job.features_of_systems(), _constancy(y, sr)
     failed: dict[str, BaseException] = {}
 
     @contextlib.contextmanager
@@ -313,15 +314,15 @@ def _analyzed(
                 raise
             failed[name] = error
 
-    for name in dict.fromkeys(heard.values()):
+    for name in dict.fromkeys(features_of.values()):
         if name not in described:
             with attempted(f"features ({name})"):
                 described[name] = _features(name, y, sr, job, beats)
     found: list[Analysis] = []
     for name, system in job.systems().items():
-        if heard[name] in described:
+        if features_of[name] in described:
             with attempted(f"segment ({name})"):
-                found.append(_segmented(name, system, described[heard[name]], constant))
+                found.append(_segmented(name, system, described[features_of[name]], constant))
     if not found:
         stage.name, error = next(iter(failed.items()))
         raise error
@@ -329,7 +330,7 @@ def _analyzed(
         for name, error in failed.items():
             on_failure(name, error)
     stage.name = "pictures"
-    first = next(name for name in heard.values() if name in described)
+    first = next(name for name in features_of.values() if name in described)
     for each in found:
         pictures |= each.pictures
     pictures |= _similarity_picture(described[first])

@@ -137,11 +137,11 @@ def _carriers(meta: Mapping[str, Any]) -> NDArray[np.intp]:
 
     Paths that are such a level map to themselves.
     """
-    heard = meta["order"] > 0
-    n1 = meta["n"][heard, 0].astype(int)
-    is_level = meta["order"][heard] == 1
+    has_carrier = meta["order"] > 0
+    n1 = meta["n"][has_carrier, 0].astype(int)
+    is_level = meta["order"][has_carrier] == 1
     if "n_fr" in meta:
-        is_level &= meta["n_fr"][heard] == 0
+        is_level &= meta["n_fr"][has_carrier] == 0
     levels = np.flatnonzero(is_level)
     carriers: NDArray[np.intp] = levels[np.searchsorted(n1[levels], n1, side="right") - 1]
     return carriers

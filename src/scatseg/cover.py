@@ -163,10 +163,10 @@ def _without_scraps(scores: NDArray[np.float64], bars: BarSimilarity) -> NDArray
     end -= end - 1 in bars.silences
     shortest = _SHORTEST_END * bar
     if end >= _LEAST_ENDS * shortest:
-        scores[end + 1 - shortest : end, end] -= _NEXT_TO_NOTHING
+        scores[end + 1 - shortest : end, end] -= _PROHIBITIVE
     for frame in bars.silences:
         alone = scores[frame, frame + 1]
-        scores[: frame + 1, frame + 1 :] -= _NEXT_TO_NOTHING
+        scores[: frame + 1, frame + 1 :] -= _PROHIBITIVE
         scores[frame, frame + 1] = alone
     return scores
 
@@ -243,7 +243,7 @@ _NEAREST_COPY = 2
 _LONGEST_COPY = 75
 """Longest repeated passage in bars, for frames shorter than bars."""
 
-_NEXT_TO_NOTHING = 1e3
+_PROHIBITIVE = 1e3
 """Penalty larger than any segment score, small enough for sums to stay exact."""
 
 

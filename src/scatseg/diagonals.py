@@ -30,7 +30,10 @@ MAX_LAG = 512
 """Maximum lag in bars at which bars are compared: a quarter of an hour or more."""
 
 N_LARGEST = 6
+"""Number of largest values over lags whose mean is pooled."""
+
 N_CUES = 44
+"""Number of features of each edge in `Views.cues`."""
 
 Level = Literal["any", "phrase", "section"]
 LEVELS = get_args(Level)
@@ -81,9 +84,9 @@ def views(bars: BarSimilarity) -> Views:
         own = np.concatenate(
             [
                 _novelties(bars.by_kind[kind], widths=(1, 2, 4, 8, 16)),
-                _amounts(X, end, heard),
-                _oddness(begin, heard, after=True)[:, None],
-                _oddness(end, heard, after=False)[:, None],
+                _levels(X, end, heard),
+                _similarity_nearby(begin, heard, after=True)[:, None],
+                _similarity_nearby(end, heard, after=False)[:, None],
             ],
             axis=1,
         )
@@ -149,30 +152,38 @@ def block_cues(Z: NDArray[np.floating], *, widths: Sequence[int]) -> NDArray[np.
 
 
 def _novelties(Z: NDArray[np.floating], *, widths: Sequence[int]) -> NDArray[np.float64]:
-    """Compute checkerboard novelty at several widths."""
+    """Compute checkerboard novelty at several half widths in bars: (n_bars + 1, n_widths)."""
     return np.stack([checkerboard_novelty(Z, half_width_frames=w) for w in widths], axis=1) / 2
 
 
 def _distances(n: int) -> NDArray[np.float64]:
-    """Encode the distance of each edge from the beginning and from the end."""
+    """Encode the distance of each edge from the beginning and from the end: (n + 1, 4)."""
     edge = np.arange(n + 1)
     both = (edge, n - edge)
-    return np.stack([f(d) for d in both for f in (_near, _far)], axis=1)
+    return np.stack([f(d) for d in both for f in (_nearness, _remoteness)], axis=1)
 
 
-def _near(distance: NDArray[np.intp]) -> NDArray[np.float64]:
+def _nearness(distance: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return 1 at no distance, falling to 1 / e in 4 bars."""
     return np.asarray(np.exp(-distance / 4))
 
 
-def _far(distance: NDArray[np.intp]) -> NDArray[np.float64]:
+def _remoteness(distance: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return 0 at no distance, rising to 1 in 32 bars and staying there."""
     return np.asarray(np.minimum(distance, 32) / 32)
 
 
-def _amounts(
+def _levels(
     X: NDArray[np.floating], end: NDArray[np.floating], heard: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
-    """Compute the mean feature level around each edge, and its changes."""
-    whole, late = (_standard(part.mean(axis=1), heard) for part in (X, end))
+    """Compute the standardized level around each edge, and its changes: (n_bars + 1, 5).
+
+    The level of a bar is the mean of its features in X, that of its end the mean of those in `end`.
+    Columns: level of the bar before, and of the bar after; mean level of the four bars after minus
+    that of the four before; level of the end of the bar before, and that minus the level of that
+    bar.
+    """
+    whole, late = (_standardized(part.mean(axis=1), heard) for part in (X, end))
     n = len(whole)
     padded = np.pad(whole, (4, 4), mode="edge")
     fours = sliding_window_view(padded, 4).mean(axis=1)  # mean of the 4 bars before each edge
@@ -183,10 +194,13 @@ def _amounts(
     return np.stack([last, following, after - before, late, late - last], axis=1)
 
 
-def _oddness(
+def _similarity_nearby(
     X: NDArray[np.floating], heard: NDArray[np.bool_], *, after: bool
 ) -> NDArray[np.float64]:
-    """Compute how similar (part of) the bar after or before each edge is to nearby bars."""
+    """Compute how similar (part of) the bar after or before each edge is to nearby bars.
+
+    The mean z-scored cosine similarity to the other bars up to 8 bars away, shape (n_bars + 1,).
+    """
     n = len(X)
     Z = np.zeros((n, n))
     if heard.any():
@@ -199,7 +213,7 @@ def _oddness(
     return np.pad(like, (0, 1) if after else (1, 0), mode="edge")
 
 
-def _standard(values: NDArray[np.floating], heard: NDArray[np.bool_]) -> NDArray[np.float64]:
+def _standardized(values: NDArray[np.floating], heard: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Standardize values over non-silent bars, clipped to [-3, 3]; silent bars are -3."""
     out = np.full(len(values), -3.0)
     known = values[heard].astype(np.float64)

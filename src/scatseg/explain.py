@@ -392,15 +392,15 @@ def decisive(reasons: Sequence[Reason]) -> Reason | None:
     if strongest is None or strongest.relevance <= 0:
         return None
     least = _CLEAR * strongest.relevance
-    heard = [each for each in reasons if each.evidence > 0 and each.relevance >= least]
-    if not heard:
+    supporting = [each for each in reasons if each.evidence > 0 and each.relevance >= least]
+    if not supporting:
         return strongest
-    first = max(heard, key=lambda each: each.relevance)
-    beside = [each for each in heard if _hears_the_same(each.band, first.band)]
+    first = max(supporting, key=lambda each: each.relevance)
+    beside = [each for each in supporting if _within_an_octave(each.band, first.band)]
     return max(beside, key=lambda each: each.evidence)
 
 
-def _hears_the_same(band: Band, other: Band) -> bool:
+def _within_an_octave(band: Band, other: Band) -> bool:
     """Return whether bands differ by at most an octave of modulation rates."""
     if band.rate is None or other.rate is None:
         return band == other

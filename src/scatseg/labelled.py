@@ -19,7 +19,7 @@ _PLAIN_COLUMNS = ("file", _LABEL, _GROUP, "split", "meta")
 
 
 class LabelError(ValueError):
-    """A folder or table from which no labelled clips can be read."""
+    """A folder or table from which no labeled clips can be read."""
 
 
 class ColumnError(LabelError):

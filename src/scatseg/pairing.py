@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
 from collections import Counter
@@ -17,6 +15,7 @@ from scatseg.audio.sources import opened, printable, source_of
 from scatseg.formats import Annotation
 from scatseg.formats.text import number, table_rows
 from scatseg.partners import match_ids
+from scatseg.writing import rows_as_csv
 
 # Columns of tables of metadata, in lower case.
 _ID = frozenset({"song_id", "file", "id", "track_id"})
@@ -344,8 +343,5 @@ def map_csv(pairs: Iterable[Pair]) -> str:
     estimate,reference
     Ann - Blue Sky,7
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("estimate", "reference"))
-    writer.writerows((each.recording, each.reference) for each in pairs)
-    return text.getvalue()
+    header = ("estimate", "reference")
+    return rows_as_csv([header, *((each.recording, each.reference) for each in pairs)])

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import glob
 import hashlib
-import io
 import json
 import math
 import os
@@ -22,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from scatseg.counts import one_line
 from scatseg.formats.text import table_rows
-from scatseg.writing import atomic_write
+from scatseg.writing import atomic_write, rows_as_csv
 
 _LONGEST_ID = 120
 """Bytes; longer ones are cut, so that `<id>.<system>.<extension>` fits every file system."""
@@ -134,14 +132,21 @@ def find_sources(
                     reason = f"no {kind} in this folder (looked for {looked_for})"
                     failures.append(Failure(shown(match), "find", reason))
                 for file in files:
-                    spelled.setdefault(_absolute(file), (file, match))
+                    spelled.setdefault(absolute(file), (file, match))
             else:
-                spelled.setdefault(_absolute(match), (match, match.parent))
+                spelled.setdefault(absolute(match), (match, match.parent))
     return Found(sources=_named_sources(dict(spelled.values())), failures=tuple(failures))
 
 
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 - without following links
+def absolute(path: str | os.PathLike[str]) -> Path:
+    """Return the absolute path without `..`, by which recordings are known; links stay.
+
+    Examples
+    --------
+    >>> absolute("/music/album/../song.wav").as_posix()
+    '/music/song.wav'
+    """
+    return Path(os.path.abspath(path))  # noqa: PTH100 - Path.resolve would follow links
 
 
 def _exists(path: Path) -> bool:
@@ -313,12 +318,9 @@ def write_notes(run: Path, notes: Iterable[Note]) -> None:
 
 
 def _write_list(path: Path, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow([" ".join(field.split()) for field in row])
-    atomic_write(path, text.getvalue().encode("utf-8", "backslashreplace"))
+    lines = ([" ".join(field.split()) for field in row] for row in rows)
+    text = rows_as_csv([header, *lines])
+    atomic_write(path, text.encode("utf-8", "backslashreplace"))
 
 
 def attempted(
@@ -366,12 +368,9 @@ def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) 
 
     Bytes of file names that are not UTF-8 are escaped.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    for row in rows:
-        writer.writerow([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row])
-    atomic_write(path, text.getvalue().encode("utf-8", "backslashreplace"))
+    cells = ([f"{cell:.6g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+    text = rows_as_csv([header, *cells])
+    atomic_write(path, text.encode("utf-8", "backslashreplace"))
 
 
 def _finite(value: Any) -> Any:
@@ -445,7 +444,7 @@ def write_run(
     if section:
         facts = {**before, section: facts}
     else:
-        audio = {source.id: os.fspath(_absolute(source.path)) for source in sources}
+        audio = {source.id: os.fspath(absolute(source.path)) for source in sources}
         facts = {**before, **facts, "audio": {**before.get("audio", {}), **audio}}
     text = json.dumps(facts, indent=2, sort_keys=True) + "\n"
     atomic_write(run / "run.json", text.encode("utf-8", "backslashreplace"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,6 +23,7 @@ from scatseg.summaries import (
     is_baseline,
     level_titles,
 )
+from scatseg.writing import rows_as_csv
 
 _MARKDOWN_COMPARED = ("F-measure@0.5", "F-measure@3.0", "L-Measure")
 _ENOUGH_TRACKS = 15
@@ -60,25 +59,17 @@ def scores_csv(scores: Iterable[Score]) -> str:
     track,annotator,level,system,metric,value
     song,1,section,foote,F-measure@0.5,0.5
     """
-    return _csv_text(Score._fields, scores)
+    return rows_as_csv([Score._fields, *scores])
 
 
 def summary_csv(summaries: Iterable[Summary]) -> str:
     """Format summaries as CSV, with full precision and "nan" for missing values."""
-    return _csv_text(Summary._fields, summaries)
+    return rows_as_csv([Summary._fields, *summaries])
 
 
 def comparisons_csv(comparisons: Iterable[SystemComparison]) -> str:
     """Format comparisons as CSV, with full precision and "nan" for missing values."""
-    return _csv_text(SystemComparison._fields, comparisons)
-
-
-def _csv_text(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")  # writes floats by their repr
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()
+    return rows_as_csv([SystemComparison._fields, *comparisons])
 
 
 def read_scores(path: str | Path) -> list[Score]:

@@ -1,4 +1,4 @@
-"""Published sets of labelled sounds in mirdata's layout -> an index.csv.
+"""Published sets of labeled sounds in mirdata's layout -> an index.csv.
 
 Nothing is downloaded unless requested, and recordings never are.
 """
@@ -133,7 +133,7 @@ def tabulate(
     """
     name, root = name.removeprefix(PREFIX), Path(folder)
     if name not in SOUND_SETS:
-        msg = f"no set of labelled sounds is called {name!r}; there are {', '.join(SOUND_SETS)}"
+        msg = f"no set of labeled sounds is called {name!r}; there are {', '.join(SOUND_SETS)}"
         raise LoaderError(msg)
     if not root.is_dir():
         msg = f"{shown(root)}: the folder of {name} is needed, there is none"

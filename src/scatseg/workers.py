@@ -25,7 +25,7 @@ from scatseg.runs import Failure, Source
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_DEATHS_ALLOWED = 2
+_DEATHS_ALLOWED = 2  # of the processes that work on a track, before it fails
 
 
 class Receipt(NamedTuple):

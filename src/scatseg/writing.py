@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
+import io
 import os
 import secrets
 import stat
@@ -19,6 +21,19 @@ _STALE = 3600.0
 """Seconds after which nobody still writes a temporary file."""
 
 _writer: ContextVar[str] = ContextVar("writer", default="")
+
+
+def rows_as_csv(rows: Iterable[Iterable[object]]) -> str:
+    r"""Format rows as CSV with line feeds; floats are written by their repr.
+
+    Examples
+    --------
+    >>> rows_as_csv([("file", "label"), ("a.wav", "kick, snare")])
+    'file,label\na.wav,"kick, snare"\n'
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:

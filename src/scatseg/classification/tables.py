@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ from scatseg.classification.confusion import SCORES, confusion_matrix, scores_of
 from scatseg.classification.validation import CrossValidation, describe_scores, paired_differences
 from scatseg.counts import counted
 from scatseg.labelled import Clip
-from scatseg.writing import atomic_write
+from scatseg.writing import atomic_write, rows_as_csv
 
 BASELINES = ("baseline:majority", "baseline:duration")
 """Baselines of every evaluation."""
@@ -172,7 +170,7 @@ def predictions_csv(systems: Mapping[str, CrossValidation], clips: Sequence[Clip
             called = classes[result.predicted[i]]
             row = [features, clip.id, str(result.fold[i]), clip.label, called, *probabilities]
             rows.append(row)
-    return csv_text(rows)
+    return rows_as_csv(rows)
 
 
 def confusion_csv(result: CrossValidation) -> str:
@@ -182,14 +180,7 @@ def confusion_csv(result: CrossValidation) -> str:
     rows += [
         [name, *map(str, row)] for name, row in zip(classes, result.confusion.tolist(), strict=True)
     ]
-    return csv_text(rows)
-
-
-def csv_text(rows: Iterable[Sequence[str]]) -> str:
-    """Format rows as CSV with line feeds."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    return rows_as_csv(rows)
 
 
 def write_tables(

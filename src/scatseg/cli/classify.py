@@ -243,8 +243,7 @@ def predict(
     jobs: int,
 ) -> int:
     """Predict the class of each of PATHS (files, folders, patterns), with probabilities."""
-    from scatseg.classification.tables import csv_text
-    from scatseg.writing import atomic_write
+    from scatseg.writing import atomic_write, rows_as_csv
 
     with usage_errors():
         loaded, how = loaded_model(model, trust)
@@ -261,7 +260,7 @@ def predict(
             csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
         else:
             with usage_errors():
-                atomic_write(output, csv_text(rows).encode("utf-8", "backslashreplace"))
+                atomic_write(output, rows_as_csv(rows).encode("utf-8", "backslashreplace"))
             click.echo(output)
     return status_of(len(clips.clips), len(failures))
 
@@ -361,8 +360,7 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
     """Compute a learning curve: scores with 2, 4, 8, 16 and 32 training clips per class."""
     from scatseg.classification import learning_curve
     from scatseg.classification.confusion import SCORES
-    from scatseg.classification.tables import csv_text
-    from scatseg.writing import atomic_write
+    from scatseg.writing import atomic_write, rows_as_csv
 
     with usage_errors():
         check_classifier(options["classifier"], tune=options["nested"])
@@ -398,8 +396,8 @@ def curve(verbosity: int, /, folder: Path, output: Path | None, **options: Any) 
             cells = ("" if math.isnan(value) else f"{value:.4f}" for value in values)
             rows.append([str(point["clips"]), *cells])
         if output is not None:
-            atomic_write(output, csv_text(rows).encode())
-    click.echo(csv_text(rows) if output is None else str(output), nl=output is not None)
+            atomic_write(output, rows_as_csv(rows).encode())
+    click.echo(rows_as_csv(rows) if output is None else str(output), nl=output is not None)
     return status_of(len(clips.clips), len(labelled.failures) + len(clips.failures))
 
 
@@ -447,8 +445,8 @@ def explain(
             best = int(loaded.scores(z[None])[0].argmax())
             number = best if label is None else loaded.about.classes.index(label)
             called = loaded.about.classes[best]
-            heard = min(seconds, how.seconds or seconds)
-            _explain(loaded, z, number, clip.id, output, called=called, seconds=heard)
+            analyzed = min(seconds, how.seconds or seconds)
+            _explain(loaded, z, number, clip.id, output, called=called, seconds=analyzed)
     return status_of(len(clips.clips), len(failures))
 
 

@@ -45,7 +45,7 @@ def list_(verbosity: int, output: Path | None) -> int:
         click.echo("\n".join(_described(dataset, folder)))
     try:
         click.echo("\n".join(loaders.names()))
-        click.echo("labelled sounds, whose recordings you have (`datasets index`):")
+        click.echo("labeled sounds, whose recordings you have (`datasets index`):")
         click.echo(
             "\n".join(f"{loaders.PREFIX}{name}: {SOUND_SETS[name].title}" for name in SOUND_SETS)
         )
@@ -189,15 +189,14 @@ def _hushed(verbosity: int) -> contextlib.AbstractContextManager[object]:
 )
 @click.pass_obj
 def index(verbosity: int, name: str, folder: Path, output: Path | None, fetch_first: bool) -> int:
-    """List the labelled sounds of a published set for `scatseg classify` and `search evaluate`.
+    """List the labeled sounds of a published set for `scatseg classify` and `search evaluate`.
 
     FOLDER holds the recordings in mirdata's layout. The table has columns file and label, and group
     and split where the set has them. NAME is as shown by `datasets list`.
     """
-    from scatseg.classification.tables import csv_text
     from scatseg.loaders import LoaderError
     from scatseg.sound_sets import tabulate
-    from scatseg.writing import atomic_write
+    from scatseg.writing import atomic_write, rows_as_csv
 
     try:
         there = folder if output is None else output.parent
@@ -210,7 +209,7 @@ def index(verbosity: int, name: str, folder: Path, output: Path | None, fetch_fi
         click.echo(note, err=True)
     for path, reason in table.problems:
         click.echo(f"{path}: {reason}", err=True)
-    text = csv_text(table.rows)
+    text = rows_as_csv(table.rows)
     if output is None:
         click.echo(text, nl=False)
     else:

@@ -371,18 +371,18 @@ def field(
         if truth is None:
             points = list(inner_points(task.parameters, points[0], plane, grid, n_side))
         known = {name: loss_named(name, task.synth.sr) for name in losses}
-        heard: dict[str, Any] = {}
+        singular_values: dict[str, Any] = {}
         with Progress(grid * len(known), verbosity, unit="row") as progress:
 
             def mapped(name: str) -> list[Field]:
                 done = _rows_told(progress, name, grid)
                 found = _fields(task, known[name], points, plane, grid, shifts, device, done)
                 values = sensitivities(task.synth, known[name], points[len(points) // 2])
-                heard[name] = None if values is None else values.tolist()
+                singular_values[name] = None if values is None else values.tolist()
                 return found
 
             by_loss, failures = attempted(known, "map", mapped)
-        facts = {"synth": synth, "grid": grid, "singular_values": heard}
+        facts = {"synth": synth, "grid": grid, "singular_values": singular_values}
         scores = runs.write_fields(output, by_loss, plane, facts)
         if by_loss:
             draw_fields(output, by_loss)
@@ -394,7 +394,7 @@ def field(
             f"local minima {row['n_minima']:.1f}\t"
             f"minimum at the target {row['minimum_at_target']:.0%}" + _at(row, plane)
         )
-    for name, values in heard.items():
+    for name, values in singular_values.items():
         if values is not None:
             listed = ", ".join(f"{value:.3g}" for value in values)
             click.echo(f"{name}\tsingular values of the Jacobian {listed}")

@@ -288,7 +288,7 @@ features_option = click.option(
     show_default=True,
     help="Features by name: scattering:J=12,Q=12/2+mfcc, or module:callable.",
 )
-heard_features_option = click.option(
+segmenter_features_option = click.option(
     "--features",
     help="Features by name: bars, scattering:J=12,Q=12/2+mfcc, or module:callable.  "
     "[default: those of the segmenter]",

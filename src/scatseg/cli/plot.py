@@ -13,9 +13,9 @@ from scatseg.cli.options import (
     FileArgument,
     check_folder,
     features_option,
-    heard_features_option,
     joined,
     parse_time,
+    segmenter_features_option,
 )
 from scatseg.cli.outcome import DONE, custom_errors, usage_errors
 from scatseg.cli.progress import followed
@@ -129,7 +129,7 @@ def plot() -> None:
 @plot.command()
 @_file
 @_output
-@heard_features_option
+@segmenter_features_option
 @_segmenter
 @_excerpt
 @click.option(
@@ -158,7 +158,7 @@ def features(path: Path, output: Path, **options: Any) -> int:
 @plot.command()
 @_file
 @_output
-@heard_features_option
+@segmenter_features_option
 @_segmenter
 @_excerpt
 @click.option(
@@ -177,7 +177,7 @@ def similarity(path: Path, output: Path, **options: Any) -> int:
 @plot.command()
 @_file
 @_output
-@heard_features_option
+@segmenter_features_option
 @_segmenter
 @_excerpt
 def novelty(path: Path, output: Path, **options: Any) -> int:

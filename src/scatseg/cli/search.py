@@ -312,7 +312,7 @@ class _Scored(NamedTuple):
 def _scored(
     source: Path, options: Mapping[str, Any], verbosity: int
 ) -> tuple[_Scored, list[Failure]]:
-    """Compute and score features of labelled sounds, or those of an index."""
+    """Compute and score features of labeled sounds, or those of an index."""
     from scatseg.cli.sounds import described, tell
     from scatseg.clips import ClipFeatures
     from scatseg.labelled import read_labelled
@@ -356,7 +356,7 @@ def _scored_index(source: Path, options: Mapping[str, Any], verbosity: int) -> _
 def _retrieved(
     items: Items, options: Mapping[str, Any], verbosity: int
 ) -> tuple[Retrieval, tuple[str, ...] | None]:
-    """Score the vectors of labelled sounds, by each column of labels."""
+    """Score the vectors of labeled sounds, by each column of labels."""
     from scatseg.search.labelled_sounds import similarities
     from scatseg.search.retrieval import evaluate as score
     from scatseg.search.retrieval import over_listeners

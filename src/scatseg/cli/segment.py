@@ -16,9 +16,9 @@ from scatseg.cli.options import (
     FormatName,
     audio_option,
     config_option,
-    heard_features_option,
     jobs_option,
     run_folder,
+    segmenter_features_option,
     settings_option,
     time_limit_option,
 )
@@ -58,7 +58,7 @@ def _cluster_of(_: click.Context, __: click.Parameter, backend: str) -> str | No
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=FileArgument)
 @click.option("-o", "--output", type=FileArgument, callback=run_folder, help="The run folder.")
-@heard_features_option
+@segmenter_features_option
 @click.option(
     "--segmenter",
     "names",

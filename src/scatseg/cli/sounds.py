@@ -1,4 +1,4 @@
-"""Shared code of the commands on labelled sounds: features with progress, systems, models."""
+"""Shared code of the commands on labeled sounds: features with progress, systems, models."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _tell_short(done: DescribedClips, least: float, verbosity: int) -> None:
 def found(
     paths: Sequence[Path], how: ClipFeatures, *, jobs: int, verbosity: int
 ) -> tuple[DescribedClips, tuple[Failure, ...]]:
-    """Find unlabelled sounds and compute their features."""
+    """Find unlabeled sounds and compute their features."""
     from scatseg.audio import AUDIO_EXTENSIONS
     from scatseg.labelled import Clip
     from scatseg.runs import find_sources

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -151,7 +149,7 @@ def _save_grid(
     """Write audio/ and index.csv; sounds are synthesized twice, to find the loudest first."""
     from scatseg import audio
     from scatseg.synth import grid, ranged
-    from scatseg.writing import atomic_write
+    from scatseg.writing import atomic_write, rows_as_csv
 
     parameters = ranged(play, ranges)
     thetas = grid(parameters, n, signed=signed)
@@ -162,11 +160,9 @@ def _save_grid(
     loudest = max(1.0, *(float(abs(play(theta)).max()) for theta in shown()))
     digits = len(str(len(thetas) - 1))
     (output / "audio").mkdir(parents=True, exist_ok=True)
-    index = io.StringIO()
-    writer = csv.writer(index, lineterminator="\n")
-    writer.writerow(["file", *(each.name for each in parameters)])
+    rows = [["file", *(each.name for each in parameters)]]
     for i, theta in enumerate(shown()):
         file = f"audio/{i:0{digits}}.wav"
         audio.save(output / file, play(theta) / loudest, play.sr)
-        writer.writerow([file, *(f"{value:.9g}" for value in theta)])
-    atomic_write(output / "index.csv", index.getvalue().encode())
+        rows.append([file, *(f"{value:.9g}" for value in theta)])
+    atomic_write(output / "index.csv", rows_as_csv(rows).encode())

@@ -235,7 +235,7 @@ def draw_compare(
 ) -> Path:
     """Draw waveform, spectrogram, constant-Q transform and scalogram over one time axis.
 
-    Parameters are those of `draw_scalogram`, and
+    Other parameters are those of `draw_scalogram`.
 
     Parameters
     ----------

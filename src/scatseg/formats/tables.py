@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
 import re
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import numpy as np
 
 from scatseg.formats.rows import Annotation, FormatError, Row, annotation, with_confidence
 from scatseg.formats.text import LINE_END, csv_rows, decimal, decoded, number, plain, written
+from scatseg.writing import rows_as_csv
 
 _COLUMNS = {
     **dict.fromkeys(("start", "start_time", "begin", "onset", "time"), "start"),
@@ -233,10 +233,7 @@ def csv_text(annotations: Sequence[Annotation]) -> str:
     if source.confidence:
         known = ("confidence", *source.confidence)
         table = [(*row, sure) for row, sure in zip(table, known, strict=True)]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows(table)
-    return text.getvalue()
+    return rows_as_csv(table)
 
 
 def _tabbed(source: Annotation, *, places: int) -> str:

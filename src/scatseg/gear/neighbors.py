@@ -20,7 +20,7 @@ QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 SIGN_NEIGHBORS = 5
 """Neighbors that vote for the sign of a parameter."""
 
-_COMPONENTS = 3
+_COMPONENTS = 3  # dimensions of the Isomap embedding
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -200,14 +200,14 @@ def task_of(
         )
     assert recording is not None
     n_samples = len(_played(player, middle))
-    heard = audio.decode(recording, sr=player.sr)
+    target = audio.decode(recording, sr=player.sr)
     return Task(
         synth=Levelled(synth=player),
         parameters=parameters,
         fixed=fixed,
-        sound=fitted(heard.y, n_samples),
+        sound=fitted(target.y, n_samples),
         truth=None,
-        notes=(*heard.warnings, *_lengths(len(heard.y), n_samples, player.sr)),
+        notes=(*target.warnings, *_lengths(len(target.y), n_samples, player.sr)),
     )
 
 

@@ -79,10 +79,10 @@ def invariance(
     still = np.pad(y, (around, around + samples[-1]))
     delayed = [np.roll(still, s) for s in samples]
     transforms = {
-        f"scattering, T = {_milliseconds(each / sr)}": _scattering(J, Q, each)
+        f"scattering, T = {_duration_text(each / sr)}": _scattering(J, Q, each)
         for each in sorted(scales)
     }
-    transforms[f"spectrogram, windows of {_milliseconds(1024 / sr)}"] = _stft(sr, 1024, hop=256)
+    transforms[f"spectrogram, windows of {_duration_text(1024 / sr)}"] = _stft(sr, 1024, hop=256)
     return _curves(samples / sr, transforms, still, delayed, follow)
 
 
@@ -126,7 +126,7 @@ def stability(
         for each in _counts(Q, "Q")
     }
     # At the usual quarter of the window, averages depend on where the signal ends between frames.
-    transforms[f"spectrogram, windows of {_milliseconds(2048 / sr)}"] = _mean(
+    transforms[f"spectrogram, windows of {_duration_text(2048 / sr)}"] = _mean(
         _stft(sr, 2048, hop=256), 256
     )
     return _curves(parts, transforms, y, stretched, follow)
@@ -220,5 +220,5 @@ def _distances(
         yield float(np.linalg.norm(transform(each) - S) / norm)
 
 
-def _milliseconds(seconds: float) -> str:
+def _duration_text(seconds: float) -> str:
     return f"{seconds:.3g} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"

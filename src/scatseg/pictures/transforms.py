@@ -74,7 +74,7 @@ def scalogram(y: NDArray[np.floating], sr: int, *, J: int, Q: int) -> TimeFreque
         At most 2000 frames; faster changes are averaged within a frame.
     """
     y = check_mono(y, sr)
-    hop = _power_of_two(len(y) / _MOST_COLUMNS)
+    hop = _next_power_of_two(len(y) / _MOST_COLUMNS)
     return first_order(y, sr, J=J, Q=Q, T=hop, stride=hop)
 
 
@@ -126,7 +126,7 @@ def spectrogram(
     """
     y = check_mono(y, sr)
     check_integer("n_fft", n_fft, 2)
-    hop = max(n_fft // 4, 1, _power_of_two(len(y) / _MOST_COLUMNS)) if hop is None else hop
+    hop = max(n_fft // 4, 1, _next_power_of_two(len(y) / _MOST_COLUMNS)) if hop is None else hop
     check_integer("hop", hop, 1)
     window = np.hanning(n_fft + 1)[:-1]
     padded = np.pad(y, n_fft // 2)
@@ -158,7 +158,7 @@ def constant_q(
         Samples between frames, as for `spectrogram`; at least 512 by default.
     """
     y = check_mono(y, sr)
-    hop = max(512, _power_of_two(len(y) / _MOST_COLUMNS)) if hop is None else hop
+    hop = max(512, _next_power_of_two(len(y) / _MOST_COLUMNS)) if hop is None else hop
     eps = 1e-3
     transform = CQT(n_octaves=9, bins_per_octave=bins_per_octave, hop_length=hop, eps=eps)
     features = transform(y, sr)
@@ -495,10 +495,13 @@ def _times(frames: NDArray[Any], stride: int, sr: int) -> NDArray[np.float64]:
 
 def _fine_stride(n_samples: int, T: int) -> int:
     """Choose the samples between frames: an eighth of T, more for long signals."""
-    return min(max(_power_of_two(T / 8), _power_of_two(n_samples / 600)), _power_of_two(T))
+    return min(
+        max(_next_power_of_two(T / 8), _next_power_of_two(n_samples / 600)), _next_power_of_two(T)
+    )
 
 
-def _power_of_two(value: float) -> int:
+def _next_power_of_two(value: float) -> int:
+    """Return the smallest power of two from `value` on, up to rounding errors; at least 1."""
     return int(2 ** max(0, math.ceil(math.log2(max(value, 1)) - 1e-9)))
 
 

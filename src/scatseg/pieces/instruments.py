@@ -33,10 +33,10 @@ def damped_sines(
         Length and sampling rate.
     """
     freqs, amplitudes, decays = np.broadcast_arrays(freqs, amplitudes, decays)
-    heard = freqs < HIGHEST * sr
-    pole = (2j * np.pi * freqs[heard] - 1 / decays[heard]) / sr
+    audible = freqs < HIGHEST * sr
+    pole = (2j * np.pi * freqs[audible] - 1 / decays[audible]) / sr
     block = int(np.ceil(np.sqrt(n_samples)))
-    coarse = amplitudes[heard] * np.exp(np.outer(np.arange(0, n_samples, block), pole))
+    coarse = amplitudes[audible] * np.exp(np.outer(np.arange(0, n_samples, block), pole))
     fine = np.exp(np.outer(pole, np.arange(block)))
     left = np.hstack([coarse.real, coarse.imag])
     right = np.vstack([fine.imag, fine.real])

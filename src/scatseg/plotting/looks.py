@@ -102,20 +102,22 @@ def matched_styles(
     (True, True)
     """
     forms = [*references, *estimates]
-    heard: list[tuple[int, str]] = []  # per style, the segmentation and label that first used it
+    first_uses: list[
+        tuple[int, str]
+    ] = []  # per style, the segmentation and label that first used it
     numbers: list[dict[str, int]] = []
     for k, form in enumerate(forms):
         labels = [label for label in dict.fromkeys(form.labels) if label != SILENCE]
         if k < len(references):
-            given = {label: i for i, (_, label) in enumerate(heard) if label in labels}
+            given = {label: i for i, (_, label) in enumerate(first_uses) if label in labels}
         else:
-            given = _matched(form, labels, forms[:k], heard)
+            given = _matched(form, labels, forms[:k], first_uses)
         for label in labels:
             if label not in given:
-                given[label] = len(heard)
-                heard.append((k, label))
+                given[label] = len(first_uses)
+                first_uses.append((k, label))
         numbers.append(given)
-    looks = list(label_styles(str(i) for i in range(len(heard))).values())
+    looks = list(label_styles(str(i) for i in range(len(first_uses))).values())
     return [
         {SILENCE: LabelStyle(NEUTRAL, 0)} | {label: looks[i] for label, i in given.items()}
         for given in numbers
@@ -126,12 +128,12 @@ def _matched(
     form: Segmentation,
     labels: Sequence[str],
     earlier: Sequence[Segmentation],
-    heard: Sequence[tuple[int, str]],
+    first_uses: Sequence[tuple[int, str]],
 ) -> dict[str, int]:
-    """Match labels one-to-one to the styles in `heard`, if they overlap at all."""
+    """Match labels one-to-one to the styles in `first_uses`, if they overlap at all."""
     seconds = [_shared_seconds(form, each) for each in earlier]
-    shared = np.array([[seconds[i][label, its] for i, its in heard] for label in labels])
-    shared = shared.reshape(len(labels), len(heard))
+    shared = np.array([[seconds[i][label, its] for i, its in first_uses] for label in labels])
+    shared = shared.reshape(len(labels), len(first_uses))
     pairs = zip(*linear_sum_assignment(shared, maximize=True), strict=True)
     return {labels[i]: int(j) for i, j in pairs if shared[i, j] > 0}
 

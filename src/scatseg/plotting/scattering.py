@@ -35,7 +35,7 @@ _LEVELS = "magma"
 _RATIOS = "viridis"
 _SIGNED = "RdBu_r"
 
-_LOWEST_HEARD = 20.0
+_LOWEST_AUDIBLE = 20.0
 """Hz: lower bands are omitted."""
 
 _FLOOR = -60.0
@@ -187,7 +187,7 @@ def plot_time_frequency(
     ax: Axes,
     color: Literal["decibel", "ratio"] = "decibel",
     what: str = "frequency",
-    lowest: float = _LOWEST_HEARD,
+    lowest: float = _LOWEST_AUDIBLE,
     loudest: float | None = None,
     bar: bool = True,
 ) -> QuadMesh:
@@ -232,11 +232,13 @@ def plot_carriers_and_rates(
     second: SecondOrder, *, ax: Axes, time: float | None = None
 ) -> QuadMesh:
     """Draw second-order coefficients by carrier and rate, at a time in seconds or averaged."""
-    heard = second.carriers >= min(_LOWEST_HEARD, second.carriers[-1])
-    values = second.map(time)[heard]
+    audible = second.carriers >= min(_LOWEST_AUDIBLE, second.carriers[-1])
+    values = second.map(time)[audible]
     there = ~np.isnan(values).all(axis=0)
     rates = second.rates[there]
-    mesh = _ratio_mesh(ax, _log_edges(rates), _log_edges(second.carriers[heard]), values[:, there])
+    mesh = _ratio_mesh(
+        ax, _log_edges(rates), _log_edges(second.carriers[audible]), values[:, there]
+    )
     mark_hertz(ax.xaxis)
     mark_hertz(ax.yaxis)
     ax.set(xlabel="modulation rate (Hz)", ylabel="carrier (Hz)")

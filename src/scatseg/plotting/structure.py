@@ -206,14 +206,14 @@ def plot_similarity(
         raise ValueError(msg)
     if span is None:
         span = times[0], times[-1]
-    heard = (times[1:] > span[0]) & (times[:-1] < span[1])
-    if not heard.any():
+    shown = (times[1:] > span[0]) & (times[:-1] < span[1])
+    if not shown.any():
         msg = (
             f"span must be between {times[0]:g} and {times[-1]:g} s, "
             f"got {span[0]:g} to {span[1]:g} s"
         )
         raise ValueError(msg)
-    low, high = similarity_limits(values[np.ix_(heard, heard)], z_scores=z_scores)
+    low, high = similarity_limits(values[np.ix_(shown, shown)], z_scores=z_scores)
     image = ax.pcolorfast(
         times,
         times,

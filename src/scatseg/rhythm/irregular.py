@@ -12,9 +12,9 @@ from scatseg.rhythm.metre import (
     BarPositions,
     Cues,
     diagonals_of,
+    evidence_at,
     evidence_of,
     lead_of,
-    taken,
 )
 
 MORE_AGREEMENT = 1.8
@@ -184,7 +184,9 @@ def with_irregular_bars(bars: BarPositions, cues: Cues) -> BarPositions:
         return bars
     evidence = evidence_of(bars.metre, cues)
     turns = range(0, per_bar, bars.metre.pulses_per_beat)
-    turn = max(turns, key=lambda turn: float(taken(evidence, bars.positions + moves, turn).sum()))
+    turn = max(
+        turns, key=lambda turn: float(evidence_at(evidence, bars.positions + moves, turn).sum())
+    )
     positions = (bars.positions + moves[0] + turn) % per_bar
     wanted = repetitions.wanted(moves)
     steps = [1, *(int(at) + 1 for at in np.flatnonzero(np.diff(moves))), len(moves)]
@@ -219,7 +221,7 @@ def _moved(
     there = lines[np.isin(lines, where)]
     if not there.size:
         there = lines[[np.abs(lines - at).argmin()]]
-    cued = _before_and_after(taken(evidence, positions), taken(evidence, moved))
+    cued = _before_and_after(evidence_at(evidence, positions), evidence_at(evidence, moved))
     line = int(there[cued[there].argmax()])
     joined = np.concatenate([positions[:line], moved[line:]])
     rest = int(positions[line - 1]) + 1

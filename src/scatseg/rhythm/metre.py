@@ -90,7 +90,7 @@ _CHANGES = {
 _AROUND = 4  # pulses before and after over which tempo is compared
 _TEMPO_CHANGE = 0.1  # natural log of the tempo ratio at which a slip costs half
 _BASS = 220.0  # Hz: upper limit of the bass
-_ATTACK_WEIGHT, _CHANGE_WEIGHT = 0.3, 1.5
+_ATTACK_WEIGHT, _CHANGE_WEIGHT = 0.3, 1.5  # of the log likelihood of each cue
 _EVIDENCE = 20.0  # effective number of independent pulses, in recordings of any length
 _CLEAR_LEAD = 0.65  # of bar lines over others, in standard errors: up to it, both are tried
 _SLIP = 70.0  # cost of losing or inserting a part of a bar
@@ -99,7 +99,7 @@ _MOST_SKEWNESS = 1.5  # of music
 _BESIDE = 5  # frames: attacks up to two frames (23 ms) from a pulse are assigned to it
 _NARROW, _WIDE = 8, 16  # pulses before and after in the detection of repetitions
 _USUAL_BAR, _BAR_OCTAVES = 2.7, 0.6  # prior: seconds, and standard deviation in octaves
-_USUAL_BEAT, _BEAT_OCTAVES = 0.66, 0.35
+_USUAL_BEAT, _BEAT_OCTAVES = 0.66, 0.35  # the same of a beat: 91 per minute
 
 
 class Cues(NamedTuple):
@@ -260,8 +260,9 @@ def find_bars(pulse: Pulse, cues: Cues) -> BarPositions:
         if slips is None:  # the first pulse is a beat
             on_beat = np.arange(len(metre.pattern)) % metre.pulses_per_beat == 0
             start = np.where(on_beat, start, -np.inf)
-        positions = _follow(evidence, start, slips)
-        score = _EVIDENCE * float(taken(evidence, positions).mean()) + _habit(metre, pulse.period)
+        positions = _viterbi(evidence, start, slips)
+        likelihood = _EVIDENCE * float(evidence_at(evidence, positions).mean())
+        score = likelihood + _log_prior(metre, pulse.period)
         if metre.pulses_per_tactus == 4:
             score += _SPARSE_WEIGHT * (sparseness - _SPARSE_SKEWNESS)
         lead = lead_of(evidence, positions)
@@ -304,7 +305,7 @@ def rival_of(bars: BarPositions, cues: Cues) -> BarPositions | None:
     return replace(bars, positions=np.where(pulses < lines[0], before, pulses - last), lead=-lead)
 
 
-def taken(
+def evidence_at(
     evidence: NDArray[np.float64], positions: NDArray[np.intp], turn: int = 0
 ) -> NDArray[np.float64]:
     """Return the evidence (n_pulses,) for positions, rotated by `turn` pulses."""
@@ -320,22 +321,29 @@ def lead_of(evidence: NDArray[np.float64], positions: NDArray[np.intp]) -> float
 def leads_of(evidence: NDArray[np.float64], positions: NDArray[np.intp]) -> NDArray[np.float64]:
     """Compute the lead of positions over each rotation, by 1 pulse and more, in standard errors."""
     n_pulses, n_positions = evidence.shape
-    ahead = taken(evidence, positions)[:, None] - np.stack(
-        [taken(evidence, positions, turn) for turn in range(1, n_positions)], axis=1
+    ahead = evidence_at(evidence, positions)[:, None] - np.stack(
+        [evidence_at(evidence, positions, turn) for turn in range(1, n_positions)], axis=1
     )
     error = ahead.std(axis=0) / np.sqrt(max(1.0, n_pulses / n_positions))
     return np.asarray(ahead.mean(axis=0) / np.maximum(error, 1e-9))
 
 
-def _habit(metre: Metre, period: float) -> float:
-    """Compute the log prior probability of a metre at a tempo."""
+def _log_prior(metre: Metre, period: float) -> float:
+    """Compute the log prior probability of a metre at a pulse period in seconds.
+
+    That of the metre, and normal distributions of the log durations of bar and tactus.
+    """
     bar = np.log2(len(metre.pattern) * period / _USUAL_BAR) / _BAR_OCTAVES
     beat = np.log2(metre.pulses_per_tactus * period / _USUAL_BEAT) / _BEAT_OCTAVES
     return float(metre.preference - (bar**2 + beat**2) / 2)
 
 
 def evidence_of(metre: Metre, cues: Cues) -> NDArray[np.float64]:
-    """Compute the log likelihood (n_pulses, n_positions) of the cues at each position."""
+    """Compute the log likelihood (n_pulses, n_positions) of the cues at each position.
+
+    Each cue is taken as normal, of unit variance around its expected value at the position, and
+    weighted; what is constant over positions is left out.
+    """
     ranks = ["DHbos".index(rank) for rank in metre.pattern]
     total = np.zeros((len(cues.attacks), len(ranks)))
     for cue, expected, weight in (
@@ -361,12 +369,12 @@ def slip_costs(times: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(_SLIP / (1 + np.square(change)))
 
 
-def _follow(
+def _viterbi(
     evidence: NDArray[np.float64],
     start: NDArray[np.float64],
     slips: NDArray[np.float64] | None,
 ) -> NDArray[np.intp]:
-    """Find the most probable positions (n_pulses,): consecutive, but for costly slips.
+    """Find the most probable positions (n_pulses,), consecutive but for costly slips (Viterbi).
 
     `start` (n_positions,) is the evidence for the first position.
     """

@@ -21,7 +21,7 @@ _USUAL = 0.31  # seconds: their geometric mean
 _HEARD = 0.05  # onset strength relative to its mean at which music begins and ends
 _STEPS = 96  # per octave: resolution of periods (0.7 %)
 _WINDOW = 8.0  # seconds of an autocorrelation window
-_WINDOW_HOP = 1.0
+_WINDOW_HOP = 1.0  # seconds between windows
 _MULTIPLES = (1, 2, 3, 4, 6, 8)  # of the period, at which the autocorrelation is averaged
 _DRIFT, _JUMP = 0.05, 0.5  # cost of a period change per step, and maximum cost, in clarity
 _LEAST_CONTRAST = 0.15  # of the mean strength: lower variation, as in noise, is no pulse
@@ -101,8 +101,8 @@ def subdivided(beats: ArrayLike) -> Pulse:
 def attacks(levels: NDArray[np.floating]) -> NDArray[np.floating]:
     """Compute the mean rise of levels (n_frames, n_bands) around each frame: (n_frames,).
 
-    Differences span several frames, so that coding or stretching, which smears attacks, does not
-    weaken them.
+    This is half-wave rectified spectral flux on a logarithmic scale. Differences span several
+    frames, so that coding or stretching, which smears attacks, does not weaken them.
     """
     before, after = _RISE // 2 + 1, _RISE // 2
     rises = np.maximum(0, levels[_RISE:] - levels[:-_RISE]).mean(axis=1) / _RISE
@@ -165,7 +165,10 @@ def pulse_periods(strength: NDArray[np.floating], hop: float) -> tuple[NDArray[n
 def _autocorrelations(
     strength: NDArray[np.floating], hop: float
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Compute autocorrelations of windows (n_windows, n_lags), and window centers in frames."""
+    """Compute an autocorrelation tempogram (n_windows, n_lags), and window centers in frames.
+
+    Each lag is divided by the overlap of the tapers, so that long lags are not weaker.
+    """
     length = int(_WINDOW / hop)
     centers = np.arange(0, len(strength), int(_WINDOW_HOP / hop))
     padded = np.pad(strength - strength.mean(), (length // 2, length))
@@ -195,7 +198,7 @@ def _at_multiples(
 
 
 def _smooth_path(reward: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Find the column of each row (n_rows,) that maximizes reward minus the cost of steps."""
+    """Find the column of each row (n_rows,) that maximizes reward minus cost of steps (Viterbi)."""
     n_rows, n_columns = reward.shape
     apart = np.abs(np.subtract.outer(np.arange(n_columns), np.arange(n_columns)))
     cost = np.minimum(_DRIFT * apart, _JUMP)
@@ -217,7 +220,7 @@ def backtracked(origin: NDArray[np.intp], last: int) -> NDArray[np.intp]:
 
 
 def follow_pulse(strength: NDArray[np.floating], periods: NDArray[np.float64]) -> NDArray[np.intp]:
-    """Place pulses on onsets, about a period apart, by dynamic programming.
+    """Place pulses on onsets, about a period apart, by dynamic programming (Ellis, 2007).
 
     Parameters
     ----------

@@ -54,8 +54,8 @@ def _spectrum(
     n_fft = scipy.fft.next_fast_len(length, real=True)
     hertz = np.fft.rfftfreq(n_fft, 1 / sr)
     weights = _triangles(hertz, centers)
-    heard = weights.any(axis=0)  # bands with at least one bin, below the Nyquist frequency
-    weights, centers = weights[:, heard], centers[heard]
+    filled = weights.any(axis=0)  # bands with at least one bin, below the Nyquist frequency
+    weights, centers = weights[:, filled], centers[filled]
     n_bins = int(np.flatnonzero(weights.any(axis=1)).max(initial=0)) + 1
     n_frames = int(len(y) / sr / hop) + 1
     padded = np.pad(np.asarray(y, dtype=np.float32), (length // 2, length))

@@ -21,7 +21,7 @@ HALF_POWER_WIDTH = 2 * HALF_POWER
 _TAIL = 3.0902
 """Standard deviations beyond which a Gaussian has a thousandth of its mass, on one side."""
 
-_NYQUIST = 0.5
+_NYQUIST = 0.5  # cycles per sample
 
 
 def littlewood_paley(

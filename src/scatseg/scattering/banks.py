@@ -24,7 +24,7 @@ from scatseg.scattering.analysis import (
     long_enough,
     probe_frequencies,
 )
-from scatseg.scattering.filterbank import SIGMA0, Filterbank, Wavelet, filterbank
+from scatseg.scattering.filterbank import SIGMA0, Filterbank, Wavelet, bins_around, filterbank
 
 Response = Callable[[NDArray[np.float64]], NDArray[np.float64] | NDArray[np.complex128]]
 
@@ -95,17 +95,13 @@ class SampledFilter:
             The response on bins `start`, `start + 1`, ...; at most `n_bins` of them.
         """
         below, above = self._reach(eps / 2)
-        start = math.floor((self.xi - below) * n_bins)
-        stop = math.ceil((self.xi + above) * n_bins) + 1
-        if stop - start > n_bins:
-            start = round(self.xi * n_bins) - n_bins // 2
-            stop = start + n_bins
-        H = self.response(np.arange(start, stop) / n_bins)
+        bins = bins_around(self.xi, self.xi - below, self.xi + above, n_bins)
+        H = self.response(bins / n_bins)
         size = np.abs(H)
         inside = np.flatnonzero(size > eps * size.max())
         if not inside.size:  # narrower than a bin
-            inside = np.array([round(self.xi * n_bins) - start])
-        return start + int(inside[0]), H[inside[0] : inside[-1] + 1]
+            inside = np.array([round(self.xi * n_bins) - bins[0]])
+        return int(bins[inside[0]]), H[inside[0] : inside[-1] + 1]
 
     def _reach(self, level: float) -> tuple[float, float]:
         """Bound the distances from the center, up to 0.5, at which the response exceeds a level."""

@@ -113,11 +113,7 @@ class Filter:
         # Below 0, the term that cancels the mean may be above the threshold.
         below = _reach(self.sigma, depth - (self.xi / self.sigma) ** 2 / 2)
         low = min(self.xi - above, -below) if below else self.xi - above
-        start, stop = math.floor(low * n_bins), math.ceil((self.xi + above) * n_bins) + 1
-        if stop - start > n_bins:
-            start = round(self.xi * n_bins) - n_bins // 2
-            stop = start + n_bins
-        bins = np.arange(start, stop)
+        bins = bins_around(self.xi, low, self.xi + above, n_bins)
         if len(bins) > n_bins // 2 and n_bins > _SHORT:
             H = _transformed(self.xi, self.sigma, n_bins).take(bins, mode="wrap")
         else:
@@ -125,7 +121,16 @@ class Filter:
         H /= _l1_norm(self, min(n_bins, _n_whole(self)))
         size = np.abs(H)
         inside = np.flatnonzero(size > eps * size.max())
-        return start + int(inside[0]), H[inside[0] : inside[-1] + 1]
+        return int(bins[inside[0]]), H[inside[0] : inside[-1] + 1]
+
+
+def bins_around(xi: float, low: float, high: float, n_bins: int) -> NDArray[np.intp]:
+    """Return the Fourier bins from frequency `low` to `high`, at most one period around `xi`."""
+    start, stop = math.floor(low * n_bins), math.ceil(high * n_bins) + 1
+    if stop - start > n_bins:
+        start = round(xi * n_bins) - n_bins // 2
+        stop = start + n_bins
+    return np.arange(start, stop)
 
 
 @dataclass(frozen=True)
@@ -203,8 +208,13 @@ def _transformed(xi: float, sigma: float, n_bins: int) -> NDArray[np.float64]:
 def _in_time(xi: float, sigma: float, step: float) -> NDArray[np.complex128]:
     """Compute the (Hermitian) inverse transform of `_unnormalized` at 0, `step`, ... samples."""
     t = step * np.arange(math.ceil(_VISIBLE / (2 * math.pi * sigma * step)) + 1)
-    envelope = sigma * math.sqrt(2 * math.pi) * np.exp(-2 * (math.pi * sigma * t) ** 2)
-    return np.asarray(envelope * (np.exp(2j * math.pi * xi * t) - _kappa(xi, sigma)))
+    oscillation = np.exp(2j * math.pi * xi * t) - _kappa(xi, sigma)
+    return np.asarray(gaussian_in_time(sigma, t) * oscillation)
+
+
+def gaussian_in_time(sigma: float, t: NDArray[np.floating | np.integer]) -> NDArray[np.float64]:
+    """Compute the inverse Fourier transform of a Gaussian around 0, of height 1, at samples `t`."""
+    return np.asarray(sigma * math.sqrt(2 * math.pi) * np.exp(-2 * (math.pi * sigma * t) ** 2))
 
 
 def _periodic_gaussian(offset: NDArray[np.float64], sigma: float) -> NDArray[np.float64]:

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from scatseg.scattering.filterbank import SIGMA0, Filter, Filterbank, filterbank
+from scatseg.scattering.filterbank import SIGMA0, Filter, Filterbank, filterbank, gaussian_in_time
 from scatseg.scattering.remembering import remembered
 
 Accuracy = Literal["fast", "default", "exact"]
@@ -36,6 +36,7 @@ _BLOCK_SCALES = 64
 """Block length in averaging scales; fewer increase overlap, more exceed the cache."""
 
 _MIN_BLOCK = 2**16
+"""Minimum block length in samples."""
 
 LANES = 4
 """Rows that SciPy's FFT transforms at a time: three take as long as four."""
@@ -570,8 +571,7 @@ def _kymatio_padding(n_samples: int, T: int) -> int:
     sigma = filterbank(1, (1, 1), T).phi.sigma
     half = n_samples // 2
     t = np.arange(min(half, math.ceil(2 / sigma)))
-    # The Gaussian's transform in time; beyond 2 / sigma it is below 1e-34.
-    phi = sigma * math.sqrt(2 * math.pi) * np.exp(-2 * (math.pi * sigma * t) ** 2)
+    phi = gaussian_in_time(sigma, t)  # beyond 2 / sigma, it is below 1e-34
     tails = np.cumsum(phi[::-1])[::-1]
     below = np.flatnonzero(tails <= 1e-3)
     support = int(below[0]) + 1 if below.size else half

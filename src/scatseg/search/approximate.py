@@ -18,9 +18,13 @@ ABOVE = 200_000
 """Rows from which on a graph is built, if faiss is installed; below, exact search is fast."""
 
 _NEIGHBORS = 32
+"""Links per row of the graph (M of the reference)."""
+
 _BREADTH_BUILDING = 100
+"""Candidates for the links of a new row (efConstruction)."""
+
 _BREADTH = 128
-"""Minimum search breadth of HNSW: recall@10 is then above 0.95 on music."""
+"""Minimum number of candidates of a search (ef): recall@10 is then above 0.95 on music."""
 
 
 def is_installed() -> bool:

@@ -61,9 +61,9 @@ def add_recordings(
     """Add recordings to an index, created if missing, and update those that changed.
 
     Unchanged recordings are kept. Those that were renamed or moved get a new id, and keep features
-    and labels. Failures do not stop the others and are listed in failures.csv:
-    recordings until they are added again, table rows until the table is read again or gone, missing
-    paths until the next call. The projection is fitted on the first recordings and then kept. If
+    and labels. Failures do not stop the others and are listed in failures.csv: a recording until it
+    is added again, a table row until its table is read again or deleted, a missing path until the
+    next call. The projection is fitted on the first recordings and then kept. If
     all recordings fail and there was no index before, only failures.csv is written.
 
     Parameters
@@ -247,7 +247,7 @@ def describe_source(source: Source, *, folder: Path, describer: Describer) -> Re
         return Receipt(source.id, "failed", time.perf_counter() - started, failure)
     track = IndexedTrack(
         id=source.id,
-        path=_absolute(source.path),
+        path=os.fspath(runs.absolute(source.path)),
         size=stat.st_size,
         modified=stat.st_mtime_ns,
         sha256=sha256,
@@ -275,7 +275,7 @@ def _unchanged(path: Path, track: IndexedTrack, folder: Path) -> bool:
         stat = path.stat()
     except OSError:  # reported when it is read
         return False
-    now = (_absolute(path), stat.st_size, stat.st_mtime_ns)
+    now = (os.fspath(runs.absolute(path)), stat.st_size, stat.st_mtime_ns)
     same = (track.path, track.size, track.modified) == now
     return same and (folder / "tracks" / track.description).is_file()
 
@@ -288,17 +288,13 @@ def _described_duration(path: Path) -> float | None:
         return None
 
 
-def _absolute(path: Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 - without following links
-
-
 def _named(sources: Sequence[Source], state: State) -> list[Source]:
     """Assign existing ids to recordings in the index, and unique ids to others."""
     by_path = {track.path: track.id for track in state.tracks.values()}
     taken = {track.id.casefold(): track.path for track in state.tracks.values()}
     named = []
     for source in sources:
-        path = _absolute(source.path)
+        path = os.fspath(runs.absolute(source.path))
         id_ = by_path.get(path, source.id)
         other = taken.get(id_.casefold(), path)
         if other != path and not runs.is_gone(other):

@@ -14,7 +14,7 @@ from scatseg.search.explaining import explain_likeness
 from scatseg.search.hits import Hit, order, weighed
 from scatseg.search.passages import excerpt_statistics, relative
 from scatseg.search.projection import Projection
-from scatseg.search.queries import Query, heard_ratio
+from scatseg.search.queries import Query, rate_ratio
 from scatseg.search.sliding import Course, Pattern, overlapping, slide
 
 _FINE_PHASES = 16
@@ -68,7 +68,7 @@ def compared(
             hit = _refined(query, hit, pattern(hit.semitones, hit.tempo), description)
         before, after = (margin / hit.tempo for margin in query.margins)
         found.append(hit)
-        rows.append(asked(hit.semitones, heard_ratio(hit.tempo)))
+        rows.append(asked(hit.semitones, rate_ratio(hit.tempo)))
         rows.append(excerpt_statistics(description, hit.start + before, hit.end - after))
     if not found:
         return []

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import io
+import itertools
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,12 @@ class Columns:
     names: tuple[FeatureName, ...]
     uncompressed: NDArray[np.bool_]
     kept: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, names: Sequence[FeatureName], uncompressed: NDArray[np.bool_]) -> Columns:
+        """Select the features of an extractor without those below `LOWEST_CARRIER`."""
+        kept = np.array([name.carrier is None or name.carrier >= LOWEST_CARRIER for name in names])
+        return cls(tuple(itertools.compress(names, kept)), uncompressed[kept], kept)
 
     @functools.cached_property
     def levels(self) -> NDArray[np.bool_]:
@@ -367,7 +374,5 @@ def _extractor(text: str) -> Extractor:
 def _columns(text: str, sr: int) -> Columns:
     extract = _extractor(text)
     names = extracted(extract, np.zeros(sr, dtype=np.float32), sr).names
-    kept = np.array([name.carrier is None or name.carrier >= LOWEST_CARRIER for name in names])
     raw = isinstance(extract, Scattering | JointScattering) and extract.compression is None
-    chosen = tuple(name for name, keep in zip(names, kept, strict=True) if keep)
-    return Columns(chosen, np.full(len(chosen), raw), kept)
+    return Columns.of(names, np.full(len(names), raw))

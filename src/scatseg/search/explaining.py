@@ -110,11 +110,11 @@ def _strongest(reasons: Sequence[Reason], but: Sequence[Reason] = ()) -> tuple[R
     """
     named = {kind_of(each.band) for each in but}
     found = [each for each in reasons if kind_of(each.band) not in named]
-    heard = [each for each in found if each.evidence > 0 and each.relevance > 0]
-    if not heard:
+    supporting = [each for each in found if each.evidence > 0 and each.relevance > 0]
+    if not supporting:
         return tuple(each for each in found[:N_REASONS] if each.relevance > 0)
     kinds: dict[tuple[object, ...], list[Reason]] = {}
-    for each in heard:
+    for each in supporting:
         kinds.setdefault(kind_of(each.band), []).append(each)
     ordered = sorted(kinds.values(), key=lambda kind: -sum(each.evidence for each in kind))
     return tuple(max(kind, key=lambda each: each.evidence) for kind in ordered[:N_REASONS])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from scatseg.formats.sounds import INDEX
 from scatseg.labelled import ColumnError, LabelError, read_labelled
-from scatseg.runs import Failure, shown
+from scatseg.runs import Failure, absolute, shown
 from scatseg.search.building import Belonging
 
 
@@ -41,7 +40,7 @@ def read_belonging(paths: Iterable[Path]) -> Gathered:
     notes: list[str] = []
     tables: list[Path] = []
     for path in paths:
-        table = _absolute(path / INDEX)
+        table = absolute(path / INDEX)
         tables.append(table)
         if not path.is_dir() or not (path / INDEX).is_file():
             continue
@@ -57,11 +56,7 @@ def read_belonging(paths: Iterable[Path]) -> Gathered:
             row._replace(track=f"{shown(table)}: {row.track}") for row in labelled.failures
         ]
         notes += labelled.notes
-        belonging[_absolute(path)] = Belonging()
+        belonging[absolute(path)] = Belonging()
         for clip in labelled.clips:
-            belonging[_absolute(clip.path)] = Belonging(labels=clip.labels, group=clip.group)
+            belonging[absolute(clip.path)] = Belonging(labels=clip.labels, group=clip.group)
     return Gathered(belonging, failures, notes, tables)
-
-
-def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path))  # noqa: PTH100 - as sources are, without following links

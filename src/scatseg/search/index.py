@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scatseg import naming
 from scatseg.audio import AUDIO_EXTENSIONS
 from scatseg.counts import counted
-from scatseg.runs import find_sources, read_failures
+from scatseg.runs import absolute, find_sources, read_failures
 from scatseg.scattering.arguments import check_integer, check_mono
 from scatseg.search import approximate
 from scatseg.search.building import add_recordings, describer_of
@@ -252,7 +252,7 @@ class Index:
         text = os.fspath(name)
         if text in self._state.tracks:
             return self._state.tracks[text]
-        path = os.path.abspath(text)  # noqa: PTH100 - without following links
+        path = os.fspath(absolute(text))
         return next((each for each in self.tracks if each.path == path), None)
 
     def whole_vectors(self) -> tuple[tuple[str, ...], NDArray[np.float32]]:

@@ -1,4 +1,4 @@
-"""Vectors of labelled sounds -> similarities for scoring retrieval."""
+"""Vectors of labeled sounds -> similarities for scoring retrieval."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scatseg.clips import DescribedClips
-from scatseg.search.descriptions import LOWEST_CARRIER, Columns
+from scatseg.search.descriptions import Columns
 from scatseg.search.index import Index
 from scatseg.search.passages import relative
 from scatseg.search.projection import fit_projection
@@ -46,14 +46,8 @@ def items_of(clips: DescribedClips) -> Items:
         Computed with `aggregate="mean+std"`.
     """
     half = len(clips.columns.names) // 2
-    names = clips.columns.names[:half]
-    kept = np.array([each.carrier is None or each.carrier >= LOWEST_CARRIER for each in names])
-    columns = Columns(
-        tuple(name for name, keep in zip(names, kept, strict=True) if keep),
-        clips.columns.uncompressed[:half][kept],
-        kept,
-    )
-    X = relative(clips.X[:, np.tile(kept, 2)], columns)
+    columns = Columns.of(clips.columns.names[:half], clips.columns.uncompressed[:half])
+    X = relative(clips.X[:, np.tile(columns.kept, 2)], columns)
     return Items(
         ids=tuple(clip.id for clip in clips.clips),
         vectors=fit_projection(X, np.tile(columns.uncompressed, 2))(X),
@@ -63,7 +57,7 @@ def items_of(clips: DescribedClips) -> Items:
 
 
 def items_of_index(index: Index) -> Items:
-    """Return the vectors of labelled recordings of an index.
+    """Return the vectors of labeled recordings of an index.
 
     Raises
     ------

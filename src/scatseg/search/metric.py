@@ -14,8 +14,8 @@ from sklearn.neighbors import NeighborhoodComponentsAnalysis
 from scatseg.classification import split
 
 _FOLDS = 5
-_DIMS = 16
-_ITERATIONS = 30
+_DIMS = 16  # dimensions of the learned metric
+_ITERATIONS = 30  # maximum number of the optimizer
 
 
 def learned_similarity(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from scatseg.features import Features
 from scatseg.search.descriptions import LOWEST_CARRIER
+from scatseg.search.projection import FLATTENING
 
 SCATTERING = "scattering:J=12,Q=12/1,T=1024,stride=1024,compression=none,renormalize=false"
 """Features to compare: uncompressed, with an averaging scale short enough to resolve notes."""
@@ -23,9 +24,6 @@ MOMENT = 0.19
 
 _SHAPES = {1: 20, 2: 10}
 """Number of cosine coefficients of a spectrum along its carriers, by order."""
-
-_FLATTENING = 0.5
-"""Exponent of partial whitening, as in the projection of an index."""
 
 _LATEST = 0.5
 """Maximum offset between the starts of two passages in seconds."""
@@ -81,7 +79,7 @@ def evened(recordings: Sequence[NDArray[np.float64]]) -> list[NDArray[np.float64
     covariance = sum(X.T @ X for X in moved) / sum(len(X) for X in moved)
     variances, directions = np.linalg.eigh(covariance)
     there = variances > 1e-9 * variances[-1]
-    scales = (variances[there] / variances[-1]) ** (-_FLATTENING / 2)
+    scales = (variances[there] / variances[-1]) ** (-FLATTENING / 2)
     return [(X @ directions[:, there]) * scales for X in moved]
 
 

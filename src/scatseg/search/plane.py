@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from scatseg.writing import rows_as_csv
 
 
 def plane(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -44,9 +44,7 @@ def plane(vectors: NDArray[np.floating]) -> NDArray[np.float64]:
 
 def plane_csv(ids: Sequence[str], labels: Sequence[str], places: NDArray[np.float64]) -> str:
     """Format coordinates as a table: track, label, x, y."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["track", "label", "x", "y"])
+    rows = [("track", "label", "x", "y")]
     for id_, label, (x, y) in zip(ids, labels, places, strict=True):
-        writer.writerow([id_, label, f"{x:.6f}", f"{y:.6f}"])
-    return table.getvalue()
+        rows.append((id_, label, f"{x:.6f}", f"{y:.6f}"))
+    return rows_as_csv(rows)

@@ -25,7 +25,7 @@ _LEAST = 0.03
 _FURTHEST = 5.0
 """Standard deviations at which columns are clipped."""
 
-_FLATTENING = 0.5
+FLATTENING = 0.5
 """Exponent of whitening: 0 none, 1 full."""
 
 _STEADY = 0.5
@@ -73,7 +73,7 @@ class Projection:
         values[:, raw] = np.log1p(np.maximum(values[:, raw], 0) / (_EPS * self.medians[raw]))
         return np.clip((values - self.means) / self.scales, -_FURTHEST, _FURTHEST)
 
-    def __call__(self, X: ArrayLike, *, flattening: float = _FLATTENING) -> NDArray[np.float32]:
+    def __call__(self, X: ArrayLike, *, flattening: float = FLATTENING) -> NDArray[np.float32]:
         """Project statistics (n, n_columns) to unit vectors (n, n_dims).
 
         Parameters
@@ -97,7 +97,7 @@ class Projection:
         The cosine of two vectors is Z1 @ metric(Z2) over the square roots of Z1 @ metric(Z1) and
         Z2 @ metric(Z2).
         """
-        weights = (self.variances / self.variances[0]) ** -_FLATTENING
+        weights = (self.variances / self.variances[0]) ** -FLATTENING
         pulled: NDArray[np.float64] = (Z @ self.components.T * weights) @ self.components
         return pulled
 

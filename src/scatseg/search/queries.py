@@ -239,6 +239,6 @@ def rate_step(ratio: float) -> int:
     return round(float(np.log(ratio)) / RATE_STEP)
 
 
-def heard_ratio(ratio: float) -> float:
+def rate_ratio(ratio: float) -> float:
     """Round a tempo ratio to the steps of modulation rates."""
     return float(np.exp(rate_step(ratio) * RATE_STEP))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from scatseg.search.retrieval import METRICS, Retrieval
-from scatseg.writing import atomic_write
+from scatseg.writing import atomic_write, rows_as_csv
 
 
 def write_retrieval(
@@ -33,12 +31,11 @@ def write_retrieval(
     """
     text = json.dumps(document, indent=2) + "\n"
     atomic_write(folder / "scores.json", text.encode("utf-8", "backslashreplace"))
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["features", "file", "label", *METRICS])
+    rows = [["features", "file", "label", *METRICS]]
     for name, each in systems.items():
         for i, (id_, label) in enumerate(zip(ids, each.labels, strict=True)):
-            row = [each.values[metric][i] for metric in METRICS]
-            cells = [f"{value:.6f}" if np.isfinite(value) else "" for value in row]
-            writer.writerow([name, id_, label, *cells])
-    atomic_write(folder / "queries.csv", table.getvalue().encode("utf-8", "backslashreplace"))
+            values = [each.values[metric][i] for metric in METRICS]
+            cells = [f"{value:.6f}" if np.isfinite(value) else "" for value in values]
+            rows.append([name, id_, label, *cells])
+    text = rows_as_csv(rows)
+    atomic_write(folder / "queries.csv", text.encode("utf-8", "backslashreplace"))

@@ -67,6 +67,7 @@ SEGMENTERS: Mapping[str, Callable[..., Segmenter]] = {
     "foote": FooteSegmenter,
     "structure-features": StructureFeaturesSegmenter,
 }
+"""The named algorithms."""
 
 
 def segmenter(text: str, **options: Any) -> Segmenter:

@@ -10,10 +10,7 @@ import numpy as np
 import scipy.special
 from numpy.typing import NDArray
 
-from scatseg.boundaries import (
-    best_boundaries,
-    check_detail,
-)
+from scatseg.boundaries import best_boundaries, check_detail
 from scatseg.cover import (
     BarSimilarity,
     bar_similarity,
@@ -268,11 +265,11 @@ class CoverSegmenter:
             if n_frames == len(silences):  # all silent: one segment, not labeled as silence
                 whole = Segmentation([0, reading.bars.features.duration], ["A"])
                 return Hierarchy([whole, whole], NESTED, default=self.default_level)
-            heard = np.unique([0, *silences, *(silences + 1), n_frames])
-            if self.n_segments is not None and self.n_segments < len(heard) - 1:
+            edges = np.unique([0, *silences, *(silences + 1), n_frames])
+            if self.n_segments is not None and self.n_segments < len(edges) - 1:
                 alone = cover_scores(reading.bars, repetition=0, blocks=0, lengths=1)
-                heard = best_boundaries(alone, n_segments=self.n_segments)
-            levels = self._labeled(reading.bars, heard) * 2
+                edges = best_boundaries(alone, n_segments=self.n_segments)
+            levels = self._labeled(reading.bars, edges) * 2
             return Hierarchy(levels, NESTED, default=self.default_level)
         if self.level != "section":
             return self._of_phrases(reading, self.level, self.granularity, self.n_segments)
@@ -389,8 +386,8 @@ class CoverSegmenter:
             weights["lengths"] = 0.0
             cost *= _COST_OF_PASSAGES
         if logits is not None:
-            weights = {name: _BESIDE[name] * weight for name, weight in weights.items()}
-            cost, span = cost * _BESIDE["cost"], span * _BESIDE["span"]
+            weights = {name: _WITH_NETWORK[name] * weight for name, weight in weights.items()}
+            cost, span = cost * _WITH_NETWORK["cost"], span * _WITH_NETWORK["span"]
         if are_halves:
             weights = {name: _OF_HALVES[name] * weight for name, weight in weights.items()}
             cost += _COST_OF_HALVES
@@ -419,8 +416,8 @@ class GridFreeSegmenter(CoverSegmenter):
     hears: ClassVar[str] = "bars:length=0.5,positions=1"
 
 
-_BESIDE = {"repetition": 0.6, "blocks": 1.25, "lengths": 2.5, "cost": 0.6, "span": 2.0}
-"""Factors of the other weights with the network, which already uses repetition.
+_WITH_NETWORK = {"repetition": 0.6, "blocks": 1.25, "lengths": 2.5, "cost": 0.6, "span": 2.0}
+"""Factors of the other weights, cost and span with the network, which already uses repetition.
 
 The network's log odds are large, so granularity needs a wider span of costs.
 """
