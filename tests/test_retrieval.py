@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.neighbors import NeighborhoodComponentsAnalysis
 from tests.commands import scatseg
 from tests.measuring import peak_memory
 
@@ -202,6 +203,19 @@ def test_a_learned_metric_does_not_see_the_groups_of_its_queries(rng):
     swapped[:8] = labels[:8][::-1]  # only the first group
     after = learned_similarity(X, list(swapped), groups=groups)
     np.testing.assert_allclose(after[:8], before[:8])
+
+
+def test_a_learned_metric_of_few_groups_is_that_of_scikit_learn_on_the_others(rng):
+    labels = np.array(list("ab") * 30)
+    X = rng.normal(size=(60, 20)) + np.where(labels == "a", 0.3, -0.3)[:, None]
+    groups = np.repeat(["x", "y", "z"], 20)
+    similarity = learned_similarity(X, list(labels), groups=list(groups), seed=3)
+    for group in "xyz":
+        here = groups == group
+        metric = NeighborhoodComponentsAnalysis(n_components=16, max_iter=30, random_state=3)
+        moved = metric.fit(X[~here], labels[~here]).transform(X)
+        distances = np.linalg.norm(moved[here, None] - moved, axis=-1)
+        np.testing.assert_allclose(similarity[here], -distances, atol=1e-9)
 
 
 def test_a_learned_metric_needs_memory_for_its_result_alone(rng, monkeypatch):
