@@ -199,6 +199,12 @@ def test_a_loss_that_is_lost_on_the_way_is_said():
     assert "not finite after" in found.reason
 
 
+def test_a_descent_does_not_end_while_one_parameter_moves():
+    target = torch.tensor([0.0, 1.0])  # the first is met from the start
+    found = matching.match(Places(), squared, target, [1.0, 0.0])
+    np.testing.assert_allclose(found.theta, [1, 2], atol=0.1)
+
+
 @pytest.mark.parametrize(
     ("theta", "message"),
     [

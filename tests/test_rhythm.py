@@ -15,6 +15,7 @@ from scatseg.rhythm.metre import (
     METRES,
     BarPositions,
     Cues,
+    evidence_of,
     find_bars,
     lead_of,
     pulse_cues,
@@ -640,6 +641,15 @@ def test_accents_fall_on_attacks_and_on_changes_of_harmony():
     assert cues.changes[8:-8].reshape(-1, 8).mean(axis=0).argmax() == 0
     for cue in (cues.attacks, cues.changes):
         assert (cue.mean(), cue.std()) == pytest.approx((0, 1), abs=1e-6)
+
+
+@pytest.mark.parametrize("metre", METRES, ids=lambda metre: metre.pattern)
+def test_a_pulse_is_evidence_for_some_positions_and_as_much_against_others(metre, rng):
+    cues = Cues(*rng.normal(size=(2, 50)), np.zeros((50, 12)))
+    evidence = evidence_of(metre, cues)
+    np.testing.assert_allclose(evidence.mean(axis=1), evidence.mean())
+    strong = evidence_of(metre, Cues(np.full(1, 9.0), np.full(1, 9.0), np.zeros((1, 12))))
+    assert strong.argmax() == metre.pattern.index("D")
 
 
 @pytest.mark.parametrize("per_beat", [1, 2])
