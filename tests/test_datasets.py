@@ -451,6 +451,11 @@ def test_run_in_which_all_failed_has_no_answers(folder):
     assert read_estimates(root).systems == {}
 
 
+def test_folder_of_tracks_alone_is_not_a_run(folder):
+    root = folder({"mine/tracks/a.lab": ABA, "mine/more/b.lab": AB}) / "mine"
+    assert read_estimates(root).systems == {"mine": {"a": ABA, "b": AB}}
+
+
 def test_plain_folder_is_a_system_of_its_own_name(folder):
     root = folder({"msaf/a.lab": ABA, "msaf/more/b.csv": AB})
     assert read_estimates(root / "msaf").systems == {"msaf": {"a": ABA, "b": AB}}

@@ -573,6 +573,11 @@ def svl(body, doctype="<!DOCTYPE sonic-visualiser>"):
 
 OTHERS_REFUSED = {
     "no XML": ("svl", "0 1 A", "is not XML"),
+    "cut svl": (
+        "svl",
+        svl('<model dataset="1" sampleRate="9"/><dataset id="1"><point frame="0"/></dataset>')[:-5],
+        "is not XML",
+    ),
     "no layer": ("svl", svl("<data></data>"), "holds no layer"),
     "no rate": (
         "svl",

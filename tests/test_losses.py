@@ -148,6 +148,21 @@ def test_jtfs_but_not_scattering_encodes_chirp_direction():
     assert joint > 10 * plain
 
 
+@pytest.mark.parametrize("kind", ["numpy", "torch"])
+def test_compression_is_relative_to_the_medians_of_the_reference(kind):
+    S = np.array([[7.0, 7, 7], [0, -1, 5], [0.001, 0, 0.004]])
+    R = np.array([[9.0, 9, 9], [1, 2, 30], [0, 0, 0.003]])
+    floors = np.array([[0.5 * 2], [0.5 * 1e-3 * 2]])  # the median 0 is raised
+    expected = np.log1p(np.maximum(S[1:], 0) / floors) - np.log1p(R[1:] / floors)
+    scales = np.array([1, 100])[:, None, None]  # each sound has its own medians
+    pair = (scales * S, scales * R)
+    if kind == "torch":
+        torch = pytest.importorskip("torch")
+        pair = tuple(map(torch.as_tensor, pair))
+    found = ScatteringCoefficients(eps=0.5).difference(*pair)
+    np.testing.assert_allclose(found, [expected.ravel()] * 2, rtol=1e-12)
+
+
 def test_compression_is_robust_to_rounding_errors():
     t = np.arange(4096) / 4096
     x = np.sin(2 * np.pi * 400 * t)
@@ -378,6 +393,14 @@ def test_losses_are_weighted_and_summed():
     assert (3 * (2 * a + b))(x, y).item() == pytest.approx(expected.item())
 
 
+def test_a_weighted_sum_compares_features_as_it_compares_sounds():
+    losses = torch_module("scatseg.losses")
+    x, y = tensors(2, 500)
+    loss = 2 * losses.WaveformLoss() + 3 * losses.MultiScaleSpectralLoss(n_fft=(64,))
+    found = loss.compare(loss.describe(x), loss.describe(y))
+    assert found.item() == pytest.approx(loss(x, y).item())
+
+
 def test_adding_anything_but_losses_raises():
     losses = torch_module("scatseg.losses")
     with pytest.raises(TypeError, match="unsupported operand"):
@@ -439,11 +462,15 @@ def test_arrays_raise_with_advice_to_convert(which):
         losses.WaveformLoss()(**sounds)
 
 
-@pytest.mark.parametrize(("reduction", "shape"), [("none", (3,)), ("mean", ()), ("sum", ())])
-def test_batches_are_reduced_as_requested(reduction, shape):
+@pytest.mark.parametrize(
+    ("reduction", "reduced"), [("none", list), ("mean", np.mean), ("sum", sum)]
+)
+def test_batches_are_reduced_as_requested(reduction, reduced):
     losses = torch_module("scatseg.losses")
-    loss = losses.WaveformLoss(reduction=reduction)
-    assert loss(tensors(3, 50), tensors(50, seed=1)).shape == shape
+    x, target = tensors(3, 50), tensors(50, seed=1)
+    expected = np.linalg.norm(x.numpy() - target.numpy(), axis=-1)
+    found = losses.WaveformLoss(reduction=reduction)(x, target)
+    np.testing.assert_allclose(found, reduced(expected), rtol=1e-6)
 
 
 class Counting:
@@ -530,6 +557,14 @@ def test_a_custom_loss_is_found_by_name(tmp_path, monkeypatch):
     (tmp_path / "my_losses.py").write_text("def peak(x, y):\n    return (x - y).abs().max()\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert losses.loss_named("my_losses:peak")(tensors(9), tensors(9)).item() == 0
+
+
+def test_a_custom_function_is_not_added_to_losses(tmp_path, monkeypatch):
+    losses = torch_module("scatseg.losses")
+    (tmp_path / "my_peaks.py").write_text("def peak(x, y):\n    return (x - y).abs().max()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=r"only losses .* can be added, got 'my_peaks:peak\+mss'"):
+        losses.loss_named("my_peaks:peak+mss")
 
 
 def test_an_unknown_reduction_raises():

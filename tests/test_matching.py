@@ -32,7 +32,7 @@ from scatseg.figures.matching import (  # noqa: E402
     draw_sweep,
 )
 from scatseg.losses import MultiScaleSpectralLoss, ScatteringLoss, WaveformLoss  # noqa: E402
-from scatseg.matching import renderings, runs, sweeps, tasks  # noqa: E402
+from scatseg.matching import listening, renderings, runs, sweeps, tasks  # noqa: E402
 from scatseg.matching import resynthesis as engine  # noqa: E402
 
 
@@ -119,6 +119,24 @@ def test_descents_of_parameters_without_effect_stay_where_they_start(optimizer):
     assert found.converged
 
 
+def test_adam_is_that_of_torch_with_cosine_decay_to_a_tenth():
+    def tilted(x, y):
+        return ((x - y) ** 2 * torch.tensor([1.0, 8.0])).sum() + x[0] * x[1]
+
+    target, n = torch.tensor([1.2, 0.6], dtype=torch.float64), 12
+    options = {"n_steps": n, "lr": 0.05, "tolerance": 0.0}
+    found = matching.match(Places(), tilted, target, [1.5, 0.2], **options)
+    x = torch.tensor([np.log2(1.5), 0.1], dtype=torch.float64, requires_grad=True)
+    adam = torch.optim.Adam([x], lr=0.05, eps=1e-12)
+    decay = torch.optim.lr_scheduler.CosineAnnealingLR(adam, n, eta_min=0.005)
+    for a, b in found.trajectory:
+        np.testing.assert_allclose([np.log2(a), b / 2], x.detach(), atol=1e-9)
+        adam.zero_grad()
+        tilted(x, target).backward()
+        adam.step()
+        decay.step()
+
+
 def test_the_bold_driver_finds_the_bottom_of_a_bowl():
     target = torch.tensor([1.5, 0.7])
     found = matching.match(Places(), squared, target, [1.0, 0.5], optimizer="bold-driver")
@@ -197,6 +215,12 @@ def test_a_loss_that_is_lost_on_the_way_is_said():
     found = matching.match(Places(), cliff, torch.tensor([1.0, 1.0]), [1.0, 0.0])
     assert not found.converged
     assert "not finite after" in found.reason
+
+
+def test_a_descent_does_not_end_while_one_parameter_moves():
+    target = torch.tensor([0.0, 1.0])  # the first is met from the start
+    found = matching.match(Places(), squared, target, [1.0, 0.0])
+    np.testing.assert_allclose(found.theta, [1, 2], atol=0.1)
 
 
 @pytest.mark.parametrize(
@@ -781,6 +805,27 @@ def test_other_options_are_another_descent(tmp_path):
     for n_steps in (0, 1):
         runs.descended(tmp_path, task, WaveformLoss(), start, name="waveform", n_steps=n_steps)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_the_sounds_of_a_descent_are_its_target_its_start_and_its_end(tmp_path):
+    task = tasks.task_of(CHIRP[1], ranges={}, fixed={"f_c": 512.0}, truth={"gamma": 1.0})
+    start = task.starts(None, 1, signed=False, seed=0)[0]
+    near = runs.descended(tmp_path, task, WaveformLoss(), start, name="waveform", n_steps=3)
+    late = dataclasses.replace(near, shift=64)
+    sounds = listening.play([near, late], task)
+    for names, shift in zip(listening.sound_names([near, late]), (0, 64), strict=True):
+        np.testing.assert_array_equal(sounds[names.target], task.target(shift).numpy())
+        for name, theta in ((names.start, start), (names.end, near.match.theta)):
+            np.testing.assert_allclose(sounds[name], task.synth(theta), atol=1e-3)
+    assert len(sounds) == 5  # both start alike
+
+
+def test_sounds_are_written_at_their_relative_levels_to_a_peak_of_0_9(tmp_path):
+    quiet = 1e-3 * np.sin(np.arange(512.0))
+    listening.write_sounds(tmp_path, {"soft": quiet, "loud": 3 * quiet}, 4096)
+    soft, loud = (audio.load(tmp_path / f"{name}.flac", sr=4096)[0] for name in ("soft", "loud"))
+    assert np.abs(loud).max() == pytest.approx(0.9, abs=1e-3)
+    np.testing.assert_allclose(3 * soft, loud, atol=1e-3)
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """Retrieval scores by definition, excluding the group of each query."""
 
 import json
-import warnings
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.neighbors import NeighborhoodComponentsAnalysis
 from tests.commands import scatseg
 from tests.measuring import peak_memory
@@ -207,15 +205,26 @@ def test_a_learned_metric_does_not_see_the_groups_of_its_queries(rng):
     np.testing.assert_allclose(after[:8], before[:8])
 
 
+def test_a_learned_metric_of_few_groups_is_that_of_scikit_learn_on_the_others(rng):
+    labels = np.array(list("ab") * 30)
+    X = rng.normal(size=(60, 20)) + np.where(labels == "a", 0.3, -0.3)[:, None]
+    groups = np.repeat(["x", "y", "z"], 20)
+    similarity = learned_similarity(X, list(labels), groups=list(groups), seed=3)
+    for group in "xyz":
+        here = groups == group
+        metric = NeighborhoodComponentsAnalysis(n_components=16, max_iter=30, random_state=3)
+        moved = metric.fit(X[~here], labels[~here]).transform(X)
+        distances = np.linalg.norm(moved[here, None] - moved, axis=-1)
+        np.testing.assert_allclose(similarity[here], -distances, atol=1e-9)
+
+
 def test_a_learned_metric_needs_memory_for_its_fit_and_its_result_alone(rng, monkeypatch):
     monkeypatch.setattr("scatseg.search.metric._ITERATIONS", 1)
     X, labels = rng.normal(size=(400, 16)), list("ab" * 200)
     result = 8 * len(X) ** 2
     fit = NeighborhoodComponentsAnalysis(16, max_iter=1).fit
     train = slice(len(X) * 4 // 5)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        of_fit = peak_memory(fit, X[train], labels[train])
+    of_fit = peak_memory(fit, X[train], labels[train])
     assert peak_memory(learned_similarity, X, labels, groups=None) < of_fit + 1.5 * result
 
 

@@ -16,8 +16,13 @@ from scatseg.rhythm.metre import (
     METRES,
     BarPositions,
     Cues,
+    evidence_of,
+    find_bars,
+    lead_of,
+    pulse_cues,
     repetition_steps,
     rival_of,
+    slip_costs,
 )
 from scatseg.rhythm.pulse import (
     Pulse,
@@ -29,7 +34,7 @@ from scatseg.rhythm.pulse import (
     subdivided,
 )
 from scatseg.rhythm.silence import with_gaps
-from scatseg.rhythm.spectra import band_spectrum
+from scatseg.rhythm.spectra import Spectrum, band_spectrum, pitch_spectrum
 
 SR = 22050
 
@@ -695,6 +700,88 @@ def test_repetition_steps_peak_at_the_ends_of_a_repeat(rng):
     )
     steps = repetition_steps(X, width=8)
     assert {30, 70, 120} <= set(np.argsort(steps)[-6:])
+
+
+def test_pitches_are_averaged_from_each_pulse_to_the_next(rng):
+    levels = rng.random((12, 12))
+    spectrum = Spectrum(levels, 0.5, 110 * 2 ** (np.arange(12) / 12))
+    times = np.array([0.25, 1.25, 2.75, 4.25])  # between frames, which are at 0, 0.5, 1, ...
+    pitches = pulse_cues(times, spectrum, spectrum).pitches
+    means = np.array([levels[a:b].mean(axis=0) for a, b in ((1, 3), (3, 6), (6, 9), (9, 12))])
+    np.testing.assert_allclose(pitches, means - means.mean(axis=0), atol=1e-12)
+
+
+def test_accents_fall_on_attacks_and_on_changes_of_harmony():
+    times = np.arange(64) * 0.5
+    frames = np.arange(641) * 0.05
+    bands = np.exp(-(frames % 2) / 0.2)[:, None] * np.ones(8)  # at every fourth pulse
+    chord = np.eye(24)[(3 * np.floor(frames / 4)).astype(int) % 24]  # a new one at every eighth
+    pitches = Spectrum(chord, 0.05, 55 * 2 ** (np.arange(24) / 12))
+    cues = pulse_cues(times, Spectrum(bands, 0.05, np.geomspace(50, 9000, 8)), pitches)
+    assert cues.attacks[4:-4].reshape(-1, 4).mean(axis=0).argmax() == 0
+    assert cues.changes[8:-8].reshape(-1, 8).mean(axis=0).argmax() == 0
+    for cue in (cues.attacks, cues.changes):
+        assert (cue.mean(), cue.std()) == pytest.approx((0, 1), abs=1e-6)
+
+
+@pytest.mark.parametrize("metre", METRES, ids=lambda metre: metre.pattern)
+def test_a_pulse_is_evidence_for_some_positions_and_as_much_against_others(metre, rng):
+    cues = Cues(*rng.normal(size=(2, 50)), np.zeros((50, 12)))
+    evidence = evidence_of(metre, cues)
+    np.testing.assert_allclose(evidence.mean(axis=1), evidence.mean())
+    strong = evidence_of(metre, Cues(np.full(1, 9.0), np.full(1, 9.0), np.zeros((1, 12))))
+    assert strong.argmax() == metre.pattern.index("D")
+
+
+@pytest.mark.parametrize("per_beat", [1, 2])
+def test_known_beats_may_begin_in_the_bar_but_not_between_beats(per_beat):
+    pulses = np.arange(64 * per_beat)
+    period = 0.5 / per_beat
+    for pickup in range(4 * per_beat):
+        downbeats = np.where(pulses % (4 * per_beat) == pickup, 2.0, -0.5)
+        cues = Cues(downbeats, downbeats, np.zeros((len(pulses), 12)))
+        bars = find_bars(Pulse(times=pulses * period, clarity=1.0, per_beat=per_beat), cues)
+        if pickup % per_beat == 0:
+            lines = np.flatnonzero(bars.positions == 0)
+            np.testing.assert_array_equal(lines % (4 * per_beat), pickup)
+        assert bars.positions[0] % per_beat == 0
+
+
+@pytest.mark.parametrize("ratio", [1.1, 1 / 1.1])
+def test_a_slip_costs_least_where_the_tempo_changes(ratio):
+    times = np.cumsum(np.repeat([1.0, ratio], 20))
+    costs = slip_costs(times)
+    assert costs.argmin() == 19
+    assert costs[19] == pytest.approx(70 / (1 + (np.log(1.1) / 0.1) ** 2))
+    np.testing.assert_allclose(np.delete(costs, np.arange(16, 23)), 70)
+
+
+def test_the_lead_is_over_the_best_rotation_in_standard_errors_over_bars(rng):
+    evidence = rng.normal(size=(30, 3))
+    positions = np.arange(30) % 3
+    own, *others = (evidence[np.arange(30), (positions + turn) % 3] for turn in range(3))
+    leads = [(own - other).mean() / ((own - other).std() / np.sqrt(10)) for other in others]
+    assert lead_of(evidence, positions) == pytest.approx(min(leads))
+
+
+@pytest.mark.parametrize("spectrum", [band_spectrum, pitch_spectrum])
+def test_a_tone_is_loudest_in_its_band_and_a_click_in_its_frame(spectrum):
+    t = np.arange(2 * SR) / SR
+    bands = spectrum(np.sin(2 * np.pi * 880 * t), SR)
+    middle = bands.levels[len(bands.levels) // 2]
+    assert middle.argmax() == np.abs(np.log(bands.centers / 880)).argmin()
+    click = np.zeros(2 * SR)
+    at = 1.2 // bands.hop
+    click[round(at * bands.hop * SR)] = 1
+    assert spectrum(click, SR).levels.sum(axis=1).argmax() == at
+
+
+@pytest.mark.parametrize("spectrum", [band_spectrum, pitch_spectrum])
+def test_levels_do_not_depend_on_gain_or_on_silence_after(spectrum, strummed):
+    y = strummed[: 4 * SR]
+    levels = spectrum(y, SR).levels
+    quieter = spectrum(np.pad(1e-2 * y, (0, SR)), SR).levels
+    np.testing.assert_allclose(quieter[: len(levels)], levels, rtol=1e-3, atol=1e-3)
 
 
 def jams(value_of, namespace="beat"):

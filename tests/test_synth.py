@@ -13,7 +13,7 @@ from tests.commands import scatseg
 
 from scatseg import audio, cli, synth
 from scatseg.scattering import Scattering1D
-from scatseg.synth import AdditiveTone, AMChirp, Parameter, Ripple
+from scatseg.synth import AdditiveTone, AMChirp, Parameter, Ripple, signals
 
 NAMES = list(synth.SYNTHS)
 TECHNIQUES = ("vibrato", "trill", "tremolo", "flatterzunge", "bisbigliando")
@@ -45,6 +45,11 @@ def test_a_grid_has_a_size_of_any_type_of_integer():
     np.testing.assert_array_equal(synth.grid(parameters, np.int64(2)), synth.grid(parameters, 2))
 
 
+def test_a_grid_has_a_size_for_each_parameter():
+    with pytest.raises(ValueError, match="a grid of 3 parameters needs as many sizes, got 2"):
+        synth.grid(AMChirp().parameters, [4, 2])
+
+
 def test_a_grid_over_both_signs_is_symmetric():
     theta = synth.grid(AMChirp().parameters, (1, 1, 6), signed=True)
     np.testing.assert_allclose(theta[:, 2], -theta[::-1, 2])
@@ -68,6 +73,10 @@ def test_impossible_ranges_are_refused(low, high, scale, message):
 def test_ranges_beyond_half_the_sampling_rate_are_refused():
     with pytest.raises(ValueError, match="f_c must be at most 4096 Hz, half the sampling rate"):
         synth.ranged(AMChirp(), {"f_c": (512, 5000)})
+
+
+def test_half_the_sampling_rate_is_played():
+    assert synth.theta_of(AMChirp(), {"f_c": 4096.0})[0] == 4096
 
 
 def test_unknown_parameters_are_named_with_those_there_are():
@@ -124,6 +133,13 @@ def test_equal_energy_is_equal_over_the_grid(name):
     play = synth.synthesizer(f"{name}:gain=energy")
     energy = (play(synth.grid(play.parameters, 2)) ** 2).sum(axis=-1)
     np.testing.assert_allclose(energy, energy[0])
+    if name != "am-chirp":  # whose energy is that of a gain of sqrt(|gamma|)
+        np.testing.assert_allclose(energy, 0.1**2 * round(play.duration * play.sr))
+
+
+def test_quiet_sounds_get_the_energy_and_silence_stays_silent():
+    x = np.array([[1e-3, 0.0], [0.0, 0.0], [3.0, 4.0]])
+    np.testing.assert_allclose(signals.scaled(np, x, 4.0), [[2, 0], [0, 0], [1.2, 1.6]])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -155,6 +171,13 @@ def test_wrong_numbers_of_parameters_are_told_by_name(name):
         play(np.ones(2))
 
 
+def test_parameters_of_other_names_are_refused():
+    with pytest.raises(
+        ValueError, match=r"AMChirp has the parameters f_c, f_m, gamma, got \('rate"
+    ):
+        AMChirp(parameters=synth.Vibrato().parameters)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_unknown_gains_are_refused(name):
     with pytest.raises(ValueError, match=r"gain must be one of .*energy.*, got 'loud'"):
@@ -182,6 +205,16 @@ WRONG_OPTIONS = [
 def test_options_that_cannot_be_played_are_refused(name, option, value, message):
     with pytest.raises(ValueError, match=message):
         replace(synth.synthesizer(name), **{option: value})
+
+
+def test_a_fade_rises_from_0_to_1_and_is_flat_at_both_ends():
+    u = np.linspace(-0.5, 1.5, 2001)
+    fade = signals.faded(np, u)
+    np.testing.assert_allclose(fade[[0, 500, 1000, 1500, 2000]], [0, 0, 0.5, 1, 1])
+    slope = np.gradient(fade, u)
+    assert slope.min() > -1e-9
+    np.testing.assert_allclose(slope[[500, 1500]], 0, atol=0.01)
+    np.testing.assert_allclose(fade + fade[::-1], 1)
 
 
 def test_unknown_synthesizers_are_refused():
@@ -245,6 +278,15 @@ def test_a_chirp_played_backwards_has_the_other_sign():
     np.testing.assert_allclose(falling[1:], rising[:0:-1], atol=1e-12)
 
 
+@pytest.mark.parametrize("gamma", [0.005, -0.01, 0.5])
+def test_a_chirp_is_that_of_the_formula(gamma):
+    t = np.arange(32768) / 8192 - 2
+    phase = 2 * np.pi * 512 * np.expm1(gamma * t * np.log(2)) / (gamma * np.log(2))
+    envelope = np.exp(-((gamma * t / 0.2) ** 2) / 2) * np.sin(2 * np.pi * 8 * t)
+    found = AMChirp(gain="unit")(np.array([512.0, 8.0, gamma]))
+    np.testing.assert_allclose(found, envelope * np.sin(phase), atol=1e-9)
+
+
 @pytest.mark.parametrize("gain", ["gamma", "unit", "energy"])
 def test_chirps_are_continuous_where_they_become_tones(gain):
     play = AMChirp(gain=gain, duration=1.0)
@@ -267,6 +309,17 @@ def test_partials_have_the_amplitudes_of_the_formula(f_1, alpha, r):
     spectrum = np.abs(np.fft.rfft(play(np.array([f_1, alpha, r])))) / play.sr * 4
     n = np.arange(1, round(8192 / (2 * f_1)))
     np.testing.assert_allclose(spectrum[n * f_1], (1 + (-1) ** n * r) * n**-alpha, atol=1e-3)
+
+
+def test_an_additive_tone_is_that_of_the_formula():
+    play = AdditiveTone()
+    t = np.arange(8192) / 8192
+    partials = [
+        (1 + (-1) ** n * 0.5) * n**-0.7 * np.cos(2 * np.pi * n * 700.3 * t) for n in range(1, 6)
+    ]
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * t)
+    found = play(np.array([700.3, 0.7, 0.5]))
+    np.testing.assert_allclose(found, hann * sum(partials), atol=1e-9)
 
 
 @pytest.mark.parametrize("f_1", [300, 1000])
@@ -296,6 +349,39 @@ def test_ripples_travel_as_declared(direction):
 def test_tones_too_sparse_for_a_density_are_refused():
     with pytest.raises(ValueError, match="at least twice as many tones per octave, got 3"):
         Ripple(tones_per_octave=3)
+
+
+@pytest.mark.parametrize("name", ["tremolo", "flatterzunge", "bisbigliando"])
+def test_amplitude_moves_between_1_and_1_minus_the_depth(name):
+    play = replace(synth.synthesizer(name), n_partials=1)
+    envelope = np.abs(hilbert(play(np.array([8.0, 0.6, 440.0]))))[1000:-1000]
+    assert envelope.max() == pytest.approx(1, abs=0.01)
+    assert envelope.min() == pytest.approx(0.4, abs=0.01)
+
+
+def test_a_trill_rests_on_both_tones_for_equal_times():
+    play = replace(synth.synthesizer("trill"), n_partials=1)
+    angle = np.unwrap(np.angle(hilbert(play(np.array([4.0, 12.0, 400.0])))))
+    hertz = np.gradient(angle)[1024:-1024] * play.sr / (2 * np.pi)
+    shares = np.mean(hertz < 440), np.mean(hertz > 760)
+    assert shares == pytest.approx((0.44, 0.44), abs=0.02)
+
+
+@pytest.mark.parametrize("name", ["vibrato", "trill"])
+def test_partials_that_reach_half_the_sampling_rate_are_left_out(name):
+    theta = np.array([4.0, 6.0, 250.0])  # up to 354 Hz, of which twice is below 1024 Hz
+    play = replace(synth.synthesizer(name), sr=2048)
+    x, two = play(theta), replace(play, n_partials=2)(theta)
+    np.testing.assert_allclose(x * sum(1 / k for k in range(1, 9)), two * 1.5, atol=1e-12)
+
+
+@pytest.mark.parametrize(("name", "lowest"), [("vibrato", 400 * (2 - 2**0.25)), ("trill", 400)])
+def test_frequency_moves_between_those_of_the_depth(name, lowest):
+    play = replace(synth.synthesizer(name), n_partials=1)
+    angle = np.unwrap(np.angle(hilbert(play(np.array([4.0, 3.0, 400.0])))))
+    hertz = np.gradient(angle)[1000:-1000] * play.sr / (2 * np.pi)
+    assert hertz.max() == pytest.approx(400 * 2**0.25, rel=0.01)
+    assert hertz.min() == pytest.approx(lowest, rel=0.01)
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)

@@ -87,6 +87,11 @@ def test_a_scattering_in_time_has_no_scales(in_time):
 # Joint.
 
 
+def test_scales_of_one_filter_per_octave_are_those_in_filters():
+    meta = TimeFrequencyScattering(J=8, J_fr=2, Q=(1, 1)).meta()
+    np.testing.assert_array_equal(physical_meta(meta, SR, 1)["scale_cpo"], np.abs(meta["xi_fr"]))
+
+
 def test_scales_are_in_cycles_per_octave(joint):
     meta, columns = joint
     psi = frequential_bank(3, 1, 8).psi
