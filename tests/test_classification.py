@@ -942,6 +942,43 @@ def test_descriptions_do_not_depend_on_the_number_of_threads(tmp_path, rng):
     np.testing.assert_array_equal(*found)
 
 
+def n_stored(store):
+    return sum(len(np.load(file)["keys"]) for file in store.glob("*"))
+
+
+def test_vectors_of_an_interrupted_run_are_stored(drums, tmp_path):
+    clips = [clip(path) for path in sorted((drums / "audio").iterdir())[:5]]
+    store = tmp_path / "store"
+
+    def interrupt(id_):
+        if id_ == clips[2].id:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        describe_clips(clips, FAST, store=store, on_clip=interrupt)
+    assert n_stored(store) == 3
+
+
+def test_vectors_are_stored_from_time_to_time(drums, tmp_path, monkeypatch):
+    monkeypatch.setattr("scatseg.clips._SAVE_EVERY", -1.0)
+    clips = [clip(path) for path in sorted((drums / "audio").iterdir())[:3]]
+    store, seen = tmp_path / "store", []
+    describe_clips(clips, FAST, store=store, on_clip=lambda _: seen.append(n_stored(store)))
+    assert seen == [1, 2, 3]
+
+
+def test_vectors_that_another_process_stored_meanwhile_are_kept(drums, tmp_path):
+    clips = [clip(path) for path in sorted((drums / "audio").iterdir())[:5]]
+    store = tmp_path / "store"
+
+    def other(id_):
+        if id_ == clips[2].id:
+            describe_clips(clips[:2], FAST, store=store)
+
+    describe_clips(clips[2:], FAST, store=store, on_clip=other)
+    assert n_stored(store) == 5
+
+
 def test_other_options_are_stored_apart():
     names = {
         ClipFeatures(**options).fingerprint()

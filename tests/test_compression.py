@@ -3,7 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.measuring import peak_memory
 
+import scatseg.compression
 from scatseg.compression import compressed, median_levels
 from scatseg.scattering import Scattering1D, TimeFrequencyScattering
 
@@ -191,3 +193,18 @@ def test_coefficients_are_not_modified():
     S = coefficients(IN_TIME)
     S.flags.writeable = False
     compressed(S, IN_TIME)
+
+
+@ways
+def test_blocks_of_frames_are_compressed_as_the_whole(compression, renormalize, monkeypatch):
+    S = coefficients(JOINT, n_frames=70)
+    whole = compressed(S, JOINT, compression=compression, renormalize=renormalize)
+    monkeypatch.setattr(scatseg.compression, "_BLOCK", 20 * S.shape[1])
+    in_blocks = compressed(S, JOINT, compression=compression, renormalize=renormalize)
+    np.testing.assert_array_equal(in_blocks, whole)
+
+
+def test_compression_holds_one_copy_of_the_coefficients(monkeypatch):
+    S = coefficients(JOINT, n_frames=5000)
+    monkeypatch.setattr(scatseg.compression, "_BLOCK", S.size // 50)
+    assert peak_memory(compressed, S, JOINT) < 1.5 * S.nbytes

@@ -8,6 +8,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from tests.measuring import peak_memory
 
 import scatseg.extractors
 from scatseg import spectral
@@ -320,6 +321,16 @@ def test_blocks_of_frames_are_those_of_the_whole_recording(name, n_samples, monk
     in_blocks = extractor(name)(y, 22050)
     np.testing.assert_array_equal(in_blocks.edges, whole.edges)
     np.testing.assert_allclose(in_blocks.X, whole.X, rtol=1e-4, atol=1e-4 * abs(whole.X).max())
+
+
+@pytest.mark.parametrize("name", ["logmel", "cqt"])
+def test_blocks_of_frames_need_no_copy_of_the_recording(name, monkeypatch, rng):
+    y = rng.normal(size=120 * SR).astype(np.float32)
+    y.flags.writeable = False
+    monkeypatch.setattr(spectral, "_BLOCK", 200)
+    extract = extractor(name)
+    extract(y[:SR], SR)  # loads librosa
+    assert peak_memory(extract, y, SR) < y.nbytes
 
 
 def test_parts_stand_side_by_side_on_the_first_ones_frames():

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from tests.measuring import peak_memory
 
 import scatseg.features
 from scatseg.features import (
@@ -263,6 +264,15 @@ def test_a_pooled_frame_is_the_mean_over_its_time(case):
         overlap = np.maximum(overlap, 0)
         expected.append(overlap @ features.X / overlap.sum())
     np.testing.assert_allclose(features.pooled(edges).X, expected, rtol=0, atol=1e-7)
+
+
+def test_blocks_of_columns_are_pooled_as_all_in_little_memory(rng, monkeypatch):
+    features = Features(rng.normal(size=(4000, 60)).astype(np.float32), np.arange(4001.0))
+    edges = np.linspace(0, 4000, 31)
+    whole = features.pooled(edges).X
+    monkeypatch.setattr(scatseg.features, "_BLOCK", features.X.size // 30)
+    np.testing.assert_array_equal(features.pooled(edges).X, whole)
+    assert peak_memory(features.pooled, edges) < features.X.nbytes / 2
 
 
 @given(features_and_other_edges())

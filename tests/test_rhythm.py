@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import scipy.stats
 from hypothesis import given, settings
+from tests.measuring import peak_memory
 
 from scatseg import load, pieces
-from scatseg.rhythm import DIM_PULSE, find_grid, heard_span, read_beats
+from scatseg.rhythm import DIM_PULSE, find_grid, heard_span, read_beats, spectra
 from scatseg.rhythm.grid import grid_of_bars, grid_of_positions
 from scatseg.rhythm.metre import (
     METRES,
@@ -628,6 +629,25 @@ def test_the_period_is_kept_where_the_pulse_is_weak():
     strength[:3000:30] = 1
     strength[3000::22] = 0.1
     np.testing.assert_allclose(pulse_periods(strength, 0.01)[0], 30, rtol=0.02)
+
+
+def test_onset_levels_are_those_of_frames_centered_in_time():
+    y = np.zeros(10 * SR, dtype=np.float32)
+    clicks = np.array([0, 3 * SR, 10 * SR - 1])
+    y[clicks] = 1
+    spectrum = band_spectrum(y, SR)
+    heard = np.arange(len(spectrum.levels)) * spectrum.hop
+    for click in clicks / SR:
+        near = np.abs(heard - click) < 0.046 / 2 - 0.001
+        assert (spectrum.levels[near].max(axis=1) > 0).all()
+    apart = np.abs(heard[:, None] - clicks / SR).min(axis=1) > 0.046 / 2 + 0.001
+    assert not spectrum.levels[apart].any()
+
+
+def test_a_spectrum_needs_no_copy_of_the_recording(monkeypatch):
+    monkeypatch.setattr(spectra, "_CHUNK", 32)
+    y = np.zeros(100 * SR, dtype=np.float32)
+    assert peak_memory(band_spectrum, y, SR) < y.nbytes
 
 
 def test_a_pulse_spans_only_the_sounding_part(strummed):

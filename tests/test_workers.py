@@ -1,5 +1,6 @@
 """Work in processes: a time limit ends a track wherever it hangs, and no other."""
 
+import functools
 import importlib
 import os
 
@@ -117,6 +118,41 @@ def test_no_process_is_refused(tmp_path):
 
 def done(source):
     return workers.Receipt(source.id, "done")
+
+
+DYING = """
+import os
+import signal
+
+def half(number, *, mark, always):
+    if number == 6 and (always or not mark.exists()):
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number // 2
+"""
+
+
+@pytest.fixture
+def half(tmp_path, monkeypatch):
+    """A function that kills its worker at 6, the first time or always, importable in workers."""
+    (tmp_path / "dying_work.py").write_text(DYING)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.fspath(tmp_path), prepend=os.pathsep)
+    get_reusable_executor().shutdown(wait=True)  # workers of earlier tests have a different path
+    return functools.partial(importlib.import_module("dying_work").half, mark=tmp_path / "mark")
+
+
+@pytest.mark.slow
+def test_work_goes_on_after_a_worker_was_killed(half):
+    results = workers.map_pure(functools.partial(half, always=False), range(0, 40, 2), n_jobs=2)
+    assert list(results) == list(range(20))
+
+
+@pytest.mark.slow
+def test_work_that_kills_its_workers_ends_with_an_error(half):
+    results = workers.map_pure(functools.partial(half, always=True), range(0, 40, 2), n_jobs=2)
+    with pytest.raises(ChildProcessError, match=r"died twice: .* try fewer of them \(--jobs\)"):
+        list(results)
 
 
 def test_a_limit_that_cannot_be_kept_is_wrong_usage(tmp_path, capsys):

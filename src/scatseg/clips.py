@@ -43,6 +43,9 @@ _MOST_FRAMED = 2**22
 _FRAME_SAMPLES = 2048
 """Minimum length in samples of a frame of features other than scattering."""
 
+_SAVE_EVERY = 60.0
+"""Seconds after which new vectors are saved to the cache: a killed process loses no more."""
+
 _WORTH_PROCESSES = 10.0
 """Seconds of work that processes share; for less, their start takes longer than they save."""
 
@@ -298,18 +301,23 @@ def describe_clips(
     made = _each(work, new, n_jobs=n_jobs)
     done: dict[str, tuple[NDArray[np.float64], float]] = {}
     described, failures = [], []
-    for clip, found in zip(clips, stored, strict=True):
-        key, vector, seconds, reason = next(made) if found is None else found
-        if vector is None:
-            failures.append(Failure(clip.id, "features", reason))
-        else:
-            described.append((clip, vector, seconds, key))
-            done[key] = (vector, seconds)
-        if on_clip is not None:
-            on_clip(clip.id)
-    if file is not None and not done.keys() <= kept.keys():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(file, _store_bytes({**kept, **done}))
+    saved = time.monotonic()
+    try:
+        for clip, found in zip(clips, stored, strict=True):
+            key, vector, seconds, reason = next(made) if found is None else found
+            if vector is None:
+                failures.append(Failure(clip.id, "features", reason))
+            else:
+                described.append((clip, vector, seconds, key))
+                done[key] = (vector, seconds)
+            if file is not None and time.monotonic() - saved > _SAVE_EVERY:
+                _save(file, done)
+                saved = time.monotonic()
+            if on_clip is not None:
+                on_clip(clip.id)
+    finally:  # also of an interrupt
+        if file is not None and not done.keys() <= kept.keys():
+            _save(file, done)
     return DescribedClips(
         clips=tuple(clip for clip, *_ in described),
         X=np.array([vector for _, vector, *_ in described]).reshape(-1, len(columns.names)),
@@ -383,6 +391,12 @@ def _read_store(file: Path) -> dict[str, tuple[NDArray[np.float64], float]]:
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         msg = f"{file}: stored vectors cannot be read ({error}); delete the file, it is made again"
         raise ClipStoreError(msg) from error
+
+
+def _save(file: Path, vectors: Mapping[str, tuple[NDArray[np.float64], float]]) -> None:
+    """Add vectors to a store, which another process may have changed since it was read."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(file, _store_bytes({**_read_store(file), **vectors}))
 
 
 def _store_bytes(vectors: Mapping[str, tuple[NDArray[np.float64], float]]) -> bytes:

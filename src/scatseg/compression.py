@@ -16,6 +16,9 @@ _LEAST_LEVEL = 1e-6
 _MODULATION_FLOOR = 0.05
 """Share of a first-order coefficient below which modulation is negligible."""
 
+_BLOCK = 2**22
+"""Coefficients that are renormalized at a time."""
+
 _NEARLY_EMPTY = 1e-3
 """Minimum level relative to the highest median of a recording: below, float32 rounding would change
 features by more than 0.001."""
@@ -62,32 +65,38 @@ def compressed(
     "Extended playing techniques: the next milestone in musical instrument recognition", DLfM
     2018, for the medians.
     """
-    S = np.maximum(S[:, 1:], 0)
+    X: NDArray[np.floating] = np.maximum(S[:, 1:], 0)
     carrier = _carriers(meta)
     is_level = carrier == np.arange(len(carrier))
-    levels, others = S[:, is_level], S[:, ~is_level]
+    levels = X[:, is_level]
     floor = max(eps * float(levels.mean()), _LEAST_LEVEL)
     if renormalize:
-        others = others / (S[:, carrier[~is_level]] + floor)
+        for part in np.array_split(X, 1 + X.size // _BLOCK):  # as copies of all take much memory
+            part[:, ~is_level] /= part[:, carrier[~is_level]] + floor
+    if compression is None:
+        return X
+    offset = np.full(X.shape[1], floor, dtype=X.dtype)
     if compression == "median":
-        levels = levels / (eps * median_levels(levels, _LEAST_LEVEL, share=_NEARLY_EMPTY))
-    elif compression == "mean":
-        levels = levels / floor
-    if others.size and compression is not None:
-        others = others / _quiet_modulation(others, eps, compression, renormalize)
-    X = np.empty_like(S)
-    X[:, is_level], X[:, ~is_level] = levels, others
-    return X if compression is None else np.log1p(X)
+        offset[is_level] = eps * median_levels(levels, _LEAST_LEVEL, share=_NEARLY_EMPTY)
+    if not is_level.all():
+        offset[~is_level] = _quiet_modulation(X, ~is_level, eps, compression, renormalize)
+    X /= offset
+    np.log1p(X, out=X)
+    return X
 
 
 def _quiet_modulation(
-    X: NDArray[np.floating], eps: float, compression: Compression, renormalize: bool
+    X: NDArray[np.floating],
+    columns: NDArray[np.bool_],
+    eps: float,
+    compression: Compression,
+    renormalize: bool,
 ) -> float | NDArray[np.floating]:
-    """Return the offset of the logarithm for order 2."""
+    """Return the offset of the logarithm for order 2, which is in some of the columns."""
     least = _MODULATION_FLOOR if renormalize else _LEAST_LEVEL
     if compression == "median":
-        return eps * median_levels(X, least, share=_NEARLY_EMPTY)
-    return least if renormalize else max(eps * float(X.mean()), least)
+        return eps * median_levels(X[:, columns], least, share=_NEARLY_EMPTY)
+    return least if renormalize else max(eps * float(X[:, columns].mean()), least)
 
 
 def median_levels(

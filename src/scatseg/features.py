@@ -200,14 +200,18 @@ class Features:
         if not (np.diff(times) > 0).all():
             msg = "edges must increase: two of them are equal, out of order or not a number"
             raise ValueError(msg)
-        lengths = np.diff(self.edges)
-        sums = np.zeros((len(self) + 1, self.X.shape[1]))
-        np.cumsum(self.X * lengths[:, None], axis=0, out=sums[1:])
+        lengths, durations = np.diff(self.edges)[:, None], np.diff(times)[:, None]
         frame = np.clip(np.searchsorted(self.edges, times, side="right") - 1, 0, len(self) - 1)
         part = (times - self.edges[frame])[:, None]
-        integral = sums[frame] + part * self.X[frame]
-        X = np.diff(integral, axis=0) / np.diff(times)[:, None]
-        return Features(X.astype(self.X.dtype), times, self.names, notes=self.notes)
+        means = np.empty((len(durations), self.X.shape[1]), dtype=self.X.dtype)
+        n_blocks = 1 + self.X.size // _BLOCK
+        for block in np.array_split(np.arange(means.shape[1]), n_blocks):
+            X = self.X[:, block]
+            sums = np.zeros((len(self) + 1, len(block)))
+            np.cumsum(X * lengths, axis=0, out=sums[1:])
+            means[:, block] = np.diff(sums[frame] + part * X[frame], axis=0) / durations
+        means.flags.writeable = False  # so that it is not copied
+        return Features(means, times, self.names, notes=self.notes)
 
 
 def _frozen(array: NDArray[Any], given: object) -> NDArray[Any]:
@@ -573,11 +577,7 @@ def _described(
     family = "jtfs" if isinstance(extract, JointScattering) else "scattering"
     meta, names = _paths(transform, family, sr)
     X = compressed(
-        S.T,
-        meta,
-        eps=extract.eps,
-        compression=extract.compression,
-        renormalize=extract.renormalize,
+        S.T, meta, eps=extract.eps, compression=extract.compression, renormalize=extract.renormalize
     )
     X.flags.writeable = False  # large for joint scattering: it is not copied
     edges = frame_edges(np.arange(len(X)) * cast(int, transform.stride) / sr, n_samples / sr)
@@ -592,6 +592,9 @@ def _paths(
     meta = transform.meta()
     return meta, tuple(path_names(family, physical_meta(meta, sr, transform.options.Q[0])))
 
+
+_BLOCK = 2**22
+"""Values pooled at a time: their sums, and products, take 64 MB."""
 
 _FITS = 16
 """Minimum length of a recording in averaging scales."""

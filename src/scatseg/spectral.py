@@ -249,9 +249,9 @@ def _octaves_below(sr: int) -> int:
 
 
 def _padded(y: NDArray[np.floating], sr: int, least: int = _LEAST_SAMPLES) -> NDArray[np.float32]:
-    """Zero-pad to a minimum length, that of the longest window."""
+    """Zero-pad to a minimum length, that of the longest window; longer signals are not copied."""
     signal = np.asarray(check_mono(y, sr), dtype=np.float32)
-    return np.pad(signal, (0, max(0, least - len(signal))))
+    return signal if len(signal) >= least else np.pad(signal, (0, least - len(signal)))
 
 
 def _mel_power(

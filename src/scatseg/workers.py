@@ -252,10 +252,28 @@ def _die_with(driver: int) -> None:
 def map_pure(
     function: Callable[[Item], Result], items: Sequence[Item], *, n_jobs: int
 ) -> Iterator[Result]:
-    """Map a picklable function over items in order, in parallel if n_jobs is not 1."""
+    """Map a picklable function over items in order, in parallel if n_jobs is not 1.
+
+    When a worker is killed, what it left undone is repeated, once.
+
+    Raises
+    ------
+    ChildProcessError
+        When workers were killed twice.
+    """
     n_jobs = _n_processes(n_jobs)
     if n_jobs == 1 or len(items) < 2:
         yield from map(function, items)
         return
-    parallel = joblib.Parallel(n_jobs=n_jobs, backend="loky", return_as="generator")
-    yield from _results(parallel(joblib.delayed(function)(item) for item in items))
+    n_done = n_deaths = 0
+    while n_done < len(items):
+        parallel = joblib.Parallel(n_jobs=n_jobs, backend="loky", return_as="generator")
+        try:
+            for result in _results(parallel(map(joblib.delayed(function), items[n_done:]))):
+                n_done += 1
+                yield result
+        except TerminatedWorkerError as error:
+            n_deaths += 1
+            if n_deaths >= _DEATHS_ALLOWED:
+                msg = "processes died twice: out of memory, or a crash; try fewer of them (--jobs)"
+                raise ChildProcessError(msg) from error

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 ONSET_HOP = 0.0116
@@ -58,13 +59,12 @@ def _spectrum(
     weights, centers = weights[:, filled], centers[filled]
     n_bins = int(np.flatnonzero(weights.any(axis=1)).max(initial=0)) + 1
     n_frames = int(len(y) / sr / hop) + 1
-    padded = np.pad(np.asarray(y, dtype=np.float32), (length // 2, length))
-    frames = np.lib.stride_tricks.sliding_window_view(padded, length)
-    starts = np.round(np.arange(n_frames) * hop * sr).astype(np.intp)
+    starts = np.round(np.arange(n_frames) * hop * sr).astype(np.intp) - length // 2
     taper = np.hanning(length).astype(np.float32)
     energies = []
     for k in range(0, n_frames, _CHUNK):
-        spectrum = scipy.fft.rfft(frames[starts[k : k + _CHUNK]] * taper, n_fft)[:, :n_bins]
+        frames = _frames(y, starts[k : k + _CHUNK], length)
+        spectrum = scipy.fft.rfft(frames * taper, n_fft)[:, :n_bins]
         power = np.square(spectrum.real) + np.square(spectrum.imag)
         energies.append(power @ weights[:n_bins])
     magnitudes = np.sqrt(np.concatenate(energies))
@@ -72,6 +72,15 @@ def _spectrum(
     loud = np.square(magnitudes).sum() / max(float(magnitudes.sum()), _QUIET)
     levels = np.log1p(_COMPRESSION * magnitudes / max(float(loud), _QUIET * length))
     return Spectrum(levels, hop, centers)
+
+
+def _frames(y: NDArray[np.floating], starts: NDArray[np.intp], length: int) -> NDArray[np.float32]:
+    """Return the frames (n_frames, length) from increasing samples on, with zeros around `y`."""
+    first, stop = int(starts[0]), int(starts[-1]) + length
+    inside = np.asarray(y[max(first, 0) : stop], dtype=np.float32)
+    here = np.pad(inside, (max(-first, 0), max(stop - len(y), 0)))
+    frames: NDArray[np.float32] = sliding_window_view(here, length)[starts - first]
+    return frames
 
 
 def _triangles(hertz: NDArray[np.floating], centers: NDArray[np.floating]) -> NDArray[np.float32]:
