@@ -29,7 +29,8 @@ def run(context: click.Context, path: Path, changes: tuple[str, ...]) -> int:
 
     Each [[step]] has a `command`, its `arguments`, and the command's options by name. Paths are
     relative to the current folder, as on the command line. The steps run in order, until one cannot
-    be done; run again, each resumes.
+    be done. Run again, each resumes if its command does (segment, index, gear and match do); others
+    are repeated.
     """
     root = context.find_root().command
     commands = dict(leaves(root))
