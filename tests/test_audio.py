@@ -255,7 +255,7 @@ def test_flac_that_declares_too_few_samples_is_noticed(write, passage):
     recording = decode(write("b.flac", bytes(data)))
     assert recording.read_frames == 24_000
     (warning,) = recording.warnings
-    assert re.search(r"about [12] s\) were not decoded: its header declares 24000", warning)
+    assert re.search(r"about [12] s\) were not decoded: its header declares only 24000", warning)
 
 
 def test_mp3_of_variable_rate_without_a_length_is_decoded_to_its_end(hostiles):
@@ -391,6 +391,13 @@ def test_messages_stay_on_one_line_and_encode(tmp_path):
     with pytest.raises(audio.UnreadableAudioError, match=r"two\\nlines \\xff\.wav: ") as caught:
         decode(tmp_path / name)
     assert str(caught.value).encode("utf-8").count(b"\n") == 0
+
+
+@pytest.mark.parametrize("name", ["さくら\u3000一.wav", "sans\u00a0titre.wav", "می\u200cروم.wav"])
+def test_spaces_and_joiners_of_names_are_kept_in_messages(name, tmp_path):
+    with pytest.raises(audio.MissingAudioError) as caught:
+        decode(tmp_path / name)
+    assert name in str(caught.value)
 
 
 @linux

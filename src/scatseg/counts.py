@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 
@@ -41,12 +42,23 @@ def named_first(names: Sequence[str], most: int = 5) -> str:
 def one_line(text: str) -> str:
     r"""Escape line breaks and all else that cannot be printed, as names of files may contain.
 
+    Spaces and joiners of any script are kept.
+
     Examples
     --------
     >>> one_line("take\n1.wav: no audio")
     'take\\n1.wav: no audio'
+    >>> one_line("さくら\u3000さくら.wav") == "さくら\u3000さくら.wav"
+    True
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(
+        c.encode("unicode_escape").decode() if unicodedata.category(c) in _UNPRINTABLE else c
+        for c in text
+    )
+
+
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn", "Zl", "Zp"})
+"""Categories of controls, surrogates, private and unassigned characters, and line separators."""
 
 
 def rounded(value: float, digits: int = 3) -> str:

@@ -230,7 +230,7 @@ def _flac_blocks(blocks: Iterator[Signal], source: Source, file: FileIO) -> Iter
     n_left, n_bytes = _drained(file.fileno())[1], file.tell()
     if not any(tag in ahead for tag in _TAGS):
         cause = (
-            f"its header declares {n_frames} samples only, or several files were joined; "
+            f"its header declares only {n_frames} samples, or several files were joined; "
             "ffmpeg -i FILE COPY.wav may read all"
         )
         _add_undecoded(source, n_frames, n_left, n_bytes, cause)
