@@ -476,6 +476,7 @@ CSV = {
     "row numbers and semicolons": ";start;end;label\n0;0;10;A\n1;10;20;B\n",
     "unnamed tabs": "\tstart\tend\tlabel\n0\t0\t10\tA\n1\t10\t20\tB\n",
     "vertical bars": "start|end|label\n0|10|A\n10|20|B\n",
+    "stated separator in capitals": "SEP=;\nstart;end;label\n0;10;A\n10;20;B\n",
     "stated separator": "sep=;\r\nstart;end;label\r\n0;10;A\r\n10;20;B\r\n",
     "stated separator only": "sep=|\n0|10|A\n10|20|B\n",
     "columns without names": ",time,label,\n0,0,A,\n1,10,B,\n2,20,End,\n",

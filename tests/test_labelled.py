@@ -64,6 +64,15 @@ def test_tables_as_people_write_them_are_read(text, encoding, folder):
     assert not found.failures
 
 
+@pytest.mark.parametrize(
+    ("separator", "kind"), [(";", "semicolons"), ("\t", "tabs"), ("|", "vertical bars")]
+)
+def test_a_stated_separator_is_named(separator, kind, folder):
+    found = table(folder, f"sep={separator}\nfile{separator}label\na.wav{separator}kick\n")
+    assert [(clip.id, clip.label) for clip in found.clips] == [("a.wav", "kick")]
+    assert found.notes == (f"columns are separated by {kind}",)
+
+
 def test_a_quoted_name_may_hold_commas_and_line_breaks(folder):
     found = table(folder, 'file,label,meta\na.wav,"kick, dry","two\nlines"\n')
     assert found.clips[0].label == "kick, dry"

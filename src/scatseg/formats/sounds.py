@@ -47,8 +47,8 @@ def parse_sounds(data: bytes) -> SoundTable:
     Parameters
     ----------
     data : bytes
-        The content of the file, separated by commas, semicolons or tabs; the first line is the
-        header. Cells are stripped, and on one line.
+        The content of the file, separated by commas, semicolons or tabs, or by what a first line
+        such as "sep=|" states; then comes the header. Cells are stripped, and on one line.
 
     Raises
     ------
@@ -67,8 +67,8 @@ def parse_sounds(data: bytes) -> SoundTable:
         raise FormatError(msg)
     delimiter = separator(text)
     if delimiter != ",":
-        kind = "tabs" if delimiter == "\t" else "semicolons"
-        notes.append(f"columns are separated by {kind}")
+        kinds = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+        notes.append(f"columns are separated by {kinds[delimiter]}")
     lines = csv_rows(text)
     rows = []
     header = tuple(plain(name) for name in next(lines, (1, []))[1])

@@ -68,7 +68,7 @@ def _decoded_as(data: bytes, codec: str) -> str:
         raise FormatError(msg) from problem
 
 
-_STATED = re.compile(r"sep=([,;\t|])[ \t]*(?:\r\n|\r|\n|$)")
+_STATED = re.compile(r"(?i:sep)=([,;\t|])[ \t]*(?:\r\n|\r|\n|$)")
 """The line with which spreadsheets state the column separator, before the header."""
 
 
