@@ -1093,9 +1093,10 @@ def test_one_name_in_a_config_stands_for_a_list(music, tmp_path):
     assert "half_width=3" in options["segmenters"]["foote"]
 
 
-def test_a_reader_that_has_gone_is_not_the_users_mistake():
-    with pytest.raises(BrokenPipeError), usage_errors():
-        raise BrokenPipeError
+@pytest.mark.parametrize("error", [BrokenPipeError, ChildProcessError])
+def test_a_reader_that_has_gone_and_killed_workers_are_not_the_users_mistake(error):
+    with pytest.raises(error), usage_errors():
+        raise error
 
 
 def test_segmenting_again_after_an_evaluation_warns_of_outdated_scores(music, tmp_path, capsys):

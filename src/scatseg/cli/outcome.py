@@ -163,13 +163,16 @@ def _packages_of(error: BaseException) -> set[str]:
 
 @contextlib.contextmanager
 def usage_errors() -> Iterator[None]:
-    """Report user errors as one line instead of a traceback; a full disk is not one of them."""
+    """Report user errors as one line instead of a traceback.
+
+    A full disk, a reader that has gone and workers that were killed are nobody's mistake.
+    """
     from scatseg.runs import RunLockedError
 
     try:
         yield
-    except BrokenPipeError:
-        raise  # the reader of what is printed has gone, which is nobody's mistake
+    except (BrokenPipeError, ChildProcessError):
+        raise
     except OSError as error:
         if is_full(error):
             raise
