@@ -102,9 +102,7 @@ def matched_styles(
     (True, True)
     """
     forms = [*references, *estimates]
-    first_uses: list[
-        tuple[int, str]
-    ] = []  # per style, the segmentation and label that first used it
+    first_uses: list[tuple[int, str]] = []  # of each style: segmentation and label
     numbers: list[dict[str, int]] = []
     for k, form in enumerate(forms):
         labels = [label for label in dict.fromkeys(form.labels) if label != SILENCE]
