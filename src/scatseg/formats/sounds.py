@@ -67,7 +67,7 @@ def parse_sounds(data: bytes) -> SoundTable:
         raise FormatError(msg)
     delimiter = separator(text)
     if delimiter != ",":
-        kind = "tabs" if delimiter == "\t" else "semicolons"
+        kind = {"\t": "tabs", "|": "vertical bars"}.get(delimiter, "semicolons")
         notes.append(f"columns are separated by {kind}")
     lines = csv_rows(text)
     rows = []
