@@ -20,6 +20,8 @@ from scatseg.formats import (
     write,
     write_jams,
 )
+from scatseg.formats.sounds import parse_sounds
+from scatseg.formats.text import csv_rows
 from scatseg.segmentation import Hierarchy, Segmentation
 
 TEXT_FORMATS = ["lab", "csv", "audacity", "textgrid"]  # times to the nanosecond
@@ -275,6 +277,15 @@ def test_tiers_of_one_level_are_named_by_annotator_too():
     assert [a.level for a in round_trip("textgrid", *sources)] == ["Ann section", "Bob section"]
 
 
+def test_times_of_a_textgrid_have_a_decimal_place():
+    text = FORMATS["textgrid"].text([Annotation(segmentation=form(0, 10, 20.25, labels="AB"))])
+    lines = [line.strip() for line in text.splitlines()]
+    ends = [line for line in lines if line.startswith(("xmin", "xmax"))]
+    starts = ["xmin = 0.0", "xmin = 0.0", "xmin = 0.0", "xmin = 10.0"]
+    assert ends[::2] == starts
+    assert ends[1::2] == ["xmax = 20.25", "xmax = 20.25", "xmax = 10.0", "xmax = 20.25"]
+
+
 def test_an_empty_tier_is_left_out_with_a_word():
     text = (DATA / "long.TextGrid").read_text()
     text = text.replace("size = 1", "size = 2", 1)
@@ -373,6 +384,14 @@ def test_a_gap_becomes_a_segment_without_label():
 def test_text_that_is_not_utf_8_is_read_as_western(data, codec):
     annotation = lab(data)
     assert annotation.segmentation.labels[0].startswith("café")
+    assert annotation.repairs == (f"not UTF-8, read as {codec}",)
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("label", ["A", "Ā", "Куплет"])  # a NUL in the first, the second, no byte
+def test_utf_16_is_told_by_its_zero_bytes(codec, label):
+    annotation = lab(f"0\t10\t{label}\n10\t20\tB\n".encode(codec))
+    assert annotation.segmentation == form(0, 10, 20, labels=[label, "B"])
     assert annotation.repairs == (f"not UTF-8, read as {codec}",)
 
 
@@ -566,6 +585,30 @@ def test_lines_are_counted_through_labels_of_several_lines():
         parse("csv", 'start,end,label\n0,10,"A\nA"\n-5,20,B\n')
     with pytest.raises(FormatError, match="line 5: a time cannot be negative"):
         parse("csv", 'sep=;\nstart;end;label\n0;10;"A\nA"\n-5;20;B\n')
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_columns_are_separated_as_in_the_header(end, mark):
+    others = ",;\t".replace(mark, "")
+    text = end.join(["", f"file{mark}label", *[others * 3] * 3, ""])
+    rows = [fields for _, fields in csv_rows(text)]
+    assert rows == [[], ["file", "label"], *[[others * 3]] * 3]
+
+
+@pytest.mark.parametrize(("mark", "kind"), [(";", "semicolons"), ("|", "vertical bars")])
+def test_a_table_of_sounds_says_what_separates_its_columns(mark, kind):
+    table = parse_sounds(f"sep={mark}\nfile{mark}label\na.wav{mark}x\n".encode())
+    assert table.rows == ((3, ("a.wav", "x")),)
+    assert table.notes == (f"columns are separated by {kind}",)
+
+
+def test_rows_are_numbered_by_their_first_lines():
+    text = 'a,b\n1,"2\n2\n2"\n3,4\n"5\n5",6\n7,8\n'
+    assert [line for line, _ in csv_rows(text)] == [1, 2, 5, 6, 8]
+    assert [line for line, _ in csv_rows("sep=,\n" + text)] == [2, 3, 6, 7, 9]
+    with pytest.raises(FormatError, match=r"^line 9: .* is a quote not closed\?"):
+        list(csv_rows("sep=,\n" + text.replace("7", '"7')))
 
 
 def svl(body, doctype="<!DOCTYPE sonic-visualiser>"):
@@ -867,6 +910,12 @@ def test_a_jams_error_names_the_file(tmp_path):
 def test_a_missing_file_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"x\.lab"):
         read(tmp_path / "x.lab")
+
+
+def test_a_sound_may_last_less_than_a_second(tmp_path):
+    (tmp_path / "x.lab").write_text("0\tA\n0.25\tB\n")
+    (annotation,) = read(tmp_path / "x.lab", duration=0.5)
+    assert annotation.segmentation == form(0, 0.25, 0.5, labels="AB")
 
 
 @pytest.mark.parametrize("duration", [0.0, -1.0, float("nan"), float("inf")])

@@ -109,6 +109,23 @@ def test_the_grid_itself_recalls_all_neighbors_and_unfolds():
     assert found.n_components == 1
 
 
+def test_neighbors_are_recalled_that_are_among_the_nearest_on_the_grid():
+    theta = 2.0 ** np.arange(8)[:, None]
+    order = np.array([0, 1, 2, 3, 7, 6, 5, 4])  # the second half is turned around
+    found = gear.examine(order[:, None], theta, [Parameter("f", "Hz", 1.0, 128.0)], n_neighbors=2)
+    # At both ends of the second half, one of two neighbors is near on the grid, as for the fourth.
+    assert found.recall == 13 / 16
+
+
+def test_the_gap_between_signs_is_the_least_step_of_one_sign():
+    sizes = np.array([8.0, 2.0, 1.0])  # 3, 1 and 0 octaves above the least
+    theta = np.concatenate([-sizes, sizes[::-1]])[:, None]
+    places = gear.coordinates(theta, [Parameter("g", "", 1.0, 8.0, either_sign=True)])[:, 0]
+    np.testing.assert_allclose(places, np.array([0, 2, 3, 4, 5, 7]) / 7)
+    two = gear.coordinates(np.array([[-3.0], [3.0]]), [Parameter("g", "", 3.0, 3.1)])
+    np.testing.assert_array_equal(two, [[0], [1]])
+
+
 def test_chance_knows_nothing():
     theta = synth.grid(CHIRPS, 6)
     found = gear.examine(gear.chance(216), theta, CHIRPS, n_neighbors=20)
@@ -490,6 +507,19 @@ def test_columns_of_words_are_no_parameters(tmp_path):
         ("r", "linear"),
     ]
     assert sounds.sr == 8000
+
+
+def test_recordings_of_any_length_stay_in_order(tmp_path):
+    sounds = [np.full(n, i / 8) for i, n in enumerate([300, 200, 200, 300, 300, 300], 1)]
+    names = [f"{i}.wav" for i in range(len(sounds))]
+    for name, y in zip(names, sounds, strict=True):
+        audio.save(tmp_path / name, y, 8000)
+    lines = ["file,f", *(f"{name},{i}" for i, name in enumerate(names))]
+    (tmp_path / "index.csv").write_text("\n".join(lines))
+    batches = gear.recorded(tmp_path).batch(1, 6)
+    assert [batch.shape for batch in batches] == [(2, 200), (3, 300)]
+    found = [row[0] for batch in batches for row in batch]
+    np.testing.assert_allclose(found, [i / 8 for i in range(2, 7)], atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,20 @@ def test_bar_lines_move_where_the_last_bar_of_a_passage_is_shorter_or_longer(mor
     assert np.abs(np.flatnonzero(np.diff(moves)) + 1 - change).max() <= PER_BAR
 
 
+@pytest.mark.parametrize("per_bar", [24, 32])
+def test_pulses_repeat_at_the_best_lag_within_a_bar(per_bar):
+    positions = np.arange(24 * per_bar) % per_bar
+    apart = np.minimum(positions, per_bar - positions)
+    loop = np.maximum(0, 2 - apart)  # a bar: somewhat similar to itself moved by a pulse
+    X = np.array([np.roll(loop[:per_bar], i) for i in positions], dtype=float)
+    repetitions = find_repetitions(X - X.mean(axis=0), positions, per_bar=per_bar)
+    is_inside = repetitions.earlier >= per_bar  # at the start, later lags are missing
+    lags = np.unique((repetitions.later - repetitions.earlier)[is_inside])
+    assert lags.tolist() == [per_bar * i for i in range(1, 1 + lags.size)]
+    assert lags.size > 10
+    assert not repetitions.turn[is_inside].any()
+
+
 @pytest.mark.parametrize("per_bar", [4, 6, 8, 12, 16])
 def test_several_irregular_bars_add_up(per_bar):
     X = pulses_of("ABABAB", per_bar=per_bar, lengths=[0, -1, 0, -1, 0, 0])

@@ -217,6 +217,18 @@ def test_a_loss_that_is_lost_on_the_way_is_said():
     assert "not finite after" in found.reason
 
 
+def test_a_descent_whose_loss_is_lost_at_rest_has_not_converged():
+    weights = iter([*[1.0] * 8, torch.nan])
+    target = torch.tensor([1.0, 0.5])
+
+    def lost(x, y):
+        return next(weights) * squared(x, y)
+
+    found = matching.match(Places(), lost, target, [2.0, 1.0], tolerance=0)
+    assert not found.converged
+    assert found.reason == "the loss or its gradient is not finite after 8 steps"
+
+
 def test_a_descent_does_not_end_while_one_parameter_moves():
     target = torch.tensor([0.0, 1.0])  # the first is met from the start
     found = matching.match(Places(), squared, target, [1.0, 0.0])

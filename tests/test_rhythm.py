@@ -17,6 +17,7 @@ from scatseg.rhythm.metre import (
     METRES,
     BarPositions,
     Cues,
+    _log_prior,
     evidence_of,
     find_bars,
     lead_of,
@@ -751,6 +752,20 @@ def test_a_pulse_is_evidence_for_some_positions_and_as_much_against_others(metre
     np.testing.assert_allclose(evidence.mean(axis=1), evidence.mean())
     strong = evidence_of(metre, Cues(np.full(1, 9.0), np.full(1, 9.0), np.zeros((1, 12))))
     assert strong.argmax() == metre.pattern.index("D")
+
+
+@pytest.mark.parametrize("metre", METRES, ids=lambda metre: metre.pattern)
+@pytest.mark.parametrize("period", [0.1, 0.3, 0.5])
+def test_durations_of_bar_and_beat_are_normal_in_octaves(metre, period):
+    def octaves(length, usual, spread):
+        return scipy.stats.norm.logpdf(np.log2(length), np.log2(usual), spread)
+
+    def density(period):
+        bar, beat = len(metre.pattern) * period, metre.pulses_per_tactus * period
+        return octaves(bar, 2.7, 0.6) + octaves(beat, 0.66, 0.35)
+
+    more = _log_prior(metre, period) - _log_prior(metre, 0.2)
+    assert more == pytest.approx(density(period) - density(0.2))
 
 
 @pytest.mark.parametrize("per_beat", [1, 2])

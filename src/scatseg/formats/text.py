@@ -84,7 +84,7 @@ def separator(text: str) -> str:
     """
     if stated := _STATED.match(text):
         return stated[1]
-    header = text.lstrip().split("\n", 1)[0]
+    header = LINE_END.split(text.lstrip(), maxsplit=1)[0]
     return max(",;\t", key=header.count)
 
 

@@ -219,7 +219,8 @@ const page = (() => {
       const { currentTime, paused } = audio;
       audio.load();
       audio.currentTime = Math.max(currentTime - 1, 0);
-      if (!paused) audio.play().catch(() => {}); // failures raise this event again
+      // Failures raise this event again.
+      if (!paused) audio.play().catch(() => {});
     });
   }
 
