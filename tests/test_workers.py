@@ -30,13 +30,24 @@ def work(source):
 
 
 @pytest.fixture
-def hanging_work(tmp_path, monkeypatch):
-    """Work that hangs in two ways, importable in workers."""
-    (tmp_path / "hanging_work.py").write_text(HANGING)
+def module_of(tmp_path, monkeypatch):
+    """Return a function that makes a module of a name and code, importable in workers."""
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("PYTHONPATH", os.fspath(tmp_path), prepend=os.pathsep)
     get_reusable_executor().shutdown(wait=True)  # workers of earlier tests have a different path
-    return importlib.import_module("hanging_work").work
+
+    def made(name, code):
+        (tmp_path / f"{name}.py").write_text(code)
+        importlib.invalidate_caches()
+        return importlib.import_module(name)
+
+    return made
+
+
+@pytest.fixture
+def hanging_work(module_of):
+    """Work that hangs in two ways."""
+    return module_of("hanging_work", HANGING).work
 
 
 @pytest.mark.slow
@@ -133,13 +144,9 @@ def half(number, *, mark, always):
 
 
 @pytest.fixture
-def half(tmp_path, monkeypatch):
-    """A function that kills its worker at 6, the first time or always, importable in workers."""
-    (tmp_path / "dying_work.py").write_text(DYING)
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", os.fspath(tmp_path), prepend=os.pathsep)
-    get_reusable_executor().shutdown(wait=True)  # workers of earlier tests have a different path
-    return functools.partial(importlib.import_module("dying_work").half, mark=tmp_path / "mark")
+def half(module_of, tmp_path):
+    """A function that kills its worker at 6, the first time or always."""
+    return functools.partial(module_of("dying_work", DYING).half, mark=tmp_path / "mark")
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from scatseg.runs import Failure, Source
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_DEATHS_ALLOWED = 2  # of the processes that work on a track, before it fails
+_DEATHS_ALLOWED = 2  # of processes, before a track or the whole work fails
 
 
 class Receipt(NamedTuple):
